@@ -1,7 +1,8 @@
-"""Makes the checkout's virtualenv from the lock. Runs on the machine's own Python, so it uses the standard library only.
+"""Makes the checkout's virtualenv from the lock.
 
-uv installs the lock in seconds where pip takes half a minute; uv itself comes from the same lock, with its hashes. A copy of
-the lock inside the virtualenv says what it holds: it is written last, so an interrupted run is simply done again.
+Runs on the machine's own Python, so it uses the standard library only. uv installs the lock in seconds where pip takes
+half a minute; uv itself comes from the same lock, with its hashes. A copy of the lock inside the virtualenv says what
+it holds: it is written last, so an interrupted run is simply done again.
 """
 
 from __future__ import annotations
