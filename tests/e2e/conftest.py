@@ -1,0 +1,121 @@
+"""A checkout of its own for each end-to-end test, in which it types what a newcomer would type."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+FOREIGN = ("PULUMI_", "AWS_")  # a developer's own settings must not reach the checkout under test
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def complaint(self) -> str:
+        """The single line of an error: anything else on stderr fails the test that asks."""
+        lines = [line for line in self.err.splitlines() if line.strip()]
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[0]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of this repository in a folder of its own, with a virtualenv that borrows this one's packages."""
+
+    root: Path
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return subprocess.Popen(
+            ["./invoke", *arguments],
+            cwd=self.root,
+            env=inherited | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, seconds: float = 300, **environment: str) -> Answer:
+        with self.start(*arguments, **environment) as process:
+            try:
+                out, err = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return Answer(process.returncode, out, err)
+
+    def ok(self, *arguments: str, **environment: str) -> Answer:
+        answer = self.run(*arguments, seconds=300, **environment)
+        assert answer.code == 0, f"./invoke {' '.join(arguments)} exited {answer.code}\n{answer.out}\n{answer.err}"
+        return answer
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.root / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times"
+        file.write_text(text.replace(old, new))
+
+    def processes(self) -> list[psutil.Process]:
+        """Processes that run for this checkout, whoever started them."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = [*process.cmdline(), process.cwd(), process.environ().get("PULUMI_HOME", "")]
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+            if any(str(self.root) in word for word in words):
+                found.append(process)
+        return found
+
+
+def copy_checkout(target: Path) -> Checkout:
+    """Copy what git tracks or would track, and give the copy a virtualenv without installing anything again."""
+    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
+    for name in filter(None, listed.split("\0")):
+        if not (ROOT / name).is_file():
+            continue
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", target / ".venv"])
+    packages = next((target / ".venv").glob("lib/python3*/site-packages"))
+    (packages / "checkout.pth").write_text(f"{target}\n{sysconfig.get_path('purelib')}\n")
+    shutil.copyfile(target / "requirements.lock", target / ".venv" / "requirements.lock")
+    return Checkout(target)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    copy = copy_checkout(tmp_path / "checkout")
+    yield copy
+    copy.run("sandbox.down")
+    left = copy.processes()
+    for process in left:
+        process.kill()
+    assert not left, f"left behind: {[process.cmdline() for process in left]}"
