@@ -2,6 +2,190 @@
 
 from __future__ import annotations
 
-from invoke.collection import Collection
+import functools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-namespace = Collection()
+from invoke.collection import Collection
+from invoke.tasks import task
+
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoke.context import Context
+
+ROOT = Path(__file__).resolve().parent
+
+HELP = {
+    "environment": "the name of a file in environments/",
+    "target": "where to: sandbox (this machine, the default) or aws",
+    "layer": "network, data, compute, edge or observability",
+    "region": "a role: primary or secondary",
+    "force": "also run the stacks in which nothing changed",
+    "json": "print JSON",
+    "yes": "do not ask before AWS is touched or anything is destroyed",
+    "key": "the Idempotency-Key; a new one by default",
+    "only": "only the tests whose names match, as pytest's -k",
+    "follow": "go on printing what comes",
+}
+
+
+def command(body: Callable[..., int | None]) -> Any:
+    """Make a task of a function that returns an exit code; a Problem ends it in one line, never in a traceback."""
+
+    @functools.wraps(body)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            code = body(*arguments, **options)
+        except Problem as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            code = 1
+        except KeyboardInterrupt:
+            code = 130
+        if code:
+            sys.exit(code)
+
+    options = body.__code__.co_varnames[1 : body.__code__.co_argcount]
+    return task(run, positional=[], help={name: HELP[name] for name in options if name in HELP})
+
+
+@command
+def deploy_all(
+    _: Context,
+    environment: str = "payments",
+    target: str = "sandbox",
+    force: bool = False,
+    json: bool = False,
+    yes: bool = False,
+) -> int:
+    """Deploy every stack that changed: the secondary, a smoke test, the primary."""
+    from orchestration import commands
+
+    return commands.deploy(environment, target=target, force=force, as_json=json, yes=yes)
+
+
+@command
+def deploy(
+    _: Context,
+    layer: str = "",
+    region: str = "",
+    environment: str = "payments",
+    target: str = "sandbox",
+    force: bool = False,
+    json: bool = False,
+    yes: bool = False,
+) -> int:
+    """Deploy one layer: --layer NAME [--region ROLE]."""
+    from orchestration import commands
+
+    if not layer:
+        raise Problem("deploy: say which --layer; `./invoke deploy-all` deploys them all")
+    return commands.deploy(
+        environment, target=target, layer=layer, region=region or None, force=force, as_json=json, yes=yes
+    )
+
+
+@command
+def preview_all(_: Context, environment: str = "payments", target: str = "sandbox", json: bool = False) -> int:
+    """Show what deploy-all would change, carried through all layers."""
+    from orchestration import commands
+
+    return commands.preview(environment, target=target, as_json=json)
+
+
+@command
+def destroy_all(
+    _: Context, environment: str = "payments", target: str = "sandbox", json: bool = False, yes: bool = False
+) -> int:
+    """Destroy every stack, dependants first, and leave nothing behind."""
+    from orchestration import commands
+
+    return commands.destroy(environment, target=target, as_json=json, yes=yes)
+
+
+@command
+def drift(_: Context, environment: str = "payments", target: str = "sandbox", json: bool = False) -> int:
+    """Compare every stack's state with the cloud; exit 1 when they differ."""
+    from orchestration import commands
+
+    return commands.drift(environment, target=target, as_json=json)
+
+
+@command
+def outputs(
+    _: Context,
+    layer: str = "",
+    region: str = "",
+    environment: str = "payments",
+    target: str = "sandbox",
+    json: bool = False,
+) -> int:
+    """Print what the stacks publish."""
+    from orchestration import commands
+
+    return commands.outputs(environment, target=target, layer=layer or None, region=region or None, as_json=json)
+
+
+@command
+def graph(_: Context, environment: str = "payments", json: bool = False) -> int:
+    """Draw which stack needs which."""
+    from orchestration import commands
+
+    return commands.graph(environment, as_json=json)
+
+
+@command
+def pay(
+    _: Context,
+    amount: str = "100",
+    currency: str = "USD",
+    customer: str = "test-123",
+    region: str = "",
+    key: str = "",
+    environment: str = "payments",
+    target: str = "sandbox",
+    json: bool = False,
+) -> int:
+    """Make a payment through the API and say which region served it."""
+    from orchestration import commands
+
+    return commands.pay(
+        environment,
+        target=target,
+        amount=amount,
+        currency=currency,
+        customer=customer,
+        region=region or None,
+        key=key or None,
+        as_json=json,
+    )
+
+
+@command
+def engine(_: Context, json: bool = False) -> int:
+    """Say which Pulumi engine is used, and why; get it when it is missing."""
+    from orchestration import commands
+
+    return commands.engine(as_json=json)
+
+
+@command
+def test(_: Context, only: str = "") -> int:
+    """Lint, check types and run all tests, in bounded samples."""
+    from orchestration import checks
+
+    return checks.run(only=only)
+
+
+@command
+def prove(_: Context, only: str = "") -> int:
+    """Run every claim at full length."""
+    from orchestration import checks
+
+    return checks.run(prove=True, only=only)
+
+
+namespace = Collection(deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove)
