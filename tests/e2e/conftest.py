@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from orchestration import checkout as checkouts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = ("PULUMI_", "AWS_")  # a developer's own settings must not reach the checkout under test
 
 
 @dataclass(frozen=True)
@@ -44,23 +41,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Checkout:
-    """A copy of this repository in a folder of its own, with a virtualenv that borrows this one's packages."""
-
-    root: Path
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        return subprocess.Popen(
-            ["./invoke", *arguments],
-            cwd=self.root,
-            env=inherited | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+class Checkout(checkouts.Checkout):
+    """A checkout with the questions that tests ask."""
 
     def run(self, *arguments: str, seconds: float = 300, **environment: str) -> Answer:
         with self.start(*arguments, **environment) as process:
@@ -95,24 +77,9 @@ class Checkout:
         return found
 
 
-def copy_checkout(target: Path) -> Checkout:
-    """Copy what git tracks or would track, and give the copy a virtualenv without installing anything again."""
-    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
-    for name in filter(None, listed.split("\0")):
-        if not (ROOT / name).is_file():
-            continue
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target / name)
-    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", target / ".venv"])
-    packages = next((target / ".venv").glob("lib/python3*/site-packages"))
-    (packages / "checkout.pth").write_text(f"{target}\n{sysconfig.get_path('purelib')}\n")
-    shutil.copyfile(target / "requirements.lock", target / ".venv" / "requirements.lock")
-    return Checkout(target)
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    copy = copy_checkout(tmp_path / "checkout")
+    copy = Checkout(checkouts.copy(ROOT, tmp_path / "checkout").root)
     yield copy
     copy.run("sandbox.down")
     left = copy.processes()
