@@ -1,0 +1,190 @@
+"""The executor: applies a plan, whatever its operation, with a driver that does the work on one stack.
+
+Independent steps run at once. A failure takes only its dependants with it, by name; everything else finishes. An
+interrupt starts nothing new and lets what runs end in order.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from queue import SimpleQueue
+from types import FrameType
+from typing import Protocol
+
+from orchestration.graph import Stack
+from orchestration.plan import Judgement, Plan, Step, Verdict
+from orchestration.ready import ReadyQueue
+from shared.errors import Problem
+
+STACKS_AT_ONCE = 4
+
+
+class Status(Enum):
+    """How a step ended."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FRESH = "fresh"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def good(self) -> bool:
+        return self in {Status.CHANGED, Status.UNCHANGED, Status.FRESH}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stack."""
+
+    stack: Stack
+    status: Status
+    changes: Mapping[str, int] = field(default_factory=dict)
+    """Resources by what was (or would be) done to them: create, update, replace, delete; without `same`."""
+    seconds: float = 0.0
+    message: str = ""
+    """One line: the error, why it was skipped, or what else is worth knowing."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a driver has done: changes by kind, and a remark."""
+
+    changes: Mapping[str, int]
+    remark: str = ""
+
+
+class Interrupted(Exception):
+    """The step ended early because the run was interrupted; what it had begun is complete and recorded."""
+
+
+class Driver(Protocol):
+    """Does one operation on single stacks. `run` and `judge` are called from several threads at once."""
+
+    def judge(self, stack: Stack) -> Judgement:
+        """Say whether the stack is fresh now that what it reads has had its turn."""
+
+    def run(self, step: Step) -> Work:
+        """Do the work. Raises Problem when it fails, Interrupted when it was asked to end."""
+
+    def interrupt(self) -> None:
+        """Ask all running work to end in order; asked again, to end at once."""
+
+
+class Observer(Protocol):
+    """Is told what happens, from the executor's own thread."""
+
+    def started(self, step: Step, reason: str) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None: ...
+
+
+class Executor:
+    """Applies one plan."""
+
+    def __init__(self, driver: Driver, observer: Observer, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._driver = driver
+        self._observer = observer
+        self._clock = clock
+        self._inbox: SimpleQueue[Outcome | tuple[Step, str] | None] = SimpleQueue()
+        self._waiting: ReadyQueue[Stack] = ReadyQueue({})
+        self._outcomes: dict[Stack, Outcome] = {}
+        self._interrupted = False
+        self._bug: BaseException | None = None
+
+    def interrupt(self) -> None:
+        """End the run in order: callable from a signal handler (SimpleQueue is re-entrant) and from any thread."""
+        self._inbox.put(None)
+
+    def run(self, plan: Plan) -> tuple[Outcome, ...]:
+        """Apply the plan; return one outcome for each step, in the plan's order."""
+        steps = {step.stack: step for step in plan.steps}
+        self._waiting = ReadyQueue({step.stack: step.after for step in plan.steps})
+        self._outcomes = {}
+        running = 0
+        while not self._waiting.finished:
+            while running < STACKS_AT_ONCE and (stack := self._waiting.take()) is not None:
+                if steps[stack].judgement.verdict is Verdict.FRESH:
+                    self._settle(Outcome(stack, Status.FRESH))
+                else:
+                    running += 1
+                    threading.Thread(target=self._work, args=(steps[stack],), daemon=True).start()
+            if not running:
+                break
+            match self._inbox.get():
+                case None:
+                    self._stop()
+                case (step, reason):
+                    self._observer.started(step, reason)
+                case Outcome() as outcome:
+                    running -= 1
+                    self._settle(outcome)
+        if self._bug is not None:
+            raise self._bug
+        return tuple(self._outcomes[stack] for stack in plan.stacks)
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._record(outcome)
+        if outcome.status.good:
+            self._waiting.done(outcome.stack)
+            return
+        for stack in self._waiting.failed(outcome.stack):
+            self._record(Outcome(stack, Status.SKIPPED, message=f"waits for {outcome.stack}"))
+
+    def _stop(self) -> None:
+        self._interrupted = True
+        for stack in self._waiting.abandon():
+            self._record(Outcome(stack, Status.SKIPPED, message="not started: the run was interrupted"))
+        self._driver.interrupt()
+
+    def _record(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.stack] = outcome
+        self._observer.finished(outcome)
+
+    def _work(self, step: Step) -> None:
+        began = self._clock()
+        try:
+            outcome = self._attempt(step)
+        except Interrupted as interrupted:
+            outcome = Outcome(step.stack, Status.INTERRUPTED, message=str(interrupted))
+        except Problem as problem:
+            status = Status.INTERRUPTED if self._interrupted else Status.FAILED
+            outcome = Outcome(step.stack, status, message=str(problem))
+        except BaseException as bug:  # noqa: BLE001  a bug of ours must not leave the other stacks half done
+            self._bug = bug
+            outcome = Outcome(step.stack, Status.FAILED, message=repr(bug))
+        self._inbox.put(Outcome(outcome.stack, outcome.status, outcome.changes, self._clock() - began, outcome.message))
+
+    def _attempt(self, step: Step) -> Outcome:
+        judgement = step.judgement
+        if judgement.verdict is Verdict.FOLLOWS:
+            judgement = self._driver.judge(step.stack)
+            if judgement.verdict is Verdict.FRESH:
+                return Outcome(step.stack, Status.FRESH)
+        self._inbox.put((step, judgement.reason))
+        work = self._driver.run(step)
+        status = Status.CHANGED if work.changes else Status.UNCHANGED
+        return Outcome(step.stack, status, work.changes, message=work.remark)
+
+
+@contextmanager
+def on_signals(interrupt: Callable[[], None]) -> Iterator[None]:
+    """While inside, Ctrl-C and a polite request to terminate call `interrupt`."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        interrupt()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, handle) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

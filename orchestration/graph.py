@@ -1,0 +1,127 @@
+"""Which stacks an environment has, and which must be there before which: derived from the contracts alone.
+
+Pure: no pulumi, no boto3, no files. A stack *reads* the stacks whose outputs its program consumes. A primary also
+comes *after* its layer's secondary, so that a bad release meets the standby first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from shared.contracts import LAYERS, Layer
+from shared.errors import Problem
+from shared.roles import PRIMARY, ROLES, SECONDARY, Role
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One deployable unit: a layer of an environment, in one region's role when the layer is regional."""
+
+    layer: str
+    environment: str
+    role: Role | None = None
+
+    @property
+    def name(self) -> str:
+        """The stack's name within its project: `payments` or `payments-primary`."""
+        return f"{self.environment}-{self.role}" if self.role else self.environment
+
+    @property
+    def reference(self) -> str:
+        """The name by which other projects and the CLI find it."""
+        return f"organization/{self.layer}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.layer}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Stacks in an order in which each comes after all that it needs."""
+
+    stacks: tuple[Stack, ...]
+    reads: Mapping[Stack, frozenset[Stack]]
+    """Whose outputs a stack's program consumes."""
+    after: Mapping[Stack, frozenset[Stack]]
+    """What must be done before a stack is: what it reads, and its layer's secondary if it is a primary."""
+
+    @staticmethod
+    def of(environment: str, layers: Mapping[str, Layer] = LAYERS) -> Graph:
+        """Build an environment's graph from what the layers consume.
+
+        Raises Problem when the layers consume each other in a circle or name a contract that no layer publishes.
+        """
+        producers = {layer.outputs: layer for layer in layers.values()}
+        members = {layer.name: _members(layer, environment) for layer in layers.values()}
+        reads: dict[Stack, frozenset[Stack]] = {}
+        for layer in layers.values():
+            for stack in members[layer.name]:
+                upstream: set[Stack] = set()
+                for contract in layer.consumes:
+                    if contract not in producers:
+                        raise Problem(f"layer {layer.name} consumes {contract.__name__}, which no layer publishes")
+                    upstream.update(s for s in members[producers[contract].name] if _serves(s, stack))
+                reads[stack] = frozenset(upstream)
+        after = {stack: upstream | _secondary_of(stack) for stack, upstream in reads.items()}
+        return Graph(_ordered(reads, after), reads, after)
+
+    def select(self, layer: str | None = None, role: str | None = None) -> tuple[Stack, ...]:
+        """Return the stacks of one layer (and role), or all of them; Problem when there is no such layer or role."""
+        if role is not None and role not in ROLES:
+            raise Problem(f"unknown region {role!r}: choose primary or secondary")
+        if layer is None:
+            return tuple(s for s in self.stacks if role is None or s.role == role)
+        chosen = tuple(s for s in self.stacks if s.layer == layer)
+        if not chosen:
+            names = ", ".join(dict.fromkeys(s.layer for s in self.stacks))
+            raise Problem(f"unknown layer {layer!r}: choose one of {names}")
+        if role is None:
+            return chosen
+        if chosen[0].role is None:
+            raise Problem(f"layer {layer} is global: its one stack spans both regions, so leave out --region")
+        return tuple(s for s in chosen if s.role == role)
+
+    def dependants(self, stack: Stack) -> frozenset[Stack]:
+        """Return all stacks that come after `stack`, directly or through others."""
+        found: set[Stack] = set()
+        for candidate in self.stacks:  # in order, so one pass reaches all
+            if self.after[candidate] & (found | {stack}):
+                found.add(candidate)
+        return frozenset(found)
+
+
+def _members(layer: Layer, environment: str) -> tuple[Stack, ...]:
+    if not layer.regional:
+        return (Stack(layer.name, environment),)
+    return tuple(Stack(layer.name, environment, role) for role in (SECONDARY, PRIMARY))
+
+
+def _serves(producer: Stack, consumer: Stack) -> bool:
+    """Regional reads its own role; global reads both."""
+    return producer.role is None or consumer.role is None or producer.role == consumer.role
+
+
+def _secondary_of(stack: Stack) -> frozenset[Stack]:
+    if stack.role != PRIMARY:
+        return frozenset()
+    return frozenset({Stack(stack.layer, stack.environment, SECONDARY)})
+
+
+def _ordered(stacks: Iterable[Stack], after: Mapping[Stack, frozenset[Stack]]) -> tuple[Stack, ...]:
+    """Topological order; stacks that are ready at once keep the order of the layers."""
+    position = {stack: place for place, stack in enumerate(stacks)}
+    sorter = TopologicalSorter({stack: after[stack] for stack in position})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = " -> ".join(str(stack) for stack in error.args[1])
+        raise Problem(f"layers consume each other in a circle: {circle}") from error
+    ordered: list[Stack] = []
+    ready: list[Stack] = []
+    while sorter.is_active():
+        ready = sorted([*ready, *sorter.get_ready()], key=position.__getitem__)
+        ordered.append(ready.pop(0))
+        sorter.done(ordered[-1])
+    return tuple(ordered)

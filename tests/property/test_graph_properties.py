@@ -1,0 +1,82 @@
+"""Graphs, plans and queues over any acyclic set of layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.graph import Graph
+from orchestration.plan import Judgement, Operation, Verdict, make
+from orchestration.ready import ReadyQueue
+from shared.contracts import Layer
+
+
+def contract(number):
+    return dataclass(type(f"Outputs{number}", (), {"project": f"layer{number}", "version": 1}))
+
+
+@st.composite
+def graphs(draw):
+    contracts = [contract(number) for number in range(draw(st.integers(1, 6)))]
+    layers = []
+    for number, outputs in enumerate(contracts):
+        consumed = draw(st.lists(st.sampled_from(contracts[:number]), unique=True)) if number else []
+        layers.append(Layer(f"layer{number}", outputs, regional=draw(st.booleans()), consumes=tuple(consumed)))
+    return Graph.of("anything", {layer.name: layer for layer in draw(st.permutations(layers))})
+
+
+VERDICTS = st.sampled_from([Verdict.FRESH, Verdict.STALE])
+
+
+@given(graphs())
+def test_every_stack_comes_after_all_it_needs(graph):
+    place = {stack: number for number, stack in enumerate(graph.stacks)}
+    assert len(place) == len(graph.stacks)
+    assert all(place[needed] < place[stack] for stack in graph.stacks for needed in graph.after[stack])
+    assert all(graph.reads[stack] <= graph.after[stack] for stack in graph.stacks)
+
+
+@given(graphs(), st.data())
+def test_destroying_is_deploying_backwards(graph, data):
+    stacks = data.draw(st.lists(st.sampled_from(graph.stacks), unique=True))
+    forwards, backwards = (
+        make(operation, graph, stacks, lambda _: Judgement(Verdict.STALE, ""))
+        for operation in (Operation.DEPLOY, Operation.DESTROY)
+    )
+    assert backwards.stacks == forwards.stacks[::-1]
+    edges = {(needed, step.stack) for step in forwards.steps for needed in step.after}
+    assert {(step.stack, needed) for step in backwards.steps for needed in step.after} == edges
+
+
+@given(graphs(), st.data())
+def test_a_step_is_fresh_only_if_nothing_it_reads_runs(graph, data):
+    verdicts = {stack: data.draw(VERDICTS) for stack in graph.stacks}
+    plan = make(Operation.DEPLOY, graph, graph.stacks, lambda stack: Judgement(verdicts[stack], ""))
+    final = {step.stack: step.judgement.verdict for step in plan.steps}
+    for stack, verdict in final.items():
+        fresh = verdicts[stack] is Verdict.FRESH
+        runs_before = any(final[needed] is not Verdict.FRESH for needed in graph.reads[stack])
+        assert verdict is (Verdict.STALE if not fresh else Verdict.FOLLOWS if runs_before else Verdict.FRESH)
+
+
+@given(graphs(), st.data())
+def test_the_queue_hands_out_each_item_once_in_order_or_drops_it(graph, data):
+    queue = ReadyQueue(graph.after)
+    running, done, failed, dropped = [], set(), set(), set()
+    while not queue.finished:
+        while (stack := queue.take()) is not None:
+            assert graph.after[stack] <= done
+            running.append(stack)
+        stack = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        if data.draw(st.booleans()):
+            queue.done(stack)
+            done.add(stack)
+        else:
+            failed.add(stack)
+            lost = queue.failed(stack)
+            assert set(lost) == graph.dependants(stack) - failed - dropped
+            dropped.update(lost)
+    assert done | failed | dropped == set(graph.stacks)
+    assert len(done) + len(failed) + len(dropped) == len(graph.stacks)

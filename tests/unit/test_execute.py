@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from orchestration.execute import Executor, Interrupted, Status, Work, on_signals
+from orchestration.graph import Graph, Stack
+from orchestration.plan import Judgement, Operation, Verdict, make
+from shared.errors import Problem
+
+GRAPH = Graph.of("payments")
+STALE, FRESH = Judgement(Verdict.STALE, "new"), Judgement(Verdict.FRESH, "")
+COMPUTE_1, COMPUTE_2 = Stack("compute", "payments", "primary"), Stack("compute", "payments", "secondary")
+DATA = Stack("data", "payments")
+
+
+class FakeDriver:
+    """Answers from a table; records what ran, and how much of it at once."""
+
+    def __init__(self, answers=None, judgements=None, changes=None):
+        self.answers, self.judgements = answers or {}, judgements or {}
+        self.changes = changes or {"create": 1}
+        self.ran, self.interrupts = [], 0
+        self.running, self.most = 0, 0
+        self.lock = threading.Lock()
+
+    def judge(self, stack):
+        return self.judgements.get(stack, STALE)
+
+    def run(self, step):
+        with self.lock:
+            self.ran.append(step.stack)
+            self.running += 1
+            self.most = max(self.most, self.running)
+        try:
+            answer = self.answers.get(step.stack)
+            if callable(answer):
+                answer()
+            elif answer is not None:
+                raise answer
+            return Work(self.changes)
+        finally:
+            with self.lock:
+                self.running -= 1
+
+    def interrupt(self):
+        self.interrupts += 1
+
+
+class Watcher:
+    def __init__(self):
+        self.started_, self.finished_ = [], []
+
+    def started(self, step, reason):
+        self.started_.append((step.stack, reason))
+
+    def finished(self, outcome):
+        self.finished_.append(outcome)
+
+
+def deploy(driver, judge=lambda _: STALE, watcher=None):
+    plan = make(Operation.DEPLOY, GRAPH, GRAPH.stacks, judge)
+    return {o.stack: o for o in Executor(driver, watcher or Watcher()).run(plan)}
+
+
+def test_all_stacks_run_each_after_what_it_needs():
+    driver = FakeDriver()
+    outcomes = deploy(driver)
+    assert [o.status for o in outcomes.values()] == [Status.CHANGED] * 8
+    assert sorted(map(str, driver.ran)) == sorted(map(str, GRAPH.stacks))
+    for place, stack in enumerate(driver.ran):
+        assert GRAPH.after[stack] <= set(driver.ran[:place])
+
+
+def test_independent_stacks_run_at_once():
+    together = threading.Barrier(2, timeout=5)
+    driver = FakeDriver({DATA: together.wait, Stack("network", "payments", "secondary"): together.wait})
+    assert all(o.status is Status.CHANGED for o in deploy(driver).values())
+    assert driver.most >= 2
+
+
+def test_a_failure_takes_only_its_dependants_and_names_itself():
+    driver = FakeDriver({COMPUTE_2: Problem("memory_mb is too small")})
+    watcher = Watcher()
+    outcomes = deploy(driver, watcher=watcher)
+    assert outcomes[COMPUTE_2].status is Status.FAILED
+    assert outcomes[COMPUTE_2].message == "memory_mb is too small"
+    for stack in GRAPH.dependants(COMPUTE_2):
+        assert outcomes[stack].status is Status.SKIPPED
+        assert outcomes[stack].message == "waits for compute/payments-secondary"
+        assert stack not in driver.ran
+    for layer in ("network", "data"):
+        assert all(o.status is Status.CHANGED for s, o in outcomes.items() if s.layer == layer)
+    assert len(watcher.finished_) == 8
+
+
+def test_fresh_stacks_are_not_run():
+    driver = FakeDriver()
+    assert all(o.status is Status.FRESH for o in deploy(driver, lambda _: FRESH).values())
+    assert driver.ran == []
+
+
+def test_a_stack_behind_a_change_is_judged_again_at_its_turn():
+    driver = FakeDriver(judgements={COMPUTE_2: FRESH, COMPUTE_1: Judgement(Verdict.STALE, "outputs of data changed")})
+    watcher = Watcher()
+    outcomes = deploy(driver, lambda stack: STALE if stack == DATA else FRESH, watcher)
+    assert outcomes[COMPUTE_2].status is Status.FRESH
+    assert outcomes[COMPUTE_1].status is Status.CHANGED
+    assert (COMPUTE_1, "outputs of data changed") in watcher.started_
+
+
+def test_nothing_to_change_is_told_apart_from_a_change():
+    driver = FakeDriver()
+    driver.changes = {}
+    assert {o.status for o in deploy(driver).values()} == {Status.UNCHANGED}
+
+
+def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
+    begun, ended = threading.Event(), threading.Event()
+
+    def long():
+        begun.set()
+        assert ended.wait(5)
+        raise Interrupted("3 resources are in place")
+
+    driver = FakeDriver({DATA: long, Stack("network", "payments", "secondary"): long})
+    driver.interrupt = ended.set
+    executor = Executor(driver, Watcher())
+    with on_signals(executor.interrupt):
+        threading.Thread(target=lambda: (begun.wait(5), os.kill(os.getpid(), signal.SIGINT))).start()
+        outcomes = executor.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
+    assert {o.status for o in outcomes} == {Status.INTERRUPTED, Status.SKIPPED}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert {o.message for o in outcomes if o.status is Status.SKIPPED} == {"not started: the run was interrupted"}
+
+
+def test_a_problem_that_an_interrupt_causes_is_an_interruption():
+    ended = threading.Event()
+
+    def long():
+        assert ended.wait(5)
+        raise Problem("update cancelled")
+
+    driver = FakeDriver({DATA: long, Stack("network", "payments", "secondary"): long})
+    driver.interrupt = ended.set
+    executor = Executor(driver, Watcher())
+    executor.interrupt()
+    outcomes = executor.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
+    assert Status.FAILED not in {o.status for o in outcomes}
+
+
+def test_a_bug_is_raised_after_the_others_have_finished():
+    driver = FakeDriver({COMPUTE_2: KeyError("ours")})
+    with pytest.raises(KeyError, match="ours"):
+        deploy(driver)
+    assert DATA in driver.ran
+
+
+def test_an_outcome_says_how_long_it_took():
+    ticks = iter(range(100))
+    plan = make(Operation.DEPLOY, GRAPH, [DATA], lambda _: STALE)
+    (outcome,) = Executor(FakeDriver(), Watcher(), clock=lambda: next(ticks)).run(plan)
+    assert outcome.seconds == 1
