@@ -1,0 +1,182 @@
+"""What one layer promises the others: the only types that cross from one project to another.
+
+A field is added in a release of its own before anybody reads it, and removed after nobody does (expand, then contract);
+`version` rises only when a field changes its meaning or goes. Secrets never cross, only their ARNs: a StackReference
+copies every output into each consumer's state.
+
+This module imports nothing but the standard library: the orchestration reads the layer graph from it without paying
+for `import pulumi`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from shared.roles import PerRole
+
+if TYPE_CHECKING:
+    from pulumi import Output
+
+
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """One region's network, of the regional layer `network`."""
+
+    project: ClassVar[str] = "network"
+    version: ClassVar[int] = 1
+
+    vpc_id: Output[str]
+    private_subnet_ids: Output[Sequence[str]]
+    function_security_group_id: Output[str]
+    """Lets a function out to the VPC's endpoints, and nothing in."""
+    default_security_group_id: Output[str]
+    """Has no rules: a function moves here while it is destroyed, so that its real groups can go at once."""
+
+
+@dataclass(frozen=True)
+class DataOutputs:
+    """The replicated data of both regions, of the global layer `data`."""
+
+    project: ClassVar[str] = "data"
+    version: ClassVar[int] = 1
+
+    table_name: Output[str]
+    """The payments table has this name in both regions."""
+    table_arns: PerRole[Output[str]]
+    consistency: Output[str]
+    """`MRSC` (no acknowledged write is ever lost) or `MREC` (the last seconds can be)."""
+    audit_bucket_names: PerRole[Output[str]]
+    audit_bucket_arns: PerRole[Output[str]]
+    key_arns: PerRole[Output[str]]
+    """The multi-region key and its replica: one key material, one ARN for each region."""
+    api_keys_secret_arns: PerRole[Output[str]]
+
+
+@dataclass(frozen=True)
+class ComputeOutputs:
+    """One region's functions and entry point, of the regional layer `compute`."""
+
+    project: ClassVar[str] = "compute"
+    version: ClassVar[int] = 1
+
+    release: Output[str]
+    """Version string of the functions' code: what `GET /health` answers."""
+    rest_api_id: Output[str]
+    rest_api_name: Output[str]
+    stage_name: Output[str]
+    endpoint: Output[str]
+    """`https://<api>.execute-api.<region>.amazonaws.com/<stage>`: works before any DNS name exists."""
+    payment_function_name: Output[str]
+    payment_alias_arn: Output[str]
+    health_function_name: Output[str]
+    health_alias_arn: Output[str]
+    audit_function_name: Output[str]
+    audit_alias_arn: Output[str]
+
+
+@dataclass(frozen=True)
+class HealthCheckIds:
+    """Route 53 health checks by what they watch."""
+
+    standard: Output[str]
+    """The primary's health route, every 30 s."""
+    fast: Output[str]
+    """The primary's health route, every 10 s."""
+    stop_switch: Output[str]
+    """Inverted: unhealthy while the switch in the secondary says stop."""
+    errors: Output[str]
+    """Follows the alarm on the primary's rate of 5XX answers."""
+    gate: Output[str]
+    """Healthy when all of the above are: decides whether the primary is answered."""
+    secondary: Output[str]
+    """The secondary's health route: feeds alarms and readiness, never DNS."""
+
+
+@dataclass(frozen=True)
+class EdgeOutputs:
+    """Names, failover and notifications of both regions, of the global layer `edge`."""
+
+    project: ClassVar[str] = "edge"
+    version: ClassVar[int] = 1
+
+    zone_id: Output[str]
+    name_servers: Output[Sequence[str]]
+    failover_name: Output[str]
+    """The DNS name that clients use; answers the region that serves."""
+    region_names: PerRole[Output[str]]
+    """The DNS name of each region's own entry point, whatever serves."""
+    endpoints: PerRole[Output[str]]
+    """`https://<region name>`."""
+    health_check_ids: HealthCheckIds
+    topic_arns: PerRole[Output[str]]
+    queue_urls: PerRole[Output[str]]
+    """Each region's notification queue holds the notifications of both regions."""
+    stop_parameter_name: Output[str]
+    """SSM parameter in the secondary region: `run`, or `stop` while the primary is evacuated."""
+    stop_switch_url: Output[str]
+    failover_control_alias_arn: Output[str]
+
+
+@dataclass(frozen=True)
+class ObservabilityOutputs:
+    """One region's alarms and dashboard, of the regional layer `observability`."""
+
+    project: ClassVar[str] = "observability"
+    version: ClassVar[int] = 1
+
+    alarm_arns: Output[Mapping[str, str]]
+    """ARN by the alarm's name without role and suffix."""
+    composite_alarm_arn: Output[str]
+    dashboard_name: Output[str]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One Pulumi project: its contract, whether it has a stack for each region, and whose outputs it reads.
+
+    A regional layer reads a regional producer's stack of its own role; a global layer reads both.
+    """
+
+    name: str
+    outputs: type[Any]
+    regional: bool
+    consumes: tuple[type[Any], ...]
+
+
+def _layers(*layers: Layer) -> Mapping[str, Layer]:
+    return MappingProxyType({layer.name: layer for layer in layers})
+
+
+LAYERS: Mapping[str, Layer] = _layers(
+    Layer("network", NetworkOutputs, regional=True, consumes=()),
+    Layer("data", DataOutputs, regional=False, consumes=()),
+    Layer("compute", ComputeOutputs, regional=True, consumes=(NetworkOutputs, DataOutputs)),
+    Layer("edge", EdgeOutputs, regional=False, consumes=(ComputeOutputs, DataOutputs)),
+    Layer("observability", ObservabilityOutputs, regional=True, consumes=(EdgeOutputs, ComputeOutputs, DataOutputs)),
+)
+"""Every layer by its name, producers before consumers."""
+
+
+def schema(outputs_type: type[Any]) -> str:
+    """The contract as text: project, version and each field with its type, nested ones too.
+
+    Two equal texts mean that a consumer cannot see a difference, so other layers' contracts count by their schema in a
+    stack's fingerprint.
+    """
+    lines = [f"{outputs_type.project} v{outputs_type.version}", *_field_lines(outputs_type, indent="  ")]
+    return "\n".join(lines)
+
+
+def _field_lines(outputs_type: type[Any], indent: str) -> list[str]:
+    lines = []
+    for field in dataclasses.fields(outputs_type):
+        lines.append(f"{indent}{field.name}: {field.type}")
+        nested = getattr(sys.modules[outputs_type.__module__], str(field.type).partition("[")[0], None)
+        if dataclasses.is_dataclass(nested) and isinstance(nested, type):
+            lines.extend(_field_lines(nested, indent + "  "))
+    return lines

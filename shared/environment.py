@@ -1,0 +1,247 @@
+"""The environment file: the single source of configuration, validated as a whole.
+
+`Environment.load("payments")` reads `environments/payments.yaml`. A layer's programs see only what
+`Environment.layer_settings` names: the foundation that all layers share and the section of their own, so that a change
+elsewhere cannot touch them.
+
+Imports no Pulumi: the orchestration loads environments on its quick path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from shared import naming
+from shared.environment_errors import one_line
+from shared.environment_sections import (
+    ComputeSettings,
+    DataSettings,
+    EdgeSettings,
+    NetworkSettings,
+    ObservabilitySettings,
+    Section,
+    Settings,
+)
+from shared.errors import Problem
+from shared.failover_time import Fault, GreyBound, bound, worst
+from shared.failover_time import fitting as fitting_checks
+from shared.roles import PerRole, Role
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
+CERTIFICATE_NAME_CHARACTERS = 64
+"""ACM's limit for the first name of a certificate."""
+
+REGION_SETS = (
+    frozenset({"us-east-1", "us-east-2", "us-west-2"}),
+    frozenset({"eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1"}),
+    frozenset({"ap-northeast-1", "ap-northeast-2", "ap-northeast-3"}),
+)
+"""Where DynamoDB offers multi-Region strong consistency: a table cannot span two sets (DynamoDB Developer Guide)."""
+
+TTLS = (300, 120, 60, 30, 10, 5)
+"""What an error suggests for a TTL."""
+
+
+def _reject_reserved(tags: Mapping[str, str]) -> Mapping[str, str]:
+    for key in tags:
+        if key in RESERVED_TAGS or key.lower().startswith("aws:"):
+            raise ValueError(f"{key!r} is set by the system or by AWS: choose another key")
+    return tags
+
+
+RegionName = Annotated[str, Field(pattern=r"^(us|eu|ap|ca|sa|af|me|il|mx)-(north|south|east|west|central)+-\d$")]
+TagKey = Annotated[str, Field(pattern=r"^[\w.:/=+@-][\w .:/=+@-]*$", max_length=128)]
+TagValue = Annotated[str, Field(pattern=r"^[\w .:/=+@-]*$", max_length=256)]
+Tags = Annotated[Mapping[TagKey, TagValue], AfterValidator(_reject_reserved)]
+
+
+class Regions(Settings):
+    """AWS regions by what they do; the witness holds no data."""
+
+    primary: RegionName
+    secondary: RegionName
+    witness: RegionName
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        seen: dict[str, str] = {}
+        for use, region in self:
+            if region in seen:
+                raise ValueError(f"{use} and {seen[region]} are both {region}: choose a region of its own for each")
+            seen[region] = use
+        return self
+
+
+class Foundation(Settings):
+    """What every layer may read: who and where the environment is."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,31}$")]
+    """Comes from the file's name; has no hyphen, as stacks are called `<name>-<role>`."""
+    profile: Literal["payments"]
+    suffix: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
+    regions: Regions
+    domain: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+    tags: Tags
+
+    def region(self, role: Role) -> str:
+        """The AWS region that has `role`."""
+        return self.regions.primary if role == "primary" else self.regions.secondary
+
+    @property
+    def zone_name(self) -> str:
+        """The DNS zone that belongs to this environment alone."""
+        return f"{self.suffix}.{self.domain}"
+
+    @property
+    def failover_name(self) -> str:
+        """The DNS name that clients use."""
+        return f"api.{self.zone_name}"
+
+    @property
+    def region_names(self) -> PerRole[str]:
+        """The DNS name of each region's own entry point: what health checks and canaries ask."""
+        return PerRole.build(lambda role: f"{naming.short_region(self.region(role))}-api.{self.zone_name}")
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        room, kind = naming.longest_suffix()
+        if len(self.suffix) > room:
+            raise ValueError(
+                f"suffix: {self.suffix!r} has {len(self.suffix)} characters, and the {kind.limit.what} {kind.name} "
+                f"({kind.limit.characters} at most) leaves {room}: shorten it"
+            )
+        longest = max((self.failover_name, *dict(self.region_names.items()).values()), key=len)
+        if len(longest) > CERTIFICATE_NAME_CHARACTERS:
+            raise ValueError(
+                f"domain: {self.domain!r} makes the name {longest} of {len(longest)} characters, and a certificate "
+                f"takes {CERTIFICATE_NAME_CHARACTERS}: shorten domain or suffix"
+            )
+        return self
+
+
+class Objectives(Settings):
+    """Promised times in seconds, for clients that honour the TTL."""
+
+    failover: Annotated[int, Field(gt=0)]
+    grey_failure: Annotated[int, Field(gt=0)]
+    detection: Annotated[int, Field(gt=0)] | None = None
+    """Refused, failing and hanging connections are noticed within this time."""
+
+
+class Environment(Foundation):
+    """A whole environment: the foundation, its promises, and one section for each layer."""
+
+    objectives: Objectives
+    network: NetworkSettings
+    data: DataSettings
+    compute: ComputeSettings
+    edge: EdgeSettings
+    observability: ObservabilitySettings
+
+    SECTIONS: ClassVar[tuple[type[Section], ...]] = (
+        NetworkSettings,
+        DataSettings,
+        ComputeSettings,
+        EdgeSettings,
+        ObservabilitySettings,
+    )
+
+    @classmethod
+    def load(cls, name: str, root: Path | None = None) -> Self:
+        """Read and validate `environments/<name>.yaml` of the checkout at `root`.
+
+        Raises Problem, one line with file, field, value and fix, when it is missing or wrong.
+        """
+        folder = (root or ROOT) / "environments"
+        path = folder / f"{name}.yaml"
+        known = environment_names(root)
+        if name not in known:
+            raise Problem(f"unknown environment {name!r}: choose one of {', '.join(known)}, or add {path}")
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise Problem(f"environments/{name}.yaml: not valid YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(content, dict):
+            raise Problem(f"environments/{name}.yaml: holds no fields: start from environments/payments.yaml")
+        try:
+            return cls.model_validate({**content, "name": name})
+        except ValidationError as error:
+            raise Problem(f"environments/{name}.yaml: {one_line(error, cls)}") from None
+
+    def foundation(self) -> Foundation:
+        """The part that every layer may read."""
+        return Foundation.model_validate({field: getattr(self, field) for field in Foundation.model_fields})
+
+    def layer_settings(self, layer: str) -> Mapping[str, Any]:
+        """Everything of this environment that the programs of `layer` may read, as JSON values.
+
+        Their fingerprint covers exactly this. Raises Problem for an unknown layer.
+        """
+        if layer not in (section.layer for section in self.SECTIONS):
+            raise Problem(f"unknown layer {layer!r}: choose one of {', '.join(s.layer for s in self.SECTIONS)}")
+        section: Section = getattr(self, layer)
+        return {"foundation": self.foundation().model_dump(mode="json"), layer: section.model_dump(mode="json")}
+
+    @property
+    def failover_bound(self) -> int:
+        """Seconds that a failover takes at most, whatever the fault."""
+        return worst(self.edge.checks.of_the_entry_point, self.edge.ttl).total
+
+    @model_validator(mode="after")
+    def _tables_can_span_the_regions(self) -> Self:
+        regions = {region for _, region in self.regions}
+        if self.data.consistency == "strong" and not any(regions <= known for known in REGION_SETS):
+            sets = "; ".join(", ".join(sorted(known)) for known in REGION_SETS)
+            raise ValueError(
+                f"regions: {', '.join(sorted(regions))} cannot share a strongly consistent table: choose three of one "
+                f"set ({sets}), or data.consistency: eventual"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _objectives_are_reachable(self) -> Self:
+        checks, ttl = self.edge.checks.of_the_entry_point, self.edge.ttl
+        longest = worst(checks, ttl)
+        if longest.total > self.objectives.failover:
+            raise ValueError(
+                f"objectives.failover: {self.objectives.failover} s cannot be reached ({longest}): "
+                f"{self._fitting(self.objectives.failover)}"
+            )
+        grey = GreyBound(self.edge.grey_failure.periods, ttl)
+        if grey.total > self.objectives.grey_failure:
+            periods = grey.periods_within(self.objectives.grey_failure)
+            fix = f"edge.grey_failure.periods of {periods} or less fits" if periods else f"ask for {grey.total} or more"
+            raise ValueError(
+                f"objectives.grey_failure: {self.objectives.grey_failure} s cannot be reached ({grey}): {fix}"
+            )
+        for fault in (Fault.REFUSED, Fault.ERROR, Fault.HANG):
+            found = bound(checks, ttl, fault)
+            if self.objectives.detection is not None and found.detection > self.objectives.detection:
+                raise ValueError(
+                    f"objectives.detection: {self.objectives.detection} s cannot be reached ({fault.label} takes "
+                    f"{found.detection} s): lower edge.checks.fast.threshold or ask for {found.detection}"
+                )
+        return self
+
+    def _fitting(self, objective: int) -> str:
+        """Values of edge.checks.fast and edge.ttl that keep the objective, the least eager for each TTL."""
+        fits: dict[int, str] = {}
+        for check, ttl in fitting_checks(objective, {*TTLS, self.edge.ttl}):
+            fits.setdefault(ttl, f"interval {check.interval} threshold {check.threshold} with ttl {ttl}")
+        if not fits:
+            return "no health check of Route 53 is that quick, ask for more"
+        nearest = sorted(fits, key=lambda ttl: (abs(ttl - self.edge.ttl), ttl))[:3]
+        return "edge.checks.fast and edge.ttl that fit: " + ", ".join(fits[ttl] for ttl in nearest)
+
+
+def environment_names(root: Path | None = None) -> list[str]:
+    """Every environment of the checkout, sorted."""
+    return sorted(path.stem for path in ((root or ROOT) / "environments").glob("*.yaml"))

@@ -1,0 +1,215 @@
+"""One section of the environment file for each layer.
+
+Rules within a section live here, rules across sections in `shared.environment`.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from shared.failover_time import Check
+from shared.roles import PerRole, Role
+
+UNRESERVED_CONCURRENCY = 100
+"""Lambda refuses a reservation that leaves the account less (PutFunctionConcurrency)."""
+
+SUBNET_BITS = 4
+"""A VPC is cut into 16 equal subnets, so that later tiers have room."""
+
+
+class Settings(BaseModel):
+    """Frozen, and refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Section(Settings):
+    """The settings of one layer."""
+
+    layer: ClassVar[str]
+
+
+def _vpc_sized(network: IPv4Network) -> IPv4Network:
+    if not 16 <= network.prefixlen <= 24:
+        raise ValueError(
+            "a VPC here has between /16 and /24: its subnets take four bits more, and AWS allows /16 to /28"
+        )
+    if not network.is_private:
+        raise ValueError(
+            "addresses of the internet would be hidden by it: use 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+        )
+    return network
+
+
+Cidr = Annotated[IPv4Network, AfterValidator(_vpc_sized)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+class Cidrs(Settings):
+    """The address range of each region's VPC."""
+
+    primary: Cidr
+    secondary: Cidr
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        if self.primary.overlaps(self.secondary):
+            raise ValueError(f"primary {self.primary} overlaps secondary {self.secondary}: choose disjoint ranges")
+        return self
+
+    def of(self, role: Role) -> IPv4Network:
+        """The range in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
+class NetworkSettings(Section):
+    """A VPC in each region."""
+
+    layer: ClassVar[str] = "network"
+
+    cidrs: Cidrs
+    availability_zones: Annotated[int, Field(ge=2, le=4)]
+
+    def private_subnets(self, role: Role) -> list[IPv4Network]:
+        """One range for each availability zone."""
+        return list(self.cidrs.of(role).subnets(SUBNET_BITS))[: self.availability_zones]
+
+
+class AuditSettings(Settings):
+    """The life of an audit record, in days since it was written."""
+
+    infrequent_access_days: Annotated[int, Field(ge=30, le=3650)]  # S3 moves nothing there earlier
+    archive_days: Days
+    old_version_days: Days
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.archive_days < self.infrequent_access_days + 30:
+            raise ValueError(
+                f"archive_days: {self.archive_days} is less than 30 days after infrequent_access_days "
+                f"({self.infrequent_access_days}), which S3 refuses: use {self.infrequent_access_days + 30} or more"
+            )
+        return self
+
+
+class DataSettings(Section):
+    """The replicated table, the audit buckets, keys and secrets."""
+
+    layer: ClassVar[str] = "data"
+
+    consistency: Literal["strong", "eventual"]
+    recovery_days: Annotated[int, Field(ge=1, le=35)]
+    audit: AuditSettings
+
+    @property
+    def consistency_mode(self) -> Literal["MRSC", "MREC"]:
+        """DynamoDB's word for it."""
+        return "MRSC" if self.consistency == "strong" else "MREC"
+
+
+class FunctionSettings(Settings):
+    """One Lambda function: memory in MB, timeout in seconds, reserved concurrent executions (null: unreserved)."""
+
+    memory_mb: Annotated[int, Field(ge=128, le=10240)]
+    timeout: Annotated[int, Field(ge=1, le=900)]
+    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+
+
+class ThrottleSettings(Settings):
+    """What one region's API lets through before it answers 429."""
+
+    requests_per_second: Annotated[int, Field(ge=1, le=10_000)]
+    burst: Annotated[int, Field(ge=1, le=5_000)]
+
+
+class ComputeSettings(Section):
+    """The functions and the API in front of them."""
+
+    layer: ClassVar[str] = "compute"
+
+    payment: FunctionSettings
+    health: FunctionSettings
+    audit: FunctionSettings
+    account_concurrency: Annotated[int, Field(ge=1)]
+    sweep_minutes: Annotated[int, Field(ge=1, le=60)]
+    throttle: ThrottleSettings
+
+    @model_validator(mode="after")
+    def _api_waits_long_enough(self) -> Self:
+        for name, function in (("payment", self.payment), ("health", self.health)):
+            if function.timeout > 29:
+                raise ValueError(f"{name}.timeout: {function.timeout} s is more than API Gateway waits: use 29 or less")
+        return self
+
+    @model_validator(mode="after")
+    def _enough_unreserved(self) -> Self:
+        reserved = sum(each.reserved_concurrency or 0 for each in (self.payment, self.health, self.audit))
+        if reserved and self.account_concurrency - reserved < UNRESERVED_CONCURRENCY:
+            raise ValueError(
+                f"account_concurrency: {self.account_concurrency} less {reserved} reserved leaves "
+                f"{self.account_concurrency - reserved}, and Lambda wants {UNRESERVED_CONCURRENCY} unreserved: reserve "
+                f"{max(self.account_concurrency - UNRESERVED_CONCURRENCY, 0)} or less in all"
+            )
+        return self
+
+
+class CheckSettings(Settings):
+    """A Route 53 health check: seconds between requests, and failures in a row until it is unhealthy."""
+
+    interval: Literal[10, 30]
+    threshold: Annotated[int, Field(ge=1, le=10)]
+
+    def timing(self) -> Check:
+        """What the failover's time is computed from."""
+        return Check(self.interval, self.threshold)
+
+
+class ChecksSettings(Settings):
+    """The checks behind the primary's failover record."""
+
+    standard: CheckSettings
+    fast: CheckSettings
+    stop_switch: CheckSettings
+
+    @property
+    def of_the_entry_point(self) -> tuple[Check, ...]:
+        """Those that notice a fault by themselves; the fastest decides."""
+        return (self.standard.timing(), self.fast.timing())
+
+
+class GreyFailureSettings(Settings):
+    """When answers alone take the primary out: share of 5XX, for so many minutes in a row."""
+
+    error_percent: Annotated[int, Field(ge=1, le=100)]
+    periods: Annotated[int, Field(ge=1, le=10)]
+
+
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+
+
+class EdgeSettings(Section):
+    """DNS, failover and notifications."""
+
+    layer: ClassVar[str] = "edge"
+
+    parent_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
+    ttl: Annotated[int, Field(ge=1, le=300)]
+    checks: ChecksSettings
+    grey_failure: GreyFailureSettings
+    failback: Literal["manual", "automatic"]
+    emails: tuple[Email, ...]
+
+
+class ObservabilitySettings(Section):
+    """Thresholds of the alarms."""
+
+    layer: ClassVar[str] = "observability"
+
+    latency_ms: Annotated[int, Field(ge=1)]
+    error_percent: Annotated[float, Field(gt=0, le=100)]
+    errors: Annotated[int, Field(ge=0)]
+    health_latency_ms: Annotated[int, Field(ge=1)]
+    replication_minutes: Annotated[int, Field(ge=1)]

@@ -1,0 +1,152 @@
+"""How long a failover takes at most, for each kind of fault: pure arithmetic over Route 53's documented timing.
+
+All durations are whole seconds. The bound is for a client that honours the TTL, and ends when the last such client
+gets the secondary's answer from DNS:
+
+    fault      last good attempt ends just before it, so `threshold` whole intervals and attempts follow
+      │
+      ├─ threshold × (interval + attempt) + staleness ─┤─ propagation ─┤─ TTL ─┤
+      │                  detection                     │               │       │ the last cached answer expires
+
+Source: Amazon Route 53 Developer Guide, "How Amazon Route 53 determines whether a health check is healthy": the
+interval runs from one response to the next request; connecting may take 4 s, the status 2 s more, the body another 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+PROPAGATION_SECONDS = 5
+"""From the checkers' verdict to all name servers. AWS gives no figure: assumed, and measured by a drill."""
+
+INTERVALS = (10, 30)
+"""The request intervals that Route 53 offers."""
+
+THRESHOLDS = range(1, 11)
+
+METRIC_PERIOD_SECONDS = 60
+METRIC_DELAY_SECONDS = 60
+"""API Gateway and load balancers report every minute, and CloudWatch shows it within the next one: assumed."""
+
+
+class Fault(Enum):
+    """What a region does when it fails, with what that costs a health checker."""
+
+    REFUSED = ("refused", 0, 0)
+    """Connections are refused at once."""
+    ERROR = ("error", 0, 0)
+    """Answers come at once and are errors."""
+    HANG = ("hang", 4, 0)
+    """Connections are never accepted: each attempt waits for its time-out."""
+    SLOW = ("slow", 8, 0)
+    """Each attempt uses every second it has: connection, status and body."""
+    DATA_LAYER = ("data layer", 0, 10)
+    """The health function answers, and gives its last good result for as long as that may be old."""
+
+    def __init__(self, label: str, attempt: int, staleness: int) -> None:
+        self.label = label
+        self.attempt = attempt
+        """Seconds that one failing attempt takes."""
+        self.staleness = staleness
+        """Seconds during which the health route still answers well."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A health check's timing: seconds between attempts, and failures in a row until it is unhealthy."""
+
+    interval: int
+    threshold: int
+
+    def detection(self, fault: Fault) -> int:
+        """Seconds from the fault to the verdict, at most."""
+        return self.threshold * (self.interval + fault.attempt) + fault.staleness
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The parts of one failover's time, in seconds."""
+
+    fault: Fault
+    check: Check
+    ttl: int
+
+    @property
+    def detection(self) -> int:
+        """Until the checkers agree that the primary is unhealthy."""
+        return self.check.detection(self.fault)
+
+    @property
+    def total(self) -> int:
+        """Until the last client that honours the TTL asks DNS again and gets the secondary."""
+        return self.detection + PROPAGATION_SECONDS + self.ttl
+
+    def __str__(self) -> str:
+        """The sum as a person would write it down."""
+        stale = f" + {self.fault.staleness}" if self.fault.staleness else ""
+        return (
+            f"{self.fault.label}: {self.check.threshold} × ({self.check.interval} + {self.fault.attempt}){stale}"
+            f" + {PROPAGATION_SECONDS} propagation + {self.ttl} TTL = {self.total} s"
+        )
+
+
+def bound(checks: Iterable[Check], ttl: int, fault: Fault) -> Bound:
+    """The failover time under `fault` by the fastest of `checks`, any of which takes the primary out.
+
+    Raises ValueError when there is no check: nothing would ever fail over.
+    """
+    fastest = min(checks, key=lambda check: check.detection(fault), default=None)
+    if fastest is None:
+        raise ValueError("a failover needs at least one health check")
+    return Bound(fault, fastest, ttl)
+
+
+def worst(checks: Iterable[Check], ttl: int, faults: Iterable[Fault] = Fault) -> Bound:
+    """The longest of the bounds over `faults`."""
+    checks = tuple(checks)
+    return max((bound(checks, ttl, fault) for fault in faults), key=lambda each: each.total)
+
+
+def fitting(objective: int, ttls: Iterable[int]) -> Iterator[tuple[Check, int]]:
+    """Every (check, TTL) whose worst bound is within `objective`, the least eager first.
+
+    Longer intervals, higher thresholds and longer TTLs cost less and flap less, so they come first.
+    """
+    for interval in sorted(INTERVALS, reverse=True):
+        for threshold in sorted(THRESHOLDS, reverse=True):
+            for ttl in sorted(ttls, reverse=True):
+                check = Check(interval, threshold)
+                if worst([check], ttl).total <= objective:
+                    yield check, ttl
+
+
+@dataclass(frozen=True)
+class GreyBound:
+    """The time of a failover that metrics decide: the health route is well and payments fail."""
+
+    periods: int
+    """One-minute periods in a row that must be bad."""
+    ttl: int
+
+    @property
+    def detection(self) -> int:
+        """The fault may begin just inside a period that still looks well: one period more."""
+        return (self.periods + 1) * METRIC_PERIOD_SECONDS + METRIC_DELAY_SECONDS
+
+    @property
+    def total(self) -> int:
+        """Until the last client that honours the TTL gets the secondary."""
+        return self.detection + PROPAGATION_SECONDS + self.ttl
+
+    def periods_within(self, objective: int) -> int:
+        """The most periods that keep `objective` with this TTL; 0 when none does."""
+        room = objective - GreyBound(0, self.ttl).total
+        return max(room // METRIC_PERIOD_SECONDS, 0)
+
+    def __str__(self) -> str:
+        return (
+            f"grey failure: ({self.periods} + 1) × {METRIC_PERIOD_SECONDS} + {METRIC_DELAY_SECONDS} metric delay"
+            f" + {PROPAGATION_SECONDS} propagation + {self.ttl} TTL = {self.total} s"
+        )
