@@ -1,0 +1,24 @@
+"""Runs the plugin host of a checkout's sandbox: `python -m sandbox.plugins ROOT`. Prints `ready` when it serves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sandbox.plugins.host import run
+from shared.errors import Problem
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m sandbox.plugins ROOT")
+    try:
+        run(Path(sys.argv[1]).resolve())
+    except Problem as problem:
+        sys.exit(str(problem))
+    os._exit(0)  # plugins still lent end with this process: their calls are nobody's any more
+
+
+if __name__ == "__main__":
+    main()

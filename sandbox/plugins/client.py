@@ -1,0 +1,51 @@
+"""Asks the plugin host whether it is there, and whether it is still the code that is in the checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.layout import Layout
+
+SOCKET = "plugins.sock"
+PACKAGE = Path(__file__).parent
+ANSWER_TIMEOUT = 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    pid: int
+    sources: str
+    """`source_digest()` when the host started."""
+
+
+def status(root: Path) -> HostStatus | None:
+    """The host of the checkout at `root`, or None when none answers. Takes about a millisecond."""
+    try:
+        with socket.socket(socket.AF_UNIX) as host:
+            host.settimeout(ANSWER_TIMEOUT)
+            host.connect(str(Layout(root).socket(SOCKET)))
+            host.sendall(b'\n{"kind": "status"}\n')
+            with host.makefile("rb") as answers:
+                return HostStatus(**json.loads(answers.readline()))
+    except (OSError, ValueError):
+        return None
+
+
+def is_current(status: HostStatus) -> bool:
+    """False when the host runs other code than the checkout and its virtualenv have now: start it again."""
+    return status.sources == source_digest()
+
+
+def source_digest() -> str:
+    """Of the names, times and sizes of what a host has imported: plugins, provider, and the installed libraries."""
+    files = [path for folder in (PACKAGE, PACKAGE.parent / "provider") for path in folder.rglob("*.py")]
+    digest = hashlib.sha256()
+    for path in [*sorted(files), Path(sysconfig.get_path("purelib"))]:
+        stat = path.stat()
+        digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\n".encode())
+    return digest.hexdigest()

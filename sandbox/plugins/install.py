@@ -1,0 +1,84 @@
+"""Puts the engine and its plugins where only this checkout's sandbox uses them."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.plugins.client import SOCKET
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from sandbox.layout import Layout
+
+STUB = Path(__file__).with_name("stub.py")
+PROVIDERS = ("aws", "random")
+
+
+def install(layout: Layout, engine: Path) -> None:
+    """Fill `.sandbox/bin` and PULUMI_HOME for the engine's executable. Quick, and writes nothing, when all is there.
+
+    The engine takes language host and policy analyzer from beside its executable, following links, so the executable
+    is a hard link, or a copy where the file system has none; a provider it takes from the folder named after the
+    version that the SDK asks for.
+    """
+    try:
+        _place(engine, layout.bin / "pulumi")
+        _write(layout.bin / "pulumi-language-python", _launcher(layout, "language"))
+        _write(layout.bin / "pulumi-analyzer-policy-python", _launcher(layout, "policy"))
+        for package in PROVIDERS:
+            _install_provider(layout, package)
+    except OSError as error:
+        raise Problem(
+            f"cannot install the engine's plugins in {layout.state}: {error.strerror}; "
+            "free some space, or make that folder writable",
+        ) from error
+
+
+def _install_provider(layout: Layout, package: str) -> None:
+    plugins = layout.pulumi_home / "plugins"
+    current = plugins / f"resource-{package}-v{metadata.version(f'pulumi-{package}')}"
+    for outdated in plugins.glob(f"resource-{package}-v*"):
+        if outdated != current:
+            shutil.rmtree(outdated)
+    _write(current / f"pulumi-resource-{package}", _launcher(layout, package))
+
+
+def _launcher(layout: Layout, kind: str) -> str:
+    """A shell script, because the line that names an interpreter (#!) has a short limit and takes no spaces."""
+    command = shlex.join([sys.executable, "-I", "-S", str(STUB), str(layout.socket(SOCKET)), kind])
+    return f'#!/bin/sh\nexec {command} "$@"\n'
+
+
+def _place(source: Path, target: Path) -> None:
+    source = source.resolve()
+    if target.exists():
+        if target.samefile(source) or _looks(target) == _looks(source):
+            return
+        target.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        unfinished = target.with_suffix(".unfinished")
+        shutil.copy2(source, unfinished)
+        unfinished.replace(target)
+
+
+def _looks(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _write(path: Path, script: str) -> None:
+    if path.exists() and path.read_text() == script:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(script)
+    unfinished.chmod(0o755)
+    unfinished.replace(path)
