@@ -30,6 +30,8 @@ HELP = {
     "key": "the Idempotency-Key; a new one by default",
     "only": "only the tests whose names match, as pytest's -k",
     "follow": "go on printing what comes",
+    "wipe": "forget the cloud and the stacks",
+    "state": "refuse, hang, errors or open",
 }
 
 
@@ -188,4 +190,64 @@ def prove(_: Context, only: str = "") -> int:
     return checks.run(prove=True, only=only)
 
 
+@command
+def up(_: Context, json: bool = False) -> int:
+    """Start AWS on this machine, or find it running."""
+    from sandbox import commands
+
+    return commands.up(as_json=json)
+
+
+@command
+def down(_: Context, wipe: bool = False) -> int:
+    """Stop it; its state is kept."""
+    from sandbox import commands
+
+    return commands.down(wipe=wipe)
+
+
+@command
+def status(_: Context, json: bool = False) -> int:
+    """Say whether it runs, and where; exit 3 when it does not."""
+    from sandbox import commands
+
+    return commands.status(as_json=json)
+
+
+@command
+def logs(_: Context, follow: bool = False) -> int:
+    """Print what it wrote."""
+    from sandbox import commands
+
+    return commands.logs(follow=follow)
+
+
+@command
+def env(_: Context) -> int:
+    """Print its settings: eval "$(./invoke sandbox.env)"."""
+    from sandbox import commands
+
+    return commands.environment()
+
+
+@command
+def gate(_: Context, region: str = "", state: str = "refuse") -> int:
+    """Close an AWS region (--state refuse, hang or errors), or open it (--state open)."""
+    from sandbox import commands
+
+    return commands.gate(region, state)
+
+
+@command
+def bench_deploy(_: Context, environment: str = "payments") -> int:
+    """Compare deploy-all with `pulumi up` in one project after another."""
+    from orchestration import bench
+
+    comparison = bench.deploy(environment)
+    print(f"deploy-all is {comparison.ratio:.1f} times as fast as `pulumi up` one after another")
+    return 0
+
+
 namespace = Collection(deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove)
+namespace.add_collection(Collection("sandbox", up, down, status, logs, env, gate))
+namespace.add_collection(Collection("bench", deploy=bench_deploy))
