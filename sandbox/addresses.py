@@ -1,0 +1,68 @@
+"""The loopback addresses of the sandbox: AWS itself, and one gateway for each AWS region."""
+
+from __future__ import annotations
+
+import socket
+
+AWS = "127.0.0.1"
+"""Where the AWS API answers."""
+
+REGIONS = (
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ca-central-1",
+    "ca-west-1",
+    "sa-east-1",
+    "mx-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-7",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "af-south-1",
+)
+"""The regions of AWS's standard partition. A region's place decides its gateway's address: append, never reorder."""
+
+Endpoint = tuple[str, int]
+"""An address and a port."""
+
+
+def endpoints(port: int) -> dict[str, Endpoint]:
+    """The gateway of each region: one address each and the same port everywhere.
+
+    Linux answers on all of 127.0.0.0/8. Elsewhere (macOS) only 127.0.0.1 exists: there the regions take the ports
+    that follow.
+    """
+    if _every_loopback_address():
+        return {region: (f"127.1.0.{number}", port) for number, region in enumerate(REGIONS, 1)}
+    return {region: (AWS, port + number) for number, region in enumerate(REGIONS, 1)}
+
+
+def _every_loopback_address() -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.1.0.1", 0))
+        except OSError:
+            return False
+    return True

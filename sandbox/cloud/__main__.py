@@ -1,0 +1,40 @@
+"""`python -m sandbox.cloud ROOT`: the cloud of the checkout at ROOT, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from sandbox import ports
+from sandbox.cloud import emulator
+from sandbox.layout import Layout
+
+
+async def serve(layout: Layout, port: int) -> None:
+    from sandbox.cloud.cloud import Cloud  # noqa: PLC0415 - the emulator reads its environment when it is imported
+
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    cloud = Cloud(layout, port)
+    await cloud.start()
+    os.write(1, b"ready\n")
+    await ended.wait()
+    await cloud.stop()
+
+
+def main() -> None:
+    layout = Layout(Path(sys.argv[1]))
+    port = ports.remembered(layout)
+    if port is None:
+        sys.exit(f"{layout.ports} names no port")
+    emulator.configure(layout, port)
+    asyncio.run(serve(layout, port))
+    os._exit(0)  # the emulator's threads do not end by themselves
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The cloud: one application behind all addresses, its gates, and the answers about itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from sandbox import addresses, control
+from sandbox.cloud.emulator import Emulator
+from sandbox.cloud.gate import STATES, Gates, signed_region
+from sandbox.cloud.gateway import Gateway, answer, header
+from sandbox.cloud.server import Server
+
+if TYPE_CHECKING:
+    from sandbox.cloud.server import Receive, Scope, Send
+    from sandbox.layout import Layout
+
+
+class Cloud:
+    """AWS for one checkout."""
+
+    def __init__(self, layout: Layout, port: int) -> None:
+        self._layout = layout
+        self._endpoints = addresses.endpoints(port)
+        self._regions = {endpoint: region for region, endpoint in self._endpoints.items()}
+        self._aws = (addresses.AWS, port)
+        self._emulator = Emulator()
+        self._gateway = Gateway(self._emulator)
+        self._gates = Gates()
+        self._server = Server(self)
+        self._generation = uuid.uuid4().hex
+        self._news: list[str] = []
+        self._control: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        await self._emulator.start()
+        for endpoint in (self._aws, *self._regions):
+            await self._server.listen(endpoint)
+        path = self._layout.socket("cloud.sock")
+        path.unlink(missing_ok=True)
+        self._control = await asyncio.start_unix_server(self._converse, path, limit=control.LARGEST)
+        asyncio.get_running_loop().run_in_executor(None, self._emulator.warm)
+
+    async def stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        await self._server.close()
+        await self._emulator.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._emulator.application(scope, receive, send)
+            return
+        host, port = scope["server"][:2]
+        region = self._regions.get((host, port))
+        within = region or signed_region(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))
+        state = self._gates.state(within)
+        if state == "refuse":
+            self._server.cut(scope)
+        elif state == "hang":
+            await self._gates.hang()
+            self._server.cut(scope)
+        elif state == "errors":
+            await answer(send, 503, {"__type": "ServiceUnavailable", "message": f"{within} is unavailable"})
+        elif region is not None:
+            await self._gateway(region, scope, receive, send)
+        else:
+            await self._emulator.application(scope, receive, send)
+
+    async def _set_gate(self, region: str, state: Any) -> dict[str, Any]:
+        if region not in self._endpoints or state not in STATES:
+            raise ValueError(f"no such region or state: {region} {state}")
+        self._gates.set(region, state)
+        endpoint = self._endpoints[region]
+        if state == "refuse":
+            self._server.silence(endpoint)
+        elif not self._server.listens(endpoint):
+            await self._server.listen(endpoint)
+        return {}
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "generation": self._generation,
+            "recoveries": 0,
+            "gates": dict(self._gates.closed()),
+            "versions": {"ministack": self._emulator.version},
+            "trouble": "",
+        }
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one question of `sandbox.control`."""
+        try:
+            asked = json.loads(await reader.readline())
+            match asked["question"]:
+                case "status":
+                    told = self._status()
+                case "news":
+                    told, self._news = {"lines": self._news}, []
+                case "gate":
+                    told = await self._set_gate(asked["region"], asked["state"])
+                case _:
+                    return
+            writer.write(json.dumps(told).encode() + b"\n")
+            await writer.drain()
+        finally:
+            writer.close()

@@ -1,0 +1,112 @@
+"""The emulator: ministack, set up by its environment variables, started with the repairs it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sandbox import addresses
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from sandbox.cloud.server import Application
+    from sandbox.layout import Layout
+
+MODULES = (
+    "iam",
+    "sts",
+    "ec2",
+    "dynamodb",
+    "s3",
+    "kms",
+    "secretsmanager",
+    "ssm",
+    "lambda_svc",
+    "apigateway_v1",
+    "apigateway",
+    "cloudwatch",
+    "cloudwatch_logs",
+    "sns",
+    "sqs",
+    "route53",
+    "acm",
+    "eventbridge",
+    "tagging",
+)
+"""The emulator's modules that the stacks use: imported while nothing waits for them."""
+
+
+def configure(layout: Layout, port: int) -> None:
+    """Decide how the emulator behaves. It reads its environment when it is imported: call this before."""
+    os.environ.update(
+        GATEWAY_PORT=str(port),
+        BIND_HOST=addresses.AWS,
+        AUTH="true",
+        PERSIST_STATE="0",  # our own snapshots are complete and do not wait for a clean end
+        STATE_DIR=str(layout.cloud),  # where the functions' code is kept
+        S3_PERSIST="1",
+        S3_DATA_DIR=str(layout.cloud / "s3"),
+        LAMBDA_EXECUTOR="local",
+        DOCKER_HOST="unix:///nonexistent",  # a Docker of the user's is none of the sandbox's business
+        SFTP_ENABLED="0",
+        IOT_MTLS_ENABLED="0",
+        LOG_LEVEL=os.environ.get("SANDBOX_LOG_LEVEL", "WARNING"),
+    )
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        os.environ.pop(name, None)  # functions inherit the environment, and each gets its own
+
+
+class Emulator:
+    """The running emulator. Its ASGI application answers AWS's API and the data planes."""
+
+    def __init__(self) -> None:
+        self._ministack = importlib.import_module("ministack.app")
+        self.application: Application = self._ministack.app
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._life: asyncio.Task[None] | None = None
+
+    @property
+    def version(self) -> str:
+        return str(self._ministack._version())  # noqa: SLF001
+
+    def module(self, name: str) -> ModuleType:
+        """One of the emulator's service modules, imported at first use."""
+        module: ModuleType = self._ministack._get_module(name)  # noqa: SLF001
+        return module
+
+    def loaded(self) -> dict[str, ModuleType]:
+        """The modules with state, by the name of their state."""
+        found = {}
+        for key, name in self._ministack._state_map.items():  # noqa: SLF001
+            module = sys.modules.get(f"ministack.services.{name}")
+            if module is not None and hasattr(module, "get_state"):
+                found[key] = module
+        return found
+
+    async def start(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        self._life = asyncio.create_task(self.application(scope, self._messages.get, self._answers.put))  # type: ignore[arg-type]
+        await self._tell("startup")
+
+    async def stop(self) -> None:
+        await self._tell("shutdown")
+
+    async def _tell(self, event: str) -> None:
+        await self._messages.put({"type": f"lifespan.{event}"})
+        answer = await self._answers.get()
+        if answer["type"] != f"lifespan.{event}.complete":
+            raise RuntimeError(f"the emulator answered {answer} to its {event}")
+
+    def warm(self) -> None:
+        """Import what the stacks will use."""
+        for name in MODULES:
+            try:
+                self.module(name)
+            except Exception:
+                logging.getLogger("sandbox").exception("the emulator's %s cannot be imported", name)

@@ -1,0 +1,58 @@
+"""The gates of the regions: what a region that is out does with requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+State = Literal["open", "refuse", "hang", "errors"]
+STATES: tuple[State, ...] = ("open", "refuse", "hang", "errors")
+
+LONGEST_HANG = 900.0
+"""Seconds that a hanging region keeps a connection: far more than any client waits, and an end all the same."""
+
+GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "organizations"})
+"""They are signed for us-east-1 and do not end with it: DNS and permissions go on when a region is out."""
+
+_SCOPE = re.compile(r"/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+
+
+class Gates:
+    """The state of each region's gate."""
+
+    def __init__(self) -> None:
+        self._closed: dict[str, State] = {}
+        self._changed = asyncio.Event()
+
+    def set(self, region: str, state: State) -> None:
+        if state == "open":
+            self._closed.pop(region, None)
+        else:
+            self._closed[region] = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def state(self, region: str | None) -> State:
+        return self._closed.get(region, "open") if region else "open"
+
+    def closed(self) -> Mapping[str, State]:
+        return dict(self._closed)
+
+    async def hang(self) -> None:
+        """Return when a client that was left hanging should lose its connection: its gate has changed, or very late."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), LONGEST_HANG)
+
+
+def signed_region(authorization: str, query: str) -> str | None:
+    """The region that an AWS request was signed for, by its header or its presigned URL; None for global services."""
+    scope = _SCOPE.search(authorization) or _SCOPE.search(unquote(query))
+    if scope is None or scope[2] in GLOBAL_SERVICES:
+        return None
+    return scope[1]

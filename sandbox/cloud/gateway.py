@@ -1,0 +1,149 @@
+"""The regions' gateways: which API, stage and path a request for a host name in a region means."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.cloud.emulator import Emulator
+    from sandbox.cloud.server import Receive, Scope, Send
+
+_FUNCTION_URL = re.compile(r"^([a-z0-9]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.lambda-url\.([a-z0-9-]+)\.")
+_EXECUTE_API = re.compile(r"^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com$")
+
+
+@dataclass(frozen=True)
+class Route:
+    """The emulator's path for what a client asked for."""
+
+    path: str
+
+
+class Gateway:
+    """Finds the API behind a host name, within one region, as the region's own endpoints would."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    async def __call__(self, region: str, scope: Scope, receive: Receive, send: Send) -> None:
+        host = _host(scope)
+        path = scope["raw_path"].decode("ascii")
+        route = self.route(region, host, path)
+        if route is None:
+            await answer(
+                send, 404, {"message": f"{host} names no API in {region}", "hosts": sorted(set(self.hosts(region)))}
+            )
+            return
+        raw = route.path.encode("ascii")
+        await self._emulator.application({**scope, "path": unquoted(route.path), "raw_path": raw}, receive, send)
+
+    def route(self, region: str, host: str, path: str) -> Route | None:
+        """Where a request goes; None when the region has nothing by that name.
+
+        A custom domain name or an API's own name selects it. An address, or any other name, means the region's only
+        API if it has just one.
+        """
+        if found := _EXECUTE_API.match(host):
+            return self._api(found[1], path) if found[2] == region and found[1] in self._apis(region) else None
+        if found := _FUNCTION_URL.match(host):
+            return Route(f"/_aws/lambda-url/{found[1]}{path}") if found[2] == region else None
+        domains = self._domains(region)
+        if host in domains:
+            return self._mapped(domains[host], path)
+        if not _is_address(host) and host.endswith(".amazonaws.com"):
+            return None
+        return self._only(region, path)
+
+    def hosts(self, region: str) -> Iterator[str]:
+        """The names that mean something in the region."""
+        yield from self._domains(region)
+        for api in self._apis(region):
+            yield f"{api}.execute-api.{region}.amazonaws.com"
+
+    def _only(self, region: str, path: str) -> Route | None:
+        mappings = [mapping for mapped in self._domains(region).values() for mapping in mapped.values()]
+        apis = self._apis(region)
+        if len(apis) != 1:
+            return None
+        (api,) = apis
+        stages = self._stages(region, api)
+        mapped = {mapping["stage"] for mapping in mappings if mapping["restApiId"] == api and mapping.get("stage")}
+        candidates = mapped if len(mapped) == 1 else stages
+        if len(candidates) != 1:
+            return None
+        (stage,) = candidates
+        return Route(f"/restapis/{api}/{stage}/_user_request_{path}")
+
+    def _api(self, api: str, path: str) -> Route:
+        stage, _, rest = path.lstrip("/").partition("/")
+        return Route(f"/restapis/{api}/{stage}/_user_request_/{rest}")
+
+    def _mapped(self, mappings: dict[str, dict[str, str]], path: str) -> Route | None:
+        for base in sorted(mappings, key=len, reverse=True):
+            mapping = mappings[base]
+            prefix = "" if base in {"", "(none)"} else f"/{base}"
+            if prefix and path != prefix and not path.startswith(prefix + "/"):
+                continue
+            rest = path[len(prefix) :] or "/"
+            if not mapping.get("stage"):
+                return self._api(mapping["restApiId"], rest)
+            return Route(f"/restapis/{mapping['restApiId']}/{mapping['stage']}/_user_request_{rest}")
+        return None
+
+    def _apis(self, region: str) -> list[str]:
+        return [api for (_, home, api), _ in self._store("_rest_apis") if home == region]
+
+    def _stages(self, region: str, api: str) -> set[str]:
+        return {
+            stage
+            for (_, home, owner), stages in self._store("_stages_v1")
+            if (home, owner) == (region, api)
+            for stage in stages
+        }
+
+    def _domains(self, region: str) -> dict[str, dict[str, dict[str, str]]]:
+        mappings = {(home, name): mapped for (_, home, name), mapped in self._store("_base_path_mappings")}
+        return {
+            name.lower(): mappings.get((home, name), {})
+            for (_, home, name), _ in self._store("_domain_names")
+            if home == region
+        }
+
+    def _store(self, name: str) -> list[tuple[tuple[str, str, str], Any]]:
+        return list(getattr(self._emulator.module("apigateway_v1"), name).all_items())
+
+
+async def answer(send: Send, status: int, body: dict[str, Any]) -> None:
+    """Answer with JSON."""
+    encoded = json.dumps(body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(encoded)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": encoded})
+
+
+def header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")
+
+
+def unquoted(path: str) -> str:
+    from urllib.parse import unquote  # noqa: PLC0415
+
+    return unquote(path)
+
+
+def _host(scope: Scope) -> str:
+    return header(scope, b"host").rpartition("@")[2].partition(":")[0].rstrip(".").lower()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

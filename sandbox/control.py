@@ -1,0 +1,29 @@
+"""How the cloud is asked about itself: one line of JSON to its Unix socket, one line back."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWER_WITHIN = 5.0
+"""Seconds, on a machine that is busy with a deployment."""
+LARGEST = 1 << 20
+"""Bytes of a question or an answer."""
+
+
+def ask(path: Path, question: str, **details: Any) -> dict[str, Any]:
+    """The cloud's answer; an OSError when no cloud listens there."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_WITHIN)
+        connection.connect(str(path))
+        connection.sendall(json.dumps({"question": question, **details}).encode() + b"\n")
+        with connection.makefile("rb") as answers:
+            answer = answers.readline(LARGEST)
+    if not answer.endswith(b"\n"):
+        raise ConnectionError(f"the cloud at {path} ended while it was asked")
+    told: dict[str, Any] = json.loads(answer)
+    return told

@@ -1,0 +1,76 @@
+"""Where the sandbox keeps things: everything below `.sandbox/` in its checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+LONGEST_SOCKET_PATH = 100
+"""A Unix socket's path is limited to 104 bytes (macOS) or 108 (Linux)."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one checkout's sandbox. Nothing is created by asking for a path."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".sandbox"
+
+    @property
+    def cloud(self) -> Path:
+        """What the cloud keeps over a restart."""
+        return self.state / "cloud"
+
+    @property
+    def temporary(self) -> Path:
+        """Scratch space of the daemons; emptied at each start."""
+        return self.state / "tmp"
+
+    @property
+    def run(self) -> Path:
+        """Logs, sockets and the records of running daemons."""
+        return self.state / "run"
+
+    @property
+    def ports(self) -> Path:
+        return self.state / "ports.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "lock"
+
+    @property
+    def bin(self) -> Path:
+        """The engine, with the language host and the policy analyzer beside it."""
+        return self.state / "bin"
+
+    @property
+    def pulumi_home(self) -> Path:
+        return self.state / "pulumi"
+
+    @property
+    def backend(self) -> Path:
+        """The stacks' states."""
+        return self.state / "backend"
+
+    @property
+    def passphrase(self) -> Path:
+        return self.state / "passphrase"
+
+    def socket(self, name: str) -> Path:
+        """A path for a Unix socket: in `run`, or, where that is too long, in a private directory of its own."""
+        path = self.run / name
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        checkout = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        directory = Path(tempfile.gettempdir()) / f"sandbox-{os.getuid()}-{checkout}"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if directory.stat().st_uid != os.getuid():
+            raise PermissionError(f"{directory} belongs to somebody else")
+        return directory / name

@@ -1,0 +1,196 @@
+"""The sandbox as a whole: started, found, asked and stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sandbox import addresses, control, environment, ports
+from sandbox.layout import Layout
+from sandbox.processes import Daemon
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+Gate = Literal["open", "refuse", "hang", "errors"]
+"""What a region does with requests: answer, refuse connections, accept and never answer, or answer 503."""
+
+
+PARTS = ("cloud", "plugins")
+"""The daemons. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the sandbox is at a moment."""
+
+    running: bool
+    endpoint: str = ""
+    """The AWS API's URL."""
+    gateways: Mapping[str, str] = field(default_factory=dict)
+    """The URL of each AWS region's gateway."""
+    generation: str = ""
+    """The id of the cloud's life: another one whenever the cloud has started empty."""
+    recoveries: int = 0
+    """How often the cloud came back from disk after it was killed: it may have lost its last second each time."""
+    gates: Mapping[str, str] = field(default_factory=dict)
+    """The regions that are not open."""
+    pids: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    """One line, when the cloud cannot save its state."""
+
+
+class Sandbox:
+    """AWS on this machine for one checkout: one cloud, its gateways, and the host of the engine's plugins."""
+
+    def __init__(self, root: Path, parts: Sequence[str] = PARTS) -> None:
+        self.layout = Layout(Path(root).resolve())
+        self._daemons = tuple(Daemon(name, self.layout) for name in parts)
+
+    def up(self, progress: Callable[[str], None] | None = None) -> Status:
+        """Start what is not running, and return when all of it serves.
+
+        Called twice at once, the second call waits and finds the first one's sandbox. `progress` gets one line for
+        whatever the user should know: a port that had to change, a cloud that had to start empty.
+        """
+        status = self.status()
+        if status.running:
+            return status
+        with self._locked():
+            if not self.status().running:
+                self._start(progress or _print)
+        status = self.status()
+        if not status.running:
+            raise Problem(f"the sandbox ended as soon as it had started; see {os.path.relpath(self.layout.run)}")
+        return status
+
+    def down(self) -> bool:
+        """Stop everything, and keep the cloud's state. False if nothing was running."""
+        if not self.layout.state.exists():
+            return False
+        with self._locked():
+            stopped = [daemon.stop() for daemon in reversed(self._daemons)]
+        return any(stopped)
+
+    def wipe(self) -> None:
+        """Stop everything and forget the cloud and the stacks: the next `up` starts empty."""
+        self.down()
+        for path in (self.layout.cloud, self.layout.backend):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def status(self) -> Status:
+        pids = {daemon.name: pid for daemon in self._daemons if (pid := daemon.pid()) is not None}
+        port = ports.remembered(self.layout)
+        if port is None or "cloud" not in pids:
+            return Status(running=False, pids=pids)
+        try:
+            told = self._ask("status")
+        except OSError:
+            return Status(running=False, pids=pids)
+        return Status(
+            running=len(pids) == len(self._daemons),
+            endpoint=f"http://{addresses.AWS}:{port}",
+            gateways={region: f"http://{host}:{at}" for region, (host, at) in addresses.endpoints(port).items()},
+            pids=pids,
+            **told,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What everything that works in the sandbox has in its environment, without `environment.REMOVED`."""
+        port = ports.remembered(self.layout)
+        if port is None:
+            raise Problem("the sandbox was never started; run ./invoke sandbox.up")
+        return environment.variables(self.layout, port)
+
+    def gate(self, region: str, state: Gate) -> None:
+        """Open or close a region until the sandbox stops: its AWS API and its gateway."""
+        if region not in addresses.REGIONS:
+            raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
+        try:
+            self._ask("gate", region=region, state=state)
+        except OSError:
+            raise Problem("the sandbox is not running; run ./invoke sandbox.up") from None
+
+    def logs(self) -> dict[str, Path]:
+        """The daemons' log files that exist, by daemon."""
+        return {daemon.name: daemon.log for daemon in self._daemons if daemon.log.exists()}
+
+    def _start(self, tell: Callable[[str], None]) -> None:
+        try:
+            self._prepare()
+            port = self._port(tell)
+            settings = environment.variables(self.layout, port)
+            starting = []
+            for daemon in self._daemons:
+                if daemon.pid() is None:
+                    daemon.sweep()
+                    command = [sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)]
+                    starting.append(daemon.start(command, self._base_environment() | settings))
+            for started in starting:
+                started.wait()
+        except OSError as error:
+            self._stop_quietly()
+            raise Problem(f"the sandbox cannot use {_where(error, self.layout)}: {error.strerror}") from error
+        except BaseException:
+            self._stop_quietly()
+            raise
+        for line in self._ask("news")["lines"]:
+            tell(line)
+
+    def _port(self, tell: Callable[[str], None]) -> int:
+        # While the cloud runs and only the plugins' host has gone, the port is taken by ourselves.
+        running = ports.remembered(self.layout) if self._daemons[0].pid() is not None else None
+        return running if running is not None else ports.choose(self.layout, tell)
+
+    def _prepare(self) -> None:
+        layout = self.layout
+        if self._daemons[0].pid() is None:
+            shutil.rmtree(layout.temporary, ignore_errors=True)
+        for directory in (layout.cloud, layout.temporary, layout.run, layout.bin, layout.pulumi_home, layout.backend):
+            directory.mkdir(parents=True, exist_ok=True)
+        if not layout.passphrase.exists():
+            unfinished = layout.passphrase.with_suffix(".new")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(secrets.token_urlsafe(24))
+            unfinished.replace(layout.passphrase)
+
+    def _base_environment(self) -> dict[str, str]:
+        """Nothing but the sandbox's settings decides what its daemons do."""
+        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME")
+        inherited = {name: os.environ[name] for name in kept if name in os.environ}
+        return {**inherited, "PATH": os.defpath, "TMPDIR": str(self.layout.temporary), "PYTHONUNBUFFERED": "1"}
+
+    def _stop_quietly(self) -> None:
+        for daemon in self._daemons:
+            daemon.stop()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self.layout.state.mkdir(exist_ok=True)
+            lock = self.layout.lock.open("w")
+        except OSError as error:
+            raise Problem(f"the sandbox cannot use {_where(error, self.layout)}: {error.strerror}") from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _ask(self, question: str, **details: Any) -> dict[str, Any]:
+        return control.ask(self.layout.socket("cloud.sock"), question, **details)
+
+
+def _where(error: OSError, layout: Layout) -> str:
+    return os.path.relpath(str(error.filename)) if error.filename else os.path.relpath(layout.state)
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr)

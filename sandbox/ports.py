@@ -1,0 +1,74 @@
+"""The sandbox's port: chosen free, remembered in `ports.json`, and given up when another program has taken it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from sandbox import addresses
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.layout import Layout
+
+# Below the range that systems give to outgoing connections (32768 on Linux, 49152 elsewhere): one of those may hold
+# a remembered port whenever the sandbox is down.
+FIRST, LAST = 20000, 32000
+STEP = 40
+"""More than there are regions: where each region needs a port of its own they follow the sandbox's."""
+
+
+def remembered(layout: Layout) -> int | None:
+    try:
+        port = json.loads(layout.ports.read_text())["port"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return port if isinstance(port, int) else None
+
+
+def choose(layout: Layout, tell: Callable[[str], None]) -> int:
+    """The remembered port if it is free, else another one, which is remembered from now on.
+
+    URLs survive a restart that way, and a port that somebody else took meanwhile does not keep the sandbox down.
+    """
+    before = remembered(layout)
+    if before is not None and is_free(before):
+        return before
+    port = _search(layout)
+    if before is not None:
+        tell(f"port {before} is taken by another program: the sandbox moves to {port}, its URLs change")
+    layout.ports.write_text(json.dumps({"port": port}) + "\n")
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Whether AWS and all gateways can be bound at the port."""
+    with ExitStack() as opened:
+        for address in ((addresses.AWS, port), *addresses.endpoints(port).values()):
+            probe = opened.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                    return False
+                raise
+    return True
+
+
+def _search(layout: Layout) -> int:
+    # Each checkout starts elsewhere, always at the same place: a sandbox made anew keeps its URLs.
+    ports = range(FIRST, LAST, STEP)
+    start = int.from_bytes(hashlib.sha256(os.fsencode(layout.root)).digest()[:4], "big")
+    for offset in range(len(ports)):
+        port = ports[(start + offset) % len(ports)]
+        if is_free(port):
+            return port
+    raise Problem(f"no free port between {FIRST} and {LAST} on the loopback addresses; stop what listens there")

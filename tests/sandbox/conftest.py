@@ -1,0 +1,66 @@
+"""A running cloud for the tests that need one: its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from sandbox import Sandbox, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunningCloud:
+    """A sandbox whose cloud runs, and clients for it."""
+
+    sandbox: Sandbox
+    endpoint: str
+    """The AWS API's URL."""
+    gateways: dict[str, str]
+    """The URL of each region's gateway."""
+
+    @functools.cache  # noqa: B019 - it lives as long as the test session
+    def client(self, service: str, region: str = "us-east-1", **settings: Any) -> Any:
+        """A boto3 client of the account's administrator; `settings` go into its `Config`."""
+        return self.session().client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            config=Config(**({"retries": {"total_max_attempts": 1}} | settings)),
+        )
+
+    def session(self, credentials: dict[str, str] = environment.CREDENTIALS) -> boto3.Session:
+        return boto3.Session(**{name.lower(): value for name, value in credentials.items()})
+
+
+def running(sandbox: Sandbox) -> RunningCloud:
+    status = sandbox.up(progress=lambda _: None)
+    return RunningCloud(sandbox, status.endpoint, dict(status.gateways))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A cloud that all tests of a worker share: each uses names of its own and leaves every gate open."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("checkout"), parts=["cloud"])
+    try:
+        yield running(sandbox)
+    finally:
+        sandbox.down()
+
+
+@pytest.fixture
+def own_cloud(tmp_path: Path) -> Iterator[RunningCloud]:
+    """A cloud for one test, which may stop it, kill it or close its gates."""
+    sandbox = Sandbox(tmp_path, parts=["cloud"])
+    try:
+        yield running(sandbox)
+    finally:
+        sandbox.down()

@@ -1,0 +1,65 @@
+"""Up, down, twice, at once, after accidents: `sandbox.lifecycle`."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from sandbox import Sandbox
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    made = Sandbox(tmp_path)
+    yield made
+    made.down()
+
+
+def test_is_up_once_and_quickly_found(sandbox: Sandbox) -> None:
+    assert not sandbox.status().running
+    first = sandbox.up()
+    assert first.running
+    assert set(first.pids) == {"cloud", "plugins"}
+    began = time.perf_counter()
+    assert sandbox.up() == first
+    assert time.perf_counter() - began < 0.05
+
+
+def test_two_at_once_make_one_sandbox(sandbox: Sandbox) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda _: Sandbox(sandbox.layout.root).up(), range(4)))
+    assert len({(status.generation, *status.pids.values()) for status in statuses}) == 1
+
+
+def test_down_leaves_no_process(sandbox: Sandbox) -> None:
+    pids = sandbox.up().pids
+    processes = [psutil.Process(pid) for pid in pids.values()]
+    family = [*processes, *(child for process in processes for child in process.children(recursive=True))]
+    assert sandbox.down()
+    _, alive = psutil.wait_procs(family, timeout=3)
+    assert alive == []
+    assert not sandbox.status().running
+    assert not sandbox.down()
+
+
+def test_stale_record_of_another_process_is_no_obstacle(sandbox: Sandbox) -> None:
+    sandbox.up()
+    sandbox.down()
+    record = sandbox.layout.run / "cloud.json"
+    record.write_text('{"pid": 1, "started": "0"}')
+    assert sandbox.up().running
+    assert psutil.pid_exists(1)
+
+
+def test_says_where_when_it_was_never_started(sandbox: Sandbox) -> None:
+    with pytest.raises(Problem, match=r"run \./invoke sandbox\.up"):
+        sandbox.environment()
