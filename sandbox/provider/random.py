@@ -1,0 +1,1 @@
+"""Declared types of the random provider."""
