@@ -1,0 +1,78 @@
+"""What exists in the cloud, asked of the AWS APIs themselves and not of any state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# service, operation, the list in its answer, what names an entry ("" when the entry is its name)
+REGIONAL = (
+    ("ec2", "describe_vpcs", "Vpcs", "VpcId"),
+    ("ec2", "describe_subnets", "Subnets", "SubnetId"),
+    ("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
+    ("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
+    ("ec2", "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId"),
+    ("ec2", "describe_network_acls", "NetworkAcls", "NetworkAclId"),
+    ("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    ("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+    ("ec2", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+    ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("dynamodb", "list_tables", "TableNames", ""),
+    ("kms", "list_aliases", "Aliases", "AliasName"),
+    ("secretsmanager", "list_secrets", "SecretList", "ARN"),
+    ("ssm", "describe_parameters", "Parameters", "Name"),
+    ("lambda", "list_functions", "Functions", "FunctionName"),
+    ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+    ("events", "list_rules", "Rules", "Name"),
+    ("apigateway", "get_rest_apis", "items", "id"),
+    ("apigateway", "get_domain_names", "items", "domainName"),
+    ("sqs", "list_queues", "QueueUrls", ""),
+    ("sns", "list_topics", "Topics", "TopicArn"),
+    ("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
+    ("acm", "list_certificates", "CertificateSummaryList", "CertificateArn"),
+    ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("cloudwatch", "describe_alarms", "CompositeAlarms", "AlarmName"),
+    ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+)
+GLOBAL = (
+    ("iam", "list_roles", "Roles", "RoleName"),
+    ("iam", "list_policies", "Policies", "Arn"),
+    ("s3", "list_buckets", "Buckets", "Name"),
+    ("route53", "list_hosted_zones", "HostedZones", "Id"),
+    ("route53", "list_health_checks", "HealthChecks", "Id"),
+)
+
+
+def everything(environment: Mapping[str, str], regions: list[str]) -> set[str]:
+    """Return a name for everything in these regions and in the global services.
+
+    KMS keys count until they are scheduled for deletion: AWS keeps them for at least seven days after that.
+    """
+    session = boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"], aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"]
+    )
+
+    def client(service: str, region: str) -> Any:
+        return session.client(service, region_name=region, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+    found = {f"global {name}" for name in _listed(GLOBAL, lambda service: client(service, regions[0]))}
+    for region in regions:
+        found |= {f"{region} {name}" for name in _listed(REGIONAL, lambda service, at=region: client(service, at))}
+        found |= {f"{region} kms key {key}" for key in _keys(client("kms", region))}
+    return found
+
+
+def _listed(table: tuple[tuple[str, str, str, str], ...], client: Any) -> Iterator[str]:
+    for service, operation, listing, name in table:
+        for entry in getattr(client(service), operation)().get(listing, []):
+            yield f"{service} {listing} {entry[name] if name else entry}"
+
+
+def _keys(kms: Any) -> Iterator[str]:
+    for key in kms.list_keys()["Keys"]:
+        if kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion":
+            yield key["KeyId"]
