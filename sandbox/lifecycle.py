@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox import addresses, control, environment, ports
 from sandbox.layout import Layout
+from sandbox.plugins import client
 from sandbox.processes import Daemon
 from shared.errors import Problem
 
@@ -90,14 +91,14 @@ class Sandbox:
     def status(self) -> Status:
         pids = {daemon.name: pid for daemon in self._daemons if (pid := daemon.pid()) is not None}
         port = ports.remembered(self.layout)
-        if port is None or "cloud" not in pids:
-            return Status(running=False, pids=pids)
         try:
-            told = self._ask("status")
+            told = self._ask("status") if port is not None else None
         except OSError:
+            told = None
+        if port is None or told is None:
             return Status(running=False, pids=pids)
         return Status(
-            running=len(pids) == len(self._daemons),
+            running=all(self._serves(daemon) for daemon in self._daemons if daemon.name != "cloud"),
             endpoint=f"http://{addresses.AWS}:{port}",
             gateways={region: f"http://{host}:{at}" for region, (host, at) in addresses.endpoints(port).items()},
             pids=pids,
@@ -125,35 +126,42 @@ class Sandbox:
         return {daemon.name: daemon.log for daemon in self._daemons if daemon.log.exists()}
 
     def _start(self, tell: Callable[[str], None]) -> None:
+        missing = [daemon for daemon in self._daemons if not self._serves(daemon)]
         try:
-            self._prepare()
-            port = self._port(tell)
-            settings = environment.variables(self.layout, port)
-            starting = []
-            for daemon in self._daemons:
-                if daemon.pid() is None:
-                    daemon.sweep()
-                    command = [sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)]
-                    starting.append(daemon.start(command, self._base_environment() | settings))
+            for daemon in missing:
+                daemon.stop()  # it may run without serving: stuck, ending, or of sources that have changed since
+            port = self._prepare(missing, tell)
+            settings = self._base_environment() | environment.variables(self.layout, port)
+            starting = [
+                daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
+                for daemon in missing
+            ]
             for started in starting:
                 started.wait()
-        except OSError as error:
-            self._stop_quietly()
-            raise Problem(f"the sandbox cannot use {_where(error, self.layout)}: {error.strerror}") from error
-        except BaseException:
-            self._stop_quietly()
+        except BaseException as error:
+            for daemon in missing:
+                daemon.stop()
+            if isinstance(error, OSError):
+                raise self._unusable(error) from error
             raise
-        for line in self._ask("news")["lines"]:
+        if line := self._ask("news")["line"]:
             tell(line)
 
-    def _port(self, tell: Callable[[str], None]) -> int:
-        # While the cloud runs and only the plugins' host has gone, the port is taken by ourselves.
-        running = ports.remembered(self.layout) if self._daemons[0].pid() is not None else None
-        return running if running is not None else ports.choose(self.layout, tell)
+    def _serves(self, daemon: Daemon) -> bool:
+        if daemon.name == "plugins":
+            host = client.status(self.layout.root)
+            return host is not None and client.is_current(host)
+        try:
+            self._ask("status")
+        except OSError:
+            return False
+        return True
 
-    def _prepare(self) -> None:
+    def _prepare(self, missing: Sequence[Daemon], tell: Callable[[str], None]) -> int:
+        """Make what the daemons to be started expect, and return the port."""
         layout = self.layout
-        if self._daemons[0].pid() is None:
+        cloud = any(daemon.name == "cloud" for daemon in missing)
+        if cloud:
             shutil.rmtree(layout.temporary, ignore_errors=True)
         for directory in (layout.cloud, layout.temporary, layout.run, layout.bin, layout.pulumi_home, layout.backend):
             directory.mkdir(parents=True, exist_ok=True)
@@ -162,6 +170,8 @@ class Sandbox:
             unfinished.touch(mode=0o600)
             unfinished.write_text(secrets.token_urlsafe(24))
             unfinished.replace(layout.passphrase)
+        port = ports.remembered(layout)
+        return ports.choose(layout, tell) if cloud or port is None else port
 
     def _base_environment(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""
@@ -169,27 +179,23 @@ class Sandbox:
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
         return {**inherited, "PATH": os.defpath, "TMPDIR": str(self.layout.temporary), "PYTHONUNBUFFERED": "1"}
 
-    def _stop_quietly(self) -> None:
-        for daemon in self._daemons:
-            daemon.stop()
-
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
             self.layout.state.mkdir(exist_ok=True)
             lock = self.layout.lock.open("w")
         except OSError as error:
-            raise Problem(f"the sandbox cannot use {_where(error, self.layout)}: {error.strerror}") from error
+            raise self._unusable(error) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def _unusable(self, error: OSError) -> Problem:
+        place = os.path.relpath(str(error.filename or self.layout.state))
+        return Problem(f"the sandbox cannot use {place}: {error.strerror}")
+
     def _ask(self, question: str, **details: Any) -> dict[str, Any]:
         return control.ask(self.layout.socket("cloud.sock"), question, **details)
-
-
-def _where(error: OSError, layout: Layout) -> str:
-    return os.path.relpath(str(error.filename)) if error.filename else os.path.relpath(layout.state)
 
 
 def _print(line: str) -> None:

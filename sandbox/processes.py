@@ -11,7 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import Problem
 
@@ -49,12 +49,8 @@ class Daemon:
 
     def pid(self) -> int | None:
         """The process id while the daemon runs: no other process, even if it has the recorded id, counts."""
-        try:
-            record = json.loads(self.record.read_text())
-            pid, started = int(record["pid"]), str(record["started"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-        return pid if _started(pid) == started else None
+        pid = self._recorded("pid")
+        return pid if isinstance(pid, int) and _started(pid) == self._recorded("started") else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> Starting:
         """Start the daemon. The caller holds the sandbox's lock and waits for it with `Starting.wait`."""
@@ -77,29 +73,25 @@ class Daemon:
         return Starting(self, process, reading, offset)
 
     def stop(self) -> bool:
-        """End the daemon with all its children; false if it was not running."""
-        pid = self.pid()
-        if pid is None:
-            self.record.unlink(missing_ok=True)
-            return False
-        _signal(pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE
-        while self.pid() is not None and time.monotonic() < deadline:
-            _reap(pid)
-            time.sleep(0.01)
-        _signal(pid, signal.SIGKILL)  # also what the daemon left behind in its group
-        _reap(pid)
-        self.record.unlink(missing_ok=True)
-        return True
-
-    def sweep(self) -> None:
-        """End what a daemon that was killed has left behind in its process group."""
-        try:
-            group = int(json.loads(self.record.read_text())["pid"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return
-        if self.pid() is None and _started(group) is None:
+        """End the daemon with its children, and what one that was killed left behind; false if it was not running."""
+        pid, group = self.pid(), self._recorded("pid")
+        if pid is not None:
+            _signal(pid, signal.SIGTERM)
+            deadline = time.monotonic() + GRACE
+            while self.pid() is not None and time.monotonic() < deadline:
+                _reap(pid)
+                time.sleep(0.01)
+        if group is not None and (pid is not None or _started(group) is None):  # else the id is somebody else's by now
             _signal(group, signal.SIGKILL)
+            _reap(group)
+        self.record.unlink(missing_ok=True)
+        return pid is not None
+
+    def _recorded(self, name: str) -> Any:
+        try:
+            return json.loads(self.record.read_text())[name]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,10 @@ def main() -> None:
     if port is None:
         sys.exit(f"{layout.ports} names no port")
     emulator.configure(layout, port)
-    asyncio.run(serve(layout, port))
+    try:
+        asyncio.run(serve(layout, port))
+    except OSError as error:
+        sys.exit(f"{error.filename or layout.cloud}: {error.strerror}")
     os._exit(0)  # the emulator's threads do not end by themselves
 
 

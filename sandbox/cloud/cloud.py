@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
+from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.emulator import Emulator
-from sandbox.cloud.gate import STATES, Gates, signed_region
+from sandbox.cloud.gate import STATES, Gates, signed
 from sandbox.cloud.gateway import Gateway, answer, header
+from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.server import Server
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ class Cloud:
         self._gateway = Gateway(self._emulator)
         self._gates = Gates()
         self._server = Server(self)
-        self._generation = uuid.uuid4().hex
-        self._news: list[str] = []
+        self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._control: asyncio.Server | None = None
 
     async def start(self) -> None:
         await self._emulator.start()
+        await self._persistence.start()
         for endpoint in (self._aws, *self._regions):
             await self._server.listen(endpoint)
         path = self._layout.socket("cloud.sock")
@@ -47,7 +48,7 @@ class Cloud:
         if self._control is not None:
             self._control.close()
         await self._server.close()
-        await self._emulator.stop()
+        await self._persistence.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +56,8 @@ class Cloud:
             return
         host, port = scope["server"][:2]
         region = self._regions.get((host, port))
-        within = region or signed_region(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))
+        signature = signed(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))
+        within = region or signature.region
         state = self._gates.state(within)
         if state == "refuse":
             self._server.cut(scope)
@@ -67,7 +69,12 @@ class Cloud:
         elif region is not None:
             await self._gateway(region, scope, receive, send)
         else:
-            await self._emulator.application(scope, receive, send)
+            form = Form(receive)
+            try:
+                await self._emulator.application(scope, form, send)
+            finally:
+                if is_change(scope, signature.service, header(scope, b"x-amz-target"), form.beginning):
+                    self._persistence.changed()
 
     async def _set_gate(self, region: str, state: Any) -> dict[str, Any]:
         if region not in self._endpoints or state not in STATES:
@@ -82,11 +89,11 @@ class Cloud:
 
     def _status(self) -> dict[str, Any]:
         return {
-            "generation": self._generation,
-            "recoveries": 0,
+            "generation": self._persistence.life.generation,
+            "recoveries": self._persistence.life.recoveries,
             "gates": dict(self._gates.closed()),
             "versions": {"ministack": self._emulator.version},
-            "trouble": "",
+            "trouble": self._persistence.trouble,
         }
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,7 +104,7 @@ class Cloud:
                 case "status":
                     told = self._status()
                 case "news":
-                    told, self._news = {"lines": self._news}, []
+                    told, self._persistence.news = {"line": self._persistence.news}, ""
                 case "gate":
                     told = await self._set_gate(asked["region"], asked["state"])
                 case _:

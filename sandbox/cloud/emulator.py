@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses
@@ -80,28 +79,13 @@ class Emulator:
         module: ModuleType = self._ministack._get_module(name)  # noqa: SLF001
         return module
 
-    def loaded(self) -> dict[str, ModuleType]:
-        """The modules with state, by the name of their state."""
-        found = {}
-        for key, name in self._ministack._state_map.items():  # noqa: SLF001
-            module = sys.modules.get(f"ministack.services.{name}")
-            if module is not None and hasattr(module, "get_state"):
-                found[key] = module
-        return found
-
     async def start(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
         self._life = asyncio.create_task(self.application(scope, self._messages.get, self._answers.put))  # type: ignore[arg-type]
-        await self._tell("startup")
-
-    async def stop(self) -> None:
-        await self._tell("shutdown")
-
-    async def _tell(self, event: str) -> None:
-        await self._messages.put({"type": f"lifespan.{event}"})
+        await self._messages.put({"type": "lifespan.startup"})
         answer = await self._answers.get()
-        if answer["type"] != f"lifespan.{event}.complete":
-            raise RuntimeError(f"the emulator answered {answer} to its {event}")
+        if answer["type"] != "lifespan.startup.complete":
+            raise RuntimeError(f"the emulator answered its start with {answer}")
 
     def warm(self) -> None:
         """Import what the stacks will use."""

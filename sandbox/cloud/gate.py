@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Gates:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def state(self, region: str | None) -> State:
-        return self._closed.get(region, "open") if region else "open"
+    def state(self, region: str) -> State:
+        return self._closed.get(region, "open")
 
     def closed(self) -> Mapping[str, State]:
         return dict(self._closed)
@@ -50,9 +50,17 @@ class Gates:
             await asyncio.wait_for(self._changed.wait(), LONGEST_HANG)
 
 
-def signed_region(authorization: str, query: str) -> str | None:
-    """The region that an AWS request was signed for, by its header or its presigned URL; None for global services."""
+class Signed(NamedTuple):
+    """What an AWS request was signed for; empty when it was not."""
+
+    region: str
+    """Empty for global services, which belong to no region."""
+    service: str
+
+
+def signed(authorization: str, query: str) -> Signed:
+    """Read a request's signature, in its header or in its presigned URL."""
     scope = _SCOPE.search(authorization) or _SCOPE.search(unquote(query))
-    if scope is None or scope[2] in GLOBAL_SERVICES:
-        return None
-    return scope[1]
+    if scope is None:
+        return Signed("", "")
+    return Signed("" if scope[2] in GLOBAL_SERVICES else scope[1], scope[2])

@@ -1,0 +1,57 @@
+"""Which requests change what only the saved state keeps."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.cloud.server import Receive, Scope
+
+_READS = re.compile(
+    r"(?:BatchGet|Decrypt|Describe|Encrypt|Filter|GenerateDataKey|Get|Head|List|Lookup|Query|ReEncrypt|Scan|Search"
+    r"|Select|Simulate|Test|TransactGet|Validate|Verify)"
+)
+_JOURNALLED = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem"})
+"""DynamoDB's writes to items: they are in the journal before they are answered."""
+_INVOCATION = re.compile(r"^/(?:\d{4}-\d{2}-\d{2}/functions/[^/]+/invocations|restapis/[^/]+/[^/]+/_user_request_)")
+"""What a function writes comes as requests of its own."""
+_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+_CBOR = re.compile(r"^/service/\w+/operation/(\w+)$")
+
+
+class Form:
+    """Receives a request's body for the emulator and keeps its beginning, where the Query protocol names its action."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.beginning = b""
+
+    async def __call__(self) -> dict[str, Any]:
+        message = await self._receive()
+        if not self.beginning and message.get("body"):
+            self.beginning = message["body"][:4096]
+        return message
+
+
+def is_change(scope: Scope, service: str, target: str, form: bytes) -> bool:
+    """Whether a request, once answered, has to be followed by saving the state.
+
+    `service` is the one that the request was signed for, `target` its X-Amz-Target, `form` the beginning of its body.
+    What is not known to be a read counts as a change.
+    """
+    path: str = scope["path"]
+    if target:
+        action = target.rpartition(".")[2]
+        return not (_READS.match(action) or (service == "dynamodb" and action in _JOURNALLED))
+    if scope["method"] in _READING_METHODS or _INVOCATION.match(path):
+        return False
+    if service == "s3" and "/" in path.strip("/"):
+        return False  # objects are on disk before they are acknowledged
+    if named := _CBOR.match(path):
+        return not _READS.match(named[1])
+    if asked := _ACTION.search(form):
+        return not _READS.match(asked[1].decode())
+    return True

@@ -1,0 +1,190 @@
+"""The emulator's state as one file: every store of every service, exactly as it is in memory.
+
+The emulator can save its services too, at a clean end and as JSON; what that leaves out (private keys of
+certificates, stream records, sessions, validators, ...) would be missing after each restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import pickle
+import sys
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+FORMAT = 1
+_SERVICES = "ministack.services."
+
+_PLAIN_STORES = {"ec2": ("_default_initialized_scopes",), "sts": ("_sessions",)}
+"""Stores that are plain containers: nothing tells them from caches and tables but their names."""
+
+_OWN_FORM = frozenset({"s3", "kms"})
+"""Modules whose own form is taken: S3 keeps objects on disk itself, KMS may hold key objects that are not data."""
+
+
+class StateError(Exception):
+    """A saved state that cannot be used; its text says why."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a state file."""
+
+    ministack: str
+    generation: str
+    journal: int
+    """The first journal whose entries may be newer than this state."""
+    format: int = FORMAT
+
+
+class Blobs:
+    """The functions' code, kept once each by its digest, beside the states that refer to it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._known: dict[int, tuple[bytes, str]] = {}  # by id(); holding the bytes keeps the id theirs
+
+    def keep(self) -> None:
+        """Store the code of functions that came since the last call, and forget what no function has any more."""
+        found = {id(code): code for code in _function_code()}
+        for identity, code in found.items():
+            if identity not in self._known:
+                digest = hashlib.sha256(code).hexdigest()
+                path = self._directory / digest
+                if not path.exists():
+                    unfinished = path.with_suffix(".new")
+                    unfinished.write_bytes(code)
+                    unfinished.replace(path)
+                self._known[identity] = (code, digest)
+        for identity in self._known.keys() - found.keys():
+            del self._known[identity]
+
+    def prune(self) -> None:
+        """Remove code that no function had when `keep` was last called."""
+        wanted = {digest for _, digest in self._known.values()}
+        for path in self._directory.iterdir():
+            if path.name not in wanted:
+                path.unlink(missing_ok=True)
+
+    def name(self, value: bytes) -> str | None:
+        known = self._known.get(id(value))
+        return known[1] if known else None
+
+    def read(self, name: str) -> bytes:
+        return (self._directory / name).read_bytes()
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: IO[bytes], blobs: Blobs) -> None:
+        super().__init__(file, protocol=5)
+        self._blobs = blobs
+
+    def persistent_id(self, value: Any) -> str | None:
+        return self._blobs.name(value) if type(value) is bytes else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: IO[bytes], blobs: Blobs) -> None:
+        super().__init__(file)
+        self._blobs = blobs
+        self._read: dict[str, bytes] = {}
+
+    def persistent_load(self, name: Any) -> bytes:
+        if name not in self._read:
+            self._read[name] = self._blobs.read(name)
+        return self._read[name]
+
+
+def save(path: Path, header: Header, blobs: Blobs) -> None:
+    """Write all state to a file, atomically."""
+    services: dict[str, Any] = {}
+    for name, module in _modules():
+        if name in _OWN_FORM:
+            services[name] = module.get_state()
+        elif stores := dict(_stores(name, module)):
+            services[name] = stores
+    unfinished = path.with_suffix(".new")
+    with unfinished.open("wb") as file:
+        file.write(json.dumps(asdict(header)).encode() + b"\n")
+        buffer = io.BytesIO()
+        _Pickler(buffer, blobs).dump(services)
+        file.write(buffer.getbuffer())
+    unfinished.replace(path)
+
+
+def load(path: Path, ministack: str, generation: str, blobs: Blobs) -> Header:
+    """Fill the emulator, which must be empty; StateError, and nothing filled, when the file is not for this cloud."""
+    try:
+        with path.open("rb") as file:
+            header = _header(file.readline(), ministack, generation)
+            services = _Unpickler(file, blobs).load()
+    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError) as error:
+        raise StateError(f"cannot be read ({error})") from error
+    for name, stores in services.items():
+        module = importlib.import_module(_SERVICES + name)
+        if name in _OWN_FORM:
+            module.load_persisted_state(stores)
+        else:
+            for store, content in stores.items():
+                _contents(getattr(module, store)).update(content)
+    _resume()
+    return header
+
+
+def _header(line: bytes, ministack: str, generation: str) -> Header:
+    try:
+        header = Header(**json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise StateError("is damaged") from error
+    if (header.format, header.ministack) != (FORMAT, ministack):
+        raise StateError(f"is of ministack {header.ministack}, and this one is {ministack}")
+    if header.generation != generation:
+        raise StateError("is of another cloud")
+    return header
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith(_SERVICES) and module is not None:
+            yield name.removeprefix(_SERVICES), module
+
+
+def _stores(name: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The module's stores with something in them."""
+    plain = _PLAIN_STORES.get(name, ())
+    for attribute, value in vars(module).items():
+        scoped = isinstance(value, AccountScopedDict | AccountRegionScopedDict)
+        if (scoped or attribute in plain) and (contents := _contents(value)):
+            yield attribute, contents
+
+
+def _contents(store: Any) -> Any:
+    return store._data if isinstance(store, AccountScopedDict | AccountRegionScopedDict) else store  # noqa: SLF001
+
+
+def _function_code() -> Iterator[bytes]:
+    functions = sys.modules.get(_SERVICES + "lambda_svc")
+    if functions is None:
+        return
+    for function in list(functions._functions._data.values()):  # noqa: SLF001
+        for record in (function, *list(function.get("versions", {}).values())):
+            if isinstance(code := record.get("code_zip"), bytes):
+                yield code
+
+
+def _resume() -> None:
+    """Start what works in the background on restored state."""
+    functions = sys.modules.get(_SERVICES + "lambda_svc")
+    if functions is not None and functions._esms.has_any():  # noqa: SLF001
+        functions._ensure_poller()  # noqa: SLF001
