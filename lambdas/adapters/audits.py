@@ -1,0 +1,49 @@
+"""Audit records in the region's bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.retry import code_of
+from lambdas.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from lambdas.adapters.retry import Retry
+
+_EXISTS: Final = "PreconditionFailed"
+
+
+class Objects(Protocol):
+    """What is used of S3: an operation of the SDK's client."""
+
+    def put_object(self, **arguments: Any) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAudits:
+    """The port `AuditWriter`: writes an object once; a second version of a record would be a second record."""
+
+    objects: Objects
+    bucket: str
+    retry: Retry
+
+    def write(self, key: str, record: bytes, *, content_type: str = "application/json") -> None:
+        """Store the record unless its key is taken.
+
+        Raises Unavailable, also when access is refused: the record is then still owed, and a payment must not fail.
+        """
+        try:
+            self.retry(
+                self.objects.put_object,
+                Bucket=self.bucket,
+                Key=key,
+                Body=record,
+                ContentType=content_type,
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if code_of(error) != _EXISTS:
+                raise Unavailable(code_of(error)) from error

@@ -1,0 +1,93 @@
+"""Whose API key is this? Checked in constant time against the replicated secret."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.retry import code_of
+from lambdas.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from lambdas.adapters.retry import Retry
+
+FRESH: Final = 60_000
+"""How long a copy of the secret is used without asking (ms)."""
+RECHECK: Final = 5_000
+"""An unknown key may be one that was just rotated in: ask again, but not more often than this (ms)."""
+
+
+class Secrets(Protocol):
+    """What is used of Secrets Manager: an operation of the SDK's client."""
+
+    def get_secret_value(self, **arguments: Any) -> dict[str, Any]: ...
+
+
+@dataclass(slots=True)
+class ApiKeys:
+    """The clients' keys, cached. A copy outlives an outage of Secrets Manager: old keys are better than none."""
+
+    secrets: Secrets
+    arn: str
+    retry: Retry
+    _keys: tuple[tuple[str, str, bytes], ...] = ()
+    _read_at: int | None = None
+    _asked_at: int | None = None
+
+    def client_of(self, api_key: str) -> str | None:
+        """The client's id, or None for a key that is nobody's. Raises Unavailable when the secret was never read."""
+        self._refresh(FRESH)
+        client = self._match(api_key)
+        if client is None and self._refresh(RECHECK):
+            client = self._match(api_key)
+        return client
+
+    def key_of(self, client: str) -> str:
+        """A client's current key, for probes that act as that client. Raises Unavailable, KeyError."""
+        self._refresh(FRESH)
+        return next(key for name, key, _ in self._keys if name == client)
+
+    def _match(self, api_key: str) -> str | None:
+        given = sha256(api_key.encode()).digest()
+        found = None
+        # Every key is compared, whatever matched before, and by its hash: the time tells neither content nor length.
+        for client, _, digest in self._keys:
+            if hmac.compare_digest(digest, given):
+                found = client
+        return found
+
+    def _refresh(self, age: int) -> bool:
+        """Read the secret if the last attempt is older than `age`; says whether it was read."""
+        now = self.retry.clock.now()
+        if self._asked_at is not None and self._read_at is not None and now - self._asked_at < age:
+            return False
+        self._asked_at = now
+        try:
+            answer = self.retry(self.secrets.get_secret_value, SecretId=self.arn)
+        except (Unavailable, ClientError) as error:
+            if self._read_at is not None:
+                return False
+            reason = code_of(error) if isinstance(error, ClientError) else str(error)
+            raise Unavailable(f"the API keys cannot be read: {reason}") from error
+        self._keys = _parse(answer["SecretString"])
+        self._read_at = now
+        return True
+
+
+def _parse(secret: str) -> tuple[tuple[str, str, bytes], ...]:
+    """The clients' keys, the current ones first, each with its hash.
+
+    The secret is `{"clients": {"<id>": {"current": "<key>", "previous": "<key>" or null}}}`.
+    """
+    clients = json.loads(secret)["clients"]
+    return tuple(
+        (client, keys[generation], sha256(keys[generation].encode()).digest())
+        for generation in ("current", "previous")
+        for client, keys in clients.items()
+        if keys.get(generation)
+    )

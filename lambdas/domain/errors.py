@@ -1,0 +1,57 @@
+"""What can go wrong around a payment, in the domain's own words. Adapters map their library's errors to these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lambdas.domain.payment import Payment
+
+
+class InvalidField(ValueError):
+    """A field of the instruction is wrong; `field` names it, the text says what is accepted."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class IllegalTransition(Exception):
+    """A move that the state machine does not have: a bug, never a caller's mistake."""
+
+
+class Unavailable(Exception):
+    """A dependency did not do what it was asked. A write may or may not have happened."""
+
+
+class Throttled(Unavailable):
+    """The dependency asks for fewer requests; nothing was written."""
+
+
+class NoAnswer(Exception):
+    """The processor did not answer: the charge may or may not exist."""
+
+
+class Lost(Exception):
+    """A conditional write lost to another writer. `current` is what the table holds now (None: nothing)."""
+
+    def __init__(self, current: Payment | None) -> None:
+        super().__init__("another writer was first")
+        self.current = current
+
+
+class KeyReused(Exception):
+    """The idempotency key was used before for another payload."""
+
+
+class InProgress(Exception):
+    """Another request holds this payment's lease. `retry_after` is in milliseconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("the payment is being worked on")
+        self.retry_after = retry_after
+
+
+class Contradiction(Exception):
+    """The processor answered otherwise than what is recorded as final: people must look at it."""

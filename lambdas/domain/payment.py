@@ -1,0 +1,208 @@
+"""One payment and its moves.
+
+    opened ──> AUTHORIZING ──> AUTHORIZED ──> CAPTURED
+                  │   ^  │
+                  v   │  └───> DECLINED
+                UNKNOWN            (UNKNOWN moves like AUTHORIZING, once somebody has leased it)
+
+A value of `Payment` never changes; each move returns the next one with `version` one higher. The table decides who may
+write it: a write names the version it has seen. A lease says who is working on the payment; it keeps two workers from
+asking the processor at once, and when it has expired anybody may take over. Nothing is charged twice even when clocks
+disagree about a lease: the processor knows the payment by its key, and the loser's write fails on the version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from lambdas.domain.errors import IllegalTransition
+from lambdas.domain.ports import Approved
+
+if TYPE_CHECKING:
+    from lambdas.domain.instruction import Instruction
+    from lambdas.domain.money import Money
+    from lambdas.domain.ports import Outcome
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+
+LEASE: Final = 15 * SECOND
+"""Longer than the function may run (10 s): a lease expires only when its holder is gone."""
+ABANDON_AFTER: Final = 15 * MINUTE
+"""A payment that the processor has never heard of by then is cancelled there instead of charged: nobody expects it."""
+AUDIT_GRACE: Final = 30 * SECOND
+"""How long the sweep leaves a pending audit to the request that is writing it."""
+RESPONSE_KEPT: Final = 72 * HOUR
+"""Replays of this age get the first answer byte for byte; later ones get it rebuilt from the payment."""
+CANARY_KEPT: Final = 24 * HOUR
+"""Canaries' payments are deleted after this; all others are never deleted."""
+CANARY_CLIENT: Final = "canary"
+
+_FIRST_RETRY: Final = 5 * SECOND
+_LAST_RETRY: Final = 5 * MINUTE
+
+
+class Status(StrEnum):
+    """Where a payment stands; `CAPTURED` and `DECLINED` are final."""
+
+    AUTHORIZING = "AUTHORIZING"
+    UNKNOWN = "UNKNOWN"
+    AUTHORIZED = "AUTHORIZED"
+    CAPTURED = "CAPTURED"
+    DECLINED = "DECLINED"
+
+
+TRANSITIONS: Final = {
+    Status.AUTHORIZING: frozenset({Status.AUTHORIZED, Status.DECLINED, Status.UNKNOWN}),
+    Status.UNKNOWN: frozenset({Status.AUTHORIZING}),
+    Status.AUTHORIZED: frozenset({Status.CAPTURED}),
+    Status.CAPTURED: frozenset[Status](),
+    Status.DECLINED: frozenset[Status](),
+}
+FINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`holder` (one request or sweep, unique) works on the payment until `until` (ms)."""
+
+    holder: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer as it was first given: replays repeat it, whatever version of the code answers."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as the table holds it. Times in ms. `steps` is its history: (status, time) in order."""
+
+    id: str
+    client: str
+    fingerprint: str
+    money: Money
+    customer: str
+    region: str
+    created: int
+    updated: int
+    steps: tuple[tuple[Status, int], ...]
+    version: int = 1
+    lease: Lease | None = None
+    attempts: int = 0
+    retry_at: int | None = None
+    reference: str | None = None
+    reason: str | None = None
+    audit_pending: bool = False
+    response: Response | None = None
+
+    @property
+    def status(self) -> Status:
+        """The newest step's status."""
+        return self.steps[-1][0]
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing about the money will change any more."""
+        return self.status in FINAL
+
+    @property
+    def is_canary(self) -> bool:
+        """Made by a canary: kept out of business figures and deleted after a day."""
+        return self.client == CANARY_CLIENT
+
+    @property
+    def due(self) -> int | None:
+        """When the sweep has something to do with this payment (ms), or None: never again."""
+        if self.lease is not None:
+            return self.lease.until
+        if not self.is_final:
+            return self.retry_at
+        if self.audit_pending:
+            return self.updated + AUDIT_GRACE
+        if self.is_canary:
+            return self.created + CANARY_KEPT
+        return self.created + RESPONSE_KEPT if self.response is not None else None
+
+    def is_leased(self, now: int) -> bool:
+        """Somebody is working on it."""
+        return self.lease is not None and now < self.lease.until
+
+    # The moves. Each is written to the table on condition that the table still holds the payment it starts from.
+
+    def leased(self, holder: str, now: int) -> Payment:
+        """Take the payment over. Raises IllegalTransition while somebody holds it."""
+        if self.is_leased(now):
+            raise IllegalTransition(f"{self.id} is leased until {self.lease}")
+        steps = self._stepped(Status.AUTHORIZING, now) if self.status is Status.UNKNOWN else self.steps
+        return self._moved(now, steps=steps, lease=Lease(holder, now + LEASE), retry_at=None)
+
+    def unanswered(self, now: int) -> Payment:
+        """The processor did not answer: release the payment, to be asked about again with growing pauses."""
+        pause = min(_FIRST_RETRY * 2 ** min(self.attempts, 10), _LAST_RETRY)
+        return self._moved(
+            now,
+            steps=self._stepped(Status.UNKNOWN, now),
+            lease=None,
+            attempts=self.attempts + 1,
+            retry_at=now + pause,
+        )
+
+    def settled(self, outcome: Outcome, now: int) -> Payment:
+        """The processor's answer, final. The audit record is now owed."""
+        if isinstance(outcome, Approved):
+            steps = self._stepped(Status.AUTHORIZED, now)
+            steps = self._checked(Status.AUTHORIZED, Status.CAPTURED, steps, now)
+            settled = self._moved(now, steps=steps, reference=outcome.reference)
+        else:
+            settled = self._moved(now, steps=self._stepped(Status.DECLINED, now), reason=outcome.reason)
+        return replace(settled, lease=None, retry_at=None, audit_pending=True)
+
+    def answering(self, response: Response) -> Payment:
+        """The same move, with the answer that replays repeat: not a write of its own."""
+        return replace(self, response=response)
+
+    def audited(self, now: int) -> Payment:
+        """The audit record is written."""
+        return self._moved(now, lease=None, audit_pending=False)
+
+    def forgotten(self, now: int) -> Payment:
+        """The stored answer is old enough to go; the payment stays."""
+        return self._moved(now, lease=None, response=None)
+
+    def _stepped(self, status: Status, now: int) -> tuple[tuple[Status, int], ...]:
+        return self._checked(self.status, status, self.steps, now)
+
+    def _checked(
+        self, before: Status, status: Status, steps: tuple[tuple[Status, int], ...], now: int
+    ) -> tuple[tuple[Status, int], ...]:
+        if status not in TRANSITIONS[before]:
+            raise IllegalTransition(f"{self.id} cannot go from {before} to {status}")
+        return (*steps, (status, now))
+
+    def _moved(self, now: int, **changes: object) -> Payment:
+        # mypy cannot check replace() through a mapping; every caller above names fields of this class.
+        return replace(self, version=self.version + 1, updated=now, **changes)  # type: ignore[arg-type]
+
+
+def opened(instruction: Instruction, *, region: str, holder: str, now: int) -> Payment:
+    """A new payment under its first lease."""
+    return Payment(
+        id=instruction.payment_id,
+        client=instruction.client,
+        fingerprint=instruction.fingerprint,
+        money=instruction.money,
+        customer=instruction.customer,
+        region=region,
+        created=now,
+        updated=now,
+        steps=((Status.AUTHORIZING, now),),
+        lease=Lease(holder, now + LEASE),
+    )

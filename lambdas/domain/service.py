@@ -1,0 +1,162 @@
+"""Making payments: the order of writes and calls that loses none and makes none twice.
+
+    create under lease ──> charge ──> outcome + audit owed ──> audit record ──> audit cleared
+          (1)                               (2)                                     (3)
+
+A crash before (1) leaves nothing; between (1) and (2) a lease that expires, and whoever finds it (the client's retry,
+or a sweep in either region) asks the processor by the payment's key before anything else; after (2) the payment is
+final and only the audit record is owed, which the sweep writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lambdas.domain import audit
+from lambdas.domain.errors import Contradiction, InProgress, KeyReused, Lost, NoAnswer, Unavailable
+from lambdas.domain.payment import ABANDON_AFTER, MINUTE, SECOND, Status, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambdas.domain.instruction import Instruction
+    from lambdas.domain.payment import Payment, Response
+    from lambdas.domain.ports import AuditWriter, Clock, Journal, Outcome, PaymentStore, Processor
+
+RETRY_SOON: Final = 1 * SECOND
+FOREIGN_GRACE: Final = 1 * MINUTE
+"""Under MREC this region's copy of the other's payment may be seconds old: take it over only when it is surely left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What came of a request: the payment (final, or UNKNOWN), and whether an earlier request had made it."""
+
+    payment: Payment
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """The use cases of one region. All of the world comes in through the fields.
+
+    `token` makes a name that no other request has; `processor` gives the processor of a client; `render` the answer to
+    store with a final payment; `strong` says whether a conditional write sees all regions (MRSC) or only this one.
+    """
+
+    store: PaymentStore
+    processor: Callable[[str], Processor]
+    audits: AuditWriter
+    journal: Journal
+    clock: Clock
+    token: Callable[[], str]
+    render: Callable[[Payment], Response]
+    region: str
+    strong: bool = True
+
+    def pay(self, instruction: Instruction) -> Paid:
+        """Make the payment, or answer what the first request for it came to.
+
+        Raises KeyReused, InProgress, Unavailable, Contradiction.
+        """
+        payment = opened(instruction, region=self.region, holder=self.token(), now=self.clock.now())
+        try:
+            self.store.create(payment)
+        except Lost as lost:
+            return self._again(instruction, lost.current)
+        # Under MREC "nothing there" may only mean "not replicated yet": the processor knows better.
+        ask_first = not self.strong
+        return Paid(self._work(payment, ask_first=ask_first), replayed=False)
+
+    def get(self, client: str, payment_id: str) -> Payment | None:
+        """The client's payment, or None: also when it is another client's. Raises Unavailable."""
+        payment = self.store.get(payment_id)
+        return payment if payment is not None and payment.client == client else None
+
+    def resolve(self, payment: Payment) -> Payment:
+        """Finish what somebody left: take the payment over and ask the processor what became of it.
+
+        Raises InProgress when another is doing so, Unavailable, Contradiction.
+        """
+        mine = payment.leased(self.token(), self.clock.now())
+        try:
+            self.store.replace(payment, mine)
+        except Lost as lost:
+            return self._others(lost)
+        return self._work(mine, ask_first=True)
+
+    def audit(self, payment: Payment) -> None:
+        """Write the audit record that is owed, then say so in the table. Raises Unavailable, Lost."""
+        self.audits.write(audit.key(payment), audit.record(payment))
+        self.store.replace(payment, payment.audited(self.clock.now()))
+
+    def may_take(self, payment: Payment) -> bool:
+        """Nobody is working on it, as far as this region can know."""
+        now = self.clock.now()
+        if self.strong or payment.region == self.region:
+            return not payment.is_leased(now)
+        return payment.due is not None and now >= payment.due + FOREIGN_GRACE
+
+    def _again(self, instruction: Instruction, current: Payment | None) -> Paid:
+        if current is None:
+            raise Unavailable("the payment was deleted while it was asked for")
+        if current.fingerprint != instruction.fingerprint:
+            raise KeyReused
+        if current.is_final:
+            return Paid(current, replayed=True)
+        if not self.may_take(current):
+            raise InProgress(RETRY_SOON)
+        return Paid(self.resolve(current), replayed=True)
+
+    def _work(self, mine: Payment, *, ask_first: bool) -> Payment:
+        """Get the outcome of a payment that is under our lease, and write it down."""
+        if mine.lease is None or self.clock.now() >= mine.lease.until:
+            # The write took so long that others may be at it: theirs to finish.
+            raise InProgress(RETRY_SOON)
+        try:
+            outcome = self._outcome(mine, ask_first=ask_first)
+        except NoAnswer:
+            new = mine.unanswered(self.clock.now())
+        else:
+            settled = mine.settled(outcome, self.clock.now())
+            new = settled.answering(self.render(settled))
+        try:
+            self.store.replace(mine, new)
+        except Lost as lost:
+            return self._agreeing(self._others(lost), new)
+        if new.audit_pending:
+            self._audit_now(new)
+        return new
+
+    def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
+        processor = self.processor(payment.client)
+        if ask_first:
+            known = processor.find(payment.id)
+            if known is not None:
+                return known
+            if self.clock.now() >= payment.created + ABANDON_AFTER:
+                return processor.cancel(payment.id)
+        return processor.charge(payment.id, payment.money, payment.customer)
+
+    def _audit_now(self, payment: Payment) -> None:
+        """The audit must never fail a payment: what does not work here, the sweep does."""
+        try:
+            self.audit(payment)
+        except (Unavailable, Lost) as error:
+            self.journal.tell("audit_deferred", payment_id=payment.id, error=str(error))
+
+    @staticmethod
+    def _others(lost: Lost) -> Payment:
+        """Another worker was first: its result is ours, if it has one."""
+        if lost.current is None:
+            raise Unavailable("the payment is gone") from lost
+        if lost.current.is_final or lost.current.status is Status.UNKNOWN:
+            return lost.current
+        raise InProgress(RETRY_SOON) from lost
+
+    def _agreeing(self, theirs: Payment, ours: Payment) -> Payment:
+        if theirs.is_final and ours.is_final and theirs.status is not ours.status:
+            self.journal.tell("contradiction", payment_id=ours.id, recorded=theirs.status, answered=ours.status)
+            raise Contradiction(f"{ours.id} is {theirs.status}, the processor now says {ours.status}")
+        return theirs

@@ -1,0 +1,1 @@
+"""The payment function: POST /payment and GET /payment/{paymentId}."""

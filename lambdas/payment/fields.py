@@ -1,0 +1,66 @@
+"""From a request's body to an instruction: what the API accepts, field by field."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+from lambdas.domain.errors import InvalidField
+from lambdas.domain.instruction import Instruction
+from lambdas.domain.money import Money
+
+FIELDS: Final = frozenset({"amount", "currency", "customerId"})
+CUSTOMER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CARD_LIKE: Final = re.compile(r"\d{12,19}")
+
+
+class MalformedBody(ValueError):
+    """The body is not one JSON object."""
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in the body, numbers as exact decimals. Raises MalformedBody."""
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=_refuse,
+            object_pairs_hook=_unique,
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedBody("The body must be a JSON object in UTF-8.") from error
+    if not isinstance(value, dict):
+        raise MalformedBody("The body must be a JSON object.")
+    return value
+
+
+def to_instruction(client: str, key: str, fields: dict[str, Any]) -> Instruction:
+    """The validated instruction. Raises InvalidField for the first field that is wrong."""
+    for name in sorted(FIELDS - fields.keys()):
+        raise InvalidField(name, "is missing")
+    for name in sorted(fields.keys() - FIELDS):
+        raise InvalidField(name[:64], "is not a field of a payment")
+    amount, currency, customer = fields["amount"], fields["currency"], fields["customerId"]
+    if not isinstance(amount, Decimal):
+        raise InvalidField("amount", "must be a number")
+    if not isinstance(currency, str):
+        raise InvalidField("currency", "must be a string")
+    if not isinstance(customer, str) or not CUSTOMER.fullmatch(customer):
+        raise InvalidField("customerId", "must be 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first")
+    if _CARD_LIKE.search(re.sub(r"[._-]", "", customer)):
+        raise InvalidField("customerId", "looks like a card number: send your own name of the customer")
+    return Instruction(client, key, Money.of(amount, currency), customer)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a member is there twice")
+    return fields

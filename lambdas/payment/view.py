@@ -1,0 +1,69 @@
+"""A payment as its client sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from lambdas.domain.payment import Payment, Response, Status
+from lambdas.web.answer import PROBLEM, Answer, problem, to_json
+
+if TYPE_CHECKING:
+    from lambdas.domain.service import Paid
+
+SHOWN: Final = {
+    Status.AUTHORIZING: "pending",
+    Status.UNKNOWN: "pending",
+    Status.AUTHORIZED: "pending",
+    Status.CAPTURED: "paid",
+    Status.DECLINED: "declined",
+}
+RETRY_AFTER: Final = 5
+"""Seconds after which asking about a pending payment is worth while: the sweep's and the processor's pace."""
+
+
+def document(payment: Payment) -> dict[str, Any]:
+    """The payment's representation."""
+    shown: dict[str, Any] = {
+        "paymentId": payment.id,
+        "status": SHOWN[payment.status],
+        "amount": payment.money.number,
+        "currency": payment.money.currency,
+        "customerId": payment.customer,
+        "createdAt": datetime.fromtimestamp(payment.created / 1000, UTC).isoformat(timespec="milliseconds"),
+    }
+    if payment.reason is not None:
+        shown["reason"] = payment.reason
+    return shown
+
+
+def location(payment: Payment) -> str:
+    """Where to ask about the payment."""
+    return f"/payment/{payment.id}"
+
+
+def render(payment: Payment) -> Response:
+    """The answer to a final payment, to be stored with it."""
+    if payment.status is Status.CAPTURED:
+        return Response(201, to_json(document(payment)))
+    refusal = problem(
+        "declined",
+        "The processor refused the payment; another attempt needs a new Idempotency-Key.",
+        paymentId=payment.id,
+        reason=payment.reason,
+    )
+    return Response(refusal.status, refusal.body)
+
+
+def posted(paid: Paid) -> Answer:
+    """The answer to POST: 201, 402, or 202 while the outcome is unknown."""
+    payment = paid.payment
+    headers = {"Location": location(payment)}
+    if paid.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if not payment.is_final:
+        headers |= {"Content-Type": "application/json", "Retry-After": str(RETRY_AFTER)}
+        return Answer(202, to_json(document(payment)), headers)
+    response = payment.response or render(payment)
+    headers["Content-Type"] = "application/json" if response.status == 201 else PROBLEM
+    return Answer(response.status, response.body, headers)

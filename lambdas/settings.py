@@ -1,0 +1,37 @@
+"""A function's configuration, from Lambda's environment variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every function of a region knows about itself."""
+
+    environment: str
+    role: str
+    region: str
+    release: str
+    strong: bool
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] = os.environ) -> Settings:
+        """The settings of the running function. Raises KeyError for a missing variable: a bug of the deployment."""
+        return cls(
+            environment=variables["ENVIRONMENT"],
+            role=variables["ROLE"],
+            region=variables["AWS_REGION"],
+            release=variables["RELEASE"],
+            strong=variables["CONSISTENCY"] == "MRSC",
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that say who answered."""
+        return {"Served-By": f"{self.region} ({self.role})", "Cache-Control": "no-store"}

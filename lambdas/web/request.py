@@ -1,0 +1,78 @@
+"""A request, whether it came through API Gateway (REST, proxy integration) or an Application Load Balancer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lambdas.web.answer import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Header names are in lower case, each with all of its values in order."""
+
+    method: str
+    path: str
+    headers: Mapping[str, tuple[str, ...]]
+    body: bytes
+    id: str
+    multi_value: bool
+    """The answer must use `multiValueHeaders` (a load balancer drops all others in that mode)."""
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Request:
+        """The request in a proxy event."""
+        headers: dict[str, tuple[str, ...]] = {}
+        single, multi = event.get("headers") or {}, event.get("multiValueHeaders") or {}
+        for name, value in single.items():
+            headers[name.lower()] = (value,)
+        for name, values in multi.items():
+            headers[name.lower()] = tuple(values)
+        context = event.get("requestContext") or {}
+        return cls(
+            method=event["httpMethod"],
+            path=event["path"],
+            headers=headers,
+            body=_body(event),
+            id=context.get("requestId") or _first(headers.get("x-amzn-trace-id", ())),
+            multi_value="multiValueHeaders" in event and "headers" not in event,
+        )
+
+    def header(self, name: str) -> str:
+        """The header's value, "" when it is missing; several values are joined as HTTP defines it."""
+        return ", ".join(self.headers.get(name, ()))
+
+    @property
+    def host(self) -> str:
+        """The name that the client asked for, without a port."""
+        return self.header("host").rsplit(":", 1)[0].lower()
+
+    def response(self, answer: Answer, shared_headers: Mapping[str, str]) -> dict[str, Any]:
+        """The proxy response for this request's entry point."""
+        headers = {**shared_headers, **answer.headers}
+        fields: dict[str, Any] = (
+            {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
+            if self.multi_value
+            else {"headers": headers}
+        )
+        return {"statusCode": answer.status, "isBase64Encoded": False, "body": answer.body, **fields}
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            return base64.b64decode(body, validate=True)
+        except binascii.Error:
+            return b"\xff"  # what no JSON begins with: refused as any other body that is not JSON
+    return str(body).encode("utf-8", "surrogatepass")
+
+
+def _first(values: tuple[str, ...]) -> str:
+    return values[0] if values else ""
