@@ -1,8 +1,8 @@
 """Function packages: deterministic zips of exactly what a function imports.
 
 A package holds the function's own import closure out of `lambdas/`, and the SDK that requirements.lock pins, cut down
-A package holds the function's own import closure out of `lambdas/`, and the SDK that requirements.lock pins, cut down
 to the services that the closure uses. Equal sources give equal bytes: sorted names, fixed times, no paths of a machine.
+Bytecode for the building interpreter goes along (hash-based, unchecked): without it an environment whose code folder
 cannot be written compiles the SDK at every cold start, 0.3 s of it.
 
 Packages are kept by their content's digest in `.build/` of the checkout; an unchanged one costs some milliseconds.
