@@ -1,0 +1,90 @@
+"""The payment API as a client sees it: one region's entry point, asked over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.errors import Problem
+
+TIMEOUT = 30.0
+"""Seconds: API Gateway itself answers within 29."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, its headers (names in lower case) and the body, decoded if it is JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    def describe(self) -> str:
+        """Return the answer in a few words, a problem's own words if it is one."""
+        said = (
+            self.body.get("detail") or self.body.get("message") if isinstance(self.body, dict) else str(self.body)[:200]
+        )
+        return f"{self.status} {said}".strip() if said else str(self.status)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an API answers: a URL to connect to, and the host name to ask for when that differs."""
+
+    url: str
+    host: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request. Raises Problem, naming the address, when there is no answer."""
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        sent = {"Accept": "application/json", **(headers or {})}
+        if self.host:
+            sent["Host"] = self.host
+        content = None
+        if body is not None:
+            content = json.dumps(body)
+            sent["Content-Type"] = "application/json"
+        try:
+            connection.request(method, parts.path.rstrip("/") + path, content, sent)
+            response = connection.getresponse()
+            raw = response.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            where = f"{self.url} (for {self.host})" if self.host else self.url
+            raise Problem(f"no answer from {where}: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, _decoded(raw))
+
+
+def entry(gateways: Mapping[str, str], region: str, host: str, path: str = "") -> Entry:
+    """Return where `https://<host><path>` answers: in the sandbox through the region's gateway, else directly."""
+    gateway = gateways.get(region)
+    return Entry(f"{gateway}{path}", host) if gateway else Entry(f"https://{host}{path}")
+
+
+def api_key(secret: str, client: str) -> str:
+    """Return a client's current key from the secret's text. Raises Problem when it has none."""
+    try:
+        return str(json.loads(secret)["clients"][client]["current"])
+    except (ValueError, KeyError, TypeError):
+        raise Problem(f"the secret with the API keys has none for client {client}") from None
+
+
+def _decoded(raw: str) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw

@@ -1,0 +1,53 @@
+"""AWS as the orchestration needs it beside Pulumi: clients in the target's cloud, and errors in one line.
+
+boto3 takes half a second to import, so it is imported when the first client is made, and never on the quick path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from shared.errors import Problem
+
+T = TypeVar("T")
+
+
+class Aws:
+    """Makes clients from an environment's variables, whatever this process's own are."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def client(self, service: str, region: str) -> Any:
+        """Return the client of a service in a region."""
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        if (service, region) not in self._clients:
+            settings = {
+                "endpoint_url": self._variables.get("AWS_ENDPOINT_URL"),
+                "aws_access_key_id": self._variables.get("AWS_ACCESS_KEY_ID"),
+                "aws_secret_access_key": self._variables.get("AWS_SECRET_ACCESS_KEY"),
+                "aws_session_token": self._variables.get("AWS_SESSION_TOKEN"),
+            }
+            config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3})
+            session = boto3.Session(profile_name=self._variables.get("AWS_PROFILE"))
+            self._clients[service, region] = session.client(service, region_name=region, config=config, **settings)
+        return self._clients[service, region]
+
+    def secret(self, arn: str, region: str) -> str:
+        """Return a secret's text. Raises Problem."""
+        client = self.client("secretsmanager", region)
+        return str(asked(lambda: client.get_secret_value(SecretId=arn)["SecretString"], "read the API keys", region))
+
+
+def asked(question: Callable[[], T], what: str, region: str) -> T:
+    """Return the answer of an AWS call. Raises Problem: what could not be done, where, and what AWS said."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        return question()
+    except (BotoCoreError, ClientError) as error:
+        raise Problem(f"cannot {what} in {region}: {error}") from error

@@ -1,0 +1,191 @@
+"""What each operation does with one stack. The executor decides which stacks, and when."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestration import pending
+from orchestration.backend import FileBackend
+from orchestration.cli import Cli, Workspace
+from orchestration.engines import Engines
+from orchestration.execute import Driver, Work
+from orchestration.fingerprint import TAG, Fingerprint, Fingerprints, missing_upstream
+from orchestration.graph import Graph, Stack
+from orchestration.plan import Judgement, Operation, Step, Verdict
+from orchestration.runs import Run
+from orchestration.target import Target
+
+PREVIEWED_OUTPUTS = "PREVIEWED_OUTPUTS"
+"""Names the folder in which `shared.stacks.consume` finds what previews expect. An update has it not."""
+
+
+class ReleaseCheck(Protocol):
+    """Sees to it that a release serves before the next region gets it."""
+
+    def covers(self, stack: Stack) -> bool:
+        """Whether the stack's updates are checked."""
+
+    def before(self, stack: Stack, *, verified: bool) -> Any:
+        """Return what serves now, for a way back. `verified`: the state's last release passed its check."""
+
+    def after(self, stack: Stack, before: Any) -> str:
+        """Check the release: a remark when it serves; when not, put back what served and raise Problem."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a driver works with in one run."""
+
+    target: Target
+    graph: Graph
+    run: Run
+    engines: Engines
+    workspace: Workspace
+    fingerprints: Fingerprints
+    check: ReleaseCheck
+
+
+class Deploy:
+    """Brings stacks up to date."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    def judge(self, stack: Stack) -> Judgement:
+        return self._c.fingerprints.judge(stack)
+
+    def interrupt(self) -> None:
+        self._c.engines.interrupt()
+
+    def run(self, step: Step) -> Work:
+        c, stack = self._c, step.stack
+        if problem := missing_upstream(c.graph, stack, c.target.backend):
+            raise problem
+        c.workspace.ensure(stack)
+        recovered = pending.recover(c.target, c.engines, stack)
+        parts = c.fingerprints.parts(stack)
+        update = secrets.token_hex(6)
+        verified = c.fingerprints.verified(stack)
+        before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
+        arguments = ["up", "--yes", "--skip-preview", "--message", c.run.message(update, step.judgement.reason)]
+        if not recovered and c.fingerprints.doubtful(stack):
+            arguments.append("--refresh")
+        events = c.engines.operate(stack, *arguments)
+        remark = ""
+        if before is not None and (events.changes or not verified):
+            try:
+                remark = c.check.after(stack, before)
+            except Exception:
+                # What serves is not what the state says: without its tag, the next update refreshes first.
+                c.target.cli.untag(stack, TAG)
+                raise
+        c.target.cli.tag(stack, TAG, Fingerprint(update, parts).to_tag())
+        return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
+
+
+class Preview:
+    """Shows what a deployment would change, across layers, also where nothing is deployed yet."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        context.run.previewed.mkdir(exist_ok=True)
+        # The engine previews only stacks that exist: others are made in a backend that is thrown away.
+        self._scratch = tempfile.TemporaryDirectory(prefix="preview-")
+        folder = Path(self._scratch.name)
+        self._elsewhere = {
+            "PULUMI_BACKEND_URL": folder.as_uri(),
+            "PULUMI_OPTION_CONFIG_FILE": str(folder / "stack.yaml"),
+        }
+        cli = Cli(context.target.cli.executable, {**context.target.cli.variables, **self._elsewhere})
+        self._workspace = Workspace(cli, FileBackend(folder), folder / "stack.yaml")
+
+    def judge(self, stack: Stack) -> Judgement:
+        layers = ", ".join(sorted({producer.layer for producer in self._c.graph.reads[stack]}))
+        return Judgement(Verdict.STALE, f"follows {layers}")
+
+    def interrupt(self) -> None:
+        self._c.engines.interrupt()
+
+    def run(self, step: Step) -> Work:
+        c, stack = self._c, step.stack
+        for producer in c.graph.reads[stack]:
+            if not self._path(producer).exists():
+                self._carry_deployed(producer, stack)
+        variables = {PREVIEWED_OUTPUTS: str(c.run.previewed)}
+        if c.target.backend.checkpoint(stack) is None:
+            self._workspace.ensure(stack)
+            variables |= self._elsewhere
+        events = c.engines.operate(stack, "preview", variables=variables)
+        self._write(stack, events.outputs or {})
+        return Work(events.changes)
+
+    def _carry_deployed(self, producer: Stack, consumer: Stack) -> None:
+        """Give the preview what a stack that is not previewed has deployed: it may be in another backend."""
+        if problem := missing_upstream(self._c.graph, consumer, self._c.target.backend):
+            raise problem
+        checkpoint = self._c.target.backend.checkpoint(producer)
+        self._write(producer, checkpoint.outputs if checkpoint else {})
+
+    def _path(self, stack: Stack) -> Path:
+        return self._c.run.previewed / f"{stack.layer}.{stack.name}.json"
+
+    def _write(self, stack: Stack, outputs: Mapping[str, Any]) -> None:
+        path = self._path(stack)
+        unfinished = path.with_suffix(f".{secrets.token_hex(4)}")
+        unfinished.write_text(json.dumps(dict(outputs)))
+        unfinished.replace(path)
+
+
+class Drift:
+    """Compares stacks with the cloud, and changes neither."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  nothing follows anything here
+        return Judgement(Verdict.STALE, "")
+
+    def interrupt(self) -> None:
+        self._c.engines.interrupt()
+
+    def run(self, step: Step) -> Work:
+        if self._c.target.backend.checkpoint(step.stack) is None:
+            return Work({}, "is not deployed")
+        return Work(self._c.engines.operate(step.stack, "refresh", "--preview-only").changes)
+
+
+class Destroy:
+    """Removes all resources of stacks, and then the stacks."""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  nothing is kept because it is fresh
+        return Judgement(Verdict.STALE, "")
+
+    def interrupt(self) -> None:
+        self._c.engines.interrupt()
+
+    def run(self, step: Step) -> Work:
+        c, stack = self._c, step.stack
+        if c.target.backend.checkpoint(stack) is None:
+            return Work({}, "was not deployed")
+        recovered = pending.recover(c.target, c.engines, stack)
+        arguments = ["destroy", "--yes", "--skip-preview", "--remove"]
+        if not recovered and c.fingerprints.doubtful(stack):
+            arguments.append("--refresh")
+        return Work(c.engines.operate(stack, *arguments).changes, recovered)
+
+
+DRIVERS: Mapping[Operation, Callable[[Context], Driver]] = {
+    Operation.DEPLOY: Deploy,
+    Operation.PREVIEW: Preview,
+    Operation.DRIFT: Drift,
+    Operation.DESTROY: Destroy,
+}

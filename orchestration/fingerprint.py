@@ -1,0 +1,193 @@
+"""Whether a stack is fresh: what it is made of now, against what its newest update was made of.
+
+A fingerprint has a part for each kind of cause, so that a stale stack can say why. It is kept as a stack tag that
+names the update it describes. It is not an output: an output would be stored by a failed update too, and would make
+every consumer's state differ.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.graph import Graph, Stack
+from orchestration.plan import Judgement, Verdict
+from orchestration.sources import CONTRACTS, Module, Sources
+from shared import packages
+from shared.contracts import LAYERS, schema
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from orchestration.backend import Backend
+    from shared.environment import Environment
+
+TAG = "fingerprint"
+LOCK = Path("requirements.lock")
+PACKAGE_FUNCTION = "package"
+
+CHANGED = {
+    "code": "the program's code changed",
+    "environment": "its part of the environment changed",
+    "versions": "a locked version changed",
+    "functions": "a function's package changed",
+    "contracts": "a contract changed",
+    "cloud": "it belongs to an earlier life of the cloud",
+}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What one update of a stack was made of: a digest for each part."""
+
+    update: str
+    """The id in the update's message."""
+    parts: Mapping[str, str]
+
+    def to_tag(self) -> str:
+        return json.dumps({"update": self.update, "parts": dict(self.parts)}, separators=(",", ":"), sort_keys=True)
+
+    @staticmethod
+    def from_tag(text: str) -> Fingerprint | None:
+        """Read a tag; None for what we cannot have written."""
+        try:
+            content = json.loads(text)
+            return Fingerprint(str(content["update"]), dict(content["parts"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+class Fingerprints:
+    """Computes and compares the fingerprints of one environment's stacks in one backend."""
+
+    def __init__(
+        self,
+        root: Path,
+        environment: Environment,
+        graph: Graph,
+        backend: Backend,
+        *,
+        cloud: str,
+    ) -> None:
+        """Make the fingerprints of an environment; `cloud` names the life of the cloud that the stacks are in."""
+        self._root = root
+        self._environment = environment
+        self._graph = graph
+        self._backend = backend
+        self._sources = Sources(root)
+        self._cloud = cloud
+        self._static = cache(self._static_parts)
+
+    def parts(self, stack: Stack) -> dict[str, str]:
+        """Return the digests of everything that the stack is made of at this moment."""
+        return dict(self._static(stack.layer)) | {"cloud": self._cloud} | self._upstream(stack)
+
+    def judge(self, stack: Stack) -> Judgement:
+        """Say whether the stack's newest update still describes it, and if not, why."""
+        checkpoint = self._backend.checkpoint(stack)
+        newest = self._backend.newest_update(stack)
+        if checkpoint is None or newest is None:
+            return Judgement(Verdict.STALE, "new")
+        if checkpoint.pending or self._backend.locks(stack):
+            return Judgement(Verdict.STALE, "its last update was cut off")
+        if not newest.succeeded:
+            return Judgement(Verdict.STALE, "its last update failed")
+        known = self._known(stack)
+        if known is None or known.update != update_id(newest.message):
+            return Judgement(Verdict.STALE, "it was updated by hand since")
+        return _compare(known.parts, self.parts(stack))
+
+    def doubtful(self, stack: Stack) -> bool:
+        """Whether the cloud may differ from the state: nothing vouches for the last update, or the cloud went back."""
+        checkpoint = self._backend.checkpoint(stack)
+        if checkpoint is None or checkpoint.empty:
+            return False
+        known = self._known(stack)
+        return known is None or known.parts.get("cloud") != self._cloud
+
+    def verified(self, stack: Stack) -> bool:
+        """Whether the stack's newest update is the one that its fingerprint vouches for."""
+        newest, known = self._backend.newest_update(stack), self._known(stack)
+        return newest is not None and known is not None and known.update == update_id(newest.message)
+
+    def _known(self, stack: Stack) -> Fingerprint | None:
+        return Fingerprint.from_tag(self._backend.tags(stack).get(TAG, ""))
+
+    def _static_parts(self, layer: str) -> dict[str, str]:
+        closure = self._sources.closure(layer)
+        code = {str(module.path): self._sources.read(module.path) for module in closure if module.path != CONTRACTS}
+        code |= {str(path): self._sources.read(path) for path in self._sources.data(layer, closure)}
+        contracts = [schema(contract) for contract in (LAYERS[layer].outputs, *LAYERS[layer].consumes)]
+        contracts += [_machinery(module) for module in closure if module.path == CONTRACTS]
+        settings = self._environment.layer_settings(layer)
+        return {
+            "code": digest(*(part for path in sorted(code) for part in (path, code[path]))),
+            "contracts": digest(*contracts),
+            "environment": digest(json.dumps(settings, sort_keys=True, default=str)),
+            "functions": digest(*(packages.digest(name) for name in _packaged(closure))),
+            "versions": digest(self._sources.read(LOCK)),
+        }
+
+    def _upstream(self, stack: Stack) -> dict[str, str]:
+        parts = {}
+        for producer in sorted(self._graph.reads[stack], key=str):
+            checkpoint = self._backend.checkpoint(producer)
+            read = ("contract", *(field.name for field in fields(LAYERS[producer.layer].outputs)))
+            outputs = checkpoint.outputs if checkpoint else {}
+            parts[f"outputs of {producer}"] = digest(
+                json.dumps({name: outputs.get(name) for name in read}, sort_keys=True)
+            )
+        return parts
+
+
+def update_id(message: str) -> str | None:
+    """Return the id that one of our updates carries in its message; None for anybody else's."""
+    try:
+        content: Any = json.loads(message)
+        return str(content["update"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return a short digest of some texts, each told apart from its neighbours."""
+    whole = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        whole.update(len(raw).to_bytes(8, "big") + raw)
+    return whole.hexdigest()[:12]
+
+
+def _compare(known: Mapping[str, str], now: Mapping[str, str]) -> Judgement:
+    for name in now:
+        if known.get(name) != now[name]:
+            return Judgement(Verdict.STALE, CHANGED.get(name, f"{name} changed"))
+    return Judgement(Verdict.FRESH, "")
+
+
+def _machinery(contracts: Module) -> str:
+    """What programs use of the contracts' module beside the types: its imports and functions, without the graph."""
+    kept = [node for node in contracts.tree.body if not isinstance(node, ast.ClassDef | ast.AnnAssign | ast.Expr)]
+    return "\n".join(ast.dump(node) for node in kept)
+
+
+def _packaged(closure: tuple[Module, ...]) -> list[str]:
+    """Return the functions whose packages the program takes; all of them when it takes one by a computed name."""
+    names = {name for module in closure for name in module.arguments(PACKAGE_FUNCTION)}
+    return packages.functions() if None in names else sorted(name for name in names if name is not None)
+
+
+def missing_upstream(graph: Graph, stack: Stack, backend: Backend) -> Problem | None:
+    """Return the problem that a stack reads one that is not deployed, or None."""
+    for producer in graph.reads[stack]:
+        checkpoint = backend.checkpoint(producer)
+        if checkpoint is None or not checkpoint.outputs:
+            return Problem(
+                f"{stack} reads {producer}, which is not deployed; run ./invoke deploy --layer {producer.layer}"
+            )
+    return None

@@ -1,0 +1,99 @@
+"""A payment by the storefront, as a client of the system makes one."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestration.api import Answer, api_key, entry
+from orchestration.aws import Aws
+from orchestration.graph import Stack
+from shared.errors import Problem
+from shared.roles import PRIMARY, ROLES, Role
+
+if TYPE_CHECKING:
+    from orchestration.target import Target
+    from shared.environment import Environment
+
+CLIENT = "storefront"
+REPLAYED = "idempotent-replayed"
+SERVED_BY = "served-by"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What came back for a payment, and from where."""
+
+    key: str
+    """The Idempotency-Key: send it again, to either region, and the same payment is answered."""
+    answer: Answer
+
+    @property
+    def served_by(self) -> str:
+        """The region and its role, in the function's own words."""
+        return self.answer.headers.get(SERVED_BY, "an unknown region")
+
+    @property
+    def replayed(self) -> bool:
+        return self.answer.headers.get(REPLAYED) == "true"
+
+    @property
+    def paid(self) -> bool:
+        return self.answer.status == 201
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "status": self.answer.status,
+            "served_by": self.served_by,
+            "replayed": self.replayed,
+            "idempotency_key": self.key,
+            "answer": self.answer.body,
+        }
+
+
+def pay(
+    target: Target,
+    environment: Environment,
+    *,
+    amount: str,
+    currency: str,
+    customer: str,
+    role: str | None = None,
+    key: str | None = None,
+) -> Receipt:
+    """Post a payment to a region's own name, the primary's by default; a new idempotency key unless one is given.
+
+    Raises Problem when nothing is deployed, the region does not answer or there is no key for the client.
+    """
+    if role is not None and role not in ROLES:
+        raise Problem(f"unknown region {role!r}: choose primary or secondary")
+    chosen: Role = PRIMARY if role is None else role
+    region = environment.region(chosen)
+    edge, data = (_outputs(target, Stack(layer, environment.name)) for layer in ("edge", "data"))
+    secret = Aws(target.cli.variables).secret(data["api_keys_secret_arns"][chosen], region)
+    idempotency_key = key or secrets.token_urlsafe(16)
+    answer = entry(target.gateways, region, edge["region_names"][chosen]).ask(
+        "POST",
+        "/payment",
+        {"amount": _number(amount), "currency": currency, "customerId": customer},
+        {"x-api-key": api_key(secret, CLIENT), "Idempotency-Key": idempotency_key},
+    )
+    return Receipt(idempotency_key, answer)
+
+
+def _outputs(target: Target, stack: Stack) -> Any:
+    checkpoint = target.backend.checkpoint(stack)
+    if checkpoint is None or not checkpoint.outputs:
+        raise Problem(f"{stack} is not deployed in {target.where}: run ./invoke deploy-all")
+    return checkpoint.outputs
+
+
+def _number(amount: str) -> float | int | str:
+    """Return the amount as a JSON number; what is none goes as it is, for the API to refuse."""
+    for kind in (int, float):
+        try:
+            return kind(amount)
+        except ValueError:
+            continue
+    return amount

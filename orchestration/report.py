@@ -1,0 +1,187 @@
+"""What a run shows: a line for each event while it goes on, a table (or JSON) at its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestration.execute import Outcome, Status
+from orchestration.plan import Operation, Plan, Step, Verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from orchestration.graph import Graph, Stack
+    from orchestration.pay import Receipt
+
+CLEAR = "\x1b[K"
+SYMBOLS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "refresh": "~"}
+STYLES = {
+    Status.CHANGED: "green",
+    Status.UNCHANGED: "green",
+    Status.FRESH: "dim",
+    Status.FAILED: "bold red",
+    Status.SKIPPED: "yellow",
+    Status.INTERRUPTED: "yellow",
+}
+DOING = {
+    Operation.DEPLOY: "deploying",
+    Operation.PREVIEW: "previewing",
+    Operation.DRIFT: "comparing",
+    Operation.DESTROY: "destroying",
+}
+DONE = {
+    Operation.DEPLOY: "deployed",
+    Operation.PREVIEW: "would change",
+    Operation.DRIFT: "differs from the cloud",
+    Operation.DESTROY: "destroyed",
+}
+
+
+def tell(line: str) -> None:
+    """Say something beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Lines:
+    """Tells what a run does, a line at a time; on a terminal also how far its stacks are."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._operation = plan.operation
+        self._width = max((len(str(stack)) for stack in plan.stacks), default=0)
+        self._live = sys.stderr.isatty()
+        self._finished: dict[Stack, int] = {}
+
+    def started(self, step: Step, reason: str) -> None:
+        why = f" ({reason})" if reason else ""
+        self._line(step.stack, f"{DOING[self._operation]}{why}")
+
+    def finished(self, outcome: Outcome) -> None:
+        self._finished.pop(outcome.stack, None)
+        if outcome.status is not Status.FRESH:
+            said = [_word(outcome.status, self._operation), describe(outcome.changes), outcome.message]
+            took = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+            self._line(outcome.stack, ", ".join(filter(None, [*said[:2], took])) + (f": {said[2]}" if said[2] else ""))
+
+    def progress(self, stack: Stack, resources: int) -> None:
+        """Show how many resources have been dealt with; called from the threads that watch the engines."""
+        if self._live and resources:
+            self._finished[stack] = resources
+            counts = ", ".join(f"{stack} {count}" for stack, count in list(self._finished.items()))
+            print(f"\r{CLEAR}{counts}", end="\r", file=sys.stderr, flush=True)
+
+    def _line(self, stack: Stack, text: str) -> None:
+        tell(f"{CLEAR if self._live else ''}{stack!s:<{self._width}}  {text}")
+
+
+def describe(changes: Mapping[str, int]) -> str:
+    """Return changes in short: `+12 ~1 -3`."""
+    return " ".join(f"{SYMBOLS.get(kind, kind + ' ')}{count}" for kind, count in sorted(changes.items()))
+
+
+def table(plan: Plan, outcomes: Sequence[Outcome]) -> Table:
+    """Return the table that ends a run: each stack with what became of it."""
+    from rich.table import Table  # noqa: PLC0415
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for title, side in (("stack", "left"), ("result", "left"), ("changes", "left"), ("time", "right"), ("", "left")):
+        shown.add_column(title, justify="right" if side == "right" else "left", overflow="fold")
+    for outcome in outcomes:
+        style = STYLES[outcome.status]
+        word = _word(outcome.status, plan.operation)
+        took = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+        shown.add_row(
+            str(outcome.stack), f"[{style}]{word}[/]", describe(outcome.changes), took, _plain(outcome.message)
+        )
+    return shown
+
+
+def show(plan: Plan, outcomes: Sequence[Outcome], closing: str) -> None:
+    """Print the table and the next thing to do."""
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table(plan, outcomes))
+    if closing:
+        console.print(f"\n{_plain(closing)}")
+
+
+def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return the outcomes as JSON values, for the record and for --json."""
+    return [
+        {
+            "stack": str(outcome.stack),
+            "layer": outcome.stack.layer,
+            "role": outcome.stack.role,
+            "status": outcome.status.value,
+            "changes": dict(outcome.changes),
+            "seconds": round(outcome.seconds, 2),
+            "message": outcome.message,
+        }
+        for outcome in outcomes
+    ]
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_outputs(stack: str, values: Mapping[str, Any]) -> None:
+    """Print one stack's outputs."""
+    print(stack)
+    width = max((len(name) for name in values), default=0)
+    for name, value in sorted(values.items()):
+        print(f"  {name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def show_receipt(receipt: Receipt) -> None:
+    """Print what came back for a payment, and who served it."""
+    print(
+        json.dumps(receipt.answer.body, indent=2) if not isinstance(receipt.answer.body, str) else receipt.answer.body
+    )
+    replayed = ", replayed" if receipt.replayed else ""
+    print(f"{receipt.answer.status} served by {receipt.served_by}{replayed}; Idempotency-Key {receipt.key}")
+
+
+def graph_rows(graph: Graph) -> list[dict[str, Any]]:
+    """Return the graph as JSON values, in release order."""
+    return [
+        {
+            "stack": str(stack),
+            "reads": [str(s) for s in graph.stacks if s in graph.reads[stack]],
+            "after": [str(s) for s in graph.stacks if s in graph.after[stack]],
+        }
+        for stack in graph.stacks
+    ]
+
+
+def picture(graph: Graph) -> str:
+    """Return the graph as text: each stack after those it needs, with whose outputs it reads and what it waits for."""
+    width = max(len(str(stack)) for stack in graph.stacks)
+    lines = []
+    for stack in graph.stacks:
+        reads = ", ".join(str(s) for s in graph.stacks if s in graph.reads[stack])
+        waits = ", ".join(str(s) for s in graph.stacks if s in graph.after[stack] - graph.reads[stack])
+        told = "; ".join(filter(None, [f"reads {reads}" if reads else "", f"released after {waits}" if waits else ""]))
+        depth = "  " * (_depth(graph, stack) - 1) + ("└ " if _depth(graph, stack) else "")
+        lines.append(f"{depth + str(stack):<{width + 10}}  {told}".rstrip())
+    return "\n".join(lines)
+
+
+def _depth(graph: Graph, stack: Stack) -> int:
+    return max((_depth(graph, needed) + 1 for needed in graph.reads[stack]), default=0)
+
+
+def all_fresh(plan: Plan) -> bool:
+    return all(step.judgement.verdict is Verdict.FRESH for step in plan.steps)
+
+
+def _word(status: Status, operation: Operation) -> str:
+    return DONE[operation] if status is Status.CHANGED else status.value
+
+
+def _plain(text: str) -> str:
+    """Return text that rich shows as it is: what AWS says may have brackets in it."""
+    return text.replace("[", "\\[")

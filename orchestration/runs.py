@@ -1,0 +1,138 @@
+"""One run of the orchestration: its folder, its record, and the lock that keeps two from changing one environment."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from shared.errors import Problem
+
+KEPT = 30
+"""Folders of runs; older ones go."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is under way. Its folder holds the record, each stack's log and events, and the engines it started."""
+
+    id: str
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def sessions(self) -> Path:
+        return self.folder / "sessions"
+
+    @property
+    def previewed(self) -> Path:
+        """The outputs that this run's previews expect, for the previews behind them."""
+        return self.folder / "previewed"
+
+    def log(self, stack: str) -> Path:
+        return self.folder / f"{stack.replace('/', '.')}.log"
+
+    def events(self, stack: str) -> Path:
+        return self.folder / f"{stack.replace('/', '.')}.events"
+
+    def message(self, update: str, reason: str) -> str:
+        """Return what an update's history entry says: its id, the run, who and why."""
+        return json.dumps({"update": update, "run": self.id, "by": self.record["by"], "why": reason})
+
+    def finish(self, stacks: Sequence[Mapping[str, Any]], code: int) -> None:
+        """Complete the record."""
+        self.write({"ended": _now(), "exit_code": code, "stacks": list(stacks)})
+
+    def write(self, addition: Mapping[str, Any]) -> None:
+        unfinished = self.folder / "run.json.new"
+        unfinished.write_text(json.dumps({**self.record, **addition}, indent=2) + "\n")
+        unfinished.replace(self.folder / "run.json")
+
+
+@contextmanager
+def begin(state: Path, operation: str, environment: str, target: str, *, changing: bool) -> Iterator[Run]:
+    """Begin a run below a target's state folder. Raises Problem while another one changes the environment."""
+    began = _now()
+    name = f"{began.replace(':', '').replace('-', '')}-{secrets.token_hex(2)}"
+    record = {
+        "run": name,
+        "operation": operation,
+        "environment": environment,
+        "target": target,
+        "by": f"{getpass.getuser()}@{socket.gethostname()}",
+        "pid": os.getpid(),
+        "began": began,
+    }
+    with ExitStack() as held:
+        folder = state / "runs" / name
+        try:
+            folder.mkdir(parents=True)
+            if changing:
+                _lock(held, state / f"{environment}.lock", record)
+            alive = held.enter_context((folder / "alive").open("w"))
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            run = Run(name, folder, record)
+            run.write({})
+            _forget_old(state / "runs")
+        except OSError as error:
+            raise Problem(f"cannot write {error.filename or folder}: {error.strerror}; nothing was changed") from error
+        yield run
+
+
+def dead(state: Path) -> Iterator[Path]:
+    """Yield the folders of runs that were killed while engines of theirs were on record."""
+    for sessions in sorted((state / "runs").glob("*/sessions")):
+        if any(sessions.iterdir()) and _ended(sessions.parent):
+            yield sessions.parent
+
+
+def _lock(held: ExitStack, path: Path, record: Mapping[str, Any]) -> None:
+    """Hold the lock until the process ends, in whatever way: the operating system gives it back."""
+    lock: TextIO = held.enter_context(path.open("a+"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise Problem(
+            f"another run is changing this environment ({_holder(lock.read())}): wait for it to end"
+        ) from None
+    lock.truncate(0)
+    lock.write(json.dumps(record))
+    lock.flush()
+
+
+def _holder(text: str) -> str:
+    try:
+        holder = json.loads(text)
+        return f"{holder['operation']} by {holder['by']}, process {holder['pid']}, since {holder['began']}"
+    except (ValueError, KeyError):
+        return "just begun"
+
+
+def _ended(folder: Path) -> bool:
+    with (folder / "alive").open("a") as alive:
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _forget_old(runs: Path) -> None:
+    for folder in sorted(runs.iterdir())[:-KEPT]:
+        if not any(folder.glob("sessions/*")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

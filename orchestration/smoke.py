@@ -1,0 +1,127 @@
+"""Between the regions: does the release that the secondary just got serve? If not, back to what served before.
+
+The API is asked by its own execute-api name: the environment's names come with a later layer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from orchestration.api import Answer, api_key, entry
+from orchestration.aws import Aws, asked
+from orchestration.graph import Stack
+from shared.errors import Problem
+from shared.roles import SECONDARY
+
+if TYPE_CHECKING:
+    from orchestration.target import Target
+    from shared.environment import Environment
+
+CHECKED_LAYER = "compute"
+CLIENT = "canary"
+PAYMENT = {"amount": 1, "currency": "USD", "customerId": "smoke-test"}
+ALIAS, STAGE = "aws:lambda/alias:Alias", "aws:apigateway/stage:Stage"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a stack's entry point ran before an update: a version for each alias, a deployment for each stage."""
+
+    aliases: Mapping[tuple[str, str], str]
+    """By function and alias."""
+    stages: Mapping[tuple[str, str], str]
+    """By REST API and stage."""
+
+
+class SmokeTest:
+    """Health, and a payment by the canary client, on a release that its region has just got."""
+
+    def __init__(self, target: Target, environment: Environment) -> None:
+        self._target = target
+        self._environment = environment
+        self._aws = Aws(target.cli.variables)
+
+    def covers(self, stack: Stack) -> bool:
+        return stack.layer == CHECKED_LAYER and stack.role == SECONDARY
+
+    def before(self, stack: Stack, *, verified: bool) -> Serving:
+        """Return what serves now: what the state says if the last release was verified, else what AWS says."""
+        checkpoint = self._target.backend.checkpoint(stack)
+        resources = checkpoint.resources if checkpoint else ()
+        found = [(resource["type"], resource["outputs"]) for resource in resources if resource.get("outputs")]
+        aliases = {(o["functionName"], o["name"]): o["functionVersion"] for kind, o in found if kind == ALIAS}
+        stages = {(o["restApi"], o["stageName"]): o["deployment"] for kind, o in found if kind == STAGE}
+        serving = Serving(aliases, stages)
+        return serving if verified else self._live(serving, self._region(stack))
+
+    def after(self, stack: Stack, before: Serving) -> str:
+        """Test the release. Raises Problem when it does not serve, after putting back what did."""
+        try:
+            self._test(stack)
+        except Problem as problem:
+            raise Problem(f"smoke test: {problem}; {self._restore(before, self._region(stack))}") from problem
+        return "smoke test passed"
+
+    def _test(self, stack: Stack) -> None:
+        outputs = self._outputs(stack)
+        region = self._region(stack)
+        address = urlsplit(outputs["endpoint"])
+        api = entry(self._target.gateways, region, address.netloc, address.path)
+        _expect(200, api.ask("GET", "/health"), "GET /health")
+        data = self._outputs(Stack("data", stack.environment))
+        key = api_key(self._aws.secret(data["api_keys_secret_arns"][stack.role], region), CLIENT)
+        headers = {"x-api-key": key, "Idempotency-Key": f"smoke-{secrets.token_hex(8)}"}
+        _expect(201, api.ask("POST", "/payment", PAYMENT, headers), "POST /payment")
+
+    def _live(self, known: Serving, region: str) -> Serving:
+        lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)
+
+        def version(function: str, alias: str) -> str:
+            return str(lambdas.get_alias(FunctionName=function, Name=alias)["FunctionVersion"])
+
+        def deployment(api: str, stage: str) -> str:
+            return str(gateway.get_stage(restApiId=api, stageName=stage)["deploymentId"])
+
+        return asked(
+            lambda: Serving(
+                {which: version(*which) for which in known.aliases},
+                {which: deployment(*which) for which in known.stages},
+            ),
+            "look up what serves",
+            region,
+        )
+
+    def _restore(self, before: Serving, region: str) -> str:
+        """Put back what served; return what came of it, in a few words."""
+        if not before.aliases:
+            return "it is the first release, so nothing served before"
+        now = self._live(before, region)
+        lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)
+
+        def put_back() -> None:
+            for (function, alias), version in before.aliases.items():
+                if now.aliases[function, alias] != version:
+                    lambdas.update_alias(FunctionName=function, Name=alias, FunctionVersion=version)
+            for (api, stage), deployment in before.stages.items():
+                if now.stages[api, stage] != deployment:
+                    patch = [{"op": "replace", "path": "/deploymentId", "value": deployment}]
+                    gateway.update_stage(restApiId=api, stageName=stage, patchOperations=patch)
+
+        asked(put_back, "put back the release that served before", region)
+        return f"{region} serves the release before again"
+
+    def _outputs(self, stack: Stack) -> Mapping[str, Any]:
+        checkpoint = self._target.backend.checkpoint(stack)
+        return checkpoint.outputs if checkpoint else {}
+
+    def _region(self, stack: Stack) -> str:
+        return self._environment.region(stack.role or SECONDARY)
+
+
+def _expect(status: int, answer: Answer, what: str) -> None:
+    if answer.status != status:
+        raise Problem(f"{what} answered {answer.describe()}, not {status}")
