@@ -21,6 +21,13 @@ class Refused(Problem):
         self.code = code
 
 
+class Gone(Problem):
+    """What a read or delete looked for is not there."""
+
+    def __init__(self) -> None:
+        super().__init__("it is not there")
+
+
 class Incomplete(Problem):
     """A resource that exists, and could not be finished: the engine records it, so that the next update goes on."""
 

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.errors import Incomplete, Refused
+from sandbox.provider.errors import Gone, Incomplete, Refused
 from sandbox.provider.resource import TYPES, Resource, Surroundings, observe
-from sandbox.provider.schema import Difference, Invalid, unmet
+from sandbox.provider.schema import EMPTY, Difference, Invalid, Property, unmet
 from sandbox.provider.wire import UNKNOWN, is_unknown
 from shared.errors import Problem
 
@@ -101,7 +101,7 @@ def foresee_create(kind: type[Resource], inputs: Values) -> dict[str, Any]:
     """The outputs of a create as far as they can be known before."""
     outputs: dict[str, Any] = dict.fromkeys(kind.outputs, UNKNOWN)
     for name, each in kind.properties.items():
-        outputs[name] = UNKNOWN if each.computed else each.default
+        outputs[name] = UNKNOWN if each.computed else _default(each)
     return _known(outputs, inputs)
 
 
@@ -110,7 +110,7 @@ def foresee_update(kind: type[Resource], state: Values, olds: Values, news: Valu
     changed = set(change(kind, olds, news).names)
     outputs = dict(state)
     for name in changed:
-        outputs[name] = kind.properties[name].default
+        outputs[name] = _default(kind.properties[name])
     for name, inputs in kind.renewed.items():
         if changed.intersection(inputs):
             outputs[name] = UNKNOWN
@@ -218,6 +218,8 @@ def delete(resource: Resource) -> None:
     except Refused as error:
         if error.code not in resource.gone:
             raise
+    except Gone:
+        return
 
 
 def _outputs(resource: Resource) -> dict[str, Any]:
@@ -231,10 +233,15 @@ def _merged(resource: Resource, inputs: Values, has: Values) -> dict[str, Any]:
     """The outputs: what the cloud has, written as it was declared where that means the same."""
     outputs = dict(has)
     for name, each in resource.properties.items():
-        value = inputs.get(name)
+        value = _default(each) if each.carried and inputs.get(name) is None else inputs.get(name)
         if value is not None and (each.carried or each.same(value, has.get(name)) or has.get(name) is None):
             outputs[name] = value
     return outputs
+
+
+def _default(each: Property) -> Any:
+    """What an absent input shows as an output: an empty one as little as in the cloud's answers."""
+    return None if each.default in EMPTY or each.default == "" else each.default
 
 
 def _known(outputs: dict[str, Any], inputs: Values) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sandbox.provider import archives
-from sandbox.provider.errors import Refused
+from sandbox.provider.errors import Gone, Refused
 from sandbox.provider.schema import EMPTY, Map, Property, Text, arguments, translate
 from shared.errors import Problem
 
@@ -149,6 +149,12 @@ class Resource:
         place = [self[name] for name in self.identity]
         return str(place[0]) if len(place) == 1 and place[0] else None
 
+    def refuse_twin(self) -> None:
+        """For places that the emulator gives away twice: what AWS answers then, the first code of `exists`."""
+        there = self.find()
+        if there:
+            raise Refused(self.exists[0], f"{there} is in its place")
+
     def tag(self, tags: Mapping[str, str]) -> None:
         """Add or change these tags."""
         raise NotImplementedError
@@ -193,7 +199,7 @@ class Resource:
     def arguments(self, operation: str, *names: str) -> dict[str, Any]:
         """The named inputs (all without names) as the operation's arguments; those that are absent are left out."""
         shape = self.surroundings.cloud().shape(self.service, self.region, operation)
-        chosen = {name: self.get(name) for name in names or self.properties}
+        chosen = {name: self.get(name) for name in names or self.properties if name not in SHARED}
         return arguments(self.properties, chosen, shape)
 
     def observed(self, answer: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -223,19 +229,24 @@ class Resource:
             time.sleep(pause)
             pause = min(pause * 2, 1)
 
-    def exists_now(self) -> bool:
-        """Whether the cloud has it."""
-        return observe(self) is not None
-
 
 def observe(resource: Resource) -> Mapping[str, Any] | None:
     """What the cloud has, or None: a read in which `gone` errors are an answer."""
     try:
         return resource.read()
+    except Gone:
+        return None
     except Refused as error:
         if error.code in resource.gone:
             return None
         raise
+
+
+def first(found: Sequence[Any]) -> Any:
+    """The first of what a describing call found. Raises Gone when it found nothing."""
+    if not found:
+        raise Gone
+    return found[0]
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

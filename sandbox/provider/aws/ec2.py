@@ -1,10 +1,10 @@
-"""EC2: networks and what is in them."""
+"""EC2: networks, subnets and route tables, and what all of EC2's types share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.resource import Resource, setting, tag_list
+from sandbox.provider.resource import Resource, first, setting, tag_list
 from sandbox.provider.schema import Boolean, Text
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ class Ec2(Resource):
 
     def described(self, kind: str, answer: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """A described resource as properties, with its ARN."""
-        return self.observed(answer, arn=self.arn(f"{kind}/{self.id}"), **more)
+        return {"tagsAll": {}, **self.observed(answer, arn=self.arn(f"{kind}/{self.id}"), **more)}
+
+
+def filters(**values: str) -> list[dict[str, Any]]:
+    """Filters of a describing call; underscores stand for hyphens, double ones for dots."""
+    return [{"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]} for name, value in values.items()]
 
 
 class Vpc(Ec2):
@@ -44,12 +49,12 @@ class Vpc(Ec2):
     }
     outputs = (
         "arn",
-        "ownerId",
-        "mainRouteTableId",
-        "defaultRouteTableId",
         "defaultNetworkAclId",
+        "defaultRouteTableId",
         "defaultSecurityGroupId",
         "dhcpOptionsId",
+        "mainRouteTableId",
+        "ownerId",
     )
     gone = ("InvalidVpcID.NotFound",)
 
@@ -71,12 +76,20 @@ class Vpc(Ec2):
         self.call("modify_vpc_attribute", VpcId=self.id, EnableDnsHostnames={"Value": self["enableDnsHostnames"]})
 
     def read(self) -> Mapping[str, Any]:
-        vpc = self.call("describe_vpcs", VpcIds=[self.id])["Vpcs"][0]
+        vpc = first(self.call("describe_vpcs", VpcIds=[self.id])["Vpcs"])
+        groups = self.call("describe_security_groups", Filters=filters(vpc_id=self.id, group_name="default"))
+        acls = self.call("describe_network_acls", Filters=filters(vpc_id=self.id, default="true"))
+        tables = self.call("describe_route_tables", Filters=filters(vpc_id=self.id, association__main="true"))
+        main = tables["RouteTables"][0]["RouteTableId"]
         return self.described(
             "vpc",
             vpc,
             enableDnsSupport=self._attribute("enableDnsSupport"),
             enableDnsHostnames=self._attribute("enableDnsHostnames"),
+            defaultSecurityGroupId=groups["SecurityGroups"][0]["GroupId"],
+            defaultNetworkAclId=acls["NetworkAcls"][0]["NetworkAclId"],
+            defaultRouteTableId=main,
+            mainRouteTableId=main,
         )
 
     def _attribute(self, name: str) -> Any:
@@ -85,3 +98,105 @@ class Vpc(Ec2):
 
     def delete(self) -> None:
         self.call("delete_vpc", VpcId=self.id)
+
+
+class Subnet(Ec2):
+    """A subnet of a VPC, in one availability zone."""
+
+    resource_type = "aws:ec2/subnet:Subnet"
+    properties = {
+        "vpcId": Text(required=True, replaces=True),
+        "cidrBlock": Text(required=True, replaces=True),
+        "availabilityZone": Text(computed=True, replaces=True),
+        "mapPublicIpOnLaunch": Boolean(default=False),
+    }
+    outputs = ("arn", "availabilityZoneId", "ownerId")
+    identity = ("vpcId", "cidrBlock")
+    gone = ("InvalidSubnetID.NotFound",)
+    exists = ("InvalidSubnet.Conflict",)
+
+    def create(self) -> str:
+        self.refuse_twin()
+        answer = self.call(
+            "create_subnet",
+            **self.arguments("create_subnet", "vpcId", "cidrBlock", "availabilityZone"),
+            TagSpecifications=self.tagged_as("subnet"),
+        )
+        return str(answer["Subnet"]["SubnetId"])
+
+    @setting("mapPublicIpOnLaunch", after_create=True)
+    def _set_public(self) -> None:
+        self.call(
+            "modify_subnet_attribute", SubnetId=self.id, MapPublicIpOnLaunch={"Value": self["mapPublicIpOnLaunch"]}
+        )
+
+    def find(self) -> str | None:
+        there = self.call("describe_subnets", Filters=filters(vpc_id=self["vpcId"], cidr_block=self["cidrBlock"]))
+        return next((each["SubnetId"] for each in there["Subnets"]), None)
+
+    def read(self) -> Mapping[str, Any]:
+        return self.described("subnet", first(self.call("describe_subnets", SubnetIds=[self.id])["Subnets"]))
+
+    def delete(self) -> None:
+        self.call("delete_subnet", SubnetId=self.id)
+
+
+class RouteTable(Ec2):
+    """A route table; gateway endpoints add their routes to it themselves."""
+
+    resource_type = "aws:ec2/routeTable:RouteTable"
+    properties = {"vpcId": Text(required=True, replaces=True)}
+    outputs = ("arn", "ownerId")
+    gone = ("InvalidRouteTableID.NotFound",)
+
+    def create(self) -> str:
+        answer = self.call("create_route_table", VpcId=self["vpcId"], TagSpecifications=self.tagged_as("route-table"))
+        return str(answer["RouteTable"]["RouteTableId"])
+
+    def read(self) -> Mapping[str, Any]:
+        return self.described(
+            "route-table", first(self.call("describe_route_tables", RouteTableIds=[self.id])["RouteTables"])
+        )
+
+    def delete(self) -> None:
+        self.call("delete_route_table", RouteTableId=self.id)
+
+
+class RouteTableAssociation(Ec2):
+    """Which route table a subnet uses."""
+
+    resource_type = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+    taggable = False
+    properties = {
+        "routeTableId": Text(required=True, replaces=True),
+        "subnetId": Text(required=True, replaces=True),
+    }
+    identity = ("subnetId",)
+    gone = ("InvalidAssociationID.NotFound", "InvalidRouteTableID.NotFound")
+    exists = ("Resource.AlreadyAssociated",)
+
+    def create(self) -> str:
+        self.refuse_twin()
+        answer = self.call("associate_route_table", RouteTableId=self["routeTableId"], SubnetId=self["subnetId"])
+        return str(answer["AssociationId"])
+
+    def find(self) -> str | None:
+        return next(
+            (
+                each["RouteTableAssociationId"]
+                for each in self._associations(association__subnet_id=self["subnetId"])
+                if each["RouteTableId"] == self["routeTableId"] and each.get("SubnetId") == self["subnetId"]
+            ),
+            None,
+        )
+
+    def _associations(self, **values: str) -> list[dict[str, Any]]:
+        tables = self.call("describe_route_tables", Filters=filters(**values))["RouteTables"]
+        return [each for table in tables for each in table["Associations"]]
+
+    def read(self) -> Mapping[str, Any] | None:
+        there = self._associations(association__route_table_association_id=self.id)
+        return next((self.observed(each) for each in there if each["RouteTableAssociationId"] == self.id), None)
+
+    def delete(self) -> None:
+        self.call("disassociate_route_table", AssociationId=self.id)

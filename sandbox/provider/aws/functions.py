@@ -1,0 +1,93 @@
+"""What programs ask AWS for: `aws.get_region()` and its like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.provider.aws.ec2 import filters
+from sandbox.provider.functions import Call, function
+from sandbox.provider.schema import Block, List, Set, Text
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILTERS = List(of=Block(fields={"name": Text(required=True), "values": Set(required=True)}))
+
+
+@function("aws:index/getCallerIdentity:getCallerIdentity", id=Text())
+def get_caller_identity(call: Call) -> Mapping[str, Any]:
+    """Who calls."""
+    caller = call.call("sts", "get_caller_identity")
+    return {"id": caller["Account"], "accountId": caller["Account"], "arn": caller["Arn"], "userId": caller["UserId"]}
+
+
+@function("aws:index/getRegion:getRegion", id=Text(), name=Text(), endpoint=Text())
+def get_region(call: Call) -> Mapping[str, Any]:
+    """A region: the provider's, or the one that is named."""
+    region = call["name"] or call.region
+    return {
+        "id": region,
+        "name": region,
+        "region": region,
+        "description": region,
+        "endpoint": f"ec2.{region}.amazonaws.com",
+    }
+
+
+@function("aws:index/getPartition:getPartition", id=Text())
+def get_partition(call: Call) -> Mapping[str, Any]:
+    """The sandbox is in the commercial partition."""
+    del call
+    return {
+        "id": "aws",
+        "partition": "aws",
+        "dnsSuffix": "amazonaws.com",
+        "reverseDnsPrefix": "com.amazonaws",
+    }
+
+
+@function("aws:index/getAvailabilityZones:getAvailabilityZones", id=Text(), state=Text(), filters=FILTERS)
+def get_availability_zones(call: Call) -> Mapping[str, Any]:
+    """A region's availability zones, by name."""
+    given = [{"Name": each["name"], "Values": each["values"]} for each in call["filters"] or ()]
+    given += filters(state=call["state"]) if call["state"] else []
+    zones = call.call("ec2", "describe_availability_zones", Filters=given or None)["AvailabilityZones"]
+    zones.sort(key=lambda each: str(each["ZoneName"]))
+    return {
+        "id": call.region,
+        "names": [each["ZoneName"] for each in zones],
+        "zoneIds": [each["ZoneId"] for each in zones],
+        "groupNames": sorted({each.get("GroupName") or call.region for each in zones}),
+    }
+
+
+@function("aws:ec2/getPrefixList:getPrefixList", id=Text(), name=Text(), prefixListId=Text(), filters=FILTERS)
+def get_prefix_list(call: Call) -> Mapping[str, Any]:
+    """The addresses of a service that has a gateway endpoint."""
+    lists = call.call("ec2", "describe_prefix_lists")["PrefixLists"]
+    for each in lists:
+        if call["name"] in (None, each["PrefixListName"]) and call["prefixListId"] in (None, each["PrefixListId"]):
+            return {"id": each["PrefixListId"], "name": each["PrefixListName"], "cidrBlocks": each.get("Cidrs") or []}
+    raise Problem(f"no prefix list {call['name'] or call['prefixListId']} in {call.region}")
+
+
+@function("aws:ec2/getManagedPrefixList:getManagedPrefixList", id=Text(), name=Text(), filters=FILTERS, tags=Text())
+def get_managed_prefix_list(call: Call) -> Mapping[str, Any]:
+    """A prefix list as EC2 manages it."""
+    lists = call.call("ec2", "describe_managed_prefix_lists")["PrefixLists"]
+    for each in lists:
+        if call["name"] in (None, each["PrefixListName"]) and call["id"] in (None, each["PrefixListId"]):
+            entries = call.call("ec2", "get_managed_prefix_list_entries", PrefixListId=each["PrefixListId"])["Entries"]
+            return {
+                "id": each["PrefixListId"],
+                "name": each["PrefixListName"],
+                "arn": each.get("PrefixListArn", ""),
+                "addressFamily": each.get("AddressFamily", "IPv4"),
+                "ownerId": each.get("OwnerId", "AWS"),
+                "maxEntries": each.get("MaxEntries", 0),
+                "version": each.get("Version", 0),
+                "tags": {},
+                "entries": [{"cidr": entry["Cidr"], "description": entry.get("Description", "")} for entry in entries],
+            }
+    raise Problem(f"no prefix list {call['name'] or call['id']} in {call.region}")
