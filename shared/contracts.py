@@ -119,7 +119,9 @@ class EdgeOutputs:
     stop_parameter_name: Output[str]
     """SSM parameter in the secondary region: `run`, or `stop` while the primary is evacuated."""
     stop_switch_url: Output[str]
-    failover_control_alias_arn: Output[str]
+    latch_action_arns: Output[Sequence[str]]
+    """What the secondary's alarm on failover traffic calls beside its topic: sets the stop switch, so that a primary
+    that recovers stays out. Empty when failback is automatic."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,12 @@ from shared.roles import PerRole, Role
 UNRESERVED_CONCURRENCY = 100
 """Lambda refuses a reservation that leaves the account less (PutFunctionConcurrency)."""
 
+LONGEST_INTEGRATION = 29
+"""Seconds that API Gateway waits for a function."""
+
+LONGEST_AUDIT = 60
+"""Seconds: a queue hides a message for six times as long as its function may take (Lambda Developer Guide)."""
+
 SUBNET_BITS = 4
 """A VPC is cut into 16 equal subnets, so that later tiers have room."""
 
@@ -138,10 +144,17 @@ class ComputeSettings(Section):
     throttle: ThrottleSettings
 
     @model_validator(mode="after")
-    def _api_waits_long_enough(self) -> Self:
+    def _callers_wait_long_enough(self) -> Self:
         for name, function in (("payment", self.payment), ("health", self.health)):
-            if function.timeout > 29:
-                raise ValueError(f"{name}.timeout: {function.timeout} s is more than API Gateway waits: use 29 or less")
+            if function.timeout >= LONGEST_INTEGRATION:
+                raise ValueError(
+                    f"{name}.timeout: {function.timeout} s is more than API Gateway waits: "
+                    f"use {LONGEST_INTEGRATION - 1} or less"
+                )
+        if self.audit.timeout > LONGEST_AUDIT:
+            raise ValueError(
+                f"audit.timeout: {self.audit.timeout} s is more than its queue waits for: use {LONGEST_AUDIT} or less"
+            )
         return self
 
     @model_validator(mode="after")

@@ -97,13 +97,20 @@ STOP_PARAMETER = Kind("failover", PARAMETER, "/")
 NOTIFICATION_TOPIC = Kind("notifications", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
 NOTIFICATION_DEAD_LETTER_QUEUE = Kind("notification-dead-letters", QUEUE)
-HEALTH_CHECK = Kind("health-check", TAG)
-ERROR_ALARM = Kind("entry-point-errors", ALARM)
+HEALTH_CHECK = Kind("payment-api", TAG)
+GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
+FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
 DASHBOARD_OF_PAYMENTS = Kind("payments", DASHBOARD)
 
 FUNCTION_LOG_PREFIX = "/aws/lambda/"
 """Where Lambda writes a function's log, under the function's name."""
+
+LIVE = "live"
+"""The alias of every function: what is called is the version it points to."""
+
+STAGE = "v1"
+"""The API's stage."""
 
 
 def kinds() -> Iterator[Kind]:

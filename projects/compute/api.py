@@ -1,0 +1,248 @@
+"""The REST API of a region: three routes to two functions, validated, throttled, logged and traced."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.compute.functions import Functions
+from shared import naming
+from shared.environment_sections import ComputeSettings
+from shared.function import Function
+from shared.regions import Region
+
+HEALTH_TIMEOUT_MS = 1000
+"""A cold start must not look like an outage, and a hanging function must."""
+
+PAYMENT_TIMEOUT_MARGIN_MS = 500
+"""The API waits a little longer than the function may take, so that the function's own answer counts."""
+
+LONGEST_TIMEOUT_MS = 29_000
+
+ACCESS_LOG_FORMAT = json.dumps(
+    {
+        "requestId": "$context.requestId",
+        "requestTime": "$context.requestTimeEpoch",
+        "host": "$context.domainName",
+        "method": "$context.httpMethod",
+        "route": "$context.resourcePath",
+        "status": "$context.status",
+        "latency": "$context.responseLatency",
+        "integrationLatency": "$context.integrationLatency",
+        "traceId": "$context.xrayTraceId",
+        "error": "$context.error.responseType",
+    }
+)
+"""No path, key or address: a payment's id is in the path and says nothing here."""
+
+PAYMENT_BODY = {"$schema": "http://json-schema.org/draft-04/schema#", "title": "Payment", "type": "object"}
+"""The API checks that there is an object; its fields are the function's business, which answers 422."""
+
+PROBLEMS = {
+    "BAD_REQUEST_BODY": (400, "The body must be a JSON object."),
+    "BAD_REQUEST_PARAMETERS": (400, "The header Idempotency-Key is required."),
+    "MISSING_AUTHENTICATION_TOKEN": (404, "There is no such route."),
+    "REQUEST_TOO_LARGE": (413, "The body is too large."),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "The body must be application/json."),
+    "THROTTLED": (429, "Too many requests: try again with the same Idempotency-Key."),
+    "INTEGRATION_FAILURE": (503, "The region cannot serve: try again with the same Idempotency-Key."),
+    "INTEGRATION_TIMEOUT": (504, "No answer in time: try again with the same Idempotency-Key."),
+}
+"""What the API answers by itself, as problem details (RFC 9457): status and what to do."""
+
+RETRYABLE = frozenset({429, 503, 504})
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of the API. `path` is how the function's permission names it."""
+
+    purpose: str
+    method: str
+    path: str
+    timeout_ms: int
+    parameters: Mapping[str, bool]
+    """Whether each of the request's parameters is required."""
+    body: bool = False
+
+
+@dataclass(frozen=True)
+class RouteParts:
+    """What a route is made of in the cloud."""
+
+    route: Route
+    method: aws.apigateway.Method
+    integration: aws.apigateway.Integration
+
+
+class PaymentApi(pulumi.ComponentResource):
+    """Attributes: id, name, stage_name, endpoint (`https://...` of the stage, without any DNS name of ours)."""
+
+    def __init__(self, name: str, region: Region, settings: ComputeSettings, functions: Functions) -> None:
+        super().__init__("payments:compute:PaymentApi", name)
+        self._name = name
+        self._region = region
+        self._options = region.options(self)
+
+        self._api = aws.apigateway.RestApi(
+            name,
+            name=region.named(naming.PAYMENT_API),
+            description=f"Payments of {region.foundation.name}, {region.role}",
+            endpoint_configuration={"types": "REGIONAL"},
+            opts=self._options,
+        )
+        self.id = self._api.id
+        self.name = self._api.name
+        self._validator = aws.apigateway.RequestValidator(
+            name,
+            rest_api=self._api.id,
+            name=f"{region.named(naming.PAYMENT_API)}-request",
+            validate_request_body=True,
+            validate_request_parameters=True,
+            opts=self._options,
+        )
+        self._body = aws.apigateway.Model(
+            name,
+            rest_api=self._api.id,
+            name="Payment",
+            description="Any JSON object",
+            content_type="application/json",
+            schema=json.dumps(PAYMENT_BODY),
+            opts=self._options,
+        )
+        stage = self._stage(settings, self._deployment(self._routes(settings, functions), self._problems()))
+        self.stage_name = stage.stage_name
+        self.endpoint = pulumi.Output.concat(
+            "https://", self._api.id, f".execute-api.{region.name}.amazonaws.com/", stage.stage_name
+        )
+        self.register_outputs({})
+
+    def _routes(self, settings: ComputeSettings, functions: Functions) -> list[RouteParts]:
+        patience = min(settings.payment.timeout * 1000 + PAYMENT_TIMEOUT_MARGIN_MS, LONGEST_TIMEOUT_MS)
+        payments = self._path("payment", self._api.root_resource_id, "payment")
+        payment = self._path("payment-id", payments.id, "{paymentId}")
+        health = self._path("health", self._api.root_resource_id, "health")
+        key, payment_id = "method.request.header.Idempotency-Key", "method.request.path.paymentId"
+        create = Route("create-payment", "POST", "payment", patience, {key: True}, body=True)
+        get = Route("get-payment", "GET", "payment/*", patience, {payment_id: True})
+        ask = Route("get-health", "GET", "health", HEALTH_TIMEOUT_MS, {})
+        return [
+            self._route(create, payments, functions.payment),
+            self._route(get, payment, functions.payment),
+            self._route(ask, health, functions.health),
+        ]
+
+    def _path(self, name: str, parent_id: pulumi.Input[str], part: str) -> aws.apigateway.Resource:
+        return aws.apigateway.Resource(
+            f"{self._name}-{name}", rest_api=self._api.id, parent_id=parent_id, path_part=part, opts=self._options
+        )
+
+    def _route(self, route: Route, path: aws.apigateway.Resource, function: Function) -> RouteParts:
+        name = f"{self._name}-{route.purpose}"
+        method = aws.apigateway.Method(
+            name,
+            rest_api=self._api.id,
+            resource_id=path.id,
+            http_method=route.method,
+            authorization="NONE",  # the function checks the caller's key, in constant time
+            request_validator_id=self._validator.id,
+            request_parameters=dict(route.parameters),
+            request_models={"application/json": self._body.name} if route.body else {},
+            opts=self._options,
+        )
+        integration = aws.apigateway.Integration(
+            name,
+            rest_api=self._api.id,
+            resource_id=path.id,
+            http_method=method.http_method,
+            type="AWS_PROXY",
+            integration_http_method="POST",
+            uri=function.alias.invoke_arn,
+            timeout_milliseconds=route.timeout_ms,
+            opts=self._options,
+        )
+        function.allow(
+            route.purpose,
+            "apigateway.amazonaws.com",
+            pulumi.Output.concat(self._api.execution_arn, f"/{naming.STAGE}/{route.method}/{route.path}"),
+        )
+        return RouteParts(route, method, integration)
+
+    def _problems(self) -> list[aws.apigateway.Response]:
+        return [
+            aws.apigateway.Response(
+                f"{self._name}-{kind.lower().replace('_', '-')}",
+                rest_api_id=self._api.id,
+                response_type=kind,
+                status_code=str(status),
+                response_templates={"application/json": json.dumps({"title": title, "status": status})},
+                response_parameters={
+                    "gatewayresponse.header.Content-Type": "'application/problem+json'",
+                    **({"gatewayresponse.header.Retry-After": "'1'"} if status in RETRYABLE else {}),
+                },
+                opts=self._options,
+            )
+            for kind, (status, title) in PROBLEMS.items()
+        ]
+
+    def _deployment(
+        self, routes: list[RouteParts], problems: list[aws.apigateway.Response]
+    ) -> aws.apigateway.Deployment:
+        """A snapshot of the API, made anew whenever one of its parts is given something else."""
+        definition = {
+            "routes": [asdict(parts.route) for parts in routes],
+            "called": [parts.integration.uri for parts in routes],
+            "body": PAYMENT_BODY,
+            "problems": PROBLEMS,
+        }
+        return aws.apigateway.Deployment(
+            self._name,
+            rest_api=self._api.id,
+            description=f"Routes of {self._region.named(naming.PAYMENT_API)}",
+            triggers={"definition": pulumi.Output.json_dumps(definition).apply(_digest)},
+            opts=self._region.options(
+                self, depends_on=[*(part for each in routes for part in (each.method, each.integration)), *problems]
+            ),
+        )
+
+    def _stage(self, settings: ComputeSettings, deployment: aws.apigateway.Deployment) -> aws.apigateway.Stage:
+        region = self._region
+        log = aws.cloudwatch.LogGroup(
+            self._name,
+            name=region.named(naming.ACCESS_LOG_GROUP),
+            retention_in_days=region.foundation.log_retention_days,
+            opts=self._options,
+        )
+        stage = aws.apigateway.Stage(
+            self._name,
+            rest_api=self._api.id,
+            deployment=deployment.id,
+            stage_name=naming.STAGE,
+            description=f"Serves {region.foundation.region_names.of(region.role)}",
+            variables={"environment": region.foundation.name, "role": region.role},
+            xray_tracing_enabled=True,
+            access_log_settings={"destination_arn": log.arn, "format": ACCESS_LOG_FORMAT},
+            opts=self._options,
+        )
+        aws.apigateway.MethodSettings(
+            self._name,
+            rest_api=self._api.id,
+            stage_name=stage.stage_name,
+            method_path="*/*",
+            settings={
+                "metrics_enabled": True,
+                "throttling_rate_limit": settings.throttle.requests_per_second,
+                "throttling_burst_limit": settings.throttle.burst,
+            },
+            opts=self._options,
+        )
+        return stage
+
+
+def _digest(definition: str) -> str:
+    return hashlib.sha256(definition.encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""The functions of a region: payment and health behind the API, audit for what was left unfinished."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+
+from shared import iam, naming
+from shared.contracts import DataOutputs, NetworkOutputs
+from shared.environment_sections import ComputeSettings
+from shared.function import Code, Function, Placement
+from shared.packages import package
+from shared.queues import encrypted_queue
+from shared.regions import Region
+
+PACKAGES = ("payment", "health", "audit")
+RELEASE_CHARACTERS = 12
+
+
+class Functions(pulumi.ComponentResource):
+    """Attributes: payment, health, audit (each a `shared.function.Function`), dead_letters, release."""
+
+    def __init__(
+        self, name: str, region: Region, settings: ComputeSettings, network: NetworkOutputs, data: DataOutputs
+    ) -> None:
+        super().__init__("payments:compute:Functions", name)
+        self._region = region
+        self._data = data
+        release = release_of(package(function) for function in PACKAGES)
+        self.release = pulumi.Output.from_input(release)
+        self.dead_letters = encrypted_queue(f"{name}-dead-letters", region, naming.DEAD_LETTER_QUEUE, parent=self)
+
+        placement = Placement(
+            subnet_ids=network.private_subnet_ids,
+            security_group_id=network.function_security_group_id,
+            default_security_group_id=network.default_security_group_id,
+        )
+        variables = self._variables(release)
+        self.payment = Function(
+            "payment",
+            region,
+            Code(
+                "payment",
+                naming.PAYMENT_FUNCTION,
+                "Takes payments and tells what became of them",
+                settings.payment.memory_mb,
+                settings.payment.timeout,
+                settings.payment.reserved_concurrency,
+                variables,
+                self._payment_statements(),
+            ),
+            parent=self,
+            placement=placement,
+        )
+        self.health = Function(
+            "health",
+            region,
+            Code(
+                "health",
+                naming.HEALTH_FUNCTION,
+                "Says whether this region can serve",
+                settings.health.memory_mb,
+                settings.health.timeout,
+                settings.health.reserved_concurrency,
+                variables,
+                self._health_statements(),
+            ),
+            parent=self,
+            placement=placement,
+        )
+        self.audit = Function(
+            "audit",
+            region,
+            Code(
+                "audit",
+                naming.AUDIT_FUNCTION,
+                "Finishes what was left unfinished, and files notifications",
+                settings.audit.memory_mb,
+                settings.audit.timeout,
+                settings.audit.reserved_concurrency,
+                variables,
+                self._audit_statements(),
+            ),
+            parent=self,
+            placement=placement,
+            dead_letters=self.dead_letters.arn,
+        )
+        self.register_outputs({})
+
+    def _variables(self, release: str) -> Mapping[str, pulumi.Input[str]]:
+        region, data = self._region, self._data
+        return {
+            "ENVIRONMENT": region.foundation.name,
+            "ROLE": region.role,
+            "RELEASE": release,
+            "FAILOVER_NAME": region.foundation.failover_name,
+            "TABLE_NAME": data.table_name,
+            "CONSISTENCY": data.consistency,
+            "AUDIT_BUCKET": data.audit_bucket_names.of(region.role),
+            "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.of(region.role),
+        }
+
+    def _health_statements(self) -> Sequence[iam.Statement]:
+        return [iam.allow(["dynamodb:GetItem"], [self._table]), self._key_use("dynamodb")]
+
+    def _payment_statements(self) -> Sequence[iam.Statement]:
+        return [
+            iam.allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [self._table]),
+            iam.allow(
+                ["s3:PutObject"], [pulumi.Output.concat(self._data.audit_bucket_arns.of(self._region.role), "/*")]
+            ),
+            iam.allow(["secretsmanager:GetSecretValue"], [self._data.api_keys_secret_arns.of(self._region.role)]),
+            self._key_use("dynamodb", "s3", "secretsmanager"),
+        ]
+
+    def _audit_statements(self) -> Sequence[iam.Statement]:
+        queue = self._region.arn("sqs", self._region.named(naming.NOTIFICATION_QUEUE))
+        return [
+            *self._payment_statements(),
+            iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, "/index/unfinished")]),
+            # The queue belongs to edge, which comes later: edge connects it to this function.
+            iam.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue]),
+        ]
+
+    @property
+    def _table(self) -> pulumi.Output[str]:
+        return self._data.table_arns.of(self._region.role)
+
+    def _key_use(self, *services: str) -> iam.Statement:
+        """Read and write what these services keep encrypted for us."""
+        via = [f"{service}.{self._region.name}.amazonaws.com" for service in services]
+        return iam.allow(
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [self._data.key_arns.of(self._region.role)],
+            condition={"StringEquals": {"kms:ViaService": via}},
+        )
+
+
+def release_of(packages: Iterable[Path]) -> str:
+    """A name for exactly this code: the first digits of the packages' common hash."""
+    digest = hashlib.sha256()
+    for path in packages:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:RELEASE_CHARACTERS]

@@ -1,0 +1,33 @@
+"""The data of both regions: keys, the payments table, the audit buckets, secrets and parameters."""
+
+from __future__ import annotations
+
+from projects.data.audit import AuditBuckets
+from projects.data.keys import DataKey
+from projects.data.parameters import Parameters
+from projects.data.secrets import Secrets
+from projects.data.table import PaymentsTable
+from shared.contracts import DataOutputs
+from shared.environment_sections import DataSettings
+from shared.regions import both_regions
+from shared.stacks import publish
+
+regions, settings = both_regions(DataSettings)
+
+key = DataKey("data-key", regions)
+table = PaymentsTable("payments", regions, settings, key)
+audit = AuditBuckets("audit", regions, settings.audit, key)
+secrets = Secrets("secrets", regions, key)
+Parameters("parameters", regions, key, table=table, audit=audit, secrets=secrets)
+
+publish(
+    DataOutputs(
+        table_name=table.name,
+        table_arns=table.arns,
+        consistency=table.consistency,
+        audit_bucket_names=audit.names,
+        audit_bucket_arns=audit.arns,
+        key_arns=key.arns,
+        api_keys_secret_arns=secrets.api_keys_arns,
+    )
+)

@@ -1,0 +1,219 @@
+"""The audit trail: a bucket in each region, each replicated to the other."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.data.keys import DataKey
+from shared import iam, naming
+from shared.environment_sections import AuditSettings
+from shared.regions import Region
+from shared.roles import ROLES, PerRole, Role, other
+
+REPLICATION_MINUTES = 15
+"""S3 Replication Time Control promises this and knows no other value."""
+
+
+class AuditBuckets(pulumi.ComponentResource):
+    """Both audit buckets, private, versioned and encrypted, with replication in both directions.
+
+    Attributes: names, arns.
+    """
+
+    names: PerRole[pulumi.Output[str]]
+    arns: PerRole[pulumi.Output[str]]
+
+    def __init__(self, name: str, regions: PerRole[Region], settings: AuditSettings, key: DataKey) -> None:
+        super().__init__("payments:data:AuditBuckets", name)
+        buckets = PerRole.build(
+            lambda role: AuditBucket(f"{name}-{role}", regions.of(role), settings, key.arns.of(role), parent=self)
+        )
+        self.names = buckets.map(lambda each: each.bucket.bucket)
+        self.arns = buckets.map(lambda each: each.bucket.arn)
+
+        role, policy = self._replication_role(name, regions, key)
+        versioned = [bucket.versioning for _, bucket in buckets.items()]
+        for source in ROLES:
+            aws.s3.BucketReplicationConfig(
+                f"{name}-{source}",
+                bucket=buckets.of(source).bucket.id,
+                role=role.arn,
+                rules=[
+                    {
+                        "id": f"to-{other(source)}",
+                        "status": "Enabled",
+                        "priority": 1,
+                        "filter": {"prefix": ""},
+                        "delete_marker_replication": {"status": "Enabled"},
+                        "source_selection_criteria": {
+                            "replica_modifications": {"status": "Enabled"},
+                            "sse_kms_encrypted_objects": {"status": "Enabled"},
+                        },
+                        "destination": {
+                            "bucket": buckets.of(other(source)).bucket.arn,
+                            "encryption_configuration": {"replica_kms_key_id": key.arns.of(other(source))},
+                            "replication_time": {"status": "Enabled", "time": {"minutes": REPLICATION_MINUTES}},
+                            "metrics": {"status": "Enabled", "event_threshold": {"minutes": REPLICATION_MINUTES}},
+                        },
+                    }
+                ],
+                # S3 refuses replication until both sides keep versions.
+                opts=regions.of(source).options(self, depends_on=[*versioned, policy]),
+            )
+        self.register_outputs({})
+
+    def _replication_role(
+        self, name: str, regions: PerRole[Region], key: DataKey
+    ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        primary = regions.primary
+        role_name = naming.REPLICATION_ROLE.of(primary.suffix)
+        role = aws.iam.Role(
+            f"{name}-replication",
+            name=role_name,
+            description="Replicates the audit buckets of both regions to each other",
+            assume_role_policy=iam.trust(
+                "s3.amazonaws.com",
+                iam.of_account(
+                    primary.account,
+                    {"aws:SourceArn": [_bucket_arn(region) for _, region in regions.items()]},
+                ),
+            ),
+            opts=primary.options(self),
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-replication",
+            name=role_name,
+            role=role.name,
+            policy=iam.document(
+                iam.allow(["s3:GetReplicationConfiguration", "s3:ListBucket"], list(dict(self.arns.items()).values())),
+                iam.allow(
+                    [
+                        "s3:GetObjectVersionForReplication",
+                        "s3:GetObjectVersionAcl",
+                        "s3:GetObjectVersionTagging",
+                        "s3:ReplicateObject",
+                        "s3:ReplicateDelete",
+                        "s3:ReplicateTags",
+                    ],
+                    [pulumi.Output.concat(arn, "/*") for _, arn in self.arns.items()],
+                ),
+                *(self._key_use(region, key.arns.of(each), each) for each, region in regions.items()),
+            ),
+            opts=primary.options(self),
+        )
+        return role, policy
+
+    def _key_use(self, region: Region, key_arn: pulumi.Output[str], role: Role) -> iam.Statement:
+        """Each region's key for that region's bucket: read as a source, written as a destination."""
+        arn = self.arns.of(role)
+        return iam.allow(
+            ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
+            [key_arn],
+            condition={
+                "StringEquals": {"kms:ViaService": f"s3.{region.name}.amazonaws.com"},
+                # With a bucket key the context is the bucket, without one the object.
+                "StringLike": {"kms:EncryptionContext:aws:s3:arn": [arn, pulumi.Output.concat(arn, "/*")]},
+            },
+        )
+
+
+class AuditBucket(pulumi.ComponentResource):
+    """One region's bucket. Attributes: bucket, versioning (replication waits for it)."""
+
+    def __init__(
+        self,
+        name: str,
+        region: Region,
+        settings: AuditSettings,
+        key_arn: pulumi.Output[str],
+        *,
+        parent: pulumi.Resource,
+    ) -> None:
+        super().__init__("payments:data:AuditBucket", name, opts=pulumi.ResourceOptions(parent=parent))
+        options = region.options(self)
+
+        self.bucket = aws.s3.Bucket(
+            name,
+            bucket=region.named(naming.AUDIT_BUCKET),
+            force_destroy=True,  # an environment can be destroyed whole
+            opts=options,
+        )
+        bucket = self.bucket.id
+        self.versioning = aws.s3.BucketVersioning(
+            name, bucket=bucket, versioning_configuration={"status": "Enabled"}, opts=options
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=bucket,
+            rules=[
+                {
+                    "apply_server_side_encryption_by_default": {
+                        "sse_algorithm": "aws:kms",
+                        "kms_master_key_id": key_arn,
+                    },
+                    "bucket_key_enabled": True,
+                }
+            ],
+            opts=options,
+        )
+        aws.s3.BucketOwnershipControls(
+            name, bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=options
+        )
+        blocked = aws.s3.BucketPublicAccessBlock(
+            name,
+            bucket=bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=options,
+        )
+        aws.s3.BucketPolicy(
+            name,
+            bucket=bucket,
+            policy=iam.document(
+                iam.deny(
+                    ["s3:*"],
+                    [self.bucket.arn, pulumi.Output.concat(self.bucket.arn, "/*")],
+                    principal="*",
+                    condition={"Bool": {"aws:SecureTransport": "false"}},
+                    sid="TlsOnly",
+                )
+            ),
+            opts=region.options(self, depends_on=[blocked]),  # S3 refuses to change both at once
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            name,
+            bucket=bucket,
+            rules=lifecycle_rules(settings),
+            opts=region.options(self, depends_on=[self.versioning]),
+        )
+        self.register_outputs({})
+
+
+def lifecycle_rules(settings: AuditSettings) -> list[dict[str, object]]:
+    """Lifecycle is not replicated, so both buckets carry the same rules."""
+    return [
+        {
+            "id": "archive",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "transitions": [
+                {"days": settings.infrequent_access_days, "storage_class": "STANDARD_IA"},
+                {"days": settings.archive_days, "storage_class": "GLACIER"},
+            ],
+        },
+        {
+            "id": "clean-up",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "noncurrent_version_expiration": {"noncurrent_days": settings.old_version_days},
+            "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+            "expiration": {"expired_object_delete_marker": True},
+        },
+    ]
+
+
+def _bucket_arn(region: Region) -> str:
+    return f"arn:aws:s3:::{region.named(naming.AUDIT_BUCKET)}"

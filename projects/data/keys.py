@@ -1,0 +1,108 @@
+"""One encryption key for the data of both regions: a multi-region key and its replica."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from shared import iam, naming
+from shared.regions import Region
+from shared.roles import PerRole
+
+WAITING_DAYS = 7
+"""The shortest that KMS lets a deleted key wait."""
+
+ADMINISTRATION = [
+    f"kms:{action}"
+    for action in (
+        "CancelKeyDeletion", "CreateAlias", "CreateKey", "DeleteAlias", "DescribeKey", "DisableKey",
+        "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "GetKeyPolicy", "GetKeyRotationStatus",
+        "ListAliases", "ListGrants", "ListKeyPolicies", "ListResourceTags", "PutKeyPolicy", "ReplicateKey",
+        "RevokeGrant", "ScheduleKeyDeletion", "SynchronizeMultiRegionKey", "TagResource", "UntagResource",
+        "UpdateAlias", "UpdateKeyDescription", "UpdatePrimaryRegion",
+    )
+]  # fmt: skip
+"""Everything but use: who administers the key cannot read with it."""
+
+USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"]
+SERVICES = ("dynamodb", "s3", "secretsmanager", "sns", "ssm")
+
+
+class DataKey(pulumi.ComponentResource):
+    """The key in the primary region, its replica in the secondary, and the same alias for both.
+
+    Attributes: arns. Functions' roles are never named here (KMS refuses a principal that does not exist yet): the
+    account's principals may use it as far as their own policies go, and only through the services named.
+    """
+
+    arns: PerRole[pulumi.Output[str]]
+
+    def __init__(self, name: str, regions: PerRole[Region]) -> None:
+        super().__init__("payments:data:DataKey", name)
+        primary, secondary = regions.primary, regions.secondary
+        policy = iam.document(*key_statements(regions))
+
+        key = aws.kms.Key(
+            name,
+            description=f"Payments data of {primary.foundation.name}, both regions",
+            multi_region=True,
+            enable_key_rotation=True,
+            deletion_window_in_days=WAITING_DAYS,
+            policy=policy,
+            opts=primary.options(self),
+        )
+        replica = aws.kms.ReplicaKey(
+            f"{name}-replica",
+            primary_key_arn=key.arn,
+            description=f"Payments data of {primary.foundation.name}, replica",
+            deletion_window_in_days=WAITING_DAYS,
+            policy=policy,
+            opts=secondary.options(self),
+        )
+        for region, key_id in ((primary, key.key_id), (secondary, replica.key_id)):
+            aws.kms.Alias(
+                f"{name}-{region.role}",
+                name=naming.DATA_KEY.of(region.suffix),
+                target_key_id=key_id,
+                opts=region.options(self),
+            )
+        self.arns = PerRole(key.arn, replica.arn)
+        self.register_outputs({})
+
+
+def key_statements(regions: PerRole[Region]) -> list[iam.Statement]:
+    """The key policy. Its `Resource` is always the key itself, which only `*` can say."""
+    account = regions.primary.account
+    owner = {"AWS": f"arn:aws:iam::{account}:root"}
+    services = [f"{service}.{region.name}.amazonaws.com" for service in SERVICES for _, region in regions.items()]
+    return [
+        iam.allow(ADMINISTRATION, ["*"], principal=owner, sid="AccountAdministers"),
+        iam.allow(
+            USE,
+            ["*"],
+            principal=owner,
+            condition={"StringEquals": {"kms:ViaService": services}},
+            sid="AccountUsesThroughServices",
+        ),
+        iam.allow(
+            ["kms:CreateGrant"],
+            ["*"],
+            principal=owner,
+            # DynamoDB works on with a grant that it makes when a table is created.
+            condition={
+                "StringEquals": {"kms:ViaService": services},
+                "Bool": {"kms:GrantIsForAWSResource": "true"},
+            },
+            sid="ServicesKeepGrants",
+        ),
+        iam.allow(
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            ["*"],
+            principal={"Service": "cloudwatch.amazonaws.com"},
+            condition=iam.of_account(
+                account,
+                {"aws:SourceArn": [region.arn("cloudwatch", "alarm:*") for _, region in regions.items()]},
+            ),
+            sid="AlarmsPublishToEncryptedTopics",
+        ),
+    ]

@@ -1,0 +1,87 @@
+"""The payments table: one global table in both regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.data.keys import DataKey
+from shared import naming
+from shared.environment_sections import DataSettings
+from shared.regions import Region
+from shared.roles import PerRole
+
+UNFINISHED = "unfinished"
+"""Index of what the sweep looks for: keys of items with `unfinished` set, by the time they are due."""
+
+
+class PaymentsTable(pulumi.ComponentResource):
+    """The table `payments-<suffix>` with keys `pk` and `sk`, the index `unfinished`, and a replica.
+
+    Strong consistency (MRSC) needs a witness in a third region and no stream; eventual consistency (MREC) replicates
+    by the stream. The mode is for the table's life. Attributes: name, arns, consistency.
+    """
+
+    arns: PerRole[pulumi.Output[str]]
+
+    def __init__(self, name: str, regions: PerRole[Region], settings: DataSettings, key: DataKey) -> None:
+        super().__init__("payments:data:PaymentsTable", name)
+        primary, secondary = regions.primary, regions.secondary
+        strong = settings.consistency == "strong"
+
+        self._table = aws.dynamodb.Table(
+            name,
+            name=naming.PAYMENTS_TABLE.of(primary.suffix),
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="pk",
+            range_key="sk",
+            attributes=[
+                {"name": "pk", "type": "S"},
+                {"name": "sk", "type": "S"},
+                {"name": "unfinished", "type": "S"},
+                {"name": "due", "type": "N"},
+            ],
+            global_secondary_indexes=[
+                {
+                    "name": UNFINISHED,
+                    "key_schemas": [
+                        {"attribute_name": "unfinished", "key_type": "HASH"},
+                        {"attribute_name": "due", "key_type": "RANGE"},
+                    ],
+                    "projection_type": "KEYS_ONLY",
+                }
+            ],
+            point_in_time_recovery={"enabled": True, "recovery_period_in_days": settings.recovery_days},
+            server_side_encryption={"enabled": True, "kms_key_arn": key.arns.primary},
+            # An inline replica: only here can the consistency mode be said.
+            replicas=[
+                {
+                    "region_name": secondary.name,
+                    "consistency_mode": "STRONG" if strong else "EVENTUAL",
+                    "point_in_time_recovery": True,
+                    "kms_key_arn": key.arns.secondary,
+                    "propagate_tags": True,
+                }
+            ],
+            **(self._witness(primary) if strong else self._stream()),
+            deletion_protection_enabled=False,
+            opts=primary.options(self),
+        )
+        self.name = self._table.name
+        self.arns = PerRole(
+            self._table.arn,
+            self._table.name.apply(lambda table: secondary.arn("dynamodb", f"table/{table}")),
+        )
+        self.consistency = pulumi.Output.from_input(settings.consistency_mode)
+        self.register_outputs({})
+
+    @staticmethod
+    def _witness(region: Region) -> Mapping[str, Any]:
+        return {"global_table_witness": {"region_name": region.foundation.regions.witness}}
+
+    @staticmethod
+    def _stream() -> Mapping[str, Any]:
+        return {"stream_enabled": True, "stream_view_type": "NEW_AND_OLD_IMAGES"}

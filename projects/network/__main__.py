@@ -1,0 +1,28 @@
+"""One region's network: private subnets that reach AWS's services through endpoints, and nothing else."""
+
+from __future__ import annotations
+
+from projects.network.endpoints import Endpoints
+from projects.network.flow_logs import FlowLogs
+from projects.network.security import Security
+from projects.network.vpc import Vpc
+from shared.contracts import NetworkOutputs
+from shared.environment_sections import NetworkSettings
+from shared.regions import this_region
+from shared.stacks import publish
+
+region, settings = this_region(NetworkSettings)
+
+vpc = Vpc("vpc", region, settings)
+security = Security("security", region, vpc)
+endpoints = Endpoints("endpoints", region, vpc, security)
+FlowLogs("flow-logs", region, vpc)
+
+publish(
+    NetworkOutputs(
+        vpc_id=vpc.id,
+        private_subnet_ids=vpc.private_subnet_ids,
+        function_security_group_id=security.functions.id,
+        default_security_group_id=vpc.default_security_group.id,
+    )
+)

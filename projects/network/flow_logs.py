@@ -1,0 +1,59 @@
+"""Who spoke to whom in the VPC, and what was refused."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.network.vpc import Vpc
+from shared import iam, naming
+from shared.regions import Region
+
+
+class FlowLogs(pulumi.ComponentResource):
+    """All traffic of the VPC, by the minute, in a log group of its own."""
+
+    def __init__(self, name: str, region: Region, vpc: Vpc) -> None:
+        super().__init__("payments:network:FlowLogs", name)
+        options = region.options(self)
+
+        group = aws.cloudwatch.LogGroup(
+            name,
+            name=region.named(naming.FLOW_LOG_GROUP),
+            retention_in_days=region.foundation.log_retention_days,
+            opts=options,
+        )
+        role = aws.iam.Role(
+            name,
+            name=region.named(naming.FLOW_LOG_ROLE),
+            description=f"Writes the flow logs of {region.named(naming.VPC)}",
+            assume_role_policy=iam.trust(
+                "vpc-flow-logs.amazonaws.com",
+                iam.of_account(region.account, {"aws:SourceArn": region.arn("ec2", "vpc-flow-log/*")}),
+            ),
+            opts=options,
+        )
+        policy = aws.iam.RolePolicy(
+            name,
+            name=region.named(naming.FLOW_LOG_ROLE),
+            role=role.name,
+            policy=iam.document(
+                iam.allow(
+                    ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+                    [pulumi.Output.concat(group.arn, ":*")],
+                )
+            ),
+            opts=options,
+        )
+        aws.ec2.FlowLog(
+            name,
+            vpc_id=vpc.id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=group.arn,
+            iam_role_arn=role.arn,
+            max_aggregation_interval=60,
+            tags={"Name": region.named(naming.VPC)},
+            opts=region.options(self, depends_on=[policy]),
+        )
+        self.register_outputs({})

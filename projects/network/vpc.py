@@ -1,0 +1,130 @@
+"""A VPC without a way to the internet: private subnets over several availability zones, and their network ACL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from shared import naming
+from shared.environment_sections import NetworkSettings
+from shared.regions import Region
+
+HTTPS = 443
+EPHEMERAL = (1024, 65535)
+ANYWHERE = "0.0.0.0/0"
+"""Not the internet, as no route leads there: gateway endpoints answer from their services' public ranges."""
+
+
+@dataclass(frozen=True)
+class AclRule:
+    """One entry of a network ACL; ACLs are stateless, so each direction of an exchange needs its own."""
+
+    number: int
+    egress: bool
+    cidr: str
+    ports: tuple[int, int]
+
+
+class Vpc(pulumi.ComponentResource):
+    """The VPC with one private subnet in each of `settings.availability_zones` zones.
+
+    Attributes: id, private_subnet_ids, private_route_table_id, cidr, default_security_group (has no rules).
+    """
+
+    def __init__(self, name: str, region: Region, settings: NetworkSettings) -> None:
+        super().__init__("payments:network:Vpc", name)
+        self._region = region
+        self._options = region.options(self)
+        self.cidr = str(settings.cidrs.of(region.role))
+
+        vpc = aws.ec2.Vpc(
+            name,
+            cidr_block=self.cidr,
+            enable_dns_support=True,
+            enable_dns_hostnames=True,  # endpoints' private names need both
+            tags={"Name": region.named(naming.VPC)},
+            opts=self._options,
+        )
+        self.id = vpc.id
+        self.default_security_group = aws.ec2.DefaultSecurityGroup(
+            f"{name}-default",
+            vpc_id=vpc.id,  # no rules: AWS's own let everything out
+            tags={"Name": region.named(naming.VPC, "-default")},
+            opts=self._options,
+        )
+
+        routes = aws.ec2.RouteTable(
+            f"{name}-private",
+            vpc_id=vpc.id,
+            tags={"Name": region.named(naming.ROUTE_TABLE)},
+            opts=self._options,
+        )
+        self.private_route_table_id = routes.id
+        subnets = self._private_subnets(name, settings, routes)
+        self.private_subnet_ids = pulumi.Output.all(*(subnet.id for subnet in subnets)).apply(list)
+        self._network_acl(name, subnets)
+        self.register_outputs({})
+
+    def _private_subnets(
+        self, name: str, settings: NetworkSettings, routes: aws.ec2.RouteTable
+    ) -> list[aws.ec2.Subnet]:
+        zones = aws.get_availability_zones(
+            state="available",
+            # Local and Wavelength Zones must be opted into, and have neither Lambda nor interface endpoints.
+            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            opts=pulumi.InvokeOptions(provider=self._region.provider),
+        ).names
+        subnets = []
+        ranges = settings.private_subnets(self._region.role)
+        if len(zones) < len(ranges):
+            raise pulumi.RunError(
+                f"network.availability_zones: {len(ranges)} asked for, and {self._region.name} has {len(zones)}"
+            )
+        for number, (zone, cidr) in enumerate(zip(zones, ranges, strict=False), start=1):
+            subnet = aws.ec2.Subnet(
+                f"{name}-private-{number}",
+                vpc_id=self.id,
+                cidr_block=str(cidr),
+                availability_zone=zone,
+                tags={"Name": self._region.named(naming.SUBNET, f"-{number}")},
+                opts=self._options,
+            )
+            aws.ec2.RouteTableAssociation(
+                f"{name}-private-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=self._options
+            )
+            subnets.append(subnet)
+        return subnets
+
+    def _network_acl(self, name: str, subnets: list[aws.ec2.Subnet]) -> None:
+        acl = aws.ec2.NetworkAcl(
+            f"{name}-private",
+            vpc_id=self.id,
+            tags={"Name": self._region.named(naming.NETWORK_ACL)},
+            opts=self._options,
+        )
+        https = (HTTPS, HTTPS)
+        rules = {
+            "requests-to-gateway-endpoints": AclRule(100, egress=True, cidr=ANYWHERE, ports=https),
+            "answers-of-interface-endpoints": AclRule(110, egress=True, cidr=self.cidr, ports=EPHEMERAL),
+            "answers-of-gateway-endpoints": AclRule(100, egress=False, cidr=ANYWHERE, ports=EPHEMERAL),
+            "requests-to-interface-endpoints": AclRule(110, egress=False, cidr=self.cidr, ports=https),
+        }
+        for purpose, rule in rules.items():
+            aws.ec2.NetworkAclRule(
+                f"{name}-{purpose}",
+                network_acl_id=acl.id,
+                rule_number=rule.number,
+                egress=rule.egress,
+                protocol="tcp",
+                rule_action="allow",
+                cidr_block=rule.cidr,
+                from_port=rule.ports[0],
+                to_port=rule.ports[1],
+                opts=self._options,
+            )
+        for number, subnet in enumerate(subnets, start=1):
+            aws.ec2.NetworkAclAssociation(
+                f"{name}-private-{number}", network_acl_id=acl.id, subnet_id=subnet.id, opts=self._options
+            )

@@ -1,0 +1,59 @@
+"""IAM policy documents, built from statements that name what they allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+Statement = Mapping[str, Any]
+Text = pulumi.Input[str]
+
+
+def allow(
+    actions: Sequence[str],
+    resources: Sequence[Text],
+    *,
+    principal: Mapping[str, Any] | str | None = None,
+    condition: Mapping[str, Any] | None = None,
+    sid: str | None = None,
+) -> Statement:
+    """A statement that allows `actions` on `resources`, for a resource's own policy also to whom."""
+    return _statement("Allow", actions, resources, principal=principal, condition=condition, sid=sid)
+
+
+def deny(
+    actions: Sequence[str],
+    resources: Sequence[Text],
+    *,
+    principal: Mapping[str, Any] | str | None = None,
+    condition: Mapping[str, Any] | None = None,
+    sid: str | None = None,
+) -> Statement:
+    """A statement that forbids `actions` on `resources`, whatever else allows them."""
+    return _statement("Deny", actions, resources, principal=principal, condition=condition, sid=sid)
+
+
+def document(*statements: Statement) -> pulumi.Output[str]:
+    """The JSON of a policy; resources and conditions may still be outputs."""
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def trust(service: str, condition: Mapping[str, Any] | None = None) -> str:
+    """The trust policy of a role that only `service` may take on."""
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    if condition:
+        statement["Condition"] = dict(condition)
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def of_account(account: str, source: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """The condition that an AWS service acts for this account only (the confused deputy's cure)."""
+    return {"StringEquals": {"aws:SourceAccount": account}, **({"ArnLike": dict(source)} if source else {})}
+
+
+def _statement(effect: str, actions: Sequence[str], resources: Sequence[Text], **optional: Any) -> Statement:
+    given = {key.capitalize(): value for key, value in optional.items() if value}
+    return {"Effect": effect, "Action": list(actions), "Resource": list(resources), **given}
