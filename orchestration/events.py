@@ -65,4 +65,6 @@ def _described(message: str, urn: str) -> str:
     line = last_line(text) if TRACEBACK in text else " ".join(text.split())
     kind, _, name = urn.rpartition("::")
     kind = kind.rpartition("::")[2].rpartition("$")[2]
-    return f"{kind} {name}: {line}" if line and kind and kind != STACK_TYPE else line
+    if not line or not kind or kind == STACK_TYPE or name in line:
+        return line
+    return f"{kind} {name}: {line}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from orchestration.pay import Receipt
 
 CLEAR = "\x1b[K"
+WIDE = 240
+"""Columns where nobody looks: a log should not be wrapped."""
 SYMBOLS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "refresh": "~"}
 STYLES = {
     Status.CHANGED: "green",
@@ -102,7 +104,7 @@ def show(plan: Plan, outcomes: Sequence[Outcome], closing: str) -> None:
     """Print the table and the next thing to do."""
     from rich.console import Console  # noqa: PLC0415
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(table(plan, outcomes))
     if closing:
         console.print(f"\n{_plain(closing)}")
