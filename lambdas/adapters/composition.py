@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lambdas.adapters.audits import BucketAudits
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock, token
-from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.processor import SimulatedProcessor
 from lambdas.adapters.retry import Retry
 from lambdas.adapters.store import DynamoPayments
@@ -24,18 +23,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Service:
     """What the payment and the audit function share."""
 
     settings: Settings
     payments: Payments
-    keys: ApiKeys
     audits: BucketAudits
+    retry: Retry
     journal: LogJournal
 
 
-def compose() -> Parts:
-    """Connect the domain with the region's table, bucket and secret."""
+def connect() -> Service:
+    """Connect the domain with the region's table and bucket."""
     settings = Settings.read()
     clock = SystemClock()
     retry = Retry(clock)
@@ -47,7 +46,7 @@ def compose() -> Parts:
     def processor(client_id: str) -> Processor:
         return canaries if client_id == CANARY_CLIENT else business
 
-    audits = BucketAudits(client("s3", read_timeout=1.0), os.environ["AUDIT_BUCKET"], Retry(clock))
+    audits = BucketAudits(client("s3", read_timeout=1.0), os.environ["AUDIT_BUCKET"], retry)
     payments = Payments(
         store=DynamoPayments(table, name, retry),
         processor=processor,
@@ -59,5 +58,4 @@ def compose() -> Parts:
         region=settings.region,
         strong=settings.strong,
     )
-    keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], retry)
-    return Parts(settings, payments, keys, audits, journal)
+    return Service(settings, payments, audits, retry, journal)

@@ -50,7 +50,10 @@ class ApiKeys:
     def key_of(self, client: str) -> str:
         """A client's current key, for probes that act as that client. Raises Unavailable, KeyError."""
         self._refresh(FRESH)
-        return next(key for name, key, _ in self._keys if name == client)
+        keys = [key for name, key, _ in self._keys if name == client]
+        if not keys:
+            raise KeyError(client)
+        return keys[0]
 
     def _match(self, api_key: str) -> str | None:
         given = sha256(api_key.encode()).digest()

@@ -31,7 +31,7 @@ FOREIGN_GRACE: Final = 1 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What came of a request: the payment (final, or UNKNOWN), and whether an earlier request had made it."""
+    """What came of a request: the payment, final or UNKNOWN, and whether it is another request's result."""
 
     payment: Payment
     replayed: bool
@@ -67,14 +67,14 @@ class Payments:
             return self._again(instruction, lost.current)
         # Under MREC "nothing there" may only mean "not replicated yet": the processor knows better.
         ask_first = not self.strong
-        return Paid(self._work(payment, ask_first=ask_first), replayed=False)
+        return self._work(payment, ask_first=ask_first)
 
     def get(self, client: str, payment_id: str) -> Payment | None:
         """The client's payment, or None: also when it is another client's. Raises Unavailable."""
         payment = self.store.get(payment_id)
         return payment if payment is not None and payment.client == client else None
 
-    def resolve(self, payment: Payment) -> Payment:
+    def resolve(self, payment: Payment) -> Paid:
         """Finish what somebody left: take the payment over and ask the processor what became of it.
 
         Raises InProgress when another is doing so, Unavailable, Contradiction.
@@ -83,7 +83,7 @@ class Payments:
         try:
             self.store.replace(payment, mine)
         except Lost as lost:
-            return self._others(lost)
+            return Paid(self._others(lost), replayed=True)
         return self._work(mine, ask_first=True)
 
     def audit(self, payment: Payment) -> None:
@@ -107,9 +107,9 @@ class Payments:
             return Paid(current, replayed=True)
         if not self.may_take(current):
             raise InProgress(RETRY_SOON)
-        return Paid(self.resolve(current), replayed=True)
+        return self.resolve(current)
 
-    def _work(self, mine: Payment, *, ask_first: bool) -> Payment:
+    def _work(self, mine: Payment, *, ask_first: bool) -> Paid:
         """Get the outcome of a payment that is under our lease, and write it down."""
         if mine.lease is None or self.clock.now() >= mine.lease.until:
             # The write took so long that others may be at it: theirs to finish.
@@ -124,10 +124,10 @@ class Payments:
         try:
             self.store.replace(mine, new)
         except Lost as lost:
-            return self._agreeing(self._others(lost), new)
+            return Paid(self._agreeing(self._others(lost), new), replayed=True)
         if new.audit_pending:
             self._audit_now(new)
-        return new
+        return Paid(new, replayed=False)
 
     def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
         processor = self.processor(payment.client)

@@ -61,7 +61,7 @@ class Sweep:
         if payment.due is None or payment.due > now or not self.payments.may_take(payment):
             return "waiting"
         if not payment.is_final:
-            resolved = self.payments.resolve(payment)
+            resolved = self.payments.resolve(payment).payment
             return "resolved" if resolved.is_final else "unknown"
         if payment.audit_pending:
             # Claimed first, so that two regions' sweeps do not write the record twice.

@@ -108,6 +108,7 @@ class Api:
                 retry_after=-(-busy.retry_after // SECOND),
             )
         except Contradiction:
+            self.journal.measure("contradiction", {"Contradictions": 1})
             return problem("internal", "The payment is under examination; do not repeat it.")
 
     def _tell(self, request: Request, client: str | None, answer: Answer, took: int) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from lambdas.adapters.composition import compose
+from lambdas.adapters.aws import client
+from lambdas.adapters.composition import connect
+from lambdas.adapters.keys import ApiKeys
 from lambdas.payment.api import Api
 from lambdas.web.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_parts = compose()
-_api = Api(_parts.payments, _parts.keys.client_of, _parts.journal, os.environ["FAILOVER_NAME"].lower())
+_service = connect()
+_keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _service.retry)
+_api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAILOVER_NAME"].lower())
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer one proxy event."""
     request = Request.of(event)
-    return request.response(_api.answer(request), _parts.settings.headers)
+    return request.response(_api.answer(request), _service.settings.headers)

@@ -1,0 +1,1 @@
+"""The canary function: a client's requests to this region, and to the other one where asked."""

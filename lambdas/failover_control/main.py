@@ -1,0 +1,43 @@
+"""The failover-control function's entry: its URL, and the failover-traffic alarm."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from lambdas.adapters.aws import client
+from lambdas.adapters.clock import SystemClock, token
+from lambdas.adapters.keys import ApiKeys
+from lambdas.adapters.retry import Retry
+from lambdas.domain.payment import CANARY_CLIENT
+from lambdas.failover_control.latch import Latch, alarms
+from lambdas.failover_control.switch import StopSwitch
+from lambdas.probing import Prober
+from lambdas.settings import Settings
+from lambdas.telemetry.journal import LogJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_settings = Settings.read()
+_clock = SystemClock()
+_retry = Retry(_clock)
+_journal = LogJournal.of(_settings, _clock)
+_switch = StopSwitch(client("ssm"), os.environ["STOP_PARAMETER"], _retry)
+_keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _retry)
+
+
+def _primary() -> Prober:
+    return Prober(os.environ["PRIMARY_URL"].rstrip("/"), _keys.key_of(CANARY_CLIENT), token)
+
+
+_latch = Latch(_switch, _primary, _journal)
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Answer a request to the function's URL, or close the latch when the alarm went off."""
+    if "http" in event.get("requestContext", {}):
+        page = _switch.page()
+        _journal.tell("switch", status=page.status)
+        return {"statusCode": page.status, "headers": dict(page.headers), "body": page.body}
+    return {"primary": _latch.close() if alarms(event) else "not asked"}

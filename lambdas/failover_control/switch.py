@@ -1,0 +1,70 @@
+"""The stop switch: while it says `stopped`, no traffic goes to the primary.
+
+It is a parameter in the secondary, served at the function's URL and watched by an inverted string-match check: the
+check is unhealthy, and takes the primary out, only while the text can be read. A secondary that is out of reach, or a
+switch that cannot be read, leaves the primary where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.retry import code_of
+from lambdas.domain.errors import Unavailable
+from lambdas.web.answer import Answer
+
+if TYPE_CHECKING:
+    from lambdas.adapters.retry import Retry
+
+STOPPED: Final = "stopped"
+SERVING: Final = "serving"
+CACHED: Final = 1_000
+"""Sixteen checkers ask, and a parameter may be read 40 times a second in an account (ms)."""
+
+
+class Parameters(Protocol):
+    """What is used of Systems Manager: operations of the SDK's client."""
+
+    def get_parameter(self, **arguments: Any) -> dict[str, Any]: ...
+    def put_parameter(self, **arguments: Any) -> dict[str, Any]: ...
+
+
+@dataclass(slots=True)
+class StopSwitch:
+    """The switch named `parameter`."""
+
+    parameters: Parameters
+    parameter: str
+    retry: Retry
+    _stopped: bool = False
+    _read_at: int | None = None
+
+    def stopped(self) -> bool:
+        """Whether the primary is stopped, at most a second old. Raises Unavailable."""
+        now = self.retry.clock.now()
+        if self._read_at is None or now - self._read_at >= CACHED:
+            try:
+                answer = self.retry(self.parameters.get_parameter, Name=self.parameter)
+            except ClientError as error:
+                raise Unavailable(code_of(error)) from error
+            self._stopped, self._read_at = answer["Parameter"]["Value"] == STOPPED, now
+        return self._stopped
+
+    def stop(self) -> None:
+        """Take the primary out, until a person restores it. Raises Unavailable."""
+        try:
+            self.retry(self.parameters.put_parameter, Name=self.parameter, Value=STOPPED, Type="String", Overwrite=True)
+        except ClientError as error:
+            raise Unavailable(code_of(error)) from error
+        self._read_at = None
+
+    def page(self) -> Answer:
+        """What the health checkers read: `primary: stopped` or `primary: serving`."""
+        try:
+            state = STOPPED if self.stopped() else SERVING
+        except Unavailable:
+            return Answer(503, "the switch cannot be read", {"Content-Type": "text/plain"})
+        return Answer(200, f"primary: {state}", {"Content-Type": "text/plain"})
