@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
+from sandbox.cloud import functions
 from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.emulator import Emulator
 from sandbox.cloud.gate import STATES, Gates, signed
@@ -35,6 +36,7 @@ class Cloud:
         self._control: asyncio.Server | None = None
 
     async def start(self) -> None:
+        functions.install(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
         for endpoint in (self._aws, *self._regions):

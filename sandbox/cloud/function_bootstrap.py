@@ -1,0 +1,86 @@
+"""Runs in a function's own process: `function_bootstrap.py RESPONSES`, the number of the descriptor for responses.
+
+It knows nothing but the standard library, as its interpreter has no site-packages: what a function needs and did not
+bring along is missing here as it would be on AWS. Requests come as lines of JSON on standard input. What the function
+prints goes to its log; a line with a zero byte marks where the log of an invocation ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+END_OF_LOG = b"\n\0\n"
+
+
+class Context:
+    """The second argument of a handler."""
+
+    function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+    memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+    log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+    log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+    identity = None
+    client_context = None
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.aws_request_id: str = request["request_id"]
+        self.invoked_function_arn: str = request["function_arn"]
+        self._deadline = time.monotonic() + request["timeout"]
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+def find_handler() -> Any:
+    module, _, name = os.environ["_HANDLER"].replace("/", ".").rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def failure(error: BaseException) -> str:
+    traceback.print_exc()
+    return json.dumps({"status": "error", "error": str(error), "type": type(error).__name__})
+
+
+def answer(handler: Any, request: dict[str, Any]) -> str:
+    """What a request's handler returned, or how it failed."""
+    if request["trace_id"]:
+        os.environ["_X_AMZN_TRACE_ID"] = request["trace_id"]
+    try:
+        return json.dumps({"status": "ok", "result": handler(request["event"], Context(request))})
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is its answer
+        return failure(error)
+
+
+def respond(responses: int, text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(2, END_OF_LOG)
+    encoded = text.encode() + b"\n"
+    while encoded:
+        encoded = encoded[os.write(responses, encoded) :]
+
+
+def main() -> None:
+    responses = int(sys.argv[1])
+    root = os.environ["LAMBDA_TASK_ROOT"]
+    os.chdir(root)
+    sys.path.insert(0, root)
+    try:
+        handler = find_handler()
+    except BaseException as error:  # noqa: BLE001 - also a SystemExit while it is imported
+        respond(responses, failure(error))
+        return
+    respond(responses, '{"status": "ready"}')
+    for line in sys.stdin.buffer:
+        respond(responses, answer(handler, json.loads(line)))
+
+
+if __name__ == "__main__":
+    main()

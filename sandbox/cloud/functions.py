@@ -1,0 +1,235 @@
+"""The execution environments of Python functions: the emulator's own, done again for speed and for likeness to AWS.
+
+The emulator's worker waits up to 50 ms for log lines that may not come, imports botocore into each function, unpacks
+and compiles the code for each environment anew, ends an environment whose handler raised, and lends the function
+everything that is installed beside the emulator. None of that happens on AWS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ministack.core import lambda_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BOOTSTRAP = Path(__file__).with_name("function_bootstrap.py")
+END_OF_LOG = b"\n\0\n"
+INIT_WITHIN = 10.0
+"""Seconds that AWS gives a function's module to be imported."""
+ENDING_WITHIN = 1.0
+"""Seconds between the end of a process's output and its own."""
+
+
+class Environment:
+    """One process of one function: the interface is that of the emulator's `lambda_runtime.Worker`."""
+
+    code_directory = Path()
+    """Where functions' code is unpacked, once for each content; set by `install`."""
+
+    def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
+        self.func_name = func_name
+        self.config = config
+        self.in_use = False
+        self.last_used = time.time()
+        self._code = code_zip
+        self._lock = threading.Lock()
+        self._proc: subprocess.Popen[bytes] | None = None
+        self._cold = True
+        self._responses = -1
+
+    def invoke(
+        self,
+        event: Any,
+        request_id: str,
+        *,
+        trace_id: str | None = None,
+        depth: int | None = None,  # noqa: ARG002 - the emulator's guard against functions that invoke themselves
+        durable: Mapping[str, Any] | None = None,  # noqa: ARG002
+        invoked_function_arn: str | None = None,
+    ) -> dict[str, Any]:
+        """Run one invocation; `status` of the answer is ok or error, `log` what the function printed."""
+        timeout = float(self.config.get("Timeout", 3))
+        request = {
+            "event": event,
+            "request_id": request_id,
+            "function_arn": invoked_function_arn or self.config.get("FunctionArn", ""),
+            "timeout": timeout,
+            "trace_id": trace_id,
+        }
+        with self._lock:
+            cold, log = False, ""
+            if self._proc is None or self._proc.poll() is not None:
+                response, log = self._start()
+                cold = True
+                if response["status"] != "ready":
+                    return {**response, "cold_start": cold, "log": log}
+            try:
+                response, more = self._exchange(request, timeout)
+            except TimeoutError:
+                self._end()
+                response, more = {"status": "error", "error": f"Task timed out after {timeout:.2f} seconds"}, ""
+            return {**response, "cold_start": cold, "log": "\n".join(filter(None, (log, more)))}
+
+    def kill(self) -> None:
+        lambda_runtime.kill_workers([self])
+
+    def _spawn(self) -> None:
+        """Start ahead of the first invocation, as the emulator asks for; an exception when that fails."""
+        response, log = self._start()
+        if response["status"] != "ready":
+            raise RuntimeError(f"{response['error']}\n{log}")
+
+    def _start(self) -> tuple[dict[str, Any], str]:
+        root = self._unpacked()
+        self._close()
+        self._responses, writing = os.pipe()
+        try:
+            # -I and -S: the standard library and nothing else.
+            self._proc = subprocess.Popen(
+                [sys.executable, "-I", "-S", BOOTSTRAP, str(writing)],
+                cwd=root,
+                env=self._variables(root),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[writing],
+                bufsize=0,
+            )
+        finally:
+            os.close(writing)
+        try:
+            response, log = self._read(INIT_WITHIN)
+        except TimeoutError:
+            response, log = {"status": "error", "error": f"Init timed out after {INIT_WITHIN:.2f} seconds"}, ""
+        self._cold = False
+        if response["status"] != "ready":
+            self._end()
+        return response, log
+
+    def _unpacked(self) -> Path:
+        """The folder with the function's code, which its environments share: functions only read it."""
+        digest = hashlib.sha256(self._code).hexdigest()
+        root = self.code_directory / digest
+        if not root.exists():
+            unfinished = self.code_directory / f"{digest}.{threading.get_ident()}"
+            with zipfile.ZipFile(io.BytesIO(self._code)) as packed:
+                packed.extractall(unfinished)
+            try:
+                unfinished.rename(root)
+            except OSError:  # another environment was faster
+                shutil.rmtree(unfinished)
+        return root
+
+    def _variables(self, root: Path) -> dict[str, str]:
+        config = self.config
+        region = config["FunctionArn"].split(":")[3]
+        return {
+            "PATH": os.defpath,
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "TMPDIR": os.environ["TMPDIR"],
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **{name: str(value) for name, value in (config.get("Environment") or {}).get("Variables", {}).items()},
+            **lambda_runtime.execution_credentials(config),
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime', '')}",
+            "AWS_LAMBDA_FUNCTION_NAME": config["FunctionName"],
+            "AWS_LAMBDA_FUNCTION_VERSION": config.get("Version", "$LATEST"),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.get("MemorySize", 128)),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": (config.get("LoggingConfig") or {}).get("LogGroup")
+            or f"/aws/lambda/{config['FunctionName']}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": os.urandom(16).hex(),
+            "LAMBDA_TASK_ROOT": str(root),
+            "_HANDLER": config["Handler"],
+        }
+
+    def _exchange(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], str]:
+        assert self._proc is not None  # noqa: S101 - it was started just now
+        assert self._proc.stdin is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):  # it has ended: _read says how
+            self._proc.stdin.write(json.dumps(request).encode() + b"\n")
+        return self._read(timeout)
+
+    def _read(self, timeout: float) -> tuple[dict[str, Any], str]:
+        """The next response and the log up to it; TimeoutError when it does not come in time."""
+        assert self._proc is not None  # noqa: S101
+        assert self._proc.stdout is not None  # noqa: S101
+        logged = self._proc.stdout.fileno()
+        received = {logged: b"", self._responses: b""}
+        poll = select.poll()
+        for descriptor in received:
+            poll.register(descriptor, select.POLLIN)
+        deadline = time.monotonic() + timeout
+        while not (received[self._responses].endswith(b"\n") and received[logged].endswith(END_OF_LOG)):
+            ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready:
+                raise TimeoutError
+            for descriptor, _ in ready:
+                chunk = os.read(descriptor, 1 << 16)
+                if not chunk:
+                    code = self._end(ending=True)
+                    return _ended(code), _text(received[logged])
+                received[descriptor] += chunk
+        response: dict[str, Any] = json.loads(received[self._responses])
+        return response, _text(received[logged])
+
+    def _end(self, *, ending: bool = False) -> int | None:
+        proc, self._proc = self._proc, None
+        if proc is None:
+            return None
+        try:
+            code = proc.wait(ENDING_WITHIN if ending else 0)
+        except subprocess.TimeoutExpired:
+            proc.kill()
+            code = proc.wait()
+        for pipe in (proc.stdin, proc.stdout):
+            if pipe is not None:
+                pipe.close()
+        return code
+
+    def _close(self) -> None:
+        if self._responses != -1:
+            os.close(self._responses)
+            self._responses = -1
+
+    def _discard_tmpdir(self) -> None:
+        """Called by the emulator after it has ended the process."""
+        self._close()
+
+
+def install(code_directory: Path) -> None:
+    """Have the emulator run Python functions in these environments."""
+    code_directory.mkdir(parents=True, exist_ok=True)
+    Environment.code_directory = code_directory
+    others = lambda_runtime._worker_class_for  # noqa: SLF001
+
+    def environment_for(config: dict[str, Any]) -> Any:
+        return Environment if str(config.get("Runtime", "")).startswith("python") else others(config)
+
+    lambda_runtime._worker_class_for = environment_for  # noqa: SLF001
+
+
+def _ended(code: int | None) -> dict[str, Any]:
+    return {"status": "error", "error": f"Runtime exited with error: exit status {code}", "type": "Runtime.ExitError"}
+
+
+def _text(log: bytes) -> str:
+    return log.removesuffix(END_OF_LOG).decode(errors="replace").strip("\n")
