@@ -202,6 +202,12 @@ class Resource:
         chosen = {name: self.get(name) for name in names or self.properties if name not in SHARED}
         return arguments(self.properties, chosen, shape)
 
+    def structure(self, operation: str, member: str, *names: str) -> dict[str, Any]:
+        """The named inputs as a structure among the operation's arguments, or as an element of a list of them."""
+        shape = self.surroundings.cloud().shape(self.service, self.region, operation).members[member]
+        chosen = {name: self.get(name) for name in names}
+        return arguments(self.properties, chosen, getattr(shape, "member", shape))
+
     def observed(self, answer: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """An answer's members as properties: the declared inputs, translated, outputs of the same name, and tags."""
         found = {name.lower(): value for name, value in answer.items()}
