@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from orchestration import recovery, report, runs
-from orchestration.cli import Workspace
-from orchestration.driver import DRIVERS, Context
-from orchestration.engines import Engines
-from orchestration.execute import Executor, Outcome, Status, on_signals
-from orchestration.fingerprint import Fingerprints
+from orchestration import report
+from orchestration.execute import Status
 from orchestration.graph import Graph, Stack
-from orchestration.plan import Judgement, Operation, Plan, Verdict, make
-from orchestration.smoke import SmokeTest
+from orchestration.operate import CHANGING, Result, operate
+from orchestration.plan import Operation
 from orchestration.target import ROOT, Target, choose
 from shared.environment import Environment
 from shared.errors import Problem
-
-INTERRUPTED = 130
-CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
 
 
 def deploy(
@@ -132,51 +124,19 @@ def _operate(
     as_json: bool = False,
     yes: bool = False,
 ) -> int:
-    """Plan one operation and execute it."""
+    """Choose stacks and target, run the operation and show what came of it."""
     settings = Environment.load(environment, ROOT)
-    stacks = Graph.of(settings.name)
-    chosen = stacks.select(layer, region)
+    graph = Graph.of(settings.name)
+    stacks = graph.select(layer, region)
     place = choose(target, settings, report.tell)
-    if target == "aws" and not yes:
-        _confirm(operation, place, settings, chosen)
-    changing = operation in CHANGING
-    with runs.begin(place.state, operation.value, settings.name, target, changing=changing) as run:
-        if changing:
-            recovery.clear(place, stacks.stacks, report.tell)
-        fingerprints = Fingerprints(ROOT, settings, stacks, place.backend, cloud=place.cloud)
-        plan = _plan(operation, stacks, chosen, fingerprints, force=force)
-        lines = report.Lines(plan)
-        workspace = Workspace(place.cli, place.backend, place.configuration)
-        engines = Engines(place.cli, run, ROOT / "projects", lines.progress)
-        check = SmokeTest(place, settings)
-        driver = DRIVERS[operation](Context(place, stacks, run, engines, workspace, fingerprints, check))
-        executor = Executor(driver, lines)
-        if changing:
-            workspace.adopt_salt(stacks.stacks)
-        with on_signals(executor.interrupt):
-            outcomes = executor.run(plan)
-        if operation is Operation.DEPLOY and target == "sandbox":
-            workspace.select_by_default(stacks.stacks, ROOT)
-        code = _exit_code(operation, outcomes)
-        run.finish(report.rows(outcomes), code)
+    if place.name == "aws" and not yes:
+        _confirm(operation, place, settings, stacks)
+    result = operate(operation, place, settings, graph, stacks, root=ROOT, force=force)
     if as_json:
-        report.print_json({**run.record, "exit_code": code, "stacks": report.rows(outcomes)})
+        report.print_json(result.record)
     else:
-        report.show(plan, outcomes, _closing(operation, plan, outcomes, run.folder))
-    return code
-
-
-def _plan(
-    operation: Operation, stacks: Graph, chosen: Sequence[Stack], fingerprints: Fingerprints, *, force: bool
-) -> Plan:
-    def judge(stack: Stack) -> Judgement:
-        if operation not in {Operation.DEPLOY, Operation.PREVIEW}:
-            return Judgement(Verdict.STALE, "")
-        judgement = fingerprints.judge(stack)
-        forced = force and judgement.verdict is Verdict.FRESH
-        return Judgement(Verdict.STALE, "forced") if forced else judgement
-
-    return make(operation, stacks, chosen, judge)
+        report.show(result.plan, result.outcomes, _closing(result))
+    return result.code
 
 
 def _confirm(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:
@@ -192,27 +152,19 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
             raise Problem("not confirmed; nothing was changed")
 
 
-def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:
-    if any(outcome.status is Status.INTERRUPTED for outcome in outcomes):
-        return INTERRUPTED
-    drifted = operation is Operation.DRIFT and any(outcome.changes for outcome in outcomes)
-    return int(drifted or not all(outcome.status.good for outcome in outcomes))
-
-
-def _closing(operation: Operation, plan: Plan, outcomes: Sequence[Outcome], folder: Path) -> str:
+def _closing(result: Result) -> str:
     """Return the line under the table: what to type next, or where to look."""
-    statuses = {outcome.status for outcome in outcomes}
+    statuses = {outcome.status for outcome in result.outcomes}
     if Status.INTERRUPTED in statuses:
         return "Interrupted: what had begun is complete. The same command goes on from here."
     if not all(status.good for status in statuses):
-        return f"Logs: {folder}. Mend it and run the same command again: it goes on from here."
-    match operation:
+        return f"Logs: {result.folder}. Mend it and run the same command again: it goes on from here."
+    match result.plan.operation:
         case Operation.DEPLOY:
             return "Next: ./invoke pay --amount 100 --currency USD --customer test-123"
         case Operation.PREVIEW:
-            return "Nothing to deploy." if report.all_fresh(plan) else "Next: ./invoke deploy-all"
+            return "Nothing to deploy." if report.all_fresh(result.plan) else "Next: ./invoke deploy-all"
         case Operation.DRIFT:
-            differs = any(outcome.changes for outcome in outcomes)
-            return "Next: ./invoke deploy-all --force, or look in the logs: " + str(folder) if differs else "No drift."
+            return f"Next: ./invoke deploy-all --force. Logs: {result.folder}" if result.code else "No drift."
         case Operation.DESTROY:
             return "Nothing is left. Next: ./invoke sandbox.down"

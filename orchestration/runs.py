@@ -49,13 +49,16 @@ class Run:
         """Return what an update's history entry says: its id, the run, who and why."""
         return json.dumps({"update": update, "run": self.id, "by": self.record["by"], "why": reason})
 
-    def finish(self, stacks: Sequence[Mapping[str, Any]], code: int) -> None:
-        """Complete the record."""
-        self.write({"ended": _now(), "exit_code": code, "stacks": list(stacks)})
+    def finish(self, stacks: Sequence[Mapping[str, Any]], code: int) -> dict[str, Any]:
+        """Complete the record, and return it."""
+        record = {**self.record, "ended": _now(), "exit_code": code, "stacks": list(stacks)}
+        self.write(record)
+        return record
 
-    def write(self, addition: Mapping[str, Any]) -> None:
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Replace the record on disk."""
         unfinished = self.folder / "run.json.new"
-        unfinished.write_text(json.dumps({**self.record, **addition}, indent=2) + "\n")
+        unfinished.write_text(json.dumps(record, indent=2) + "\n")
         unfinished.replace(self.folder / "run.json")
 
 
@@ -82,7 +85,7 @@ def begin(state: Path, operation: str, environment: str, target: str, *, changin
             alive = held.enter_context((folder / "alive").open("w"))
             fcntl.flock(alive, fcntl.LOCK_EX)
             run = Run(name, folder, record)
-            run.write({})
+            run.write(record)
             _forget_old(state / "runs")
         except OSError as error:
             raise Problem(f"cannot write {error.filename or folder}: {error.strerror}; nothing was changed") from error

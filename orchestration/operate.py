@@ -1,0 +1,91 @@
+"""One run over an environment's stacks: recover, plan, execute, record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration import recovery, report, runs
+from orchestration.cli import Workspace
+from orchestration.driver import DRIVERS, Context
+from orchestration.engines import Engines
+from orchestration.execute import Executor, Outcome, Status, on_signals
+from orchestration.fingerprint import Fingerprints
+from orchestration.plan import Judgement, Operation, Plan, Verdict, make
+from orchestration.smoke import SmokeTest
+
+if TYPE_CHECKING:
+    from orchestration.graph import Graph, Stack
+    from orchestration.target import Target
+    from shared.environment import Environment
+
+CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
+JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
+"""Operations that leave out what is fresh."""
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    plan: Plan
+    outcomes: Sequence[Outcome]
+    code: int
+    folder: Path
+    record: dict[str, Any]
+
+
+def operate(
+    operation: Operation,
+    target: Target,
+    environment: Environment,
+    graph: Graph,
+    stacks: Sequence[Stack],
+    *,
+    root: Path,
+    force: bool = False,
+) -> Result:
+    """Run one operation over some of an environment's stacks, whose programs are below `root`."""
+    changing = operation in CHANGING
+    with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
+        workspace = Workspace(target.cli, target.backend, target.configuration)
+        if changing:
+            recovery.clear(target, graph.stacks, report.tell)
+            workspace.adopt_salt(graph.stacks)
+        fingerprints = Fingerprints(root, environment, graph, target.backend, cloud=target.cloud)
+        plan = _plan(operation, graph, stacks, fingerprints, force=force)
+        lines = report.Lines(plan)
+        engines = Engines(target.cli, run, root / "projects", lines.progress)
+        check = SmokeTest(target, environment)
+        driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
+        executor = Executor(driver, lines)
+        with on_signals(executor.interrupt):
+            outcomes = executor.run(plan)
+        if operation is Operation.DEPLOY and target.name == "sandbox":
+            workspace.select_by_default(graph.stacks, root)
+        code = _exit_code(operation, outcomes)
+        record = run.finish(report.rows(outcomes), code)
+    return Result(plan, outcomes, code, run.folder, record)
+
+
+def _plan(
+    operation: Operation, graph: Graph, stacks: Sequence[Stack], fingerprints: Fingerprints, *, force: bool
+) -> Plan:
+    def judge(stack: Stack) -> Judgement:
+        if operation not in JUDGED:
+            return Judgement(Verdict.STALE, "")
+        judgement = fingerprints.judge(stack)
+        forced = force and judgement.verdict is Verdict.FRESH
+        return Judgement(Verdict.STALE, "forced") if forced else judgement
+
+    return make(operation, graph, stacks, judge)
+
+
+def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:
+    if any(outcome.status is Status.INTERRUPTED for outcome in outcomes):
+        return INTERRUPTED
+    drifted = operation is Operation.DRIFT and any(outcome.changes for outcome in outcomes)
+    return int(drifted or not all(outcome.status.good for outcome in outcomes))
