@@ -169,9 +169,18 @@ def pay(
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
-    from orchestration import commands
+    import dataclasses
 
-    return commands.engine(as_json=json)
+    from orchestration import engine as engines
+    from orchestration import report
+
+    found = dataclasses.asdict(engines.find(report.tell))
+    found["executable"] = str(found["executable"])
+    if json:
+        report.print_json(found)
+    else:
+        print("\n".join(f"{name:<12}{value}" for name, value in found.items()))
+    return 0
 
 
 @command
