@@ -1,4 +1,4 @@
-"""The payment service of the running function, put together from Lambda's environment."""
+"""The payment service, put together: `connect` for a running function, `compose` for whoever brings the world along."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 
 if TYPE_CHECKING:
-    from lambdas.domain.ports import Processor
+    from collections.abc import Callable
+
+    from lambdas.adapters.audits import Objects
+    from lambdas.adapters.store import Table
+    from lambdas.domain.ports import Clock, Processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +37,50 @@ class Service:
     journal: LogJournal
 
 
-def connect() -> Service:
-    """Connect the domain with the region's table and bucket."""
-    settings = Settings.read()
-    clock = SystemClock()
-    retry = Retry(clock)
-    journal = LogJournal.of(settings, clock)
-    table, name = client("dynamodb"), os.environ["TABLE_NAME"]
-    business = SimulatedProcessor(table, name, retry)
-    canaries = SimulatedProcessor(table, name, retry, prefix="canary-charge#")
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a service stands on: SDK clients (or what behaves like them), time, names, and the journal."""
 
-    def processor(client_id: str) -> Processor:
-        return canaries if client_id == CANARY_CLIENT else business
+    table: Table
+    table_name: str
+    objects: Objects
+    bucket: str
+    clock: Clock
+    token: Callable[[], str]
+    journal: LogJournal
 
-    audits = BucketAudits(client("s3", read_timeout=1.0), os.environ["AUDIT_BUCKET"], retry)
+
+def compose(settings: Settings, world: World, processor: Processor | None = None) -> Service:
+    """The service in this world. Without a card processor all clients get the simulated one; canaries always do."""
+    retry = Retry(world.clock)
+    business = processor or SimulatedProcessor(world.table, world.table_name, retry)
+    canaries = SimulatedProcessor(world.table, world.table_name, retry, prefix="canary-charge#")
+    audits = BucketAudits(world.objects, world.bucket, retry)
     payments = Payments(
-        store=DynamoPayments(table, name, retry),
-        processor=processor,
+        store=DynamoPayments(world.table, world.table_name, retry),
+        processor=lambda client_id: canaries if client_id == CANARY_CLIENT else business,
         audits=audits,
-        journal=journal,
-        clock=clock,
-        token=token,
+        journal=world.journal,
+        clock=world.clock,
+        token=world.token,
         render=render,
         region=settings.region,
         strong=settings.strong,
     )
-    return Service(settings, payments, audits, retry, journal)
+    return Service(settings, payments, audits, retry, world.journal)
+
+
+def connect() -> Service:
+    """The running function's service, on the region's table and bucket."""
+    settings = Settings.read()
+    clock = SystemClock()
+    world = World(
+        table=client("dynamodb"),
+        table_name=os.environ["TABLE_NAME"],
+        objects=client("s3", read_timeout=1.0),
+        bucket=os.environ["AUDIT_BUCKET"],
+        clock=clock,
+        token=token,
+        journal=LogJournal.of(settings, clock),
+    )
+    return compose(settings, world)

@@ -1,4 +1,4 @@
-"""The stop switch: while it says `stopped`, no traffic goes to the primary.
+"""The stop switch: while it says `stop`, no traffic goes to the primary.
 
 It is a parameter in the secondary, served at the function's URL and watched by an inverted string-match check: the
 check is unhealthy, and takes the primary out, only while the text can be read. A secondary that is out of reach, or a
@@ -19,8 +19,8 @@ from lambdas.web.answer import Answer
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
 
-STOPPED: Final = "stopped"
-SERVING: Final = "serving"
+STOP: Final = "stop"
+RUN: Final = "run"
 CACHED: Final = 1_000
 """Sixteen checkers ask, and a parameter may be read 40 times a second in an account (ms)."""
 
@@ -50,21 +50,21 @@ class StopSwitch:
                 answer = self.retry(self.parameters.get_parameter, Name=self.parameter)
             except ClientError as error:
                 raise Unavailable(code_of(error)) from error
-            self._stopped, self._read_at = answer["Parameter"]["Value"] == STOPPED, now
+            self._stopped, self._read_at = answer["Parameter"]["Value"] == STOP, now
         return self._stopped
 
     def stop(self) -> None:
         """Take the primary out, until a person restores it. Raises Unavailable."""
         try:
-            self.retry(self.parameters.put_parameter, Name=self.parameter, Value=STOPPED, Type="String", Overwrite=True)
+            self.retry(self.parameters.put_parameter, Name=self.parameter, Value=STOP, Type="String", Overwrite=True)
         except ClientError as error:
             raise Unavailable(code_of(error)) from error
         self._read_at = None
 
     def page(self) -> Answer:
-        """What the health checkers read: `primary: stopped` or `primary: serving`."""
+        """What the health checkers read: `primary: stop` or `primary: run`."""
         try:
-            state = STOPPED if self.stopped() else SERVING
+            state = STOP if self.stopped() else RUN
         except Unavailable:
             return Answer(503, "the switch cannot be read", {"Content-Type": "text/plain"})
         return Answer(200, f"primary: {state}", {"Content-Type": "text/plain"})
