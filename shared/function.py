@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -10,10 +11,11 @@ import pulumi_aws as aws
 
 from shared import iam, naming
 from shared.naming import Kind
-from shared.packages import handler, package
+from shared.packages import digest, handler, package
 from shared.regions import Region
 
 RUNTIME = "python3.13"
+RELEASE_CHARACTERS = 12
 
 VPC_ACCESS = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 TRACING = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
@@ -193,3 +195,8 @@ def _in_vpc(placement: Placement) -> dict[str, object]:
         "replace_security_groups_on_destroy": True,
         "replacement_security_group_ids": [placement.default_security_group_id],
     }
+
+
+def release_of(functions: Iterable[str]) -> str:
+    """A name for exactly this code: the first digits of the functions' common hash."""
+    return hashlib.sha256(" ".join(digest(each) for each in functions).encode()).hexdigest()[:RELEASE_CHARACTERS]

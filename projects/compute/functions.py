@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from shared import iam, naming
 from shared.contracts import DataOutputs, NetworkOutputs
 from shared.environment_sections import ComputeSettings
-from shared.function import Code, Function, Placement
-from shared.packages import package
+from shared.function import Code, Function, Placement, release_of
 from shared.queues import encrypted_queue
 from shared.regions import Region
 
 PACKAGES = ("payment", "health", "audit")
-RELEASE_CHARACTERS = 12
 
 
 class Functions(pulumi.ComponentResource):
@@ -29,7 +25,7 @@ class Functions(pulumi.ComponentResource):
         super().__init__("payments:compute:Functions", name)
         self._region = region
         self._data = data
-        release = release_of(package(function) for function in PACKAGES)
+        release = release_of(PACKAGES)
         self.release = pulumi.Output.from_input(release)
         self.dead_letters = encrypted_queue(f"{name}-dead-letters", region, naming.DEAD_LETTER_QUEUE, parent=self)
 
@@ -109,9 +105,7 @@ class Functions(pulumi.ComponentResource):
     def _payment_statements(self) -> Sequence[iam.Statement]:
         return [
             iam.allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [self._table]),
-            iam.allow(
-                ["s3:PutObject"], [pulumi.Output.concat(self._data.audit_bucket_arns.of(self._region.role), "/*")]
-            ),
+            self._file_under("payments", "canary"),
             iam.allow(["secretsmanager:GetSecretValue"], [self._data.api_keys_secret_arns.of(self._region.role)]),
             self._key_use("dynamodb", "s3", "secretsmanager"),
         ]
@@ -119,11 +113,20 @@ class Functions(pulumi.ComponentResource):
     def _audit_statements(self) -> Sequence[iam.Statement]:
         queue = self._region.arn("sqs", self._region.named(naming.NOTIFICATION_QUEUE))
         return [
-            *self._payment_statements(),
+            iam.allow(
+                ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [self._table]
+            ),
             iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, "/index/unfinished")]),
+            self._file_under("payments", "canary", "notifications"),
+            self._key_use("dynamodb", "s3"),
             # The queue belongs to edge, which comes later: edge connects it to this function.
             iam.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue]),
         ]
+
+    def _file_under(self, *prefixes: str) -> iam.Statement:
+        """Add records to the region's audit bucket; nobody reads or deletes them."""
+        bucket = self._data.audit_bucket_arns.of(self._region.role)
+        return iam.allow(["s3:PutObject"], [pulumi.Output.concat(bucket, f"/{prefix}/*") for prefix in prefixes])
 
     @property
     def _table(self) -> pulumi.Output[str]:
@@ -137,11 +140,3 @@ class Functions(pulumi.ComponentResource):
             [self._data.key_arns.of(self._region.role)],
             condition={"StringEquals": {"kms:ViaService": via}},
         )
-
-
-def release_of(packages: Iterable[Path]) -> str:
-    """A name for exactly this code: the first digits of the packages' common hash."""
-    digest = hashlib.sha256()
-    for path in packages:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:RELEASE_CHARACTERS]

@@ -35,7 +35,7 @@ class Sweep(pulumi.ComponentResource):
                     ["sqs:SendMessage"],
                     [functions.dead_letters.arn],
                     principal={"Service": "events.amazonaws.com"},
-                    condition=iam.of_account(region.account, {"aws:SourceArn": rule.arn}),
+                    condition={"ArnEquals": {"aws:SourceArn": rule.arn}},
                 )
             ),
             opts=options,

@@ -72,13 +72,7 @@ class AuditBuckets(pulumi.ComponentResource):
             f"{name}-replication",
             name=role_name,
             description="Replicates the audit buckets of both regions to each other",
-            assume_role_policy=iam.trust(
-                "s3.amazonaws.com",
-                iam.of_account(
-                    primary.account,
-                    {"aws:SourceArn": [_bucket_arn(region) for _, region in regions.items()]},
-                ),
-            ),
+            assume_role_policy=iam.trust("s3.amazonaws.com"),
             opts=primary.options(self),
         )
         policy = aws.iam.RolePolicy(
@@ -213,7 +207,3 @@ def lifecycle_rules(settings: AuditSettings) -> list[dict[str, object]]:
             "expiration": {"expired_object_delete_marker": True},
         },
     ]
-
-
-def _bucket_arn(region: Region) -> str:
-    return f"arn:aws:s3:::{region.named(naming.AUDIT_BUCKET)}"

@@ -60,7 +60,7 @@ def gateway_statements(region: Region) -> Mapping[str, iam.Statement]:
     return {
         "dynamodb": _ours(
             region,
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
+            [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")],
             [table, f"{table}/index/*"],
         ),
         "s3": _ours(region, ["s3:PutObject"], [f"arn:aws:s3:::{region.named(naming.AUDIT_BUCKET)}/*"]),

@@ -1,0 +1,44 @@
+"""The edge of both regions: names, certificates, the gate before the primary, failover, and notifications."""
+
+from __future__ import annotations
+
+from projects.edge.entry_points import EntryPoints
+from projects.edge.failover import FailoverRecords
+from projects.edge.health import HealthChecks
+from projects.edge.notifications import Notifications
+from projects.edge.stop_switch import StopSwitch
+from projects.edge.zone import Zone
+from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
+from shared.environment_sections import EdgeSettings
+from shared.regions import both_regions
+from shared.roles import PerRole
+from shared.stacks import consume, publish
+
+regions, settings = both_regions(EdgeSettings)
+data = consume(DataOutputs)
+compute = PerRole.build(lambda role: consume(ComputeOutputs, role))
+
+zone = Zone("zone", regions, settings)
+entry_points = EntryPoints("entry-points", regions, settings, zone, compute)
+notifications = Notifications("notifications", regions, settings, data, compute)
+switch = StopSwitch("stop-switch", regions.secondary, settings, data, notifications)
+checks = HealthChecks(
+    "checks", regions, settings, switch=switch, primary_compute=compute.primary, notifications=notifications
+)
+FailoverRecords("failover", regions.primary, settings, zone=zone, entry_points=entry_points, checks=checks)
+
+publish(
+    EdgeOutputs(
+        zone_id=zone.id,
+        name_servers=zone.name_servers,
+        failover_name=entry_points.failover_name,
+        region_names=entry_points.region_names,
+        endpoints=entry_points.endpoints,
+        health_check_ids=checks.ids,
+        topic_arns=notifications.topic_arns,
+        queue_urls=notifications.queue_urls,
+        stop_parameter_name=switch.parameter_name,
+        stop_switch_url=switch.url,
+        latch_action_arns=switch.latch_action_arns,
+    )
+)

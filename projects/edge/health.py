@@ -1,0 +1,148 @@
+"""The health checks, and the gate that they form before the primary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.edge.notifications import Notifications
+from projects.edge.stop_switch import STOPPED, StopSwitch
+from shared import naming
+from shared.contracts import ComputeOutputs, HealthCheckIds
+from shared.environment_sections import CheckSettings, EdgeSettings
+from shared.regions import Region
+from shared.roles import PRIMARY, SECONDARY, PerRole, Role
+
+HTTPS = 443
+HEALTH_PATH = "/health"
+
+
+class HealthChecks(pulumi.ComponentResource):
+    """The primary is answered while its gate is healthy; the gate is healthy while all of these are.
+
+    - standard and fast: its health route, asked by its own name every 30 and every 10 s;
+    - stop_switch: the switch in the secondary does not say stop (nor does silence);
+    - errors: its answers are not mostly 5XX, which catches payments failing while health is green.
+
+    The secondary's own check feeds alarms and readiness only. Attributes: ids.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        regions: PerRole[Region],
+        settings: EdgeSettings,
+        *,
+        switch: StopSwitch,
+        primary_compute: ComputeOutputs,
+        notifications: Notifications,
+    ) -> None:
+        super().__init__("payments:edge:HealthChecks", name)
+        self._name = name
+        self._regions = regions
+
+        standard = self._endpoint("standard", PRIMARY, settings.checks.standard)
+        fast = self._endpoint("fast", PRIMARY, settings.checks.fast)
+        stop = self._stop_switch(settings.checks.stop_switch, switch)
+        errors = self._errors(settings, primary_compute, notifications)
+        children = [standard, fast, stop, errors]
+        gate = self._check(
+            "gate",
+            PRIMARY,
+            type="CALCULATED",
+            child_healthchecks=[child.id for child in children],
+            child_health_threshold=len(children),
+        )
+        secondary = self._endpoint("secondary", SECONDARY, settings.checks.standard)
+        self.ids = HealthCheckIds(
+            standard=standard.id,
+            fast=fast.id,
+            stop_switch=stop.id,
+            errors=errors.id,
+            gate=gate.id,
+            secondary=secondary.id,
+        )
+        self.register_outputs({})
+
+    def _check(self, what: str, role: Role, **settings: Any) -> aws.route53.HealthCheck:
+        region = self._regions.of(role)
+        return aws.route53.HealthCheck(
+            f"{self._name}-{what}",
+            tags={"Name": region.named(naming.HEALTH_CHECK, f"-{what}")},
+            opts=region.options(self),
+            **settings,
+        )
+
+    def _endpoint(self, what: str, role: Role, settings: CheckSettings) -> aws.route53.HealthCheck:
+        """Ask a region's health route by that region's own name: by the failover name it would ask whoever serves."""
+        region = self._regions.of(role)
+        return self._check(
+            what,
+            role,
+            type="HTTPS",
+            fqdn=region.foundation.region_names.of(role),
+            port=HTTPS,
+            resource_path=HEALTH_PATH,
+            enable_sni=True,
+            request_interval=settings.interval,
+            failure_threshold=settings.threshold,
+        )
+
+    def _stop_switch(self, settings: CheckSettings, switch: StopSwitch) -> aws.route53.HealthCheck:
+        """Unhealthy when the switch says stop; healthy when it says anything else, or the secondary cannot be reached.
+
+        An inverted check starts unhealthy, so a new one sends clients to the secondary until it has asked.
+        """
+        return self._check(
+            "stop-switch",
+            SECONDARY,
+            type="HTTPS_STR_MATCH",
+            fqdn=switch.host,
+            port=HTTPS,
+            resource_path="/",
+            search_string=STOPPED,
+            invert_healthcheck=True,
+            enable_sni=True,
+            request_interval=settings.interval,
+            failure_threshold=settings.threshold,
+        )
+
+    def _errors(
+        self, settings: EdgeSettings, compute: ComputeOutputs, notifications: Notifications
+    ) -> aws.route53.HealthCheck:
+        region = self._regions.primary
+        grey = settings.grey_failure
+        # What such a check can follow: one metric, a plain statistic, no M out of N (Route 53 Developer Guide).
+        watched: Mapping[str, Any] = {
+            "namespace": "AWS/ApiGateway",
+            "metric_name": "5XXError",
+            "statistic": "Average",  # of 0 and 1 for each request: the share of errors
+            "period": 60,
+            "evaluation_periods": grey.periods,
+            "threshold": grey.error_percent / 100,
+            "comparison_operator": "GreaterThanOrEqualToThreshold",
+            "treat_missing_data": "notBreaching",
+        }
+        alarm = aws.cloudwatch.MetricAlarm(
+            f"{self._name}-grey-failure",
+            name=region.named(naming.GREY_FAILURE_ALARM),
+            alarm_description="Health is green and payments fail: takes the primary out of DNS",
+            dimensions={"ApiName": compute.rest_api_name, "Stage": compute.stage_name},
+            alarm_actions=[notifications.topic_arns.primary],
+            ok_actions=[notifications.topic_arns.primary],
+            opts=region.options(self),
+            **watched,
+        )
+        return self._check(
+            "errors",
+            PRIMARY,
+            type="CLOUDWATCH_METRIC",
+            cloudwatch_alarm_name=alarm.name,
+            cloudwatch_alarm_region=region.name,
+            insufficient_data_health_status="Healthy",
+            triggers={"alarm": json.dumps(watched, sort_keys=True)},  # it keeps a copy of the alarm's settings
+        )

@@ -1,0 +1,132 @@
+"""Notifications that outlive a region: a topic and a queue in each, and each queue hears both topics."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pulumi
+import pulumi_aws as aws
+
+from shared import iam, naming
+from shared.contracts import ComputeOutputs, DataOutputs
+from shared.environment_sections import LONGEST_AUDIT, EdgeSettings
+from shared.queues import encrypted_queue
+from shared.regions import Region
+from shared.roles import ROLES, PerRole, Role
+
+VISIBILITY_TIMEOUT = 6 * LONGEST_AUDIT
+"""Lambda's advice: six times what its reader may take."""
+
+
+class Notifications(pulumi.ComponentResource):
+    """Encrypted topics that alarms publish to, for people by e-mail and for the record by queues.
+
+    Each region's audit function files what its queue gets in its own bucket, so what one region's alarms said is still
+    known in the other. Attributes: topic_arns, queue_urls, dead_letters (a queue in each region).
+    """
+
+    topic_arns: PerRole[pulumi.Output[str]]
+    queue_urls: PerRole[pulumi.Output[str]]
+    dead_letters: PerRole[aws.sqs.Queue]
+
+    def __init__(
+        self,
+        name: str,
+        regions: PerRole[Region],
+        settings: EdgeSettings,
+        data: DataOutputs,
+        compute: PerRole[ComputeOutputs],
+    ) -> None:
+        super().__init__("payments:edge:Notifications", name)
+        self._name = name
+        self._regions = regions
+
+        topics = PerRole.build(lambda role: self._topic(role, data, settings))
+        self.dead_letters = PerRole.build(
+            lambda role: encrypted_queue(
+                f"{name}-dead-letters-{role}", regions.of(role), naming.NOTIFICATION_DEAD_LETTER_QUEUE, parent=self
+            )
+        )
+        queues = PerRole.build(lambda role: self._queue(role, topics))
+        for role in ROLES:
+            aws.lambda_.EventSourceMapping(
+                f"{name}-{role}",
+                function_name=compute.of(role).audit_alias_arn,
+                event_source_arn=queues.of(role).arn,
+                batch_size=10,
+                function_response_types=["ReportBatchItemFailures"],
+                opts=regions.of(role).options(self),
+            )
+        self.topic_arns = topics.map(lambda topic: topic.arn)
+        self.queue_urls = queues.map(lambda queue: queue.url)
+        self.register_outputs({})
+
+    def _topic(self, role: Role, data: DataOutputs, settings: EdgeSettings) -> aws.sns.Topic:
+        region = self._regions.of(role)
+        topic = aws.sns.Topic(
+            f"{self._name}-{role}",
+            name=region.named(naming.NOTIFICATION_TOPIC),
+            display_name=f"Payments {region.foundation.name} {role}",
+            kms_master_key_id=data.key_arns.of(role),
+            opts=region.options(self),
+        )
+        aws.sns.TopicPolicy(
+            f"{self._name}-{role}",
+            arn=topic.arn,
+            policy=iam.document(
+                iam.allow(
+                    ["sns:Publish"],
+                    [topic.arn],
+                    principal={"Service": "cloudwatch.amazonaws.com"},
+                    condition=iam.of_account(
+                        region.account, {"aws:SourceArn": region.arn("cloudwatch", f"alarm:*-{region.suffix}")}
+                    ),
+                    sid="AlarmsPublish",
+                )
+            ),
+            opts=region.options(self),
+        )
+        for email in settings.emails:
+            aws.sns.TopicSubscription(
+                f"{self._name}-{role}-{hashlib.sha256(email.encode()).hexdigest()[:8]}",
+                topic=topic.arn,
+                protocol="email",
+                endpoint=email,
+                opts=region.options(self),
+            )
+        return topic
+
+    def _queue(self, role: Role, topics: PerRole[aws.sns.Topic]) -> aws.sqs.Queue:
+        """The queue of one region, subscribed to both topics; a subscription lives in its topic's region."""
+        region = self._regions.of(role)
+        queue = encrypted_queue(
+            f"{self._name}-{role}",
+            region,
+            naming.NOTIFICATION_QUEUE,
+            parent=self,
+            visibility_timeout=VISIBILITY_TIMEOUT,
+            dead_letters=self.dead_letters.of(role).arn,
+        )
+        policy = aws.sqs.QueuePolicy(
+            f"{self._name}-{role}",
+            queue_url=queue.url,
+            policy=iam.document(
+                iam.allow(
+                    ["sqs:SendMessage"],
+                    [queue.arn],
+                    principal={"Service": "sns.amazonaws.com"},
+                    condition={"ArnEquals": {"aws:SourceArn": [topic.arn for _, topic in topics.items()]}},
+                    sid="BothTopicsDeliver",
+                )
+            ),
+            opts=region.options(self),
+        )
+        for source, topic in topics.items():
+            aws.sns.TopicSubscription(
+                f"{self._name}-{source}-to-{role}",
+                topic=topic.arn,
+                protocol="sqs",
+                endpoint=queue.arn,
+                opts=self._regions.of(source).options(self, depends_on=[policy]),
+            )
+        return queue

@@ -1,0 +1,111 @@
+"""The environment's own DNS zone, and the certificates that it proves."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.environment_sections import EdgeSettings
+from shared.regions import Region
+from shared.roles import ROLES, PerRole, Role
+
+DELEGATION_TTL = 300
+VALIDATION_TTL = 300
+
+
+class Zone(pulumi.ComponentResource):
+    """The zone `<suffix>.<domain>` with a certificate in each region for the shared name and that region's own.
+
+    A certificate is issued once the world finds the zone: by the delegation made here if the parent zone is ours, or
+    by hand. Attributes: id, name_servers, certificate_arns (of issued certificates).
+    """
+
+    certificate_arns: PerRole[pulumi.Output[str]]
+
+    def __init__(self, name: str, regions: PerRole[Region], settings: EdgeSettings) -> None:
+        super().__init__("payments:edge:Zone", name)
+        self._name = name
+        self._regions = regions
+        self._foundation = regions.primary.foundation
+        options = regions.primary.options(self)
+
+        self._zone = aws.route53.Zone(
+            name,
+            name=self._foundation.zone_name,
+            comment=f"Payments of {self._foundation.name}",
+            force_destroy=True,
+            opts=options,
+        )
+        self.id = self._zone.zone_id
+        self.name_servers = self._zone.name_servers
+        self._delegation = [
+            aws.route53.Record(
+                f"{name}-delegation",
+                zone_id=parent_zone_id,
+                name=self._foundation.zone_name,
+                type="NS",
+                ttl=DELEGATION_TTL,
+                records=self._zone.name_servers,
+                opts=options,
+            )
+            for parent_zone_id in ([settings.parent_zone_id] if settings.parent_zone_id else [])
+        ]
+        self.certificate_arns = self._certificates()
+        self.register_outputs({})
+
+    def _certificates(self) -> PerRole[pulumi.Output[str]]:
+        certificates = PerRole.build(self._certificate)
+        proofs = self._proofs(certificates)
+        return PerRole.build(lambda role: self._issued(role, certificates.of(role), proofs))
+
+    def _certificate(self, role: Role) -> aws.acm.Certificate:
+        return aws.acm.Certificate(
+            f"{self._name}-{role}",
+            domain_name=self._foundation.failover_name,
+            subject_alternative_names=[self._foundation.region_names.of(role)],
+            validation_method="DNS",
+            opts=self._regions.of(role).options(self),
+        )
+
+    def _proofs(self, certificates: PerRole[aws.acm.Certificate]) -> dict[str, aws.route53.Record]:
+        """One validation record for each name, whichever certificates carry it.
+
+        ACM wants the same record for a name from both regions: two would clash, and two owners would take each
+        other's away and end the renewal.
+        """
+        names = {self._foundation.failover_name: certificates.primary} | {
+            self._foundation.region_names.of(role): certificates.of(role) for role in ROLES
+        }
+        return {
+            name: aws.route53.Record(
+                f"{self._name}-validate-{name.partition('.')[0]}",
+                zone_id=self.id,
+                name=_option(certificate, name, "resource_record_name"),
+                type=_option(certificate, name, "resource_record_type"),
+                ttl=VALIDATION_TTL,
+                records=[_option(certificate, name, "resource_record_value")],
+                opts=self._regions.primary.options(self),
+            )
+            for name, certificate in names.items()
+        }
+
+    def _issued(
+        self, role: Role, certificate: aws.acm.Certificate, proofs: dict[str, aws.route53.Record]
+    ) -> pulumi.Output[str]:
+        names = (self._foundation.failover_name, self._foundation.region_names.of(role))
+        validation = aws.acm.CertificateValidation(
+            f"{self._name}-{role}",
+            certificate_arn=certificate.arn,
+            validation_record_fqdns=[proofs[name].fqdn for name in names],
+            opts=self._regions.of(role).options(self, depends_on=self._delegation),
+        )
+        arn: pulumi.Output[str] = validation.certificate_arn
+        return arn
+
+
+def _option(certificate: aws.acm.Certificate, name: str, field: str) -> pulumi.Output[str]:
+    """One field of what proves `name`, as ACM asks for it."""
+    chosen: pulumi.Output[str] = certificate.domain_validation_options.apply(
+        lambda options: next(option[field] for option in options if option["domain_name"] == name)
+    )
+    return chosen
