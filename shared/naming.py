@@ -102,6 +102,7 @@ GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
 DASHBOARD_OF_PAYMENTS = Kind("payments", DASHBOARD)
+COMPOSITE_ALARM = Kind("payments-degraded", ALARM)
 
 FUNCTION_LOG_PREFIX = "/aws/lambda/"
 """Where Lambda writes a function's log, under the function's name."""
@@ -121,6 +122,16 @@ def kinds() -> Iterator[Kind]:
 def longest_suffix() -> tuple[int, Kind]:
     """How many characters every name leaves for a suffix, and the kind that leaves the fewest."""
     return min(((kind.room_for_suffix(), kind) for kind in kinds()), key=lambda each: each[0])
+
+
+def alarm(name: str) -> Kind:
+    """An alarm of a region, by what it watches."""
+    return Kind(name, ALARM)
+
+
+def replication_rule(destination: Role) -> str:
+    """The id of the audit buckets' replication rule towards a region: metrics are kept under it."""
+    return f"to-{destination}"
 
 
 _COMPASS = {"north": "n", "south": "s", "east": "e", "west": "w", "central": "c"}

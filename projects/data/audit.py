@@ -41,7 +41,7 @@ class AuditBuckets(pulumi.ComponentResource):
                 role=role.arn,
                 rules=[
                     {
-                        "id": f"to-{other(source)}",
+                        "id": naming.replication_rule(other(source)),
                         "status": "Enabled",
                         "priority": 1,
                         "filter": {"prefix": ""},

@@ -1,0 +1,25 @@
+"""One region's watch: alarms that tell edge's topic, one that sums them up, and a dashboard over both regions."""
+
+from __future__ import annotations
+
+from projects.observability.alarms import Alarms
+from projects.observability.dashboard import Dashboard
+from projects.observability.rules import Watched, alarm_rules
+from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs, ObservabilityOutputs
+from shared.environment_sections import ObservabilitySettings
+from shared.regions import this_region
+from shared.stacks import consume, publish
+
+region, settings = this_region(ObservabilitySettings)
+watched = Watched(region, consume(ComputeOutputs), consume(DataOutputs), consume(EdgeOutputs))
+
+alarms = Alarms("alarms", region, alarm_rules(settings, watched), watched.edge.topic_arns.of(region.role))
+dashboard = Dashboard("dashboard", watched, alarms)
+
+publish(
+    ObservabilityOutputs(
+        alarm_arns=alarms.arns,
+        composite_alarm_arn=alarms.composite_arn,
+        dashboard_name=dashboard.name,
+    )
+)

@@ -1,0 +1,72 @@
+"""The alarms of a region, made from rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.observability.rules import AlarmRule
+from shared import naming
+from shared.regions import Region
+
+
+class Alarms(pulumi.ComponentResource):
+    """One alarm for each rule, all telling `topic_arn`, and a composite of those that clients notice.
+
+    Attributes: arns (by the rule's name), composite_arn, by_name.
+    """
+
+    def __init__(self, name: str, region: Region, rules: Sequence[AlarmRule], topic_arn: pulumi.Input[str]) -> None:
+        super().__init__("payments:observability:Alarms", name)
+        self._region = region
+        self._topic_arn = topic_arn
+
+        self.by_name = {rule.name: self._alarm(name, rule) for rule in rules}
+        self.arns: pulumi.Output[Mapping[str, str]] = pulumi.Output.all(
+            **{rule: alarm.arn for rule, alarm in self.by_name.items()}
+        )
+        noticed = [self.by_name[rule.name].name for rule in rules if rule.degrades]
+        composite = aws.cloudwatch.CompositeAlarm(
+            name,
+            alarm_name=region.named(naming.COMPOSITE_ALARM),
+            alarm_description=f"Clients of the {region.role} notice something",
+            alarm_rule=pulumi.Output.all(*noticed).apply(
+                lambda names: " OR ".join(f'ALARM("{each}")' for each in names)
+            ),
+            alarm_actions=[topic_arn],
+            ok_actions=[topic_arn],
+            opts=region.options(self),
+        )
+        self.composite_arn = composite.arn
+        self.register_outputs({})
+
+    def _alarm(self, name: str, rule: AlarmRule) -> aws.cloudwatch.MetricAlarm:
+        metric = rule.metric
+        actions = pulumi.Output.all(self._topic_arn, rule.calls).apply(lambda both: [both[0], *both[1]])
+        return aws.cloudwatch.MetricAlarm(
+            f"{name}-{rule.name}",
+            name=self._region.named(naming.alarm(rule.name)),
+            alarm_description=rule.description,
+            namespace=metric.namespace,
+            metric_name=metric.name,
+            dimensions=dict(metric.dimensions) or None,
+            period=rule.period,
+            evaluation_periods=rule.evaluations,
+            threshold=rule.threshold,
+            comparison_operator=rule.comparison,
+            treat_missing_data=rule.missing,
+            alarm_actions=actions,
+            ok_actions=[self._topic_arn],
+            opts=self._region.options(self),
+            **_statistic(metric.statistic),
+        )
+
+
+def _statistic(statistic: str) -> dict[str, Any]:
+    """A percentile of a handful of samples says nothing: such an alarm keeps its state until there are enough."""
+    if statistic.startswith("p"):
+        return {"extended_statistic": statistic, "evaluate_low_sample_count_percentiles": "ignore"}
+    return {"statistic": statistic}

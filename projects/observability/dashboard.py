@@ -1,0 +1,136 @@
+"""One page over both regions; each region has its own copy, so that one is left when a region is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.observability.alarms import Alarms
+from projects.observability.rules import HEALTH_CHECK_REGION, Watched
+from shared import naming
+from shared.naming import Kind
+from shared.roles import ROLES, Role, other
+
+COLUMNS = {"primary": 0, "secondary": 12}
+WIDTH, HEIGHT = 12, 6
+
+
+class Dashboard(pulumi.ComponentResource):
+    """The primary's graphs on the left, the secondary's on the right. Attributes: name."""
+
+    def __init__(self, name: str, watched: Watched, alarms: Alarms) -> None:
+        super().__init__("payments:observability:Dashboard", name)
+        self._watched = watched
+        body = {
+            "widgets": [
+                *(widget for role in ROLES for widget in self._column(role)),
+                self._health_checks(y=5 * HEIGHT),
+                self._alarms(alarms, y=6 * HEIGHT),
+            ]
+        }
+        dashboard = aws.cloudwatch.Dashboard(
+            name,
+            dashboard_name=watched.region.named(naming.DASHBOARD_OF_PAYMENTS),
+            dashboard_body=pulumi.Output.json_dumps(body),
+            opts=watched.region.options(self),
+        )
+        self.name = dashboard.dashboard_name
+        self.register_outputs({})
+
+    def _column(self, role: Role) -> list[dict[str, Any]]:
+        api = ["ApiName", self._named(naming.PAYMENT_API, role), "Stage", naming.STAGE]
+        function = ["FunctionName", self._named(naming.PAYMENT_FUNCTION, role)]
+        business = ["Environment", self._watched.region.foundation.name, "Role", role]
+        table = ["TableName", self._watched.data.table_name]
+        replication = [
+            "SourceBucket",
+            self._watched.data.audit_bucket_names.of(other(role)),
+            "DestinationBucket",
+            self._watched.data.audit_bucket_names.of(role),
+            "RuleId",
+            naming.replication_rule(role),
+        ]
+        graphs: dict[str, list[Any]] = {
+            "requests and errors": [
+                ["AWS/ApiGateway", "Count", *api, {"stat": "Sum"}],
+                ["AWS/ApiGateway", "4XXError", *api, {"stat": "Sum"}],
+                ["AWS/ApiGateway", "5XXError", *api, {"stat": "Sum"}],
+            ],
+            "latency (ms)": [
+                ["AWS/ApiGateway", "Latency", *api, {"stat": "p50"}],
+                ["AWS/ApiGateway", "Latency", *api, {"stat": "p99"}],
+                ["AWS/Lambda", "Duration", *function, {"stat": "p99"}],
+            ],
+            "payments": [
+                *(
+                    ["Payments", metric, *business, {"stat": "Sum"}]
+                    for metric in ("PaymentsPaid", "PaymentsDeclined", "PaymentsUnknown", "FailoverTraffic")
+                ),
+            ],
+            "function": [
+                ["AWS/Lambda", "ConcurrentExecutions", *function, {"stat": "Maximum"}],
+                ["AWS/Lambda", "Errors", *function, {"stat": "Sum"}],
+                ["AWS/Lambda", "Throttles", *function, {"stat": "Sum"}],
+            ],
+            "data": [
+                ["AWS/DynamoDB", "ReadThrottleEvents", *table, {"stat": "Sum"}],
+                ["AWS/DynamoDB", "WriteThrottleEvents", *table, {"stat": "Sum"}],
+                ["AWS/S3", "ReplicationLatency", *replication, {"stat": "Maximum", "yAxis": "right"}],
+            ],
+        }
+        region = self._watched.region.foundation.region(role)
+        return [
+            _graph(f"{role}: {title}", region, metrics, x=COLUMNS[role], y=row * HEIGHT)
+            for row, (title, metrics) in enumerate(graphs.items())
+        ]
+
+    def _health_checks(self, y: int) -> dict[str, Any]:
+        checks = self._watched.edge.health_check_ids
+        metrics = [
+            ["AWS/Route53", "HealthCheckStatus", "HealthCheckId", check, {"stat": "Minimum", "label": label}]
+            for label, check in {
+                "gate": checks.gate,
+                "standard": checks.standard,
+                "fast": checks.fast,
+                "stop switch": checks.stop_switch,
+                "errors": checks.errors,
+                "secondary": checks.secondary,
+            }.items()
+        ]
+        return _graph("health checks (1 = healthy)", HEALTH_CHECK_REGION, metrics, x=0, y=y) | {"width": 2 * WIDTH}
+
+    def _alarms(self, alarms: Alarms, y: int) -> dict[str, Any]:
+        return {
+            "type": "alarm",
+            "x": 0,
+            "y": y,
+            "width": 2 * WIDTH,
+            "height": HEIGHT,
+            "properties": {
+                "title": f"alarms of the {self._watched.region.role}",
+                "alarms": [alarm.arn for alarm in alarms.by_name.values()],
+            },
+        }
+
+    def _named(self, kind: Kind, role: Role) -> str:
+        return kind.of(self._watched.region.suffix, role)
+
+
+def _graph(title: str, region: str, metrics: Sequence[Any], *, x: int, y: int) -> dict[str, Any]:
+    return {
+        "type": "metric",
+        "x": x,
+        "y": y,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "properties": {
+            "title": title,
+            "region": region,
+            "view": "timeSeries",
+            "period": 60,
+            "metrics": list(metrics),
+        },
+    }

@@ -1,0 +1,234 @@
+"""What is watched in a region, as data: one line of thought for each alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+
+from shared import naming
+from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
+from shared.environment_sections import ObservabilitySettings
+from shared.regions import Region
+from shared.roles import PRIMARY, SECONDARY, other
+
+HEALTH_CHECK_REGION = "us-east-1"
+"""Route 53 reports health checks there and nowhere else."""
+
+MINUTE = 60
+FIVE_MINUTES = 300
+FAILOVER_TRAFFIC_PERIOD = 10
+"""Seconds: the latch must be quicker than a primary that comes and goes."""
+
+Text = pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What an observability stack looks at."""
+
+    region: Region
+    compute: ComputeOutputs
+    data: DataOutputs
+    edge: EdgeOutputs
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One CloudWatch metric in this region; `statistic` may be a percentile such as p99."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, Text]
+    statistic: str
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """When to raise an alarm: `metric` against `threshold` in every one of `evaluations` periods (seconds) in a row."""
+
+    name: str
+    description: str
+    metric: Metric
+    threshold: float
+    period: int = MINUTE
+    evaluations: int = 1
+    comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
+        "GreaterThanThreshold"
+    )
+    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+    degrades: bool = False
+    """Clients notice: part of the composite alarm."""
+    calls: pulumi.Input[Sequence[str]] = ()
+    """ARNs that it calls beside the topic."""
+
+
+def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[AlarmRule]:
+    """Every alarm of the region."""
+    return [
+        *_api(settings, watched),
+        *_functions(settings, watched),
+        *_data(settings, watched),
+        *_queues(watched),
+        *_failover(watched),
+    ]
+
+
+def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
+    dimensions = {"ApiName": watched.compute.rest_api_name, "Stage": watched.compute.stage_name}
+
+    def metric(name: str, statistic: str) -> Metric:
+        return Metric("AWS/ApiGateway", name, dimensions, statistic)
+
+    yield AlarmRule(
+        "latency",
+        f"The slowest 1 % of requests take over {settings.latency_ms} ms",
+        metric("Latency", "p99"),
+        settings.latency_ms,
+        evaluations=3,
+        degrades=True,
+    )
+    yield AlarmRule(
+        "error-rate",
+        f"Over {settings.error_percent:g} % of answers are 5XX",
+        metric("5XXError", "Average"),  # of 0 and 1 for each request
+        settings.error_percent / 100,
+        evaluations=3,
+        degrades=True,
+    )
+    yield AlarmRule(
+        "errors",
+        f"More than {settings.errors} answers in five minutes are 5XX",
+        metric("5XXError", "Sum"),
+        settings.errors,
+        FIVE_MINUTES,
+        degrades=True,
+    )
+
+
+def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
+    compute = watched.compute
+    functions = {
+        "payment": compute.payment_function_name,
+        "health": compute.health_function_name,
+        "audit": compute.audit_function_name,
+    }
+    for what, name in functions.items():
+        yield AlarmRule(
+            f"{what}-function-errors",
+            f"The {what} function ended with an error of its own",
+            Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
+            0,
+            degrades=what == "payment",
+        )
+    yield AlarmRule(
+        "health-latency",
+        f"The slowest 1 % of health answers take over {settings.health_latency_ms} ms",
+        Metric("AWS/Lambda", "Duration", {"FunctionName": compute.health_function_name}, "p99"),
+        settings.health_latency_ms,
+        FIVE_MINUTES,
+    )
+
+
+def _data(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
+    own, peer = watched.region.role, other(watched.region.role)
+    table, buckets = watched.data.table_name, watched.data.audit_bucket_names
+    yield AlarmRule(
+        "dynamodb-user-errors",
+        "DynamoDB refused requests of this account in this region",  # the metric knows no table
+        Metric("AWS/DynamoDB", "UserErrors", {}, "Sum"),
+        settings.errors,
+        FIVE_MINUTES,
+    )
+    for kind in ("Read", "Write"):
+        yield AlarmRule(
+            f"dynamodb-{kind.lower()}-throttles",
+            f"DynamoDB throttled {kind.lower()}s of the payments table",
+            Metric("AWS/DynamoDB", f"{kind}ThrottleEvents", {"TableName": table}, "Sum"),
+            0,
+        )
+    # S3 reports a delay where copies arrive, and a failure where they come from.
+    yield AlarmRule(
+        "audit-replication-lag",
+        f"Audit records of the {peer} are over {settings.replication_minutes} minutes late here",
+        Metric(
+            "AWS/S3",
+            "ReplicationLatency",
+            {
+                "SourceBucket": buckets.of(peer),
+                "DestinationBucket": buckets.of(own),
+                "RuleId": naming.replication_rule(own),
+            },
+            "Maximum",
+        ),
+        settings.replication_minutes * MINUTE,
+        FIVE_MINUTES,
+    )
+    yield AlarmRule(
+        "audit-replication-failures",
+        f"Audit records could not be copied to the {peer}",
+        Metric(
+            "AWS/S3",
+            "OperationsFailedReplication",
+            {
+                "SourceBucket": buckets.of(own),
+                "DestinationBucket": buckets.of(peer),
+                "RuleId": naming.replication_rule(peer),
+            },
+            "Sum",
+        ),
+        0,
+        FIVE_MINUTES,
+    )
+
+
+def _queues(watched: Watched) -> Iterator[AlarmRule]:
+    queues = {
+        "dead-letters": naming.DEAD_LETTER_QUEUE,
+        "notification-dead-letters": naming.NOTIFICATION_DEAD_LETTER_QUEUE,
+    }
+    for what, kind in queues.items():
+        yield AlarmRule(
+            what,
+            f"Something could not be delivered and lies in {watched.region.named(kind)}",
+            Metric(
+                "AWS/SQS",
+                "ApproximateNumberOfMessagesVisible",
+                {"QueueName": watched.region.named(kind)},
+                "Maximum",
+            ),
+            0,
+            FIVE_MINUTES,
+        )
+
+
+def _failover(watched: Watched) -> Iterator[AlarmRule]:
+    region, checks = watched.region, watched.edge.health_check_ids
+    if region.role == SECONDARY:
+        yield AlarmRule(
+            naming.FAILOVER_TRAFFIC_ALARM.name,
+            "Clients are served by the secondary",
+            Metric(
+                "Payments",
+                "FailoverTraffic",
+                {"Environment": region.foundation.name, "Role": region.role},
+                "Sum",
+            ),
+            1,
+            FAILOVER_TRAFFIC_PERIOD,
+            comparison="GreaterThanOrEqualToThreshold",
+            calls=watched.edge.latch_action_arns,
+        )
+    if region.name == HEALTH_CHECK_REGION:
+        for role, check in ((PRIMARY, checks.gate), (SECONDARY, checks.secondary)):
+            yield AlarmRule(
+                f"{role}-unhealthy",
+                f"Route 53 finds the {role} unhealthy",
+                Metric("AWS/Route53", "HealthCheckStatus", {"HealthCheckId": check}, "Minimum"),
+                1,
+                comparison="LessThanThreshold",
+                missing="breaching",
+                degrades=role == region.role,
+            )
