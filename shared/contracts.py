@@ -117,7 +117,7 @@ class EdgeOutputs:
     queue_urls: PerRole[Output[str]]
     """Each region's notification queue holds the notifications of both regions."""
     stop_parameter_name: Output[str]
-    """SSM parameter in the secondary region: `serving`, or `stopped` while the primary is kept out of DNS."""
+    """SSM parameter in the secondary region: `run`, or `stop` while the primary is kept out of DNS."""
     stop_switch_url: Output[str]
     latch_action_arns: Output[Sequence[str]]
     """What the secondary's alarm on failover traffic calls beside its topic: sets the stop switch, so that a primary

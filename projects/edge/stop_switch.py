@@ -12,9 +12,9 @@ from shared.environment_sections import EdgeSettings
 from shared.function import Code, Function, release_of
 from shared.regions import Region
 
-SERVING = "serving"
-STOPPED = "primary: stopped"
-"""What the function answers while the parameter says `stopped`, and the check looks for."""
+RUN = "run"
+STOPPED = "primary: stop"
+"""What the function answers while the parameter says `stop`, and the check looks for."""
 
 FUNCTION = "failover_control"
 MEMORY_MB = 256
@@ -45,9 +45,9 @@ class StopSwitch(pulumi.ComponentResource):
         parameter = aws.ssm.Parameter(
             name,
             name=naming.STOP_PARAMETER.of(secondary.suffix, tail="/stop-switch"),
-            description="serving, or stopped while the primary is kept out of DNS",
+            description="run, or stop while the primary is kept out of DNS",
             type="String",
-            value=SERVING,
+            value=RUN,
             opts=secondary.options(self, ignore_changes=["value"]),  # operators and the latch own it
         )
         self.parameter_name = parameter.name
