@@ -236,6 +236,8 @@ def _merged(resource: Resource, inputs: Values, has: Values) -> dict[str, Any]:
         value = _default(each) if each.carried and inputs.get(name) is None else inputs.get(name)
         if value is not None and (each.carried or each.same(value, has.get(name)) or has.get(name) is None):
             outputs[name] = value
+        elif has.get(name) is None and _default(each) is not None:
+            outputs[name] = _default(each)
     return outputs
 
 

@@ -284,8 +284,9 @@ class Block(Property):
         return {key: self.fields[key].coerce(each, member_path(path, key)) for key, each in value.items()}
 
     def _normal(self, value: Any) -> Any:
+        """Without the fields that are at their default; all at default is absent."""
         normal = {key: each.normal(value.get(key)) for key, each in self.fields.items()}
-        return {key: each for key, each in normal.items() if each is not None} or None  # all at default = absent
+        return {key: each for key, each in normal.items() if each != self.fields[key].normal(None)} or None
 
     def differences(self, path: str, old: Any, new: Any, *, replaces: bool = False) -> Iterator[Difference]:
         if self.same(old, new):
@@ -299,9 +300,13 @@ class Block(Property):
             yield from each.differences(member_path(path, key), old.get(key), new.get(key), replaces=replaces)
 
     def to_api(self, value: Any, shape: Any) -> Any:
+        if shape.type_name == "list":  # the API has a list where only one makes sense
+            return [arguments(self.fields, value, shape.member)]
         return arguments(self.fields, value, shape)
 
     def from_api(self, value: Any) -> Any:
+        if isinstance(value, list):
+            value = value[0] if value else None
         return None if value is None else translate(self.fields, value)
 
 

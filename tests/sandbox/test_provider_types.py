@@ -94,12 +94,8 @@ def changed(inputs: Any, by: Any) -> dict[str, Any]:
 
 def assert_foreseen(preview: Any, outputs: Any) -> None:
     """What a preview knew came true."""
-    wrong = {
-        key: (value, outputs.get(key))
-        for key, value in preview.items()
-        if not unknown(value) and outputs.get(key) != value
-    }
-    assert not wrong
+    known = {key: value for key, value in preview.items() if not unknown(value)}
+    assert known == {key: outputs.get(key) for key in known}
 
 
 def unknown(value: Any) -> bool:

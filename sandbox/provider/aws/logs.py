@@ -1,0 +1,77 @@
+"""CloudWatch Logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.provider.resource import Resource, first, setting
+from sandbox.provider.schema import Boolean, Integer, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class LogGroup(Resource):
+    """A log group."""
+
+    resource_type = "aws:cloudwatch/logGroup:LogGroup"
+    service = "logs"
+    taggable = True
+    properties = {
+        "name": Text(replaces=True, api="logGroupName"),
+        "retentionInDays": Integer(default=0),  # 0: forever
+        "kmsKeyId": Text(),
+        "logGroupClass": Text(default="STANDARD", replaces=True),
+        "skipDestroy": Boolean(default=False, carried="it is the provider's, not the cloud's"),
+    }
+    outputs = ("arn",)
+    identity = ("name",)
+    auto_name = "name"
+    gone = ("ResourceNotFoundException",)
+    exists = ("ResourceAlreadyExistsException",)
+
+    def create(self) -> str:
+        self.call(
+            "create_log_group",
+            **self.arguments("create_log_group", "name", "kmsKeyId", "logGroupClass"),
+            tags=self.tags or None,
+        )
+        return str(self["name"])
+
+    @setting("retentionInDays", after_create=True)
+    def _retain(self) -> None:
+        days = self["retentionInDays"]
+        if days:
+            self.call("put_retention_policy", logGroupName=self.id, retentionInDays=days)
+        else:
+            self.call("delete_retention_policy", logGroupName=self.id)
+
+    @setting("kmsKeyId")
+    def _encrypt(self) -> None:
+        if self.get("kmsKeyId"):
+            self.call("associate_kms_key", logGroupName=self.id, kmsKeyId=self["kmsKeyId"])
+        else:
+            self.call("disassociate_kms_key", logGroupName=self.id)
+
+    @setting("skipDestroy")
+    def _keep(self) -> None:
+        """Nothing to tell the cloud."""
+
+    def _arn(self) -> str:
+        return self.arn(f"log-group:{self.id}")
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        self.call("tag_resource", resourceArn=self._arn(), tags=tags)
+
+    def untag(self, keys: Sequence[str]) -> None:
+        self.call("untag_resource", resourceArn=self._arn(), tagKeys=keys)
+
+    def read(self) -> Mapping[str, Any]:
+        groups = self.call("describe_log_groups", logGroupNamePrefix=self.id)["logGroups"]
+        group = first([each for each in groups if each["logGroupName"] == self.id])
+        tags = self.call("list_tags_for_resource", resourceArn=self._arn())
+        return self.observed({**group, **tags}, arn=self._arn())
+
+    def delete(self) -> None:
+        if not self["skipDestroy"]:
+            self.call("delete_log_group", logGroupName=self.id)

@@ -1,0 +1,340 @@
+"""S3: buckets, and the parts of a bucket's configuration, each a resource of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sandbox.provider.errors import Refused
+from sandbox.provider.resource import SHARED, Resource, setting, tag_map
+from sandbox.provider.schema import Block, Boolean, Integer, Json, List, Set, Text, arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ON_OFF = ("Enabled", "Disabled")
+
+
+class Bucket(Resource):
+    """A bucket."""
+
+    resource_type = "aws:s3/bucket:Bucket"
+    service = "s3"
+    taggable = True
+    properties = {
+        "bucket": Text(replaces=True),
+        "forceDestroy": Boolean(default=False, carried="it is the provider's, not the cloud's"),
+    }
+    outputs = ("arn", "bucketDomainName", "bucketRegion", "bucketRegionalDomainName")
+    identity = ("bucket",)
+    auto_name = "bucket"
+    gone = ("404", "NoSuchBucket")
+    exists = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+
+    def create(self) -> str:
+        place = None if self.region == "us-east-1" else {"LocationConstraint": self.region}
+        self.call("create_bucket", Bucket=self["bucket"], CreateBucketConfiguration=place)
+        self.id = str(self["bucket"])
+        if self.tags:
+            self.tag(self.tags)
+        return self.id
+
+    @setting("forceDestroy")
+    def _keep(self) -> None:
+        """Nothing to tell the cloud."""
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """S3 takes all tags at once."""
+        del tags
+        self.call("put_bucket_tagging", Bucket=self.id, Tagging={"TagSet": self.tag_list})
+
+    def untag(self, keys: Sequence[str]) -> None:
+        if self.tags:
+            self.tag(self.tags)
+        elif keys:
+            self.call("delete_bucket_tagging", Bucket=self.id)
+
+    def read(self) -> Mapping[str, Any]:
+        self.call("head_bucket", Bucket=self.id)
+        return {
+            "bucket": self.id,
+            "arn": f"arn:aws:s3:::{self.id}",
+            "bucketDomainName": f"{self.id}.s3.amazonaws.com",
+            "bucketRegion": self.call("get_bucket_location", Bucket=self.id).get("LocationConstraint") or "us-east-1",
+            "bucketRegionalDomainName": f"{self.id}.s3.{self.region}.amazonaws.com",
+            "tagsAll": self._tags_there(),
+        }
+
+    def _tags_there(self) -> dict[str, str]:
+        try:
+            return tag_map(self.call("get_bucket_tagging", Bucket=self.id)["TagSet"])
+        except Refused as error:
+            if error.code == "NoSuchTagSet":
+                return {}
+            raise
+
+    def delete(self) -> None:
+        if self["forceDestroy"]:
+            self._empty()
+        self.call("delete_bucket", Bucket=self.id)
+
+    def _empty(self) -> None:
+        """Delete every version and delete marker; a page at a time until there is none."""
+        while True:
+            page = self.call("list_object_versions", Bucket=self.id)
+            found = [
+                {"Key": each["Key"], "VersionId": each["VersionId"]}
+                for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            ]
+            if not found:
+                return
+            self.call("delete_objects", Bucket=self.id, Delete={"Objects": found, "Quiet": True})
+
+
+class BucketPart(Resource):
+    """A part of a bucket's configuration: put, read and deleted as a whole.
+
+    part      how the API's calls name it: put_PART, get_PART, delete_PART
+    wrapper   the argument of put_PART that holds it
+    removal   delete_PART, where that is named differently
+    """
+
+    service = "s3"
+    part: ClassVar[str] = ""
+    wrapper: ClassVar[str] = ""
+    removal: ClassVar[str] = ""
+
+    def create(self) -> str:
+        self.id = str(self["bucket"])
+        self.put()
+        return self.id
+
+    def put(self) -> None:
+        """Bring it to the cloud."""
+        operation = f"put_{self.part}"
+        shape = self.surroundings.cloud().shape(self.service, self.region, operation).members[self.wrapper]
+        inputs = {name: self.get(name) for name in self.properties if name not in ("bucket", *SHARED)}
+        whole: dict[str, Any] = {self.wrapper: arguments(self.properties, inputs, shape)}
+        self.call(operation, Bucket=self.id, **whole)
+
+    def read(self) -> Mapping[str, Any]:
+        answer = self.call(f"get_{self.part}", Bucket=self.id)
+        return {"bucket": self.id, **self.observed(answer.get(self.wrapper, answer))}
+
+    def delete(self) -> None:
+        self.call(self.removal or f"delete_{self.part}", Bucket=self.id)
+
+
+class BucketVersioning(BucketPart):
+    """Whether a bucket keeps versions; once enabled it can only be suspended."""
+
+    resource_type = "aws:s3/bucketVersioning:BucketVersioning"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "versioningConfiguration": Block(
+            required=True, fields={"status": Text(required=True, choices=("Enabled", "Suspended", "Disabled"))}
+        ),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket",)
+    part = "bucket_versioning"
+
+    @setting("versioningConfiguration")
+    def put(self) -> None:
+        status = self["versioningConfiguration"]["status"]
+        if status != "Disabled":  # how a bucket begins
+            self.call("put_bucket_versioning", Bucket=self.id, VersioningConfiguration={"Status": status})
+
+    def read(self) -> Mapping[str, Any]:
+        status = self.call("get_bucket_versioning", Bucket=self.id).get("Status", "Disabled")
+        return {"bucket": self.id, "versioningConfiguration": {"status": status}}
+
+    def delete(self) -> None:
+        self.call("put_bucket_versioning", Bucket=self.id, VersioningConfiguration={"Status": "Suspended"})
+
+
+class BucketServerSideEncryptionConfiguration(BucketPart):
+    """How a bucket encrypts."""
+
+    resource_type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "rules": List(
+            required=True,
+            of=Block(
+                fields={
+                    "applyServerSideEncryptionByDefault": Block(
+                        fields={"sseAlgorithm": Text(required=True), "kmsMasterKeyId": Text()}
+                    ),
+                    "bucketKeyEnabled": Boolean(default=False),
+                }
+            ),
+        ),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket", "ServerSideEncryptionConfigurationNotFoundError")
+    part = "bucket_encryption"
+    wrapper = "ServerSideEncryptionConfiguration"
+
+    @setting("rules")
+    def put(self) -> None:
+        super().put()
+
+
+class BucketPublicAccessBlock(BucketPart):
+    """What keeps a bucket private."""
+
+    resource_type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "blockPublicAcls": Boolean(default=False),
+        "blockPublicPolicy": Boolean(default=False),
+        "ignorePublicAcls": Boolean(default=False),
+        "restrictPublicBuckets": Boolean(default=False),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket", "NoSuchPublicAccessBlockConfiguration")
+    part = "public_access_block"
+    wrapper = "PublicAccessBlockConfiguration"
+
+    @setting("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    def put(self) -> None:
+        super().put()
+
+
+class BucketOwnershipControls(BucketPart):
+    """Who owns a bucket's objects."""
+
+    resource_type = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "rule": Block(required=True, api="rules", fields={"objectOwnership": Text(required=True)}),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket", "OwnershipControlsNotFoundError")
+    part = "bucket_ownership_controls"
+    wrapper = "OwnershipControls"
+
+    @setting("rule")
+    def put(self) -> None:
+        super().put()
+
+
+class BucketPolicy(BucketPart):
+    """A bucket's policy."""
+
+    resource_type = "aws:s3/bucketPolicy:BucketPolicy"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "policy": Json(required=True),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket", "NoSuchBucketPolicy")
+    part = "bucket_policy"
+
+    @setting("policy")
+    def put(self) -> None:
+        self.call("put_bucket_policy", Bucket=self.id, Policy=self["policy"])
+
+
+class BucketLifecycleConfiguration(BucketPart):
+    """When a bucket's objects move to another storage class, and when they go."""
+
+    resource_type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "rules": List(
+            required=True,
+            of=Block(
+                fields={
+                    "id": Text(required=True),
+                    "status": Text(required=True, choices=ON_OFF),
+                    "filter": Block(fields={"prefix": Text(default="")}),
+                    "transitions": Set(
+                        of=Block(fields={"days": Integer(default=0), "storageClass": Text(required=True)})
+                    ),
+                    "expiration": Block(
+                        fields={"days": Integer(default=0), "expiredObjectDeleteMarker": Boolean(default=False)}
+                    ),
+                    "noncurrentVersionExpiration": Block(
+                        fields={"noncurrentDays": Integer(required=True), "newerNoncurrentVersions": Integer()}
+                    ),
+                    "noncurrentVersionTransitions": Set(
+                        of=Block(
+                            fields={
+                                "noncurrentDays": Integer(required=True),
+                                "storageClass": Text(required=True),
+                                "newerNoncurrentVersions": Integer(),
+                            }
+                        )
+                    ),
+                    "abortIncompleteMultipartUpload": Block(fields={"daysAfterInitiation": Integer()}),
+                }
+            ),
+        ),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket", "NoSuchLifecycleConfiguration")
+    part = "bucket_lifecycle_configuration"
+    wrapper = "LifecycleConfiguration"
+    removal = "delete_bucket_lifecycle"
+
+    @setting("rules")
+    def put(self) -> None:
+        shape = self.surroundings.cloud().shape(self.service, self.region, "put_bucket_lifecycle_configuration")
+        rules = self.properties["rules"].to_api(self["rules"], shape.members[self.wrapper].members["Rules"])
+        for rule in rules:
+            rule.setdefault("Filter", {"Prefix": ""})  # the API wants one: all objects
+        self.call("put_bucket_lifecycle_configuration", Bucket=self.id, LifecycleConfiguration={"Rules": rules})
+
+
+_STATUS = Block(fields={"status": Text(required=True, choices=ON_OFF)})
+_MINUTES = Block(fields={"minutes": Integer(required=True)})
+
+
+class BucketReplicationConfig(BucketPart):
+    """Where a bucket's objects are copied."""
+
+    resource_type = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "role": Text(required=True),
+        "rules": List(
+            required=True,
+            of=Block(
+                fields={
+                    "id": Text(),
+                    "status": Text(required=True, choices=ON_OFF),
+                    "priority": Integer(default=0),
+                    "filter": Block(fields={"prefix": Text(default="")}),
+                    "deleteMarkerReplication": _STATUS,
+                    "existingObjectReplication": _STATUS,
+                    "sourceSelectionCriteria": Block(
+                        fields={"replicaModifications": _STATUS, "sseKmsEncryptedObjects": _STATUS}
+                    ),
+                    "destination": Block(
+                        required=True,
+                        fields={
+                            "bucket": Text(required=True),
+                            "account": Text(),
+                            "storageClass": Text(),
+                            "encryptionConfiguration": Block(fields={"replicaKmsKeyId": Text(required=True)}),
+                            "replicationTime": Block(
+                                fields={"status": Text(required=True, choices=ON_OFF), "time": _MINUTES}
+                            ),
+                            "metrics": Block(
+                                fields={"status": Text(required=True, choices=ON_OFF), "eventThreshold": _MINUTES}
+                            ),
+                        },
+                    ),
+                }
+            ),
+        ),
+    }
+    identity = ("bucket",)
+    gone = ("NoSuchBucket", "ReplicationConfigurationNotFoundError")
+    part = "bucket_replication"
+    wrapper = "ReplicationConfiguration"
+
+    @setting("role", "rules")
+    def put(self) -> None:
+        super().put()
