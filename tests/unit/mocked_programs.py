@@ -1,0 +1,194 @@
+"""Runs a project's whole program, or one component, without an engine, and keeps what each resource was given.
+
+Inputs are kept as the engine would get them. What a resource "answers" is made up as little as possible: its own
+inputs, and an ARN or address where another resource needs one. Tests look at inputs only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import runpy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
+from pulumi.runtime.stack import run_in_stack
+
+from shared.contracts import LAYERS
+from shared.naming import stack_name
+from shared.roles import ROLES
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT = "123456789012"
+STACK_REFERENCE = "pulumi:pulumi:StackReference"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One resource that a program registered."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    provider: str
+
+    def __getitem__(self, key: str) -> Any:
+        return self.inputs[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.inputs.get(key, default)
+
+
+@dataclass
+class Recorder(Mocks):
+    """Pulumi's test double: remembers every registration."""
+
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of other stacks, by their full name."""
+    made: list[Made] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    """Full names of the stacks that were read."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if args.typ == STACK_REFERENCE:
+            reference = args.inputs["name"]
+            self.read.append(reference)
+            return reference, {"name": reference, "outputs": dict(self.outputs[reference]), "secretOutputNames": []}
+        self.made.append(Made(args.typ, args.name, args.inputs, args.provider or ""))
+        return f"{args.name}-id", {**args.inputs, **_answers(args)}
+
+    def call(self, args: MockCallArgs) -> dict[str, Any]:
+        match args.token:
+            case "aws:index/getCallerIdentity:getCallerIdentity":
+                return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
+            case "aws:index/getAvailabilityZones:getAvailabilityZones":
+                return {"names": ["zone-a", "zone-b", "zone-c"]}
+        raise AssertionError(f"unexpected invoke {args.token}")
+
+    def of(self, kind: str) -> list[Made]:
+        """The resources of a type, by its last part, e.g. `Subnet`."""
+        return [each for each in self.made if each.type.rpartition(":")[2] == kind]
+
+    def one(self, kind: str, name: str = "") -> Made:
+        """The only resource of a type (whose logical name ends in `name`)."""
+        found = [each for each in self.of(kind) if each.name.endswith(name)]
+        assert len(found) == 1, f"{len(found)} of {kind} {name}: {[each.name for each in found]}"
+        return found[0]
+
+
+def _answers(args: MockResourceArgs) -> dict[str, Any]:
+    """Outputs that other resources take as inputs."""
+    kind = args.typ.rpartition(":")[2]
+    name = args.inputs.get("name") or args.inputs.get("bucket") or args.name
+    special = ANSWERS.get(kind, lambda _args, _name: {})
+    return {"arn": f"arn:aws:{kind.lower()}:::{name}", **special(args, name)}
+
+
+def _proofs(args: MockResourceArgs, _name: str) -> dict[str, Any]:
+    names = [args.inputs["domainName"], *args.inputs["subjectAlternativeNames"]]
+    return {
+        "domainValidationOptions": [
+            {
+                "domainName": each,
+                "resourceRecordName": f"_proof.{each}",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": f"_{args.name}.acm",
+            }
+            for each in names
+        ]
+    }
+
+
+ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
+    "Alias": lambda args, _: {"invokeArn": f"arn:aws:apigateway:::invoke/{args.name}"},
+    "Certificate": _proofs,
+    "CertificateValidation": lambda args, _: {"certificateArn": args.inputs["certificateArn"]},
+    "DomainName": lambda args, _: {"regionalDomainName": f"target-of-{args.name}"},
+    "Function": lambda *_: {"version": "1"},
+    "FunctionUrl": lambda *_: {"functionUrl": "https://switch.lambda-url.us-east-2.on.aws/"},
+    "Key": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-1"},
+    "Queue": lambda _, name: {"url": f"https://sqs/{name}"},
+    "RandomPassword": lambda args, _: {"result": f"generated-{args.name}"},
+    "Record": lambda args, _: {"fqdn": args.inputs["name"]},
+    "ReplicaKey": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-2:{ACCOUNT}:key/mrk-1"},
+    "RestApi": lambda args, _: {"rootResourceId": "root", "executionArn": f"arn:aws:execute-api:::{args.name}"},
+    "Secret": lambda _, name: {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-AbCdEf"},
+    "VpcEndpoint": lambda args, _: {"prefixListId": f"pl-{args.name}"},
+    "Zone": lambda *_: {"zoneId": "Z1", "nameServers": ["ns-1", "ns-2"]},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a program did: the resources it made, the stacks it read, and what it exports."""
+
+    recorder: Recorder
+    exports: Mapping[str, Any]
+
+
+def run_component(
+    stack: str,
+    build: Callable[[], Any],
+    outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    project: str = "project",
+    preview: bool = False,
+) -> Run:
+    """Run `build` as the program of `stack`, to its end, with `outputs` of other stacks by full name."""
+    recorder = Recorder(outputs or {})
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        set_mocks(recorder, project=project, stack=stack, preview=preview)
+        set_root_resource(None)  # the mocks make one, and so does the program
+        exports = loop.run_until_complete(_exports_of(build))
+    finally:
+        set_root_resource(None)
+        SETTINGS.rpc_manager.clear()
+        SETTINGS.outputs.clear()
+        loop.close()
+        asyncio.set_event_loop(None)
+    return Run(recorder, exports)
+
+
+def run_program(
+    layer: str, stack: str, outputs: Mapping[str, Mapping[str, Any]] | None = None, *, preview: bool = False
+) -> Run:
+    """Run `projects/<layer>/__main__.py` as it is deployed, for `stack`."""
+    main = ROOT / "projects" / layer / "__main__.py"
+    return run_component(
+        stack,
+        lambda: runpy.run_path(str(main), run_name="__main__"),
+        outputs,
+        project=layer,
+        preview=preview,
+    )
+
+
+async def _exports_of(build: Callable[[], Any]) -> dict[str, Any]:
+    def program() -> None:
+        build()
+
+    await run_in_stack(program)
+    exported = get_root_resource().outputs
+    return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
+
+
+def run_environment(environment: str = "payments") -> dict[str, Run]:
+    """Run every program of an environment in the layers' order, each with what the ones before export.
+
+    Returns the runs by `<layer>/<stack>`.
+    """
+    runs: dict[str, Run] = {}
+    outputs: dict[str, Mapping[str, Any]] = {}
+    for layer in LAYERS.values():
+        for role in ROLES if layer.regional else (None,):
+            stack = stack_name(environment, role)
+            run = run_program(layer.name, stack, outputs)
+            runs[f"{layer.name}/{stack}"] = run
+            outputs[f"organization/{layer.name}/{stack}"] = run.exports
+    return runs
