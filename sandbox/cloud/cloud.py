@@ -34,17 +34,19 @@ class Cloud:
         self._server = Server(self)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._control: asyncio.Server | None = None
+        self._prepared: asyncio.Future[None]
 
     async def start(self) -> None:
         functions.install(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
+        # A request that comes early waits for this; starting the sandbox does not.
+        self._prepared = asyncio.get_running_loop().run_in_executor(None, self._emulator.prepare)
         for endpoint in (self._aws, *self._regions):
             await self._server.listen(endpoint)
         path = self._layout.socket("cloud.sock")
         path.unlink(missing_ok=True)
         self._control = await asyncio.start_unix_server(self._converse, path, limit=control.LARGEST)
-        asyncio.get_running_loop().run_in_executor(None, self._emulator.warm)
 
     async def stop(self) -> None:
         if self._control is not None:
@@ -53,6 +55,9 @@ class Cloud:
         await self._persistence.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._prepared.done():
+            await asyncio.wait({self._prepared})
+        self._prepared.result()
         if scope["type"] != "http":
             await self._emulator.application(scope, receive, send)
             return

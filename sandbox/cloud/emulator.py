@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ MODULES = (
     "eventbridge",
     "tagging",
 )
-"""The emulator's modules that the stacks use: imported while nothing waits for them."""
+"""The emulator's modules that the stacks use."""
 
 
 def configure(layout: Layout, port: int) -> None:
@@ -72,11 +71,11 @@ class Emulator:
 
     @property
     def version(self) -> str:
-        return str(self._ministack._version())  # noqa: SLF001
+        return str(self._ministack._version())
 
     def module(self, name: str) -> ModuleType:
         """One of the emulator's service modules, imported at first use."""
-        module: ModuleType = self._ministack._get_module(name)  # noqa: SLF001
+        module: ModuleType = self._ministack._get_module(name)
         return module
 
     async def start(self) -> None:
@@ -87,10 +86,10 @@ class Emulator:
         if answer["type"] != "lifespan.startup.complete":
             raise RuntimeError(f"the emulator answered its start with {answer}")
 
-    def warm(self) -> None:
-        """Import what the stacks will use."""
+    def prepare(self) -> None:
+        """Repair the emulator, and import what the stacks will use. It takes half a second: not in the event loop."""
+        from sandbox.cloud import repairs  # noqa: PLC0415 - importing them imports what they repair
+
+        repairs.apply()
         for name in MODULES:
-            try:
-                self.module(name)
-            except Exception:
-                logging.getLogger("sandbox").exception("the emulator's %s cannot be imported", name)
+            self.module(name)

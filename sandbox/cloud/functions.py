@@ -219,12 +219,12 @@ def install(code_directory: Path) -> None:
     """Have the emulator run Python functions in these environments."""
     code_directory.mkdir(parents=True, exist_ok=True)
     Environment.code_directory = code_directory
-    others = lambda_runtime._worker_class_for  # noqa: SLF001
+    others = lambda_runtime._worker_class_for
 
     def environment_for(config: dict[str, Any]) -> Any:
         return Environment if str(config.get("Runtime", "")).startswith("python") else others(config)
 
-    lambda_runtime._worker_class_for = environment_for  # noqa: SLF001
+    lambda_runtime._worker_class_for = environment_for
 
 
 def _ended(code: int | None) -> dict[str, Any]:

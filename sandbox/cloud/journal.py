@@ -42,7 +42,7 @@ class Journal:
 
     def install(self) -> None:
         """Hear of the emulator's writes from now on, those of replicas included."""
-        set_item, remove_item = dynamodb._set_item, dynamodb._remove_item  # noqa: SLF001
+        set_item, remove_item = dynamodb._set_item, dynamodb._remove_item
 
         def set_and_note(table: dict[str, Any], partition: Any, sort: Any, item: dict[str, Any]) -> Any:
             old = set_item(table, partition, sort, item)
@@ -54,7 +54,7 @@ class Journal:
             self._note(Entry(table["TableId"], partition, sort, None))
             return old
 
-        dynamodb._set_item, dynamodb._remove_item = set_and_note, remove_and_note  # noqa: SLF001
+        dynamodb._set_item, dynamodb._remove_item = set_and_note, remove_and_note
 
     def begin(self) -> int:
         """Begin the next journal and return its number; OSError when that is impossible."""
@@ -74,7 +74,7 @@ class Journal:
 
     def replay(self, first: int) -> None:
         """Write again what the journals from `first` on hold."""
-        tables = {table["TableId"]: table for table in dynamodb._tables._data.values()}  # noqa: SLF001
+        tables = {table["TableId"]: table for table in dynamodb._tables._data.values()}
         for number, path in sorted(self._files()):
             if number < first:
                 continue
@@ -83,9 +83,9 @@ class Journal:
                 if table is None:
                     continue
                 if entry.item is None:
-                    dynamodb._remove_item(table, entry.partition, entry.sort)  # noqa: SLF001
+                    dynamodb._remove_item(table, entry.partition, entry.sort)
                 else:
-                    dynamodb._set_item(table, entry.partition, entry.sort, entry.item)  # noqa: SLF001
+                    dynamodb._set_item(table, entry.partition, entry.sort, entry.item)
 
     def _note(self, entry: Entry) -> None:
         if self._descriptor is None:

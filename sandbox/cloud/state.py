@@ -170,14 +170,14 @@ def _stores(name: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 
 def _contents(store: Any) -> Any:
-    return store._data if isinstance(store, AccountScopedDict | AccountRegionScopedDict) else store  # noqa: SLF001
+    return store._data if isinstance(store, AccountScopedDict | AccountRegionScopedDict) else store
 
 
 def _function_code() -> Iterator[bytes]:
     functions = sys.modules.get(_SERVICES + "lambda_svc")
     if functions is None:
         return
-    for function in list(functions._functions._data.values()):  # noqa: SLF001
+    for function in list(functions._functions._data.values()):
         for record in (function, *list(function.get("versions", {}).values())):
             if isinstance(code := record.get("code_zip"), bytes):
                 yield code
@@ -186,5 +186,5 @@ def _function_code() -> Iterator[bytes]:
 def _resume() -> None:
     """Start what works in the background on restored state."""
     functions = sys.modules.get(_SERVICES + "lambda_svc")
-    if functions is not None and functions._esms.has_any():  # noqa: SLF001
-        functions._ensure_poller()  # noqa: SLF001
+    if functions is not None and functions._esms.has_any():
+        functions._ensure_poller()
