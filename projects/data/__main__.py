@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from projects.data.audit import AuditBuckets
+from projects.data.credentials import Secrets
 from projects.data.keys import DataKey
 from projects.data.parameters import Parameters
-from projects.data.secrets import Secrets
 from projects.data.table import PaymentsTable
 from shared.contracts import DataOutputs
 from shared.environment_sections import DataSettings

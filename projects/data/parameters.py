@@ -6,8 +6,8 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.data.audit import AuditBuckets
+from projects.data.credentials import Secrets
 from projects.data.keys import DataKey
-from projects.data.secrets import Secrets
 from projects.data.table import PaymentsTable
 from shared import naming
 from shared.regions import Region
