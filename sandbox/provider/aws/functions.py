@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 FILTERS = List(of=Block(fields={"name": Text(required=True), "values": Set(required=True)}))
 
 
-@function("aws:index/getCallerIdentity:getCallerIdentity", id=Text())
+@function("aws:index/getCallerIdentity:getCallerIdentity")
 def get_caller_identity(call: Call) -> Mapping[str, Any]:
     """Who calls."""
     caller = call.call("sts", "get_caller_identity")
     return {"id": caller["Account"], "accountId": caller["Account"], "arn": caller["Arn"], "userId": caller["UserId"]}
 
 
-@function("aws:index/getRegion:getRegion", id=Text(), name=Text(), endpoint=Text())
+@function("aws:index/getRegion:getRegion")
 def get_region(call: Call) -> Mapping[str, Any]:
-    """A region: the provider's, or the one that is named."""
-    region = call["name"] or call.region
+    """A region: the provider's, or the one that is given."""
+    region = call.region
     return {
         "id": region,
         "name": region,
@@ -35,7 +35,7 @@ def get_region(call: Call) -> Mapping[str, Any]:
     }
 
 
-@function("aws:index/getPartition:getPartition", id=Text())
+@function("aws:index/getPartition:getPartition")
 def get_partition(call: Call) -> Mapping[str, Any]:
     """The sandbox is in the commercial partition."""
     del call
@@ -47,7 +47,7 @@ def get_partition(call: Call) -> Mapping[str, Any]:
     }
 
 
-@function("aws:index/getAvailabilityZones:getAvailabilityZones", id=Text(), state=Text(), filters=FILTERS)
+@function("aws:index/getAvailabilityZones:getAvailabilityZones", state=Text(), filters=FILTERS)
 def get_availability_zones(call: Call) -> Mapping[str, Any]:
     """A region's availability zones, by name."""
     given = [{"Name": each["name"], "Values": each["values"]} for each in call["filters"] or ()]
@@ -62,7 +62,7 @@ def get_availability_zones(call: Call) -> Mapping[str, Any]:
     }
 
 
-@function("aws:ec2/getPrefixList:getPrefixList", id=Text(), name=Text(), prefixListId=Text(), filters=FILTERS)
+@function("aws:ec2/getPrefixList:getPrefixList", name=Text(), prefixListId=Text())
 def get_prefix_list(call: Call) -> Mapping[str, Any]:
     """The addresses of a service that has a gateway endpoint."""
     lists = call.call("ec2", "describe_prefix_lists")["PrefixLists"]
@@ -72,7 +72,7 @@ def get_prefix_list(call: Call) -> Mapping[str, Any]:
     raise Problem(f"no prefix list {call['name'] or call['prefixListId']} in {call.region}")
 
 
-@function("aws:ec2/getManagedPrefixList:getManagedPrefixList", id=Text(), name=Text(), filters=FILTERS, tags=Text())
+@function("aws:ec2/getManagedPrefixList:getManagedPrefixList", id=Text(), name=Text())
 def get_managed_prefix_list(call: Call) -> Mapping[str, Any]:
     """A prefix list as EC2 manages it."""
     lists = call.call("ec2", "describe_managed_prefix_lists")["PrefixLists"]
