@@ -52,7 +52,7 @@ class Gateway:
         if found := _EXECUTE_API.match(host):
             return self._api(found[1], path) if found[2] == region and found[1] in self._apis(region) else None
         if found := _FUNCTION_URL.match(host):
-            return Route(f"/_aws/lambda-url/{found[1]}{path}") if found[2] == region else None
+            return Route(path) if found[2] == region else None  # the emulator knows these by Host
         domains = self._domains(region)
         if host in domains:
             return self._mapped(domains[host], path)

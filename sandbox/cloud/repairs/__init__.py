@@ -15,6 +15,7 @@ from sandbox.cloud.repairs import (
     routing,
     secrets,
     security_groups,
+    sqs,
 )
 
 REPAIRS = (
@@ -33,6 +34,7 @@ REPAIRS = (
     secrets.replicas_at_creation,
     secrets.end_of_replication,
     security_groups.prefix_lists,
+    sqs.queue_urls,
 )
 
 
