@@ -1,0 +1,1 @@
+"""Drills: what is promised about payments and failover, put to the test."""

@@ -1,0 +1,24 @@
+"""Errors as the AWS SDK raises them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+
+def refused(code: str, operation: str, status: int, **members: Any) -> ClientError:
+    """A service's answer that is an error; `members` are the error's own, such as `Item`."""
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "simulated"},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+            **members,
+        },
+        operation,
+    )
+
+
+def timed_out(service: str) -> ReadTimeoutError:
+    """No answer within the client's patience."""
+    return ReadTimeoutError(endpoint_url=f"https://{service}.simulated")

@@ -1,0 +1,49 @@
+"""What goes wrong in a seed, and how often.
+
+Every seed draws its own mixture (swarm testing, Groce et al. 2012): a history in which everything fails at once hides
+what a history with one kind of fault shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from random import Random
+
+_RATES: Final = (0.0, 0.0, 0.0, 0.01, 0.03, 0.1)
+_LOSSES: Final = ("none", "none", "function", "region", "isolated", "flapping")
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Probabilities for each call between two parts, and the larger events of a seed."""
+
+    lost: float = 0.0
+    """The request never arrives."""
+    unanswered: float = 0.0
+    """It has its effect, the answer is lost."""
+    late: float = 0.0
+    """It arrives, and has its effect, after its caller has given up."""
+    refused: float = 0.0
+    """The service says no at once: throttled, an internal error, a conflict. No effect."""
+    repeated: float = 0.0
+    """It arrives twice."""
+    slow: float = 0.0
+    """It takes seconds."""
+    crash: float = 0.0
+    """The calling function dies before the call, or after it."""
+    pending: float = 0.0
+    """The card processor takes the request and decides only later."""
+    skew: int = 0
+    """How far the two regions' clocks are apart, in milliseconds."""
+    loss: str = "none"
+    """What befalls a region: its functions die at once, all of it is gone, it is cut off, or this again and again."""
+
+    @classmethod
+    def draw(cls, random: Random) -> Faults:
+        """A seed's mixture."""
+        rates = {field.name: random.choice(_RATES) for field in fields(cls) if field.type == "float"}
+        skew = random.choice((0, 0, 50, 2_000, 20_000))
+        return cls(**rates, skew=skew, loss=random.choice(_LOSSES))
