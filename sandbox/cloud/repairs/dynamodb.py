@@ -38,7 +38,8 @@ def multi_region_consistency() -> None:
         table = dynamodb._tables[name]
         kept = ("MultiRegionConsistency", "GlobalTableWitnesses")
         description: dict[str, Any] = {**describe(name), **{field: table[field] for field in kept if table.get(field)}}
-        keys = {_region(member): member.get("SSEDescription", {}).get("KMSMasterKeyArn") for member in _members(table)}
+        encrypted = {_region(member): member.get("SSEDescription") or {} for member in _members(table)}
+        keys = {region: each.get("KMSMasterKeyArn") for region, each in encrypted.items()}
         for replica in description.get("Replicas", ()):
             if key := keys.get(replica["RegionName"]):
                 replica["KMSMasterKeyId"] = key

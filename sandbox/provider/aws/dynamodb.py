@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, Any]
 
+_RECOVERY_DAYS = 35  # unless it is said
 _INDEX = Block(
     fields={
         "name": Text(required=True, api="indexName"),
@@ -62,7 +63,10 @@ class Table(Resource):
         "streamViewType": Text(computed=True),
         "serverSideEncryption": Block(fields={"enabled": Boolean(required=True, default=False), "kmsKeyArn": Text()}),
         "pointInTimeRecovery": Block(
-            fields={"enabled": Boolean(required=True, default=False), "recoveryPeriodInDays": Integer()}
+            fields={
+                "enabled": Boolean(required=True, default=False),
+                "recoveryPeriodInDays": Integer(default=_RECOVERY_DAYS),
+            }
         ),
         "ttl": Block(fields={"attributeName": Text(default=""), "enabled": Boolean(default=False)}),
         "deletionProtectionEnabled": Boolean(default=False),
@@ -253,10 +257,8 @@ class Table(Resource):
     def _described_backups(self) -> dict[str, Any]:
         backups = self._backups()
         enabled = backups.get("PointInTimeRecoveryStatus") == "ENABLED"
-        declared = (self.inputs.get("pointInTimeRecovery") or {}).get("recoveryPeriodInDays")
-        if not enabled or not declared:  # without one it is 35 days
-            return {"enabled": enabled}
-        return {"enabled": True, "recoveryPeriodInDays": backups.get("RecoveryPeriodInDays", declared)}
+        days = backups.get("RecoveryPeriodInDays", _RECOVERY_DAYS)
+        return {"enabled": enabled, **({"recoveryPeriodInDays": days} if enabled else {})}
 
     def _described_ttl(self) -> dict[str, Any] | None:
         ttl = self.call("describe_time_to_live", TableName=self.id)["TimeToLiveDescription"]

@@ -47,7 +47,7 @@ class Secret(Resource):
     def _replicate(self) -> None:
         before = self._keys(self.previous.get("replicas") or ())
         now = self._keys(self["replicas"] or ())
-        removed = sorted(region for region, key in before.items() if now.get(region) != key)
+        removed = sorted(region for region, key in before.items() if region not in now or now[region] != key)
         if removed:
             self.call("remove_regions_from_replication", SecretId=self.id, RemoveReplicaRegions=removed)
         added = [

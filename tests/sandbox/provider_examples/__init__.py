@@ -17,7 +17,8 @@ from tests.sandbox.provider_engine import Engine
 class Example:
     """inputs: of the resource. update, replace: what changes then (None removes an input).
 
-    unset: outputs that it lacks. import_id: where that is not its id. outlives: the cloud keeps it after its end.
+    unset: outputs that it lacks. outlives: the cloud keeps it after its end.
+    import_id: where that is not its id ({...}: an output). unseen: inputs that an import cannot tell in full.
     """
 
     inputs: Mapping[str, Any]
@@ -26,6 +27,7 @@ class Example:
     unset: tuple[str, ...] = ()
     import_id: str = ""
     outlives: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 EXAMPLES: dict[str, list[Callable[[Engine], Example]]] = {}

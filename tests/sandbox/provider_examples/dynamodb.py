@@ -38,12 +38,12 @@ def strongly_consistent_table(engine: Engine) -> Example:
                 }
             ],
             "globalTableWitness": {"regionName": "us-east-2"},
-            "deletionProtectionEnabled": True,
             "tags": {"a": "b"},
         },
-        update={"deletionProtectionEnabled": False, "tags": {"a": "c"}},
+        update={"deletionProtectionEnabled": True, "tags": {"a": "c"}},
         replace={"hashKey": "other"},
         unset=("streamArn", "streamLabel"),
+        unseen=("replicas",),
     )
 
 

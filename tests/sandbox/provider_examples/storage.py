@@ -65,7 +65,8 @@ def bucket_policy(engine: Engine) -> Example:
     bucket = a_bucket(engine)
 
     def document(effect: str) -> str:
-        statement = {"Effect": effect, "Principal": "*", "Action": "s3:GetObject", "Resource": f"{bucket.arn}/*"}
+        principal = {"AWS": "arn:aws:iam::000000000000:root"}
+        statement = {"Effect": effect, "Principal": principal, "Action": "s3:GetObject", "Resource": f"{bucket.arn}/*"}
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     return Example({"bucket": bucket.id, "policy": document("Deny")}, update={"policy": document("Allow")})
