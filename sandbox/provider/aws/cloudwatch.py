@@ -21,11 +21,7 @@ METRIC = {
     "comparisonOperator": Text(required=True),
     "datapointsToAlarm": Integer(),
     "dimensions": Map(default={}),
-    "evaluateLowSampleCountPercentiles": Text(
-        api="EvaluateLowSampleCountPercentile",
-        carried="the emulator does not return it",
-        choices=("evaluate", "ignore"),
-    ),
+    "evaluateLowSampleCountPercentiles": Text(api="EvaluateLowSampleCountPercentile", choices=("evaluate", "ignore")),
     "evaluationPeriods": Integer(required=True),
     "extendedStatistic": Text(),
     "metricName": Text(required=True),
@@ -89,8 +85,6 @@ class MetricAlarm(Alarm):
         alarm = self.described()
         if alarm is None:
             return None
-        if "ExtendedStatistic" in alarm:
-            alarm.pop("Statistic", None)  # the emulator answers its default beside a percentile
         dimensions = {each["Name"]: each["Value"] for each in alarm.pop("Dimensions", [])}
         return self.observed(alarm, arn=alarm["AlarmArn"], dimensions=dimensions, tagsAll=self.found_tags(alarm))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.provider.attributes import changed
 from sandbox.provider.resource import Resource, setting, tag_list, tag_map
 from sandbox.provider.schema import Block, Boolean, Integer, List, Map, Set, Text, arguments
+from sandbox.provider.tagging import TaggedLater
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,12 +23,11 @@ class DomainName(Text):
         return value.lower().removesuffix(".")
 
 
-class Tagged(Resource):
+class Tagged(TaggedLater):
     """What is tagged in Route 53, by kind of resource."""
 
     service = "route53"
     regional = False
-    taggable = True
     kind = ""
 
     def found_tags(self) -> dict[str, str]:
@@ -39,12 +39,6 @@ class Tagged(Resource):
 
     def untag(self, keys: Sequence[str]) -> None:
         self.call("change_tags_for_resource", ResourceType=self.kind, ResourceId=self.id, RemoveTagKeys=keys)
-
-    @setting("tagsAll", after_create=True)
-    def _tag_new(self) -> None:
-        """A creating call takes no tags; an update adds and removes them by itself."""
-        if not self.previous and self.tags:
-            self.tag(self.tags)
 
 
 class Zone(Tagged):
