@@ -31,6 +31,9 @@ UNKNOWN_VALUE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 CONTRACT = "contract"
 """The output that says which contract a stack keeps: its name and version."""
 
+READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+"""The engine's own function behind a StackReference."""
+
 T = TypeVar("T")
 Read = Callable[[str], pulumi.Output[Any]]
 
@@ -45,8 +48,9 @@ def publish(outputs: Any) -> None:
 def consume(outputs_type: type[T], role: Role | None = None) -> T:
     """The outputs of another layer in this environment, as its contract with `Output` fields.
 
-    `role` says which region's stack of a regional layer to read: by default the reader's own. Fails the program with
-    one line when the stack is not deployed, keeps another version of the contract or lacks a field.
+    `role` says which region's stack of a regional layer to read: by default the reader's own. Ends the program before
+    it makes anything, with one line, when the stack is not deployed, keeps another version of the contract or lacks
+    a field.
     """
     contract = cast("Any", outputs_type)
     environment, own_role = parse_stack_name(pulumi.get_stack())
@@ -54,26 +58,58 @@ def consume(outputs_type: type[T], role: Role | None = None) -> T:
     if regional and not (role or own_role):
         raise ValueError(f"{contract.project} has a stack for each region: say which role to read")
     stack = stack_name(environment, (role or own_role) if regional else None)
-    read = _previewed(contract.project, stack) or _deployed(contract.project, stack)
-    kept = read(CONTRACT).apply(lambda value: _check_contract(value, contract, stack))
 
-    def field(name: str) -> pulumi.Output[Any]:
-        return pulumi.Output.all(kept, read(name)).apply(lambda both: _check_field(both[1], name, contract, stack))
-
-    return cast("T", _build(outputs_type, field))
-
-
-def _deployed(project: str, stack: str) -> Read:
-    return pulumi.StackReference(f"organization/{project}/{stack}").get_output
+    previewed = _previewed(contract.project, stack)
+    if previewed is not None:
+        _check(previewed, contract, stack)
+        return cast("T", _build(outputs_type, lambda name: pulumi.Output.from_input(_with_unknowns(previewed[name]))))
+    _check(_deployed(contract.project, stack), contract, stack)
+    reference = pulumi.StackReference(_full_name(contract.project, stack))
+    return cast("T", _build(outputs_type, reference.get_output))
 
 
-def _previewed(project: str, stack: str) -> Read | None:
+def _full_name(project: str, stack: str) -> str:
+    return f"organization/{project}/{stack}"
+
+
+def _deployed(project: str, stack: str) -> Mapping[str, Any]:
+    """What the stack published last. A StackReference would tell too late, by a traceback, or not at all."""
+    try:
+        answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": _full_name(project, stack)}).value
+    except Exception as error:
+        if "unknown stack" not in str(error):
+            raise
+        raise pulumi.RunError(f"stack {project}/{stack} is not deployed: {_remedy(project)} first") from None
+    return cast("Mapping[str, Any]", cast("Any", answer)["outputs"])
+
+
+def _previewed(project: str, stack: str) -> Mapping[str, Any] | None:
+    """What the stack would publish, if a preview of it left that behind and this is a preview too."""
     folder = os.environ.get(PREVIEWED_OUTPUTS)
     path = Path(folder or "") / f"{project}.{stack}.json"
     if not (folder and pulumi.runtime.is_dry_run() and path.exists()):
         return None
-    outputs = json.loads(path.read_text(encoding="utf-8"))
-    return lambda name: pulumi.Output.from_input(_with_unknowns(outputs.get(name)))
+    return cast("Mapping[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+
+
+def _check(outputs: Mapping[str, Any], contract: Any, stack: str) -> None:
+    """Compare what a stack publishes with the contract that its reader knows."""
+    where, remedy = f"stack {contract.project}/{stack}", _remedy(contract.project)
+    kept = outputs.get(CONTRACT)
+    if not isinstance(kept, Mapping):
+        raise pulumi.RunError(f"{where} publishes no contract, as it was never deployed to its end: {remedy} first")
+    if (kept.get("name"), kept.get("version")) != (contract.project, contract.version):
+        raise pulumi.RunError(
+            f"{where} publishes {kept.get('name')} version {kept.get('version'):g}, and {pulumi.get_project()} reads "
+            f"{contract.project} version {contract.version}: {remedy}"
+        )
+    missing = [field.name for field in dataclasses.fields(contract) if outputs.get(field.name) is None]
+    if missing:
+        raise pulumi.RunError(f"{where} has no output {', '.join(missing)}: {remedy}")
+
+
+def _remedy(project: str) -> str:
+    return f"run `./invoke deploy --layer {project}`"
 
 
 def _with_unknowns(value: Any) -> Any:
@@ -107,26 +143,3 @@ def _build(kind: type[Any], read: Read) -> Any:
 
 def _inside(outer: pulumi.Output[Any]) -> Read:
     return lambda name: outer.apply(lambda value: value[name])
-
-
-def _check_contract(value: Any, contract: Any, stack: str) -> Mapping[str, Any]:
-    where = f"stack {contract.project}/{stack}"
-    if not isinstance(value, Mapping):
-        raise pulumi.RunError(
-            f"{where} publishes no contract: run `./invoke deploy --layer {contract.project}` to bring it up to date"
-        )
-    if value.get("name") != contract.project or value.get("version") != contract.version:
-        raise pulumi.RunError(
-            f"{where} publishes {value.get('name')} version {value.get('version'):g}, and this program reads "
-            f"{contract.project} version {contract.version}: run `./invoke deploy --layer {contract.project}`"
-        )
-    return value
-
-
-def _check_field(value: Any, name: str, contract: Any, stack: str) -> Any:
-    if value is None:
-        raise pulumi.RunError(
-            f"stack {contract.project}/{stack} has no output {name}: "
-            f"run `./invoke deploy --layer {contract.project}` to bring it up to date"
-        )
-    return value

@@ -67,6 +67,11 @@ class Recorder(Mocks):
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
             case "aws:index/getAvailabilityZones:getAvailabilityZones":
                 return {"names": ["zone-a", "zone-b", "zone-c"]}
+            case "pulumi:pulumi:readStackOutputs":
+                name = args.args["name"]
+                if name not in self.outputs:
+                    raise RuntimeError(f'unknown stack "{name}"')
+                return {"name": name, "outputs": dict(self.outputs[name]), "secretOutputNames": []}
         raise AssertionError(f"unexpected invoke {args.token}")
 
     def of(self, kind: str) -> list[Made]:
