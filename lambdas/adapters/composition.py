@@ -14,6 +14,7 @@ from lambdas.adapters.retry import Retry
 from lambdas.adapters.store import DynamoPayments
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.domain.service import Payments
+from lambdas.domain.sweep import Sweep
 from lambdas.payment.view import render
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
@@ -32,6 +33,7 @@ class Service:
 
     settings: Settings
     payments: Payments
+    sweep: Sweep
     audits: BucketAudits
     retry: Retry
     journal: LogJournal
@@ -67,7 +69,7 @@ def compose(settings: Settings, world: World, processor: Processor | None = None
         region=settings.region,
         strong=settings.strong,
     )
-    return Service(settings, payments, audits, retry, world.journal)
+    return Service(settings, payments, Sweep(payments, canaries.forget), audits, retry, world.journal)
 
 
 def connect() -> Service:

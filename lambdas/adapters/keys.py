@@ -56,7 +56,7 @@ class ApiKeys:
         return keys[0]
 
     def _match(self, api_key: str) -> str | None:
-        given = sha256(api_key.encode()).digest()
+        given = sha256(api_key.encode("utf-8", "surrogatepass")).digest()
         found = None
         # Every key is compared, whatever matched before, and by its hash: the time tells neither content nor length.
         for client, _, digest in self._keys:

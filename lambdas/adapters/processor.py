@@ -85,6 +85,10 @@ class SimulatedProcessor:
             charge = self._decide(key, _DECLINED, "abandoned")
         return self._answer(charge, key)
 
+    def forget(self, key: str) -> None:
+        """Remove a charge: for canaries only, whose payments are removed too. Raises Unavailable."""
+        self.retry(self.table.delete_item, TableName=self.name, Key=self._key(key))
+
     def _key(self, key: str) -> dict[str, dict[str, Any]]:
         return {"pk": {"S": self.prefix + key}, "sk": {"S": "charge"}}
 

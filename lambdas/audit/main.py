@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from lambdas.adapters.composition import connect
 from lambdas.audit.notifications import file_all
 from lambdas.domain.errors import Unavailable
-from lambdas.domain.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +15,6 @@ MARGIN: Final = 10_000
 """No payment is begun with less time left than this (ms): one takes a few calls, each with its retries."""
 
 _service = connect()
-_sweep = Sweep(_service.payments)
 
 
 class Context(Protocol):
@@ -31,7 +29,7 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return file_all(event["Records"], _service.audits, _service.journal)
     until = _service.payments.clock.now() + max(context.get_remaining_time_in_millis() - MARGIN, 0)
     try:
-        done = _sweep.run(until)
+        done = _service.sweep.run(until)
     except Unavailable as error:
         _service.journal.measure("sweep", {"SweepFailed": 1}, error=str(error))
         raise

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b32encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from lambdas.domain.money import Money
+
+_PAYMENT_ID: Final = re.compile(r"pay_[a-z2-7]{26}")
 
 KEY_LENGTH: Final = 255
 """The longest idempotency key (Stripe's limit, which client libraries keep to)."""
@@ -20,6 +23,11 @@ def payment_id(client: str, key: str) -> str:
     130 bits of SHA-256 over the length-prefixed parts; the key cannot be read from it.
     """
     return "pay_" + b32encode(_digest("payment", client, key)).decode("ascii").lower()[:26]
+
+
+def is_payment_id(text: str) -> bool:
+    """Whether a payment can have this name."""
+    return _PAYMENT_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,15 +167,22 @@ class Payment:
 
     def answering(self, response: Response) -> Payment:
         """The same move, with the answer that replays repeat: not a write of its own."""
+        self._require_final()
         return replace(self, response=response)
 
     def audited(self, now: int) -> Payment:
         """The audit record is written."""
+        self._require_final()
         return self._moved(now, lease=None, audit_pending=False)
 
     def forgotten(self, now: int) -> Payment:
         """The stored answer is old enough to go; the payment stays."""
+        self._require_final()
         return self._moved(now, lease=None, response=None)
+
+    def _require_final(self) -> None:
+        if not self.is_final:
+            raise IllegalTransition(f"{self.id} is not final but {self.status}")
 
     def _stepped(self, status: Status, now: int) -> tuple[tuple[Status, int], ...]:
         return self._checked(self.status, status, self.steps, now)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from lambdas.domain import audit
 from lambdas.domain.errors import Contradiction, InProgress, KeyReused, Lost, NoAnswer, Unavailable
+from lambdas.domain.instruction import is_payment_id
 from lambdas.domain.payment import ABANDON_AFTER, MINUTE, SECOND, Status, opened
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Payments:
 
     def get(self, client: str, payment_id: str) -> Payment | None:
         """The client's payment, or None: also when it is another client's. Raises Unavailable."""
-        payment = self.store.get(payment_id)
+        payment = self.store.get(payment_id) if is_payment_id(payment_id) else None
         return payment if payment is not None and payment.client == client else None
 
     def resolve(self, payment: Payment) -> Paid:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from lambdas.domain.errors import Contradiction, InProgress, Lost, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdas.domain.payment import Payment
     from lambdas.domain.service import Payments
 
@@ -23,6 +25,8 @@ class Sweep:
     """One region's sweep over the payments that are due."""
 
     payments: Payments
+    forget_charge: Callable[[str], None]
+    """Makes the simulated processor forget a canary's charge (by the payment's id). Raises Unavailable."""
 
     def run(self, until: int) -> Counter[str]:
         """Work until nothing is due or the time is up (ms).
@@ -70,6 +74,8 @@ class Sweep:
             self.payments.audit(claimed)
             return "audited"
         if payment.is_canary:
+            # The charge first: a final payment never asks for it again, and nobody would find it without its payment.
+            self.forget_charge(payment.id)
             self.payments.store.delete(payment)
             return "deleted"
         self.payments.store.replace(payment, payment.forgotten(now))

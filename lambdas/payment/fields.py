@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from lambdas.domain.errors import InvalidField
@@ -13,7 +13,7 @@ from lambdas.domain.money import Money
 
 FIELDS: Final = frozenset({"amount", "currency", "customerId"})
 CUSTOMER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CARD_LIKE: Final = re.compile(r"\d{12,19}")
+_CARD_NUMBER: Final = re.compile(r"\d{13,19}")
 
 
 class MalformedBody(ValueError):
@@ -25,8 +25,8 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(
             body.decode("utf-8"),
-            parse_float=Decimal,
-            parse_int=Decimal,
+            parse_float=_number,
+            parse_int=_number,
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
@@ -50,9 +50,25 @@ def to_instruction(client: str, key: str, fields: dict[str, Any]) -> Instruction
         raise InvalidField("currency", "must be a string")
     if not isinstance(customer, str) or not CUSTOMER.fullmatch(customer):
         raise InvalidField("customerId", "must be 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first")
-    if _CARD_LIKE.search(re.sub(r"[._-]", "", customer)):
+    if is_card_like(customer):
         raise InvalidField("customerId", "looks like a card number: send your own name of the customer")
     return Instruction(client, key, Money.of(amount, currency), customer)
+
+
+def is_card_like(text: str) -> bool:
+    """Whether the text is a number of a card's length whose check digit is right (ISO/IEC 7812, Luhn's sum)."""
+    digits = re.sub(r"[._-]", "", text)
+    if not _CARD_NUMBER.fullmatch(digits):
+        return False
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("Infinity")  # an exponent beyond all machines: as an amount it is refused
 
 
 def _refuse(constant: str) -> None:

@@ -1,0 +1,213 @@
+"""A small world for the payment code: one clock, a table with DynamoDB's conditions, a bucket, failures on request."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from drill.simulation.dynamodb import DynamoDB
+from lambdas.adapters.composition import Service, World, compose
+from lambdas.adapters.keys import ApiKeys
+from lambdas.adapters.retry import Retry
+from lambdas.domain.ports import Processor
+from lambdas.payment.api import Api
+from lambdas.settings import Settings
+from lambdas.telemetry.journal import LogJournal
+from lambdas.web.request import Request
+
+START = 1_795_000_000_000
+STOREFRONT, CANARY = "storefront-key", "canary-key"
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "an operation")
+
+
+def timed_out() -> ReadTimeoutError:
+    return ReadTimeoutError(endpoint_url="https://nowhere")
+
+
+@dataclass
+class ManualClock:
+    """Stands still but for sleeping."""
+
+    time: int = START
+    slept: list[int] = field(default_factory=list)
+
+    def now(self) -> int:
+        return self.time
+
+    def sleep(self, milliseconds: int) -> None:
+        self.slept.append(milliseconds)
+        self.time += milliseconds
+
+
+class PlainTable:
+    """One replica, strongly consistent; safe for threads."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+        self.lock = threading.Lock()
+
+    def read(self, _region: str, key: tuple[str, str], *, strong: bool) -> dict[str, dict[str, Any]] | None:
+        assert strong, "payments are read strongly"
+        return self.items.get(key)
+
+    def write(self, _region: str, key: tuple[str, str], change: Callable[[Any], Any]) -> None:
+        with self.lock:
+            new = change(self.items.get(key))
+            if new is None:
+                self.items.pop(key, None)
+            else:
+                self.items[key] = new
+
+    def scan_stale(self, _region: str) -> Iterator[dict[str, dict[str, Any]]]:
+        return iter(list(self.items.values()))
+
+    def truth(self, _region: str) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+        return dict(self.items)
+
+
+@dataclass
+class Wire:
+    """The way to the table. Each planned failure meets the next call whose name ends with `operation`."""
+
+    calls: list[str] = field(default_factory=list)
+    planned: deque[tuple[str, BaseException, bool]] = field(default_factory=deque)
+
+    def fail(self, operation: str, error: BaseException, *, applied: bool = False, times: int = 1) -> None:
+        """`applied`: the call has its effect, only its answer is lost."""
+        self.planned.extend([(operation, error, applied)] * times)
+
+    def call(self, what: str, effect: Callable[[], Any], *_: Any, **__: Any) -> Any:
+        self.calls.append(what.removeprefix("dynamodb "))
+        for plan in self.planned:
+            operation, error, applied = plan
+            if what.endswith(operation):
+                self.planned.remove(plan)
+                if applied:
+                    effect()
+                raise error
+        return effect()
+
+
+@dataclass
+class Bucket:
+    """S3: objects with conditional writes; `versions` counts all writes of a key."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    error: Exception | None = None
+
+    def put_object(self, **arguments: Any) -> dict[str, Any]:
+        if self.error is not None:
+            raise self.error
+        key = arguments["Key"]
+        if arguments.get("IfNoneMatch") == "*" and key in self.objects:
+            raise refused("PreconditionFailed", 412)
+        self.objects[key] = arguments["Body"]
+        self.versions[key] = self.versions.get(key, 0) + 1
+        return {}
+
+
+@dataclass
+class Secrets:
+    clients: dict[str, dict[str, str | None]]
+    asked: int = 0
+    error: Exception | None = None
+
+    def get_secret_value(self, **_: Any) -> dict[str, Any]:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return {"SecretString": json.dumps({"clients": self.clients})}
+
+
+class ListJournal(LogJournal):
+    """Keeps its lines."""
+
+    lines: list[dict[str, Any]]
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self.lines.append({**line, **self.correlation})
+
+
+@dataclass
+class Region:
+    """One region's payment function and sweep; regions may share table, clock and processor."""
+
+    name: str = "us-east-1"
+    clock: ManualClock = field(default_factory=ManualClock)
+    table: PlainTable = field(default_factory=PlainTable)
+    wire: Wire = field(default_factory=Wire)
+    bucket: Bucket = field(default_factory=Bucket)
+    processor: Processor | None = None
+    strong: bool = True
+    secrets: Secrets = field(
+        default_factory=lambda: Secrets(
+            {
+                "storefront": {"current": STOREFRONT, "previous": "storefront-old"},
+                "rival": {"current": "rival-key", "previous": None},
+                "canary": {"current": CANARY, "previous": None},
+            }
+        )
+    )
+
+    def __post_init__(self) -> None:
+        self.journal = ListJournal(self.clock, {}, "payments", "primary")
+        self.journal.lines = []
+        settings = Settings("payments", "primary", self.name, "1", self.strong)
+        numbers = itertools.count(1)
+        world = World(
+            table=DynamoDB(self.table, self.name, self.wire),  # type: ignore[arg-type]
+            table_name="payments",
+            objects=self.bucket,
+            bucket="audit",
+            clock=self.clock,
+            token=lambda: f"{self.name}-{next(numbers)}",
+            journal=self.journal,
+        )
+        self.service: Service = compose(settings, world, self.processor)
+        self.keys = ApiKeys(self.secrets, "keys", Retry(self.clock))
+        self.api = Api(self.service.payments, self.keys.client_of, self.journal, "api.payments.example")
+
+    def post(
+        self, key: str | None, body: Any = None, api_key: str | None = STOREFRONT, **headers: str
+    ) -> dict[str, Any]:
+        """POST /payment through the proxy event; `body` as JSON unless it is text already."""
+        given = {"Content-Type": "application/json", "Idempotency-Key": key, "x-api-key": api_key, **headers}
+        if body is None:
+            body = {"amount": 100, "currency": "USD", "customerId": "test-123"}
+        return self.send("POST", "/payment", given, body if isinstance(body, str) else json.dumps(body))
+
+    def get(self, path: str, api_key: str | None = STOREFRONT) -> dict[str, Any]:
+        return self.send("GET", path, {"x-api-key": api_key})
+
+    def send(self, method: str, path: str, headers: dict[str, str | None], body: str | None = None) -> dict[str, Any]:
+        request = Request.of(
+            {
+                "httpMethod": method,
+                "path": path,
+                "headers": {name: value for name, value in headers.items() if value is not None},
+                "body": body,
+                "requestContext": {"requestId": "request-1"},
+            }
+        )
+        return request.response(self.api.answer(request), {})
+
+    def sweep(self) -> dict[str, int]:
+        return dict(self.service.sweep.run(self.clock.now() + 60_000))
+
+    def payments(self) -> dict[str, dict[str, Any]]:
+        """The payments' items by id."""
+        return {pk: item for (pk, sk), item in self.table.items.items() if sk == "payment"}
+
+    def charges(self) -> list[str]:
+        return [pk for pk, sk in self.table.items if sk == "charge"]

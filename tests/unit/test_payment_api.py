@@ -1,0 +1,307 @@
+"""HTTP: each status of the API, for API Gateway's and the load balancer's events alike."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from lambdas.payment.api import MAX_BODY
+from lambdas.payment.fields import is_card_like
+from lambdas.web.request import Request
+from tests.doubles.payments import CANARY, STOREFRONT, Region, timed_out
+
+OK = {"amount": 100, "currency": "USD", "customerId": "test-123"}
+
+
+@pytest.fixture
+def region():
+    return Region()
+
+
+def problem(answer, status, kind):
+    assert answer["statusCode"] == status
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    document = json.loads(answer["body"])
+    assert document["status"] == status
+    assert document["type"] == f"/problems/{kind}"
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+def test_201_has_location_and_the_payment(region):
+    answer = region.post("k")
+    payment = json.loads(answer["body"])
+    assert answer["statusCode"] == 201
+    assert answer["headers"] == {"Location": f"/payment/{payment['paymentId']}", "Content-Type": "application/json"}
+    assert payment == {
+        "paymentId": payment["paymentId"],
+        "status": "paid",
+        "amount": 100,
+        "currency": "USD",
+        "customerId": "test-123",
+        "createdAt": "2026-11-18T11:06:40.000+00:00",
+    }
+
+
+def test_200_for_get(region):
+    first = region.post("k")
+    answer = region.get(first["headers"]["Location"])
+    assert (answer["statusCode"], answer["body"]) == (200, first["body"])
+    assert region.get(first["headers"]["Location"] + "/")["statusCode"] == 200
+
+
+def test_202_says_where_to_ask(region):
+    answer = region.post("k", {**OK, "customerId": "timeout-1"})
+    assert answer["statusCode"] == 202
+    assert answer["headers"]["Retry-After"] == "5"
+    assert json.loads(region.get(answer["headers"]["Location"])["body"])["status"] == "pending"
+
+
+def test_402_says_why(region):
+    document = problem(region.post("k", {**OK, "customerId": "decline-1"}), 402, "declined")
+    assert document["reason"] == "card_declined"
+    assert json.loads(region.get(f"/payment/{document['paymentId']}")["body"])["reason"] == "card_declined"
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "null", "1", '"x"', '{"a": NaN}', '{"a":1,"a":2}', "\ud800", "[" * 9999]
+)
+def test_400_for_what_is_not_a_json_object(region, body):
+    problem(region.post("k", body), 400, "malformed-request")
+
+
+@pytest.mark.parametrize("key", [None, "", "   ", "x" * 256, "schlüssel", "a\tb", "a\x00"])
+def test_400_without_a_usable_idempotency_key(region, key):
+    problem(region.post(key), 400, "idempotency-key-invalid")
+
+
+def test_the_longest_idempotency_key(region):
+    assert region.post("x" * 255)["statusCode"] == 201
+
+
+def test_two_idempotency_keys_are_none(region):
+    event = {
+        "httpMethod": "POST",
+        "path": "/payment",
+        "multiValueHeaders": {
+            "x-api-key": [STOREFRONT],
+            "Content-Type": ["application/json"],
+            "Idempotency-Key": ["a", "b"],
+        },
+        "body": json.dumps(OK),
+    }
+    assert region.api.answer(Request.of(event)).status == 400
+
+
+@pytest.mark.parametrize(
+    "api_key", [None, "", "wrong", STOREFRONT + "x", STOREFRONT[:-1], f"{STOREFRONT}, {CANARY}", "\ud800"]
+)
+@pytest.mark.parametrize("path", ["/payment", "/payment/x", "/nowhere"])
+def test_401_without_a_key_for_any_path(region, api_key, path):
+    answer = region.send("POST", path, {"x-api-key": api_key})
+    problem(answer, 401, "unauthorized")
+    assert answer["headers"]["WWW-Authenticate"] == 'ApiKey realm="payments"'
+
+
+def test_the_previous_key_is_the_same_client(region):
+    first = region.post("k")
+    assert region.post("k", api_key="storefront-old")["body"] == first["body"]
+
+
+def test_404_for_another_clients_payment(region):
+    location = region.post("k")["headers"]["Location"]
+    problem(region.get(location, api_key="rival-key"), 404, "not-found")
+    assert region.post("k", api_key="rival-key")["headers"]["Location"] != location
+
+
+@pytest.mark.parametrize(
+    "path", ["/payment/pay_aaaaaaaaaaaaaaaaaaaaaaaaaa", "/payment/x", "/payment/" + "x" * 5000, "/x", "/", "//"]
+)
+def test_404_for_what_is_not_there(region, path):
+    problem(region.get(path), 404, "not-found")
+
+
+def test_impossible_ids_are_not_read(region):
+    region.get("/payment/" + "x" * 5000)
+    assert region.wire.calls == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"), [("GET", "/payment", "POST"), ("DELETE", "/payment/pay_x", "GET")]
+)
+def test_405_says_what_is_allowed(region, method, path, allowed):
+    answer = region.send(method, path, {"x-api-key": STOREFRONT})
+    problem(answer, 405, "method-not-allowed")
+    assert answer["headers"]["Allow"] == allowed
+
+
+def test_409_while_it_is_being_made(region):
+    region.wire.fail("UpdateItem", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        region.post("k")
+    answer = region.post("k")
+    problem(answer, 409, "in-progress")
+    assert answer["headers"]["Retry-After"] == "1"
+
+
+def test_413_above_the_limit(region):
+    text = json.dumps(OK)
+    assert region.post("k", text + " " * (MAX_BODY - len(text)))["statusCode"] == 201
+    problem(region.post("l", text + " " * (MAX_BODY - len(text) + 1)), 413, "too-large")
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "", "application/jsonx", "application/json; charset=latin-1"])
+def test_415_for_another_type(region, media_type):
+    problem(region.post("k", **{"Content-Type": media_type}), 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    "media_type", ["Application/JSON", "application/json;charset=UTF-8", 'application/json; charset="utf-8"']
+)
+def test_json_by_any_spelling(region, media_type):
+    assert region.post("k", **{"Content-Type": media_type})["statusCode"] == 201
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"amount": "100"}, "amount"),
+        ({"amount": True}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"amount": 0}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": 1.005}, "amount"),
+        ({"amount": 1e12}, "amount"),
+        ({"currency": "usd"}, "currency"),
+        ({"currency": 1}, "currency"),
+        ({"currency": "XXX"}, "currency"),
+        ({"customerId": ""}, "customerId"),
+        ({"customerId": 1}, "customerId"),
+        ({"customerId": "-x"}, "customerId"),
+        ({"customerId": "x" * 65}, "customerId"),
+        ({"customerId": "x\n"}, "customerId"),
+        ({"customerId": "4111-1111-1111-1111"}, "customerId"),
+        ({"note": "x"}, "note"),
+    ],
+)
+def test_422_names_the_field(region, change, field):
+    assert problem(region.post("k", {**OK, **change}), 422, "invalid-field")["field"] == field
+    assert region.wire.calls == []
+
+
+@pytest.mark.parametrize("name", sorted(OK))
+def test_422_for_a_missing_field(region, name):
+    body = {key: value for key, value in OK.items() if key != name}
+    assert problem(region.post("k", body), 422, "invalid-field")["field"] == name
+
+
+@pytest.mark.parametrize("amount", ["1e400", "1e-400", "1e99999999999999999999", "9" * 5000, "0." + "0" * 5000 + "1"])
+def test_422_for_numbers_beyond_all_machines(region, amount):
+    body = f'{{"amount": {amount}, "currency": "USD", "customerId": "a"}}'
+    problem(region.post("k", body), 422, "invalid-field")
+
+
+def test_422_for_a_key_used_for_another_payload(region):
+    region.post("k")
+    problem(region.post("k", {**OK, "amount": 101}), 422, "idempotency-key-reused")
+
+
+def test_refusals_are_not_stored(region):
+    region.post("k", {**OK, "amount": -1})
+    assert region.post("k")["statusCode"] == 201
+
+
+def test_503_when_the_keys_were_never_read(region):
+    region.secrets.error = timed_out()
+    answer = region.post("k")
+    problem(answer, 503, "unavailable")
+    assert answer["headers"]["Retry-After"] == "2"
+
+
+def alb_event(*, multi):
+    headers = {"x-api-key": STOREFRONT, "content-type": "application/json", "idempotency-key": "k", "host": "a:443"}
+    event = {
+        "requestContext": {"elb": {"targetGroupArn": "arn"}},
+        "httpMethod": "POST",
+        "path": "/payment",
+        "body": base64.b64encode(json.dumps(OK).encode()).decode(),
+        "isBase64Encoded": True,
+    }
+    if multi:
+        return {**event, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
+    return {**event, "headers": headers}
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_load_balancer_gets_its_own_shape(region, multi):
+    request = Request.of(alb_event(multi=multi))
+    assert request.host == "a"
+    answer = request.response(region.api.answer(request), {"Served-By": "us-east-1 (primary)"})
+    assert answer["statusCode"] == 201
+    assert answer["isBase64Encoded"] is False
+    assert ("multiValueHeaders" in answer, "headers" in answer) == (multi, not multi)
+    served = answer["multiValueHeaders"]["Served-By"] if multi else [answer["headers"]["Served-By"]]
+    assert served == ["us-east-1 (primary)"]
+
+
+def test_both_entry_points_name_the_same_payment(region):
+    request = Request.of(alb_event(multi=False))
+    region.post("k")
+    assert region.api.answer(request).headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_body_that_is_not_base64_is_malformed(region):
+    request = Request.of({**alb_event(multi=False), "body": "%%%"})
+    assert region.api.answer(request).status == 400
+
+
+def test_metrics_are_of_paying_clients_only(region):
+    host = {"Host": "API.payments.example"}
+    region.post("k", **host)
+    region.post("k", **host)
+    region.post("c", api_key=CANARY, **host)
+    region.post("x", api_key="wrong", **host)
+    region.post("other", Host="use1-api.payments.example")
+    told = [
+        {name: line[name] for name in ("FailoverTraffic", "PaymentsPaid") if name in line}
+        for line in region.journal.lines
+    ]
+    assert told == [{"FailoverTraffic": 1, "PaymentsPaid": 1}, {"FailoverTraffic": 1}, {}, {}, {"PaymentsPaid": 1}]
+    metrics = region.journal.lines[0]["_aws"]["CloudWatchMetrics"][0]
+    assert metrics["Namespace"] == "Payments"
+    assert {"Name": "FailoverTraffic", "Unit": "Count", "StorageResolution": 1} in metrics["Metrics"]
+    assert "_aws" not in region.journal.lines[2]
+
+
+def test_logs_correlate_and_tell_no_secret(region):
+    secret_key = "idempotency-secret-4111111111111111"
+    answer = region.post(secret_key, {**OK, "customerId": "decline-7"})
+    region.post("k", {**OK, "4111111111111111": 1})
+    region.post("k", api_key="a-wrong-key")
+    region.get(answer["headers"]["Location"])
+    payment_id = answer["headers"]["Location"].rpartition("/")[2]
+    first, _, _, last = region.journal.lines
+    assert (first["request_id"], first["payment_id"]) == ("request-1", payment_id)
+    assert last["payment_id"] == payment_id
+    told = json.dumps(region.journal.lines)
+    for secret in (secret_key, STOREFRONT, "a-wrong-key", "decline-7", "4111111111111111"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("4111111111111111", True),
+        ("4111-1111.1111_1111", True),
+        ("378282246310005", True),
+        ("4111111111111112", False),
+        ("411111111111", False),
+        ("c4111111111111111", False),
+        ("test-123", False),
+    ],
+)
+def test_card_numbers_are_told_by_their_check_digit(text, expected):
+    assert is_card_like(text) is expected
