@@ -11,7 +11,7 @@ from drill.simulation.linearizability import INFINITY, Told, is_linearizable
 from drill.simulation.region import ADDED
 from drill.simulation.scheduler import EPOCH
 from drill.simulation.watch import Finding
-from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, TRANSITIONS, Status
+from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drill.simulation.world import World
 
 _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
+_FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
 _SHOWN: Final = {"CAPTURED": "paid", "DECLINED": "declined"}
 
 
@@ -28,10 +29,11 @@ def check(world: World) -> list[Finding]:
     """All that is wrong with a finished history.
 
     lost: a client was told something final, or that its payment is known, and a region does not know it.
-    doubled: more than one charge for a payment, or a charge without a captured payment of just that amount.
+    doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
     contradicted: answers that no single payment could have given; a replay that differs from the first answer.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
-    order: see `watch`. altered: the table's item moved as it must not.
+    kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
+    bug: an exception that nobody caught.
     """
     findings = list(world.watch.findings)
     answers: dict[str, list[Operation]] = defaultdict(list)
@@ -42,9 +44,11 @@ def check(world: World) -> list[Finding]:
     for payment_id, operations in answers.items():
         for region in world.survivors:
             item = world.table.truth(region.name).get((payment_id, "payment"))
+            known = world.known[region.name].get((payment_id, "payment"))
+            findings += _lost(payment_id, region.name, known, operations)
+            findings += _kept(world, payment_id, item, operations)
             if item is None and _is_swept(world, operations):
                 continue
-            findings += _lost(payment_id, region.name, item, operations)
             findings += _charged(payment_id, region.name, item, charges.get(payment_id, []))
             if item is not None and item["status"]["S"] in _SHOWN:
                 findings += _recorded(world, payment_id, item)
@@ -56,6 +60,8 @@ def check(world: World) -> list[Finding]:
 def _lost(payment_id: str, region: str, item: Item | None, operations: list[Operation]) -> Iterator[Finding]:
     stands = "absent" if item is None else _SHOWN.get(item["status"]["S"], "pending")
     for operation in operations:
+        if operation.is_last:
+            break
         told = _told(operation).answer
         if told in {"paid", "declined"} and stands != told:
             yield Finding("lost", payment_id, f"{operation.actor} was told {told}, {region} holds {stands}")
@@ -66,6 +72,13 @@ def _lost(payment_id: str, region: str, item: Item | None, operations: list[Oper
 def _is_swept(world: World, operations: list[Operation]) -> bool:
     """A canary's payment is deleted after a day."""
     return operations[0].wish.client == CANARY_CLIENT and world.scheduler.now - EPOCH > CANARY_KEPT
+
+
+def _kept(world: World, payment_id: str, item: Item | None, operations: list[Operation]) -> Iterator[Finding]:
+    if item is not None and _is_swept(world, operations):
+        yield Finding("kept", payment_id, "a canary's payment is there after a day")
+    elif item is not None and "response_body" in item and world.scheduler.now - int(item["created"]["N"]) > _FORGOTTEN:
+        yield Finding("kept", payment_id, "its answer is stored after three days")
 
 
 def _charges(world: World) -> dict[str, list[str]]:
@@ -87,7 +100,7 @@ def _charged(payment_id: str, region: str, item: Item | None, charges: list[str]
     status = item["status"]["S"] if item is not None else "absent"
     expected = [f"{item['minor_units']['N']} {item['currency']['S']}"] if item and status == "CAPTURED" else []
     if len(charges) <= 1 and charges != expected and status not in {"AUTHORIZING", "UNKNOWN"}:
-        yield Finding("doubled", payment_id, f"{region} holds {status}, the processor's ledger {charges or 'nothing'}")
+        yield Finding("unbooked", payment_id, f"{region} holds {status}, the processor's ledger {charges or 'nothing'}")
 
 
 def _contradicted(payment_id: str, operations: list[Operation]) -> Iterator[Finding]:

@@ -47,6 +47,8 @@ class Operation:
     region: str
     invoked: int
     at: int
+    is_last: bool = False
+    """One of the questions after everything was finished."""
     returned: int | None = None
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -68,13 +70,16 @@ class History:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.operations: list[Operation] = []
+        self.is_ending = False
         self._scheduler = scheduler
         self._events: list[tuple[int, str, str, str]] = []
         self._order = count()
 
     def invoke(self, actor: str, method: str, wish: Wish, payment_id: str, region: str) -> Operation:
         """A client sends a request."""
-        operation = Operation(actor, method, wish, payment_id, region, next(self._order), self._scheduler.now)
+        operation = Operation(
+            actor, method, wish, payment_id, region, next(self._order), self._scheduler.now, is_last=self.is_ending
+        )
         self.operations.append(operation)
         detail = f"{wish.key} {wish.amount}" if method == "POST" else wish.key
         self.trace(f"{method} to {region}", detail)

@@ -185,7 +185,14 @@ class Region:
     def _invoke(self, function: str, body: Callable[[], None], timeout: int) -> None:
         if self.lost:
             return
-        process: Process = self.scheduler.spawn(f"{self.name} {function}", body, place=self.name)
+
+        def guarded() -> None:
+            try:
+                body()
+            except Exception as error:  # noqa: BLE001 - whatever the code under test lets out is a finding
+                self.watch.broken(error)
+
+        process: Process = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
         self.scheduler.after(timeout, lambda: self._time_out(process))
 
     def _time_out(self, process: Process) -> None:

@@ -23,8 +23,6 @@ FLIGHT: Final = 12
 """A strong write is under way to its peer for so long (ms): another region's write of the item then conflicts."""
 STALE: Final = 2_000
 """How far an eventually consistent read, and an index, may lag behind (ms)."""
-LAG: Final = 3_000
-"""How long asynchronous replication takes at most while nothing is wrong (ms)."""
 
 
 class Conflict(Exception):
@@ -141,8 +139,9 @@ class StrongTable:
 class EventualTable:
     """MREC: each region decides on what it has; writes reach the other later, the last one wins."""
 
-    def __init__(self, scheduler: Scheduler, regions: tuple[str, ...]) -> None:
+    def __init__(self, scheduler: Scheduler, regions: tuple[str, ...], lag: int) -> None:
         self._scheduler = scheduler
+        self._lag = lag
         self._replicas: dict[str, dict[Key, Versions]] = {region: {} for region in regions}
         self._held: dict[str, list[tuple[Key, tuple[int, int], Item | None]]] = {region: [] for region in regions}
         self._stamps = count()
@@ -167,7 +166,7 @@ class EventualTable:
         self._apply(region, key, stamp, region, item)
         for peer in self.regions:
             if peer != region:
-                delay = 1 + int(self._scheduler.random.random() ** 3 * LAG)
+                delay = 1 + int(self._scheduler.random.random() ** 3 * self._lag)
                 self._scheduler.after(delay, partial(self._deliver, region, peer, key, stamp, item))
 
     def scan_stale(self, region: str) -> Iterator[Item]:

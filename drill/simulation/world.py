@@ -12,13 +12,15 @@ from drill.simulation.faults import Faults
 from drill.simulation.history import History
 from drill.simulation.link import Link
 from drill.simulation.processor import CardProcessor
-from drill.simulation.region import SWEEP_EVERY, Region, Secrets
+from drill.simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, Region, Secrets
 from drill.simulation.scheduler import EPOCH, Scheduler
 from drill.simulation.table import EventualTable, StrongTable
 from drill.simulation.watch import Watch
+from lambdas.domain.payment import LEASE
 
 if TYPE_CHECKING:
     from drill.simulation.history import Wish
+    from drill.simulation.table import Item, Key
 
 Mode = Literal["mrsc", "mrec"]
 OWNERS: Final[dict[Mode, tuple[str, ...]]] = {
@@ -33,6 +35,8 @@ TROUBLE: Final = 240_000
 CALM: Final = 45 * 60_000
 """After the faults, everything must be finished within this (ms): the processor is asked every 5 minutes at the rarest,
 and what it never heard of is cancelled after 15."""
+LAGS: Final = (1_000, 3_000, 60_000)
+"""How long asynchronous replication takes at most, in a seed (ms); no service level bounds it."""
 MUCH_LATER: Final = 73 * 3_600_000
 """Stored answers are dropped after 72 hours."""
 
@@ -48,7 +52,9 @@ class World:
         self.faults = Faults.draw(random)
         self.link = Link(self.scheduler, self.history, self.faults)
         self.table: StrongTable | EventualTable = (
-            StrongTable(self.scheduler, REGIONS) if mode == "mrsc" else EventualTable(self.scheduler, REGIONS)
+            StrongTable(self.scheduler, REGIONS)
+            if mode == "mrsc"
+            else EventualTable(self.scheduler, REGIONS, random.choice(LAGS))
         )
         # The processor in the table is one only where the table is.
         self.processor = CardProcessor(self.link) if mode == "mrec" or random.random() < 0.8 else None
@@ -57,7 +63,7 @@ class World:
         self.secrets = Secrets(
             self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in ("storefront", "canary")}
         )
-        self.watch = Watch(self.table, self.scheduler)
+        self.watch = Watch(self.table, self.scheduler, leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT)
         tokens = count()
         self.regions = tuple(
             Region(
@@ -80,8 +86,11 @@ class World:
             self.scheduler, self.history, self.regions, self.secrets, lambda: self.link.faults.lost / 2
         )
         self.wishes = draw_wishes(random, OWNERS[mode])
+        self.doomed: str | None = None
         self.gone: str | None = None
         """MREC: the region that never came back."""
+        self.known: dict[str, dict[Key, Item]] = {}
+        """Each surviving region's table when everything was finished, before clients asked for the last time."""
         self.sweeping = True
 
     @property
@@ -100,6 +109,8 @@ class World:
             scheduler.run(EPOCH + TROUBLE)
             self._calm_down()
             self._until_finished(EPOCH + TROUBLE + CALM)
+            self.known = {region.name: self.table.truth(region.name) for region in self.survivors}
+            self.history.is_ending = True
             self._ask_again("last")
             if scheduler.random.random() < 0.2:
                 self._pass_time(MUCH_LATER)
@@ -152,17 +163,25 @@ class World:
         if self.table.lost or self.table.isolated or self.gone:
             return  # two of three places at once are beyond what the table promises
         self.history.trace(f"{kind} lost" if kind == "region" else kind, region.name)
+        if self.mode == "mrec" and self.scheduler.random.random() < 0.5:
+            self.doomed = region.name
         if kind == "isolated":
             self.table.isolated[region.name] = self.scheduler.now
             return
+        self._lose_all_of(region)
+
+    def _lose_all_of(self, region: Region) -> None:
         self.table.lost.add(region.name)
         region.bucket.lost = region.lost = True
         region.lose_functions()
-        if self.mode == "mrec" and self.scheduler.random.random() < 0.5:
-            self.gone = region.name
 
     def _return(self, region: Region) -> None:
         if region.name == self.gone or region.name not in self.table.lost | self.table.isolated.keys():
+            return
+        if region.name == self.doomed:
+            self.gone = region.name
+            self.history.trace("region lost for ever", region.name)
+            self._lose_all_of(region)
             return
         self.history.trace("returned", region.name)
         self.table.lost.discard(region.name)
