@@ -218,7 +218,11 @@ class Environment(Foundation):
         grey = GreyBound(self.edge.grey_failure.periods, ttl)
         if grey.total > self.objectives.grey_failure:
             periods = grey.periods_within(self.objectives.grey_failure)
-            fix = f"edge.grey_failure.periods of {periods} or less fits" if periods else f"ask for {grey.total} or more"
+            fix = (
+                f"edge.grey_failure.periods of {periods} or less fits"
+                if periods
+                else f"the least is {GreyBound(1, ttl).total} s"
+            )
             raise ValueError(
                 f"objectives.grey_failure: {self.objectives.grey_failure} s cannot be reached ({grey}): {fix}"
             )

@@ -7,6 +7,7 @@ inputs, and an ARN or address where another resource needs one. Tests look at in
 from __future__ import annotations
 
 import asyncio
+import functools
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -183,6 +184,7 @@ async def _exports_of(build: Callable[[], Any]) -> dict[str, Any]:
     return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
 
 
+@functools.cache
 def run_environment(environment: str = "payments") -> dict[str, Run]:
     """Run every program of an environment in the layers' order, each with what the ones before export.
 

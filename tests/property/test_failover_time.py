@@ -1,0 +1,101 @@
+"""The failover's time is right for the designed figures, and behaves for all others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.failover_time import (
+    INTERVALS,
+    PROPAGATION_SECONDS,
+    THRESHOLDS,
+    Check,
+    Fault,
+    GreyBound,
+    bound,
+    fitting,
+    worst,
+)
+
+checks = st.builds(Check, st.sampled_from(INTERVALS), st.sampled_from(list(THRESHOLDS)))
+ttls = st.integers(1, 300)
+faults = st.sampled_from(list(Fault))
+
+PAYMENTS = [Check(30, 2), Check(10, 3)]
+TRADING = [Check(30, 2), Check(10, 2)]
+
+
+@pytest.mark.parametrize(
+    ("profile", "ttl", "fault", "detection", "total"),
+    [
+        (PAYMENTS, 30, Fault.REFUSED, 30, 65),
+        (PAYMENTS, 30, Fault.ERROR, 30, 65),
+        (PAYMENTS, 30, Fault.HANG, 42, 77),
+        (PAYMENTS, 30, Fault.SLOW, 54, 89),
+        (PAYMENTS, 30, Fault.DATA_LAYER, 40, 75),
+        (TRADING, 60, Fault.REFUSED, 20, 85),
+        (TRADING, 60, Fault.HANG, 28, 93),
+        (TRADING, 60, Fault.SLOW, 36, 101),
+        (TRADING, 60, Fault.DATA_LAYER, 30, 95),
+        ([Check(30, 3)], 60, Fault.ERROR, 90, 155),
+        ([Check(30, 3)], 60, Fault.SLOW, 114, 179),
+        ([Check(30, 2)], 30, Fault.HANG, 68, 103),
+    ],
+)
+def test_the_designed_figures(profile, ttl, fault, detection, total):
+    found = bound(profile, ttl, fault)
+    assert (found.detection, found.total) == (detection, total)
+
+
+@given(checks, ttls, faults)
+def test_a_total_is_the_sum_of_its_parts(check, ttl, fault):
+    found = bound([check], ttl, fault)
+    assert found.total == found.detection + PROPAGATION_SECONDS + ttl
+    assert found.detection == check.threshold * (check.interval + fault.attempt) + fault.staleness
+    assert str(found).endswith(f"= {found.total} s")
+
+
+@given(st.lists(checks, min_size=1), checks, ttls, faults)
+def test_one_check_more_never_slows_a_failover(some, more, ttl, fault):
+    assert bound([*some, more], ttl, fault).total <= bound(some, ttl, fault).total
+
+
+@given(checks, ttls, ttls, faults)
+def test_a_longer_ttl_never_quickens_a_failover(check, ttl, longer, fault):
+    assert bound([check], min(ttl, longer), fault).total <= bound([check], max(ttl, longer), fault).total
+
+
+@given(st.lists(checks, min_size=1), ttls, faults)
+def test_no_fault_takes_longer_than_the_worst(some, ttl, fault):
+    assert bound(some, ttl, fault).total <= worst(some, ttl).total
+
+
+@given(checks, ttls)
+def test_a_fault_that_hangs_is_never_noticed_before_one_that_refuses(check, ttl):
+    totals = [bound([check], ttl, fault).total for fault in (Fault.REFUSED, Fault.HANG, Fault.SLOW)]
+    assert totals == sorted(totals)
+
+
+@given(st.integers(1, 1000), st.sets(ttls, min_size=1, max_size=5))
+def test_what_is_said_to_fit_fits_and_nothing_else_does(objective, choices):
+    said = set(fitting(objective, choices))
+    every = {(Check(interval, threshold), ttl) for interval in INTERVALS for threshold in THRESHOLDS for ttl in choices}
+    assert said == {(check, ttl) for check, ttl in every if worst([check], ttl).total <= objective}
+
+
+def test_nothing_fails_over_without_a_check():
+    with pytest.raises(ValueError, match="at least one"):
+        bound([], 30, Fault.ERROR)
+
+
+@given(st.integers(1, 10), ttls, st.integers(1, 2000))
+def test_the_periods_that_fit_a_grey_failure_are_the_most(periods, ttl, objective):
+    most = GreyBound(periods, ttl).periods_within(objective)
+    if most:
+        assert GreyBound(most, ttl).total <= objective
+    assert GreyBound(most + 1, ttl).total > objective
+
+
+def test_a_grey_failure_of_payments():
+    assert GreyBound(2, 30).total == 275
