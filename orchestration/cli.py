@@ -45,9 +45,6 @@ class Cli:
     def tag(self, stack: Stack, name: str, value: str) -> None:
         self.call("stack", "tag", "set", name, value, "--stack", stack.reference)
 
-    def untag(self, stack: Stack, name: str) -> None:
-        self.call("stack", "tag", "rm", name, "--stack", stack.reference)
-
 
 class CliBackend:
     """Any backend, through the CLI: 0.12 s a question, and slower the farther away it is."""

@@ -14,6 +14,7 @@ from orchestration.execute import Status
 from orchestration.graph import Graph, Stack
 from orchestration.operate import CHANGING, Result, operate
 from orchestration.plan import Operation
+from orchestration.smoke import SmokeTest
 from orchestration.target import ROOT, Target, choose
 from shared.environment import Environment
 from shared.errors import Problem
@@ -131,7 +132,8 @@ def _operate(
     place = choose(target, settings, report.tell)
     if place.name == "aws" and not yes:
         _confirm(operation, place, settings, stacks)
-    result = operate(operation, place, settings, graph, stacks, root=ROOT, force=force)
+    check = SmokeTest(place, settings)
+    result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=force)
     if as_json:
         report.print_json(result.record)
     else:

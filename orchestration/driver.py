@@ -15,7 +15,7 @@ from orchestration.backend import FileBackend
 from orchestration.cli import Cli, Workspace
 from orchestration.engines import Engines
 from orchestration.execute import Driver, Work
-from orchestration.fingerprint import TAG, Fingerprint, Fingerprints, missing_upstream
+from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream
 from orchestration.graph import Graph, Stack
 from orchestration.plan import Judgement, Operation, Step, Verdict
 from orchestration.runs import Run
@@ -82,8 +82,8 @@ class Deploy:
             try:
                 remark = c.check.after(stack, before)
             except Exception:
-                # What serves is not what the state says: without its tag, the next update refreshes first.
-                c.target.cli.untag(stack, TAG)
+                # What serves is not what the state says: the next update refreshes first.
+                c.target.cli.tag(stack, TAG, WITHDRAWN)
                 raise
         c.target.cli.tag(stack, TAG, Fingerprint(update, parts).to_tag())
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))))

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from shared.environment import Environment
 
 TAG = "fingerprint"
+WITHDRAWN = "withdrawn"
+"""In the place of a fingerprint: the update is in the state, and its release was taken back in the cloud.
+
+A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
+"""
 LOCK = Path("requirements.lock")
 PACKAGE_FUNCTION = "package"
 
@@ -97,6 +102,8 @@ class Fingerprints:
             return Judgement(Verdict.STALE, "its last update was cut off")
         if not newest.succeeded:
             return Judgement(Verdict.STALE, "its last update failed")
+        if self._backend.tags(stack).get(TAG) == WITHDRAWN:
+            return Judgement(Verdict.STALE, "its last release was taken back")
         known = self._known(stack)
         if known is None or known.update != update_id(newest.message):
             return Judgement(Verdict.STALE, "it was updated by hand since")

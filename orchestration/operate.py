@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import recovery, report, runs
 from orchestration.cli import Workspace
-from orchestration.driver import DRIVERS, Context
+from orchestration.driver import DRIVERS, Context, ReleaseCheck
 from orchestration.engines import Engines
 from orchestration.execute import Executor, Outcome, Status, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Judgement, Operation, Plan, Verdict, make
-from orchestration.smoke import SmokeTest
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph, Stack
@@ -46,9 +45,13 @@ def operate(
     stacks: Sequence[Stack],
     *,
     root: Path,
+    check: ReleaseCheck,
     force: bool = False,
 ) -> Result:
-    """Run one operation over some of an environment's stacks, whose programs are below `root`."""
+    """Run one operation over some of an environment's stacks, whose programs are below `root`.
+
+    `check` decides whether a release that one region has got may go on to the next.
+    """
     changing = operation in CHANGING
     with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
         workspace = Workspace(target.cli, target.backend, target.configuration)
@@ -59,7 +62,6 @@ def operate(
         plan = _plan(operation, graph, stacks, fingerprints, force=force)
         lines = report.Lines(plan)
         engines = Engines(target.cli, run, root / "projects", lines.progress)
-        check = SmokeTest(target, environment)
         driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
         executor = Executor(driver, lines)
         with on_signals(executor.interrupt):

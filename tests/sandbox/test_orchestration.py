@@ -1,0 +1,375 @@
+"""The orchestration with the real engine, over small programs that need no cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestration import engine
+from orchestration.backend import FileBackend
+from orchestration.cli import Cli
+from orchestration.execute import Status
+from orchestration.graph import Graph, Stack
+from orchestration.operate import operate
+from orchestration.plan import Operation, Verdict
+from orchestration.target import Target
+from sandbox.layout import Layout
+from sandbox.plugins.install import install
+from shared.contracts import LAYERS
+from shared.environment import Environment
+from shared.errors import Problem
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+GRAPH = Graph.of("payments")
+DATA = Stack("data", "payments")
+NETWORK_1, NETWORK_2 = Stack("network", "payments", "primary"), Stack("network", "payments", "secondary")
+COMPUTE_2 = Stack("compute", "payments", "secondary")
+PROJECT = """
+name: {layer}
+runtime: {{name: python, options: {{virtualenv: {virtualenv}}}}}
+"""
+PROGRAM = """
+import pulumi
+
+from projects.{layer}.part import value
+
+pulumi.ComponentResource("test:index:Thing", f"thing-{{value}}")
+pulumi.export("{field}", f"payments-{{value}}")
+"""
+READING = """
+from pathlib import Path
+
+import pulumi
+
+from shared.stacks import _previewed, _deployed
+
+read = (_previewed("data", "payments") or _deployed("data", "payments"))("table_name")
+pulumi.export("release", read.apply(lambda name: f"uses {name}"))
+"""
+
+
+class FakeCheck:
+    """A release check of one stack that says what it is told to say."""
+
+    def __init__(self, checked=None, problem=None):
+        self.checked, self.problem, self.calls = checked, problem, []
+
+    def covers(self, stack):
+        return stack == self.checked
+
+    def before(self, stack, *, verified):
+        self.calls.append(("before", verified))
+        return "what served"
+
+    def after(self, stack, before):
+        self.calls.append(("after", before))
+        if self.problem:
+            raise self.problem
+        return "serves"
+
+
+class House:
+    """A checkout with five small projects, an engine and a file backend."""
+
+    def __init__(self, root, executable):
+        self.root = root
+        layout = Layout(root)
+        for folder in (layout.bin, layout.pulumi_home, layout.backend, layout.run, root / "state"):
+            folder.mkdir(parents=True)
+        install(layout, executable)
+        (root / "requirements.lock").write_text("pulumi==1\n")
+        (root / "shared").symlink_to(CHECKOUT / "shared")
+        for layer in LAYERS:
+            self.write(f"projects/{layer}/Pulumi.yaml", PROJECT.format(layer=layer, virtualenv=sys.prefix))
+            self.write(f"projects/{layer}/part.py", "value = 1\n")
+            self.write(f"projects/{layer}/__main__.py", PROGRAM.format(layer=layer, field="some"))
+        configuration = root / "state" / "stack.yaml"
+        self.variables = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "AWS_"))},
+            "PATH": f"{layout.bin}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_HOME": str(layout.pulumi_home),
+            "PULUMI_BACKEND_URL": layout.backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "right",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_OPTION_CONFIG_FILE": str(configuration),
+            "PULUMI_DEBUG_COMMANDS": "true",
+            "PYTHONPATH": str(root),
+        }
+        self.target = Target(
+            name="test",
+            cli=Cli(layout.bin / "pulumi", self.variables),
+            backend=FileBackend(layout.backend),
+            state=root / "state",
+            configuration=configuration,
+            cloud="1.0",
+        )
+        self.environment = Environment.load("payments", CHECKOUT)
+
+    def write(self, path, text):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def run(self, operation=Operation.DEPLOY, stacks=(NETWORK_2, NETWORK_1, DATA), **options):
+        settings = {"target": self.target, "check": FakeCheck(), **options}
+        result = operate(
+            operation, environment=self.environment, graph=GRAPH, stacks=stacks, root=self.root, **settings
+        )
+        return {outcome.stack: outcome for outcome in result.outcomes}, result
+
+    def refreshed(self, stack):
+        """Whether the stack's newest update began with a refresh."""
+        history = sorted((self.root / f".sandbox/backend/.pulumi/history/{stack}").glob("*.history.json"))
+        return "pulumi.flag.refresh" in json.loads(history[-1].read_text())["environment"]
+
+    def judge(self, *stacks):
+        result = self.run(Operation.PREVIEW, stacks)[1]
+        return {step.stack: step.judgement for step in result.plan.steps}
+
+    def deploy(self, *stacks, **options):
+        return self.run(Operation.DEPLOY, stacks, **options)[0]
+
+
+@pytest.fixture(scope="session")
+def executable():
+    return engine.find().executable
+
+
+@pytest.fixture
+def house(tmp_path, executable):
+    return House(tmp_path / "house", executable)
+
+
+def statuses(outcomes):
+    return {outcome.status for outcome in outcomes.values()}
+
+
+def test_a_stack_is_deployed_skipped_forced_and_destroyed(house):
+    first = house.deploy(DATA)[DATA]
+    assert (first.status, first.changes) == (Status.CHANGED, {"create": 2})
+    assert house.deploy(DATA)[DATA].status is Status.FRESH
+    assert house.deploy(DATA, force=True)[DATA].status is Status.UNCHANGED
+    assert house.deploy(DATA)[DATA].status is Status.FRESH
+    assert [
+        path for path in house.root.rglob("Pulumi.*.yaml") if "projects" in path.parts and "init" not in path.parts
+    ] == []
+    gone = house.run(Operation.DESTROY, [DATA])[0][DATA]
+    assert (gone.status, gone.changes) == (Status.CHANGED, {"delete": 2})
+    assert house.target.backend.checkpoint(DATA) is None
+    assert house.run(Operation.DESTROY, [DATA])[0][DATA].message == "was not deployed"
+
+
+def test_a_failed_update_and_its_revert_both_run_again(house):
+    house.deploy(DATA)
+    house.write("projects/data/part.py", "value = 1 / 0\n")
+    failed = house.deploy(DATA)[DATA]
+    assert failed.status is Status.FAILED
+    assert failed.message == "ZeroDivisionError: division by zero"
+    house.write("projects/data/part.py", "value = 1\n")
+    assert house.deploy(DATA)[DATA].status is Status.UNCHANGED
+    assert house.deploy(DATA)[DATA].status is Status.FRESH
+
+
+def test_a_program_that_raises_after_a_change_and_its_revert_both_run_again(house):
+    house.deploy(DATA)
+    working = (house.root / "projects/data/__main__.py").read_text()
+    house.write("projects/data/__main__.py", working + "pulumi.ComponentResource('test:index:Thing', 'other')\n1 / 0\n")
+    assert house.deploy(DATA)[DATA].status is Status.FAILED
+    house.write("projects/data/__main__.py", working)
+    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+
+
+def test_an_update_by_hand_makes_a_stack_stale(house):
+    house.deploy(DATA)
+    by_hand = ["up", "--yes", "--skip-preview", "--stack", DATA.reference]
+    house.target.cli.call(*by_hand, folder=house.root / "projects/data")
+    judged = house.judge(DATA)[DATA]
+    assert (judged.verdict, judged.reason) == (Verdict.STALE, "it was updated by hand since")
+
+
+def test_another_life_of_the_cloud_makes_a_stack_stale_and_refreshes_it(house):
+    house.deploy(DATA)
+    house.target = replace(house.target, cloud="1.1")
+    judged = house.judge(DATA)[DATA]
+    assert (judged.verdict, judged.reason) == (Verdict.STALE, "it belongs to an earlier life of the cloud")
+    house.deploy(DATA)
+    assert house.refreshed(DATA)
+    assert house.deploy(DATA)[DATA].status is Status.FRESH
+
+
+def test_a_missing_upstream_stack_is_one_line(house):
+    outcome = house.deploy(COMPUTE_2)[COMPUTE_2]
+    assert outcome.status is Status.FAILED
+    assert outcome.message in {
+        f"{COMPUTE_2} reads {missing}, which is not deployed; run ./invoke deploy --layer {missing.layer}"
+        for missing in (DATA, NETWORK_2)
+    }
+    assert house.target.backend.checkpoint(COMPUTE_2) is None
+
+
+def test_a_wrong_passphrase_changes_nothing_and_the_right_one_works_afterwards(house):
+    house.deploy(DATA)
+    cli = Cli(house.target.cli.executable, {**house.variables, "PULUMI_CONFIG_PASSPHRASE": "wrong"})
+    outcomes = house.deploy(NETWORK_2, DATA, target=replace(house.target, cli=cli), force=True)
+    assert statuses(outcomes) == {Status.FAILED}
+    assert {o.message.partition(":")[0] for o in outcomes.values()} == {
+        "the passphrase is not the one that the stacks were made with"
+    }
+    assert house.target.backend.checkpoint(NETWORK_2) is None
+    assert house.deploy(DATA)[DATA].status is Status.FRESH
+    assert house.deploy(NETWORK_2)[NETWORK_2].status is Status.CHANGED
+
+
+def test_a_lost_configuration_file_comes_back_from_a_stack(house):
+    house.deploy(DATA)
+    salt = house.target.configuration.read_text()
+    house.target.configuration.unlink()
+    house.deploy(NETWORK_2)
+    assert house.target.configuration.read_text() == salt
+
+
+def test_previews_reach_across_layers_on_an_empty_backend(house):
+    house.write("projects/data/__main__.py", "import pulumi\npulumi.export('table_name', 'payments-x7k2')\n")
+    house.write("projects/compute/__main__.py", READING)
+    outcomes, result = house.run(Operation.PREVIEW, (NETWORK_2, DATA, COMPUTE_2))
+    assert statuses(outcomes) == {Status.CHANGED}
+    previewed = json.loads((result.folder / "previewed" / "compute.payments-secondary.json").read_text())
+    assert previewed["release"] == "uses payments-x7k2"
+    assert house.target.backend.checkpoint(DATA) is None
+    assert not house.target.configuration.exists()
+
+
+def test_changed_outputs_reach_the_stacks_that_read_them_and_no_others(house):
+    everything = (NETWORK_2, DATA, COMPUTE_2)
+    house.write("projects/data/__main__.py", PROGRAM.format(layer="data", field="table_name"))
+    house.write("projects/compute/__main__.py", READING)
+    house.deploy(*everything)
+    house.write("projects/data/part.py", "value = 1  # the same\n")
+    unchanged = house.deploy(*everything)
+    assert [unchanged[stack].status for stack in everything] == [Status.FRESH, Status.UNCHANGED, Status.FRESH]
+    house.write("projects/data/part.py", "value = 2\n")
+    changed = house.deploy(*everything)
+    assert changed[NETWORK_2].status is Status.FRESH
+    assert changed[COMPUTE_2].status in {Status.CHANGED, Status.UNCHANGED}
+    assert house.target.backend.checkpoint(COMPUTE_2).outputs["release"] == "uses payments-2"
+
+
+def test_a_release_that_does_not_serve_stops_before_the_primary_and_is_refreshed_next(house):
+    check = FakeCheck(NETWORK_2)
+    assert house.deploy(NETWORK_2, check=check)[NETWORK_2].message == "serves"
+    assert check.calls == [("before", False), ("after", "what served")]
+    house.write("projects/network/part.py", "value = 2\n")
+    broken = FakeCheck(NETWORK_2, Problem("GET /health answered 503"))
+    outcomes = house.deploy(NETWORK_2, NETWORK_1, check=broken)
+    assert broken.calls[0] == ("before", True)
+    assert (outcomes[NETWORK_2].status, outcomes[NETWORK_2].message) == (Status.FAILED, "GET /health answered 503")
+    assert outcomes[NETWORK_1].status is Status.SKIPPED
+    house.write("projects/network/part.py", "value = 1\n")
+    mended = FakeCheck(NETWORK_2)
+    assert house.deploy(NETWORK_2, check=mended)[NETWORK_2].status is not Status.FRESH
+    assert house.refreshed(NETWORK_2)
+    assert mended.calls == [("before", False), ("after", "what served")]
+
+
+def test_a_release_without_a_change_is_not_checked_again(house):
+    check = FakeCheck(NETWORK_2)
+    house.deploy(NETWORK_2, check=check)
+    house.deploy(NETWORK_2, check=check, force=True)
+    assert [call[0] for call in check.calls] == ["before", "after", "before"]
+
+
+SLOW = """
+import pathlib, time, pulumi
+pathlib.Path("begun").touch()
+time.sleep(60)
+pulumi.export("some", 1)
+"""
+ALONE = """
+import sys
+from pathlib import Path
+from orchestration.plan import Operation
+from tests.sandbox.test_orchestration import DATA, House, reopened
+outcomes, result = reopened(Path(sys.argv[1])).run(Operation.DEPLOY, [DATA])
+sys.exit(result.code)
+"""
+
+
+def reopened(root):
+    """The house at a root that another process has made."""
+    house = House.__new__(House)
+    house.__dict__.update(json.loads((root / "house.json").read_text()))
+    house.root = root
+    layout = Layout(root)
+    house.target = Target(
+        name="test",
+        cli=Cli(layout.bin / "pulumi", house.variables),
+        backend=FileBackend(layout.backend),
+        state=root / "state",
+        configuration=root / "state" / "stack.yaml",
+        cloud="1.0",
+    )
+    house.environment = Environment.load("payments", CHECKOUT)
+    return house
+
+
+@pytest.fixture
+def begun(house):
+    """A run in a process of its own, in the middle of a program."""
+    house.deploy(DATA)
+    house.write("projects/data/__main__.py", SLOW)
+    (house.root / "house.json").write_text(json.dumps({"variables": house.variables}))
+    process = subprocess.Popen(
+        [sys.executable, "-c", ALONE, str(house.root)], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True
+    )
+    begun = house.root / "projects/data/begun"
+    deadline = time.monotonic() + 20
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert begun.exists()
+    house.write("projects/data/__main__.py", PROGRAM.format(layer="data", field="some"))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def leftovers(house):
+    listed = subprocess.run(["ps", "-axww", "-o", "pid=,stat=,command="], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(house.root) in line and " Z" not in line]
+
+
+def test_ctrl_c_ends_the_engine_in_order(house, begun):
+    begun.send_signal(signal.SIGINT)
+    said = begun.communicate(timeout=20)[1]
+    assert begun.returncode == 130
+    assert "interrupted" in said
+    assert list(house.target.backend.locks(DATA)) == []
+    assert leftovers(house) == []
+    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+
+
+def test_a_killed_run_is_recovered_by_the_next(house, begun):
+    begun.kill()
+    begun.wait()
+    assert leftovers(house) != []  # the engine works on
+    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+    assert leftovers(house) == []
+    assert list(house.target.backend.locks(DATA)) == []
+
+
+def test_a_killed_run_with_killed_engines_is_recovered_by_the_next(house, begun):
+    begun.kill()
+    begun.wait()
+    for record in house.target.state.glob("runs/*/sessions/*"):
+        os.kill(int(record.read_text()), signal.SIGKILL)
+    assert [lock.pid for lock in house.target.backend.locks(DATA)] != []
+    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+    assert leftovers(house) == []
+    assert list(house.target.backend.locks(DATA)) == []
