@@ -98,6 +98,12 @@ class Wire:
         return effect()
 
 
+def client(table: PlainTable, wire: Wire, region: str = "us-east-1") -> Any:
+    """The region's low-level DynamoDB client."""
+    given: Any = table, wire
+    return DynamoDB(given[0], region, given[1])
+
+
 @dataclass
 class Bucket:
     """S3: objects with conditional writes; `versions` counts all writes of a key."""
@@ -166,7 +172,7 @@ class Region:
         settings = Settings("payments", "primary", self.name, "1", self.strong)
         numbers = itertools.count(1)
         world = World(
-            table=DynamoDB(self.table, self.name, self.wire),  # type: ignore[arg-type]
+            table=client(self.table, self.wire, self.name),
             table_name="payments",
             objects=self.bucket,
             bucket="audit",

@@ -1,0 +1,198 @@
+"""Packages: equal bytes for equal sources, all that a function needs and nothing else, within budgets."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from shared import packages
+from shared.errors import Problem
+
+FUNCTIONS = ("audit", "canary", "failover_control", "health", "payment")
+ENVIRONMENT = {
+    "ENVIRONMENT": "payments",
+    "ROLE": "primary",
+    "RELEASE": "r1",
+    "CONSISTENCY": "MRSC",
+    "TABLE_NAME": "table",
+    "AUDIT_BUCKET": "bucket",
+    "API_KEYS_SECRET_ARN": "secret",
+    "FAILOVER_NAME": "api.payments.example",
+    "STOP_PARAMETER": "/switch",
+    "PRIMARY_URL": "https://primary",
+    "TARGETS": "https://primary",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
+ZIPPED, UNZIPPED = 2_200_000, 9_000_000
+"""Bytes. AWS allows 250 MB; each one is read at a cold start."""
+IMPORT = 0.35
+"""Seconds, alone on a machine of two cores, with the package's bytecode; 0.13 when it was written."""
+
+
+def interpreters():
+    """This one, and Lambda's where the machine has it."""
+    found = [sys.executable]
+    lambdas_own = shutil.which("python3.13")
+    if lambdas_own and subprocess.run([lambdas_own, "-V"], capture_output=True, check=False).returncode == 0:
+        found.append(lambdas_own)
+    return found
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    root = tmp_path_factory.mktemp("task")
+    for function in FUNCTIONS:
+        with zipfile.ZipFile(packages.package(function)) as archive:
+            archive.extractall(root / function)
+    return root
+
+
+def run(interpreter, root, code):
+    """Run code as Lambda does: from the unpacked package, without anything that is installed."""
+    command = [interpreter, "-I", "-S", "-B", "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{code}"]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_functions_are_those_that_are_deployed():
+    assert packages.functions() == list(FUNCTIONS)
+
+
+def test_an_unknown_function_is_one_clear_line():
+    with pytest.raises(Problem) as caught:
+        packages.package("nothing")
+    assert str(caught.value) == (
+        "packages: there is no function 'nothing' in lambdas/; "
+        "there are: audit, canary, failover_control, health, payment"
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("interpreter", interpreters())
+def test_a_package_runs_alone(unpacked, function, interpreter):
+    out = run(
+        interpreter,
+        unpacked / function,
+        f"import json, lambdas.{function}.main as main, botocore\n"
+        "print(json.dumps([callable(main.handler), botocore.__file__, sorted(sys.modules)]))",
+    )
+    has_handler, sdk, modules = json.loads(out.splitlines()[-1])
+    assert has_handler
+    assert Path(sdk).is_relative_to(unpacked / function), "the bundled SDK, not the runtime's"
+    assert not {"boto3", "yaml", "pydantic", "pulumi", "sandbox", "shared"} & set(modules)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_sizes_keep_to_their_budget(function):
+    path = packages.package(function)
+    assert path.stat().st_size < ZIPPED
+    with zipfile.ZipFile(path) as archive:
+        assert sum(entry.file_size for entry in archive.infolist()) < UNZIPPED
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_imports_keep_to_their_budget(unpacked, function):
+    code = f"import time; t = time.perf_counter()\nimport lambdas.{function}.main\nprint(time.perf_counter() - t)"
+    assert min(float(run(sys.executable, unpacked / function, code).splitlines()[-1]) for _ in range(3)) < IMPORT
+
+
+def test_the_bytecode_is_used(unpacked, tmp_path):
+    """Bytecode is checked against nothing: an import still works when the source is none."""
+    root = shutil.copytree(unpacked / "health", tmp_path / "health")
+    for name in ("lambdas/health/health.py", "botocore/session.py"):
+        (root / name).write_text("not Python at all")
+    run(sys.executable, root, "import lambdas.health.main")
+
+
+def test_only_the_services_that_are_used_are_inside():
+    services = {function: packages.services(function) for function in FUNCTIONS}
+    assert services == {
+        "audit": ["dynamodb", "s3"],
+        "canary": ["secretsmanager"],
+        "failover_control": ["secretsmanager", "ssm"],
+        "health": ["dynamodb"],
+        "payment": ["dynamodb", "s3", "secretsmanager"],
+    }
+    with zipfile.ZipFile(packages.package("health")) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2} == {
+        "dynamodb"
+    }
+
+
+def test_only_what_a_function_imports_is_inside():
+    inside = {
+        function: {path.relative_to(packages.ROOT).as_posix() for path in packages.sources(function)}
+        for function in FUNCTIONS
+    }
+    assert not any("/payment/" in name or "/audit/" in name for name in inside["health"])
+    assert "lambdas/domain/sweep.py" in inside["audit"]
+    assert "lambdas/payment/api.py" not in inside["audit"]
+    assert all("lambdas/__init__.py" in names for names in inside.values())
+
+
+def build(root, seed):
+    """Packages' digests from another process, with another hash seed, in another checkout."""
+    code = (
+        "import hashlib; from shared import packages\n"
+        "for name in packages.functions():\n"
+        "    path = packages.package(name)\n"
+        "    print(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    root = tmp_path / "checkout"
+    for folder in ("lambdas", "shared"):
+        shutil.copytree(packages.ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+def test_equal_sources_give_equal_bytes(checkout):
+    first = build(checkout, "1")
+    assert first.count("\n") == len(FUNCTIONS)
+    shutil.rmtree(checkout / ".build")
+    for path in checkout.rglob("*.py"):
+        os.utime(path, (0, 0))
+    assert build(checkout, "2") == first
+    assert [packages.package(name).name for name in FUNCTIONS] == [line.split()[1] for line in first.splitlines()]
+
+
+def test_a_change_changes_only_the_packages_that_have_it(checkout):
+    before = build(checkout, "0").splitlines()
+    (checkout / "lambdas/payment/api.py").open("a").write("# changed\n")
+    (checkout / "lambdas/openapi.yaml").open("a").write("# no function reads it\n")
+    after = build(checkout, "0").splitlines()
+    assert [old.split()[0] for old, new in zip(before, after, strict=True) if old != new] == ["payment"]
+
+
+def test_an_unchanged_package_is_not_built_again():
+    path = packages.package("health")
+    written = path.stat().st_mtime_ns
+    assert packages.package("health") == path
+    assert path.stat().st_mtime_ns == written
+
+
+def test_nothing_of_this_machine_is_inside():
+    with zipfile.ZipFile(packages.package("payment")) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert archive.namelist() == sorted(archive.namelist())
+        place = str(packages.ROOT).encode()
+        assert not any(place in archive.read(name) for name in archive.namelist())

@@ -1,0 +1,263 @@
+"""The store's calls: each write conditional, each read strong, and nothing but what has changed."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
+
+from lambdas.adapters.items import SHARDS, from_item, shard, to_item
+from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry
+from lambdas.adapters.store import DynamoPayments
+from lambdas.domain.errors import Lost, Throttled, Unavailable
+from lambdas.domain.instruction import Instruction
+from lambdas.domain.money import Money
+from lambdas.domain.payment import LEASE, Response, opened
+from lambdas.domain.ports import Approved
+from tests.doubles.payments import START, ManualClock, PlainTable, Wire, client, refused, timed_out
+
+
+class Recorder:
+    """Notes each call's arguments."""
+
+    def __init__(self, table):
+        self.table = table
+        self.calls = []
+
+    def __getattr__(self, operation):
+        def call(**arguments):
+            self.calls.append((operation, arguments))
+            return getattr(self.table, operation)(**arguments)
+
+        return call
+
+
+@pytest.fixture
+def world():
+    table, wire, clock = PlainTable(), Wire(), ManualClock()
+    recorder = Recorder(client(table, wire))
+    return DynamoPayments(recorder, "payments", Retry(clock)), recorder, wire, table
+
+
+def payment(key="k"):
+    return opened(
+        Instruction("storefront", key, Money(100, "USD"), "test-1"), region="us-east-1", holder="a", now=START
+    )
+
+
+def test_a_read_is_strongly_consistent(world):
+    store, recorder, _, _ = world
+    assert store.get("pay_x") is None
+    assert recorder.calls == [
+        (
+            "get_item",
+            {
+                "TableName": "payments",
+                "Key": {"pk": {"S": "pay_x"}, "sk": {"S": "payment"}},
+                "ConsistentRead": True,
+            },
+        )
+    ]
+
+
+def test_what_is_written_is_read(world):
+    store, _, _, _ = world
+    store.create(payment())
+    assert store.get(payment().id) == payment()
+
+
+def test_creating_twice_loses_and_tells_the_first(world):
+    store, recorder, _, _ = world
+    store.create(payment())
+    other = opened(Instruction("storefront", "k", Money(5, "EUR"), "b"), region="us-east-2", holder="b", now=START)
+    with pytest.raises(Lost) as caught:
+        store.create(other)
+    assert caught.value.current == payment()
+    assert recorder.calls[0][1]["ConditionExpression"] == "attribute_not_exists(pk)"
+    assert recorder.calls[0][1]["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+    assert [name for name, _ in recorder.calls] == ["put_item", "put_item"], "no read is needed"
+
+
+def test_creating_the_very_same_again_is_the_repetition_of_a_lost_answer(world):
+    store, _, wire, _ = world
+    wire.fail("PutItem", timed_out(), applied=True)
+    store.create(payment())
+    assert wire.calls == ["PutItem", "PutItem"]
+
+
+def test_a_move_names_only_what_changes(world):
+    store, recorder, _, _ = world
+    store.create(payment())
+    new = payment().settled(Approved("ch_1"), START + 5).answering(Response(201, "{}"))
+    store.replace(payment(), new)
+    arguments = recorder.calls[1][1]
+    assert arguments["Key"] == {"pk": {"S": payment().id}, "sk": {"S": "payment"}}
+    assert arguments["ConditionExpression"] == "#version = :seen_version AND #status = :seen_status"
+    assert arguments["ExpressionAttributeValues"][":seen_version"] == {"N": "1"}
+    assert arguments["ExpressionAttributeValues"][":seen_status"] == {"S": "AUTHORIZING"}
+    names = set(arguments["ExpressionAttributeNames"].values())
+    assert names.isdisjoint({"pk", "sk", "client", "fingerprint", "minor_units", "currency", "customer", "created"})
+    assert arguments["UpdateExpression"].endswith(" REMOVE #lease_holder, #lease_until")
+    assert store.get(new.id) == new
+
+
+def test_a_move_without_removals_says_nothing_of_them(world):
+    store, recorder, _, _ = world
+    store.create(payment())
+    store.replace(payment(), payment().leased("b", START + LEASE))
+    assert "REMOVE" not in recorder.calls[1][1]["UpdateExpression"]
+
+
+def test_a_move_keeps_what_a_newer_version_has_added(world):
+    store, _, _, table = world
+    store.create(payment())
+    table.items[payment().id, "payment"]["added"] = {"S": "kept"}
+    store.replace(payment(), payment().unanswered(START))
+    assert table.items[payment().id, "payment"]["added"] == {"S": "kept"}
+
+
+@pytest.mark.parametrize("stale", ["version", "status"])
+def test_a_move_from_what_is_no_longer_there_loses(world, stale):
+    store, _, _, table = world
+    store.create(payment())
+    table.items[payment().id, "payment"][stale] = {"N": "2"} if stale == "version" else {"S": "UNKNOWN"}
+    before = dict(table.items[payment().id, "payment"])
+    with pytest.raises(Lost) as caught:
+        store.replace(payment(), payment().unanswered(START))
+    assert caught.value.current == from_item(before)
+    assert table.items[payment().id, "payment"] == before
+
+
+def test_a_move_of_what_is_gone_creates_nothing(world):
+    store, _, _, table = world
+    with pytest.raises(Lost) as caught:
+        store.replace(payment(), payment().unanswered(START))
+    assert caught.value.current is None
+    assert table.items == {}
+
+
+def test_a_delete_is_conditional(world):
+    store, recorder, _, table = world
+    store.create(payment())
+    with pytest.raises(Lost):
+        store.delete(payment().unanswered(START))
+    store.delete(payment())
+    assert table.items == {}
+    store.delete(payment())  # the repetition of a lost answer
+    assert recorder.calls[1][1]["ConditionExpression"] == "#version = :seen_version"
+
+
+def test_the_index_is_asked_shard_by_shard_for_what_is_due(world):
+    store, recorder, _, _ = world
+    payments = [payment(f"k{number}") for number in range(40)]
+    for number, one in enumerate(payments):
+        store.create(one.unanswered(START - number))
+    recorder.calls.clear()
+    due = store.due(START + 4_999, 100)
+    assert due == [one.id for one in reversed(payments[1:])]
+    assert [arguments["ExpressionAttributeValues"][":shard"]["S"] for _, arguments in recorder.calls] == list(SHARDS)
+    assert {arguments["IndexName"] for _, arguments in recorder.calls} == {"unfinished"}
+    assert {arguments["Limit"] for _, arguments in recorder.calls} == {100}
+    assert store.due(START + 5_000, 3) == due[:3]
+    assert store.due(START + 5_000, 100) == [one.id for one in reversed(payments)]
+
+
+def test_payments_spread_over_the_shards():
+    assert {shard(payment(f"k{number}").id) for number in range(200)} == set(SHARDS)
+    assert shard("pay_k7qapwxonm4ln4qhqmkdtldkhs") == "payment-7", "it is in the table already"
+
+
+def test_an_item_has_this_shape():
+    """It is in the table already: a change here is a migration."""
+    item = to_item(payment().settled(Approved("ch_1"), START + 5).answering(Response(201, "{}")))
+    assert item == {
+        "pk": {"S": payment().id},
+        "sk": {"S": "payment"},
+        "client": {"S": "storefront"},
+        "fingerprint": {"S": payment().fingerprint},
+        "minor_units": {"N": "100"},
+        "currency": {"S": "USD"},
+        "customer": {"S": "test-1"},
+        "region": {"S": "us-east-1"},
+        "created": {"N": str(START)},
+        "updated": {"N": str(START + 5)},
+        "status": {"S": "CAPTURED"},
+        "version": {"N": "2"},
+        "attempts": {"N": "0"},
+        "reference": {"S": "ch_1"},
+        "response_status": {"N": "201"},
+        "response_body": {"S": "{}"},
+        "unfinished": {"S": shard(payment().id)},
+        "due": {"N": str(START + 30_005)},
+        "steps": {
+            "L": [{"S": f"AUTHORIZING {START}"}, {"S": f"AUTHORIZED {START + 5}"}, {"S": f"CAPTURED {START + 5}"}]
+        },
+        "audit_pending": {"BOOL": True},
+    }
+    assert to_item(payment())["lease_holder"] == {"S": "a"}
+    assert to_item(payment())["lease_until"] == {"N": str(START + LEASE)}
+    assert "retry_at" not in to_item(payment())
+    assert to_item(payment().unanswered(START))["retry_at"] == {"N": str(START + 5_000)}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refused("ReplicatedWriteConflictException"), Unavailable),
+        (refused("InternalServerError", 500), Unavailable),
+        (refused("SomethingNew", 503), Unavailable),
+        (timed_out(), Unavailable),
+        (ConnectTimeoutError(endpoint_url="x"), Unavailable),
+        (refused("ThrottlingException"), Throttled),
+        (refused("ProvisionedThroughputExceededException"), Throttled),
+    ],
+)
+def test_what_may_pass_is_repeated_then_told_in_the_domains_words(world, error, expected):
+    store, _, wire, _ = world
+    wire.fail("GetItem", error, times=ATTEMPTS - 1)
+    assert store.get("pay_x") is None
+    wire.fail("GetItem", error, times=ATTEMPTS)
+    with pytest.raises(Unavailable) as caught:
+        store.get("pay_x")
+    assert type(caught.value) is expected
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error", [refused("ValidationException"), refused("AccessDeniedException"), ParamValidationError(report="x")]
+)
+def test_our_own_mistakes_are_not_repeated(world, error):
+    store, _, wire, _ = world
+    wire.fail("GetItem", error)
+    with pytest.raises(type(error)):
+        store.get("pay_x")
+    wire.fail("PutItem", error)
+    with pytest.raises((ClientError, ParamValidationError)):
+        store.create(payment())
+    assert wire.calls == ["GetItem", "PutItem"]
+
+
+def test_no_attempt_starts_after_the_budget():
+    clock, calls = ManualClock(), []
+
+    def slow(**_):
+        calls.append(clock.now())
+        clock.time += 2_000
+        raise timed_out()
+
+    with pytest.raises(Unavailable, match="ReadTimeoutError"):
+        Retry(clock)(slow)
+    assert calls == [START, START + 2_025]
+    assert calls[-1] - START <= BUDGET
+
+
+def test_the_budget_is_used_to_its_end():
+    clock, calls = ManualClock(), []
+
+    def slow(**_):
+        calls.append(clock.now())
+        clock.time += BUDGET - 25
+        raise timed_out()
+
+    with pytest.raises(Unavailable):
+        Retry(clock)(slow)
+    assert calls == [START, START + BUDGET]
