@@ -171,7 +171,11 @@ def _sdk_data(used: Iterable[str]) -> Iterator[tuple[str, bytes]]:
 
 def _without_prose(model: Any) -> Any:
     if isinstance(model, dict):
-        return {name: _without_prose(value) for name, value in model.items() if name != "documentation"}
+        # Emptied, not left out: botocore reads some of these without a default (S3's client context parameters).
+        return {
+            name: "" if name == "documentation" and isinstance(value, str) else _without_prose(value)
+            for name, value in model.items()
+        }
     if isinstance(model, list):
         return [_without_prose(value) for value in model]
     return model
