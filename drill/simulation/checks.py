@@ -39,7 +39,10 @@ def check(world: World) -> list[Finding]:
     answers: dict[str, list[Operation]] = defaultdict(list)
     for operation in world.history.operations:
         answers[operation.payment_id].append(operation)
-    findings += (Finding("stuck", name, "unfinished after the faults have ended") for name in world.unfinished())
+    findings += (
+        Finding("stuck", name, "unfinished after the faults have ended")
+        for name in sorted({*world.stuck, *world.unfinished()})
+    )
     charges = _charges(world)
     for payment_id, operations in answers.items():
         for region in world.survivors:

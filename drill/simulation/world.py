@@ -89,8 +89,9 @@ class World:
         self.doomed: str | None = None
         self.gone: str | None = None
         """MREC: the region that never came back."""
+        # When everything had the time to be finished, before clients asked for the last time:
+        self.stuck: list[str] = []
         self.known: dict[str, dict[Key, Item]] = {}
-        """Each surviving region's table when everything was finished, before clients asked for the last time."""
         self.sweeping = True
 
     @property
@@ -109,6 +110,7 @@ class World:
             scheduler.run(EPOCH + TROUBLE)
             self._calm_down()
             self._until_finished(EPOCH + TROUBLE + CALM)
+            self.stuck = self.unfinished()
             self.known = {region.name: self.table.truth(region.name) for region in self.survivors}
             self.history.is_ending = True
             self._ask_again("last")

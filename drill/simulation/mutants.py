@@ -1,0 +1,221 @@
+"""The code broken on purpose: each of these mistakes the simulation must find.
+
+Every mutant exchanges one function of `lambdas/` for one that makes a mistake which has been made in real payment
+systems. A mutant that is not found within `BOUND` seeds is a hole in the simulation.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from lambdas.adapters.items import from_item, key, to_item
+from lambdas.adapters.store import DynamoPayments
+from lambdas.domain import audit, service
+from lambdas.domain.errors import InProgress, Lost, NoAnswer, Unavailable
+from lambdas.domain.payment import Payment, Status, opened
+from lambdas.domain.ports import Approved, Declined, Outcome
+from lambdas.domain.service import Paid, Payments
+from lambdas.domain.sweep import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lambdas.domain.instruction import Instruction
+
+BOUND: Final = 1_000
+"""Seeds within which each mutant must be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A mistake: `owner.function` is exchanged for `broken`."""
+
+    name: str
+    mistake: str
+    owner: type
+    function: str
+    broken: Any
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Make the mistake, within this block."""
+        right = self.owner.__dict__[self.function]
+        setattr(self.owner, self.function, self.broken)
+        try:
+            yield
+        finally:
+            setattr(self.owner, self.function, right)
+
+
+MUTANTS: Final[dict[str, Mutant]] = {}
+
+
+def _mutant(name: str, mistake: str, owner: type, function: str) -> Callable[[Any], Any]:
+    def register(broken: Any) -> Any:
+        MUTANTS[name] = Mutant(name, mistake, owner, function, broken)
+        return broken
+
+    return register
+
+
+_write = DynamoPayments._write  # noqa: SLF001 - a mutant changes what is inside
+_work = Payments._work  # noqa: SLF001
+_outcome = Payments._outcome  # noqa: SLF001
+_again = Payments._again  # noqa: SLF001
+_due: Any = Payment.__dict__["due"]
+
+
+@_mutant("create-unconditional", "a second create overwrites the first", DynamoPayments, "create")
+def _create_unconditional(self: DynamoPayments, payment: Payment) -> None:
+    self.retry(self.table.put_item, TableName=self.name, Item=to_item(payment))
+
+
+@_mutant("replace-without-version", "a write is conditional on the status only", DynamoPayments, "_write")
+def _replace_without_version(self: DynamoPayments, wanted: Payment | None, operation: Any, **arguments: Any) -> None:
+    if "UpdateExpression" in arguments:
+        values = dict(arguments["ExpressionAttributeValues"])
+        del values[":seen_version"]
+        arguments |= {"ConditionExpression": "#status = :seen_status", "ExpressionAttributeValues": values}
+    _write(self, wanted, operation, **arguments)
+
+
+@_mutant("lost-write-taken-for-won", "a failed condition counts as written", DynamoPayments, "_write")
+def _lost_taken_for_won(self: DynamoPayments, wanted: Payment | None, operation: Any, **arguments: Any) -> None:
+    creating = "Item" in arguments
+    try:
+        _write(self, wanted, operation, **arguments)
+    except Lost:
+        if creating:
+            raise
+
+
+@_mutant("whole-item-written", "an update writes all of the item as this release knows it", DynamoPayments, "replace")
+def _whole_item_written(self: DynamoPayments, seen: Payment, new: Payment) -> None:
+    _write(
+        self,
+        new,
+        self.table.put_item,
+        Item=to_item(new),
+        ConditionExpression="#version = :seen_version",
+        ExpressionAttributeNames={"#version": "version"},
+        ExpressionAttributeValues={":seen_version": {"N": str(seen.version)}},
+    )
+
+
+@_mutant("stale-read", "a payment is read without ConsistentRead", DynamoPayments, "get")
+def _stale_read(self: DynamoPayments, payment_id: str) -> Payment | None:
+    answer = self.retry(self.table.get_item, TableName=self.name, Key=key(payment_id))
+    return from_item(answer["Item"]) if "Item" in answer else None
+
+
+@_mutant("lease-ignored", "whoever comes works on the payment, leased or not", Payment, "is_leased")
+def _lease_ignored(_: Payment, __: int) -> bool:
+    return False
+
+
+@_mutant("charge-before-create", "the charge is made before the payment is in the table", Payments, "pay")
+def _charge_before_create(self: Payments, instruction: Instruction) -> Paid:
+    now = self.clock.now()
+    payment = opened(instruction, region=self.region, holder=self.token(), now=now)
+    try:
+        outcome = self.processor(payment.client).charge(payment.id, payment.money, payment.customer)
+    except NoAnswer as error:
+        raise Unavailable(str(error)) from error
+    settled = payment.settled(outcome, now)
+    settled = replace(settled.answering(self.render(settled)), version=1)
+    try:
+        self.store.create(settled)
+    except Lost as lost:
+        return _again(self, instruction, lost.current)
+    return Paid(settled, replayed=False)
+
+
+@_mutant("taken-over-without-asking", "an expired lease is charged again at once", Payments, "_outcome")
+def _taken_over_without_asking(self: Payments, payment: Payment, *, ask_first: bool) -> Outcome:
+    return _outcome(self, payment, ask_first=ask_first and payment.attempts > 0)
+
+
+@_mutant("unknown-charged-again", "an unknown outcome is charged again without asking", Payments, "_outcome")
+def _unknown_charged_again(self: Payments, payment: Payment, *, ask_first: bool) -> Outcome:
+    return _outcome(self, payment, ask_first=ask_first and payment.attempts == 0)
+
+
+@_mutant("silence-is-refusal", "a processor that does not answer has declined", Payments, "_outcome")
+def _silence_is_refusal(self: Payments, payment: Payment, *, ask_first: bool) -> Outcome:
+    try:
+        return _outcome(self, payment, ask_first=ask_first)
+    except NoAnswer:
+        return Declined("no_answer")
+
+
+@_mutant("answered-before-commit", "the client is told the outcome, committed or not", Payments, "_work")
+def _answered_before_commit(self: Payments, mine: Payment, *, ask_first: bool) -> Paid:
+    try:
+        return _work(self, mine, ask_first=ask_first)
+    except Unavailable:
+        settled = mine.settled(Approved("ch_0"), self.clock.now())
+        return Paid(settled.answering(self.render(settled)), replayed=False)
+
+
+@_mutant("audit-before-commit", "the record is written before the outcome is committed", Payments, "_work")
+def _audit_before_commit(self: Payments, mine: Payment, *, ask_first: bool) -> Paid:
+    try:
+        outcome = _outcome(self, mine, ask_first=ask_first)
+    except NoAnswer:
+        new = mine.unanswered(self.clock.now())
+    else:
+        settled = mine.settled(outcome, self.clock.now())
+        new = settled.answering(self.render(settled))
+        self.audits.write(audit.key(new), audit.record(new))
+    try:
+        self.store.replace(mine, new)
+    except Lost as lost:
+        if lost.current is None or not lost.current.is_final:
+            raise InProgress(service.RETRY_SOON) from lost
+        return Paid(lost.current, replayed=True)
+    return Paid(new, replayed=False)
+
+
+@_mutant("audit-cleared-first", "the record is ticked off before it is written", Payments, "audit")
+def _audit_cleared_first(self: Payments, payment: Payment) -> None:
+    self.store.replace(payment, payment.audited(self.clock.now()))
+    self.audits.write(audit.key(payment), audit.record(payment))
+
+
+@_mutant("answer-rebuilt", "a replay is worded anew by the release that answers it", Payments, "_again")
+def _answer_rebuilt(self: Payments, instruction: Instruction, current: Payment | None) -> Paid:
+    paid = _again(self, instruction, current)
+    return replace(paid, payment=replace(paid.payment, response=None))
+
+
+@_mutant("payload-not-compared", "a key used for another payload replays the first payment", Payments, "_again")
+def _payload_not_compared(self: Payments, instruction: Instruction, current: Payment | None) -> Paid:
+    if current is not None and current.is_final:
+        return Paid(current, replayed=True)
+    return _again(self, instruction, current)
+
+
+@_mutant("swept-without-claim", "a sweep audits and resolves what it has not claimed", Sweep, "_work")
+def _swept_without_claim(self: Sweep, payment: Payment) -> str:
+    now = self.payments.clock.now()
+    if payment.due is None or payment.due > now:
+        return "waiting"
+    if payment.audit_pending:
+        self.payments.audit(payment)
+        return "audited"
+    if not payment.is_final:
+        _work(self.payments, payment.leased(self.payments.token(), now), ask_first=True)
+        return "resolved"
+    return "waiting"
+
+
+def _unknown_forgotten(self: Payment) -> int | None:
+    due: int | None = _due.fget(self)
+    return None if self.status is Status.UNKNOWN else due
+
+
+_mutant("unknown-forgotten", "an unknown outcome waits for its client for ever", Payment, "due")(
+    property(_unknown_forgotten)
+)
