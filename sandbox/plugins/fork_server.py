@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import gc
 import importlib
 import importlib.util
@@ -21,7 +22,6 @@ import select
 import signal
 import socket
 import sys
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; a program reports by its socket
     libraries = _Libraries()
     libraries.load("pulumi", "grpc", "asyncio")
-    waiting = [module for directory in sys.argv[2:] for module in named_libraries(Path(directory))]
+    waiting = [module for directory in sys.argv[2:] for module in libraries.named_by(Path(directory))]
     while True:
         idle = not waiting
         if not select.select([control], [], [], None if idle else 0)[0]:
@@ -47,7 +47,7 @@ def main() -> None:
         directory, descriptors, *_ = socket.recv_fds(control, LARGEST_MESSAGE, 3)
         if not directory:
             return
-        libraries.load(*named_libraries(Path(os.fsdecode(directory))))
+        libraries.load(*libraries.named_by(Path(os.fsdecode(directory))))
         if os.fork() == 0:
             control.close()
             _become_program(descriptors)
@@ -70,46 +70,73 @@ class _Libraries:
 
     def __init__(self) -> None:
         self._tried: set[str] = set()
-        self._site_packages = Path(sysconfig.get_path("purelib"))
+        self._sources: dict[Path, tuple[int, tuple[str, ...]]] = {}
 
     def load(self, *names: str) -> None:
-        """Import those that are installed; one that fails to import is left for the program to report."""
+        """Import these; one that fails to import is left for the program to report."""
         missing = [name for name in names if name not in self._tried]
         self._tried.update(missing)
         for name in missing:
-            if self._is_installed(name.partition(".")[0]):
-                with contextlib.suppress(Exception):
-                    # dir(): the SDK's service modules are lazy, and load at the first look at their attributes.
-                    dir(importlib.import_module(name))
+            with contextlib.suppress(Exception):
+                # The SDK's service modules are lazy: they load when they are first asked for something.
+                getattr(importlib.import_module(name), "loaded", None)
         if missing:
             gc.freeze()  # keeps the collector from touching, and so copying, pages that programs share
 
-    def _is_installed(self, package: str) -> bool:
-        """Whether it is a library, as opposed to the checkout's own code."""
+    def named_by(self, directory: Path) -> list[str]:
+        """The libraries that a program's sources name, and those of the checkout's other sources that they import."""
+        found: dict[str, None] = {}
+        waiting = sorted(directory.rglob("*.py"))
+        seen = set(waiting)
+        while waiting:
+            for name in self._named_in(waiting.pop()):
+                if is_library(name.partition(".")[0]):
+                    found[name] = None
+                elif (source := local_source(name)) and source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+        return list(found)
+
+    def _named_in(self, source: Path) -> tuple[str, ...]:
         try:
-            spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError):
-            return False
-        if spec is None:
-            return False
-        return package in sys.stdlib_module_names or (
-            spec.origin is not None and Path(spec.origin).is_relative_to(self._site_packages)
-        )
+            changed = source.stat().st_mtime_ns
+            known, names = self._sources.get(source, (0, ()))
+            if known != changed:
+                names = tuple(dict.fromkeys(names_in(ast.parse(source.read_bytes()))))
+                self._sources[source] = changed, names
+        except (OSError, SyntaxError, ValueError):
+            return ()  # the program will say it better
+        return names
 
 
-def named_libraries(directory: Path) -> list[str]:
-    """The modules that a directory's sources import, and `package.attribute` for each attribute of an alias they use.
+@functools.cache
+def is_library(package: str) -> bool:
+    """Whether it is installed, as opposed to the checkout's own code. Imports nothing."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return False
+    installed = {"site-packages", "dist-packages"}
+    return package in sys.stdlib_module_names or bool(
+        spec and spec.origin and installed.intersection(Path(spec.origin).parts)
+    )
+
+
+def local_source(module: str) -> Path | None:
+    """The file of a module of the checkout's own."""
+    for folder in sys.path:
+        path = Path(folder, *module.split("."))
+        for source in (path.with_suffix(".py"), path / "__init__.py"):
+            if source.is_file():
+                return source
+    return None
+
+
+def names_in(tree: ast.Module) -> Iterator[str]:
+    """The modules that a source imports, and `module.attribute` for each attribute of one that it uses.
 
     `import pulumi_aws as aws` and `aws.ec2.Vpc(...)` name `pulumi_aws` and `pulumi_aws.ec2`.
     """
-    found: dict[str, None] = {}
-    for source in sorted(directory.rglob("*.py")):
-        with contextlib.suppress(OSError, SyntaxError, ValueError):
-            found.update(dict.fromkeys(_named_in(ast.parse(source.read_bytes()))))
-    return list(found)
-
-
-def _named_in(tree: ast.Module) -> Iterator[str]:
     nodes = list(ast.walk(tree))
     aliases: dict[str, str] = {}
     for node in nodes:
