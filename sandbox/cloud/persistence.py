@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.3
+PAUSE = 0.2
 """Seconds between a change and saving it, and between two savings: the changes of a deployment come in hundreds."""
 SAVED_WITHIN = 20
 """Seconds after which a process that saves the state is given up."""
@@ -181,7 +181,6 @@ class Persistence:
             signal.alarm(SAVED_WITHIN)
             os.closerange(3, writing)  # a client must see its connection end when the original closes it
             os.closerange(writing + 1, 1 << 16)
-            os.nice(5)
             gc.disable()
             state.save(self._state_file, header, self._blobs)
             said = "ok"

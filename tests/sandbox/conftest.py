@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SESSION = boto3.Session(**{name.lower(): value for name, value in environment.CREDENTIALS.items()})
+"""One for all clients: it keeps the services' models, which take longest to load."""
+
+
 @dataclass(frozen=True, eq=False)
 class RunningCloud:
     """A sandbox whose cloud runs, and clients for it."""
@@ -30,15 +34,12 @@ class RunningCloud:
     @functools.cache  # noqa: B019 - it lives as long as the test session
     def client(self, service: str, region: str = "us-east-1", **settings: Any) -> Any:
         """A boto3 client of the account's administrator; `settings` go into its `Config`."""
-        return self.session().client(
+        return SESSION.client(
             service,
             region_name=region,
             endpoint_url=self.endpoint,
             config=Config(**({"retries": {"total_max_attempts": 1}} | settings)),
         )
-
-    def session(self, credentials: dict[str, str] = environment.CREDENTIALS) -> boto3.Session:
-        return boto3.Session(**{name.lower(): value for name, value in credentials.items()})
 
 
 def running(sandbox: Sandbox) -> RunningCloud:
