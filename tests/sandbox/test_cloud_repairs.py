@@ -7,6 +7,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -273,3 +274,33 @@ def test_unknown_service_is_refused_at_once(cloud: RunningCloud) -> None:
     with pytest.raises(ClientError, match="400"):
         cloud.client("fis").list_experiments()
     assert time.perf_counter() - began < 1
+
+
+def test_loopback_counts_as_secure_transport(cloud: RunningCloud) -> None:
+    name = f"writer-{uuid.uuid4().hex[:8]}"
+    iam, s3 = cloud.client("iam", "us-east-1"), cloud.client("s3", "us-east-1")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
+    write = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{name}/*"}
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=_policy(write))
+    s3.create_bucket(Bucket=name)
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    everybody = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{name}/*"}
+    s3.put_bucket_policy(Bucket=name, Policy=_policy(everybody | {"Condition": plain}))
+
+    session = cloud.client("sts", "us-east-1").assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+    writer = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=cloud.endpoint,
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    writer.put_object(Bucket=name, Key="record", Body=b"kept")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        writer.get_object(Bucket=name, Key="record")
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

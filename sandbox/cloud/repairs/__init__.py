@@ -16,6 +16,7 @@ from sandbox.cloud.repairs import (
     secrets,
     security_groups,
     sqs,
+    transport,
 )
 
 REPAIRS = (
@@ -35,6 +36,7 @@ REPAIRS = (
     secrets.end_of_replication,
     security_groups.prefix_lists,
     sqs.queue_urls,
+    transport.loopback_is_private,
 )
 
 
