@@ -232,7 +232,7 @@ class Set(List):
     """Values whose order means nothing."""
 
     def _normal(self, value: Any) -> Any:
-        return sorted((self.of.normal(each) for each in value), key=repr)
+        return sorted((self.of.normal(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True))
 
     def differences(self, path: str, old: Any, new: Any, *, replaces: bool = False) -> Iterator[Difference]:
         yield from Property.differences(self, path, old, new, replaces=replaces)
@@ -250,7 +250,8 @@ class Map(Property):
         return {key: self.of.coerce(each, member_path(path, key)) for key, each in value.items()}
 
     def _normal(self, value: Any) -> Any:
-        return {key: self.of.normal(each) for key, each in value.items()}
+        normal = {key: self.of.normal(each) for key, each in value.items()}
+        return {key: each for key, each in normal.items() if each is not None} or None
 
     def differences(self, path: str, old: Any, new: Any, *, replaces: bool = False) -> Iterator[Difference]:
         if self.same(old, new):

@@ -101,7 +101,7 @@ def secret(engine: Engine) -> Example:
 def secret_version(engine: Engine) -> Example:
     secret = engine.make("aws:secretsmanager/secret:Secret", recoveryWindowInDays=0)
     return Example(
-        {"secretId": secret.id, "secretString": "s3cret", "versionStages": ["AWSCURRENT"]},
+        {"secretId": secret.id, "secretString": "s3cret", "versionStages": ["FIRST", "AWSCURRENT"]},
         replace={"secretString": "other"},
         outlives=True,
     )
