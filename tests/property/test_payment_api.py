@@ -116,7 +116,7 @@ class PaymentApi(RuleBasedStateMachine):
         operation=st.sampled_from(CALLS),
         applied=st.booleans(),
     )
-    def die(self, region, client, key, payload, operation, applied):
+    def die(self, region, client, key, payload, operation, applied):  # noqa: PLR0917 - hypothesis calls it
         """A request whose environment dies around a call of the table."""
         at = self.regions[region]
         at.wire.planned.clear()
@@ -158,8 +158,8 @@ class PaymentApi(RuleBasedStateMachine):
         for client, key in self.outcomes:
             assert self.item(client, key) is not None, "a payment that a client was told of is gone"
         charges = {pk.partition("#")[2]: item for (pk, sk), item in self.primary.table.items.items() if sk == "charge"}
-        for payment_id, item in self.primary.payments().items():
-            status, charge = item["status"]["S"], charges.get(payment_id)
+        for name, item in self.primary.payments().items():
+            status, charge = item["status"]["S"], charges.get(name)
             if status == "CAPTURED":
                 assert charge is not None, "paid without a charge"
                 assert charge["outcome"]["S"] == "approved"
@@ -179,10 +179,10 @@ class PaymentApi(RuleBasedStateMachine):
             self.primary.clock.time += 10 * 60_000
             self.secondary.sweep()
         records = self.primary.bucket.objects | self.secondary.bucket.objects
-        for payment_id, item in self.primary.payments().items():
+        for name, item in self.primary.payments().items():
             assert item["status"]["S"] in {"CAPTURED", "DECLINED"}, "never resolved"
             assert "audit_pending" not in item
-            (record,) = [body for name, body in records.items() if payment_id in name]
+            (record,) = [body for key, body in records.items() if name in key]
             assert json.loads(record, parse_float=Decimal)["status"] == item["status"]["S"]
         assert all(count == 1 for region in self.regions.values() for count in region.bucket.versions.values())
 

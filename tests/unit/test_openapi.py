@@ -76,6 +76,10 @@ def test_the_example_is_paid():
 def test_the_key_s_header_is_the_one_that_counts():
     scheme = openapi.document()["components"]["securitySchemes"]["apiKey"]
     region = Region()
-    headers = {scheme["name"]: STOREFRONT, "Idempotency-Key": "k", "Content-Type": "application/json"}
+    headers: dict[str, str | None] = {
+        scheme["name"]: STOREFRONT,
+        "Idempotency-Key": "k",
+        "Content-Type": "application/json",
+    }
     body = json.dumps({"amount": 1, "currency": "USD", "customerId": "x"})
     assert region.send("POST", "/payment", headers, body)["statusCode"] == 201
