@@ -25,7 +25,7 @@ REMOVED = (
 """Variables that would lead out of the sandbox, or let the user's own settings in."""
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""The account's administrator, as far as the emulator is concerned; everybody else is bound by IAM."""
+"""The account's administrator to the emulator, which does not verify his signature. Everybody else is bound by IAM."""
 
 
 def variables(layout: Layout, port: int) -> dict[str, str]:

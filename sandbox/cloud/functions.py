@@ -99,9 +99,9 @@ class Environment:
         self._close()
         self._responses, writing = os.pipe()
         try:
-            # -I and -S: the standard library and nothing else.
+            # -I and -S: the standard library and nothing else; -u: what is printed keeps its order.
             self._proc = subprocess.Popen(
-                [sys.executable, "-I", "-S", BOOTSTRAP, str(writing)],
+                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing)],
                 cwd=root,
                 env=self._variables(root),
                 stdin=subprocess.PIPE,

@@ -1,0 +1,178 @@
+"""Functions run as on AWS: in an environment of their own, with their role, and not slower."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+import uuid
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import RunningCloud
+
+FUNCTION = """
+import os, sys, time
+calls = 0
+
+def handler(event, context):
+    global calls
+    calls += 1
+    kind = event.get("do")
+    if kind == "print":
+        print("first"); print("second", file=sys.stderr); os.write(1, b"third without a line's end")
+    if kind == "raise":
+        raise ValueError("as asked")
+    if kind == "exit":
+        sys.exit(3)
+    if kind == "sleep":
+        time.sleep(event["seconds"])
+    if kind == "import":
+        __import__(event["name"])
+    if kind == "unserializable":
+        return {1, 2}
+    return {"calls": calls, "remaining": context.get_remaining_time_in_millis(), "id": context.aws_request_id,
+            "arn": context.invoked_function_arn, "environment": dict(os.environ), "big": "x" * event.get("big", 0)}
+"""
+
+
+class Function:
+    """A function on the emulator."""
+
+    def __init__(self, cloud: RunningCloud, code: str = FUNCTION, region: str = "us-east-1") -> None:
+        self.name = f"t{uuid.uuid4().hex[:8]}"
+        self.region = region
+        self.client = cloud.client("lambda", region)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("package/module.py", code)
+        statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.role = cloud.client("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        self.client.create_function(
+            FunctionName=self.name,
+            Runtime="python3.13",
+            Handler="package.module.handler",
+            Role=self.role,
+            Code={"ZipFile": packed.getvalue()},
+            Timeout=1,
+            Environment={"Variables": {"OWN": "value"}},
+        )
+
+    def __call__(self, **event: Any) -> dict[str, Any]:
+        answer = self.client.invoke(FunctionName=self.name, Payload=json.dumps(event), LogType="Tail")
+        log = base64.b64decode(answer.get("LogResult", "")).decode()
+        return {"error": answer.get("FunctionError"), "log": log, "result": json.loads(answer["Payload"].read())}
+
+
+@pytest.fixture(scope="module")
+def function(cloud: RunningCloud) -> Function:
+    return Function(cloud)
+
+
+def test_knows_what_lambda_tells_it(function: Function) -> None:
+    found = function()["result"]
+    environment = found["environment"]
+    assert environment["OWN"] == "value"
+    assert environment["AWS_LAMBDA_FUNCTION_NAME"] == function.name
+    assert environment["AWS_REGION"] == "us-east-1"
+    assert environment["AWS_LAMBDA_LOG_GROUP_NAME"] == f"/aws/lambda/{function.name}"
+    assert found["arn"].endswith(f":function:{function.name}")
+    assert 0 < found["remaining"] <= 1000
+
+
+def test_has_only_the_standard_library_and_what_it_brought(function: Function) -> None:
+    assert function(do="import", name="sqlite3")["error"] is None
+    for name in ("boto3", "pydantic", "sandbox", "shared"):
+        assert "No module named" in function(do="import", name=name)["result"]["errorMessage"]
+
+
+def test_log_is_complete_and_in_order(function: Function) -> None:
+    assert function(do="print")["log"].splitlines() == ["first", "second", "third without a line's end"]
+    assert function()["log"] == ""
+
+
+def test_large_answers_arrive(function: Function) -> None:
+    assert len(function(big=3_000_000)["result"]["big"]) == 3_000_000
+
+
+def test_stays_warm_after_an_exception(function: Function) -> None:
+    before = function()["result"]["calls"]
+    raised = function(do="raise")
+    assert (raised["error"], raised["result"]["errorMessage"]) == ("Unhandled", "as asked")
+    assert "ValueError: as asked" in raised["log"]
+    assert "not JSON serializable" in function(do="unserializable")["result"]["errorMessage"]
+    assert function()["result"]["calls"] == before + 3
+
+
+def test_begins_anew_after_its_process_ended(function: Function) -> None:
+    function()
+    assert "exit status 3" in function(do="exit")["result"]["errorMessage"]
+    assert function()["result"]["calls"] == 1
+
+
+def test_timeout_ends_it(function: Function) -> None:
+    began = time.perf_counter()
+    assert function(do="sleep", seconds=5)["result"]["errorMessage"] == "Task timed out after 1.00 seconds"
+    assert time.perf_counter() - began < 2
+    assert function()["result"]["calls"] == 1
+
+
+def test_module_that_cannot_be_imported_says_so(cloud: RunningCloud) -> None:
+    broken = Function(cloud, "import missing_module")
+    assert "missing_module" in broken()["result"]["errorMessage"]
+
+
+def test_silent_function_waits_for_nothing(function: Function) -> None:
+    function()
+    took = []
+    for _ in range(20):
+        began = time.perf_counter()
+        function()
+        took.append(time.perf_counter() - began)
+    assert sorted(took)[10] < 0.03
+
+
+def session_of(function: Function, **instead: str) -> boto3.Session:
+    """A session with the credentials that a function was given."""
+    environment = function()["result"]["environment"]
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    credentials = {name.lower(): environment[name] for name in names} | instead
+    return boto3.Session(**credentials, region_name="us-east-1")
+
+
+def test_acts_with_its_role_and_nothing_else(cloud: RunningCloud, function: Function) -> None:
+    session = session_of(function)
+    whoami = session.client("sts", endpoint_url=cloud.endpoint).get_caller_identity()["Arn"]
+    assert whoami == f"arn:aws:sts::000000000000:assumed-role/{function.name}/{function.name}"
+    sqs = session.client("sqs", endpoint_url=cloud.endpoint)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sqs.create_queue(QueueName=function.name)
+    allow = {"Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": f"arn:aws:sqs:*:*:{function.name}"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    cloud.client("iam").put_role_policy(RoleName=function.name, PolicyName="p", PolicyDocument=policy)
+    sqs.create_queue(QueueName=function.name)
+
+
+def test_roles_signature_is_verified(cloud: RunningCloud, function: Function) -> None:
+    wrong = session_of(function, aws_secret_access_key="wrong")
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch|InvalidSignatureException"):  # noqa: RUF043
+        wrong.client("sts", endpoint_url=cloud.endpoint).get_caller_identity()
+
+
+def test_sandbox_that_stops_leaves_no_function_behind(own_cloud: RunningCloud) -> None:
+    function = Function(own_cloud)
+    function()
+    cloud = psutil.Process(own_cloud.sandbox.status().pids["cloud"])
+    running = cloud.children()
+    assert running
+    own_cloud.sandbox.down()
+    _, alive = psutil.wait_procs(running, timeout=2)
+    assert alive == []

@@ -1,0 +1,181 @@
+"""The regions' gateways: names, stages, time-outs, and the emulator's own /health."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sandbox.conftest import RunningCloud
+
+REGION, OTHER, THIRD = "eu-west-1", "eu-west-2", "eu-west-3"
+"""Regions of their own: that a region has just one API is part of what is tested."""
+
+FUNCTION = """
+import json, os, time
+
+def handler(event, context):
+    if event.get("path") == "/slow":
+        time.sleep(2)
+    told = {"region": os.environ["AWS_REGION"], "path": event.get("path") or event["rawPath"],
+            "domain": event["requestContext"].get("domainName"), "variables": event.get("stageVariables")}
+    return {"statusCode": 200, "headers": {"Served-By": os.environ["AWS_REGION"]}, "body": json.dumps(told)}
+"""
+
+
+@dataclass(frozen=True)
+class Api:
+    """A REST API with GET /health, GET /slow and POST /payment, and a function's own URL."""
+
+    region: str
+    identity: str
+    function_url: str
+
+
+def make_function(cloud: RunningCloud, region: str, name: str) -> tuple[str, str]:
+    """A function's alias and its own URL."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("m.py", FUNCTION)
+    functions = cloud.client("lambda", region)
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="m.handler",
+        Role=cloud.client("iam").create_role(RoleName=f"{name}-{region}", AssumeRolePolicyDocument="{}")["Role"]["Arn"],
+        Code={"ZipFile": packed.getvalue()},
+        Timeout=10,
+        Publish=True,
+    )
+    alias = functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")["AliasArn"]
+    url = functions.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")["FunctionUrl"]
+    return str(alias), str(url)
+
+
+def make_api(cloud: RunningCloud, region: str) -> Api:
+    name = f"t{uuid.uuid4().hex[:8]}"
+    alias, url = make_function(cloud, region, name)
+    gateway = cloud.client("apigateway", region)
+    api = gateway.create_rest_api(name=name)["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    validator = gateway.create_request_validator(restApiId=api, name="v", validateRequestParameters=True)["id"]
+    for path, method, settings in (
+        ("health", "GET", {}),
+        ("slow", "GET", {}),
+        (
+            "payment",
+            "POST",
+            {"requestValidatorId": validator, "requestParameters": {"method.request.header.Idempotency-Key": True}},
+        ),
+    ):
+        resource = gateway.create_resource(restApiId=api, parentId=root, pathPart=path)["id"]
+        place = {"restApiId": api, "resourceId": resource, "httpMethod": method}
+        gateway.put_method(**place, authorizationType="NONE", **settings)
+        gateway.put_integration(
+            **place,
+            integrationHttpMethod="POST",
+            type="AWS_PROXY",
+            uri=f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{alias}/invocations",
+            timeoutInMillis=1000,
+        )
+    deployment = gateway.create_deployment(restApiId=api)["id"]
+    gateway.create_stage(restApiId=api, stageName="v1", deploymentId=deployment, variables={"color": "green"})
+    return Api(region, api, url)
+
+
+@pytest.fixture(scope="module")
+def apis(cloud: RunningCloud) -> dict[str, Api]:
+    """The same API in two regions, both called pay.example.org."""
+    made = {region: make_api(cloud, region) for region in (REGION, OTHER)}
+    for region, api in made.items():
+        gateway = cloud.client("apigateway", region)
+        gateway.create_domain_name(domainName="pay.example.org", endpointConfiguration={"types": ["REGIONAL"]})
+        gateway.create_base_path_mapping(domainName="pay.example.org", basePath="", restApiId=api.identity, stage="v1")
+    return made
+
+
+@pytest.fixture(scope="module")
+def web(cloud: RunningCloud) -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=5) as client:
+        client.get(cloud.endpoint + "/_ministack/health").raise_for_status()
+        yield client
+
+
+def get(web: httpx.Client, base: str, path: str, host: str | None = None) -> httpx.Response:
+    return web.get(base + path, headers={"Host": host} if host else {})
+
+
+def told(response: httpx.Response) -> Any:
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+@pytest.mark.parametrize("region", [REGION, OTHER])
+def test_address_alone_reaches_the_regions_only_api(
+    cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client, region: str
+) -> None:
+    found = told(get(web, cloud.gateways[apis[region].region], "/health"))
+    assert found["region"] == region
+    assert found["variables"] == {"color": "green"}
+
+
+@pytest.mark.parametrize("region", [REGION, OTHER])
+def test_name_shared_by_two_regions_means_the_api_of_the_address(
+    cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client, region: str
+) -> None:
+    found = told(get(web, cloud.gateways[apis[region].region], "/health", "Pay.Example.org"))
+    assert (found["region"], found["domain"].lower()) == (region, "pay.example.org")
+
+
+def test_apis_own_name_takes_the_stage_from_the_path(
+    cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client
+) -> None:
+    host = f"{apis[REGION].identity}.execute-api.{REGION}.amazonaws.com"
+    assert told(get(web, cloud.gateways[REGION], "/v1/health", host))["region"] == REGION
+    assert get(web, cloud.gateways[REGION], "/v2/health", host).status_code == 403
+    assert get(web, cloud.gateways[OTHER], "/v1/health", host).status_code == 404
+
+
+def test_function_url_is_reached_by_its_name(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
+    host = httpx.URL(apis[REGION].function_url).host
+    assert told(get(web, cloud.gateways[REGION], "/anything", host))["path"] == "/anything"
+    assert get(web, cloud.gateways[OTHER], "/anything", host).status_code == 404
+
+
+def test_region_with_nothing_or_with_several_names_what_it_has(cloud: RunningCloud, web: httpx.Client) -> None:
+    nothing = get(web, cloud.gateways[THIRD], "/health")
+    assert (nothing.status_code, nothing.json()["hosts"]) == (404, [])
+    made = [make_api(cloud, THIRD).identity for _ in range(2)]
+    several = get(web, cloud.gateways[THIRD], "/health", "nobody.example.org")
+    assert several.status_code == 404
+    assert several.json()["hosts"] == sorted(f"{api}.execute-api.{THIRD}.amazonaws.com" for api in made)
+
+
+def test_integrations_timeout_holds(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
+    began = time.perf_counter()
+    answer = get(web, cloud.gateways[apis[REGION].region], "/slow")
+    assert (answer.status_code, answer.json()) == (504, {"message": "Endpoint request timed out"})
+    assert 0.9 < time.perf_counter() - began < 1.8
+
+
+def test_validation_is_the_gateways(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
+    url = cloud.gateways[apis[REGION].region] + "/payment"
+    refused = web.post(url, json={})
+    assert refused.status_code == 400
+    assert "Idempotency-Key" in refused.text
+    assert web.post(url, json={}, headers={"Idempotency-Key": "1"}).headers["Served-By"] == REGION
+
+
+def test_queries_and_escapes_arrive(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
+    assert told(get(web, cloud.gateways[apis[REGION].region], "/health?a=1&a=2"))["region"] == REGION
+    assert json.loads(get(web, cloud.gateways[REGION], "/no%2Fwhere").text)["message"] == "Missing Authentication Token"
