@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 # service, operation, the list in its answer, what names an entry ("" when the entry is its name)
 REGIONAL = (
@@ -47,23 +48,26 @@ GLOBAL = (
 )
 
 
-def everything(environment: Mapping[str, str], regions: list[str]) -> set[str]:
+def everything(endpoint: str, regions: list[str]) -> set[str]:
     """Return a name for everything in these regions and in the global services.
 
     KMS keys count until they are scheduled for deletion: AWS keeps them for at least seven days after that.
     """
-    session = boto3.Session(
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"], aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"]
-    )
 
     def client(service: str, region: str) -> Any:
-        return session.client(service, region_name=region, endpoint_url=environment["AWS_ENDPOINT_URL"])
+        return _client(service, region, endpoint)
 
     found = {f"global {name}" for name in _listed(GLOBAL, lambda service: client(service, regions[0]))}
     for region in regions:
         found |= {f"{region} {name}" for name in _listed(REGIONAL, lambda service, at=region: client(service, at))}
         found |= {f"{region} kms key {key}" for key in _keys(client("kms", region))}
     return found
+
+
+@cache
+def _client(service: str, region: str, endpoint: str) -> Any:
+    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return boto3.client(service, region_name=region, endpoint_url=endpoint, **credentials)
 
 
 def _listed(table: tuple[tuple[str, str, str, str], ...], client: Any) -> Iterator[str]:
