@@ -5,6 +5,7 @@ boto3 takes half a second to import, so it is imported when the first client is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -19,28 +20,38 @@ class Aws:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self._clients: dict[tuple[str, str], Any] = {}
+        self._guard = threading.Lock()
+
+    def prepare(self, service: str, region: str) -> None:
+        """Make a client that will be needed, while something else takes its time."""
+        threading.Thread(target=self.client, args=(service, region), daemon=True).start()
 
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service in a region."""
-        import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
-
-        if (service, region) not in self._clients:
-            settings = {
-                "endpoint_url": self._variables.get("AWS_ENDPOINT_URL"),
-                "aws_access_key_id": self._variables.get("AWS_ACCESS_KEY_ID"),
-                "aws_secret_access_key": self._variables.get("AWS_SECRET_ACCESS_KEY"),
-                "aws_session_token": self._variables.get("AWS_SESSION_TOKEN"),
-            }
-            config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3})
-            session = boto3.Session(profile_name=self._variables.get("AWS_PROFILE"))
-            self._clients[service, region] = session.client(service, region_name=region, config=config, **settings)
-        return self._clients[service, region]
+        with self._guard:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._make(service, region)
+            return self._clients[service, region]
 
     def secret(self, arn: str, region: str) -> str:
         """Return a secret's text. Raises Problem."""
         client = self.client("secretsmanager", region)
         return str(asked(lambda: client.get_secret_value(SecretId=arn)["SecretString"], "read the API keys", region))
+
+    def _make(self, service: str, region: str) -> Any:
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        session = boto3.Session(profile_name=self._variables.get("AWS_PROFILE"))
+        return session.client(
+            service,
+            region_name=region,
+            endpoint_url=self._variables.get("AWS_ENDPOINT_URL"),
+            aws_access_key_id=self._variables.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=self._variables.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=self._variables.get("AWS_SESSION_TOKEN"),
+            config=Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}),
+        )
 
 
 def asked(question: Callable[[], T], what: str, region: str) -> T:

@@ -93,6 +93,9 @@ class Backend(Protocol):
     def tags(self, stack: Stack) -> Mapping[str, str]:
         """Return the stack's tags."""
 
+    def tag(self, stack: Stack, name: str, value: str) -> None:
+        """Set one of the stack's tags."""
+
     def locks(self, stack: Stack) -> Sequence[Lock]:
         """Return the locks on the stack, as far as the backend shows them."""
 
@@ -101,7 +104,7 @@ class Backend(Protocol):
 
 
 class FileBackend:
-    """A `file://` backend, read without the CLI."""
+    """A `file://` backend, without the CLI."""
 
     def __init__(self, folder: Path) -> None:
         self._books = folder / ".pulumi"
@@ -123,8 +126,17 @@ class FileBackend:
         return Update.parse(_read(max(entries, key=lambda entry: entry.name)))
 
     def tags(self, stack: Stack) -> Mapping[str, str]:
-        path = self._books / "stacks" / stack.layer / f"{stack.name}.pulumi-tags"
+        path = self._tags(stack)
         return dict(_read(path).get("tags") or {}) if path.exists() else {}
+
+    def tag(self, stack: Stack, name: str, value: str) -> None:
+        path = self._tags(stack)
+        unfinished = path.with_name(f".{path.name}")
+        unfinished.write_text(json.dumps({"version": 1, "tags": {**self.tags(stack), name: value}}, indent=4))
+        unfinished.replace(path)
+
+    def _tags(self, stack: Stack) -> Path:
+        return self._books / "stacks" / stack.layer / f"{stack.name}.pulumi-tags"
 
     def locks(self, stack: Stack) -> Sequence[Lock]:
         folder = self._books / "locks" / stack.reference

@@ -42,9 +42,6 @@ class Cli:
             raise Problem(explained(_error(done.stderr) or last_line(done.stdout)))
         return done.stdout
 
-    def tag(self, stack: Stack, name: str, value: str) -> None:
-        self.call("stack", "tag", "set", name, value, "--stack", stack.reference)
-
 
 class CliBackend:
     """Any backend, through the CLI: 0.12 s a question, and slower the farther away it is."""
@@ -62,6 +59,9 @@ class CliBackend:
 
     def tags(self, stack: Stack) -> Mapping[str, str]:
         return dict(self._ask(stack, "stack", "tag", "ls", "--json") or {})
+
+    def tag(self, stack: Stack, name: str, value: str) -> None:
+        self._cli.call("stack", "tag", "set", name, value, "--stack", stack.reference)
 
     def locks(self, stack: Stack) -> Sequence[Lock]:  # noqa: ARG002  the CLI shows a lock only to who runs into it
         return ()

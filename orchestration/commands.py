@@ -137,7 +137,7 @@ def _operate(
     if as_json:
         report.print_json(result.record)
     else:
-        report.show(result.plan, result.outcomes, _closing(result))
+        report.show(result.plan, result.outcomes, _closing(result, place, graph))
     return result.code
 
 
@@ -154,7 +154,7 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
             raise Problem("not confirmed; nothing was changed")
 
 
-def _closing(result: Result) -> str:
+def _closing(result: Result, place: Target, graph: Graph) -> str:
     """Return the line under the table: what to type next, or where to look."""
     statuses = {outcome.status for outcome in result.outcomes}
     if Status.INTERRUPTED in statuses:
@@ -163,10 +163,12 @@ def _closing(result: Result) -> str:
         return f"Logs: {result.folder}. Mend it and run the same command again: it goes on from here."
     match result.plan.operation:
         case Operation.DEPLOY:
-            return "Next: ./invoke pay --amount 100 --currency USD --customer test-123"
+            missing = any(place.backend.checkpoint(stack) is None for stack in graph.stacks)
+            following = "deploy-all" if missing else "pay --amount 100 --currency USD --customer test-123"
         case Operation.PREVIEW:
-            return "Nothing to deploy." if report.all_fresh(result.plan) else "Next: ./invoke deploy-all"
+            following = "deploy-all"
         case Operation.DRIFT:
-            return f"Next: ./invoke deploy-all --force. Logs: {result.folder}" if result.code else "No drift."
+            following = f"deploy-all --force (what differs: {result.folder})" if result.code else "pay"
         case Operation.DESTROY:
-            return "Nothing is left. Next: ./invoke sandbox.down"
+            following = "sandbox.down" if place.name == "sandbox" else "preview-all"
+    return f"Next: ./invoke {following}"

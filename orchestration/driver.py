@@ -31,6 +31,9 @@ class ReleaseCheck(Protocol):
     def covers(self, stack: Stack) -> bool:
         """Whether the stack's updates are checked."""
 
+    def prepare(self, stack: Stack) -> None:
+        """Get ready while the update is under way."""
+
     def before(self, stack: Stack, *, verified: bool) -> Any:
         """Return what serves now, for a way back. `verified`: the state's last release passed its check."""
 
@@ -73,6 +76,8 @@ class Deploy:
         update = secrets.token_hex(6)
         verified = c.fingerprints.verified(stack)
         before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
+        if before is not None and step.judgement.verdict is not Verdict.FORCED:
+            c.check.prepare(stack)
         arguments = ["up", "--yes", "--skip-preview", "--message", c.run.message(update, step.judgement.reason)]
         if not recovered and c.fingerprints.doubtful(stack):
             arguments.append("--refresh")
@@ -83,9 +88,9 @@ class Deploy:
                 remark = c.check.after(stack, before)
             except Exception:
                 # What serves is not what the state says: the next update refreshes first.
-                c.target.cli.tag(stack, TAG, WITHDRAWN)
+                c.target.backend.tag(stack, TAG, WITHDRAWN)
                 raise
-        c.target.cli.tag(stack, TAG, Fingerprint(update, parts).to_tag())
+        c.target.backend.tag(stack, TAG, Fingerprint(update, parts).to_tag())
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
 
 

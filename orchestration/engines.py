@@ -67,16 +67,40 @@ class Engines:
                 process.interrupt()
 
     def _watch(self, stack: Stack, process: processes.Process, path: Path) -> tuple[Events, int]:
-        events, read, rest = Events(), 0, ""
-        while True:
-            code = process.wait(LOOK_EVERY)
-            if path.exists():
-                with path.open(encoding="utf-8") as log:
-                    log.seek(read)
-                    rest += log.read()
-                    read = log.tell()
-                *lines, rest = rest.split("\n")
-                events.read(line for line in lines if line)
+        """Follow the event log until the engine has ended."""
+        events, ended = Events(), threading.Event()
+
+        def follow() -> None:
+            log = _Tail(path)
+            while not ended.wait(LOOK_EVERY):
+                events.read(log.lines())
                 self._progress(stack, events.finished)
-            if code is not None:
-                return events, code
+            events.read(log.lines())
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        try:
+            code = process.wait()
+        finally:
+            ended.set()
+            follower.join()
+        return events, code
+
+
+class _Tail:
+    """The whole lines that have come to a file since it was last looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+        self._rest = b""
+
+    def lines(self) -> list[str]:
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        self._read += len(new)
+        *lines, self._rest = (self._rest + new).split(b"\n")
+        return [line.decode() for line in lines if line]

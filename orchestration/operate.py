@@ -14,6 +14,7 @@ from orchestration.engines import Engines
 from orchestration.execute import Executor, Outcome, Status, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Judgement, Operation, Plan, Verdict, make
+from shared.roles import SECONDARY
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph, Stack
@@ -67,7 +68,7 @@ def operate(
         with on_signals(executor.interrupt):
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.name == "sandbox":
-            workspace.select_by_default(graph.stacks, root)
+            workspace.select_by_default([stack for stack in graph.stacks if stack.role != SECONDARY], root)
         code = _exit_code(operation, outcomes)
         record = run.finish(report.rows(outcomes), code)
     return Result(plan, outcomes, code, run.folder, record)
@@ -81,7 +82,7 @@ def _plan(
             return Judgement(Verdict.STALE, "")
         judgement = fingerprints.judge(stack)
         forced = force and judgement.verdict is Verdict.FRESH
-        return Judgement(Verdict.STALE, "forced") if forced else judgement
+        return Judgement(Verdict.FORCED, "forced") if forced else judgement
 
     return make(operation, graph, stacks, judge)
 

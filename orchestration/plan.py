@@ -25,6 +25,8 @@ class Verdict(Enum):
     FRESH = "fresh"
     """Nothing that it is made of has changed since its last update."""
     STALE = "stale"
+    FORCED = "forced"
+    """Fresh, and runs all the same."""
     FOLLOWS = "follows"
     """Fresh so far; whether it stays so depends on the outputs of a stack that runs before it."""
 
@@ -67,8 +69,9 @@ def make(
 ) -> Plan:
     """Plan one operation over some of a graph's stacks.
 
-    `judge` says what is known about a stack by itself; a fresh stack behind one that is going to run becomes one that
-    follows. Destroying goes against the arrows. Stacks outside the selection take no part: they must be there already.
+    `judge` says what is known about a stack by itself; a fresh stack behind one that is going to change becomes one
+    that follows. Destroying goes against the arrows. Stacks outside the selection take no part: they must be there
+    already. What is forced changes nothing, so nothing waits for it.
     """
     chosen = frozenset(stacks)
     order = [stack for stack in graph.stacks if stack in chosen]
@@ -79,16 +82,19 @@ def make(
     if operation is Operation.DRIFT:
         before = {stack: frozenset() for stack in order}
     steps: list[Step] = []
-    running: set[Stack] = set()
+    changing: set[Stack] = set()
+    forced: set[Stack] = set()
     for stack in order:
         judgement = judge(stack)
-        upstream = graph.reads[stack] & running
+        upstream = graph.reads[stack] & changing
         if judgement.verdict is Verdict.FRESH and upstream:
             names = ", ".join(sorted({s.layer for s in upstream}))
             judgement = Judgement(Verdict.FOLLOWS, f"if outputs of {names} change")
-        if judgement.verdict is not Verdict.FRESH:
-            running.add(stack)
-        steps.append(Step(stack, before[stack], judgement))
+        if judgement.verdict in {Verdict.STALE, Verdict.FOLLOWS} or upstream:
+            changing.add(stack)
+        elif judgement.verdict is Verdict.FORCED:
+            forced.add(stack)
+        steps.append(Step(stack, before[stack] - forced, judgement))
     return Plan(operation, tuple(steps))
 
 

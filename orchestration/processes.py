@@ -48,12 +48,9 @@ class Process:
         self._popen = popen
         self._record = record
 
-    def wait(self, seconds: float) -> int | None:
-        """Return the exit code, or None if the engine still runs after some seconds."""
-        try:
-            code = self._popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+    def wait(self) -> int:
+        """Return the exit code when the engine has ended."""
+        code = self._popen.wait()
         if code != 0:
             end_session(self._popen.pid)  # plugins end with an engine that ends in order; after a crash they may not
         self._record.unlink(missing_ok=True)

@@ -66,7 +66,7 @@ class Run:
 def begin(state: Path, operation: str, environment: str, target: str, *, changing: bool) -> Iterator[Run]:
     """Begin a run below a target's state folder. Raises Problem while another one changes the environment."""
     began = _now()
-    name = f"{began.replace(':', '').replace('-', '')}-{secrets.token_hex(2)}"
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"  # sorts by time
     record = {
         "run": name,
         "operation": operation,

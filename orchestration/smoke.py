@@ -6,7 +6,8 @@ The API is asked by its own execute-api name: the environment's names come with 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 CHECKED_LAYER = "compute"
 CLIENT = "canary"
+ATTEMPTS = 10
+PAUSE = 0.5
+"""Seconds between attempts."""
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "smoke-test"}
 ALIAS, STAGE = "aws:lambda/alias:Alias", "aws:apigateway/stage:Stage"
 
@@ -48,6 +52,9 @@ class SmokeTest:
     def covers(self, stack: Stack) -> bool:
         return stack.layer == CHECKED_LAYER and stack.role == SECONDARY
 
+    def prepare(self, stack: Stack) -> None:
+        self._aws.prepare("secretsmanager", self._region(stack))
+
     def before(self, stack: Stack, *, verified: bool) -> Serving:
         """Return what serves now: what the state says if the last release was verified, else what AWS says."""
         checkpoint = self._target.backend.checkpoint(stack)
@@ -71,11 +78,11 @@ class SmokeTest:
         region = self._region(stack)
         address = urlsplit(outputs["endpoint"])
         api = entry(self._target.gateways, region, address.netloc, address.path)
-        _expect(200, api.ask("GET", "/health"), "GET /health")
+        _expect(200, lambda: api.ask("GET", "/health"), "GET /health")
         data = self._outputs(Stack("data", stack.environment))
         key = api_key(self._aws.secret(data["api_keys_secret_arns"][stack.role], region), CLIENT)
         headers = {"x-api-key": key, "Idempotency-Key": f"smoke-{secrets.token_hex(8)}"}
-        _expect(201, api.ask("POST", "/payment", PAYMENT, headers), "POST /payment")
+        _expect(201, lambda: api.ask("POST", "/payment", PAYMENT, headers), "POST /payment")
 
     def _live(self, known: Serving, region: str) -> Serving:
         lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)
@@ -122,6 +129,15 @@ class SmokeTest:
         return self._environment.region(stack.role or SECONDARY)
 
 
-def _expect(status: int, answer: Answer, what: str) -> None:
-    if answer.status != status:
-        raise Problem(f"{what} answered {answer.describe()}, not {status}")
+def _expect(status: int, ask: Callable[[], Answer], what: str) -> None:
+    """Ask until the status is the expected one. Raises Problem when the last answer still is another.
+
+    A cold start may take longer than the health route's time-out of a second; a client would ask again too.
+    """
+    for last in (*[False] * (ATTEMPTS - 1), True):
+        answer = ask()
+        if answer.status == status:
+            return
+        if last or answer.status < 500:
+            raise Problem(f"{what} answered {answer.describe()}, not {status}")
+        time.sleep(PAUSE)

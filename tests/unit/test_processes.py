@@ -64,14 +64,13 @@ def running(pid):
 
 def test_an_engine_is_on_record_while_it_runs(engine, tmp_path):
     process, log = engine("print('hello', flush=True)")
-    assert process.wait(10) == 0
+    assert process.wait() == 0
     assert not (tmp_path / "sessions" / "engine").exists()
     assert log.read_text() == "hello\n"
 
 
-def test_waiting_is_bounded(engine, tmp_path):
+def test_the_engine_records_itself(engine, tmp_path):
     process, _ = engine(SLEEP)
-    assert process.wait(0.05) is None
     assert text(tmp_path / "sessions" / "engine") == str(process._popen.pid)
 
 
@@ -79,14 +78,14 @@ def test_an_interrupt_reaches_the_engine_and_not_us(engine):
     process, log = engine("import signal, time; print('up', flush=True); time.sleep(60)")
     text(log)
     process.interrupt()
-    assert process.wait(10) not in {0, None}
+    assert process.wait() != 0
 
 
 def test_plugins_of_a_killed_engine_end_with_its_session(engine):
     process, log = engine(WITH_PLUGIN)
     plugin = int(text(log))
     process._popen.kill()
-    assert process.wait(10) == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
     assert not running(plugin)
 
 
