@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANSWER_WITHIN = 5.0
-"""Seconds, on a machine that is busy with a deployment."""
 LARGEST = 1 << 20
 """Bytes of a question or an answer."""
 
 
-def ask(path: Path, question: str, **details: Any) -> dict[str, Any]:
-    """The cloud's answer; an OSError when no cloud listens there."""
+def ask(path: Path, within: float, question: str, **details: Any) -> dict[str, Any]:
+    """The cloud's answer; an OSError when no cloud listens there, or none answers within so many seconds."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(ANSWER_WITHIN)
+        connection.settimeout(within)
         connection.connect(str(path))
         connection.sendall(json.dumps({"question": question, **details}).encode() + b"\n")
         with connection.makefile("rb") as answers:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+SHORT = Path("/tmp")  # noqa: S108 - what is made below it is the user's own and closed to others
+"""A place for sockets with a path that is short, and the same for all processes."""
 
 LONGEST_SOCKET_PATH = 100
 """A Unix socket's path is limited to 104 bytes (macOS) or 108 (Linux)."""
@@ -69,7 +71,7 @@ class Layout:
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
             return path
         checkout = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
-        directory = Path(tempfile.gettempdir()) / f"sandbox-{os.getuid()}-{checkout}"
+        directory = SHORT / f"sandbox-{os.getuid()}-{checkout}"
         directory.mkdir(mode=0o700, exist_ok=True)
         if directory.stat().st_uid != os.getuid():
             raise PermissionError(f"{directory} belongs to somebody else")

@@ -25,6 +25,11 @@ Gate = Literal["open", "refuse", "hang", "errors"]
 """What a region does with requests: answer, refuse connections, accept and never answer, or answer 503."""
 
 
+ANSWER_WITHIN = 2.0
+"""Seconds that the cloud may take to answer about itself."""
+PATIENCE = 10.0
+"""Seconds after which a cloud that does not answer is taken for stuck, and is started again."""
+
 PARTS = ("cloud", "plugins")
 """The daemons. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
 
@@ -67,8 +72,7 @@ class Sandbox:
         if status.running:
             return status
         with self._locked():
-            if not self.status().running:
-                self._start(progress or _print)
+            self._start(progress or _print)
         status = self.status()
         if not status.running:
             raise Problem(f"the sandbox ended as soon as it had started; see {os.path.relpath(self.layout.run)}")
@@ -126,7 +130,9 @@ class Sandbox:
         return {daemon.name: daemon.log for daemon in self._daemons if daemon.log.exists()}
 
     def _start(self, tell: Callable[[str], None]) -> None:
-        missing = [daemon for daemon in self._daemons if not self._serves(daemon)]
+        missing = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
+        if not missing:
+            return  # another `up` was faster
         try:
             for daemon in missing:
                 daemon.stop()  # it may run without serving: stuck, ending, or of sources that have changed since
@@ -147,12 +153,12 @@ class Sandbox:
         if line := self._ask("news")["line"]:
             tell(line)
 
-    def _serves(self, daemon: Daemon) -> bool:
+    def _serves(self, daemon: Daemon, within: float = ANSWER_WITHIN) -> bool:
         if daemon.name == "plugins":
             host = client.status(self.layout.root)
             return host is not None and client.is_current(host)
         try:
-            self._ask("status")
+            self._ask("status", within)
         except OSError:
             return False
         return True
@@ -192,10 +198,10 @@ class Sandbox:
 
     def _unusable(self, error: OSError) -> Problem:
         place = os.path.relpath(str(error.filename or self.layout.state))
-        return Problem(f"the sandbox cannot use {place}: {error.strerror}")
+        return Problem(f"the sandbox cannot use {place}: {error.strerror or error}")
 
-    def _ask(self, question: str, **details: Any) -> dict[str, Any]:
-        return control.ask(self.layout.socket("cloud.sock"), question, **details)
+    def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
+        return control.ask(self.layout.socket("cloud.sock"), within, question, **details)
 
 
 def _print(line: str) -> None:

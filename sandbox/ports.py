@@ -28,7 +28,7 @@ STEP = 40
 def remembered(layout: Layout) -> int | None:
     try:
         port = json.loads(layout.ports.read_text())["port"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
     return port if isinstance(port, int) else None
 

@@ -90,7 +90,7 @@ class Daemon:
     def _recorded(self, name: str) -> Any:
         try:
             return json.loads(self.record.read_text())[name]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
 
 

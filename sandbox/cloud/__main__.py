@@ -35,7 +35,7 @@ def main() -> None:
     try:
         asyncio.run(serve(layout, port))
     except OSError as error:
-        sys.exit(f"{error.filename or layout.cloud}: {error.strerror}")
+        sys.exit(f"{error.filename or layout.cloud}: {error.strerror or error}")
     os._exit(0)  # the emulator's threads do not end by themselves
 
 

@@ -1,0 +1,101 @@
+"""A region that is out: refusing, hanging, answering with errors; the others go on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sandbox.conftest import RunningCloud
+
+REGION, OTHER = "ap-south-1", "ap-south-2"
+PATIENCE = 0.5
+
+
+@pytest.fixture
+def gated(cloud: RunningCloud) -> Iterator[RunningCloud]:
+    yield cloud
+    cloud.sandbox.gate(REGION, "open")
+
+
+def ask_aws(cloud: RunningCloud, region: str) -> None:
+    cloud.client("dynamodb", region, read_timeout=PATIENCE).list_tables()
+
+
+def ask_gateway(cloud: RunningCloud, region: str) -> int:
+    return httpx.get(cloud.gateways[region] + "/health", timeout=PATIENCE).status_code
+
+
+def test_refusing_region_takes_no_connection(gated: RunningCloud) -> None:
+    ask_aws(gated, REGION)
+    gated.sandbox.gate(REGION, "refuse")
+    assert gated.sandbox.status().gates == {REGION: "refuse"}
+    with pytest.raises(ConnectionClosedError):
+        ask_aws(gated, REGION)
+    with pytest.raises(httpx.ConnectError):
+        ask_gateway(gated, REGION)
+
+
+def test_connections_that_are_open_end_with_the_region(gated: RunningCloud) -> None:
+    with httpx.Client(base_url=gated.gateways[REGION]) as client:
+        assert client.get("/health").status_code == 404
+        gated.sandbox.gate(REGION, "refuse")
+        with pytest.raises(httpx.TransportError):
+            client.get("/health")
+
+
+def test_hanging_region_never_answers(gated: RunningCloud) -> None:
+    gated.sandbox.gate(REGION, "hang")
+    with pytest.raises(ReadTimeoutError):
+        ask_aws(gated, REGION)
+    with pytest.raises(httpx.ReadTimeout):
+        ask_gateway(gated, REGION)
+
+
+def test_failing_region_answers_503(gated: RunningCloud) -> None:
+    gated.sandbox.gate(REGION, "errors")
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        ask_aws(gated, REGION)
+    assert ask_gateway(gated, REGION) == 503
+
+
+@pytest.mark.parametrize("state", ["refuse", "hang", "errors"])
+def test_everything_else_goes_on(gated: RunningCloud, state: str) -> None:
+    gated.sandbox.gate(REGION, state)  # type: ignore[arg-type]
+    ask_aws(gated, OTHER)
+    assert ask_gateway(gated, OTHER) == 404
+    gated.client("iam", REGION).list_roles()
+    gated.client("route53", REGION).list_hosted_zones()
+    began = time.perf_counter()
+    assert gated.sandbox.up().running
+    assert time.perf_counter() - began < 0.2
+
+
+def test_opened_region_is_back(gated: RunningCloud) -> None:
+    for state in ("refuse", "hang", "errors"):
+        gated.sandbox.gate(REGION, state)
+        gated.sandbox.gate(REGION, "open")
+        ask_aws(gated, REGION)
+        assert ask_gateway(gated, REGION) == 404
+    assert gated.sandbox.status().gates == {}
+
+
+def test_unknown_region_is_named(cloud: RunningCloud) -> None:
+    with pytest.raises(Problem, match="us-moon-1 is no AWS region"):
+        cloud.sandbox.gate("us-moon-1", "refuse")
+
+
+def test_gates_do_not_outlive_the_cloud(own_cloud: RunningCloud) -> None:
+    own_cloud.sandbox.gate(REGION, "refuse")
+    own_cloud.sandbox.down()
+    with pytest.raises(Problem, match=r"run \./invoke sandbox\.up"):
+        own_cloud.sandbox.gate(REGION, "refuse")
+    assert own_cloud.sandbox.up().gates == {}

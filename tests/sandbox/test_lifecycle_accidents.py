@@ -1,0 +1,160 @@
+"""A sandbox that is killed, whose port is taken, whose disk is full or read-only: it starts, or says one clear line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from sandbox import Sandbox, lifecycle, ports, processes
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    made = Sandbox(tmp_path)
+    yield made
+    made.down()
+
+
+def up(sandbox: Sandbox) -> list[str]:
+    """Start it; returns what it said."""
+    said: list[str] = []
+    assert sandbox.up(progress=said.append).running
+    return said
+
+
+@pytest.mark.parametrize("part", ["cloud", "plugins"])
+def test_part_that_was_killed_is_started_again(sandbox: Sandbox, part: str) -> None:
+    up(sandbox)
+    before = sandbox.status()
+    os.kill(before.pids[part], signal.SIGKILL)
+    up(sandbox)
+    after = sandbox.status()
+    assert after.endpoint == before.endpoint
+    assert {name for name in before.pids if before.pids[name] != after.pids[name]} == {part}
+
+
+def test_cloud_that_is_stuck_is_started_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "PATIENCE", 0.5)
+    monkeypatch.setattr(processes, "GRACE", 0.5)
+    up(sandbox)
+    stuck = sandbox.status().pids["cloud"]
+    os.kill(stuck, signal.SIGSTOP)
+    up(sandbox)
+    assert not psutil.pid_exists(stuck) or psutil.Process(stuck).status() == psutil.STATUS_ZOMBIE
+
+
+def test_remembered_port_that_is_taken_is_given_up(sandbox: Sandbox) -> None:
+    up(sandbox)
+    before = ports.remembered(sandbox.layout)
+    sandbox.down()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", before))
+        other.listen()
+        (said,) = up(sandbox)
+    after = ports.remembered(sandbox.layout)
+    assert after != before
+    assert said == f"port {before} is taken by another program: the sandbox moves to {after}, its URLs change"
+    assert sandbox.environment()["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{after}"
+
+
+def test_port_taken_at_a_single_gateway_counts(sandbox: Sandbox) -> None:
+    up(sandbox)
+    before = ports.remembered(sandbox.layout)
+    sandbox.down()
+    with socket.socket() as other:
+        other.bind(("127.1.0.2", before))
+        other.listen()
+        up(sandbox)
+    assert ports.remembered(sandbox.layout) != before
+
+
+def test_port_survives_a_restart(sandbox: Sandbox) -> None:
+    up(sandbox)
+    before = ports.remembered(sandbox.layout)
+    sandbox.down()
+    assert up(sandbox) == []
+    assert ports.remembered(sandbox.layout) == before
+
+
+def test_folder_that_cannot_be_made_is_named_in_one_line(sandbox: Sandbox) -> None:
+    sandbox.layout.state.write_text("not a folder")
+    with pytest.raises(Problem, match=r"^the sandbox cannot use \S+: [^\n]+$"):
+        sandbox.up()
+    assert not sandbox.status().running
+    sandbox.layout.state.unlink()
+
+
+def test_full_disk_is_named_in_one_line_and_the_next_start_works(sandbox: Sandbox) -> None:
+    sandbox.layout.state.mkdir()
+    full = sandbox.layout.passphrase.with_suffix(".new")
+    full.symlink_to("/dev/full")
+    with pytest.raises(Problem, match=r"^the sandbox cannot use \S+: No space left on device$"):
+        sandbox.up()
+    full.unlink()
+    up(sandbox)
+
+
+def test_cloud_that_cannot_save_at_its_start_says_so_and_nothing_stays(sandbox: Sandbox) -> None:
+    sandbox.layout.cloud.mkdir(parents=True)
+    (sandbox.layout.cloud / "state.new").symlink_to("/dev/full")
+    with pytest.raises(Problem, match=r"^the sandbox's cloud did not start: [^\n]*No space left on device$"):
+        sandbox.up()
+    assert sandbox.status().pids == {}
+
+
+def test_damaged_ports_are_chosen_again(sandbox: Sandbox) -> None:
+    up(sandbox)
+    sandbox.down()
+    sandbox.layout.ports.write_text("{")
+    up(sandbox)
+
+
+def test_up_that_was_killed_half_way_is_no_obstacle(sandbox: Sandbox) -> None:
+    for delay in (0.1, 0.2, 0.3):
+        code = "import sys; from pathlib import Path; from sandbox import Sandbox; Sandbox(Path(sys.argv[1])).up()"
+        starting = subprocess.Popen([sys.executable, "-c", code, str(sandbox.layout.root)])
+        time.sleep(delay)
+        starting.kill()
+        starting.wait()
+        up(sandbox)
+        sandbox.down()
+    left = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if str(sandbox.layout.root) in (process.info["cmdline"] or [])
+    ]
+    assert left == []
+
+
+def test_long_path_is_no_obstacle(tmp_path: Path) -> None:
+    root = tmp_path / ("deep" * 25)
+    root.mkdir()
+    sandbox = Sandbox(root)
+    try:
+        up(sandbox)
+    finally:
+        sandbox.down()
+
+
+def test_environment_can_be_evaluated_by_a_shell(sandbox: Sandbox) -> None:
+    from sandbox import environment
+
+    up(sandbox)
+    commands = environment.shell(sandbox.environment())
+    script = 'export AWS_PROFILE=mine\neval "$1"\necho "$AWS_ENDPOINT_URL ${AWS_PROFILE-unset} $PULUMI_BACKEND_URL"'
+    said = subprocess.run(["sh", "-c", script, "sh", commands], capture_output=True, text=True, check=True).stdout
+    assert said.split() == [sandbox.status().endpoint, "unset", sandbox.layout.backend.as_uri()]
+    assert sandbox.layout.passphrase.stat().st_mode & 0o777 == 0o600
