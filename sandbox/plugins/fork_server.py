@@ -36,7 +36,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the engine's to handle
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; a program reports by its socket
-    libraries = _Libraries()
+    libraries = Libraries()
     libraries.load("pulumi", "grpc", "asyncio")
     waiting = [module for directory in sys.argv[2:] for module in libraries.named_by(Path(directory))]
     while True:
@@ -65,7 +65,7 @@ def _become_program(descriptors: list[int]) -> None:
     runpy.run_path(str(PROGRAM), run_name="__main__")  # ends the process
 
 
-class _Libraries:
+class Libraries:
     """What has been imported for the programs."""
 
     def __init__(self) -> None:

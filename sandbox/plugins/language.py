@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -41,7 +42,7 @@ class PlainLauncher:
         self._stdout, self._stderr = stdout, stderr
 
     def launch(self, interpreter: Path, directory: Path, request: socket.socket) -> None:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [str(interpreter), "-P", "-u", str(PROGRAM)],
             cwd=directory,
             stdin=request.fileno(),
@@ -49,6 +50,7 @@ class PlainLauncher:
             stderr=self._stderr,
             start_new_session=True,  # it ends by its socket, so that the engine's interrupt leaves it time to finish
         )
+        threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
