@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,16 @@ class Answer:
         return json.loads(self.out)
 
     @property
+    def statuses(self) -> dict[str, str]:
+        """How each stack ended, of a run with --json."""
+        return {row["stack"]: row["status"] for row in self.json["stacks"]}
+
+    @property
+    def messages(self) -> dict[str, str]:
+        """What is said of each stack, of a run with --json."""
+        return {row["stack"]: row["message"] for row in self.json["stacks"]}
+
+    @property
     def complaint(self) -> str:
         """The single line of an error: anything else on stderr fails the test that asks."""
         lines = [line for line in self.err.splitlines() if line.strip()]
@@ -58,11 +69,17 @@ class Checkout(checkouts.Checkout):
         assert answer.code == 0, f"./invoke {' '.join(arguments)} exited {answer.code}\n{answer.out}\n{answer.err}"
         return answer
 
-    def edit(self, path: str, old: str, new: str) -> None:
+    @contextmanager
+    def edited(self, path: str, old: str, new: str) -> Iterator[None]:
+        """Replace the one place where `old` stands in a file, until the block ends."""
         file = self.root / path
         text = file.read_text()
         assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times"
         file.write_text(text.replace(old, new))
+        try:
+            yield
+        finally:
+            file.write_text(text)
 
     def processes(self) -> list[psutil.Process]:
         """Processes that run for this checkout, whoever started them."""
@@ -77,12 +94,27 @@ class Checkout(checkouts.Checkout):
         return found
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    copy = Checkout(checkouts.copy(ROOT, tmp_path / "checkout").root)
+@contextmanager
+def _checkout(folder: Path) -> Iterator[Checkout]:
+    copy = Checkout(checkouts.copy(ROOT, folder).root)
     yield copy
     copy.run("sandbox.down")
     left = copy.processes()
     for process in left:
         process.kill()
     assert not left, f"left behind: {[process.cmdline() for process in left]}"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """A new checkout in which nothing has run."""
+    with _checkout(tmp_path / "checkout") as copy:
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout whose eight stacks are deployed; a test leaves it as it found it."""
+    with _checkout(tmp_path_factory.mktemp("running") / "checkout") as copy:
+        copy.ok("deploy-all")
+        yield copy

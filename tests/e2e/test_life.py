@@ -19,10 +19,6 @@ STACKS = {
 }
 
 
-def statuses(answer):
-    return {row["stack"]: row["status"] for row in answer.json["stacks"]}
-
-
 def changes(answer):
     return {row["stack"]: row["changes"] for row in answer.json["stacks"]}
 
@@ -43,8 +39,8 @@ def test_a_system_lives(checkout):
 
     planned = checkout.ok("preview-all", "--json")
     deployed = checkout.ok("deploy-all", "--json")
-    assert set(statuses(deployed)) == STACKS
-    assert set(statuses(deployed).values()) == {"changed"}
+    assert set(deployed.statuses) == STACKS
+    assert set(deployed.statuses.values()) == {"changed"}
     assert changes(planned) == changes(deployed)
     assert len(everything(cloud, REGIONS) - empty) > 150
 
@@ -56,10 +52,10 @@ def test_a_system_lives(checkout):
     other = checkout.ok("pay", "--key", "order-2", "--region", "secondary", "--json").json
     assert other["answer"]["paymentId"] != first["answer"]["paymentId"]
 
-    assert set(statuses(checkout.ok("deploy-all", "--json")).values()) == {"fresh"}
+    assert set(checkout.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
     forced = checkout.ok("deploy-all", "--force", "--json")
-    assert set(statuses(forced).values()) == {"unchanged"}
-    assert set(statuses(checkout.ok("drift", "--json")).values()) == {"unchanged"}
+    assert set(forced.statuses.values()) == {"unchanged"}
+    assert set(checkout.ok("drift", "--json").statuses.values()) == {"unchanged"}
 
     for layer in ("network", "data", "compute", "edge", "observability"):
         bare = in_shell(checkout, f"projects/{layer}", "pulumi preview --expect-no-changes --non-interactive")
@@ -67,5 +63,5 @@ def test_a_system_lives(checkout):
     assert subprocess.check_output(["git", "status", "--porcelain"], cwd=root, text=True) == ""
 
     destroyed = checkout.ok("destroy-all", "--yes", "--json")
-    assert set(statuses(destroyed).values()) == {"changed"}
+    assert set(destroyed.statuses.values()) == {"changed"}
     assert everything(cloud, REGIONS) == empty
