@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from random import Random
 
-_RATES: Final = (0.0, 0.0, 0.0, 0.01, 0.03, 0.1)
+_RATES: Final = (0.0, 0.0, 0.0, 0.01, 0.03, 0.1, 0.2)
 _LOSSES: Final = ("none", "none", "function", "region", "isolated", "flapping")
 
 
@@ -34,6 +34,8 @@ class Faults:
     """It takes seconds."""
     crash: float = 0.0
     """The calling function dies before the call, or after it."""
+    stall: float = 0.0
+    """The calling function stands still, for longer than a lease at worst, and then goes on as if nothing had been."""
     pending: float = 0.0
     """The card processor takes the request and decides only later."""
     skew: int = 0

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LATEST: Final = 30_000
 """No request is under way for longer than this (ms): TCP and every service give up before."""
+STALL: Final = 20_000
+"""A process stands still for no longer than this at a time (ms)."""
 
 
 class Unreachable(Exception):
@@ -47,7 +49,7 @@ class Link:
     def call(self, what: str, effect: Callable[[], Any], way: Way) -> Any:
         """Call `effect` at the other end of the way and return what it returns, or raise what it raises."""
         scheduler = self.scheduler
-        self._may_crash("before", what)
+        self._may_break("before", what)
         fate = self._fate(way)
         there = self._travel(way)
         result: Any = None
@@ -76,7 +78,7 @@ class Link:
             else:
                 scheduler.sleep(self._travel(way))
         self.history.trace(what, fate if failure is None else f"{fate}: {failure}")
-        self._may_crash("after", what)
+        self._may_break("after", what)
         if failure is not None:
             raise failure
         return result
@@ -104,10 +106,15 @@ class Link:
                 return name
         return "answered"
 
-    def _may_crash(self, when: str, what: str) -> None:
-        if self.faults.crash and self.scheduler.random.random() < self.faults.crash / 2:
+    def _may_break(self, when: str, what: str) -> None:
+        """The caller dies, or stands still, before or after a call."""
+        chance = self.scheduler.random.random
+        if self.faults.crash and chance() < self.faults.crash / 2:
             self.history.trace("crash", f"{when} {what}")
             self.scheduler.kill(self.scheduler.current)
+        if self.faults.stall and chance() < self.faults.stall / 2:
+            self.history.trace("stall", f"{when} {what}")
+            self.scheduler.sleep(int(chance() * STALL))
 
     def _arrive_unheard(self, what: str, effect: Callable[[], Any]) -> None:
         """The request arrives where nobody waits for the answer any more."""

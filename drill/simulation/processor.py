@@ -1,8 +1,8 @@
 """A card processor outside AWS, weaker than the port promises.
 
 The port says "one key has at most one outcome, for ever". Real processors remember idempotency keys for a day or two
-and find a payment by its key for years. Here a repeated charge is recognised for one minute only, while `find` always
-knows and `cancel` is for ever: code that charges again without asking first charges twice.
+and find a payment by its key for years. Here a repeated charge is recognised for little more than a minute, while
+`find` always knows and `cancel` is for ever: code that charges again without asking first charges twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from drill.simulation.link import LATEST, Way
+from drill.simulation.link import LATEST, STALL, Way
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.ports import Approved, Declined
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 LATENCY: Final = 60
 PATIENCE: Final = 3_000
-REMEMBERED: Final = 2 * LATEST
-"""A repeated charge is recognised for so long (ms): longer than a request is under way, or nothing could be safe."""
+REMEMBERED: Final = LATEST + 2 * STALL + 10_000
+"""A repeated charge is recognised for so long (ms): longer than a request is under way and its sender stands still
+between asking and charging, or nothing could be safe."""
 DECLINED: Final = 0.25
 """How many charges are declined."""
 DECIDED: Final = 20_000

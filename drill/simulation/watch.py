@@ -38,8 +38,8 @@ class Watch:
     table: GlobalTable
     scheduler: Scheduler
     leases_hold: bool
-    """A lease outlives its function by 5 s. Where clocks differ by more, it may be taken from a living holder, and the
-    processor's memory alone keeps the two from charging twice."""
+    """A lease outlives its function by 5 s. Where clocks differ by more, or functions stand still, it may be taken from
+    a living holder, and the processor's memory alone keeps the two from charging twice."""
     findings: list[Finding] = field(default_factory=list)
 
     def charging(self, region: str, now: int, payment_id: str) -> None:

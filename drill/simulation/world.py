@@ -63,7 +63,11 @@ class World:
         self.secrets = Secrets(
             self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in ("storefront", "canary")}
         )
-        self.watch = Watch(self.table, self.scheduler, leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT)
+        self.watch = Watch(
+            self.table,
+            self.scheduler,
+            leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
+        )
         tokens = count()
         self.regions = tuple(
             Region(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -16,7 +18,7 @@ from drill.simulation.table import FLIGHT, STALE, Conflict, CutOff, EventualTabl
 KEY = ("pay_1", "payment")
 
 
-def item(**values: int | str) -> dict:
+def item(**values: int | str) -> dict[str, Any]:
     typed = {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in values.items()}
     return {"pk": {"S": "pay_1"}, "sk": {"S": "payment"}, **typed}
 
@@ -92,7 +94,7 @@ class Bench:
 
 
 def code(error) -> str:
-    return error.value.response["Error"]["Code"]
+    return str(error.value.response["Error"]["Code"])
 
 
 def test_a_failed_condition_tells_the_item_that_is_there():

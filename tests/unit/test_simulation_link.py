@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -25,9 +26,13 @@ def called(faults: Faults, effect=None, way: Way = WAY):
     happened: list[int] = []
     got: list[object] = []
 
+    def happen() -> str:
+        happened.append(scheduler.now - EPOCH)
+        return "done"
+
     def body() -> None:
         try:
-            got.append(link.call("call", effect or (lambda: happened.append(scheduler.now - EPOCH) or "done"), way))
+            got.append(link.call("call", effect or happen, way))
         except Exception as error:  # noqa: BLE001 - handed to the test
             got.append(str(error))
         got.append(scheduler.now - EPOCH)
@@ -110,9 +115,7 @@ def test_a_crash_ends_the_caller_before_or_after_the_effect():
         scheduler = Scheduler(seed)
         link = Link(scheduler, History(scheduler), Faults(crash=1))
         happened: list[int] = []
-        process = scheduler.spawn(
-            "caller", lambda link=link, happened=happened: link.call("c", lambda: happened.append(1), WAY)
-        )
+        process = scheduler.spawn("caller", partial(link.call, "call", partial(happened.append, 1), WAY))
         scheduler.run(EPOCH + LATEST)
         assert not process.alive
         seen.add(len(happened))

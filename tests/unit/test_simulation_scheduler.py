@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from drill.simulation.scheduler import EPOCH, Scheduler
@@ -24,9 +26,10 @@ def test_processes_interleave_where_they_wait_in_the_order_of_time():
 
 def test_events_of_one_moment_come_in_an_order_drawn_by_the_seed():
     def order(seed: int) -> list[int]:
-        scheduler, seen = Scheduler(seed), []
+        scheduler = Scheduler(seed)
+        seen: list[int] = []
         for number in range(8):
-            scheduler.after(5, lambda number=number: seen.append(number))
+            scheduler.after(5, partial(seen.append, number))
         scheduler.run(EPOCH + 5)
         return seen
 
@@ -67,8 +70,14 @@ def test_a_process_that_kills_itself_ends_at_once():
 
 def test_a_place_is_lost_with_all_that_runs_there_and_nothing_else():
     scheduler, seen = Scheduler(1), []
+
+    def process() -> None:
+        place = scheduler.current.place
+        scheduler.sleep(10)
+        seen.append(place)
+
     for place in ("east", "west"):
-        scheduler.spawn(place, lambda place=place: (scheduler.sleep(10), seen.append(place)), place=place)
+        scheduler.spawn(place, process, place=place)
     scheduler.after(5, lambda: scheduler.kill_all("east"))
     scheduler.run(EPOCH + 6)
     assert scheduler.is_busy("west")
