@@ -260,6 +260,37 @@ def test_empty_base_path_is_found_again(cloud: RunningCloud) -> None:
     gateway.delete_domain_name(domainName=domain)
 
 
+def test_domain_names_and_their_mappings_can_be_changed(cloud: RunningCloud) -> None:
+    gateway, domain = cloud.client("apigateway"), f"{name()}.example.com"
+    gateway.create_domain_name(domainName=domain, endpointConfiguration={"types": ["REGIONAL"]})
+    policy = {"op": "replace", "path": "/securityPolicy", "value": "TLS_1_2"}
+    assert gateway.update_domain_name(domainName=domain, patchOperations=[policy])["securityPolicy"] == "TLS_1_2"
+    first, second = (gateway.create_rest_api(name=name())["id"] for _ in range(2))
+    gateway.create_base_path_mapping(domainName=domain, basePath="pay", restApiId=first, stage="v1")
+    patches = [
+        {"op": "replace", "path": "/restapiId", "value": second},
+        {"op": "replace", "path": "/stage", "value": "v2"},
+    ]
+    place = {"domainName": domain, "basePath": "pay"}
+    gateway.update_base_path_mapping(**place, patchOperations=patches)
+    found = gateway.get_base_path_mapping(**place)
+    assert (found["restApiId"], found["stage"]) == (second, "v2")
+    with pytest.raises(gateway.exceptions.NotFoundException):
+        gateway.update_base_path_mapping(domainName=domain, basePath="other", patchOperations=patches)
+    gateway.delete_domain_name(domainName=domain)
+
+
+def test_a_patch_may_name_a_key_with_a_slash(cloud: RunningCloud) -> None:
+    gateway = cloud.client("apigateway")
+    api = gateway.create_rest_api(name=name())
+    method = {"restApiId": api["id"], "resourceId": api["rootResourceId"], "httpMethod": "POST"}
+    gateway.put_method(**method, authorizationType="NONE", requestModels={"application/json": "One"})
+    patch = {"op": "replace", "path": "/requestModels/application~1json", "value": "Two"}
+    gateway.update_method(**method, patchOperations=[patch])
+    assert gateway.get_method(**method)["requestModels"] == {"application/json": "Two"}
+    gateway.delete_rest_api(restApiId=api["id"])
+
+
 def test_queue_urls_do_not_name_the_sandbox(cloud: RunningCloud) -> None:
     sqs, queue = cloud.client("sqs", OTHER), name()
     url = sqs.create_queue(QueueName=queue)["QueueUrl"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from ministack.services import apigateway_v1
 
@@ -26,6 +28,53 @@ def base_path_mapping() -> None:
         return create(domain_name, {**request, "basePath": request.get("basePath") or "(none)"})
 
     apigateway_v1._create_base_path_mapping = created
+
+
+def patches() -> None:
+    """The path of a patch is a JSON pointer (RFC 6901), and `~1` in it, for a slash in a key, is kept as it is."""
+
+    def patched(target: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
+        for each in operations:
+            *folders, key = (_decoded(part) for part in each["path"].lstrip("/").split("/"))
+            place = target
+            for folder in folders:
+                if not isinstance(place.get(folder), dict):
+                    place[folder] = {}
+                place = place[folder]
+            if each["op"] == "remove":
+                place.pop(key, None)
+            else:
+                place[key] = each.get("value")
+        return target
+
+    apigateway_v1._apply_patch = patched
+
+
+def _decoded(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")
+
+
+def domain_name_updates() -> None:
+    """UpdateDomainName and UpdateBasePathMapping are missing."""
+    handle = apigateway_v1.handle_request
+
+    async def handled(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        top, *names = [unquote(part) for part in path.strip("/").split("/")]
+        if method != "PATCH" or top != "domainnames" or not names:
+            return await handle(method, path, headers, body, query)
+        domain, *mapping = names
+        kept = apigateway_v1._domain_names.get(domain)
+        if mapping:
+            kept = apigateway_v1._base_path_mappings.get(domain, {}).get(mapping[-1])
+        if kept is None:
+            return apigateway_v1._v1_error("NotFoundException", f"Invalid identifier specified: {'/'.join(names)}", 404)
+        operations = json.loads(body)["patchOperations"]
+        for each in operations:
+            each["path"] = each["path"].replace("/restapiId", "/restApiId")  # AWS's own spelling in patches
+        apigateway_v1._apply_patch(kept, operations)
+        return apigateway_v1._v1_response(apigateway_v1._public_mapping(kept) if mapping else kept)
+
+    apigateway_v1.handle_request = handled
 
 
 def domain_of_request() -> None:
