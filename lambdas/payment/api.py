@@ -75,7 +75,7 @@ class Api:
         payment = self.payments.get(client, payment_id)
         if payment is None:
             return problem("not-found", "You have no payment of this id.")
-        self.journal.correlate(**self.journal.correlation, payment_id=payment.id)
+        self.journal.correlate(**{**self.journal.correlation, "payment_id": payment.id})
         return Answer(200, to_json(view.document(payment)))
 
     def _post(self, request: Request, client: str) -> Answer:
@@ -96,7 +96,7 @@ class Api:
         return self._pay(instruction)
 
     def _pay(self, instruction: Instruction) -> Answer:
-        self.journal.correlate(**self.journal.correlation, payment_id=instruction.payment_id)
+        self.journal.correlate(**{**self.journal.correlation, "payment_id": instruction.payment_id})
         try:
             return view.posted(self.payments.pay(instruction))
         except KeyReused:
