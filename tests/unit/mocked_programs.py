@@ -16,6 +16,7 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
@@ -36,6 +37,8 @@ class Made:
     name: str
     inputs: Mapping[str, Any]
     provider: str
+    secret: frozenset[str] = frozenset()
+    """Inputs that were given as secrets."""
 
     def __getitem__(self, key: str) -> Any:
         return self.inputs[key]
@@ -59,10 +62,12 @@ class Recorder(Mocks):
             reference = args.inputs["name"]
             self.read.append(reference)
             return reference, {"name": reference, "outputs": dict(self.outputs[reference]), "secretOutputNames": []}
-        self.made.append(Made(args.typ, args.name, args.inputs, args.provider or ""))
+        secret = frozenset(name for name, value in args.inputs.items() if is_rpc_secret(value))
+        inputs = {name: unwrap_rpc_secret(value) for name, value in args.inputs.items()}
+        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret))
         return f"{args.name}-id", {**args.inputs, **_answers(args)}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> Any:
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
@@ -71,13 +76,18 @@ class Recorder(Mocks):
             case "pulumi:pulumi:readStackOutputs":
                 name = args.args["name"]
                 if name not in self.outputs:
-                    raise RuntimeError(f'unknown stack "{name}"')
+                    return {}, [("name", f'unknown stack "{name}"')]
                 return {"name": name, "outputs": dict(self.outputs[name]), "secretOutputNames": []}
         raise AssertionError(f"unexpected invoke {args.token}")
 
+    @property
+    def cloud(self) -> list[Made]:
+        """What exists outside Pulumi: no components, no providers."""
+        return [each for each in self.made if each.type.startswith(("aws:", "random:"))]
+
     def of(self, kind: str) -> list[Made]:
-        """The resources of a type, by its last part, e.g. `Subnet`."""
-        return [each for each in self.made if each.type.rpartition(":")[2] == kind]
+        """The cloud's resources of a type, by its last part, e.g. `Subnet`; components are not counted."""
+        return [each for each in self.cloud if each.type.rpartition(":")[2] == kind]
 
     def one(self, kind: str, name: str = "") -> Made:
         """The only resource of a type (whose logical name ends in `name`)."""
@@ -199,3 +209,8 @@ def run_environment(environment: str = "payments") -> dict[str, Run]:
             runs[f"{layer.name}/{stack}"] = run
             outputs[f"organization/{layer.name}/{stack}"] = run.exports
     return runs
+
+
+def published() -> dict[str, Mapping[str, Any]]:
+    """What every stack of the environment exports, by its full name: the surroundings of a single program."""
+    return {f"organization/{stack}": run.exports for stack, run in run_environment().items()}

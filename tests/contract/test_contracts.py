@@ -1,0 +1,74 @@
+"""Contracts are what programs really exchange: nothing undeclared is read, nothing declared is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from shared.contracts import LAYERS, DataOutputs, EdgeOutputs, NetworkOutputs, schema
+from shared.naming import parse_stack_name
+from shared.roles import ROLES
+from tests.unit.mocked_programs import run_environment
+
+STACKS = [
+    f"{layer.name}/payments{tail}"
+    for layer in LAYERS.values()
+    for tail in (("-primary", "-secondary") if layer.regional else ("",))
+]
+
+
+def declared(stack):
+    """The full names of the stacks that `stack` may read, by its layer's declaration."""
+    layer_name, _, own = stack.partition("/")
+    environment, role = parse_stack_name(own)
+    expected = set()
+    for outputs in LAYERS[layer_name].consumes:
+        producer = LAYERS[outputs.project]
+        roles = ((role,) if role else ROLES) if producer.regional else (None,)
+        names = [f"{environment}-{each}" if each else environment for each in roles]
+        expected |= {f"organization/{producer.name}/{name}" for name in names}
+    return expected
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_program_reads_exactly_what_its_layer_declares(stack):
+    assert set(run_environment()[stack].recorder.read) == declared(stack)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_program_publishes_exactly_its_contract(stack):
+    outputs = LAYERS[stack.partition("/")[0]].outputs
+    exports = run_environment()[stack].exports
+    assert set(exports) == {field.name for field in dataclasses.fields(outputs)} | {"contract"}
+    assert exports["contract"] == {"name": outputs.project, "version": outputs.version}
+    assert all(value not in (None, "") for value in exports.values())
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_secret_crosses(stack):
+    run = run_environment()[stack]
+    passwords = [f"generated-{each.name}" for each in run.recorder.of("RandomPassword")]
+    said = json.dumps(dict(run.exports))
+    assert not [each for each in passwords if each in said]
+
+
+def test_a_layer_consumes_only_earlier_ones():
+    earlier = set()
+    for layer in LAYERS.values():
+        assert {outputs.project for outputs in layer.consumes} <= earlier
+        assert layer.outputs.project == layer.name
+        earlier.add(layer.name)
+
+
+def test_a_schema_shows_every_field_nested_ones_too():
+    assert schema(NetworkOutputs).splitlines() == [
+        "network v1",
+        "  vpc_id: Output[str]",
+        "  private_subnet_ids: Output[Sequence[str]]",
+        "  function_security_group_id: Output[str]",
+        "  default_security_group_id: Output[str]",
+    ]
+    assert "    gate: Output[str]" in schema(EdgeOutputs)
+    assert schema(DataOutputs) != schema(EdgeOutputs)
