@@ -63,7 +63,7 @@ class Permission(Lambda):
         "action": Text(required=True, replaces=True),
         "function": FunctionName(required=True, replaces=True, api="FunctionName"),
         "functionUrlAuthType": Text(replaces=True, choices=("AWS_IAM", "NONE")),
-        "invokedViaFunctionUrl": Boolean(default=False, replaces=True),
+        "invokedViaFunctionUrl": Boolean(replaces=True),  # absent is no condition, false is one
         "principal": Text(required=True, replaces=True),
         "qualifier": Text(replaces=True),
         "sourceAccount": Text(replaces=True),
@@ -102,7 +102,9 @@ class Permission(Lambda):
             "sourceArn": conditions.get("aws:sourcearn"),
             "sourceAccount": conditions.get("aws:sourceaccount"),
             "functionUrlAuthType": conditions.get("lambda:functionurlauthtype"),
-            "invokedViaFunctionUrl": conditions.get("lambda:invokedviafunctionurl") == "true",
+            "invokedViaFunctionUrl": self.properties["invokedViaFunctionUrl"].from_api(
+                conditions.get("lambda:invokedviafunctionurl"),
+            ),
         }
 
     def _place(self) -> tuple[str, str | None, str]:

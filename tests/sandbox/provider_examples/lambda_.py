@@ -105,13 +105,13 @@ def permission_of_everybody(engine: Engine) -> Example:
     made = function(engine, "example-public")
     return Example(
         {
-            "action": "lambda:InvokeFunctionUrl",
+            "action": "lambda:InvokeFunction",
             "function": made.name,
             "principal": "*",
-            "functionUrlAuthType": "NONE",
+            "invokedViaFunctionUrl": True,
             "statementId": "everybody",
         },
-        replace={"functionUrlAuthType": "AWS_IAM", "invokedViaFunctionUrl": True},
+        replace={"functionUrlAuthType": "NONE", "invokedViaFunctionUrl": None},
         import_id="example-public/everybody",
     )
 
