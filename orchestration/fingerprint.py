@@ -34,7 +34,7 @@ WITHDRAWN = "withdrawn"
 A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
 """
 LOCK = Path("requirements.lock")
-PACKAGE_FUNCTION = "package"
+PACKAGES = Path("shared/packages.py")
 
 CHANGED = {
     "code": "the program's code changed",
@@ -184,9 +184,14 @@ def _machinery(contracts: Module) -> str:
 
 
 def _packaged(closure: tuple[Module, ...]) -> list[str]:
-    """Return the functions whose packages the program takes; all of them when it takes one by a computed name."""
-    names = {name for module in closure for name in module.arguments(PACKAGE_FUNCTION)}
-    return packages.functions() if None in names else sorted(name for name in names if name is not None)
+    """Return the functions whose packages the program may take: those that its own modules name.
+
+    A program that packages functions and names none gets them by a computed name: then all of them count.
+    """
+    if all(module.path != PACKAGES for module in closure):
+        return []
+    named = {text for module in closure if module.path.parts[0] == "projects" for text in module.texts}
+    return [name for name in packages.functions() if name in named] or packages.functions()
 
 
 def missing_upstream(graph: Graph, stack: Stack, backend: Backend) -> Problem | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 OWN_PACKAGES = ("shared", "projects", "lambdas")
@@ -27,29 +27,30 @@ class Module:
     path: Path
     tree: ast.Module = field(repr=False, compare=False)
 
-    def imports(self) -> Iterator[str]:
-        """Yield the dotted names that it may import; `from a import b` yields `a` and `a.b`, as b may be a module."""
+    @cached_property
+    def imports(self) -> frozenset[str]:
+        """The dotted names that it may import; `from a import b` means `a` and `a.b`, as b may be a module."""
         package = self.path.parent.parts
+        names: set[str] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
+                names.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 above = package[: len(package) - node.level + 1] if node.level else ()
                 base = ".".join([*above, *([node.module] if node.module else [])])
-                yield base
-                yield from (f"{base}.{alias.name}" for alias in node.names)
+                names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        return frozenset(names)
 
     @cached_property
     def dynamic(self) -> bool:
         """Whether it imports by a name that only running it would tell."""
         return any(isinstance(node, ast.Call) and _called(node) in DYNAMIC for node in ast.walk(self.tree))
 
-    def arguments(self, function: str) -> Iterator[str | None]:
-        """Yield the first argument of each call of `function`; None for one that is not a plain string."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and _called(node) == function:
-                first = node.args[0] if node.args else None
-                yield first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The strings in it."""
+        constants = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
+        return frozenset(value for value in constants if isinstance(value, str))
 
 
 class Sources:
@@ -58,6 +59,7 @@ class Sources:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._modules: dict[Path, Module] = {}
+        self._files = cache(self._find)
 
     def closure(self, layer: str) -> tuple[Module, ...]:
         """Return the modules that a layer's program may import, `__main__.py` included, sorted by path."""
@@ -71,7 +73,7 @@ class Sources:
             module = found[path] = self._module(path)
             if module.dynamic:
                 waiting.extend(self._all())
-            for name in module.imports():
+            for name in module.imports:
                 waiting.extend(self._resolve(name, program))
         return tuple(found[path] for path in sorted(found))
 
@@ -95,17 +97,20 @@ class Sources:
         for package in OWN_PACKAGES:
             yield from (path.relative_to(self._root) for path in (self._root / package).rglob("*.py"))
 
-    def _resolve(self, name: str, program: Path) -> Iterator[Path]:
-        """Yield the files of an import: the module and the packages around it, from the root or beside the program."""
-        parts = Path(*name.split("."))
-        for base in (Path(), program):
-            if base == Path() and parts.parts[:1] and parts.parts[0] not in OWN_PACKAGES:
-                continue
-            for depth in range(1, len(parts.parts) + 1):
-                stem = base.joinpath(*parts.parts[:depth])
-                for candidate in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
-                    if (self._root / candidate).is_file():
-                        yield candidate
+    def _resolve(self, name: str, program: Path) -> tuple[Path, ...]:
+        """Return the files of an import: the module and the packages around it, from the root or beside the program."""
+        from_root = self._files(Path(), name) if name.partition(".")[0] in OWN_PACKAGES else ()
+        return from_root + self._files(program, name)
+
+    def _find(self, base: Path, name: str) -> tuple[Path, ...]:
+        stem, found = base, []
+        for part in name.split("."):
+            candidates = (stem / part / "__init__.py", stem / f"{part}.py")
+            found += [path for path in candidates if (self._root / path).is_file()]
+            stem /= part
+            if not (self._root / stem).is_dir():
+                break
+        return tuple(found)
 
 
 def _called(call: ast.Call) -> str:
