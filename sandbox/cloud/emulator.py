@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,12 @@ class Emulator:
         """Repair the emulator, and import what the stacks will use. It takes half a second: not in the event loop."""
         from sandbox.cloud import repairs  # noqa: PLC0415 - importing them imports what they repair
 
+        logging.getLogger("kms").addFilter(_is_news)
         repairs.apply()
         for name in MODULES:
             self.module(name)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what the emulator says at each start: that it could do more with a library that nothing here needs."""
+    return "cryptography package not installed" not in record.getMessage()

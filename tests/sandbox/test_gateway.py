@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import time
@@ -39,6 +40,7 @@ class Api:
 
     region: str
     identity: str
+    function: str
     function_url: str
 
 
@@ -59,6 +61,9 @@ def make_function(cloud: RunningCloud, region: str, name: str) -> tuple[str, str
     )
     alias = functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")["AliasArn"]
     url = functions.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")["FunctionUrl"]
+    allow = functools.partial(functions.add_permission, FunctionName=name, Qualifier="live")
+    allow(StatementId="of-url", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    allow(StatementId="by-url", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True)
     return str(alias), str(url)
 
 
@@ -88,9 +93,17 @@ def make_api(cloud: RunningCloud, region: str) -> Api:
             uri=f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{alias}/invocations",
             timeoutInMillis=1000,
         )
+    cloud.client("lambda", region).add_permission(
+        FunctionName=name,
+        Qualifier="live",
+        StatementId="api",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{region}:000000000000:{api}/*",
+    )
     deployment = gateway.create_deployment(restApiId=api)["id"]
     gateway.create_stage(restApiId=api, stageName="v1", deploymentId=deployment, variables={"color": "green"})
-    return Api(region, api, url)
+    return Api(region, api, name, url)
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +192,62 @@ def test_validation_is_the_gateways(cloud: RunningCloud, apis: dict[str, Api], w
 def test_queries_and_escapes_arrive(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
     assert told(get(web, cloud.gateways[apis[REGION].region], "/health?a=1&a=2"))["region"] == REGION
     assert json.loads(get(web, cloud.gateways[REGION], "/no%2Fwhere").text)["message"] == "Missing Authentication Token"
+
+
+def test_api_needs_the_functions_permission(cloud: RunningCloud, web: httpx.Client) -> None:
+    region = "eu-central-1"
+    api = make_api(cloud, region)
+    functions, place = cloud.client("lambda", region), {"FunctionName": api.function, "Qualifier": "live"}
+    assert get(web, cloud.gateways[region], "/health").status_code == 200
+    functions.remove_permission(**place, StatementId="api")
+    refused = get(web, cloud.gateways[region], "/health")
+    assert (refused.status_code, refused.json()) == (500, {"message": "Internal server error"})
+    functions.add_permission(
+        **place,
+        StatementId="only-another-path",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{region}:000000000000:{api.identity}/*/GET/slow",
+    )
+    assert get(web, cloud.gateways[region], "/health").status_code == 500
+
+
+@pytest.mark.parametrize("missing", ["of-url", "by-url"])
+def test_function_url_needs_both_permissions(cloud: RunningCloud, web: httpx.Client, missing: str) -> None:
+    region = "eu-central-2"
+    api = make_api(cloud, region)
+    host = httpx.URL(api.function_url).host
+    assert get(web, cloud.gateways[region], "/", host).status_code == 200
+    cloud.client("lambda", region).remove_permission(FunctionName=api.function, Qualifier="live", StatementId=missing)
+    assert get(web, cloud.gateways[region], "/", host).status_code == 403
+
+
+def test_rule_needs_the_functions_permission(cloud: RunningCloud) -> None:
+    region = "eu-north-1"
+    alias, _ = make_function(cloud, region, name := f"t{uuid.uuid4().hex[:8]}")
+    events, logs = cloud.client("events", region), cloud.client("logs", region)
+    rule = events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))["RuleArn"]
+    events.put_targets(Rule=name, Targets=[{"Id": "t", "Arn": alias}])
+    entry = {"Source": name, "DetailType": "x", "Detail": "{}"}
+
+    def invocations() -> int:
+        groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
+        found = [logs.filter_log_events(logGroupName=group["logGroupName"])["events"] for group in groups]
+        return sum("START" in event["message"] for listed in found for event in listed)
+
+    events.put_events(Entries=[entry])
+    time.sleep(0.3)
+    assert invocations() == 0
+    cloud.client("lambda", region).add_permission(
+        FunctionName=name,
+        Qualifier="live",
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=rule,
+    )
+    events.put_events(Entries=[entry])
+    deadline = time.monotonic() + 3
+    while not invocations():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
