@@ -61,7 +61,7 @@ def _sandbox(tell: Callable[[str], None]) -> Target:
     inherited = {name: value for name, value in os.environ.items() if name not in REMOVED}
     variables = inherited | sandbox.environment()
     state = sandbox.layout.state / "orchestration"
-    configuration = sandbox.layout.state / "stack.yaml"
+    configuration = sandbox.layout.stack_configuration
     _start_empty_with_the_cloud(sandbox.layout.backend, status.generation, tell)
     return Target(
         name="sandbox",

@@ -62,6 +62,11 @@ class Layout:
         return self.state / "backend"
 
     @property
+    def stack_configuration(self) -> Path:
+        """The configuration that all stacks share: nothing but the salt of their encryption."""
+        return self.state / "stack.yaml"
+
+    @property
     def passphrase(self) -> Path:
         return self.state / "passphrase"
 
