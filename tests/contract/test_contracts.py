@@ -55,7 +55,7 @@ def test_no_secret_crosses(stack):
 
 
 def test_a_layer_consumes_only_earlier_ones():
-    earlier = set()
+    earlier: set[str] = set()
     for layer in LAYERS.values():
         assert {outputs.project for outputs in layer.consumes} <= earlier
         assert layer.outputs.project == layer.name

@@ -12,13 +12,13 @@ import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
-from pulumi.runtime.stack import run_in_stack
+from pulumi.runtime.stack import Stack, run_in_stack
 
 from shared.contracts import LAYERS
 from shared.naming import stack_name
@@ -160,10 +160,10 @@ def run_component(
     asyncio.set_event_loop(loop)
     try:
         set_mocks(recorder, project=project, stack=stack, preview=preview)
-        set_root_resource(None)  # the mocks make one, and so does the program
+        _forget_root()  # the mocks make one, and so does the program
         exports = loop.run_until_complete(_exports_of(build))
     finally:
-        set_root_resource(None)
+        _forget_root()
         SETTINGS.rpc_manager.clear()
         SETTINGS.outputs.clear()
         loop.close()
@@ -190,8 +190,12 @@ async def _exports_of(build: Callable[[], Any]) -> dict[str, Any]:
         build()
 
     await run_in_stack(program)
-    exported = get_root_resource().outputs
-    return {name: await pulumi.Output.from_input(value).future() for name, value in exported.items()}
+    root = cast("Stack", get_root_resource())
+    return {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
+
+
+def _forget_root() -> None:
+    set_root_resource(cast("Any", None))
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from projects.edge.stop_switch import STOPPED
-from shared import regions
+from shared.environment import Environment
 from tests.unit.mocked_programs import ACCOUNT, published, run_environment, run_program
 
 SHARED = "api.x7k2.pay.example.com"
@@ -30,13 +30,13 @@ def with_settings(monkeypatch):
     """Runs the program with some of its settings changed."""
 
     def running(**changes):
-        load = regions.Environment.load
+        load = Environment.load
 
         def changed(name, root=None):
             environment = load(name, root)
             return environment.model_copy(update={"edge": environment.edge.model_copy(update=changes)})
 
-        monkeypatch.setattr(regions.Environment, "load", changed)
+        monkeypatch.setattr(Environment, "load", changed)
         return run_program("edge", "payments", published())
 
     return running
@@ -168,7 +168,7 @@ def test_grey_failure_follows_what_such_a_check_can_follow(edge):
 
 def test_a_changed_alarm_is_copied_by_its_check(edge, with_settings):
     changed = with_settings(
-        grey_failure=regions.Environment.load("payments").edge.grey_failure.model_copy(update={"periods": 1})
+        grey_failure=Environment.load("payments").edge.grey_failure.model_copy(update={"periods": 1})
     )
     assert changed.recorder.one("HealthCheck", "errors")["triggers"] != edge.one("HealthCheck", "errors")["triggers"]
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from shared.contracts import LAYERS
-from shared.environment import Environment, environment_names
+from shared.environment import ROOT, Environment, environment_names
 from shared.environment_sections import NetworkSettings
 from shared.errors import Problem
 
-PAYMENTS = yaml.safe_load((Environment.load.__func__.__globals__["ROOT"] / "environments/payments.yaml").read_text())
+PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

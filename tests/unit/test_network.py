@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_network
+from ipaddress import IPv4Network
+from typing import Any
 
 import pulumi
 import pytest
@@ -40,7 +41,7 @@ def test_a_private_subnet_lies_in_each_of_two_zones(network, role):
     subnets = network.of("Subnet")
     assert {each["availabilityZone"] for each in subnets} == {"zone-a", "zone-b"}
     assert len({each["cidrBlock"] for each in subnets}) == 2
-    assert all(ip_network(each["cidrBlock"]).subnet_of(ip_network(CIDRS[role])) for each in subnets)
+    assert all(IPv4Network(each["cidrBlock"]).subnet_of(IPv4Network(CIDRS[role])) for each in subnets)
     assert {each["subnetId"] for each in network.of("RouteTableAssociation")} == {f"{each.name}-id" for each in subnets}
     assert {each["subnetId"] for each in network.of("NetworkAclAssociation")} == {f"{each.name}-id" for each in subnets}
 
@@ -149,7 +150,7 @@ def test_interface_policies_name_resources_of_later_layers():
         region = regions.Region.connect(Environment.load("payments").foundation(), "secondary")
         found.update(interface_statements(region))
 
-    found = {}
+    found: dict[str, Any] = {}
     run_component("payments-secondary", build)
     assert found["secretsmanager"]["Resource"][0] == (
         f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-keys-x7k2-??????"

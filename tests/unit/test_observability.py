@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared import regions
+from shared.environment import Environment
 from tests.unit.mocked_programs import ACCOUNT, published, run_environment, run_program
 
 OTHER = {"primary": "secondary", "secondary": "primary"}
@@ -136,14 +136,14 @@ def test_the_dashboard_shows_both_regions(watch):
 
 
 def test_thresholds_come_from_the_environment(monkeypatch):
-    load = regions.Environment.load
+    load = Environment.load
 
     def changed(name, root=None):
         environment = load(name, root)
         section = environment.observability.model_copy(update={"latency_ms": 250, "error_percent": 0.5})
         return environment.model_copy(update={"observability": section})
 
-    monkeypatch.setattr(regions.Environment, "load", changed)
+    monkeypatch.setattr(Environment, "load", changed)
     watch = run_program("observability", "payments-primary", published()).recorder
     assert alarm(watch, "latency")["threshold"] == 250
     assert alarm(watch, "error-rate")["threshold"] == 0.005

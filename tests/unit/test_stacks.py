@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pulumi
 import pytest
@@ -12,7 +13,7 @@ from shared.roles import PerRole
 from shared.stacks import PREVIEWED_OUTPUTS, UNKNOWN_VALUE, consume, publish
 from tests.unit.mocked_programs import published, run_component
 
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "vpc_id": "vpc-1",
     "private_subnet_ids": ["subnet-1", "subnet-2"],
     "function_security_group_id": "sg-1",
@@ -33,9 +34,10 @@ def consumed(outputs_type, outputs, *, stack="payments-primary", role=None, prev
 
 def test_what_is_published_is_consumed():
     def build():
-        publish(
-            NetworkOutputs(**{name: pulumi.Output.from_input(NETWORK[name]) for name in NETWORK if name != "contract"})
-        )
+        fields: dict[str, Any] = {
+            name: pulumi.Output.from_input(NETWORK[name]) for name in NETWORK if name != "contract"
+        }
+        publish(NetworkOutputs(**fields))
 
     assert run_component("payments-primary", build).exports == NETWORK
     got = consumed(NetworkOutputs, {"organization/network/payments-primary": NETWORK})
@@ -99,7 +101,7 @@ def test_another_failure_is_not_hidden(monkeypatch):
 @pytest.fixture
 def previewed(tmp_path, monkeypatch):
     monkeypatch.setenv(PREVIEWED_OUTPUTS, str(tmp_path))
-    outputs = published()["organization/compute/payments-primary"] | {"endpoint": UNKNOWN_VALUE}
+    outputs = {**published()["organization/compute/payments-primary"], "endpoint": UNKNOWN_VALUE}
     (tmp_path / "compute.payments-primary.json").write_text(json.dumps(outputs), encoding="utf-8")
 
 
@@ -119,7 +121,7 @@ def test_an_update_never_reads_previewed_outputs():
 def test_unknowns_stay_unknown_at_any_depth(tmp_path, monkeypatch):
     monkeypatch.setenv(PREVIEWED_OUTPUTS, str(tmp_path))
     data = published()["organization/data/payments"]
-    data = data | {"key_arns": {"primary": UNKNOWN_VALUE, "secondary": "known"}}
+    data = {**data, "key_arns": {"primary": UNKNOWN_VALUE, "secondary": "known"}}
     (tmp_path / "data.payments.json").write_text(json.dumps(data), encoding="utf-8")
     got = consumed(DataOutputs, {}, preview=True)
     assert got["key_arns"] in ({"primary": None, "secondary": "known"}, None)
