@@ -73,7 +73,7 @@ class Host:
 
     def import_sdks(self) -> None:
         """What plugins need, imported behind the listening socket: a request waits for no more than is missing."""
-        for module in ("sandbox.plugins.serving", "sandbox.provider.server"):
+        for module in ("sandbox.plugins.serving", "sandbox.provider.server", "sandbox.provider.aws"):
             importlib.import_module(module)
 
     def serve(self, listener: socket.socket) -> None:

@@ -20,6 +20,10 @@ def main() -> None:
     print(port, flush=True)
     wait_for_engine_end()
     server.stop(grace=None).wait()
+    if kind != "language":
+        from sandbox.provider.server import settle  # noqa: PLC0415 - as in serving: no language host needs boto3
+
+        settle()
     os._exit(0)  # gRPC's threads may be in the middle of a call that nobody waits for
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,26 @@ class Claims:
     def __init__(self) -> None:
         self._unclaimed: dict[tuple[str, str], Unclaimed] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+        self._changed = threading.Condition()
+        self._under_way = 0
 
-    def lock(self, place: tuple[str, str]) -> threading.Lock:
-        """Held over a whole create: one that outlived its engine ends before the next run's begins."""
-        return self._locks[place]
+    @contextmanager
+    def creating(self, place: tuple[str, str]) -> Iterator[None]:
+        """Around a whole create: one that outlived its engine ends before the next run's begins."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            with self._locks[place]:
+                yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until no create is under way, before the process ends; whether that came within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._under_way == 0, seconds)
 
     def made(self, place: tuple[str, str], physical_id: str, inputs: Mapping[str, Any]) -> None:
         """A create succeeded."""

@@ -98,10 +98,3 @@ class Access:
         if account is None:
             account = _accounts[self] = self.call("sts", region, "get_caller_identity", {})["Account"]
         return account
-
-
-def warm(services: tuple[str, ...]) -> None:
-    """Load the services' API models, so that the first clients of a warm process are quick."""
-    with _lock:
-        for service in services:
-            _session.get_service_model(service)

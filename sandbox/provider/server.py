@@ -57,6 +57,11 @@ def serve(
     return server, port
 
 
+def settle(seconds: float = 10) -> None:
+    """Let creates that outlived their engine be undone, before this process ends."""
+    _claims.settle(seconds)
+
+
 def _answered(method: Method) -> Method:
     """Failures become the one line that a user sees."""
 
@@ -172,7 +177,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(properties=encode(lifecycle.foresee_create(kind, inputs)))
         resource = kind(self._surroundings, inputs)
         place = self._place(request)
-        with _claims.lock(place):
+        with _claims.creating(place):
             try:
                 outputs = self._left_behind(place, resource) or lifecycle.create(resource)
             finally:
