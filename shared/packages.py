@@ -163,10 +163,7 @@ def _sdk_data(used: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         newest = max(path for path in (data / service).iterdir() if path.is_dir())
         for name in ("service-2", "endpoint-rule-set-1"):
             with gzip.open(newest / f"{name}.json.gz") as file:
-                model = json.load(file)
-            if name == "service-2":
-                spoken = {key: model[key] for key in ("clientContextParams",) if key in model}
-                model = _without_prose(model) | spoken  # the SDK reads the prose of parameters, here and in rule sets
+                model = _without_prose(json.load(file))
             yield f"botocore/data/{service}/{newest.name}/{name}.json", _json(model)
 
 

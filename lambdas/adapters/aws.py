@@ -33,6 +33,8 @@ def client(service: str, *, connect_timeout: float = 1.0, read_timeout: float = 
         retries={"mode": "standard", "total_max_attempts": 1},
         tcp_keepalive=True,
         max_pool_connections=4,
+        # By default the SDK takes S3's global name for us-east-1: another way, and another fate in an outage.
+        s3={"us_east_1_regional_endpoint": "regional"},
         user_agent_extra="region-failover",
     )
     return _session().create_client(service, config=config)

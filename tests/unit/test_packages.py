@@ -58,10 +58,10 @@ def unpacked(tmp_path_factory):
     return root
 
 
-def run(interpreter, root, code):
+def run(interpreter, root, code, environment=ENVIRONMENT):
     """Run code as Lambda does: from the unpacked package, without anything that is installed."""
     command = [interpreter, "-I", "-S", "-B", "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{code}"]
-    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -92,6 +92,50 @@ def test_a_package_runs_alone(unpacked, function, interpreter):
     assert has_handler
     assert Path(sdk).is_relative_to(unpacked / function), "the bundled SDK, not the runtime's"
     assert not {"boto3", "yaml", "pydantic", "pulumi", "sandbox", "shared"} & set(modules)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_package_finds_amazons_own_endpoints(unpacked, function):
+    """Without an endpoint from outside, as in Lambda, the SDK reads its endpoint rules, and whom to trust."""
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "AWS_ENDPOINT_URL"}
+    out = run(
+        sys.executable,
+        unpacked / function,
+        "import json, os, lambdas.adapters.aws as aws\n"
+        f"clients = [aws.client(name) for name in {packages.services(function)}]\n"
+        "import botocore.httpsession as http\n"
+        "print(json.dumps([[one.meta.endpoint_url for one in clients], os.path.isfile(http.get_cert_path(True))]))",
+        environment,
+    )
+    endpoints, trusted = json.loads(out.splitlines()[-1])
+    assert endpoints == [f"https://{service}.us-east-1.amazonaws.com" for service in packages.services(function)]
+    assert trusted
+
+
+CALLS = {
+    "dynamodb": ("get_item", {"TableName": "table", "Key": {"pk": {"S": "a"}}}),
+    "s3": ("put_object", {"Bucket": "bucket", "Key": "key", "Body": "", "IfNoneMatch": "*"}),
+    "secretsmanager": ("get_secret_value", {"SecretId": "secret"}),
+    "ssm": ("get_parameter", {"Name": "/switch"}),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_package_makes_the_calls_that_it_is_for(unpacked, function):
+    """Nothing listens there: all of the SDK before the connection works, or the error is another."""
+    calls = {service: CALLS[service] for service in packages.services(function)}
+    run(
+        sys.executable,
+        unpacked / function,
+        "import lambdas.adapters.aws as aws\n"
+        "from botocore.exceptions import EndpointConnectionError\n"
+        f"for service, (operation, arguments) in {calls!r}.items():\n"
+        "    try:\n"
+        "        getattr(aws.client(service), operation)(**arguments)\n"
+        "    except EndpointConnectionError:\n"
+        "        continue\n"
+        "    raise AssertionError(service)",
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
