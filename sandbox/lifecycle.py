@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox import addresses, control, environment, ports
+from sandbox import addresses, control, environment, ports, sources
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon
@@ -29,6 +29,9 @@ ANSWER_WITHIN = 2.0
 """Seconds that the cloud may take to answer about itself."""
 PATIENCE = 10.0
 """Seconds after which a cloud that does not answer is taken for stuck, and is started again."""
+
+ATTEMPTS = 3
+"""How often a port is chosen anew when somebody else takes it at the same moment."""
 
 PARTS = ("cloud", "plugins")
 """The daemons. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
@@ -101,8 +104,10 @@ class Sandbox:
             told = None
         if port is None or told is None:
             return Status(running=False, pids=pids)
+        current = told.pop("sources") == sources.digest("cloud")
+        others = (daemon for daemon in self._daemons if daemon.name != "cloud")
         return Status(
-            running=all(self._serves(daemon) for daemon in self._daemons if daemon.name != "cloud"),
+            running=current and all(self._serves(daemon) for daemon in others),
             endpoint=f"http://{addresses.AWS}:{port}",
             gateways={region: f"http://{host}:{at}" for region, (host, at) in addresses.endpoints(port).items()},
             pids=pids,
@@ -134,34 +139,44 @@ class Sandbox:
         if not missing:
             return  # another `up` was faster
         try:
-            for daemon in missing:
-                daemon.stop()  # it may run without serving: stuck, ending, or of sources that have changed since
-            port = self._prepare(missing, tell)
-            settings = self._base_environment() | environment.variables(self.layout, port)
-            starting = [
-                daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
-                for daemon in missing
-            ]
-            for started in starting:
-                started.wait()
+            for attempt in range(1, ATTEMPTS + 1):
+                _stop(missing)  # some may run without serving: stuck, ending, or of sources that have changed since
+                port = self._prepare(missing, tell)
+                try:
+                    self._launch(missing, port)
+                    break
+                except Problem:
+                    _stop(missing)
+                    # Between choosing a port and binding it, somebody else may be faster.
+                    if attempt == ATTEMPTS or ports.is_free(port):
+                        raise
         except BaseException as error:
-            for daemon in missing:
-                daemon.stop()
+            _stop(missing)
             if isinstance(error, OSError):
                 raise self._unusable(error) from error
             raise
         if line := self._ask("news")["line"]:
             tell(line)
 
+    def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
+        """Start daemons at once, and return when all of them are ready."""
+        settings = self._base_environment() | environment.variables(self.layout, port)
+        starting = [
+            daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
+            for daemon in daemons
+        ]
+        for started in starting:
+            started.wait()
+
     def _serves(self, daemon: Daemon, within: float = ANSWER_WITHIN) -> bool:
         if daemon.name == "plugins":
             host = client.status(self.layout.root)
             return host is not None and client.is_current(host)
         try:
-            self._ask("status", within)
+            told = self._ask("status", within)
         except OSError:
             return False
-        return True
+        return bool(told["sources"] == sources.digest("cloud"))
 
     def _prepare(self, missing: Sequence[Daemon], tell: Callable[[str], None]) -> int:
         """Make what the daemons to be started expect, and return the port."""
@@ -202,6 +217,11 @@ class Sandbox:
 
     def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
         return control.ask(self.layout.socket("cloud.sock"), within, question, **details)
+
+
+def _stop(daemons: Sequence[Daemon]) -> None:
+    for daemon in daemons:
+        daemon.stop()
 
 
 def _print(line: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control
+from sandbox import addresses, control, sources
 from sandbox.cloud import functions
 from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.emulator import Emulator
@@ -33,6 +33,7 @@ class Cloud:
         self._gates = Gates()
         self._server = Server(self)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
+        self._sources = sources.digest("cloud")
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Future[None]
 
@@ -96,6 +97,7 @@ class Cloud:
 
     def _status(self) -> dict[str, Any]:
         return {
+            "sources": self._sources,
             "generation": self._persistence.life.generation,
             "recoveries": self._persistence.life.recoveries,
             "gates": dict(self._gates.closed()),

@@ -56,6 +56,7 @@ def configure(layout: Layout, port: int) -> None:
         IOT_MTLS_ENABLED="0",
         LOG_LEVEL=os.environ.get("SANDBOX_LOG_LEVEL", "WARNING"),
     )
+    logging.getLogger("kms").addFilter(_is_news)
     for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
         os.environ.pop(name, None)  # functions inherit the environment, and each gets its own
 
@@ -91,7 +92,6 @@ class Emulator:
         """Repair the emulator, and import what the stacks will use. It takes half a second: not in the event loop."""
         from sandbox.cloud import repairs  # noqa: PLC0415 - importing them imports what they repair
 
-        logging.getLogger("kms").addFilter(_is_news)
         repairs.apply()
         for name in MODULES:
             self.module(name)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
-import sysconfig
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sandbox import sources
 from sandbox.layout import Layout
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SOCKET = "plugins.sock"
-PACKAGE = Path(__file__).parent
 ANSWER_TIMEOUT = 2.0  # seconds
 
 
@@ -42,10 +43,5 @@ def is_current(status: HostStatus) -> bool:
 
 
 def source_digest() -> str:
-    """Of the names, times and sizes of what a host has imported: plugins, provider, and the installed libraries."""
-    files = [path for folder in (PACKAGE, PACKAGE.parent / "provider") for path in folder.rglob("*.py")]
-    digest = hashlib.sha256()
-    for path in [*sorted(files), Path(sysconfig.get_path("purelib"))]:
-        stat = path.stat()
-        digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\n".encode())
-    return digest.hexdigest()
+    """Of what a host has imported: plugins and provider."""
+    return sources.digest("plugins", "provider")

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox import Sandbox, lifecycle, ports, processes
+from sandbox import Sandbox, lifecycle, ports, processes, sources
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from sandbox.layout import Layout
 
 
 @pytest.fixture
@@ -79,6 +81,33 @@ def test_port_taken_at_a_single_gateway_counts(sandbox: Sandbox) -> None:
         other.listen()
         up(sandbox)
     assert ports.remembered(sandbox.layout) != before
+
+
+def test_port_taken_between_choosing_and_binding_is_given_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = ports.choose
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+
+        def raced(layout: Layout, tell: Callable[[str], None]) -> int:
+            monkeypatch.setattr(ports, "choose", choose)
+            layout.ports.write_text(f'{{"port": {taken}}}')
+            return int(taken)
+
+        monkeypatch.setattr(ports, "choose", raced)
+        up(sandbox)
+    assert ports.remembered(sandbox.layout) != taken
+
+
+def test_cloud_of_other_sources_is_started_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    up(sandbox)
+    before = sandbox.status()
+    digest = sources.digest
+    monkeypatch.setattr(sources, "digest", lambda *packages: "" if packages == ("cloud",) else digest(*packages))
+    assert not sandbox.status().running
+    monkeypatch.undo()
+    assert sandbox.status() == before
 
 
 def test_port_survives_a_restart(sandbox: Sandbox) -> None:
