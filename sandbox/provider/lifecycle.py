@@ -157,8 +157,14 @@ def _adopt(resource: Resource, taken: Refused) -> dict[str, Any]:
 
 
 def update(resource: Resource) -> dict[str, Any]:
-    """Bring the changed inputs to the cloud, and return the outputs."""
+    """Bring the changed inputs to the cloud, and return the outputs.
+
+    Without a change the engine goes on with what a create left unfinished: then what the cloud has is what was before.
+    """
     changed = set(change(type(resource), resource.previous, resource.inputs).names)
+    if not changed:
+        resource.previous = restore(resource, resource.inputs, observe(resource) or {})
+        changed = set(change(type(resource), resource.previous, resource.inputs).names)
     for names, _, method in resource.settings:
         if changed.intersection(names):
             getattr(resource, method)()

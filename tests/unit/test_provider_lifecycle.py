@@ -161,6 +161,19 @@ class TestCreate:
         assert failure.value.id == "n"
         assert failure.value.outputs["size"] == 5
 
+    def test_half_done_is_finished_by_the_next_update(self, cloud: Cloud):
+        def fail(operation: str) -> None:
+            if operation == "resize":
+                raise Refused("Throttled", "slowly")
+
+        cloud.before = fail
+        inputs = checked(cloud, NAMED, name="n", size=5)
+        with pytest.raises(Incomplete):
+            lifecycle.create(a(cloud, NAMED, inputs))
+        cloud.before = lambda _operation: None
+        lifecycle.update(a(cloud, NAMED, inputs, id="n", previous=inputs))
+        assert cloud.things["n"]["size"] == 5
+
     def test_adopts_what_a_killed_run_left(self, cloud: Cloud):
         made(cloud, name="n", size=5)
         again = made(cloud, name="n", size=6, policy="{}")
