@@ -14,7 +14,7 @@ from orchestration.backend import Backend, FileBackend, file_folder
 from orchestration.cli import Cli, CliBackend
 from sandbox import Sandbox
 from sandbox.environment import REMOVED
-from sandbox.plugins.install import install
+from sandbox.plugins.install import brings_python, install, place_engine
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -99,11 +99,13 @@ def _aws(environment: Environment, tell: Callable[[str], None]) -> Target:
         raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
-    found = engine.find(tell)
+    executable = engine.find(tell).executable
+    if not brings_python(executable):
+        executable = place_engine(Sandbox(ROOT).layout, executable)
     account = _account(environment)
     state = ROOT / ".runs" / "aws"
     configuration = state / "stack.yaml"
-    cli = _cli(found.executable, os.environ, configuration)
+    cli = _cli(executable, os.environ, configuration)
     folder = file_folder(url)
     return Target(
         name="aws",

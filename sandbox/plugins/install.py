@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,25 +14,49 @@ from sandbox.plugins.client import SOCKET
 from shared.errors import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox.layout import Layout
 
 STUB = Path(__file__).with_name("stub.py")
 PROVIDERS = ("aws", "random")
+LANGUAGE_HOST = "pulumi-language-python"
 
 
 def install(layout: Layout, engine: Path) -> None:
     """Fill `.sandbox/bin` and PULUMI_HOME for the engine's executable. Quick, and writes nothing, when all is there.
 
-    The engine takes language host and policy analyzer from beside its executable, following links, so the executable
-    is a hard link, or a copy where the file system has none; a provider it takes from the folder named after the
-    version that the SDK asks for.
+    The engine takes a provider from the folder of its home that is named after the version that the SDK asks for.
     """
-    try:
-        _place(engine, layout.bin / "pulumi")
-        _write(layout.bin / "pulumi-language-python", _launcher(layout, "language"))
-        _write(layout.bin / "pulumi-analyzer-policy-python", _launcher(layout, "policy"))
+    with _refusals(layout):
         for package in PROVIDERS:
             _install_provider(layout, package)
+    place_engine(layout, engine)
+
+
+def place_engine(layout: Layout, engine: Path) -> Path:
+    """Put the engine into `.sandbox/bin`, with language host and policy analyzer; returns the executable there.
+
+    The engine takes those two from beside its executable, following links, so that one is a hard link, or a copy
+    where the file system has none. An official release brings its own; one built from source needs these on AWS too.
+    """
+    executable = layout.bin / "pulumi"
+    with _refusals(layout):
+        _place(engine, executable)
+        _write(layout.bin / LANGUAGE_HOST, _launcher(layout, "language"))
+        _write(layout.bin / "pulumi-analyzer-policy-python", _launcher(layout, "policy"))
+    return executable
+
+
+def brings_python(engine: Path) -> bool:
+    """Whether an engine can run Python programs by itself."""
+    return engine.resolve().with_name(LANGUAGE_HOST).exists()
+
+
+@contextmanager
+def _refusals(layout: Layout) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise Problem(
             f"cannot install the engine's plugins in {layout.state}: {error.strerror}; "

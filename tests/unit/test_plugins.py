@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.layout import Layout
 from sandbox.plugins import fork_server
-from sandbox.plugins.install import install
+from sandbox.plugins.install import brings_python, install, place_engine
 from sandbox.plugins.language import project_interpreter
 from shared.errors import Problem
 
@@ -45,6 +45,16 @@ def test_the_engine_finds_its_plugins_beside_itself_and_in_its_home(layout: Layo
     assert (layout.bin / "pulumi").samefile(engine)
     version = metadata.version("pulumi-aws")
     assert (layout.pulumi_home / f"plugins/resource-aws-v{version}/pulumi-resource-aws").is_file()
+
+
+def test_an_engine_without_a_language_host_is_given_one(layout: Layout, engine: Path):
+    assert not brings_python(engine)
+    placed = place_engine(layout, engine)
+    assert brings_python(placed)
+    assert not layout.pulumi_home.exists()
+    link = engine.with_name("linked")
+    link.symlink_to(placed)
+    assert brings_python(link)
 
 
 def test_installing_again_writes_nothing(layout: Layout, engine: Path):
