@@ -163,7 +163,7 @@ class Payment:
             settled = self._moved(now, steps=steps, reference=outcome.reference)
         else:
             settled = self._moved(now, steps=self._stepped(Status.DECLINED, now), reason=outcome.reason)
-        return replace(settled, lease=None, retry_at=None, audit_pending=True)
+        return replace(settled, lease=None, audit_pending=True)
 
     def answering(self, response: Response) -> Payment:
         """The same move, with the answer that replays repeat: not a write of its own."""

@@ -81,13 +81,23 @@ class Wire:
 
     calls: list[str] = field(default_factory=list)
     planned: deque[tuple[str, BaseException, bool]] = field(default_factory=deque)
+    meanwhile: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
     def fail(self, operation: str, error: BaseException, *, applied: bool = False, times: int = 1) -> None:
         """`applied`: the call has its effect, only its answer is lost."""
         self.planned.extend([(operation, error, applied)] * times)
 
+    def before(self, operation: str, action: Callable[[], object]) -> None:
+        """Let something happen just before the next call whose name ends with `operation`."""
+        self.meanwhile.append((operation, action))
+
     def call(self, what: str, effect: Callable[[], Any], *_: Any, **__: Any) -> Any:
         self.calls.append(what.removeprefix("dynamodb "))
+        for meanwhile in self.meanwhile:
+            if what.endswith(meanwhile[0]):
+                self.meanwhile.remove(meanwhile)
+                meanwhile[1]()
+                break
         for plan in self.planned:
             operation, error, applied = plan
             if what.endswith(operation):
@@ -214,6 +224,11 @@ class Region:
     def payments(self) -> dict[str, dict[str, Any]]:
         """The payments' items by id."""
         return {pk: item for (pk, sk), item in self.table.items.items() if sk == "payment"}
+
+    def payment(self) -> dict[str, dict[str, Any]]:
+        """The item of the only payment."""
+        (item,) = self.payments().values()
+        return item
 
     def charges(self) -> list[str]:
         return [pk for pk, sk in self.table.items if sk == "charge"]

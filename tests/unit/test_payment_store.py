@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 
 from lambdas.adapters.items import SHARDS, from_item, shard, to_item
-from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry
+from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry, code_of
 from lambdas.adapters.store import DynamoPayments
 from lambdas.domain.errors import Lost, Throttled, Unavailable
 from lambdas.domain.instruction import Instruction
@@ -25,6 +25,7 @@ class Recorder:
 
     def __getattr__(self, operation):
         def call(**arguments):
+            assert arguments["TableName"] == "payments"
             self.calls.append((operation, arguments))
             return getattr(self.table, operation)(**arguments)
 
@@ -219,6 +220,7 @@ def test_what_may_pass_is_repeated_then_told_in_the_domains_words(world, error, 
     with pytest.raises(Unavailable) as caught:
         store.get("pay_x")
     assert type(caught.value) is expected
+    assert str(caught.value) == (code_of(error) if isinstance(error, ClientError) else type(error).__name__)
     assert caught.value.__cause__ is error
 
 
@@ -234,6 +236,24 @@ def test_our_own_mistakes_are_not_repeated(world, error):
     with pytest.raises((ClientError, ParamValidationError)):
         store.create(payment())
     assert wire.calls == ["GetItem", "PutItem"]
+
+
+@pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {}, "ResponseMetadata": {}}])
+def test_an_error_without_a_name_is_not_repeated(response):
+    clock, error = ManualClock(), ClientError(response, "an operation")
+    assert code_of(error) == ""
+
+    def broken(**_):
+        raise error
+
+    with pytest.raises(ClientError):
+        Retry(clock)(broken)
+    assert clock.slept == []
+
+
+def test_a_failing_server_without_a_name_is_told_by_its_status():
+    with pytest.raises(Unavailable, match="503"):
+        Retry(ManualClock())(lambda **_: (_ for _ in ()).throw(refused("", 503)))
 
 
 def test_no_attempt_starts_after_the_budget():

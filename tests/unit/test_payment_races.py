@@ -1,0 +1,230 @@
+"""Crashes and races: who may work on a payment, and what whoever comes second answers."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.domain.payment import ABANDON_AFTER, LEASE
+from tests.doubles.acquirer import Acquirer
+from tests.doubles.payments import Region
+
+
+def crash(region, operation, *, applied):
+    """Run a request whose region dies around a call: nothing after it happens."""
+    region.wire.fail(operation, KeyboardInterrupt(), applied=applied)
+    with pytest.raises(KeyboardInterrupt):
+        region.post("k")
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_a_crash_before_the_outcome_is_resolved_by_asking_first(applied):
+    """The region dies around its second write: the charge is made, the table may not know."""
+    region = Region(processor=(acquirer := Acquirer()))
+    crash(region, "UpdateItem", applied=applied)
+    if not applied:
+        busy = region.post("k")
+        assert (busy["statusCode"], busy["headers"]["Retry-After"]) == (409, "1")
+    region.clock.time += LEASE
+    answer = region.post("k")
+    assert answer["statusCode"] == 201
+    assert acquirer.calls == (["charge"] if applied else ["charge", "find"])
+    region.clock.time += LEASE * 2
+    region.sweep()
+    assert list(region.bucket.versions.values()) == [1]
+    assert "audit_pending" not in region.payment()
+
+
+def test_a_lease_is_taken_over_by_the_other_region():
+    primary = Region(processor=(acquirer := Acquirer()))
+    secondary = Region("us-east-2", primary.clock, primary.table, processor=acquirer)
+    crash(primary, "UpdateItem", applied=False)
+    assert secondary.sweep() == {}
+    assert secondary.post("k")["statusCode"] == 409
+    primary.clock.time += LEASE
+    assert secondary.sweep() == {"resolved": 1}
+    assert acquirer.calls == ["charge", "find"]
+    assert len(secondary.bucket.objects) == 1
+    assert secondary.post("k")["statusCode"] == 201
+
+
+def test_a_crash_before_anything_leaves_nothing():
+    region = Region(processor=(acquirer := Acquirer()))
+    crash(region, "PutItem", applied=False)
+    assert acquirer.calls == []
+    assert region.post("k")["statusCode"] == 201
+
+
+def test_a_crash_after_creating_is_taken_over():
+    region = Region(processor=(acquirer := Acquirer()))
+    crash(region, "PutItem", applied=True)
+    region.clock.time += LEASE
+    assert region.sweep() == {"resolved": 1}
+    assert acquirer.calls == ["find", "charge"]
+
+
+def test_a_payment_that_nobody_expects_any_more_is_cancelled_not_charged():
+    region = Region(processor=(acquirer := Acquirer()))
+    crash(region, "PutItem", applied=True)
+    region.clock.time += ABANDON_AFTER - 1
+    other = Region(clock=region.clock, table=region.table, processor=acquirer)
+    region.clock.time += 1
+    assert other.sweep() == {"resolved": 1}
+    assert acquirer.calls == ["find", "cancel"]
+    answer = other.post("k")
+    assert answer["statusCode"] == 402
+    assert json.loads(answer["body"])["reason"] == "abandoned"
+
+
+def test_just_before_that_it_is_charged():
+    region = Region(processor=(acquirer := Acquirer()))
+    crash(region, "PutItem", applied=True)
+    region.clock.time += ABANDON_AFTER - 1
+    assert region.sweep() == {"resolved": 1}
+    assert acquirer.calls == ["find", "charge"]
+
+
+def test_a_writer_that_lost_its_lease_takes_the_other_s_result(monkeypatch):
+    """The first worker stalls at the processor; a sweep takes over meanwhile."""
+    region = Region(processor=(acquirer := Acquirer()))
+    other = Region("us-east-2", region.clock, region.table, processor=Acquirer(acquirer.outcomes))
+    charge = acquirer.charge
+
+    def stall(key, amount, customer):
+        outcome = charge(key, amount, customer)
+        region.clock.time += LEASE
+        assert other.sweep() == {"resolved": 1}
+        return outcome
+
+    monkeypatch.setattr(acquirer, "charge", stall)
+    answer = region.post("k")
+    assert answer["statusCode"] == 201
+    assert answer["headers"]["Idempotent-Replayed"] == "true"
+    assert (len(region.bucket.objects), len(other.bucket.objects)) == (0, 1)
+
+
+def test_a_processor_that_contradicts_itself_is_told_to_people(monkeypatch):
+    region = Region(processor=(acquirer := Acquirer()))
+    liar = Acquirer(refuse=True)
+    other = Region("us-east-2", region.clock, region.table, processor=liar)
+    charge = acquirer.charge
+
+    def stall(key, amount, customer):
+        region.clock.time += LEASE
+        other.sweep()
+        return charge(key, amount, customer)
+
+    monkeypatch.setattr(acquirer, "charge", stall)
+    answer = region.post("k")
+    assert answer["statusCode"] == 500
+    told, counted, _ = region.journal.lines
+    assert (told["event"], told["payment_id"]) == ("contradiction", region.payment()["pk"]["S"])
+    assert (told["recorded"], told["answered"]) == ("DECLINED", "CAPTURED")
+    assert counted["Contradictions"] == 1
+    assert region.payment()["status"]["S"] == "DECLINED"
+
+
+def two_at_once(meanwhile):
+    """A payment is unknown; while one region takes it over, the other one does something to it first."""
+    first = Region(processor=(acquirer := Acquirer(silent=["charge"])))
+    second = Region("us-east-2", first.clock, first.table, processor=acquirer)
+    first.post("k")
+    first.wire.before("UpdateItem", lambda: meanwhile(second, acquirer))
+    answer = first.post("k")
+    return answer, acquirer
+
+
+def test_who_loses_the_takeover_answers_what_the_winner_got():
+    answer, acquirer = two_at_once(lambda second, _: second.post("k"))
+    assert answer["statusCode"] == 201
+    assert answer["headers"]["Idempotent-Replayed"] == "true"
+    assert acquirer.calls == ["charge", "find"]
+
+
+def test_who_loses_the_takeover_to_silence_answers_unknown():
+    def still_silent(second, acquirer):
+        acquirer.silent.append("find")
+        second.post("k")
+
+    answer, acquirer = two_at_once(still_silent)
+    assert answer["statusCode"] == 202
+    assert acquirer.calls == ["charge", "find"]
+
+
+def test_who_loses_the_takeover_to_one_that_is_at_work_is_told_to_wait():
+    def begin(second, _):
+        second.wire.before("UpdateItem", lambda: second.wire.fail("UpdateItem", KeyboardInterrupt(), applied=True))
+        with pytest.raises(KeyboardInterrupt):
+            second.post("k")
+
+    answer, acquirer = two_at_once(begin)
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (409, "1")
+    assert acquirer.calls == ["charge"]
+
+
+def test_who_loses_the_takeover_of_what_is_gone_is_told_to_come_again():
+    answer, _ = two_at_once(lambda second, _: second.table.items.clear())
+    assert answer["statusCode"] == 503
+
+
+def test_a_payment_that_is_deleted_while_it_is_asked_for_is_503():
+    region = Region()
+    region.post("k")
+    write = region.table.write
+
+    def lose(name, key, change):
+        try:
+            write(name, key, change)
+        except ClientError as error:
+            error.response.pop("Item", None)
+            raise
+
+    region.table.write = lose
+    assert region.post("k")["statusCode"] == 503
+    errors = [line["error"] for line in region.journal.lines if line["event"] == "dependency_out"]
+    assert errors == ["the payment was deleted while it was asked for"]
+
+
+@pytest.mark.parametrize(("pause", "status", "calls"), [(LEASE - 1, 201, ["charge"]), (LEASE, 409, [])])
+def test_nothing_is_charged_under_a_lease_that_is_over(pause, status, calls):
+    """The write took so long that another may be at work."""
+    region = Region(processor=(acquirer := Acquirer()))
+
+    def stall():
+        region.clock.time += pause
+
+    region.wire.before("PutItem", stall)
+    answer = region.post("k")
+    assert (answer["statusCode"], acquirer.calls) == (status, calls)
+    assert status != 409 or answer["headers"]["Retry-After"] == "1"
+
+
+def test_under_mrec_the_processor_is_asked_before_a_new_charge():
+    region = Region(processor=(acquirer := Acquirer()), strong=False)
+    assert region.post("k")["statusCode"] == 201
+    assert acquirer.calls == ["find", "charge"]
+    # The other region has not seen the row yet: its own table is empty.
+    other = Region("us-east-2", region.clock, processor=acquirer, strong=False)
+    assert other.post("k")["statusCode"] == 201
+    assert acquirer.calls == ["find", "charge", "find"]
+
+
+def test_under_mrec_a_region_s_own_payment_waits_for_nobody():
+    region = Region(processor=Acquirer(silent=["charge"]), strong=False)
+    region.post("k")
+    assert region.post("k")["statusCode"] == 201
+
+
+def test_64_threads_with_one_key_make_one_payment():
+    primary = Region()
+    secondary = Region("us-east-2", primary.clock, primary.table)
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda n: (primary, secondary)[n % 2].post("race"), range(64)))
+    assert {answer["statusCode"] for answer in answers} <= {201, 409}
+    assert len({answer["body"] for answer in answers if answer["statusCode"] == 201}) == 1
+    assert len(primary.payments()) == len(primary.charges()) == 1
+    final = [region.post("race") for region in (primary, secondary)]
+    assert {answer["body"] for answer in final} == {a["body"] for a in answers if a["statusCode"] == 201}
