@@ -71,7 +71,8 @@ def outputs(
     place = choose(target, settings, report.tell)
     found = {str(stack): checkpoint.outputs for stack in chosen if (checkpoint := place.backend.checkpoint(stack))}
     if not found:
-        raise Problem(f"nothing is deployed in {place.where}: run ./invoke deploy-all")
+        missing = ", ".join(str(stack) for stack in chosen)
+        raise Problem(f"not deployed in {place.where}: {missing}; run ./invoke deploy-all")
     if as_json:
         report.print_json(found)
     else:
