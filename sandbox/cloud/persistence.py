@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.2
 """Seconds between a change and saving it, and between two savings: the changes of a deployment come in hundreds."""
+RETRY = 1.0
+"""Seconds between a failure to save and the next attempt."""
 SAVED_WITHIN = 20
 """Seconds after which a process that saves the state is given up."""
 
@@ -65,6 +67,7 @@ class Persistence:
         self._blobs = state.Blobs(directory / "code")
         self._journal = Journal(directory, self._journal_failed)
         self._changed = asyncio.Event()
+        self._saving = asyncio.Lock()
         self._broken = ""  # why the state on disk can no longer become the cloud's
         self._task: asyncio.Task[None] | None = None
         self.trouble = ""
@@ -81,8 +84,8 @@ class Persistence:
             self._clear()
             self.news = f"the cloud starts empty: its saved state {reason}"
         self._journal.install()
-        await self._save()
         self._write_life()
+        await self._save()
         self._task = asyncio.create_task(self._save_changes())
 
     async def stop(self) -> None:
@@ -138,14 +141,19 @@ class Persistence:
             await asyncio.sleep(PAUSE)
             self._changed.clear()
             try:
-                await self._save()
-            except OSError as error:
-                self._disown(error.strerror or str(error))
-                self._changed.set()  # try again: disks are cleared
+                await asyncio.shield(self._save())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the state on disk grows old, and that must be told
+                self._disown(str(error.strerror if isinstance(error, OSError) else error) or repr(error))
+                await asyncio.sleep(RETRY)
+                self._changed.set()  # disks are cleared
             else:
                 self._recognise()
 
     async def _save(self) -> None:
+        async with self._saving:
+            await self._save_alone()
+
+    async def _save_alone(self) -> None:
         """Save all state as it is now, by a forked copy of this process: nothing waits for it."""
         await asyncio.to_thread(self._blobs.keep)
         number = self._journal.begin()

@@ -167,12 +167,16 @@ def test_roles_signature_is_verified(cloud: RunningCloud, function: Function) ->
         wrong.client("sts", endpoint_url=cloud.endpoint).get_caller_identity()
 
 
-def test_sandbox_that_stops_leaves_no_function_behind(own_cloud: RunningCloud) -> None:
+@pytest.mark.parametrize("end", ["down", "kill"])
+def test_sandbox_that_ends_leaves_no_function_behind(own_cloud: RunningCloud, end: str) -> None:
     function = Function(own_cloud)
     function()
     cloud = psutil.Process(own_cloud.sandbox.status().pids["cloud"])
     running = cloud.children()
     assert running
-    own_cloud.sandbox.down()
+    if end == "down":
+        own_cloud.sandbox.down()
+    else:
+        cloud.kill()
     _, alive = psutil.wait_procs(running, timeout=2)
     assert alive == []
