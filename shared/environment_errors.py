@@ -10,16 +10,18 @@ from pydantic import BaseModel, ValidationError
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first thing wrong, and how many others there are."""
-    problems = error.errors(include_url=False)
-    first = _describe(problems[0], model)
-    more = len(problems) - 1
-    return f"{first} (and {more} more)" if more else first
+    """What is wrong first, and the names of the other fields that are.
+
+    An unknown field comes first: a slip of the pen also leaves the right name missing.
+    """
+    problems = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    others = dict.fromkeys(_field(each) for each in problems[1:])
+    also = f" (also wrong: {', '.join(others)})" if others else ""
+    return _describe(problems[0], model) + also
 
 
 def _describe(problem: Any, model: type[BaseModel]) -> str:
-    path = [part for part in problem["loc"] if not _is_union_member(part)]
-    field = ".".join(str(part) for part in path)
+    path, field = _path(problem), _field(problem)
     match problem["type"]:
         case "missing":
             return f"{field} is missing: add it"
@@ -33,6 +35,14 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
         case _:
             message = problem["msg"][0].lower() + problem["msg"][1:]
             return f"{field}: {_show(problem['input'])} is wrong: {message}"
+
+
+def _path(problem: Any) -> list[Any]:
+    return [part for part in problem["loc"] if not _is_union_member(part)]
+
+
+def _field(problem: Any) -> str:
+    return ".".join(str(part) for part in _path(problem))
 
 
 def _is_union_member(part: object) -> bool:

@@ -135,9 +135,15 @@ def test_eventual_consistency_may_span_region_sets(load):
     assert load({"regions.witness": "eu-west-1", "data.consistency": "eventual"}).data.consistency_mode == "MREC"
 
 
-def test_more_than_one_thing_wrong_is_counted(load):
-    with pytest.raises(Problem, match=r"\(and 1 more\)"):
+def test_more_than_one_thing_wrong_is_told(load):
+    with pytest.raises(Problem, match=r"profile: .* \(also wrong: edge\.ttl\)$"):
         load({"edge.ttl": "x", "profile": "y"})
+
+
+def test_a_slip_of_the_pen_is_named_before_what_it_leaves_missing(load):
+    with pytest.raises(Problem) as caught:
+        load({"edge.tll": 30, "edge.ttl": DELETED})
+    assert str(caught.value).endswith("edge.tll is not a field: did you mean ttl? (also wrong: edge.ttl)")
 
 
 def test_an_unknown_environment_lists_the_known(tmp_path):
