@@ -1,0 +1,95 @@
+"""The deployed API in both regions: what clients may do to it, all at once and at random."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import boto3
+import httpx
+import pytest
+
+from sandbox.environment import CREDENTIALS
+from tests.doubles.fuzzing import fuzz
+
+REGIONS = {"primary": "us-east-1", "secondary": "us-east-2"}
+BODY = {"amount": 100, "currency": "USD", "customerId": "test-123"}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Where the deployed API is, and the storefront's key to it."""
+
+    endpoint: str
+    gateways: dict[str, str]
+    api_key: str
+    outputs: dict[str, object]
+
+    def client(self, service, role):
+        credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
+        return boto3.Session(**credentials).client(service, region_name=REGIONS[role], endpoint_url=self.endpoint)
+
+    def post(self, role, key, **headers):
+        given = {"x-api-key": self.api_key, "Idempotency-Key": key, **headers}
+        return httpx.post(f"{self.gateways[REGIONS[role]]}/payment", json=BODY, headers=given, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def deployed(running):
+    status = running.ok("sandbox.status", "--json").json
+    outputs = running.ok("outputs", "--layer", "data", "--json").json["data/payments"]
+    found = Deployed(status["endpoint"], status["gateways"], "", outputs)
+    secret = found.client("secretsmanager", "primary").get_secret_value(
+        SecretId=outputs["api_keys_secret_arns"]["primary"]
+    )
+    key = json.loads(secret["SecretString"])["clients"]["storefront"]["current"]
+    return Deployed(found.endpoint, found.gateways, key, outputs)
+
+
+def kept(deployed, role, payment_id):
+    """What a region's table holds of a payment: the kinds of its items."""
+    pages = deployed.client("dynamodb", role).get_paginator("scan").paginate(TableName=deployed.outputs["table_name"])
+    items = [item for page in pages for item in page["Items"] if payment_id in item["pk"]["S"]]
+    return sorted(item["sk"]["S"] for item in items)
+
+
+def race(deployed, clients):
+    start = threading.Barrier(clients)
+
+    def pay(number):
+        start.wait(60)
+        return deployed.post(("primary", "secondary")[number % 2], "race")
+
+    with ThreadPoolExecutor(clients) as pool:
+        answers = list(pool.map(pay, range(clients)))
+    # Told to try again with the same key, by the function (409) or by the API in front of it (429, 503, 504): do so.
+    again = [deployed.post("secondary", "race") for answer in answers if answer.status_code != 201]
+    assert {answer.status_code for answer in answers} <= {201, 409, 429, 503, 504}
+    paid = [answer for answer in (*answers, *again) if answer.status_code == 201]
+    assert len(paid) == clients
+    assert len({answer.text for answer in paid}) == 1
+    payment_id = paid[0].json()["paymentId"]
+    for role in REGIONS:
+        assert kept(deployed, role, payment_id) == ["charge", "payment"]
+
+
+def test_clients_racing_with_one_key_make_one_payment(deployed):
+    race(deployed, 8)
+
+
+@pytest.mark.prove
+def test_64_clients_racing_with_one_key_make_one_payment(deployed):
+    race(deployed, 64)
+
+
+def test_random_requests_get_what_the_document_promises(deployed):
+    answers = fuzz(None, deployed.gateways[REGIONS["primary"]], deployed.api_key, 40)
+    assert sum(answers.values()) >= 80
+
+
+@pytest.mark.prove
+def test_five_thousand_random_requests_get_what_the_document_promises(deployed):
+    answers = fuzz(None, deployed.gateways[REGIONS["secondary"]], deployed.api_key, 2_600)
+    assert sum(answers.values()) >= 5_000
