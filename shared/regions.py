@@ -39,7 +39,7 @@ class Region:
     def connect(foundation: Foundation, role: Role) -> Region:
         """Configure the provider for the region of `role`, with the tags that everything in it carries."""
         name = foundation.region(role)
-        tags = {**foundation.tags, "Environment": foundation.name, "Region": name, "DR-Role": role}
+        tags = tags_of(foundation, role)
         provider = aws.Provider(f"aws-{role}", region=name, default_tags={"tags": tags})
         account = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
         return Region(role, name, account, foundation, provider)
@@ -60,6 +60,16 @@ class Region:
     def options(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
         """Put a resource into this region, under its component."""
         return pulumi.ResourceOptions(parent=parent, provider=self.provider, **more)
+
+
+def tags_of(foundation: Foundation, role: Role) -> dict[str, str]:
+    """What everything in the region of `role` is tagged with."""
+    return {
+        **foundation.tags,
+        "Environment": foundation.name,
+        "Region": foundation.region(role),
+        "DR-Role": role,
+    }
 
 
 def this_region(settings: type[S]) -> tuple[Region, S]:

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from projects.data.keys import DataKey
 from shared import naming
 from shared.environment_sections import DataSettings
-from shared.regions import Region
+from shared.regions import Region, tags_of
 from shared.roles import PerRole
 
 UNFINISHED = "unfinished"
@@ -63,7 +63,6 @@ class PaymentsTable(pulumi.ComponentResource):
                     "consistency_mode": "STRONG" if strong else "EVENTUAL",
                     "point_in_time_recovery": True,
                     "kms_key_arn": key.arns.secondary,
-                    "propagate_tags": True,
                 }
             ],
             **(self._witness(primary) if strong else self._stream()),
@@ -73,8 +72,18 @@ class PaymentsTable(pulumi.ComponentResource):
         self.name = self._table.name
         self.arns = PerRole(
             self._table.arn,
+            # By the name that the table has once it is there, replica included.
             self._table.name.apply(lambda table: secondary.arn("dynamodb", f"table/{table}")),
         )
+        # The table's own tags would call its replica a primary, so the replica has its own.
+        for tag, value in tags_of(secondary.foundation, secondary.role).items():
+            aws.dynamodb.Tag(
+                f"{name}-replica-{tag}",
+                resource_arn=self.arns.secondary,
+                key=tag,
+                value=value,
+                opts=secondary.options(self),
+            )
         self.consistency = pulumi.Output.from_input(settings.consistency_mode)
         self.register_outputs({})
 

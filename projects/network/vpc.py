@@ -13,6 +13,10 @@ from shared.regions import Region
 
 HTTPS = 443
 EPHEMERAL = (1024, 65535)
+
+OLD_ZONES = ["use1-az3"]
+"""Takes no network interfaces of Lambda, and lacks endpoints of several services."""
+
 ANYWHERE = "0.0.0.0/0"
 """Not the internet, as no route leads there: gateway endpoints answer from their services' public ranges."""
 
@@ -74,6 +78,7 @@ class Vpc(pulumi.ComponentResource):
             state="available",
             # Local and Wavelength Zones must be opted into, and have neither Lambda nor interface endpoints.
             filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            exclude_zone_ids=OLD_ZONES,
             opts=pulumi.InvokeOptions(provider=self._region.provider),
         ).names
         subnets = []

@@ -64,6 +64,17 @@ def test_the_table_is_recoverable_and_encrypted_in_both_regions(data):
     assert table["deletionProtectionEnabled"] is False
 
 
+def test_the_replica_is_tagged_as_the_secondary(data):
+    tags = {each["key"]: each["value"] for each in data.of("Tag")}
+    assert tags["DR-Role"] == "secondary"
+    assert tags["Region"] == "us-east-2"
+    assert set(tags) == {"Service", "Owner", "CostCenter", "Environment", "Region", "DR-Role"}
+    assert {each["resourceArn"] for each in data.of("Tag")} == {
+        f"arn:aws:dynamodb:us-east-2:{ACCOUNT}:table/payments-x7k2"
+    }
+    assert "propagateTags" not in data.one("Table")["replicas"][0]
+
+
 def test_the_sweeps_index_holds_keys_by_due_time(data):
     table = data.one("Table")
     (index,) = table["globalSecondaryIndexes"]

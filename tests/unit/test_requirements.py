@@ -65,7 +65,7 @@ PARTS = {
     "FunctionEventInvokeConfig", "FunctionUrl", "Integration", "Key", "Method", "MethodSettings", "Model",
     "NetworkAclAssociation", "NetworkAclRule", "Permission", "QueuePolicy", "RandomPassword", "ReplicaKey",
     "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "RouteTableAssociation", "SecretVersion",
-    "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "TopicPolicy", "TopicSubscription",
+    "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TopicPolicy", "TopicSubscription",
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 

@@ -294,6 +294,36 @@ class Table(Resource):
         self.call("delete_table", TableName=self.id)
 
 
+class Tag(Resource):
+    """One tag of a table, for replicas: the table's own declaration reaches only its own region's tags."""
+
+    resource_type = "aws:dynamodb/tag:Tag"
+    service = "dynamodb"
+    properties = {
+        "resourceArn": Text(required=True, replaces=True),
+        "key": Text(required=True, replaces=True),
+        "value": Text(required=True),
+    }
+    gone = ("ResourceNotFoundException",)
+
+    def create(self) -> str:
+        self._write()
+        return f"{self['resourceArn']},{self['key']}"
+
+    @setting("value")
+    def _write(self) -> None:
+        tags = tag_list({self["key"]: self["value"]})
+        self.call("tag_resource", ResourceArn=self["resourceArn"], Tags=tags)
+
+    def read(self) -> Mapping[str, Any] | None:
+        arn, _, key = self.id.rpartition(",")
+        tags = tag_map(self.call("list_tags_of_resource", ResourceArn=arn)["Tags"])
+        return {"resourceArn": arn, "key": key, "value": tags[key]} if key in tags else None
+
+    def delete(self) -> None:
+        self.call("untag_resource", ResourceArn=self["resourceArn"], TagKeys=[self["key"]])
+
+
 def _by_region(replicas: Sequence[Values] | None) -> dict[str, Values]:
     return {each["regionName"]: each for each in replicas or ()}
 

@@ -47,12 +47,18 @@ def get_partition(call: Call) -> Mapping[str, Any]:
     }
 
 
-@function("aws:index/getAvailabilityZones:getAvailabilityZones", state=Text(), filters=FILTERS)
+@function(
+    "aws:index/getAvailabilityZones:getAvailabilityZones",
+    state=Text(),
+    filters=FILTERS,
+    excludeZoneIds=Set(),
+)
 def get_availability_zones(call: Call) -> Mapping[str, Any]:
     """A region's availability zones, by name."""
     given = [{"Name": each["name"], "Values": each["values"]} for each in call["filters"] or ()]
     given += filters(state=call["state"]) if call["state"] else []
     zones = call.call("ec2", "describe_availability_zones", Filters=given or None)["AvailabilityZones"]
+    zones = [each for each in zones if each["ZoneId"] not in (call["excludeZoneIds"] or ())]
     zones.sort(key=lambda each: str(each["ZoneName"]))
     return {
         "id": call.region,

@@ -75,3 +75,9 @@ def plain_table(engine: Engine) -> Example:
         update={"streamEnabled": True, "streamViewType": "KEYS_ONLY", "ttl": {"attributeName": "at", "enabled": True}},
         unset=("streamArn", "streamLabel"),
     )
+
+
+@example("aws:dynamodb/tag:Tag")
+def tag(engine: Engine) -> Example:
+    table = engine.make("aws:dynamodb/table:Table", **TABLE, name="tagged", attributes=KEYS)
+    return Example({"resourceArn": table.arn, "key": "a", "value": "b"}, update={"value": "c"}, replace={"key": "d"})
