@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.backend import Backend, Checkpoint, Lock, Update
+from orchestration.backend import Checkpoint, Lock, Update
 from orchestration.events import COLOUR, STDERR_ERROR, last_line
 from orchestration.graph import Stack
 from shared.errors import Problem
@@ -76,71 +74,6 @@ class CliBackend:
             if NO_STACK in str(problem):
                 return None
             raise
-
-
-class Workspace:
-    """Makes stacks in a backend.
-
-    All stacks of a target share one encryption salt, kept in one configuration file outside the projects: nothing is
-    written into the tree, the passphrase is verified before a stack is made, and a program that reads five stacks
-    derives one key. `stack init` has no --config-file, so it runs in a folder that holds just the project's name.
-    """
-
-    def __init__(self, cli: Cli, backend: Backend, configuration: Path) -> None:
-        self._cli = cli
-        self._backend = backend
-        self._configuration = configuration
-        self._first = threading.Lock()
-
-    def ensure(self, stack: Stack) -> None:
-        """Create the stack unless it exists. Raises Problem when the passphrase is not the one of its siblings."""
-        if self._backend.checkpoint(stack) is not None:
-            return
-        if self._configuration.exists():
-            self._create(stack)
-            return
-        with self._first:  # the first stack brings the salt, the others take it over
-            self._create(stack)
-
-    def adopt_salt(self, stacks: Sequence[Stack]) -> None:
-        """Take the salt from a stack that exists, if the configuration file is not there."""
-        if self._configuration.exists():
-            return
-        for stack in stacks:
-            checkpoint = self._backend.checkpoint(stack)
-            if checkpoint and checkpoint.secrets_provider.get("type") == "passphrase":
-                self._write(f"encryptionsalt: {checkpoint.secrets_provider['state']['salt']}\n")
-                return
-
-    def select_by_default(self, stacks: Sequence[Stack], root: Path) -> None:
-        """Let a bare `pulumi preview` in a project's folder mean this stack, unless its owner has selected another."""
-        for stack in stacks:
-            project = root / "projects" / stack.layer / "Pulumi.yaml"
-            name = (
-                f"{stack.layer}-{hashlib.sha1(str(project).encode(), usedforsecurity=False).hexdigest()}-workspace.json"
-            )
-            selection = Path(self._cli.variables["PULUMI_HOME"]) / "workspaces" / name
-            if not selection.exists():
-                selection.parent.mkdir(parents=True, exist_ok=True)
-                selection.write_text(json.dumps({"stack": stack.reference}))
-
-    def _create(self, stack: Stack) -> None:
-        folder = self._configuration.parent / "init" / stack.layer
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "Pulumi.yaml").write_text(f"name: {stack.layer}\nruntime: python\n")
-        settings = folder / f"Pulumi.{stack.name}.yaml"
-        if self._configuration.exists():
-            settings.write_bytes(self._configuration.read_bytes())
-        else:
-            settings.unlink(missing_ok=True)
-        self._cli.call("stack", "init", stack.reference, "--no-select", folder=folder)
-        if not self._configuration.exists():
-            self._write(settings.read_text())
-
-    def _write(self, text: str) -> None:
-        unfinished = self._configuration.with_suffix(".new")
-        unfinished.write_text(text)
-        unfinished.replace(self._configuration)
 
 
 def explained(error: str) -> str:

@@ -134,7 +134,10 @@ def _operate(
     if place.name == "aws" and not yes:
         _confirm(operation, place, settings, stacks)
     check = SmokeTest(place, settings)
-    result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=force)
+    try:
+        result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=force)
+    except OSError as error:
+        raise Problem(f"cannot use {error.filename}: {error.strerror}; mend it and run this again") from error
     if as_json:
         report.print_json(result.record)
     else:
@@ -164,7 +167,8 @@ def _closing(result: Result, place: Target, graph: Graph) -> str:
         return f"Logs: {result.folder}. Mend it and run the same command again: it goes on from here."
     match result.plan.operation:
         case Operation.DEPLOY:
-            missing = any(place.backend.checkpoint(stack) is None for stack in graph.stacks)
+            deployed = [place.backend.checkpoint(stack) for stack in graph.stacks]
+            missing = not all(checkpoint and checkpoint.outputs for checkpoint in deployed)
             following = "deploy-all" if missing else "pay --amount 100 --currency USD --customer test-123"
         case Operation.PREVIEW:
             following = "deploy-all"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from orchestration import pending
 from orchestration.backend import FileBackend
-from orchestration.cli import Cli, Workspace
+from orchestration.cli import Cli
 from orchestration.engines import Engines
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream
@@ -20,6 +20,7 @@ from orchestration.graph import Graph, Stack
 from orchestration.plan import Judgement, Operation, Step, Verdict
 from orchestration.runs import Run
 from orchestration.target import Target
+from orchestration.workspace import Workspace
 
 PREVIEWED_OUTPUTS = "PREVIEWED_OUTPUTS"
 """Names the folder in which `shared.stacks.consume` finds what previews expect. An update has it not."""

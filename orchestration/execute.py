@@ -157,6 +157,9 @@ class Executor:
         except Problem as problem:
             status = Status.INTERRUPTED if self._interrupted else Status.FAILED
             outcome = Outcome(step.stack, status, message=str(problem))
+        except OSError as error:
+            message = f"cannot use {error.filename}: {error.strerror}"
+            outcome = Outcome(step.stack, Status.FAILED, message=message)
         except BaseException as bug:  # noqa: BLE001  a bug of ours must not leave the other stacks half done
             self._bug = bug
             outcome = Outcome(step.stack, Status.FAILED, message=repr(bug))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration import recovery, report, runs
-from orchestration.cli import Workspace
 from orchestration.driver import DRIVERS, Context, ReleaseCheck
 from orchestration.engines import Engines
 from orchestration.execute import Executor, Outcome, Status, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Judgement, Operation, Plan, Verdict, make
+from orchestration.workspace import Workspace
 from shared.roles import SECONDARY
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def operate(
             workspace.adopt_salt(graph.stacks)
         fingerprints = Fingerprints(root, environment, graph, target.backend, cloud=target.cloud)
         plan = _plan(operation, graph, stacks, fingerprints, force=force)
+        if not report.all_fresh(plan):
+            workspace.verify_passphrase()
         lines = report.Lines(plan)
         engines = Engines(target.cli, run, root / "projects", lines.progress)
         driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
         executor = Executor(driver, lines)
-        with on_signals(executor.interrupt):
+        with on_signals(executor.interrupt), workspace.ahead(_waiting(plan)):
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.name == "sandbox":
             workspace.select_by_default([stack for stack in graph.stacks if stack.role != SECONDARY], root)
@@ -85,6 +87,13 @@ def _plan(
         return Judgement(Verdict.FORCED, "forced") if forced else judgement
 
     return make(operation, graph, stacks, judge)
+
+
+def _waiting(plan: Plan) -> list[Stack]:
+    """Return the stacks that a deployment comes to only after others: there is time to make them."""
+    if plan.operation is not Operation.DEPLOY:
+        return []
+    return [step.stack for step in plan.steps if step.after and step.judgement.verdict is not Verdict.FRESH]
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:

@@ -21,6 +21,7 @@ from orchestration.graph import Graph, Stack
 from orchestration.operate import operate
 from orchestration.plan import Operation, Verdict
 from orchestration.target import Target
+from orchestration.workspace import Workspace
 from sandbox.layout import Layout
 from sandbox.plugins.install import install
 from shared.contracts import LAYERS
@@ -44,15 +45,25 @@ from projects.{layer}.part import value
 pulumi.ComponentResource("test:index:Thing", f"thing-{{value}}")
 pulumi.export("{field}", f"payments-{{value}}")
 """
-READING = """
-from pathlib import Path
+PUBLISHING = """
+import dataclasses
 
+from projects.data.part import value
+from shared.contracts import DataOutputs
+from shared.roles import PerRole
+from shared.stacks import publish
+
+both = PerRole("a", "b")
+fields = {field.name: both if "PerRole" in field.type else "x" for field in dataclasses.fields(DataOutputs)}
+publish(DataOutputs(**fields | {"table_name": f"payments-{value}"}))
+"""
+READING = """
 import pulumi
 
-from shared.stacks import _previewed, _deployed
+from shared.contracts import DataOutputs
+from shared.stacks import consume
 
-read = (_previewed("data", "payments") or _deployed("data", "payments"))("table_name")
-pulumi.export("release", read.apply(lambda name: f"uses {name}"))
+pulumi.export("release", consume(DataOutputs).table_name.apply(lambda name: f"uses {name}"))
 """
 
 
@@ -221,14 +232,28 @@ def test_a_missing_upstream_stack_is_one_line(house):
 def test_a_wrong_passphrase_changes_nothing_and_the_right_one_works_afterwards(house):
     house.deploy(DATA)
     cli = Cli(house.target.cli.executable, {**house.variables, "PULUMI_CONFIG_PASSPHRASE": "wrong"})
-    outcomes = house.deploy(NETWORK_2, DATA, target=replace(house.target, cli=cli), force=True)
-    assert statuses(outcomes) == {Status.FAILED}
-    assert {o.message.partition(":")[0] for o in outcomes.values()} == {
-        "the passphrase is not the one that the stacks were made with"
-    }
+    with pytest.raises(Problem, match="the passphrase is not the one that the stacks were made with"):
+        house.deploy(NETWORK_2, DATA, target=replace(house.target, cli=cli), force=True)
     assert house.target.backend.checkpoint(NETWORK_2) is None
     assert house.deploy(DATA)[DATA].status is Status.FRESH
     assert house.deploy(NETWORK_2)[NETWORK_2].status is Status.CHANGED
+
+
+def test_a_passphrase_file_is_tried_again_only_when_it_has_changed(house, tmp_path):
+    file = tmp_path / "passphrase"
+    file.write_text("right")
+    variables = {name: value for name, value in house.variables.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
+    cli = Cli(house.target.cli.executable, {**variables, "PULUMI_CONFIG_PASSPHRASE_FILE": str(file)})
+    workspace = Workspace(cli, house.target.backend, house.target.configuration)
+    workspace.ensure(DATA)
+    workspace.verify_passphrase()
+    Workspace(
+        Cli(tmp_path / "missing", cli.variables), house.target.backend, house.target.configuration
+    ).verify_passphrase()
+    file.unlink()
+    file.write_text("wrong")
+    with pytest.raises(Problem, match="the passphrase is not the one"):
+        workspace.verify_passphrase()
 
 
 def test_a_lost_configuration_file_comes_back_from_a_stack(house):
@@ -240,19 +265,19 @@ def test_a_lost_configuration_file_comes_back_from_a_stack(house):
 
 
 def test_previews_reach_across_layers_on_an_empty_backend(house):
-    house.write("projects/data/__main__.py", "import pulumi\npulumi.export('table_name', 'payments-x7k2')\n")
+    house.write("projects/data/__main__.py", PUBLISHING)
     house.write("projects/compute/__main__.py", READING)
     outcomes, result = house.run(Operation.PREVIEW, (NETWORK_2, DATA, COMPUTE_2))
     assert statuses(outcomes) == {Status.CHANGED}
     previewed = json.loads((result.folder / "previewed" / "compute.payments-secondary.json").read_text())
-    assert previewed["release"] == "uses payments-x7k2"
+    assert previewed["release"] == "uses payments-1"
     assert house.target.backend.checkpoint(DATA) is None
     assert not house.target.configuration.exists()
 
 
 def test_changed_outputs_reach_the_stacks_that_read_them_and_no_others(house):
     everything = (NETWORK_2, DATA, COMPUTE_2)
-    house.write("projects/data/__main__.py", PROGRAM.format(layer="data", field="table_name"))
+    house.write("projects/data/__main__.py", PUBLISHING)
     house.write("projects/compute/__main__.py", READING)
     house.deploy(*everything)
     house.write("projects/data/part.py", "value = 1  # the same\n")
