@@ -16,6 +16,7 @@ from sandbox import Sandbox
 from sandbox.environment import REMOVED
 from sandbox.plugins.install import brings_python, install, place_engine
 from shared.errors import Problem
+from shared.roles import ROLES
 
 if TYPE_CHECKING:
     from shared.environment import Environment
@@ -119,14 +120,20 @@ def _aws(environment: Environment, tell: Callable[[str], None]) -> Target:
 
 
 def _account(environment: Environment) -> str:
+    """Ask either region who we are: a release to one must not need the other."""
     import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    try:
-        sts = boto3.client("sts", region_name=environment.region("primary"))
-        return str(sts.get_caller_identity()["Account"])
-    except (BotoCoreError, ClientError) as error:
-        raise Problem(f"AWS does not accept the credentials ({error}): log in, or set AWS_PROFILE") from error
+    said = ""
+    for role in ROLES:
+        config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+        try:
+            sts = boto3.client("sts", region_name=environment.region(role), config=config)
+            return str(sts.get_caller_identity()["Account"])
+        except (BotoCoreError, ClientError) as error:
+            said = str(error)
+    raise Problem(f"AWS does not accept the credentials ({said}): log in, or set AWS_PROFILE")
 
 
 def _cli(executable: Path, variables: Mapping[str, str], configuration: Path) -> Cli:
