@@ -112,9 +112,12 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
         yield copy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A checkout whose eight stacks are deployed; a test leaves it as it found it."""
+    """A checkout whose eight stacks are deployed; a test leaves it as it found it.
+
+    Tests that use it are marked `xdist_group("running")`: one worker deploys it once for all of them.
+    """
     with _checkout(tmp_path_factory.mktemp("running") / "checkout") as copy:
         copy.ok("deploy-all")
         yield copy

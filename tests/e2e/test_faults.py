@@ -7,7 +7,7 @@ import signal
 import psutil
 import pytest
 
-pytestmark = pytest.mark.xdist_group("faults")  # one deployed checkout serves all of them
+pytestmark = pytest.mark.xdist_group("running")
 
 SKIPPED = {
     "compute/payments-primary",
