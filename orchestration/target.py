@@ -100,6 +100,7 @@ def _aws(environment: Environment, tell: Callable[[str], None]) -> Target:
         raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
+    environment.require_own_domain()
     executable = engine.find(tell).executable
     if not brings_python(executable):
         executable = place_engine(Sandbox(ROOT).layout, executable)

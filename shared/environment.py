@@ -35,6 +35,9 @@ from shared.roles import PerRole, Role
 ROOT = Path(__file__).resolve().parent.parent
 
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
+RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "invalid", "localhost", "test")
+"""Names that nobody can own (RFC 2606)."""
+
 CERTIFICATE_NAME_CHARACTERS = 64
 """ACM's limit for the first name of a certificate."""
 
@@ -189,6 +192,14 @@ class Environment(Foundation):
             raise Problem(f"unknown layer {layer!r}: choose one of {', '.join(s.layer for s in self.SECTIONS)}")
         section: Section = getattr(self, layer)
         return {"foundation": self.foundation().model_dump(mode="json"), layer: section.model_dump(mode="json")}
+
+    def require_own_domain(self) -> None:
+        """Refuse, by a Problem, a domain that AWS would refuse later, half-way through the edge layer."""
+        if any(f".{self.domain}".endswith(f".{reserved}") for reserved in RESERVED_DOMAINS):
+            raise Problem(
+                f"environments/{self.name}.yaml: domain: {self.domain!r} is reserved for examples, and AWS refuses it: "
+                "set a domain that you own"
+            )
 
     @property
     def failover_bound(self) -> int:

@@ -171,6 +171,16 @@ def test_every_layer_has_a_section():
     assert [section.layer for section in Environment.SECTIONS] == list(LAYERS)
 
 
+@pytest.mark.parametrize("domain", ["pay.example.com", "example.org", "shop.test"])
+def test_a_domain_that_nobody_can_own_is_for_the_sandbox_only(load, domain):
+    with pytest.raises(Problem, match=f"domain: '{domain}' is reserved for examples, and AWS refuses it: set a domain"):
+        load({"domain": domain}).require_own_domain()
+
+
+def test_a_domain_of_ones_own_will_do(load):
+    load({"domain": "counterexample.com"}).require_own_domain()
+
+
 def test_an_environment_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Environment.load("payments").suffix = "other"
