@@ -156,6 +156,13 @@ def test_an_unknown_environment_lists_the_known(tmp_path):
     assert environment_names(tmp_path) == ["a"]
 
 
+def test_a_field_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "a.yaml").write_text("suffix: a\nedge:\n  ttl: 30\n  ttl: 60\n", encoding="utf-8")
+    with pytest.raises(Problem, match=r"environments/a\.yaml: not valid YAML: line 4: ttl is there twice"):
+        Environment.load("a", tmp_path)
+
+
 def test_a_layer_sees_the_foundation_and_its_own_section(load):
     before = load({})
     after = load({"edge.ttl": 20, "objectives.failover": 130})
