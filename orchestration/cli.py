@@ -51,6 +51,9 @@ class CliBackend:
         exported = self._ask(stack, "stack", "export")
         return None if exported is None else Checkpoint.parse(exported.get("deployment"))
 
+    def create(self, stack: Stack, secrets_provider: Mapping[str, Any]) -> bool:  # noqa: ARG002  not through the CLI
+        return False
+
     def newest_update(self, stack: Stack) -> Update | None:
         history = self._ask(stack, "stack", "history", "--json", "--page-size", "1", "--page", "1")
         return Update.parse(history[0]) if history else None

@@ -109,7 +109,7 @@ class Preview:
             "PULUMI_OPTION_CONFIG_FILE": str(folder / "stack.yaml"),
         }
         cli = Cli(context.target.cli.executable, {**context.target.cli.variables, **self._elsewhere})
-        self._workspace = Workspace(cli, FileBackend(folder), folder / "stack.yaml")
+        self._workspace = Workspace(cli, FileBackend(folder), folder / "stack.yaml", context.graph.stacks)
 
     def judge(self, stack: Stack) -> Judgement:
         layers = ", ".join(sorted({producer.layer for producer in self._c.graph.reads[stack]}))

@@ -14,7 +14,6 @@ from orchestration.execute import Executor, Outcome, Status, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Judgement, Operation, Plan, Verdict, make
 from orchestration.workspace import Workspace
-from shared.roles import SECONDARY
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph, Stack
@@ -55,10 +54,10 @@ def operate(
     """
     changing = operation in CHANGING
     with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
-        workspace = Workspace(target.cli, target.backend, target.configuration)
+        workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
-            workspace.adopt_salt(graph.stacks)
+            workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, cloud=target.cloud)
         plan = _plan(operation, graph, stacks, fingerprints, force=force)
         if not report.all_fresh(plan):
@@ -67,10 +66,10 @@ def operate(
         engines = Engines(target.cli, run, root / "projects", lines.progress)
         driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
         executor = Executor(driver, lines)
-        with on_signals(executor.interrupt), workspace.ahead(_waiting(plan)):
+        with on_signals(executor.interrupt):
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.name == "sandbox":
-            workspace.select_by_default([stack for stack in graph.stacks if stack.role != SECONDARY], root)
+            workspace.select_by_default(root)
         code = _exit_code(operation, outcomes)
         record = run.finish(report.rows(outcomes), code)
     return Result(plan, outcomes, code, run.folder, record)
@@ -87,13 +86,6 @@ def _plan(
         return Judgement(Verdict.FORCED, "forced") if forced else judgement
 
     return make(operation, graph, stacks, judge)
-
-
-def _waiting(plan: Plan) -> list[Stack]:
-    """Return the stacks that a deployment comes to only after others: there is time to make them."""
-    if plan.operation is not Operation.DEPLOY:
-        return []
-    return [step.stack for step in plan.steps if step.after and step.judgement.verdict is not Verdict.FRESH]
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:

@@ -6,15 +6,14 @@ import hashlib
 import json
 import tempfile
 import threading
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestration.backend import Backend, FileBackend
 from orchestration.cli import Cli
 from orchestration.graph import Stack
-from shared.errors import Problem
+from shared.roles import SECONDARY
 
 
 class Workspace:
@@ -25,53 +24,35 @@ class Workspace:
     derives one key. `stack init` has no --config-file, so it runs in a folder that holds just the project's name.
     """
 
-    def __init__(self, cli: Cli, backend: Backend, configuration: Path) -> None:
+    def __init__(self, cli: Cli, backend: Backend, configuration: Path, stacks: Sequence[Stack]) -> None:
         self._cli = cli
         self._backend = backend
         self._configuration = configuration
-        self._first = threading.Lock()
-        self._each: dict[Stack, threading.Lock] = defaultdict(threading.Lock)
+        self._verified = configuration.with_suffix(".verified")
+        self._stacks = stacks
+        self._one_at_a_time = threading.Lock()
 
     def ensure(self, stack: Stack) -> None:
-        """Create the stack unless it exists. Raises Problem when the passphrase is not the one of its siblings."""
-        with self._each[stack]:
+        """Create the stack unless it exists. The passphrase has been verified, if there is a sibling."""
+        with self._one_at_a_time:  # the first stack brings the salt, the others take it over
             if self._backend.checkpoint(stack) is not None:
                 return
-            if self._configuration.exists():
-                self._create(stack)
-                return
-            with self._first:  # the first stack brings the salt, the others take it over
+            like = self._sibling()
+            if like is None or not self._backend.create(stack, like):
                 self._create(stack)
 
-    @contextmanager
-    def ahead(self, stacks: Sequence[Stack]) -> Iterator[None]:
-        """While inside, create stacks one by one in the background: off the path of those that wait for each other."""
-        stop = threading.Event()
-
-        def create() -> None:
-            for stack in stacks:
-                if stop.is_set():
-                    return
-                with suppress(Problem):  # whoever needs the stack meets the problem too, and can tell it
-                    self.ensure(stack)
-
-        thread = threading.Thread(target=create, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def adopt_salt(self, stacks: Sequence[Stack]) -> None:
+    def adopt_salt(self) -> None:
         """Take the salt from a stack that exists, if the configuration file is not there."""
-        if self._configuration.exists():
-            return
-        for stack in stacks:
+        if not self._configuration.exists() and (like := self._sibling()):
+            self._write(f"encryptionsalt: {like['state']['salt']}\n")
+
+    def _sibling(self) -> Mapping[str, Any] | None:
+        """Return how a stack that exists keeps secrets, if that is by the passphrase."""
+        for stack in self._stacks:
             checkpoint = self._backend.checkpoint(stack)
             if checkpoint and checkpoint.secrets_provider.get("type") == "passphrase":
-                self._write(f"encryptionsalt: {checkpoint.secrets_provider['state']['salt']}\n")
-                return
+                return checkpoint.secrets_provider
+        return None
 
     def verify_passphrase(self) -> None:
         """Raise Problem unless the passphrase is the one that the stacks were made with.
@@ -81,16 +62,16 @@ class Workspace:
         """
         if not self._configuration.exists():
             return
-        stamp, verified = self._passphrase_stamp(), self._configuration.with_suffix(".verified")
-        if stamp and verified.exists() and verified.read_text() == stamp:
+        stamp = self._passphrase_stamp()
+        if stamp and self._verified.exists() and self._verified.read_text() == stamp:
             return
         with tempfile.TemporaryDirectory(prefix="passphrase-") as name:
             folder = Path(name)
             configuration = folder / "stack.yaml"
             configuration.write_bytes(self._configuration.read_bytes())
             cli = Cli(self._cli.executable, {**self._cli.variables, "PULUMI_BACKEND_URL": folder.as_uri()})
-            Workspace(cli, FileBackend(folder), configuration).ensure(Stack("passphrase", "trial"))
-        verified.write_text(stamp)
+            Workspace(cli, FileBackend(folder), configuration, ()).ensure(Stack("passphrase", "trial"))
+        self._verified.write_text(stamp)
 
     def _passphrase_stamp(self) -> str:
         """Return what tells that the passphrase's file is the same as before; empty when there is no file."""
@@ -101,9 +82,9 @@ class Workspace:
         status = Path(file).stat()
         return f"{file} {status.st_ino} {status.st_mtime_ns} {self._configuration.read_text()}"
 
-    def select_by_default(self, stacks: Sequence[Stack], root: Path) -> None:
-        """Let a bare `pulumi preview` in a project's folder mean this stack, unless its owner has selected another."""
-        for stack in stacks:
+    def select_by_default(self, root: Path) -> None:
+        """Let a bare `pulumi preview` in a project's folder mean its primary, unless its owner has selected a stack."""
+        for stack in (stack for stack in self._stacks if stack.role != SECONDARY):
             project = root / "projects" / stack.layer / "Pulumi.yaml"
             name = (
                 f"{stack.layer}-{hashlib.sha1(str(project).encode(), usedforsecurity=False).hexdigest()}-workspace.json"
@@ -125,6 +106,7 @@ class Workspace:
         self._cli.call("stack", "init", stack.reference, "--no-select", folder=folder)
         if not self._configuration.exists():
             self._write(settings.read_text())
+        self._verified.write_text(self._passphrase_stamp())
 
     def _write(self, text: str) -> None:
         unfinished = self._configuration.with_suffix(".new")

@@ -15,8 +15,9 @@ import pytest
 
 from orchestration import engine
 from orchestration.backend import FileBackend
-from orchestration.cli import Cli
+from orchestration.cli import Cli, CliBackend
 from orchestration.execute import Status
+from orchestration.fingerprint import TAG
 from orchestration.graph import Graph, Stack
 from orchestration.operate import operate
 from orchestration.plan import Operation, Verdict
@@ -181,6 +182,25 @@ def test_a_stack_is_deployed_skipped_forced_and_destroyed(house):
     assert house.run(Operation.DESTROY, [DATA])[0][DATA].message == "was not deployed"
 
 
+def test_both_backends_tell_the_same_and_the_cli_understands_what_is_written_without_it(house):
+    files, cli = house.target.backend, CliBackend(house.target.cli)
+    assert (cli.checkpoint(DATA), cli.newest_update(DATA), cli.tags(DATA)) == (None, None, {})
+    house.deploy(NETWORK_2, DATA)
+    for stack in (NETWORK_2, DATA):
+        assert cli.tags(stack) == files.tags(stack) != {}
+        assert cli.newest_update(stack) == files.newest_update(stack)
+        assert cli.checkpoint(stack).outputs == files.checkpoint(stack).outputs != {}
+        assert cli.checkpoint(stack).secrets_provider == files.checkpoint(stack).secrets_provider
+    cli.tag(DATA, "owner", "data team")
+    files.tag(DATA, "more", "x")
+    assert cli.tags(DATA) == files.tags(DATA)
+    assert {"owner", "more", TAG} <= cli.tags(DATA).keys()
+    other = replace(house.target, backend=cli)
+    assert house.run(Operation.DEPLOY, [DATA], target=other)[0][DATA].status is Status.FRESH
+    assert house.run(Operation.DESTROY, [NETWORK_2, DATA], target=other)[1].code == 0
+    assert files.checkpoint(DATA) is None
+
+
 def test_a_failed_update_and_its_revert_both_run_again(house):
     house.deploy(DATA)
     house.write("projects/data/part.py", "value = 1 / 0\n")
@@ -244,12 +264,11 @@ def test_a_passphrase_file_is_tried_again_only_when_it_has_changed(house, tmp_pa
     file.write_text("right")
     variables = {name: value for name, value in house.variables.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
     cli = Cli(house.target.cli.executable, {**variables, "PULUMI_CONFIG_PASSPHRASE_FILE": str(file)})
-    workspace = Workspace(cli, house.target.backend, house.target.configuration)
+    workspace = Workspace(cli, house.target.backend, house.target.configuration, [DATA])
     workspace.ensure(DATA)
     workspace.verify_passphrase()
-    Workspace(
-        Cli(tmp_path / "missing", cli.variables), house.target.backend, house.target.configuration
-    ).verify_passphrase()
+    unused = Cli(tmp_path / "missing", cli.variables)
+    Workspace(unused, house.target.backend, house.target.configuration, [DATA]).verify_passphrase()
     file.unlink()
     file.write_text("wrong")
     with pytest.raises(Problem, match="the passphrase is not the one"):

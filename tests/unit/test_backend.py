@@ -139,3 +139,17 @@ def test_only_file_urls_are_folders():
     assert file_folder("file:///var/state%20of%20mine") == Path("/var/state of mine")
     assert file_folder("file://~/state") == Path.home() / "state"
     assert file_folder("s3://bucket") is None
+
+
+def test_a_tag_is_set_beside_others(books, backend):
+    books.put("stacks/compute/payments-primary.pulumi-tags", {"version": 1, "tags": {"owner": "edge team"}})
+    backend.tag(STACK, "fingerprint", "x")
+    assert backend.tags(STACK) == {"owner": "edge team", "fingerprint": "x"}
+
+
+def test_a_stack_is_created_empty_and_keeps_secrets_as_its_sibling_does(backend):
+    provider = {"type": "passphrase", "state": {"salt": "v1:x"}}
+    assert backend.create(STACK, provider)
+    checkpoint = backend.checkpoint(STACK)
+    assert checkpoint.empty
+    assert checkpoint.secrets_provider == provider
