@@ -10,13 +10,7 @@ import pytest
 from shared.contracts import LAYERS, DataOutputs, EdgeOutputs, NetworkOutputs, schema
 from shared.naming import parse_stack_name
 from shared.roles import ROLES
-from tests.unit.mocked_programs import run_environment
-
-STACKS = [
-    f"{layer.name}/payments{tail}"
-    for layer in LAYERS.values()
-    for tail in (("-primary", "-secondary") if layer.regional else ("",))
-]
+from tests.unit.mocked_programs import STACKS, run_environment
 
 
 def declared(stack):

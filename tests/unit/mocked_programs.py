@@ -26,6 +26,12 @@ from shared.roles import ROLES
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
+STACKS = [
+    f"{layer.name}/{stack_name('payments', role)}"
+    for layer in LAYERS.values()
+    for role in (ROLES if layer.regional else (None,))
+]
+"""Every stack of the payments environment, as `<layer>/<stack>`."""
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 
@@ -199,19 +205,17 @@ def _forget_root() -> None:
 
 
 @functools.cache
-def run_environment(environment: str = "payments") -> dict[str, Run]:
-    """Run every program of an environment in the layers' order, each with what the ones before export.
+def run_environment() -> dict[str, Run]:
+    """Run every program of the payments environment in order, each with what the ones before export.
 
     Returns the runs by `<layer>/<stack>`.
     """
     runs: dict[str, Run] = {}
     outputs: dict[str, Mapping[str, Any]] = {}
-    for layer in LAYERS.values():
-        for role in ROLES if layer.regional else (None,):
-            stack = stack_name(environment, role)
-            run = run_program(layer.name, stack, outputs)
-            runs[f"{layer.name}/{stack}"] = run
-            outputs[f"organization/{layer.name}/{stack}"] = run.exports
+    for stack in STACKS:
+        layer, _, name = stack.partition("/")
+        runs[stack] = run_program(layer, name, outputs)
+        outputs[f"organization/{stack}"] = runs[stack].exports
     return runs
 
 
