@@ -31,6 +31,10 @@ HELP = {
     "only": "only the tests whose names match, as pytest's -k",
     "follow": "go on printing what comes",
     "wipe": "forget the cloud and the stacks",
+    "seeds": "how many histories, from seed 0 on",
+    "seed": "replay this one, and print its history",
+    "mode": "mrsc (strongly consistent) or mrec (eventually)",
+    "mutant": "put this known mistake into the code first",
     "state": "refuse, hang, errors or open",
 }
 
@@ -200,6 +204,24 @@ def prove(_: Context, only: str = "") -> int:
 
 
 @command
+def simulate(
+    _: Context, seeds: int = 1_000, seed: int = -1, mode: str = "mrsc", mutant: str = "", json: bool = False
+) -> int:
+    """Play payments through crashes, lost answers and lost regions, seed by seed."""
+    from drill.simulation import commands
+
+    return commands.simulate(seeds, seed if seed >= 0 else None, mode, mutant or None, as_json=json)
+
+
+@command
+def mutate(_: Context, json: bool = False) -> int:
+    """Change the payment code in a thousand ways; its tests must notice."""
+    from drill import mutation
+
+    return mutation.mutate(as_json=json)
+
+
+@command
 def up(_: Context, json: bool = False) -> int:
     """Start AWS on this machine, or find it running."""
     from sandbox import commands
@@ -257,6 +279,8 @@ def bench_deploy(_: Context, environment: str = "payments") -> int:
     return 0
 
 
-namespace = Collection(deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove)
+namespace = Collection(
+    deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
+)
 namespace.add_collection(Collection("sandbox", up, down, status, logs, env, gate))
 namespace.add_collection(Collection("bench", deploy=bench_deploy))
