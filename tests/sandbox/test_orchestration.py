@@ -212,6 +212,7 @@ def test_a_failed_update_and_its_revert_both_run_again(house):
     assert house.deploy(DATA)[DATA].status is Status.FRESH
 
 
+@pytest.mark.prove
 def test_a_program_that_raises_after_a_change_and_its_revert_both_run_again(house):
     house.deploy(DATA)
     working = (house.root / "projects/data/__main__.py").read_text()
@@ -221,6 +222,7 @@ def test_a_program_that_raises_after_a_change_and_its_revert_both_run_again(hous
     assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
 
 
+@pytest.mark.prove
 def test_an_update_by_hand_makes_a_stack_stale(house):
     house.deploy(DATA)
     by_hand = ["up", "--yes", "--skip-preview", "--stack", DATA.reference]
@@ -275,6 +277,7 @@ def test_a_passphrase_file_is_tried_again_only_when_it_has_changed(house, tmp_pa
         workspace.verify_passphrase()
 
 
+@pytest.mark.prove
 def test_a_lost_configuration_file_comes_back_from_a_stack(house):
     house.deploy(DATA)
     salt = house.target.configuration.read_text()
@@ -326,6 +329,7 @@ def test_a_release_that_does_not_serve_stops_before_the_primary_and_is_refreshed
     assert mended.calls == [("before", False), ("after", "what served")]
 
 
+@pytest.mark.prove
 def test_a_release_without_a_change_is_not_checked_again(house):
     check = FakeCheck(NETWORK_2)
     house.deploy(NETWORK_2, check=check)
@@ -402,6 +406,7 @@ def test_ctrl_c_ends_the_engine_in_order(house, begun):
     assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
 
 
+@pytest.mark.prove
 def test_a_killed_run_is_recovered_by_the_next(house, begun):
     begun.kill()
     begun.wait()
