@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drill.simulation.history import Operation
-    from drill.simulation.table import Item
+    from drill.simulation.table import Item, Key
     from drill.simulation.world import World
 
 _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
@@ -43,12 +43,14 @@ def check(world: World) -> list[Finding]:
         Finding("stuck", name, "unfinished after the faults have ended")
         for name in sorted({*world.stuck, *world.unfinished()})
     )
-    charges = _charges(world)
+    charges = _charges(world, world.table.truth(world.survivors[0].name), world.scheduler.now)
+    charges_then = _charges(world, world.known[world.survivors[0].name], world.asked_at)
     for payment_id, operations in answers.items():
         for region in world.survivors:
             item = world.table.truth(region.name).get((payment_id, "payment"))
             known = world.known[region.name].get((payment_id, "payment"))
             findings += _lost(payment_id, region.name, known, operations)
+            findings += _charged(payment_id, region.name, known, charges_then.get(payment_id, []))
             findings += _kept(world, payment_id, item, operations)
             if item is None and _is_swept(world, operations):
                 continue
@@ -84,16 +86,19 @@ def _kept(world: World, payment_id: str, item: Item | None, operations: list[Ope
         yield Finding("kept", payment_id, "its answer is stored after three days")
 
 
-def _charges(world: World) -> dict[str, list[str]]:
-    """Payment id -> each charge that was made for it, as `minor units currency`."""
+def _charges(world: World, table: dict[Key, Item], until: int) -> dict[str, list[str]]:
+    """Payment id -> each charge that was made for it by then, as `minor units currency`.
+
+    `table` holds the charges of the processor that is in it: one for both regions (under MREC nobody uses it).
+    """
     found: dict[str, list[str]] = defaultdict(list)
     if world.processor is not None:
         for charge in world.processor.ledger:
-            found[charge.key].append(f"{charge.amount.minor_units} {charge.amount.currency}")
-    for region in world.survivors[:1]:  # the processor in the table is one: under MREC it is not offered
-        for (pk, sk), item in world.table.truth(region.name).items():
-            if sk == "charge" and item["outcome"]["S"] == "approved":
-                found[pk.partition("#")[2]].append(f"{item['minor_units']['N']} {item['currency']['S']}")
+            if charge.at <= until:
+                found[charge.key].append(f"{charge.amount.minor_units} {charge.amount.currency}")
+    for (pk, sk), item in table.items():
+        if sk == "charge" and item["outcome"]["S"] == "approved":
+            found[pk.partition("#")[2]].append(f"{item['minor_units']['N']} {item['currency']['S']}")
     return found
 
 

@@ -96,6 +96,7 @@ class World:
         # When everything had the time to be finished, before clients asked for the last time:
         self.stuck: list[str] = []
         self.known: dict[str, dict[Key, Item]] = {}
+        self.asked_at = 0
         self.sweeping = True
 
     @property
@@ -114,7 +115,7 @@ class World:
             scheduler.run(EPOCH + TROUBLE)
             self._calm_down()
             self._until_finished(EPOCH + TROUBLE + CALM)
-            self.stuck = self.unfinished()
+            self.stuck, self.asked_at = self.unfinished(), scheduler.now
             self.known = {region.name: self.table.truth(region.name) for region in self.survivors}
             self.history.is_ending = True
             self._ask_again("last")
@@ -150,7 +151,7 @@ class World:
         for _ in range(times):
             region = random.choice(self.regions)
             kind = random.choice(("function", "region", "isolated")) if times > 1 else self.faults.loss
-            begin = EPOCH + int(random.random() * TROUBLE / 2)
+            begin = EPOCH + int(random.random() ** 6 * TROUBLE / 2)  # mostly early, while requests are under way
             if kind == "function":
                 scheduler.at(begin, region.lose_functions)
             elif kind != "none":
