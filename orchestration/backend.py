@@ -111,14 +111,20 @@ class FileBackend:
 
     def __init__(self, folder: Path) -> None:
         self._books = folder / ".pulumi"
+        self._parsed: dict[Path, tuple[tuple[int, int], Checkpoint]] = {}
 
     def checkpoint(self, stack: Stack) -> Checkpoint | None:
         base = self._books / "stacks" / stack.layer / f"{stack.name}.json"
         found = _newest(base, base.with_name(base.name + ".gz"))
         if found is None:
             return None
-        content = _read(found)
-        return Checkpoint.parse(content.get("checkpoint", {}).get("latest"))
+        status = found.stat()
+        stamp = (status.st_mtime_ns, status.st_ino)  # the engine replaces the file
+        known = self._parsed.get(found)
+        if known is None or known[0] != stamp:
+            checkpoint = Checkpoint.parse(_read(found).get("checkpoint", {}).get("latest"))
+            known = self._parsed[found] = stamp, checkpoint
+        return known[1]
 
     def create(self, stack: Stack, secrets_provider: Mapping[str, Any]) -> bool:
         """Write what `stack init` writes. That derives a key for each stack anew, a third of a second of one core."""

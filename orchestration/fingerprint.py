@@ -98,16 +98,18 @@ class Fingerprints:
         newest = self._backend.newest_update(stack)
         if checkpoint is None or newest is None:
             return Judgement(Verdict.STALE, "new")
-        if checkpoint.pending or self._backend.locks(stack):
-            return Judgement(Verdict.STALE, "its last update was cut off")
-        if not newest.succeeded:
-            return Judgement(Verdict.STALE, "its last update failed")
-        if self._backend.tags(stack).get(TAG) == WITHDRAWN:
-            return Judgement(Verdict.STALE, "its last release was taken back")
-        known = self._known(stack)
-        if known is None or known.update != update_id(newest.message):
-            return Judgement(Verdict.STALE, "it was updated by hand since")
-        return _compare(known.parts, self.parts(stack))
+        known, update = self._known(stack), update_id(newest.message)
+        unsettled = {
+            "its last update was cut off": checkpoint.pending or self._backend.locks(stack),
+            "its last update failed": not newest.succeeded,
+            "its last release was taken back": self._backend.tags(stack).get(TAG) == WITHDRAWN,
+            "it was updated by hand since": update is None,
+            "its last update was never completed": known is None or known.update != update,
+        }
+        for reason, applies in unsettled.items():
+            if applies:
+                return Judgement(Verdict.STALE, reason)
+        return _compare(known.parts if known else {}, self.parts(stack))
 
     def doubtful(self, stack: Stack) -> bool:
         """Whether the cloud may differ from the state: nothing vouches for the last update, or the cloud went back."""

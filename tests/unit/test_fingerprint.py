@@ -290,6 +290,12 @@ class TestJudgement:
         assert self.reason(known) == "it was updated by hand since"
         assert not known.verified(self.STACK)
 
+    def test_an_update_of_ours_that_nobody_vouched_for(self, books):
+        known, write, _ = books
+        entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "succeeded"}
+        write("history/data/payments/payments-1795267814000000002.history.json", entry)
+        assert self.reason(known) == "its last update was never completed"
+
     def test_a_release_that_was_taken_back(self, books):
         known, _, backend = books
         backend.tag(self.STACK, fingerprint.TAG, fingerprint.WITHDRAWN)
