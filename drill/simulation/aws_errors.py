@@ -19,6 +19,11 @@ def refused(code: str, operation: str, status: int, **members: Any) -> ClientErr
     )
 
 
+def named(error: Exception) -> str:
+    """The error for people, in a word or two."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else str(error)
+
+
 def timed_out(service: str) -> ReadTimeoutError:
     """No answer within the client's patience."""
     return ReadTimeoutError(endpoint_url=f"https://{service}.simulated")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from drill.simulation.aws_errors import named
 from drill.simulation.faults import Faults
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Link:
                 failure = way.silence()
             else:
                 scheduler.sleep(self._travel(way))
-        self.history.trace(what, fate if failure is None else f"{fate}: {failure}")
+        self.history.trace(what, fate if failure is None else f"{fate}: {named(failure)}")
         self._may_break("after", what)
         if failure is not None:
             raise failure
@@ -122,4 +123,4 @@ class Link:
             effect()
             self.history.trace(what, "applied, unheard")
         except Exception as error:  # noqa: BLE001 - nobody hears it
-            self.history.trace(what, f"failed, unheard: {error}")
+            self.history.trace(what, f"failed, unheard: {named(error)}")
