@@ -56,7 +56,7 @@ class Engines:
         if code == 0:
             return events
         if self._stopping:
-            raise Interrupted("interrupted; what it had begun is complete")
+            raise Interrupted("what it had begun is complete")
         raise Problem(explained(events.failure(log.read_text(errors="replace"))))
 
     def interrupt(self) -> None:

@@ -83,14 +83,6 @@ class Graph:
             raise Problem(f"layer {layer} is global: its one stack spans both regions, so leave out --region")
         return tuple(s for s in chosen if s.role == role)
 
-    def dependants(self, stack: Stack) -> frozenset[Stack]:
-        """Return all stacks that come after `stack`, directly or through others."""
-        found: set[Stack] = set()
-        for candidate in self.stacks:  # in order, so one pass reaches all
-            if self.after[candidate] & (found | {stack}):
-                found.add(candidate)
-        return frozenset(found)
-
 
 def _members(layer: Layer, environment: str) -> tuple[Stack, ...]:
     if not layer.regional:

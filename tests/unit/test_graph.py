@@ -35,11 +35,6 @@ def test_a_primary_waits_for_its_secondary_without_reading_it():
     assert COMPUTE_2 not in GRAPH.reads[COMPUTE_1]
 
 
-def test_dependants_reach_through_others():
-    assert EDGE in GRAPH.dependants(NETWORK_2)
-    assert DATA not in GRAPH.dependants(NETWORK_2)
-
-
 def test_names_are_what_the_cli_and_stack_references_use():
     assert COMPUTE_2.reference == "organization/compute/payments-secondary"
     assert DATA.reference == "organization/data/payments"
