@@ -64,7 +64,7 @@ class Lines:
         self._finished.pop(outcome.stack, None)
         if outcome.status is not Status.FRESH:
             said = [_word(outcome.status, self._operation), describe(outcome.changes), outcome.message]
-            took = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+            took = _seconds(outcome)
             self._line(outcome.stack, ", ".join(filter(None, [*said[:2], took])) + (f": {said[2]}" if said[2] else ""))
 
     def progress(self, stack: Stack, resources: int) -> None:
@@ -93,7 +93,7 @@ def table(plan: Plan, outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         style = STYLES[outcome.status]
         word = _word(outcome.status, plan.operation)
-        took = f"{outcome.seconds:.1f} s" if outcome.seconds else ""
+        took = _seconds(outcome)
         shown.add_row(
             str(outcome.stack), f"[{style}]{word}[/]", describe(outcome.changes), took, _plain(outcome.message)
         )
@@ -182,6 +182,10 @@ def all_fresh(plan: Plan) -> bool:
 
 def _word(status: Status, operation: Operation) -> str:
     return DONE[operation] if status is Status.CHANGED else status.value
+
+
+def _seconds(outcome: Outcome) -> str:
+    return f"{outcome.seconds:.1f} s" if outcome.seconds >= 0.05 else ""
 
 
 def _plain(text: str) -> str:
