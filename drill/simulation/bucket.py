@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.simulation.aws_errors import refused, timed_out
+from drill.simulation.history import short
 from drill.simulation.link import Unreachable, Way
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Bucket:
             return {}
 
         way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("s3"), refusal=self._refusal)
-        answer: dict[str, Any] = self.link.call("s3 PutObject", effect, way)
+        answer: dict[str, Any] = self.link.call("s3 PutObject", effect, way, about=short(Key.rsplit("/", 1)[-1]))
         return answer
 
     def _replicate(self, key: str, body: bytes) -> None:

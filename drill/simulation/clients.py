@@ -97,7 +97,7 @@ class Internet:
             "path": "/payment" if posting else f"/payment/{operation.payment_id}",
             "headers": headers,
             "body": wish.body if posting else None,
-            "requestContext": {"requestId": f"request-{operation.invoked}"},
+            "requestContext": {"requestId": f"#{operation.invoked}"},
         }
 
     def _arrives(self) -> bool:

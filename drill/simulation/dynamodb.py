@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drill.simulation import expressions
 from drill.simulation.aws_errors import refused, timed_out
+from drill.simulation.history import short
 from drill.simulation.link import Way
 from drill.simulation.table import Conflict, CutOff
 
@@ -53,7 +54,7 @@ class DynamoDB:
             item = self.table.read(self.region, key, strong=ConsistentRead)
             return {} if item is None else {"Item": dict(item)}
 
-        return self._call("GetItem", effect)
+        return self._call("GetItem", effect, key[0])
 
     def put_item(self, *, TableName: str, Item: dict[str, Any], **condition: Any) -> dict[str, Any]:  # noqa: N803
         """Replace one item, on a condition."""
@@ -136,9 +137,9 @@ class DynamoDB:
             self.table.write(self.region, key, change)
             return {}
 
-        return self._call(operation, effect)
+        return self._call(operation, effect, key[0])
 
-    def _call(self, operation: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _call(self, operation: str, effect: Callable[[], dict[str, Any]], about: str = "") -> dict[str, Any]:
         def translated() -> dict[str, Any]:
             try:
                 return effect()
@@ -148,7 +149,7 @@ class DynamoDB:
                 raise refused("InternalServerError", operation, 500) from None
 
         way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("dynamodb"), refusal=lambda: self._refusal(operation))
-        answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, way)
+        answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, way, about=short(about))
         return answer
 
     def _refusal(self, operation: str) -> ClientError:

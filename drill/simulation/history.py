@@ -65,6 +65,11 @@ class Operation:
         return dict(json.loads(self.body))
 
 
+def short(name: str) -> str:
+    """A payment's id, or what contains it, short enough for people: the end of the id is cut off."""
+    return name[: name.find("pay_") + 10]
+
+
 class History:
     """One seed's history."""
 
@@ -81,20 +86,20 @@ class History:
             actor, method, wish, payment_id, region, next(self._order), self._scheduler.now, is_last=self.is_ending
         )
         self.operations.append(operation)
-        detail = f"{wish.key} {wish.amount}" if method == "POST" else wish.key
-        self.trace(f"{method} to {region}", detail)
+        payload = f" {wish.amount} {wish.currency}" if method == "POST" else ""
+        self.trace(f"{method} to {region}", f"#{operation.invoked} {wish.key} = {short(payment_id)}{payload}")
         return operation
 
     def answer(self, operation: Operation, response: dict[str, Any] | None) -> None:
         """It gets a function's response, or gives up waiting (None)."""
         if response is None:
-            self.trace("no answer", operation.wish.key)
+            self.trace("no answer", f"#{operation.invoked}")
             return
         operation.returned = next(self._order)
         operation.status = response["statusCode"]
         operation.headers = response["headers"]
         operation.body = response["body"]
-        self.trace(f"answered {operation.status}", operation.body)
+        self.trace(f"answered {operation.status}", f"#{operation.invoked} {operation.body}")
 
     def trace(self, what: str, detail: str = "") -> None:
         """Something happened, to whoever is running."""

@@ -47,8 +47,12 @@ class Link:
     history: History
     faults: Faults = field(default_factory=Faults)
 
-    def call(self, what: str, effect: Callable[[], Any], way: Way) -> Any:
-        """Call `effect` at the other end of the way and return what it returns, or raise what it raises."""
+    def call(self, what: str, effect: Callable[[], Any], way: Way, *, about: str = "") -> Any:
+        """Call `effect` at the other end of the way and return what it returns, or raise what it raises.
+
+        `what` names the call for people, `about` the thing that it is about.
+        """
+        what = f"{what} {about}" if about else what
         scheduler = self.scheduler
         self._may_break("before", what)
         fate = self._fate(way)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from drill.simulation.history import short
 from drill.simulation.link import LATEST, STALL, Way
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.ports import Approved, Declined
@@ -64,7 +65,7 @@ class CardProcessor:
         def effect() -> Outcome:
             return self._charge(key, amount, customer)
 
-        return self._call("processor charge", effect, twice=True)
+        return self._call("processor charge", key, effect, twice=True)
 
     def find(self, key: str) -> Outcome | None:
         """The port's `find`."""
@@ -73,7 +74,7 @@ class CardProcessor:
             self._require_decided(key)
             return self.outcomes.get(key)
 
-        outcome: Outcome | None = self._call("processor find", effect)
+        outcome: Outcome | None = self._call("processor find", key, effect)
         return outcome
 
     def cancel(self, key: str) -> Outcome:
@@ -86,7 +87,7 @@ class CardProcessor:
                 self.outcomes[key] = Declined("abandoned")
             return self.outcomes[key]
 
-        return self._call("processor cancel", effect, twice=True)
+        return self._call("processor cancel", key, effect, twice=True)
 
     def _charge(self, key: str, amount: Money, customer: str) -> Outcome:
         scheduler = self.link.scheduler
@@ -121,6 +122,6 @@ class CardProcessor:
         if key in self.undecided:
             raise NoAnswer("not decided yet")
 
-    def _call(self, what: str, effect: Callable[[], Outcome | None], *, twice: bool = False) -> Outcome:
-        outcome: Outcome = self.link.call(what, effect, _WAY_TWICE if twice else _WAY)
+    def _call(self, what: str, key: str, effect: Callable[[], Outcome | None], *, twice: bool = False) -> Outcome:
+        outcome: Outcome = self.link.call(what, effect, _WAY_TWICE if twice else _WAY, about=short(key))
         return outcome

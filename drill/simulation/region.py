@@ -151,6 +151,7 @@ class Region:
 
     def request(self, event: dict[str, Any], deliver: Callable[[dict[str, Any]], None]) -> None:
         """A request has come through the gateway: run the payment function, deliver its response."""
+        name = event["requestContext"]["requestId"]
 
         def body() -> None:
             release, container = self._container()
@@ -159,7 +160,7 @@ class Region:
             self.warm.append((release, container))
             deliver(response)
 
-        self._invoke("payment", body, FUNCTION_TIMEOUT)
+        self._invoke(name, body, FUNCTION_TIMEOUT)
 
     def sweep(self) -> None:
         """The schedule fires: run the sweep."""
