@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sandbox import addresses, control, environment, ports, sources
 from sandbox.layout import Layout
 from sandbox.plugins import client
-from sandbox.processes import Daemon
+from sandbox.processes import Daemon, PortTaken
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -140,23 +140,24 @@ class Sandbox:
         missing = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
         if not missing:
             return  # another `up` was faster
+        before = ports.remembered(self.layout)
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 _stop(missing)  # some may run without serving: stuck, ending, or of sources that have changed since
-                port = self._prepare(missing, tell)
+                port = self._prepare(missing)
                 try:
                     self._launch(missing, port)
                     break
-                except Problem:
-                    _stop(missing)
-                    # Between choosing a port and binding it, somebody else may be faster.
-                    if attempt == ATTEMPTS or ports.is_free(port):
+                except PortTaken:
+                    if attempt == ATTEMPTS:
                         raise
         except BaseException as error:
             _stop(missing)
             if isinstance(error, OSError):
                 raise self._unusable(error) from error
             raise
+        if before not in {None, port}:
+            tell(f"port {before} is taken by another program: the sandbox moves to {port}, its URLs change")
         if line := self._ask("news")["line"]:
             tell(line)
 
@@ -180,7 +181,7 @@ class Sandbox:
             return False
         return bool(told.get("sources") == sources.digest("cloud"))
 
-    def _prepare(self, missing: Sequence[Daemon], tell: Callable[[str], None]) -> int:
+    def _prepare(self, missing: Sequence[Daemon]) -> int:
         """Make what the daemons to be started expect, and return the port."""
         layout = self.layout
         cloud = any(daemon.name == "cloud" for daemon in missing)
@@ -194,7 +195,7 @@ class Sandbox:
             unfinished.write_text(secrets.token_urlsafe(24))
             unfinished.replace(layout.passphrase)
         port = ports.remembered(layout)
-        return ports.choose(layout, tell) if cloud or port is None else port
+        return ports.choose(layout) if cloud or port is None else port
 
     def _base_environment(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""

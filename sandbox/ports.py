@@ -14,15 +14,11 @@ from sandbox import addresses
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sandbox.layout import Layout
 
 # Below the range that systems give to outgoing connections (32768 on Linux, 49152 elsewhere): one of those may hold
 # a remembered port whenever the sandbox is down.
 FIRST, LAST = 20000, 32000
-STEP = 40
-"""More than there are regions: where each region needs a port of its own they follow the sandbox's."""
 
 
 def remembered(layout: Layout) -> int | None:
@@ -33,7 +29,7 @@ def remembered(layout: Layout) -> int | None:
     return port if isinstance(port, int) else None
 
 
-def choose(layout: Layout, tell: Callable[[str], None]) -> int:
+def choose(layout: Layout) -> int:
     """The remembered port if it is free, else another one, which is remembered from now on.
 
     URLs survive a restart that way, and a port that somebody else took meanwhile does not keep the sandbox down.
@@ -42,8 +38,6 @@ def choose(layout: Layout, tell: Callable[[str], None]) -> int:
     if before is not None and is_free(before):
         return before
     port = _search(layout)
-    if before is not None:
-        tell(f"port {before} is taken by another program: the sandbox moves to {port}, its URLs change")
     layout.ports.write_text(json.dumps({"port": port}) + "\n")
     return port
 
@@ -65,7 +59,8 @@ def is_free(port: int) -> bool:
 
 def _search(layout: Layout) -> int:
     # Each checkout starts elsewhere, always at the same place: a sandbox made anew keeps its URLs.
-    ports = range(FIRST, LAST, STEP)
+    needed = 1 + max(port for _, port in addresses.endpoints(FIRST).values()) - FIRST
+    ports = range(FIRST, LAST, needed)
     start = int.from_bytes(hashlib.sha256(os.fsencode(layout.root)).digest()[:4], "big")
     for offset in range(len(ports)):
         port = ports[(start + offset) % len(ports)]

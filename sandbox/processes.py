@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 
 READY_WITHIN = 30.0
 """Seconds: a daemon needs about one, on a machine that is busy with other things a few."""
-GRACE = 3.0
+GRACE = 10.0
 """Seconds between asking a daemon to end and ending it."""
 LONGEST_LOG = 10_000_000
 """Bytes: a longer log is put aside at the next start."""
+
+
+PORT_TAKEN = 98
+"""The exit code of a daemon whose port was taken between its choice and its use."""
+
+
+class PortTaken(Problem):
+    """Another process has just taken the port: choose another one."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class Starting:
                     )
                 chunk = os.read(self.reading, 1024)
                 if not chunk:
-                    raise Problem(f"the sandbox's {self.daemon.name} did not start: {self._reason()}")
+                    raise self._failure()
                 said += chunk
         finally:
             os.close(self.reading)
@@ -126,13 +134,15 @@ class Starting:
     def _log(self) -> str:
         return os.path.relpath(self.daemon.log)
 
-    def _reason(self) -> str:
+    def _failure(self) -> Problem:
         code = self.process.wait()
         with self.daemon.log.open("rb") as log:
             log.seek(self.offset)
             lines = log.read().decode(errors="replace").strip().splitlines()
         self.daemon.record.unlink(missing_ok=True)
-        return lines[-1] if lines else f"it ended with code {code}; see {self._log}"
+        reason = lines[-1] if lines else f"it ended with code {code}; see {self._log}"
+        kind = PortTaken if code == PORT_TAKEN else Problem
+        return kind(f"the sandbox's {self.daemon.name} did not start: {reason}")
 
 
 def _started(pid: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from sandbox import ports
 from sandbox.cloud import emulator
 from sandbox.layout import Layout
+from sandbox.processes import PORT_TAKEN
 
 
 async def serve(layout: Layout, port: int) -> None:
@@ -24,6 +26,7 @@ async def serve(layout: Layout, port: int) -> None:
     os.write(1, b"ready\n")
     await ended.wait()
     await cloud.stop()
+    os._exit(0)  # what the emulator's threads still do is nobody's any more
 
 
 def main() -> None:
@@ -35,8 +38,8 @@ def main() -> None:
     try:
         asyncio.run(serve(layout, port))
     except OSError as error:
-        sys.exit(f"{error.filename or layout.cloud}: {error.strerror or error}")
-    os._exit(0)  # the emulator's threads do not end by themselves
+        print(f"{error.filename or layout.cloud}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(PORT_TAKEN if error.errno == errno.EADDRINUSE else 1)
 
 
 if __name__ == "__main__":

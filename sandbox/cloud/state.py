@@ -155,8 +155,9 @@ def _header(line: bytes, ministack: str, generation: str) -> Header:
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
+    """The emulator's modules; one that another thread is importing at the moment has no state yet."""
     for name, module in sorted(sys.modules.items()):
-        if name.startswith(_SERVICES) and module is not None:
+        if name.startswith(_SERVICES) and not getattr(module.__spec__, "_initializing", False):
             yield name.removeprefix(_SERVICES), module
 
 
@@ -174,7 +175,7 @@ def _contents(store: Any) -> Any:
 
 
 def _function_code() -> Iterator[bytes]:
-    functions = sys.modules.get(_SERVICES + "lambda_svc")
+    functions = dict(_modules()).get("lambda_svc")
     if functions is None:
         return
     for function in list(functions._functions._data.values()):
@@ -185,6 +186,6 @@ def _function_code() -> Iterator[bytes]:
 
 def _resume() -> None:
     """Start what works in the background on restored state."""
-    functions = sys.modules.get(_SERVICES + "lambda_svc")
+    functions = dict(_modules()).get("lambda_svc")
     if functions is not None and functions._esms.has_any():
         functions._ensure_poller()

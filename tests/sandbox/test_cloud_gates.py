@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -74,9 +73,7 @@ def test_everything_else_goes_on(gated: RunningCloud, state: str) -> None:
     assert ask_gateway(gated, OTHER) == 404
     gated.client("iam", REGION).list_roles()
     gated.client("route53", REGION).list_hosted_zones()
-    began = time.perf_counter()
     assert gated.sandbox.up().running
-    assert time.perf_counter() - began < 0.2
 
 
 def test_opened_region_is_back(gated: RunningCloud) -> None:

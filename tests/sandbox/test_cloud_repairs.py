@@ -304,7 +304,7 @@ def test_unknown_service_is_refused_at_once(cloud: RunningCloud) -> None:
     began = time.perf_counter()
     with pytest.raises(ClientError, match="400"):
         cloud.client("fis").list_experiments()
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 2  # without the repair 3, on a machine with nothing else to do
 
 
 def test_loopback_counts_as_secure_transport(cloud: RunningCloud) -> None:
