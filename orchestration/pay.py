@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.api import Answer, api_key, entry
+from orchestration.api import Answer, Entry, api_key, entry
 from orchestration.aws import Aws
 from orchestration.graph import Stack
 from shared.errors import Problem
@@ -52,6 +53,26 @@ class Receipt:
         }
 
 
+@dataclass(frozen=True)
+class Merchant:
+    """A client of the API: its way into one region, and its key."""
+
+    entry: Entry
+    api_key: str
+
+    def pay(self, payment: Mapping[str, Any], key: str) -> Answer:
+        """Post a payment under an idempotency key. Raises Problem when there is no answer."""
+        return self.entry.ask("POST", "/payment", payment, {"x-api-key": self.api_key, "Idempotency-Key": key})
+
+
+def merchant(target: Target, environment: Environment, client: str, role: Role) -> Merchant:
+    """Return a client of the API at a region's own name. Raises Problem when nothing is deployed or it has no key."""
+    region = environment.region(role)
+    edge, data = (_outputs(target, Stack(layer, environment.name)) for layer in ("edge", "data"))
+    secret = Aws(target.cli.variables).secret(data["api_keys_secret_arns"][role], region)
+    return Merchant(entry(target.gateways, region, edge["region_names"][role]), api_key(secret, client))
+
+
 def pay(
     target: Target,
     environment: Environment,
@@ -68,18 +89,10 @@ def pay(
     """
     if role is not None and role not in ROLES:
         raise Problem(f"unknown region {role!r}: choose primary or secondary")
-    chosen: Role = PRIMARY if role is None else role
-    region = environment.region(chosen)
-    edge, data = (_outputs(target, Stack(layer, environment.name)) for layer in ("edge", "data"))
-    secret = Aws(target.cli.variables).secret(data["api_keys_secret_arns"][chosen], region)
+    storefront = merchant(target, environment, CLIENT, PRIMARY if role is None else role)
     idempotency_key = key or secrets.token_urlsafe(16)
-    answer = entry(target.gateways, region, edge["region_names"][chosen]).ask(
-        "POST",
-        "/payment",
-        {"amount": _number(amount), "currency": currency, "customerId": customer},
-        {"x-api-key": api_key(secret, CLIENT), "Idempotency-Key": idempotency_key},
-    )
-    return Receipt(idempotency_key, answer)
+    payment = {"amount": _number(amount), "currency": currency, "customerId": customer}
+    return Receipt(idempotency_key, storefront.pay(payment, idempotency_key))
 
 
 def _outputs(target: Target, stack: Stack) -> Any:
