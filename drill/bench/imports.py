@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import zipfile
 from dataclasses import dataclass, field
@@ -40,10 +40,10 @@ PLACEHOLDERS: Final = {
 """Environment variables with which every function can be imported, and reaches nobody."""
 
 YARDSTICKS: Final = {
-    "aws-lambda-powertools": "aws_lambda_powertools",
-    "  with its idempotency": "aws_lambda_powertools.utilities.idempotency",
+    "powertools": "aws_lambda_powertools",
+    "powertools, idempotency": "aws_lambda_powertools.utilities.idempotency",
 }
-"""What others import for the same purposes: logs and metrics; and those with one idempotent handler on DynamoDB."""
+"""What others import for the same purposes, from aws-lambda-powertools: logs and metrics; idempotency on DynamoDB."""
 
 _SCRIPT: Final = """
 import importlib, sys, time
@@ -91,11 +91,15 @@ def _functions(folder: Path) -> Iterator[ColdImport]:
         with zipfile.ZipFile(packages.package(function)) as archive:
             archive.extractall(folder / function)  # as Lambda does, before the interpreter starts
         yield ColdImport(function, folder / function, packages.handler(function).rpartition(".")[0])
+    yield ColdImport("the bundled SDK in it", folder / "payment", "botocore.session")
 
 
 def _yardsticks() -> Iterator[ColdImport]:
     for name, module in YARDSTICKS.items():
-        yield ColdImport(name, Path(sysconfig.get_path("purelib")), module)
+        spec = importlib.util.find_spec(module.partition(".")[0])
+        if spec is None or spec.origin is None:
+            raise Problem(f"bench: {module} is not installed: ./invoke --list installs the lock")
+        yield ColdImport(name, Path(spec.origin).parent.parent, module)
 
 
 def _import(subject: ColdImport) -> tuple[int, int]:
@@ -105,6 +109,6 @@ def _import(subject: ColdImport) -> tuple[int, int]:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         last = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise Problem(f"bench: {subject.module} cannot be imported: {last}; ./invoke --list installs the lock")
+        raise Problem(f"bench: {subject.module} cannot be imported: {last}")
     wall, processor = done.stdout.splitlines()[-1].split()
     return int(wall), int(processor)

@@ -12,28 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from drill.bench.imports import PLACEHOLDERS as ENVIRONMENT
 from shared import packages
 from shared.errors import Problem
 
 FUNCTIONS = ("audit", "canary", "failover_control", "health", "payment")
-ENVIRONMENT = {
-    "ENVIRONMENT": "payments",
-    "ROLE": "primary",
-    "RELEASE": "r1",
-    "CONSISTENCY": "MRSC",
-    "TABLE_NAME": "table",
-    "AUDIT_BUCKET": "bucket",
-    "API_KEYS_SECRET_ARN": "secret",
-    "FAILOVER_NAME": "api.payments.example",
-    "STOP_PARAMETER": "/switch",
-    "PRIMARY_URL": "https://primary",
-    "TARGETS": "https://primary",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "none",
-    "AWS_SECRET_ACCESS_KEY": "none",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-}
 ZIPPED, UNZIPPED = 2_200_000, 9_000_000
 """Bytes. AWS allows 250 MB; each one is read at a cold start."""
 IMPORT = 0.35
