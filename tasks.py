@@ -279,8 +279,16 @@ def bench_deploy(_: Context, environment: str = "payments") -> int:
     return 0
 
 
+@command
+def bench_payment(_: Context, environment: str = "payments", json: bool = False) -> int:
+    """Measure a payment: our own code's time, cold imports, requests a second."""
+    from drill.bench import commands
+
+    return commands.payment(environment, as_json=json)
+
+
 namespace = Collection(
     deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
 )
 namespace.add_collection(Collection("sandbox", up, down, status, logs, env, gate))
-namespace.add_collection(Collection("bench", deploy=bench_deploy))
+namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment))
