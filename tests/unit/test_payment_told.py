@@ -60,7 +60,7 @@ def test_a_contradiction_names_the_payment_and_both_sides():
 def test_a_payment_that_is_gone_is_told_so():
     region = Region(processor=Acquirer())
     region.wire.before("UpdateItem", region.table.items.clear)
-    with pytest.raises(Unavailable, match="the payment is gone"):
+    with pytest.raises(Unavailable, match=r"^the payment is gone$"):
         region.service.payments.pay(instruction())
 
 
