@@ -33,7 +33,7 @@ PATIENCE = 10.0
 TOLD = ("generation", "recoveries", "gates", "versions", "trouble")
 """What the cloud tells about itself."""
 ATTEMPTS = 3
-"""How often a port is chosen anew when somebody else takes it at the same moment."""
+"""Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
 
 PARTS = ("cloud", "plugins")
 """The daemons. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
@@ -73,15 +73,13 @@ class Sandbox:
         Called twice at once, the second call waits and finds the first one's sandbox. `progress` gets one line for
         whatever the user should know: a port that had to change, a cloud that had to start empty.
         """
-        status = self.status()
-        if status.running:
-            return status
-        with self._locked():
-            self._start(progress or _print)
-        status = self.status()
-        if not status.running:
-            raise Problem(f"the sandbox ended as soon as it had started; see {os.path.relpath(self.layout.run)}")
-        return status
+        for _ in range(1 + ATTEMPTS):
+            status = self.status()
+            if status.running:
+                return status
+            with self._locked():
+                self._start(progress or _print)
+        raise Problem(f"the sandbox ends as soon as it has started; see {os.path.relpath(self.layout.run)}")
 
     def down(self) -> bool:
         """Stop everything, and keep the cloud's state. False if nothing was running."""
