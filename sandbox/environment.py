@@ -28,6 +28,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The account's administrator to the emulator, which does not verify his signature. Everybody else is bound by IAM."""
 
 
+def official_plugins() -> bool:
+    """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official."""
+    return os.environ.get("SANDBOX_PLUGINS") == "official"
+
+
 def variables(layout: Layout, port: int) -> dict[str, str]:
     """The variables of the sandbox, to be laid over an environment without those in `REMOVED`."""
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -37,7 +42,7 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_OPTION_CONFIG_FILE": str(layout.stack_configuration),  # --config-file: nothing goes into the projects
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if official_plugins() else "true",
         "PATH": os.pathsep.join([str(layout.bin), *(entry for entry in path if entry != str(layout.bin))]),
         "AWS_ENDPOINT_URL": f"http://{addresses.AWS}:{port}",
         **CREDENTIALS,

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox import environment
 from sandbox.plugins.client import SOCKET
 from shared.errors import Problem
 
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
 STUB = Path(__file__).with_name("stub.py")
 PROVIDERS = ("aws", "random")
 LANGUAGE_HOST = "pulumi-language-python"
+SCRIPT = "#!/bin/sh\n"
 
 
 def install(layout: Layout, engine: Path) -> None:
     """Fill `.sandbox/bin` and PULUMI_HOME for the engine's executable. Quick, and writes nothing, when all is there.
 
-    The engine takes a provider from the folder of its home that is named after the version that the SDK asks for.
+    The engine takes a provider from the folder of its home that is named after the version that the SDK asks for. With
+    SANDBOX_PLUGINS=official it finds none of ours there, and fetches Pulumi's own.
     """
     with _refusals(layout):
         for package in PROVIDERS:
-            _install_provider(layout, package)
+            if environment.official_plugins():
+                _remove_provider(layout, package)
+            else:
+                _install_provider(layout, package)
     place_engine(layout, engine)
 
 
@@ -73,10 +79,17 @@ def _install_provider(layout: Layout, package: str) -> None:
     _write(current / f"pulumi-resource-{package}", _launcher(layout, package))
 
 
+def _remove_provider(layout: Layout, package: str) -> None:
+    """Take ours away, and leave an official one that is there already."""
+    for executable in layout.pulumi_home.glob(f"plugins/resource-{package}-v*/pulumi-resource-{package}"):
+        if executable.read_bytes().startswith(SCRIPT.encode()):
+            shutil.rmtree(executable.parent)
+
+
 def _launcher(layout: Layout, kind: str) -> str:
     """A shell script, because the line that names an interpreter (#!) has a short limit and takes no spaces."""
     command = shlex.join([sys.executable, "-I", "-S", str(STUB), str(layout.socket(SOCKET)), kind])
-    return f'#!/bin/sh\nexec {command} "$@"\n'
+    return f'{SCRIPT}exec {command} "$@"\n'
 
 
 def _place(source: Path, target: Path) -> None:
@@ -100,7 +113,7 @@ def _looks(path: Path) -> tuple[int, int]:
 
 
 def _write(path: Path, script: str) -> None:
-    if path.exists() and path.read_text() == script:
+    if path.exists() and path.read_bytes() == script.encode():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.environment import variables
 from sandbox.layout import Layout
 from sandbox.plugins import fork_server
 from sandbox.plugins.install import brings_python, install, place_engine
@@ -55,6 +56,24 @@ def test_an_engine_without_a_language_host_is_given_one(layout: Layout, engine: 
     link = engine.with_name("linked")
     link.symlink_to(placed)
     assert brings_python(link)
+
+
+def test_official_plugins_take_the_place_of_ours_and_back(layout: Layout, engine: Path, monkeypatch):
+    install(layout, engine)
+    (ours,) = layout.pulumi_home.glob("plugins/resource-aws-v*/pulumi-resource-aws")
+    script = ours.read_bytes()
+    monkeypatch.setenv("SANDBOX_PLUGINS", "official")
+    install(layout, engine)
+    assert not ours.exists()
+    assert variables(layout, 4566)["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "false"
+    ours.parent.mkdir()
+    ours.write_bytes(b"\x7fELF fetched by the engine")
+    install(layout, engine)
+    assert ours.read_bytes().startswith(b"\x7fELF")
+    monkeypatch.delenv("SANDBOX_PLUGINS")
+    install(layout, engine)
+    assert ours.read_bytes() == script
+    assert variables(layout, 4566)["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
 def test_installing_again_writes_nothing(layout: Layout, engine: Path):
