@@ -148,7 +148,14 @@ class Json(Text):
 
 @dataclass(frozen=True)
 class Integer(Property):
-    """A whole number; text that holds one is taken too."""
+    """A whole number; text that holds one is taken too.
+
+    within: the smallest and the largest that AWS takes, where the emulator would take any.
+    choices: the only ones that AWS takes.
+    """
+
+    within: tuple[int, int] | None = None
+    choices: tuple[int, ...] = ()
 
     def _coerce(self, value: Any, path: str) -> int:
         if not isinstance(value, bool) and isinstance(value, int | float | str):
@@ -157,8 +164,15 @@ class Integer(Property):
             except ValueError:
                 number = 0.5
             if number.is_integer():
-                return int(number)
+                return self._allowed(int(number), path)
         raise Invalid(path, f"expected a whole number, got {_kind(value)}")
+
+    def _allowed(self, number: int, path: str) -> int:
+        if self.within and not self.within[0] <= number <= self.within[1]:
+            raise Invalid(path, f"expected {self.within[0]} to {self.within[1]}, got {number}")
+        if self.choices and number not in self.choices:
+            raise Invalid(path, f"expected one of {', '.join(map(str, self.choices))}, got {number}")
+        return number
 
     def from_api(self, value: Any) -> Any:
         return value if value is None else int(value)

@@ -42,7 +42,8 @@ def engine(cloud: Any) -> Iterator[Engine]:
 
 
 def test_every_declared_type_has_an_example():
-    assert sorted(TYPES) == sorted(EXAMPLES)
+    ours = [name for name in TYPES if not name.startswith("test:")]  # other tests declare types of their own
+    assert sorted(ours) == sorted(EXAMPLES)
 
 
 @pytest.mark.parametrize(("kind", "maker"), CASES)

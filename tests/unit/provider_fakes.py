@@ -92,10 +92,12 @@ class Thing(Resource):
 
 
 COMMON = {
-    "size": Integer(default=1),
+    "size": Integer(default=1, within=(0, 1000)),
     "policy": Json(),
     "chosen": Text(computed=True),
-    "rules": List(of=Block(fields={"port": Integer(required=True), "open": Boolean(default=False)})),
+    "rules": List(
+        of=Block(fields={"port": Integer(required=True, choices=(1, 2, 3, 80, 443)), "open": Boolean(default=False)})
+    ),
 }
 
 

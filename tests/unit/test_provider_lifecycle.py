@@ -54,6 +54,10 @@ class TestCheck:
         assert "size: expected a whole number, got text" in found
         assert "s3cret" not in str(found)
 
+    def test_names_the_limits_that_a_number_breaks(self, cloud: Cloud):
+        found = problems(cloud, place="p", size=1001, rules=[{"port": 4}])
+        assert found == ["size: expected 0 to 1000, got 1001", "rules[0].port: expected one of 1, 2, 3, 80, 443, got 4"]
+
     def test_completes_region_name_and_tags(self, cloud: Cloud):
         inputs = checked(cloud, NAMED, tags={"env": "x", "team": "y"})
         assert inputs["region"] == "us-east-1"

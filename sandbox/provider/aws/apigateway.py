@@ -279,7 +279,7 @@ INTEGRATION_SETTINGS = {
     "passthroughBehavior": Text(computed=True),
     "requestParameters": Map(default={}),
     "requestTemplates": Map(default={}),
-    "timeoutMilliseconds": Integer(default=29000, api="timeoutInMillis"),
+    "timeoutMilliseconds": Integer(default=29000, within=(50, 300000), api="timeoutInMillis"),
     "uri": Text(),
 }
 

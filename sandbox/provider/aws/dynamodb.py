@@ -65,7 +65,7 @@ class Table(Resource):
         "pointInTimeRecovery": Block(
             fields={
                 "enabled": Boolean(required=True, default=False),
-                "recoveryPeriodInDays": Integer(default=_RECOVERY_DAYS),
+                "recoveryPeriodInDays": Integer(default=_RECOVERY_DAYS, within=(1, 35)),
             }
         ),
         "ttl": Block(fields={"attributeName": Text(default=""), "enabled": Boolean(default=False)}),

@@ -22,7 +22,12 @@ TARGET_SETTINGS = {
     "arn": Text(required=True),
     "deadLetterConfig": Block(fields={"arn": Text()}),
     "input": Text(),
-    "retryPolicy": Block(fields={"maximumEventAgeInSeconds": Integer(), "maximumRetryAttempts": Integer()}),
+    "retryPolicy": Block(
+        fields={
+            "maximumEventAgeInSeconds": Integer(within=(60, 86400)),
+            "maximumRetryAttempts": Integer(within=(0, 185)),
+        }
+    ),
     "roleArn": Text(),
 }
 

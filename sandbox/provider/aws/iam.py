@@ -28,7 +28,7 @@ class Role(Iam):
         "name": Text(replaces=True, api="roleName"),
         "assumeRolePolicy": Json(required=True, api="assumeRolePolicyDocument"),
         "description": Text(default=""),
-        "maxSessionDuration": Integer(default=3600),
+        "maxSessionDuration": Integer(default=3600, within=(3600, 43200)),
         "path": Text(default="/", replaces=True),
         "permissionsBoundary": Text(),
     }

@@ -66,7 +66,7 @@ class Key(Kms):
         "isEnabled": Boolean(default=True, api="enabled"),
         "keyUsage": Text(default="ENCRYPT_DECRYPT", replaces=True),
         "customerMasterKeySpec": Text(default="SYMMETRIC_DEFAULT", replaces=True),
-        "deletionWindowInDays": Integer(default=30, carried="it is told when the key is deleted"),
+        "deletionWindowInDays": Integer(default=30, within=(7, 30), carried="it is told when the key is deleted"),
     }
     outputs = ("arn", "keyId")
 
@@ -110,7 +110,7 @@ class ReplicaKey(Kms):
         "description": Text(default=""),
         "policy": Json(computed=True),
         "enabled": Boolean(default=True),
-        "deletionWindowInDays": Integer(default=30, carried="it is told when the key is deleted"),
+        "deletionWindowInDays": Integer(default=30, within=(7, 30), carried="it is told when the key is deleted"),
     }
     outputs = ("arn", "keyId", "keyRotationEnabled", "keySpec", "keyUsage")
     identity = ("primaryKeyArn",)

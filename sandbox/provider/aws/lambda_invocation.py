@@ -181,8 +181,8 @@ class FunctionEventInvokeConfig(Qualified):
     properties = {
         "functionName": FunctionName(required=True, replaces=True),
         "qualifier": Text(replaces=True),
-        "maximumEventAgeInSeconds": Integer(),
-        "maximumRetryAttempts": Integer(default=2),
+        "maximumEventAgeInSeconds": Integer(within=(60, 21600)),
+        "maximumRetryAttempts": Integer(default=2, within=(0, 2)),
         "destinationConfig": Block(
             fields={
                 "onFailure": Block(fields={"destination": Text(required=True)}),
@@ -208,10 +208,10 @@ class FunctionEventInvokeConfig(Qualified):
 
 
 SOURCE_SETTINGS = {
-    "batchSize": Integer(computed=True),
+    "batchSize": Integer(computed=True, within=(1, 10000)),
     "enabled": Boolean(default=True),
     "functionResponseTypes": Set(default=[]),
-    "maximumBatchingWindowInSeconds": Integer(default=0),
+    "maximumBatchingWindowInSeconds": Integer(default=0, within=(0, 300)),
 }
 
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html, in days
+RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+
+
 class LogGroup(Resource):
     """A log group."""
 
@@ -19,7 +23,7 @@ class LogGroup(Resource):
     taggable = True
     properties = {
         "name": Text(replaces=True, api="logGroupName"),
-        "retentionInDays": Integer(default=0),  # 0: forever
+        "retentionInDays": Integer(default=0, choices=(0, *RETENTIONS)),  # 0: for ever
         "kmsKeyId": Text(),
         "logGroupClass": Text(default="STANDARD", replaces=True),
         "skipDestroy": Boolean(default=False, carried="it is the provider's, not the cloud's"),

@@ -44,7 +44,7 @@ class NetworkAclRule(Ec2):
     taggable = False
     properties = {
         "networkAclId": Text(required=True, replaces=True),
-        "ruleNumber": Integer(required=True, replaces=True),
+        "ruleNumber": Integer(required=True, replaces=True, within=(1, 32766)),
         "egress": Boolean(default=False, replaces=True),
         "protocol": Text(required=True, replaces=True),
         "ruleAction": Text(required=True, replaces=True, choices=("allow", "deny")),

@@ -111,7 +111,7 @@ class Record(Resource):
         "name": DomainName(required=True, replaces=True),
         "type": Text(required=True, replaces=True, choices=RECORD_TYPES),
         "setIdentifier": Text(replaces=True),
-        "ttl": Integer(),
+        "ttl": Integer(within=(0, 2147483647)),
         "records": Set(),
         "healthCheckId": Text(),
         "failoverRoutingPolicies": List(
@@ -202,19 +202,19 @@ CHECK_SETTINGS = {
     "childHealthchecks": Set(api="ChildHealthChecks"),
     "disabled": Boolean(default=False),
     "enableSni": Boolean(computed=True),
-    "failureThreshold": Integer(computed=True),
+    "failureThreshold": Integer(computed=True, within=(1, 10)),
     "fqdn": Text(api="FullyQualifiedDomainName"),
     "insufficientDataHealthStatus": Text(choices=("Healthy", "LastKnownStatus", "Unhealthy")),
     "invertHealthcheck": Boolean(default=False, api="Inverted"),
     "ipAddress": Text(),
-    "port": Integer(computed=True),
+    "port": Integer(computed=True, within=(1, 65535)),
     "regions": Set(),
     "resourcePath": Text(),
     "searchString": Text(),
 }
 CHECK_CONSTANTS = {
     "measureLatency": Boolean(default=False, replaces=True),
-    "requestInterval": Integer(computed=True, replaces=True),
+    "requestInterval": Integer(computed=True, replaces=True, choices=(10, 30)),
     "type": Text(
         required=True,
         replaces=True,

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 GONE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 SETTINGS = {
-    "delaySeconds": Integer(default=0, api="DelaySeconds"),
+    "delaySeconds": Integer(default=0, within=(0, 900), api="DelaySeconds"),
     "kmsDataKeyReusePeriodSeconds": Integer(computed=True, api="KmsDataKeyReusePeriodSeconds"),
     "kmsMasterKeyId": Text(api="KmsMasterKeyId"),
     "maxMessageSize": Integer(default=1048576, api="MaximumMessageSize"),
-    "messageRetentionSeconds": Integer(default=345600, api="MessageRetentionPeriod"),
-    "receiveWaitTimeSeconds": Integer(default=0, api="ReceiveMessageWaitTimeSeconds"),
+    "messageRetentionSeconds": Integer(default=345600, within=(60, 1209600), api="MessageRetentionPeriod"),
+    "receiveWaitTimeSeconds": Integer(default=0, within=(0, 20), api="ReceiveMessageWaitTimeSeconds"),
     "redrivePolicy": Json(api="RedrivePolicy"),
     "sqsManagedSseEnabled": Boolean(computed=True, api="SqsManagedSseEnabled"),
-    "visibilityTimeoutSeconds": Integer(default=30, api="VisibilityTimeout"),
+    "visibilityTimeoutSeconds": Integer(default=30, within=(0, 43200), api="VisibilityTimeout"),
 }
 
 

@@ -94,7 +94,7 @@ class FlowLog(Ec2):
         "logDestination": Text(required=True, replaces=True),
         "logDestinationType": Text(default="cloud-watch-logs", replaces=True),
         "iamRoleArn": Text(replaces=True, api="deliverLogsPermissionArn"),
-        "maxAggregationInterval": Integer(default=600, replaces=True),
+        "maxAggregationInterval": Integer(default=600, replaces=True, choices=(60, 600)),
         "logFormat": Text(computed=True, replaces=True),
     }
     outputs = ("arn",)
