@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.simulation.history import Wish
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SETTLED: Final = frozenset({200, 201, 400, 401, 402, 404, 422})
 """Answers after which a client has no reason to ask again."""
+_payment_id = lru_cache(payment_id)
 _CUSTOMERS: Final = ("alice", "alice", "alice", "decline-bob", "timeout-eve", "late-max", "twice-ada")
 CLIENTS: Final = "clients"
 """Where they all are."""
@@ -70,7 +72,7 @@ class Internet:
     def send(self, actor: str, method: str, wish: Wish, home: int, patience: int) -> Operation:
         """Send one request and wait for its answer, at most `patience` ms."""
         region = self.regions[home % len(self.regions)]
-        name = payment_id(wish.client, wish.key)
+        name = _payment_id(wish.client, wish.key)
         operation = self.history.invoke(actor, method, wish, name, region.name)
         event = self._event(operation)
 

@@ -125,7 +125,7 @@ class DynamoDB:
             found = [
                 {name: item[name] for name in (*KEY, *names)}
                 for item in self.table.scan_stale(self.region)
-                if all(name in item for name in names) and condition.holds(item)
+                if names[0] in item and names[1] in item and condition.holds(item)
             ]
             found.sort(key=lambda item: int(item[names[1]]["N"]))
             return {"Items": found[:Limit], "Count": min(len(found), Limit)}

@@ -96,18 +96,18 @@ class _Parser:
     # Conditions
 
     def disjunction(self) -> Callable[..., bool]:
-        terms = [self.conjunction()]
+        term = self.conjunction()
         while self.peek().upper() == "OR":
             self.take()
-            terms.append(self.conjunction())
-        return terms[0] if len(terms) == 1 else lambda *scope: any(term(*scope) for term in terms)
+            term = _either(term, self.conjunction())
+        return term
 
     def conjunction(self) -> Callable[..., bool]:
-        terms = [self.negation()]
+        term = self.negation()
         while self.peek().upper() == "AND":
             self.take()
-            terms.append(self.negation())
-        return terms[0] if len(terms) == 1 else lambda *scope: all(term(*scope) for term in terms)
+            term = _both(term, self.negation())
+        return term
 
     def negation(self) -> Callable[..., bool]:
         if self.peek().upper() == "NOT":
@@ -201,6 +201,14 @@ class _Parser:
         if self.peek() == "(" or not token[0].isalpha():
             raise Invalid(f"{token!r} is not built into this table")
         return lambda _: token
+
+
+def _both(one: Callable[..., bool], other: Callable[..., bool]) -> Callable[..., bool]:
+    return lambda *scope: one(*scope) and other(*scope)
+
+
+def _either(one: Callable[..., bool], other: Callable[..., bool]) -> Callable[..., bool]:
+    return lambda *scope: one(*scope) or other(*scope)
 
 
 def _given(placeholders: Mapping[str, Any], name: str) -> Any:

@@ -32,9 +32,14 @@ OWNERS: Final[dict[Mode, tuple[str, ...]]] = {
 REGIONS: Final = ("east", "west")
 TROUBLE: Final = 240_000
 """Faults happen for so long (ms) after the start; clients may come later."""
+LONG_TROUBLE: Final = 20 * 60_000
+"""In some seeds they go on for so long, and no sweep runs until shortly before their end: it finds payments that nobody
+expects any more."""
 CALM: Final = 45 * 60_000
-"""After the faults, everything must be finished within this (ms): the processor is asked every 5 minutes at the rarest,
-and what it never heard of is cancelled after 15."""
+"""When nothing fails any more, everything must be finished within this (ms): the processor is asked every 5 minutes at
+the rarest, and what it never heard of is cancelled after 15."""
+QUESTION: Final = 20_000
+"""The last questions are answered within this (ms), as nothing fails any more."""
 LAGS: Final = (1_000, 3_000, 60_000)
 """How long asynchronous replication takes at most, in a seed (ms); no service level bounds it."""
 MUCH_LATER: Final = 73 * 3_600_000
@@ -89,6 +94,7 @@ class World:
         self.internet = Internet(
             self.scheduler, self.history, self.regions, self.secrets, lambda: self.link.faults.lost / 2
         )
+        self.trouble = LONG_TROUBLE if random.random() < 0.1 else TROUBLE
         self.wishes = draw_wishes(random, OWNERS[mode])
         self.doomed: str | None = None
         self.gone: str | None = None
@@ -110,11 +116,11 @@ class World:
         try:
             self._admit_clients()
             self._schedule_trouble()
-            for number, region in enumerate(self.regions):
-                scheduler.after(SWEEP_EVERY * (number + 1) // 2, partial(self._sweep, region))
-            scheduler.run(EPOCH + TROUBLE)
+            self._schedule_sweeps()
+            scheduler.run(EPOCH + self.trouble)
             self._calm_down()
-            self._until_finished(EPOCH + TROUBLE + CALM)
+            scheduler.run(scheduler.now + SWEEP_EVERY)  # what is still under way arrives
+            self._until_finished()
             self.stuck, self.asked_at = self.unfinished(), scheduler.now
             self.known = {region.name: self.table.truth(region.name) for region in self.survivors}
             self.history.is_ending = True
@@ -151,20 +157,25 @@ class World:
         for _ in range(times):
             region = random.choice(self.regions)
             kind = random.choice(("function", "region", "isolated")) if times > 1 else self.faults.loss
-            begin = EPOCH + int(random.random() ** 6 * TROUBLE / 2)  # mostly early, while requests are under way
+            begin = EPOCH + int(random.random() ** 6 * self.trouble / 2)  # mostly early, while requests are under way
             if kind == "function":
                 scheduler.at(begin, region.lose_functions)
             elif kind != "none":
                 scheduler.at(begin, partial(self._lose, region, kind))
-                back = begin + int(random.random() * TROUBLE / 2)
+                back = begin + int(random.random() * self.trouble / 2)
                 scheduler.at(back, partial(self._return, region))
         if random.random() < 0.3:
-            scheduler.at(EPOCH + int(random.random() * TROUBLE), self._rotate_keys)
+            scheduler.at(EPOCH + int(random.random() * self.trouble), self._rotate_keys)
         for region in self.regions:
             if random.random() < 0.4:
                 region.release = "next"
             elif random.random() < 0.4:
-                scheduler.at(EPOCH + int(random.random() * TROUBLE), partial(self._release, region))
+                scheduler.at(EPOCH + int(random.random() * self.trouble), partial(self._release, region))
+
+    def _schedule_sweeps(self) -> None:
+        begin = self.trouble - TROUBLE  # 0 in most seeds
+        for number, region in enumerate(self.regions):
+            self.scheduler.after(begin + SWEEP_EVERY * (number + 1) // 2, partial(self._sweep, region))
 
     def _lose(self, region: Region, kind: str) -> None:
         if self.table.lost or self.table.isolated or self.gone:
@@ -217,9 +228,8 @@ class World:
         for region in self.regions:
             self._return(region)
 
-    def _until_finished(self, deadline: int) -> None:
-        scheduler = self.scheduler
-        scheduler.run(scheduler.now + SWEEP_EVERY)
+    def _until_finished(self) -> None:
+        scheduler, deadline = self.scheduler, self.scheduler.now + CALM
         while scheduler.now < deadline and (self.unfinished() or scheduler.is_busy(CLIENTS)):
             scheduler.run(scheduler.now + SWEEP_EVERY)
 
@@ -241,7 +251,8 @@ class World:
                 for home, region in enumerate(self.regions):
                     if region.name != self.gone:
                         self.scheduler.spawn(f"{when} {wish.key}", partial(self._ask, when, wish, home))
-        self.scheduler.run(self.scheduler.now + SWEEP_EVERY)
+        self.scheduler.run(self.scheduler.now + QUESTION)
+        self._until_finished()
 
     def _ask(self, actor: str, wish: Wish, home: int) -> None:
         self.internet.send(actor, "GET", wish, home, 29_000)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 
 import pytest
 
@@ -42,39 +41,39 @@ def test_a_sample_of_seeds_loses_doubles_and_contradicts_nothing():
     assert batch.requests > 1_500
 
 
-def test_the_sample_meets_every_kind_of_fault_and_answer():
-    seen: Counter[str] = Counter()
-    for seed in range(60):
-        world, _ = play(seed, "mrsc")
-        seen.update(f"answer {operation.status}" for operation in world.history.operations)
-        text = "\n".join(world.history.lines())
-        for mark in (
-            "crash  before",
-            "crash  after",
-            "lost:",
-            "unanswered:",
-            "applied, unheard",
-            "refused:",
-            "repeated",
-            "function timed out",
-            "stall  after",
-            "ReplicatedWriteConflictException",
-            "region lost",
-            "isolated",
-            "returned",
-            "released  next",
-            "API keys rotated",
-            "swept  audited=",
-            "swept  resolved=",
-            "processor find",
-            "processor charge",
-            "deleted=",
-            "forgotten=",
-        ):
-            seen[mark] += mark in text
-    answers = {f"answer {status}" for status in (200, 201, 202, 402, 404, 409, 422, 503, None)}
-    assert not {mark for mark, count in seen.items() if count == 0}
-    assert answers <= seen.keys()
+def test_seeds_meet_every_kind_of_fault_and_answer():
+    unseen = {
+        *(f"answered {status}" for status in (200, 201, 202, 402, 404, 409, 422, 503)),
+        "no answer",
+        "crash  before",
+        "crash  after",
+        "stall  after",
+        "lost:",
+        "unanswered:",
+        "applied, unheard",
+        "refused:",
+        "repeated",
+        "function timed out",
+        "ReplicatedWriteConflictException",
+        "region lost",
+        "isolated",
+        "returned",
+        "released  next",
+        "API keys rotated",
+        "audited=",
+        "resolved=",
+        "forgotten=",
+        "deleted=",
+        "processor find",
+        "processor charge",
+        "processor cancel",
+    }
+    for seed in range(1_000):
+        text = "\n".join(play(seed, "mrsc")[0].history.lines())
+        unseen -= {mark for mark in unseen if mark in text}
+        if not unseen:
+            break
+    assert not unseen
 
 
 def test_eventual_consistency_loses_payments_and_that_is_found_but_none_is_made_twice():
