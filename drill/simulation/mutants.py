@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lambdas.domain.instruction import Instruction
 
-BOUND: Final = 1_000
+BOUND: Final = 500
 """Seeds within which each mutant must be found."""
 
 

@@ -144,7 +144,6 @@ class Region:
     watch: Watch
     strong: bool
     skew: int
-    token: Callable[[], str]
     release: str = "current"
     lost: bool = False
     warm: list[tuple[str, Container]] = field(default_factory=list)
@@ -224,7 +223,7 @@ class Region:
             objects=objects,
             bucket=self.name,
             clock=clock,
-            token=self.token,
+            token=self.watch.token,
             journal=journal,
         )
         settings = Settings("simulation", self.name, self.name, self.release, self.strong)

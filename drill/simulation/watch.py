@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drill.simulation.bucket import Bucket
-    from drill.simulation.scheduler import Scheduler
+    from drill.simulation.scheduler import Process, Scheduler
     from drill.simulation.table import GlobalTable
     from lambdas.domain.money import Money
     from lambdas.domain.ports import Outcome, Processor
@@ -41,13 +41,21 @@ class Watch:
     """A lease outlives its function by 5 s. Where clocks differ by more, or functions stand still, it may be taken from
     a living holder, and the processor's memory alone keeps the two from charging twice."""
     findings: list[Finding] = field(default_factory=list)
+    holders: dict[str, Process] = field(default_factory=dict)
+    """Whose each token is: leases name their holders by them."""
+
+    def token(self) -> str:
+        """A name that no other request has, for the running process."""
+        name = f"token-{len(self.holders)}"
+        self.holders[name] = self.scheduler.current
+        return name
 
     def charging(self, region: str, now: int, payment_id: str) -> None:
         """A function asks for money. It must hold the payment's lease, by its own clock."""
         item = self._item(region, payment_id)
         if item is None:
             self._find(payment_id, f"{self.scheduler.actor} charges a payment that is not in the table")
-        elif self.leases_hold and int(item.get("lease_until", {"N": "0"})["N"]) <= now:
+        elif self.leases_hold and not self._holds(item, now):
             self._find(payment_id, f"{self.scheduler.actor} charges without the payment's lease")
 
     def recording(self, region: str, now: int, key: str) -> None:
@@ -56,12 +64,22 @@ class Watch:
         item = self._item(region, payment_id)
         if item is None or item["status"]["S"] not in _FINAL:
             self._find(payment_id, f"{self.scheduler.actor} writes the audit record of a payment that is not final")
-        elif self.leases_hold and "audit_pending" in item and int(item["due"]["N"]) <= now:
-            self._find(payment_id, f"{self.scheduler.actor} writes an audit record that it has not claimed")
+        elif self.leases_hold and "audit_pending" in item:
+            leased = "lease_until" in item
+            if (leased and not self._holds(item, now)) or (not leased and int(item["due"]["N"]) <= now):
+                self._find(payment_id, f"{self.scheduler.actor} writes an audit record that it has not claimed")
 
     def broken(self, error: Exception) -> None:
         """A function ended with an exception that it should not have let out."""
         self.findings.append(Finding("bug", "", f"{self.scheduler.actor} raised {type(error).__name__}: {error}"))
+
+    def _holds(self, item: dict[str, Any], now: int) -> bool:
+        """The running process has the item's lease, and it has not expired."""
+        return (
+            "lease_until" in item
+            and int(item["lease_until"]["N"]) > now
+            and self.holders.get(item["lease_holder"]["S"]) is self.scheduler.current
+        )
 
     def _item(self, region: str, payment_id: str) -> dict[str, Any] | None:
         return self.table.truth(region).get((payment_id, "payment"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
 
 from drill.simulation.bucket import Bucket
@@ -73,7 +72,6 @@ class World:
             self.scheduler,
             leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
         )
-        tokens = count()
         self.regions = tuple(
             Region(
                 name=name,
@@ -87,7 +85,6 @@ class World:
                 watch=self.watch,
                 strong=mode == "mrsc",
                 skew=skew,
-                token=lambda: f"token-{next(tokens)}",
             )
             for name, bucket, skew in zip(REGIONS, self.buckets, (0, self.faults.skew), strict=True)
         )
