@@ -47,7 +47,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         environment = {"AWS_ENDPOINT_URL": self.endpoint, **self.credentials}
-        self._server, port = serve(self.package, environment=environment)  # type: ignore[arg-type]
+        self._server, port = serve(self.package, environment=environment)
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
         self.stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
         self.configure()

@@ -118,4 +118,4 @@ class Nameless(Thing):
 
 
 def surroundings(cloud: Cloud, **more: Any) -> Surroundings:
-    return Surroundings(cloud, "us-east-1", **more)  # type: ignore[arg-type]
+    return Surroundings(cloud, "us-east-1", **more)
