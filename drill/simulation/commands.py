@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from drill.simulation.mutants import MUTANTS
-from drill.simulation.run import Batch, Verdict, play, play_all
+from drill.simulation.run import MAY_LOSE, Batch, Verdict, play, play_all
 from drill.simulation.world import Mode
 from shared.errors import Problem
 
@@ -94,18 +94,18 @@ def _print(total: Batch, failing: Verdict | None, mode: Mode, mutant: str | None
         print("no payment lost, made twice or contradicted; each payment's history is linearizable")
         return
     print("no payment made twice, none left unfinished. What eventual consistency lost:")
-    for kind, (count, verdict, finding) in _losses(total).items():
+    for kind, (count, verdict, finding) in _losses(total, mode).items():
         print(f"  {kind:<13} in {count} seeds, such as {verdict.seed}: {finding.text}")
 
 
-def _losses(total: Batch) -> dict[str, tuple[int, Verdict, Finding]]:
-    """Kind -> in how many seeds, the first one, and its first finding of that kind."""
+def _losses(total: Batch, mode: Mode) -> dict[str, tuple[int, Verdict, Finding]]:
+    """Kind that the mode allows -> in how many seeds, the first one, and its first finding of that kind."""
     seeds = Counter(kind for verdict in total.verdicts for kind in {finding.kind for finding in verdict.findings})
     first: dict[str, tuple[Verdict, Finding]] = {}
     for verdict in total.verdicts:
         for finding in verdict.findings:
             first.setdefault(finding.kind, (verdict, finding))
-    return {kind: (seeds[kind], *first[kind]) for kind in sorted(first)}
+    return {kind: (seeds[kind], *first[kind]) for kind in MAY_LOSE[mode] if kind in first}
 
 
 def _summary(total: Batch, failing: Verdict | None, mode: Mode, mutant: str | None, took: float) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _summary(total: Batch, failing: Verdict | None, mode: Mode, mutant: str | No
         "failure": None if failing is None else _as_json(failing, mode, mutant),
         "losses": {
             kind: {"seeds": count, "example": {"seed": verdict.seed, "text": finding.text}}
-            for kind, (count, verdict, finding) in _losses(total).items()
+            for kind, (count, verdict, finding) in _losses(total, mode).items()
         },
     }
 

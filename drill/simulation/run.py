@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 BATCH: Final = 50
 """Seeds that a process plays before it reports."""
 
-MAY_LOSE: Final[dict[Mode, frozenset[str]]] = {
-    "mrsc": frozenset(),
-    "mrec": frozenset({"lost", "contradicted", "unbooked", "audit", "order"}),
+MAY_LOSE: Final[dict[Mode, tuple[str, ...]]] = {
+    "mrsc": (),
+    "mrec": ("lost", "contradicted", "unbooked", "audit", "order"),
 }
-"""What a consistency mode costs by its nature. A second charge, an unfinished payment or a bug never belong to it."""
+"""What a consistency mode costs by its nature, the worst first. A second charge, an unfinished payment or a bug never belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
