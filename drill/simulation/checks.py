@@ -30,7 +30,7 @@ def check(world: World) -> list[Finding]:
 
     lost: a client was told something final, or that its payment is known, and a region does not know it.
     doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
-    contradicted: answers that no single payment could have given; a replay that differs from the first answer.
+    contradicted: answers that no single payment could have given. reworded: a replay unlike the first answer.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
     kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
     bug: an exception that nobody caught.
@@ -121,7 +121,7 @@ def _contradicted(payment_id: str, operations: list[Operation]) -> Iterator[Find
             yield Finding("contradicted", payment_id, f"{operation.actor} was answered 500: {operation.body}")
         if operation.status in _FINAL_ANSWERS and not operation.is_late:
             if first.setdefault(operation.status, operation.body) != operation.body:
-                yield Finding("contradicted", payment_id, f"{operation.actor} got another answer than the first")
+                yield Finding("reworded", payment_id, f"{operation.actor} got another answer than the first")
             if operation.headers.get("Location") != f"/payment/{payment_id}":
                 yield Finding("contradicted", payment_id, f"{operation.actor} got another payment's location")
     finals = [operation for operation in operations if operation.status in _FINAL_ANSWERS]

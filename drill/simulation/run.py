@@ -24,9 +24,12 @@ BATCH: Final = 50
 
 MAY_LOSE: Final[dict[Mode, tuple[str, ...]]] = {
     "mrsc": (),
-    "mrec": ("lost", "contradicted", "unbooked", "audit", "order"),
+    "mrec": ("lost", "contradicted", "unbooked", "audit", "reworded", "order"),
 }
-"""What a consistency mode costs by its nature, the worst first. A second charge, an unfinished payment or a bug never belong to it."""
+"""What a consistency mode costs by its nature, the worst first.
+
+A second charge, an unfinished payment or a bug never belong to it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
