@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ from orchestration.execute import Executor, Outcome, Status, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Judgement, Operation, Plan, Verdict, make
 from orchestration.workspace import Workspace
+from shared import packages
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph, Stack
@@ -66,6 +70,8 @@ def operate(
         engines = Engines(target.cli, run, root / "projects", lines.progress)
         driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
         executor = Executor(driver, lines)
+        if operation in JUDGED:
+            _package_ahead(plan, fingerprints)
         with on_signals(executor.interrupt):
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.name == "sandbox":
@@ -86,6 +92,19 @@ def _plan(
         return Judgement(Verdict.FORCED, "forced") if forced else judgement
 
     return make(operation, graph, stacks, judge)
+
+
+def _package_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
+    """Build the function packages while layers that need none are under way: their programs then find them."""
+    waiting = [step.stack for step in plan.steps if step.judgement.verdict is not Verdict.FRESH]
+    names = dict.fromkeys(name for stack in waiting for name in fingerprints.functions(stack))
+
+    def build() -> None:
+        for name in names:
+            with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
+                packages.package(name)
+
+    threading.Thread(target=build, daemon=True).start()
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:
