@@ -7,12 +7,13 @@ TigerBeetle's simulators.
     scheduler   one queue of events, one clock, one source of chance; processes are greenlets
     faults      what goes wrong in a seed, and how often
     link        each call between two parts: delays, losses, repetitions, crashes
-    table       DynamoDB at the level of its API (expressions: the language of its conditions)
-    processor, bucket, secrets   the other services
+    table, dynamodb, expressions  a global table's consistency, its API, the language of its conditions
+    processor, bucket             the card processor and S3
     region      the functions' real code, composed on one region's services, in two releases
     clients     who pays, asks again, gives up, comes back
-    run         one seed from start to verdict
+    world       one seed, from the first payment to the last question
     history     what clients were told and what happened
-    checks, linearizability      what must hold for each history
+    watch, checks, linearizability  what must hold at each moment, and for each history
+    run, commands  many seeds on all processors, and `./invoke simulate`
     mutants     the code broken on purpose
 """
