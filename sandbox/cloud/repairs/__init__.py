@@ -45,6 +45,7 @@ REPAIRS = (
     security_groups.prefix_lists,
     sqs.queue_urls,
     transport.loopback_is_private,
+    transport.protocols_are_read_without_the_models,
 )
 
 
