@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,10 @@ def command(body: Callable[..., int | None]) -> Any:
     def run(*arguments: Any, **options: Any) -> None:
         try:
             code = body(*arguments, **options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + signal.SIGPIPE
         except Problem as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = 1
