@@ -15,6 +15,8 @@ import pytest
 from sandbox.environment import CREDENTIALS
 from tests.doubles.fuzzing import fuzz
 
+pytestmark = pytest.mark.xdist_group("running")
+
 REGIONS = {"primary": "us-east-1", "secondary": "us-east-2"}
 BODY = {"amount": 100, "currency": "USD", "customerId": "test-123"}
 
