@@ -174,6 +174,16 @@ def file_folder(url: str) -> Path | None:
     return Path(path).expanduser()
 
 
+def without_attributes(url: str) -> str:
+    """Return a `file://` backend's URL with which the engine writes no files of attributes beside the states.
+
+    Those are not replaced atomically: a stack that reads another one during its update can find one empty, and fail.
+    """
+    if file_folder(url) is None or "metadata=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}metadata=skip"
+
+
 def _newest(*candidates: Path) -> Path | None:
     existing = [path for path in candidates if path.exists()]
     return max(existing, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import engine
-from orchestration.backend import Backend, FileBackend, file_folder
+from orchestration.backend import Backend, FileBackend, file_folder, without_attributes
 from orchestration.cli import Cli, CliBackend
 from sandbox import Sandbox
 from sandbox.environment import REMOVED
@@ -107,7 +107,7 @@ def _aws(environment: Environment, tell: Callable[[str], None]) -> Target:
     account = _account(environment)
     state = ROOT / ".runs" / "aws"
     configuration = state / "stack.yaml"
-    cli = _cli(executable, os.environ, configuration)
+    cli = _cli(executable, {**os.environ, "PULUMI_BACKEND_URL": without_attributes(url)}, configuration)
     folder = file_folder(url)
     return Target(
         name="aws",

@@ -38,7 +38,9 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return {
         "PULUMI_HOME": str(layout.pulumi_home),
-        "PULUMI_BACKEND_URL": layout.backend.as_uri(),
+        # Without the files of attributes beside the states, which are not replaced atomically: a stack that reads
+        # another while that one is updated would now and then find an empty one.
+        "PULUMI_BACKEND_URL": f"{layout.backend.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_OPTION_CONFIG_FILE": str(layout.stack_configuration),  # --config-file: nothing goes into the projects
         "PULUMI_SKIP_UPDATE_CHECK": "true",

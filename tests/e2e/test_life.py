@@ -55,6 +55,7 @@ def test_a_system_lives(checkout):
     assert set(checkout.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
     forced = checkout.ok("deploy-all", "--force", "--json")
     assert set(forced.statuses.values()) == {"unchanged"}
+    assert not list((root / ".sandbox" / "backend").rglob("*.attrs"))  # a reader would trip over a half-written one
     assert set(checkout.ok("drift", "--json").statuses.values()) == {"unchanged"}
 
     for layer in ("network", "data", "compute", "edge", "observability"):

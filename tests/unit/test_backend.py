@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.backend import FileBackend, file_folder
+from orchestration.backend import FileBackend, file_folder, without_attributes
 from orchestration.graph import Stack
 from shared.errors import Problem
 
@@ -153,3 +153,16 @@ def test_a_stack_is_created_empty_and_keeps_secrets_as_its_sibling_does(backend)
     checkpoint = backend.checkpoint(STACK)
     assert checkpoint.empty
     assert checkpoint.secrets_provider == provider
+
+
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [
+        ("file:///states", "file:///states?metadata=skip"),
+        ("file:///states?create_dir=true", "file:///states?create_dir=true&metadata=skip"),
+        ("file:///states?metadata=skip", "file:///states?metadata=skip"),
+        ("s3://states?region=us-west-2", "s3://states?region=us-west-2"),
+    ],
+)
+def test_only_a_file_backend_has_files_of_attributes_to_do_without(url, used):
+    assert without_attributes(url) == used
