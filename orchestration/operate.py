@@ -104,7 +104,8 @@ def _package_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
             with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
                 packages.package(name)
 
-    threading.Thread(target=build, daemon=True).start()
+    if names:
+        threading.Thread(target=build, daemon=True).start()
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:

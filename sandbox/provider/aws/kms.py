@@ -33,11 +33,17 @@ class Kms(Resource):
     def untag(self, keys: Sequence[str]) -> None:
         self.call("untag_resource", KeyId=self.id, TagKeys=keys)
 
-    def set_description(self) -> None:
+    @setting("description")
+    def _describe(self) -> None:
         self.call("update_key_description", KeyId=self.id, Description=self["description"])
 
-    def set_policy(self) -> None:
+    @setting("policy")
+    def _permit(self) -> None:
         self.call("put_key_policy", KeyId=self.id, PolicyName="default", Policy=self["policy"])
+
+    @setting("deletionWindowInDays")
+    def _keep(self) -> None:
+        """Nothing to tell the cloud before the end."""
 
     def described_key(self) -> dict[str, Any]:
         """The key as the API describes it, with policy and tags. Raises Gone when it awaits its deletion."""
@@ -75,14 +81,6 @@ class Key(Kms):
         answer = self.call("create_key", **self.arguments("create_key", *names), Tags=self.key_tags)
         return str(answer["KeyMetadata"]["KeyId"])
 
-    @setting("description")
-    def _describe(self) -> None:
-        self.set_description()
-
-    @setting("policy")
-    def _permit(self) -> None:
-        self.set_policy()
-
     @setting("enableKeyRotation", after_create=True)
     def _rotate(self) -> None:
         self.call("enable_key_rotation" if self["enableKeyRotation"] else "disable_key_rotation", KeyId=self.id)
@@ -90,10 +88,6 @@ class Key(Kms):
     @setting("isEnabled", after_create=True)
     def _enable(self) -> None:
         self.call("enable_key" if self["isEnabled"] else "disable_key", KeyId=self.id)
-
-    @setting("deletionWindowInDays")
-    def _keep(self) -> None:
-        """Nothing to tell the cloud before the end."""
 
     def read(self) -> Mapping[str, Any]:
         key = self.described_key()
@@ -130,21 +124,9 @@ class ReplicaKey(Kms):
     def find(self) -> str | None:
         return str(self["primaryKeyArn"].rsplit("/", maxsplit=1)[-1])
 
-    @setting("description")
-    def _describe(self) -> None:
-        self.set_description()
-
-    @setting("policy")
-    def _permit(self) -> None:
-        self.set_policy()
-
     @setting("enabled", after_create=True)
     def _enable(self) -> None:
         self.call("enable_key" if self["enabled"] else "disable_key", KeyId=self.id)
-
-    @setting("deletionWindowInDays")
-    def _keep(self) -> None:
-        """Nothing to tell the cloud before the end."""
 
     def read(self) -> Mapping[str, Any]:
         key = self.described_key()
