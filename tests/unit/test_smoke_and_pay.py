@@ -135,6 +135,11 @@ def test_only_the_secondarys_compute_is_tested():
     assert covered == [COMPUTE]
 
 
+def test_before_the_first_release_nothing_serves_and_aws_is_not_asked():
+    with Api(OK) as api:
+        assert smoke_test(api, cloud=SimpleNamespace()).before(COMPUTE, verified=False) == smoke.Serving({}, {})
+
+
 def test_a_release_that_answers_passes_by_its_own_name_and_as_the_canary():
     with Api(OK) as api:
         assert smoke_test(api).after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
