@@ -16,12 +16,14 @@ import functools
 import gc
 import importlib
 import importlib.util
+import itertools
 import os
 import runpy
 import select
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = Path(__file__).with_name("program.py")
+BELOW_PROGRAMS = frozenset({str(PROGRAM), runpy.run_path.__code__.co_filename})
+"""The files of what runs a program."""
 LARGEST_MESSAGE = 1 << 16
 
 
@@ -39,6 +43,7 @@ def main() -> None:
     gc.disable()  # imports make objects that stay: looking for garbage among them is a fifth of their time
     libraries = Libraries()
     libraries.load("pulumi", "grpc", "asyncio")
+    end_traces_at_the_program()
     waiting = [module for directory in sys.argv[2:] for module in libraries.named_by(Path(directory))]
     while True:
         idle = not waiting
@@ -80,8 +85,7 @@ class Libraries:
         self._tried.update(missing)
         for name in missing:
             with contextlib.suppress(Exception):
-                # The SDK's service modules are lazy: they load when they are first asked for something.
-                getattr(importlib.import_module(name), "loaded", None)
+                _import(name)
         if missing:
             gc.freeze()  # keeps the collector from touching, and so copying, pages that programs share
 
@@ -109,6 +113,40 @@ class Libraries:
         except (OSError, SyntaxError, ValueError):
             return ()  # the program will say it better
         return names
+
+
+def _import(name: str) -> None:
+    """Import a module, or what one imports when it is first asked for it: pydantic's classes, the SDK's services."""
+    package, _, attribute = name.rpartition(".")
+    found = getattr(importlib.import_module(package), attribute, None) if package else None
+    getattr(found or importlib.import_module(name), "loaded", None)
+
+
+def end_traces_at_the_program() -> None:
+    """Keep what runs a program out of the stack trace that the SDK sends along with each resource.
+
+    The engine writes all traces into the state, and the state at each step: twenty frames of launchers and event loop
+    below the program's own would be half of it.
+    """
+    resource = importlib.import_module("pulumi.runtime.resource")
+    setattr(resource, "traceback", ProgramTraceback)  # noqa: B010 - a name of the SDK's that its stubs do not know
+
+
+class ProgramTraceback:
+    """As much of the module `traceback` as the SDK uses for its traces."""
+
+    FrameSummary = traceback.FrameSummary
+
+    @staticmethod
+    def extract_stack() -> traceback.StackSummary:
+        """The caller's frames, outermost first, from the program's first one on."""
+        own = itertools.takewhile(
+            lambda frame: frame[0].f_code.co_filename not in BELOW_PROGRAMS,
+            traceback.walk_stack(sys._getframe(1)),  # noqa: SLF001 - documented
+        )
+        found = traceback.StackSummary.extract(own, lookup_lines=False)
+        found.reverse()
+        return found
 
 
 @functools.cache
@@ -148,7 +186,7 @@ def names_in(tree: ast.Module) -> Iterator[str]:
                 yield name.name
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-            yield from (f"{node.module}.{name.name}" for name in node.names if name.name.islower())
+            yield from (f"{node.module}.{name.name}" for name in node.names)
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
             yield f"{aliases[node.value.id]}.{node.attr}"

@@ -226,6 +226,20 @@ def test_programs_and_providers_work(either: Place):
     until(lambda: not either.left())
 
 
+def test_the_state_tells_where_a_program_makes_a_resource_and_nothing_below_the_program(warm: Place):
+    warm.write("import pulumi_random as random\ndef make():\n    random.RandomString('made', length=4)\n", "maker.py")
+    warm.write("import maker\n\nmaker.make()\n")
+    code, output = warm.up()
+    assert code == 0, output
+    exported = json.loads(warm.run("stack", "export")[1])
+    made = next(each for each in exported["deployment"]["resources"] if each["urn"].endswith("::made"))
+    assert made["sourcePosition"] == "project:///maker.py#3"
+    assert [frame["sourcePosition"] for frame in made["stackTrace"]] == [
+        "project:///maker.py#3",
+        "project:///__main__.py#3",
+    ]
+
+
 def test_an_edit_takes_effect_at_the_next_run(warm: Place):
     for value in (1, 2):
         warm.write(f"VALUE = {value}\n", "edited.py")
