@@ -143,6 +143,7 @@ def _cli(executable: Path, variables: Mapping[str, str], configuration: Path) ->
     settings = {
         "PULUMI_OPTION_CONFIG_FILE": str(configuration),
         "PULUMI_DEBUG_COMMANDS": "true",
+        "PROGRAM_NO_DEBUG": "true",  # no operation here is run with --debug
         "GOGC": "off",
         "GOMEMLIMIT": "1GiB",
     }

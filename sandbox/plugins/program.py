@@ -27,6 +27,8 @@ import grpc
 import pulumi
 import pulumi.runtime
 
+NO_DEBUG = "PROGRAM_NO_DEBUG"
+"""Environment variable: set when the engine shows no debug messages. The SDK sends it four a resource, a call each."""
 _ENGINE_HAS_GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
@@ -67,6 +69,8 @@ def _run(request: dict[str, Any]) -> bool:
     # Rejected outputs of a failed program are nobody's to observe; asyncio would list each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
+    if os.environ.get(NO_DEBUG):
+        pulumi.log.debug = _say_nothing
     pulumi.runtime.set_all_config(request["config"], request["secret_keys"])
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -94,6 +98,10 @@ def _run(request: dict[str, Any]) -> bool:
         executor.shutdown(wait=True)
         loop.close()
     return False
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    pass
 
 
 def _execute(script: Path) -> None:

@@ -240,6 +240,17 @@ def test_the_state_tells_where_a_program_makes_a_resource_and_nothing_below_the_
     ]
 
 
+def test_a_programs_debug_messages_can_be_left_out(warm: Place):
+    warm.write(RESOURCES)
+    message = "registering resource"
+    assert message in warm.up("--debug")[1]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setitem(warm.settings, "PROGRAM_NO_DEBUG", "true")
+        code, output = warm.up("--debug")
+    assert code == 0, output
+    assert message not in output
+
+
 def test_an_edit_takes_effect_at_the_next_run(warm: Place):
     for value in (1, 2):
         warm.write(f"VALUE = {value}\n", "edited.py")
