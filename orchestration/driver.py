@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from orchestration import pending
 from orchestration.backend import FileBackend
 from orchestration.cli import Cli
-from orchestration.engines import Engines
+from orchestration.engines import Engines, Held
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream
 from orchestration.graph import Graph, Stack
@@ -55,17 +55,44 @@ class Context:
     check: ReleaseCheck
 
 
-class Deploy:
-    """Brings stacks up to date."""
+class _Driver:
+    """What operations have in common."""
 
     def __init__(self, context: Context) -> None:
         self._c = context
 
-    def judge(self, stack: Stack) -> Judgement:
-        return self._c.fingerprints.judge(stack)
+    def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  most operations keep nothing because it is fresh
+        return Judgement(Verdict.STALE, "")
+
+    def get_ready(self, step: Step) -> None:
+        pass
+
+    def call_off(self, step: Step) -> None:
+        pass
 
     def interrupt(self) -> None:
         self._c.engines.interrupt()
+
+
+class Deploy(_Driver):
+    """Brings stacks up to date."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._held: dict[Stack, tuple[str, Held]] = {}
+        """Updates that are ready, with their ids."""
+
+    def judge(self, stack: Stack) -> Judgement:
+        return self._c.fingerprints.judge(stack)
+
+    def get_ready(self, step: Step) -> None:
+        c, stack = self._c, step.stack
+        checkpoint = c.target.backend.checkpoint(stack)
+        if not c.target.holds or c.fingerprints.doubtful(stack) or (checkpoint and checkpoint.pending):
+            return  # where there is something to settle first, the engine would begin before the program
+        c.workspace.ensure(stack)
+        update = secrets.token_hex(6)
+        self._held[stack] = update, c.engines.get_ready(stack, *self._arguments(step, update))
 
     def run(self, step: Step) -> Work:
         c, stack = self._c, step.stack
@@ -74,15 +101,17 @@ class Deploy:
         c.workspace.ensure(stack)
         recovered = pending.recover(c.target, c.engines, stack)
         parts = c.fingerprints.parts(stack)
-        update = secrets.token_hex(6)
         verified = c.fingerprints.verified(stack)
         before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
         if before is not None and step.judgement.verdict is not Verdict.FORCED:
             c.check.prepare(stack)
-        arguments = ["up", "--yes", "--skip-preview", "--message", c.run.message(update, step.judgement.reason)]
-        if not recovered and c.fingerprints.doubtful(stack):
-            arguments.append("--refresh")
-        events = c.engines.operate(stack, *arguments)
+        if stack in self._held:
+            update, held = self._held.pop(stack)
+            events = c.engines.release(held)
+        else:
+            update = secrets.token_hex(6)
+            refresh = ["--refresh"] if not recovered and c.fingerprints.doubtful(stack) else []
+            events = c.engines.operate(stack, *self._arguments(step, update), *refresh)
         remark = ""
         if before is not None and (events.changes or not verified):
             try:
@@ -94,12 +123,21 @@ class Deploy:
         c.target.backend.tag(stack, TAG, Fingerprint(update, parts).to_tag())
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
 
+    def call_off(self, step: Step) -> None:
+        c, stack = self._c, step.stack
+        if stack in self._held:
+            c.engines.call_off(self._held.pop(stack)[1])
+            c.target.backend.unlock(stack)
 
-class Preview:
+    def _arguments(self, step: Step, update: str) -> Sequence[str]:
+        return "up", "--yes", "--skip-preview", "--message", self._c.run.message(update, step.judgement.reason)
+
+
+class Preview(_Driver):
     """Shows what a deployment would change, across layers, also where nothing is deployed yet."""
 
     def __init__(self, context: Context) -> None:
-        self._c = context
+        super().__init__(context)
         context.run.previewed.mkdir(exist_ok=True)
         # The engine previews only stacks that exist: others are made in a backend that is thrown away.
         self._scratch = tempfile.TemporaryDirectory(prefix="preview-")
@@ -114,9 +152,6 @@ class Preview:
     def judge(self, stack: Stack) -> Judgement:
         layers = ", ".join(sorted({producer.layer for producer in self._c.graph.reads[stack]}))
         return Judgement(Verdict.STALE, f"follows {layers}")
-
-    def interrupt(self) -> None:
-        self._c.engines.interrupt()
 
     def run(self, step: Step) -> Work:
         c, stack = self._c, step.stack
@@ -148,17 +183,8 @@ class Preview:
         unfinished.replace(path)
 
 
-class Drift:
+class Drift(_Driver):
     """Compares stacks with the cloud, and changes neither."""
-
-    def __init__(self, context: Context) -> None:
-        self._c = context
-
-    def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  nothing follows anything here
-        return Judgement(Verdict.STALE, "")
-
-    def interrupt(self) -> None:
-        self._c.engines.interrupt()
 
     def run(self, step: Step) -> Work:
         if self._c.target.backend.checkpoint(step.stack) is None:
@@ -166,17 +192,8 @@ class Drift:
         return Work(self._c.engines.operate(step.stack, "refresh", "--preview-only").changes)
 
 
-class Destroy:
+class Destroy(_Driver):
     """Removes all resources of stacks, and then the stacks."""
-
-    def __init__(self, context: Context) -> None:
-        self._c = context
-
-    def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  nothing is kept because it is fresh
-        return Judgement(Verdict.STALE, "")
-
-    def interrupt(self) -> None:
-        self._c.engines.interrupt()
 
     def run(self, step: Step) -> Work:
         c, stack = self._c, step.stack

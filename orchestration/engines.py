@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration import processes
@@ -12,10 +13,21 @@ from orchestration.events import Events
 from orchestration.execute import Interrupted
 from orchestration.graph import Stack
 from orchestration.runs import Run
+from sandbox.plugins.hold import Hold
 from shared.errors import Problem
 
 LOOK_EVERY = 0.1
 """Seconds between looks at an operation's event log."""
+NOT_STARTED = "not started: the run was interrupted"
+
+
+@dataclass(frozen=True)
+class Held:
+    """An operation whose engine is there, and whose program waits."""
+
+    stack: Stack
+    process: processes.Process
+    hold: Hold
 
 
 class Engines:
@@ -33,23 +45,35 @@ class Engines:
 
     def operate(self, stack: Stack, *arguments: str, variables: Mapping[str, str] | None = None) -> Events:
         """Run one operation to its end. Raises Problem with the cause, or Interrupted."""
-        path = self._run.events(str(stack))
-        path.unlink(missing_ok=True)
-        command = [str(self._cli.executable), *arguments, "--stack", stack.reference, "--event-log", str(path)]
-        log = self._run.log(str(stack))
         with self._guard:
             if self._stopping:
-                raise Interrupted("not started: the run was interrupted")
-            process = processes.start(
-                [*command, "--non-interactive", "--color", "never"],
-                record=self._run.sessions / f"{stack.layer}.{stack.name}",
-                log=log,
-                folder=self._projects / stack.layer,
-                environment={**self._cli.variables, **(variables or {})},
-            )
-            self._running[stack] = process
+                raise Interrupted(NOT_STARTED)
+            self._running[stack] = process = self._start(stack, arguments, variables or {})
+        return self._finish(stack, process)
+
+    def get_ready(self, stack: Stack, *arguments: str) -> Held:
+        """Start an operation that goes no farther than to its program, until it is released or called off."""
+        hold = Hold(self._run.hold(str(stack)))
+        return Held(stack, self._start(stack, arguments, hold.variables), hold)
+
+    def release(self, held: Held) -> Events:
+        """Let a held operation run to its end. Raises Problem with the cause, or Interrupted."""
+        with self._guard:
+            if self._stopping:
+                self.call_off(held)
+                raise Interrupted(NOT_STARTED)
+            self._running[held.stack] = held.process
+        held.hold.release()
+        return self._finish(held.stack, held.process)
+
+    def call_off(self, held: Held) -> None:
+        """End a held operation. It has changed nothing; its lock on the stack is left."""
+        held.process.kill()
+        held.hold.call_off()
+
+    def _finish(self, stack: Stack, process: processes.Process) -> Events:
         try:
-            events, code = self._watch(stack, process, path)
+            events, code = self._watch(stack, process)
         finally:
             with self._guard:
                 del self._running[stack]
@@ -57,7 +81,7 @@ class Engines:
             return events
         if self._stopping:
             raise Interrupted("what it had begun is complete")
-        raise Problem(explained(events.failure(log.read_text(errors="replace"))))
+        raise Problem(explained(events.failure(self._run.log(str(stack)).read_text(errors="replace"))))
 
     def interrupt(self) -> None:
         """Ask every running operation to finish what it has begun; asked again, to stop at once."""
@@ -66,12 +90,24 @@ class Engines:
             for process in self._running.values():
                 process.interrupt()
 
-    def _watch(self, stack: Stack, process: processes.Process, path: Path) -> tuple[Events, int]:
+    def _start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> processes.Process:
+        events = self._run.events(str(stack))
+        events.unlink(missing_ok=True)
+        command = [str(self._cli.executable), *arguments, "--stack", stack.reference, "--event-log", str(events)]
+        return processes.start(
+            [*command, "--non-interactive", "--color", "never"],
+            record=self._run.sessions / f"{stack.layer}.{stack.name}",
+            log=self._run.log(str(stack)),
+            folder=self._projects / stack.layer,
+            environment={**self._cli.variables, **variables},
+        )
+
+    def _watch(self, stack: Stack, process: processes.Process) -> tuple[Events, int]:
         """Follow the event log until the engine has ended."""
         events, ended = Events(), threading.Event()
 
         def follow() -> None:
-            log = _Tail(path)
+            log = _Tail(self._run.events(str(stack)))
             while not ended.wait(LOOK_EVERY):
                 events.read(log.lines())
                 self._progress(stack, events.finished)

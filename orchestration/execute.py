@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from queue import SimpleQueue
@@ -66,10 +67,16 @@ class Interrupted(Exception):
 
 
 class Driver(Protocol):
-    """Does one operation on single stacks. `run` and `judge` are called from several threads at once."""
+    """Does one operation on single stacks, several at once: its methods are called from as many threads."""
 
     def judge(self, stack: Stack) -> Judgement:
         """Say whether the stack is fresh now that what it reads has had its turn."""
+
+    def get_ready(self, step: Step) -> None:
+        """Do of the work what can be done before it is certain that the step gets its turn. Changes nothing."""
+
+    def call_off(self, step: Step) -> None:
+        """Undo what `get_ready` did, if `run` has not made use of it."""
 
     def run(self, step: Step) -> Work:
         """Do the work. Raises Problem when it fails, Interrupted when it was asked to end."""
@@ -86,6 +93,15 @@ class Observer(Protocol):
     def finished(self, outcome: Outcome) -> None: ...
 
 
+@dataclass(frozen=True)
+class _Ahead:
+    """A step that gets ready before its turn, and the thread in which it waits to hear whether it gets one."""
+
+    step: Step
+    its_turn: Future[bool]
+    thread: threading.Thread
+
+
 class Executor:
     """Applies one plan."""
 
@@ -96,6 +112,7 @@ class Executor:
         self._inbox: SimpleQueue[Outcome | tuple[Step, str] | None] = SimpleQueue()
         self._waiting: ReadyQueue[Stack] = ReadyQueue({})
         self._outcomes: dict[Stack, Outcome] = {}
+        self._ahead: _Ahead | None = None
         self._interrupted = False
         self._bug: BaseException | None = None
 
@@ -115,9 +132,10 @@ class Executor:
                     self._settle(Outcome(stack, Status.FRESH))
                 else:
                     running += 1
-                    threading.Thread(target=self._work, args=(steps[stack],), daemon=True).start()
+                    self._start(steps[stack])
             if not running:
                 break
+            self._look_ahead(steps)
             match self._inbox.get():
                 case None:
                     self._stop()
@@ -126,15 +144,39 @@ class Executor:
                 case Outcome() as outcome:
                     running -= 1
                     self._settle(outcome)
+        self._forget_what_is_ahead()
         if self._bug is not None:
             raise self._bug
         return tuple(self._outcomes[stack] for stack in plan.stacks)
+
+    def _start(self, step: Step) -> None:
+        if self._ahead and self._ahead.step is step:
+            self._ahead.its_turn.set_result(True)
+            self._ahead = None
+        else:
+            threading.Thread(target=self._work, args=(step,), daemon=True).start()
+
+    def _look_ahead(self, steps: Mapping[Stack, Step]) -> None:
+        """Let the next step that is sure to run, if all goes well, get ready while those before it run."""
+        stack = self._waiting.upcoming()
+        if self._ahead is None and stack and steps[stack].judgement.verdict is Verdict.STALE:
+            its_turn: Future[bool] = Future()
+            thread = threading.Thread(target=self._work_ahead, args=(steps[stack], its_turn), daemon=True)
+            thread.start()
+            self._ahead = _Ahead(steps[stack], its_turn, thread)
+
+    def _forget_what_is_ahead(self) -> None:
+        if self._ahead:
+            self._ahead.its_turn.set_result(False)
+            self._ahead.thread.join()
+            self._ahead = None
 
     def _settle(self, outcome: Outcome) -> None:
         self._record(outcome)
         if outcome.status.good:
             self._waiting.done(outcome.stack)
             return
+        self._forget_what_is_ahead()
         for stack in self._waiting.failed(outcome.stack):
             self._record(Outcome(stack, Status.SKIPPED, message=f"waits for {outcome.stack}"))
 
@@ -143,10 +185,19 @@ class Executor:
         for stack in self._waiting.abandon():
             self._record(Outcome(stack, Status.SKIPPED, message="not started: the run was interrupted"))
         self._driver.interrupt()
+        self._forget_what_is_ahead()
 
     def _record(self, outcome: Outcome) -> None:
         self._outcomes[outcome.stack] = outcome
         self._observer.finished(outcome)
+
+    def _work_ahead(self, step: Step, its_turn: Future[bool]) -> None:
+        with suppress(Exception):  # whatever it is, the work itself will meet it too
+            self._driver.get_ready(step)
+        if its_turn.result():
+            self._work(step)
+        else:
+            self._driver.call_off(step)
 
     def _work(self, step: Step) -> None:
         began = self._clock()
@@ -172,7 +223,10 @@ class Executor:
             if judgement.verdict is Verdict.FRESH:
                 return Outcome(step.stack, Status.FRESH)
         self._inbox.put((step, judgement.reason))
-        work = self._driver.run(step)
+        try:
+            work = self._driver.run(step)
+        finally:
+            self._driver.call_off(step)
         status = Status.CHANGED if work.changes else Status.UNCHANGED
         return Outcome(step.stack, status, work.changes, message=work.remark)
 

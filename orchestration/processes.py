@@ -56,6 +56,11 @@ class Process:
         self._record.unlink(missing_ok=True)
         return code
 
+    def kill(self) -> None:
+        """End it at once, with its plugins: it leaves nothing but its lock on the stack."""
+        self._popen.kill()
+        self.wait()
+
     def interrupt(self) -> None:
         """Ask it to finish what it has begun; asked again, it stops at once."""
         self._popen.send_signal(signal.SIGINT)

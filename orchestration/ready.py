@@ -24,6 +24,10 @@ class ReadyQueue(Generic[T]):
                 return item
         return None
 
+    def upcoming(self) -> T | None:
+        """Return the next item that waits for nothing but what has been taken, or None."""
+        return next((item for item, missing in self._waiting.items() if missing <= self._running), None)
+
     def done(self, item: T) -> None:
         """Mark a taken item as succeeded."""
         self._running.remove(item)

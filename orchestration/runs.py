@@ -45,6 +45,9 @@ class Run:
     def events(self, stack: str) -> Path:
         return self.folder / f"{stack.replace('/', '.')}.events"
 
+    def hold(self, stack: str) -> Path:
+        return self.folder / "held" / stack.replace("/", ".")
+
     def message(self, update: str, reason: str) -> str:
         """Return what an update's history entry says: its id, the run, who and why."""
         return json.dumps({"update": update, "run": self.id, "by": self.record["by"], "why": reason})

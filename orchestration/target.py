@@ -38,6 +38,8 @@ class Target:
     """The stack configuration that all stacks of the target share: nothing but the encryption salt."""
     cloud: str
     """The life of the cloud that the stacks are in: their states mean nothing in another."""
+    holds: bool = False
+    """Whether its language host holds a program back until it is told to go on."""
     gateways: Mapping[str, str] = field(default_factory=dict)
     """In the sandbox, where each AWS region's API answers."""
     where: str = ""
@@ -71,6 +73,7 @@ def _sandbox(tell: Callable[[str], None]) -> Target:
         state=state,
         configuration=configuration,
         cloud=f"{status.generation}.{status.recoveries}",
+        holds=True,
         gateways=status.gateways,
         where="the sandbox",
     )

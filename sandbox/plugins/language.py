@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+from sandbox.plugins.hold import HELD_BY, released
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Run the program to its end; when the engine gives up the call, the program ends too."""
+        """Run the program to its end, once it is no longer held; when the engine gives up the call, it ends too."""
         info = request.info
         try:
             interpreter = project_interpreter(
@@ -99,11 +100,15 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             )
         except Problem as problem:
             return language_pb2.RunResponse(error=str(problem))
+        held_by = self._environment.get(HELD_BY)
+        if held_by and not released(Path(held_by)):
+            return language_pb2.RunResponse(error="the update was called off before it began")
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 self._launcher.launch(interpreter, Path(info.program_directory), theirs)
-            context.add_callback(lambda: _hang_up(ours))
+            if not context.add_callback(lambda: _hang_up(ours)):
+                _hang_up(ours)  # the engine gave up before the program was there
             ours.sendall(json.dumps(self._program_request(request)).encode() + b"\n")
             with ours.makefile("rb") as answers:
                 answer = answers.readline()

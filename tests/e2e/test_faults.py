@@ -22,8 +22,15 @@ def skipped(answer):
     return {stack for stack, status in answer.statuses.items() if status == "skipped"}
 
 
+def updates_and_locks(checkout, stack):
+    """The history of a stack, and who holds its lock."""
+    books = checkout.root / ".sandbox" / "backend" / ".pulumi"
+    return {path.name for kind in ("history", "locks/organization") for path in (books / kind / stack).glob("*")}
+
+
 def test_a_broken_release_stops_at_the_secondary(running):
     before = running.ok("outputs", "--layer", "compute", "--region", "primary", "--json").json
+    known = updates_and_locks(running, "compute/payments-primary")
     with running.edited("projects/compute/functions.py", "settings.payment.timeout,", "901,"):
         broken = running.run("deploy-all", "--json")
     assert broken.code == 1
@@ -34,6 +41,7 @@ def test_a_broken_release_stops_at_the_secondary(running):
     assert skipped(broken) == SKIPPED
     assert all("compute/payments-secondary" in broken.messages[stack] for stack in SKIPPED)
     assert running.ok("outputs", "--layer", "compute", "--region", "primary", "--json").json == before
+    assert updates_and_locks(running, "compute/payments-primary") == known
     reverted = running.ok("deploy-all", "--json")
     assert reverted.statuses["compute/payments-secondary"] in {"unchanged", "changed"}
     assert running.ok("drift", "--json")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -18,17 +19,25 @@ DATA = Stack("data", "payments")
 
 
 class FakeDriver:
-    """Answers from a table; records what ran, and how much of it at once."""
+    """Answers from a table; records what ran, how much of it at once, and what got ready before its turn."""
 
     def __init__(self, answers=None, judgements=None, changes=None):
         self.answers, self.judgements = answers or {}, judgements or {}
         self.changes = changes or {"create": 1}
         self.ran, self.interrupts = [], 0
+        self.made_ready, self.called_off = [], []
         self.running, self.most = 0, 0
         self.lock = threading.Lock()
 
     def judge(self, stack):
         return self.judgements.get(stack, STALE)
+
+    def get_ready(self, step):
+        self.made_ready.append(step.stack)
+
+    def call_off(self, step):
+        if step.stack not in self.ran:
+            self.called_off.append(step.stack)
 
     def run(self, step):
         with self.lock:
@@ -82,6 +91,75 @@ def test_independent_stacks_run_at_once():
     assert driver.most >= 2
 
 
+def ready(driver, stack):
+    """Wait until a stack has got ready, as the work of another one."""
+
+    def wait():
+        deadline = time.monotonic() + 5
+        while stack not in driver.made_ready:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    return wait
+
+
+def test_the_next_step_gets_ready_while_the_one_before_it_runs_and_runs_after_it():
+    driver = FakeDriver()
+    driver.answers[COMPUTE_2] = ready(driver, COMPUTE_1)
+    outcomes = deploy(driver)
+    assert {o.status for o in outcomes.values()} == {Status.CHANGED}
+    assert driver.ran.index(COMPUTE_2) < driver.ran.index(COMPUTE_1)
+    assert driver.ran.count(COMPUTE_1) == 1
+    assert driver.called_off == []
+
+
+def test_only_what_is_sure_to_run_gets_ready():
+    driver = FakeDriver(judgements=dict.fromkeys((COMPUTE_1, COMPUTE_2), FRESH))
+    deploy(driver, lambda stack: STALE if stack.layer in {"network", "data"} else FRESH)
+    assert set(driver.made_ready) <= {Stack("network", "payments", "primary")}
+
+
+def test_what_waits_for_a_failure_is_called_off():
+    driver = FakeDriver()
+
+    def fail():
+        ready(driver, COMPUTE_1)()
+        raise Problem("memory_mb is too small")
+
+    driver.answers[COMPUTE_2] = fail
+    outcomes = deploy(driver)
+    assert outcomes[COMPUTE_1].status is Status.SKIPPED
+    assert driver.called_off == [COMPUTE_1]
+    assert COMPUTE_1 not in driver.ran
+
+
+def test_what_is_ready_and_does_not_wait_for_a_failure_runs_all_the_same():
+    network_2, network_1 = (Stack("network", "payments", role) for role in ("secondary", "primary"))
+    driver = FakeDriver()
+    failed = threading.Event()
+
+    def fail():
+        ready(driver, network_1)()
+        failed.set()
+        raise Problem("no such key")
+
+    driver.answers = {DATA: fail, network_2: lambda: failed.wait(5)}
+    outcomes = deploy(driver)
+    assert outcomes[network_1].status is Status.CHANGED
+    assert driver.ran.count(network_1) == 1
+
+
+def test_a_step_that_cannot_get_ready_says_so_in_its_turn():
+    driver = FakeDriver({COMPUTE_1: Problem("the disk is full")})
+
+    def refuse(step):
+        driver.made_ready.append(step.stack)
+        raise OSError(28, "No space left on device")
+
+    driver.get_ready = refuse
+    assert deploy(driver)[COMPUTE_1].message == "the disk is full"
+
+
 def test_a_failure_takes_only_its_dependants_and_names_itself():
     driver = FakeDriver({COMPUTE_2: Problem("memory_mb is too small")})
     watcher = Watcher()
@@ -128,11 +206,15 @@ def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
 
     driver = FakeDriver({DATA: long, Stack("network", "payments", "secondary"): long})
     driver.interrupt = ended.set
+    network_1 = Stack("network", "payments", "primary")
     executor = Executor(driver, Watcher())
     with on_signals(executor.interrupt):
-        threading.Thread(target=lambda: (begun.wait(5), os.kill(os.getpid(), signal.SIGINT))).start()
+        threading.Thread(
+            target=lambda: (ready(driver, network_1)(), begun.wait(5), os.kill(os.getpid(), signal.SIGINT))
+        ).start()
         outcomes = executor.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
     assert {o.status for o in outcomes} == {Status.INTERRUPTED, Status.SKIPPED}
+    assert driver.called_off == [network_1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert {o.message for o in outcomes if o.status is Status.SKIPPED} == {"not started: the run was interrupted"}
 

@@ -216,7 +216,9 @@ print(json.dumps({"files": own, "packages": [str(function["code"].path) for func
 """
 
 
-@pytest.mark.parametrize("layer", ["edge", *(pytest.param(name, marks=pytest.mark.prove) for name in ALL - {"edge"})])
+@pytest.mark.parametrize(
+    "layer", ["edge", *(pytest.param(name, marks=pytest.mark.prove) for name in sorted(ALL - {"edge"}))]
+)
 def test_what_a_running_program_loads_and_packages_is_in_its_fingerprint(layer):
     from tests.unit import mocked_programs
 

@@ -1,0 +1,41 @@
+"""Holds a program back while its engine starts: half of what a small update takes is getting ready.
+
+Who starts the engine locks a file and names it in the engine's environment. The language host runs the program only
+when that lock is gone and the file says so. A starter that dies lets go of its lock without a word, and so calls off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HELD_BY = "PROGRAM_HELD_BY"
+"""Environment variable: the path of the file."""
+GO = "go"
+
+
+class Hold:
+    """Keeps a program from running until it is released or called off."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self.variables = {HELD_BY: str(path)}
+
+    def release(self) -> None:
+        self._file.write(GO)
+        self._file.close()
+
+    def call_off(self) -> None:
+        self._file.close()
+
+
+def released(path: Path) -> bool:
+    """Wait for the word of who holds the program: whether it is to run."""
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return file.read() == GO
