@@ -24,6 +24,8 @@ from orchestration.ready import ReadyQueue
 from shared.errors import Problem
 
 STACKS_AT_ONCE = 4
+STACKS_AHEAD = 2
+"""Getting ready takes a core for half a second, which what runs could use too."""
 
 
 class Status(Enum):
@@ -95,9 +97,8 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class _Ahead:
-    """A step that gets ready before its turn, and the thread in which it waits to hear whether it gets one."""
+    """A step that gets ready before its turn: the thread in which it waits to hear whether it gets one."""
 
-    step: Step
     its_turn: Future[bool]
     thread: threading.Thread
 
@@ -112,7 +113,7 @@ class Executor:
         self._inbox: SimpleQueue[Outcome | tuple[Step, str] | None] = SimpleQueue()
         self._waiting: ReadyQueue[Stack] = ReadyQueue({})
         self._outcomes: dict[Stack, Outcome] = {}
-        self._ahead: _Ahead | None = None
+        self._ahead: dict[Stack, _Ahead] = {}
         self._interrupted = False
         self._bug: BaseException | None = None
 
@@ -150,26 +151,27 @@ class Executor:
         return tuple(self._outcomes[stack] for stack in plan.stacks)
 
     def _start(self, step: Step) -> None:
-        if self._ahead and self._ahead.step is step:
-            self._ahead.its_turn.set_result(True)
-            self._ahead = None
+        if ahead := self._ahead.pop(step.stack, None):
+            ahead.its_turn.set_result(True)
         else:
             threading.Thread(target=self._work, args=(step,), daemon=True).start()
 
     def _look_ahead(self, steps: Mapping[Stack, Step]) -> None:
-        """Let the next step that is sure to run, if all goes well, get ready while those before it run."""
-        stack = self._waiting.upcoming()
-        if self._ahead is None and stack and steps[stack].judgement.verdict is Verdict.STALE:
-            its_turn: Future[bool] = Future()
-            thread = threading.Thread(target=self._work_ahead, args=(steps[stack], its_turn), daemon=True)
-            thread.start()
-            self._ahead = _Ahead(steps[stack], its_turn, thread)
+        """Let the next steps that are sure to run, if all goes well, get ready while those before them run."""
+        for stack in self._waiting.upcoming():
+            sure = steps[stack].judgement.verdict is Verdict.STALE
+            if sure and stack not in self._ahead and len(self._ahead) < STACKS_AHEAD:
+                its_turn: Future[bool] = Future()
+                thread = threading.Thread(target=self._work_ahead, args=(steps[stack], its_turn), daemon=True)
+                thread.start()
+                self._ahead[stack] = _Ahead(its_turn, thread)
 
     def _forget_what_is_ahead(self) -> None:
-        if self._ahead:
-            self._ahead.its_turn.set_result(False)
-            self._ahead.thread.join()
-            self._ahead = None
+        for ahead in self._ahead.values():
+            ahead.its_turn.set_result(False)
+        for ahead in self._ahead.values():
+            ahead.thread.join()
+        self._ahead.clear()
 
     def _settle(self, outcome: Outcome) -> None:
         self._record(outcome)

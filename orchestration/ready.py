@@ -24,9 +24,9 @@ class ReadyQueue(Generic[T]):
                 return item
         return None
 
-    def upcoming(self) -> T | None:
-        """Return the next item that waits for nothing but what has been taken, or None."""
-        return next((item for item, missing in self._waiting.items() if missing <= self._running), None)
+    def upcoming(self) -> list[T]:
+        """Return the items that wait for nothing but what has been taken."""
+        return [item for item, missing in self._waiting.items() if missing <= self._running]
 
     def done(self, item: T) -> None:
         """Mark a taken item as succeeded."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, Any]
 
+NOTHING = (*EMPTY, "")
+"""What outputs leave out: some of the cloud's answers have it, others do not."""
 DEFAULTS = "__defaults"
 """The engine's own mark in inputs: the names of those that were made up here, not given by the program."""
 
@@ -131,7 +133,8 @@ def create(resource: Resource) -> dict[str, Any]:
                 not resource.properties[name].same(None, resource.inputs.get(name)) for name in names
             ):
                 getattr(resource, method)()
-        return _outputs(resource)
+        told = resource.told()
+        return _outputs(resource) if told is None else _merged(resource, resource.inputs, told)
     except Problem as problem:
         raise Incomplete(resource.id, _known({}, resource.inputs), str(problem)) from problem
 
@@ -242,14 +245,14 @@ def _merged(resource: Resource, inputs: Values, has: Values) -> dict[str, Any]:
         value = _default(each) if each.carried and inputs.get(name) is None else inputs.get(name)
         if value is not None and (each.carried or each.same(value, has.get(name)) or has.get(name) is None):
             outputs[name] = value
-        elif has.get(name) is None and _default(each) is not None:
+        elif has.get(name) in NOTHING:
             outputs[name] = _default(each)
-    return outputs
+    return {name: value for name, value in outputs.items() if value is not None}
 
 
 def _default(each: Property) -> Any:
-    """What an absent input shows as an output: an empty one as little as in the cloud's answers."""
-    return None if each.default in EMPTY or each.default == "" else each.default
+    """What an absent input shows as an output: nothing when it is empty."""
+    return None if each.default in NOTHING else each.default
 
 
 def _known(outputs: dict[str, Any], inputs: Values) -> dict[str, Any]:

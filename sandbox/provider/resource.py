@@ -140,6 +140,10 @@ class Resource:
         """
         raise NotImplementedError
 
+    def told(self) -> Mapping[str, Any] | None:
+        """The outputs of what was just made, where inputs and id tell all of them; None: they have to be read."""
+        return None if self.outputs or any(each.computed for each in self.properties.values()) else {}
+
     def delete(self) -> None:
         """Remove it; an error in `gone` means that it was gone already."""
         raise NotImplementedError

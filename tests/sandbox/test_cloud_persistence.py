@@ -244,7 +244,8 @@ def test_everything_is_there_after_a_restart_and_after_a_kill(own_cloud: Running
     third = restarted.sandbox.up(progress=said.append)
     assert everything(running(restarted.sandbox), ciphertext) == before
     assert (third.generation, third.recoveries) == (first.generation, 1)
-    assert said == ["the cloud was killed: changes of its last second before that may be missing"]
+    # A port of its own is free while the cloud is not there: another program may have taken it, and that is told too.
+    assert said[-1] == "the cloud was killed: changes of its last second before that may be missing"
 
 
 @pytest.mark.parametrize("seconds", [0.45, *(pytest.param(each, marks=pytest.mark.prove) for each in (0.05, 0.9))])

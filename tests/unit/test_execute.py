@@ -210,11 +210,16 @@ def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
     executor = Executor(driver, Watcher())
     with on_signals(executor.interrupt):
         threading.Thread(
-            target=lambda: (ready(driver, network_1)(), begun.wait(5), os.kill(os.getpid(), signal.SIGINT))
+            target=lambda: (
+                ready(driver, network_1)(),
+                ready(driver, COMPUTE_2)(),
+                begun.wait(5),
+                os.kill(os.getpid(), signal.SIGINT),
+            )
         ).start()
         outcomes = executor.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
     assert {o.status for o in outcomes} == {Status.INTERRUPTED, Status.SKIPPED}
-    assert driver.called_off == [network_1]
+    assert set(driver.called_off) == set(driver.made_ready) == {network_1, COMPUTE_2}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert {o.message for o in outcomes if o.status is Status.SKIPPED} == {"not started: the run was interrupted"}
 

@@ -41,6 +41,9 @@ class Alarm(Resource):
     taggable = True
     kind = ""
 
+    def told(self) -> Mapping[str, Any]:
+        return {"arn": self.arn(f"alarm:{self.id}")}
+
     def described(self) -> dict[str, Any] | None:
         found = self.call("describe_alarms", AlarmNames=[self.id], AlarmTypes=[self.kind])[f"{self.kind}s"]
         return dict(found[0]) if found else None

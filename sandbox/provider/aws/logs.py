@@ -64,6 +64,9 @@ class LogGroup(Resource):
     def _arn(self) -> str:
         return self.arn(f"log-group:{self.id}")
 
+    def told(self) -> Mapping[str, Any]:
+        return {"arn": self._arn()}
+
     def tag(self, tags: Mapping[str, str]) -> None:
         self.call("tag_resource", resourceArn=self._arn(), tags=tags)
 

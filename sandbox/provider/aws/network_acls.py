@@ -29,6 +29,9 @@ class NetworkAcl(Ec2):
         answer = self.call("create_network_acl", VpcId=self["vpcId"], TagSpecifications=self.tagged_as("network-acl"))
         return str(answer["NetworkAcl"]["NetworkAclId"])
 
+    def told(self) -> Mapping[str, Any]:
+        return {"arn": self.arn(f"network-acl/{self.id}"), "ownerId": self.account}
+
     def read(self) -> Mapping[str, Any]:
         acl = first(self.call("describe_network_acls", NetworkAclIds=[self.id])["NetworkAcls"])
         return self.described("network-acl", acl, ownerId=self.account)

@@ -246,9 +246,12 @@ class SecurityGroupRule(Ec2):
             found.pop("toPort", None)
         return found
 
+    def told(self) -> Mapping[str, Any]:
+        return {"arn": self.arn(f"security-group-rule/{self.id}"), "securityGroupRuleId": self.id}
+
     def read(self) -> Mapping[str, Any]:
         rule = first(self._rules(security_group_rule_id=self.id))
-        return {"tagsAll": {}, **self._ported(rule), "arn": self.arn(f"security-group-rule/{self.id}")}
+        return {"tagsAll": {}, **self._ported(rule), **self.told()}
 
     def delete(self) -> None:
         self.call(

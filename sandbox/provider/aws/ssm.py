@@ -48,6 +48,11 @@ class Parameter(Resource):
         given = self.arguments("put_parameter", *names)
         self.call("put_parameter", **given, Overwrite=overwrite, Tags=tags)
 
+    def told(self) -> Mapping[str, Any] | None:
+        if self["overwrite"] or (self["type"] == "SecureString" and not self.get("keyId")):
+            return None
+        return {"arn": self.arn(f"parameter/{self.id.removeprefix('/')}"), "version": 1}
+
     @setting("type", "value", "description", "keyId", "tier", "allowedPattern")
     def _update(self) -> None:
         self._put(overwrite=True)
