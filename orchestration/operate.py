@@ -97,14 +97,13 @@ def _plan(
 def _package_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
     """Build the function packages while layers that need none are under way: their programs then find them."""
     waiting = [step.stack for step in plan.steps if step.judgement.verdict is not Verdict.FRESH]
-    names = dict.fromkeys(name for stack in waiting for name in fingerprints.functions(stack))
 
     def build() -> None:
-        for name in names:
-            with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
+        with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
+            for name in dict.fromkeys(name for stack in waiting for name in fingerprints.functions(stack)):
                 packages.package(name)
 
-    if names:
+    if waiting:
         threading.Thread(target=build, daemon=True).start()
 
 
