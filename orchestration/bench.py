@@ -1,8 +1,8 @@
 """`./invoke bench.deploy`: the release beside what its user would type instead, measured in the same run.
 
-Both sides deploy the same projects into an empty sandbox with the same engine, and then again with nothing changed. One
-is `./invoke deploy-all`, the sandbox's start and the smoke test included. The other is `pulumi stack init` and `pulumi
-up --yes` in one project after another, with plain plugin processes, into a sandbox that has started already.
+Both sides deploy the same projects with the same engine into an empty sandbox that has started, and then again with
+nothing changed. One is `./invoke deploy-all`, the smoke test included. The other is `pulumi stack init` and `pulumi up
+--yes` in one project after another, with plain plugin processes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ ROUNDS = {
     "nothing changed, all run": ("deploy-all", "--force"),
     "nothing changed": ("deploy-all",),
 }
+SETTLE = 3
+"""Seconds that a sandbox which has just started gets to finish what it does behind its first answers."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -59,6 +61,8 @@ def deploy(environment: str = "payments", progress: Callable[[str], None] = prin
 def _in_copy(folder: Path, measure: Callable[[checkout.Checkout], T]) -> T:
     copy = checkout.copy(ROOT, folder)
     try:
+        _invoke(copy, "sandbox.up")
+        time.sleep(SETTLE)
         return measure(copy)
     finally:
         _invoke(copy, "sandbox.down")
@@ -71,7 +75,6 @@ def _timed(act: Callable[..., None], *arguments: object) -> float:
 
 
 def _one_by_one(copy: checkout.Checkout, environment: str, progress: Callable[[str], None]) -> list[float]:
-    _invoke(copy, "sandbox.up")
     box = Sandbox(copy.root)
     install(box.layout, engine.find(progress).executable)
     variables = {name: value for name, value in os.environ.items() if name not in REMOVED}
