@@ -100,12 +100,12 @@ def package(function: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        with zipfile.ZipFile(draft, "w") as archive:
             for name, data in sorted(_content(function)):
                 entry = zipfile.ZipInfo(name, _TIME)
                 entry.external_attr = 0o644 << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, data)
+                archive.writestr(entry, data, compresslevel=1)  # half the time of the default, an eighth larger
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
