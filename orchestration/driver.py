@@ -91,6 +91,7 @@ class Deploy(_Driver):
         if not c.target.holds or c.fingerprints.doubtful(stack) or (checkpoint and checkpoint.pending):
             return  # where there is something to settle first, the engine would begin before the program
         c.workspace.ensure(stack)
+        c.fingerprints.parts(stack)  # of what is there now, and no later: the program reads its sources ahead too
         update = secrets.token_hex(6)
         self._held[stack] = update, c.engines.get_ready(stack, *self._arguments(step, update))
 

@@ -42,7 +42,9 @@ class Cloud:
         await self._emulator.start()
         await self._persistence.start()
         # A request that comes early waits for this; starting the sandbox does not.
-        self._prepared = asyncio.get_running_loop().run_in_executor(None, self._emulator.prepare)
+        loop = asyncio.get_running_loop()
+        self._prepared = loop.run_in_executor(None, self._emulator.prepare)
+        self._prepared.add_done_callback(lambda _: loop.run_in_executor(None, self._emulator.get_ahead))
         for endpoint in (self._aws, *self._regions):
             await self._server.listen(endpoint)
         path = self._layout.socket("cloud.sock")

@@ -38,6 +38,26 @@ MODULES = (
     "tagging",
 )
 """The emulator's modules that the stacks use."""
+SERVICES = (
+    "sts",
+    "iam",
+    "kms",
+    "ec2",
+    "dynamodb",
+    "s3",
+    "secretsmanager",
+    "ssm",
+    "logs",
+    "lambda",
+    "events",
+    "sqs",
+    "apigateway",
+    "route53",
+    "acm",
+    "sns",
+    "monitoring",
+)
+"""The services that the stacks use, as requests name them, in the order in which a deployment comes to them."""
 
 
 def configure(layout: Layout, port: int) -> None:
@@ -95,6 +115,13 @@ class Emulator:
         repairs.apply()
         for name in MODULES:
             self.module(name)
+
+    def get_ahead(self) -> None:
+        """Read what the emulator reads at a service's first request, on its only thread: the model of the service."""
+        actions = importlib.import_module("ministack.core.iam_actions")
+        for service in SERVICES:
+            actions._tag_operations(service)
+            actions._get_routes_for_service(service)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -1,7 +1,8 @@
 """Holds a program back while its engine starts: half of what a small update takes is getting ready.
 
-Who starts the engine locks a file and names it in the engine's environment. The language host runs the program only
-when that lock is gone and the file says so. A starter that dies lets go of its lock without a word, and so calls off.
+Who starts the engine locks a file and names it in the engine's environment. The program (program.py) goes no farther
+than its imports until that lock is gone, and ends there unless the file says so. A starter that dies lets go of its
+lock without a word, and so calls off.
 """
 
 from __future__ import annotations
@@ -32,10 +33,3 @@ class Hold:
 
     def call_off(self) -> None:
         self._file.close()
-
-
-def released(path: Path) -> bool:
-    """Wait for the word of who holds the program: whether it is to run."""
-    with path.open() as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        return file.read() == GO

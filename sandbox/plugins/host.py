@@ -75,6 +75,10 @@ class Host:
         """What plugins need, imported behind the listening socket: a request waits for no more than is missing."""
         for module in ("sandbox.plugins.serving", "sandbox.provider.server", "sandbox.provider.aws"):
             importlib.import_module(module)
+        from sandbox.provider.clients import get_ahead  # noqa: PLC0415 - see above
+        from sandbox.provider.resource import TYPES  # noqa: PLC0415
+
+        get_ahead(dict.fromkeys(kind.service for kind in TYPES.values() if kind.service))
 
     def serve(self, listener: socket.socket) -> None:
         threading.Thread(target=self.import_sdks, daemon=True).start()

@@ -20,7 +20,6 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from sandbox.plugins.hold import HELD_BY, released
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Run the program to its end, once it is no longer held; when the engine gives up the call, it ends too."""
+        """Run the program to its end; when the engine gives up the call, the program ends too."""
         info = request.info
         try:
             interpreter = project_interpreter(
@@ -100,9 +99,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             )
         except Problem as problem:
             return language_pb2.RunResponse(error=str(problem))
-        held_by = self._environment.get(HELD_BY)
-        if held_by and not released(Path(held_by)):
-            return language_pb2.RunResponse(error="the update was called off before it began")
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:

@@ -7,9 +7,12 @@ the plugin protocol's RunResponse. When the other end of that socket is gone, so
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import atexit
 import contextlib
+import fcntl
+import importlib
 import json
 import logging
 import os
@@ -91,6 +94,7 @@ def _run(request: dict[str, Any]) -> bool:
     try:
         if not script.is_file():
             raise pulumi.RunError(f"there is no Python program at {script}")  # noqa: TRY301 - reported like any other
+        _wait_while_held(script)
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _execute(script)))
     except BaseException as error:  # noqa: BLE001 - a program may raise anything, SystemExit included
         return _report(error, directory)
@@ -98,6 +102,21 @@ def _run(request: dict[str, Any]) -> bool:
         executor.shutdown(wait=True)
         loop.close()
     return False
+
+
+def _wait_while_held(script: Path) -> None:
+    """Wait for who started the engine (hold.py), with everything imported that the program begins by importing."""
+    held_by = os.environ.get("PROGRAM_HELD_BY")
+    if not held_by:
+        return
+    for node in ast.parse(script.read_bytes()).body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            with contextlib.suppress(Exception):  # the program will meet it too
+                importlib.import_module(node.module)
+    with Path(held_by).open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        if file.read() != "go":
+            raise pulumi.RunError("the update was called off before it began")
 
 
 def _say_nothing(*_: object, **__: object) -> None:

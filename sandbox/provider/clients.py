@@ -14,7 +14,7 @@ from sandbox.provider.errors import explained
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _CONFIG = botocore.config.Config(
     retries={"mode": "standard", "total_max_attempts": 3},
@@ -67,16 +67,19 @@ class Access:
             with _lock:  # a session makes one client at a time
                 client = _clients.get(key)
                 if client is None:
-                    client = _clients[key] = _session.create_client(
-                        service,
-                        region_name=region,
-                        endpoint_url=self.endpoint,
-                        aws_access_key_id=self.access_key,
-                        aws_secret_access_key=self.secret_key,
-                        aws_session_token=self.session_token or None,
-                        config=_CONFIG,
-                    )
+                    client = _clients[key] = self._make(service, region)
         return client
+
+    def _make(self, service: str, region: str) -> Any:
+        return _session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            aws_session_token=self.session_token or None,
+            config=_CONFIG,
+        )
 
     def call(self, service: str, region: str, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of one API call. Raises Refused, or Problem."""
@@ -98,3 +101,11 @@ class Access:
         if account is None:
             account = _accounts[self] = self.call("sts", region, "get_caller_identity", {})["Account"]
         return account
+
+
+def get_ahead(services: Iterable[str]) -> None:
+    """Make a client of each service, for what all later ones share: the first takes nine tenths of the time."""
+    nowhere = Access("http://127.0.0.1", "test", "test")
+    for service in services:
+        with _lock:
+            nowhere._make(service, "us-east-1")

@@ -20,6 +20,7 @@ import pytest
 from orchestration.engine import find
 from sandbox.layout import Layout
 from sandbox.plugins import client
+from sandbox.plugins.hold import Hold
 from sandbox.plugins.install import install
 
 if TYPE_CHECKING:
@@ -249,6 +250,54 @@ def test_a_programs_debug_messages_can_be_left_out(warm: Place):
         code, output = warm.up("--debug")
     assert code == 0, output
     assert message not in output
+
+
+def held(place: Place, tmp_path: Path) -> tuple[Hold, subprocess.Popen[str]]:
+    """An `up` whose program is held after its imports."""
+    place.write(f"import pathlib\npathlib.Path('{STARTS}').write_text('0')\n", "prelude.py")
+    place.write("from prelude import pathlib\n" + RESOURCES)
+    hold = Hold(tmp_path / "held")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in hold.variables.items():
+            monkeypatch.setitem(place.settings, name, value)
+        process = place.start("up", "--yes", "--skip-preview")
+    until((place.project / STARTS).exists)
+    return hold, process
+
+
+def made(place: Place) -> list[Any]:
+    return list(json.loads(place.run("stack", "export")[1])["deployment"].get("resources", []))
+
+
+def test_a_held_program_waits_after_its_imports_until_it_is_released(either: Place, tmp_path: Path):
+    hold, process = held(either, tmp_path)
+    with process:
+        time.sleep(0.3)
+        assert process.poll() is None
+        assert made(either) == []
+        hold.release()
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert len(either.outputs()["name"]) == 6
+
+
+def test_a_program_whose_holder_has_gone_ends_before_it_makes_anything(own: Place, tmp_path: Path):
+    hold, process = held(own, tmp_path)
+    with process:
+        hold.call_off()
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode != 0
+    assert "error: the update was called off before it began" in output
+    assert made(own) == []
+
+
+def test_an_engine_killed_while_its_program_is_held_leaves_nothing(either: Place, tmp_path: Path):
+    hold, process = held(either, tmp_path)
+    with process:
+        process.kill()
+    hold.call_off()
+    until(lambda: not either.left())
+    assert made(either) == []
 
 
 def test_an_edit_takes_effect_at_the_next_run(warm: Place):
