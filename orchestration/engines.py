@@ -34,7 +34,11 @@ class Engines:
     """Runs operations of one run, several at once, and ends all of them when asked."""
 
     def __init__(self, cli: Cli, run: Run, projects: Path, progress: Callable[[Stack, int], None]) -> None:
-        """Make them for a run; `progress` is told how many of a stack's resources have been dealt with."""
+        """Make them for a run; `progress` is told how many of a stack's resources have been dealt with.
+
+        It hears of a stack first when its engine has started: what is told of none yet has half a second of a core
+        before it.
+        """
         self._cli = cli
         self._run = run
         self._projects = projects
@@ -64,6 +68,7 @@ class Engines:
                 raise Interrupted(NOT_STARTED)
             self._running[held.stack] = held.process
         held.hold.release()
+        self._progress(held.stack, 0)
         return self._finish(held.stack, held.process)
 
     def call_off(self, held: Held) -> None:
@@ -110,7 +115,8 @@ class Engines:
             log = _Tail(self._run.events(str(stack)))
             while not ended.wait(LOOK_EVERY):
                 events.read(log.lines())
-                self._progress(stack, events.finished)
+                if events.finished:
+                    self._progress(stack, events.finished)
             events.read(log.lines())
 
         follower = threading.Thread(target=follow, daemon=True)

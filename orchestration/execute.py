@@ -110,9 +110,10 @@ class Executor:
         self._driver = driver
         self._observer = observer
         self._clock = clock
-        self._inbox: SimpleQueue[Outcome | tuple[Step, str] | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Outcome | tuple[Step, str] | Stack | None] = SimpleQueue()
         self._waiting: ReadyQueue[Stack] = ReadyQueue({})
         self._outcomes: dict[Stack, Outcome] = {}
+        self._under_way: set[Stack] = set()
         self._ahead: dict[Stack, _Ahead] = {}
         self._interrupted = False
         self._bug: BaseException | None = None
@@ -120,6 +121,11 @@ class Executor:
     def interrupt(self) -> None:
         """End the run in order: callable from a signal handler (SimpleQueue is re-entrant) and from any thread."""
         self._inbox.put(None)
+
+    def under_way(self, stack: Stack) -> None:
+        """Hear that a running step has started up: what comes after it may get ready now. From any thread."""
+        if stack not in self._under_way:
+            self._inbox.put(stack)
 
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
         """Apply the plan; return one outcome for each step, in the plan's order."""
@@ -142,6 +148,8 @@ class Executor:
                     self._stop()
                 case (step, reason):
                     self._observer.started(step, reason)
+                case Stack() as stack:
+                    self._under_way.add(stack)
                 case Outcome() as outcome:
                     running -= 1
                     self._settle(outcome)
@@ -158,7 +166,7 @@ class Executor:
 
     def _look_ahead(self, steps: Mapping[Stack, Step]) -> None:
         """Let the next steps that are sure to run, if all goes well, get ready while those before them run."""
-        for stack in self._waiting.upcoming():
+        for stack in self._waiting.upcoming(self._under_way):
             sure = steps[stack].judgement.verdict is Verdict.STALE
             if sure and stack not in self._ahead and len(self._ahead) < STACKS_AHEAD:
                 its_turn: Future[bool] = Future()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,6 +30,8 @@ CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
 JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
 """Operations that leave out what is fresh."""
 INTERRUPTED = 130
+BEHIND = 10
+"""How much nicer the building of function packages is than the engines that do not need them yet."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,12 @@ def operate(
         if not report.all_fresh(plan):
             workspace.verify_passphrase()
         lines = report.Lines(plan)
-        engines = Engines(target.cli, run, root / "projects", lines.progress)
+
+        def progress(stack: Stack, resources: int) -> None:
+            lines.progress(stack, resources)
+            executor.under_way(stack)
+
+        engines = Engines(target.cli, run, root / "projects", progress)
         driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
         executor = Executor(driver, lines)
         if operation in JUDGED:
@@ -99,6 +108,8 @@ def _package_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
     waiting = [step.stack for step in plan.steps if step.judgement.verdict is not Verdict.FRESH]
 
     def build() -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
         with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
             for name in dict.fromkeys(name for stack in waiting for name in fingerprints.functions(stack)):
                 packages.package(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -24,9 +25,9 @@ class ReadyQueue(Generic[T]):
                 return item
         return None
 
-    def upcoming(self) -> list[T]:
-        """Return the items that wait for nothing but what has been taken."""
-        return [item for item, missing in self._waiting.items() if missing <= self._running]
+    def upcoming(self, running: AbstractSet[T]) -> list[T]:
+        """Return the items that wait for nothing but these."""
+        return [item for item, missing in self._waiting.items() if missing <= running]
 
     def done(self, item: T) -> None:
         """Mark a taken item as succeeded."""

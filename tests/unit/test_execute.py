@@ -28,6 +28,7 @@ class FakeDriver:
         self.made_ready, self.called_off = [], []
         self.running, self.most = 0, 0
         self.lock = threading.Lock()
+        self.executor = None
 
     def judge(self, stack):
         return self.judgements.get(stack, STALE)
@@ -44,6 +45,7 @@ class FakeDriver:
             self.ran.append(step.stack)
             self.running += 1
             self.most = max(self.most, self.running)
+        self.executor.under_way(step.stack)
         try:
             answer = self.answers.get(step.stack)
             if callable(answer):
@@ -70,9 +72,14 @@ class Watcher:
         self.finished_.append(outcome)
 
 
+def executor(driver, watcher=None, **options):
+    driver.executor = Executor(driver, watcher or Watcher(), **options)
+    return driver.executor
+
+
 def deploy(driver, judge=lambda _: STALE, watcher=None):
     plan = make(Operation.DEPLOY, GRAPH, GRAPH.stacks, judge)
-    return {o.stack: o for o in Executor(driver, watcher or Watcher()).run(plan)}
+    return {o.stack: o for o in executor(driver, watcher).run(plan)}
 
 
 def test_all_stacks_run_each_after_what_it_needs():
@@ -111,6 +118,23 @@ def test_the_next_step_gets_ready_while_the_one_before_it_runs_and_runs_after_it
     assert driver.ran.index(COMPUTE_2) < driver.ran.index(COMPUTE_1)
     assert driver.ran.count(COMPUTE_1) == 1
     assert driver.called_off == []
+
+
+def test_nothing_gets_ready_before_what_runs_has_started_up():
+    driver = FakeDriver()
+    begun = threading.Event()
+    run = driver.run
+
+    def start_slowly(step):
+        if step.stack == COMPUTE_2:
+            time.sleep(0.05)
+            assert COMPUTE_1 not in driver.made_ready
+            begun.set()
+        return run(step)
+
+    driver.run = start_slowly
+    assert deploy(driver)[COMPUTE_2].status is Status.CHANGED
+    assert begun.is_set()
 
 
 def test_only_what_is_sure_to_run_gets_ready():
@@ -207,8 +231,8 @@ def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
     driver = FakeDriver({DATA: long, Stack("network", "payments", "secondary"): long})
     driver.interrupt = ended.set
     network_1 = Stack("network", "payments", "primary")
-    executor = Executor(driver, Watcher())
-    with on_signals(executor.interrupt):
+    running = executor(driver)
+    with on_signals(running.interrupt):
         threading.Thread(
             target=lambda: (
                 ready(driver, network_1)(),
@@ -217,7 +241,7 @@ def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
                 os.kill(os.getpid(), signal.SIGINT),
             )
         ).start()
-        outcomes = executor.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
+        outcomes = running.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
     assert {o.status for o in outcomes} == {Status.INTERRUPTED, Status.SKIPPED}
     assert set(driver.called_off) == set(driver.made_ready) == {network_1, COMPUTE_2}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -233,9 +257,9 @@ def test_a_problem_that_an_interrupt_causes_is_an_interruption():
 
     driver = FakeDriver({DATA: long, Stack("network", "payments", "secondary"): long})
     driver.interrupt = ended.set
-    executor = Executor(driver, Watcher())
-    executor.interrupt()
-    outcomes = executor.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
+    running = executor(driver)
+    running.interrupt()
+    outcomes = running.run(make(Operation.DEPLOY, GRAPH, GRAPH.stacks, lambda _: STALE))
     assert Status.FAILED not in {o.status for o in outcomes}
 
 
@@ -249,5 +273,5 @@ def test_a_bug_is_raised_after_the_others_have_finished():
 def test_an_outcome_says_how_long_it_took():
     ticks = iter(range(100))
     plan = make(Operation.DEPLOY, GRAPH, [DATA], lambda _: STALE)
-    (outcome,) = Executor(FakeDriver(), Watcher(), clock=lambda: next(ticks)).run(plan)
+    (outcome,) = executor(FakeDriver(), clock=lambda: next(ticks)).run(plan)
     assert outcome.seconds == 1
