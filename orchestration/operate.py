@@ -31,7 +31,7 @@ JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
 """Operations that leave out what is fresh."""
 INTERRUPTED = 130
 BEHIND = 10
-"""How much nicer the building of function packages is than the engines that do not need them yet."""
+"""How much nicer the work for later is than the engines that do not need it yet."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def operate(
         engines = Engines(target.cli, run, root / "projects", progress)
         driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
         executor = Executor(driver, lines)
-        if operation in JUDGED:
-            _package_ahead(plan, fingerprints)
+        if not report.all_fresh(plan):
+            _get_ready(plan, fingerprints)
         with on_signals(executor.interrupt):
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.name == "sandbox":
@@ -103,19 +103,21 @@ def _plan(
     return make(operation, graph, stacks, judge)
 
 
-def _package_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
-    """Build the function packages while layers that need none are under way: their programs then find them."""
-    waiting = [step.stack for step in plan.steps if step.judgement.verdict is not Verdict.FRESH]
+def _get_ready(plan: Plan, fingerprints: Fingerprints) -> None:
+    """Have what is needed later while the first engines start: the function packages, and what shows the result."""
+    packaging = [
+        step.stack for step in plan.steps if plan.operation in JUDGED and step.judgement.verdict is not Verdict.FRESH
+    ]
 
-    def build() -> None:
+    def work() -> None:
         if sys.platform == "linux":  # where a thread has a priority of its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
         with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
-            for name in dict.fromkeys(name for stack in waiting for name in fingerprints.functions(stack)):
+            for name in dict.fromkeys(name for stack in packaging for name in fingerprints.functions(stack)):
                 packages.package(name)
+        report.get_ready()
 
-    if waiting:
-        threading.Thread(target=build, daemon=True).start()
+    threading.Thread(target=work, daemon=True).start()
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:

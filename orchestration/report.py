@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,12 @@ DONE = {
 def tell(line: str) -> None:
     """Say something beside the result."""
     print(line, file=sys.stderr, flush=True)
+
+
+def get_ready() -> None:
+    """Import what `show` needs, which takes a tenth of a second."""
+    for module in ("rich.console", "rich.table"):
+        importlib.import_module(module)
 
 
 class Lines:
