@@ -123,6 +123,7 @@ def create(resource: Resource) -> dict[str, Any]:
     """Make it, and return its outputs; `resource.id` is set. Raises Incomplete when it exists but is unfinished."""
     try:
         resource.id = resource.create()
+        resource.new = True
     except Refused as error:
         if error.code not in resource.exists:
             raise

@@ -126,6 +126,7 @@ class Resource:
         self.id = id
         self.state: Mapping[str, Any] = state or {}  # the outputs as the engine knows them
         self.previous: Mapping[str, Any] = previous or {}  # the inputs before an update
+        self.new = False  # whether it was made just now
 
     # What a declaration implements.
 
@@ -195,6 +196,10 @@ class Resource:
     def tag_list(self) -> list[dict[str, str]]:
         """Its tags as most APIs want them."""
         return tag_list(self.tags)
+
+    def tags_there(self, ask: Callable[[], Any]) -> dict[str, str]:
+        """Its tags in the cloud, where an answer of its own has them: nobody asks for what was told just now."""
+        return dict(self.tags) if self.new else tag_map(ask())
 
     def call(self, operation: str, /, *, service: str = "", region: str = "", **values: Any) -> dict[str, Any]:
         """The answer of an API call ("create_vpc"); arguments that are None are left out. Raises Refused, Problem."""

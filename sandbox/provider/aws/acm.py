@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.resource import Resource, tag_list, tag_map
+from sandbox.provider.resource import Resource, tag_list
 from sandbox.provider.schema import Set, Text
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Certificate(Resource):
                 }
                 for each in options
             ],
-            tagsAll=tag_map(self.call("list_tags_for_certificate", CertificateArn=self.id)["Tags"]),
+            tagsAll=self.tags_there(lambda: self.call("list_tags_for_certificate", CertificateArn=self.id)["Tags"]),
         )
 
     def delete(self) -> None:

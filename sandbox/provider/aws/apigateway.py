@@ -41,7 +41,7 @@ class ApiGateway(Resource):
         self.call("untag_resource", resourceArn=self.own_arn(), tagKeys=keys)
 
     def found_tags(self) -> dict[str, str]:
-        return dict(self.call("get_tags", resourceArn=self.own_arn())["tags"])
+        return self.tags_there(lambda: self.call("get_tags", resourceArn=self.own_arn())["tags"])
 
     def own_arn(self) -> str:
         """The ARN of what has tags."""

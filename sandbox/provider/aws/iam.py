@@ -38,8 +38,11 @@ class Role(Iam):
     exists = ("EntityAlreadyExists",)
 
     def create(self) -> str:
-        self.call("create_role", **self.arguments("create_role"), Tags=self.tag_list)
+        self._made = self.call("create_role", **self.arguments("create_role"), Tags=self.tag_list)["Role"]
         return str(self["name"])
+
+    def told(self) -> Mapping[str, Any]:
+        return self._described(self._made)
 
     @setting("assumeRolePolicy")
     def _trust(self) -> None:
@@ -70,7 +73,9 @@ class Role(Iam):
         self.call("untag_role", RoleName=self.id, TagKeys=keys)
 
     def read(self) -> Mapping[str, Any]:
-        role = self.call("get_role", RoleName=self.id)["Role"]
+        return self._described(self.call("get_role", RoleName=self.id)["Role"])
+
+    def _described(self, role: dict[str, Any]) -> dict[str, Any]:
         boundary = (role.pop("PermissionsBoundary", None) or {}).get("PermissionsBoundaryArn")
         return self.observed(
             {"Tags": [], **role, "PermissionsBoundary": boundary},

@@ -93,19 +93,19 @@ class Function(Lambda):
     }
 
     def create(self) -> str:
-        self.call(
+        told = self.call(
             "create_function",
             **self.arguments("create_function", "name", "architectures", "publish", *CONFIGURATION),
             Code={"ZipFile": self.archive("code")},
             Tags=self.tags,
         )
-        self._wait(self["name"])
+        if not _is_ready(told):
+            self._wait(self["name"])
         return str(self["name"])
 
     def _wait(self, name: str) -> None:
         def is_ready() -> bool:
-            now = self.call("get_function_configuration", FunctionName=name)
-            return (now["State"], now["LastUpdateStatus"]) == ("Active", "Successful")
+            return _is_ready(self.call("get_function_configuration", FunctionName=name))
 
         self.until(is_ready, f"the function {name} is ready", seconds=READY_WITHIN)
 
@@ -201,3 +201,7 @@ class Function(Lambda):
 
     def untag(self, keys: Sequence[str]) -> None:
         self.call("untag_resource", Resource=self.arn(f"function:{self.id}"), TagKeys=keys)
+
+
+def _is_ready(configuration: Mapping[str, Any]) -> bool:
+    return (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")

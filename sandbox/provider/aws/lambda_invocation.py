@@ -33,6 +33,9 @@ class Alias(Lambda):
     def find(self) -> str:
         return str(self.call("get_alias", FunctionName=self["functionName"], Name=self["name"])["AliasArn"])
 
+    def told(self) -> Mapping[str, Any]:
+        return {"arn": self.id, "invokeArn": invoke_arn(self.id)}
+
     @setting("functionVersion", "description")
     def _move(self) -> None:
         self.call("update_alias", **self.arguments("update_alias"))
@@ -258,7 +261,7 @@ class EventSourceMapping(Lambda):
             enabled=found["State"] in {"Enabled", "Enabling"},
             functionName=found["FunctionArn"],
             arn=arn,
-            tagsAll=self.call("list_tags", Resource=arn)["Tags"],
+            tagsAll=self.tags_there(lambda: self.call("list_tags", Resource=arn)["Tags"]),
         )
 
     def delete(self) -> None:

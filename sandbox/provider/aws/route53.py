@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.attributes import changed
-from sandbox.provider.resource import Resource, setting, tag_list, tag_map
+from sandbox.provider.resource import Resource, setting, tag_list
 from sandbox.provider.schema import Block, Boolean, Integer, List, Map, Set, Text, arguments
 from sandbox.provider.tagging import TaggedLater
 
@@ -31,8 +32,8 @@ class Tagged(TaggedLater):
     kind = ""
 
     def found_tags(self) -> dict[str, str]:
-        answer = self.call("list_tags_for_resource", ResourceType=self.kind, ResourceId=self.id)
-        return tag_map(answer["ResourceTagSet"]["Tags"])
+        named = {"ResourceType": self.kind, "ResourceId": self.id}
+        return self.tags_there(lambda: self.call("list_tags_for_resource", **named)["ResourceTagSet"]["Tags"])
 
     def tag(self, tags: Mapping[str, str]) -> None:
         self.call("change_tags_for_resource", ResourceType=self.kind, ResourceId=self.id, AddTags=tag_list(tags))
@@ -121,7 +122,7 @@ class Record(Resource):
     outputs = ("fqdn",)
 
     def create(self) -> str:
-        self._change("CREATE", self._wanted(self._full_name()))
+        self._change("CREATE", self._wanted(self._full_name))
         parts = (self["zoneId"], self["name"], self["type"], self["setIdentifier"])
         return "_".join(part for part in parts if part)
 
@@ -157,6 +158,7 @@ class Record(Resource):
             name, kind, *identifier = f"{name}_{kind}", *identifier
         return zone, name, kind, "_".join(identifier)
 
+    @functools.cached_property
     def _full_name(self) -> str:
         """The name within its zone: the zone's own may be left out."""
         zone, name, *_ = self._given()
@@ -166,7 +168,7 @@ class Record(Resource):
 
     def _found(self) -> dict[str, Any] | None:
         zone, _, kind, identifier = self._given()
-        name = self._full_name()
+        name = self._full_name
         listed = self.call("list_resource_record_sets", HostedZoneId=zone, StartRecordName=name, StartRecordType=kind)
         for each in listed["ResourceRecordSets"]:
             if (_plain(each["Name"]), each["Type"], each.get("SetIdentifier", "")) == (name, kind, identifier):

@@ -70,6 +70,9 @@ class SecurityGroup(Group):
         self.revoke_all("egress")  # AWS adds one that lets all out
         return self.id
 
+    def told(self) -> Mapping[str, Any]:
+        return {"arn": self.arn(f"security-group/{self.id}"), "ownerId": self.account}
+
     @setting("revokeRulesOnDelete")
     def _keep(self) -> None:
         """Nothing to tell the cloud."""

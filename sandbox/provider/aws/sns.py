@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.attributes import attributes, changed, given, stated
-from sandbox.provider.resource import Resource, document, setting, tag_list, tag_map
+from sandbox.provider.resource import Resource, document, setting, tag_list
 from sandbox.provider.schema import Boolean, Json, Text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Topic(Resource):
 
     def read(self) -> Mapping[str, Any]:
         found = self.call("get_topic_attributes", TopicArn=self.id)["Attributes"]
-        tags = tag_map(self.call("list_tags_for_resource", ResourceArn=self.id)["Tags"])
+        tags = self.tags_there(lambda: self.call("list_tags_for_resource", ResourceArn=self.id)["Tags"])
         return self.observed(stated(found), name=self.id.rpartition(":")[2], arn=self.id, tagsAll=tags)
 
     def delete(self) -> None:

@@ -53,7 +53,7 @@ class Queue(Resource):
 
     def read(self) -> Mapping[str, Any]:
         found = self.call("get_queue_attributes", QueueUrl=self.id, AttributeNames=["All"])["Attributes"]
-        tags = self.call("list_queue_tags", QueueUrl=self.id).get("Tags", {})
+        tags = self.tags_there(lambda: self.call("list_queue_tags", QueueUrl=self.id).get("Tags"))
         arn = found["QueueArn"]
         return self.observed(stated(found), name=arn.rpartition(":")[2], arn=arn, url=self.id, tagsAll=tags)
 
