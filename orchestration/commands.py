@@ -1,6 +1,6 @@
 """What the tasks call: each function does one thing to an environment's stacks and returns the exit code.
 
-Progress goes to standard error, the result to standard output: a table, or JSON. What is heavy (boto3, rich) is
+Progress goes to standard error, the result to standard output: a table, or JSON. What is heavy (the AWS SDK, rich) is
 imported where it is needed, as a run that finds everything fresh should end at once.
 """
 

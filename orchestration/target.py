@@ -125,15 +125,15 @@ def _aws(environment: Environment, tell: Callable[[str], None]) -> Target:
 
 def _account(environment: Environment) -> str:
     """Ask either region who we are: a release to one must not need the other."""
-    import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
 
-    said = ""
+    session, said = Session(), ""
     for role in ROLES:
         config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
         try:
-            sts = boto3.client("sts", region_name=environment.region(role), config=config)
+            sts = session.create_client("sts", region_name=environment.region(role), config=config)
             return str(sts.get_caller_identity()["Account"])
         except (BotoCoreError, ClientError) as error:
             said = str(error)

@@ -152,19 +152,40 @@ def _sdk_modules() -> tuple[tuple[str, bytes], ...]:
 
 def _sdk_data(used: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Models of the services, without their prose, and the endpoints of these services only."""
-    data = _location("botocore") / "data"
-    for name in ("_retry.json", "partitions.json", "sdk-default-configuration.json"):
-        yield f"botocore/data/{name}", (data / name).read_bytes()
-    endpoints = json.loads((data / "endpoints.json").read_bytes())
-    for partition in endpoints["partitions"]:
-        partition["services"] = {name: value for name, value in partition["services"].items() if name in used}
+    yield from _partitions()
+    endpoints = {**_endpoints(), "partitions": []}
+    for partition in _endpoints()["partitions"]:
+        kept = {name: value for name, value in partition["services"].items() if name in used}
+        endpoints["partitions"].append({**partition, "services": kept})
     yield "botocore/data/endpoints.json", _json(endpoints)
     for service in used:
-        newest = max(path for path in (data / service).iterdir() if path.is_dir())
-        for name in ("service-2", "endpoint-rule-set-1"):
-            with gzip.open(newest / f"{name}.json.gz") as file:
-                model = _without_prose(json.load(file))
-            yield f"botocore/data/{service}/{newest.name}/{name}.json", _json(model)
+        yield from _models(service)
+
+
+@functools.cache
+def _partitions() -> tuple[tuple[str, bytes], ...]:
+    names = ("_retry.json", "partitions.json", "sdk-default-configuration.json")
+    return tuple((f"botocore/data/{name}", (_sdk() / name).read_bytes()) for name in names)
+
+
+@functools.cache
+def _endpoints() -> Any:
+    return json.loads((_sdk() / "endpoints.json").read_bytes())
+
+
+@functools.cache
+def _models(service: str) -> tuple[tuple[str, bytes], ...]:
+    newest = max(path for path in (_sdk() / service).iterdir() if path.is_dir())
+    found = []
+    for name in ("service-2", "endpoint-rule-set-1"):
+        with gzip.open(newest / f"{name}.json.gz") as file:
+            model = _without_prose(json.load(file))
+        found.append((f"botocore/data/{service}/{newest.name}/{name}.json", _json(model)))
+    return tuple(found)
+
+
+def _sdk() -> Path:
+    return _location("botocore") / "data"
 
 
 def _without_prose(model: Any) -> Any:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOCKET = "plugins.sock"
+STATUS = b"status"
+"""The request that asks who is there."""
 ANSWER_TIMEOUT = 2.0  # seconds
 
 
@@ -30,7 +32,7 @@ def status(root: Path) -> HostStatus | None:
         with socket.socket(socket.AF_UNIX) as host:
             host.settimeout(ANSWER_TIMEOUT)
             host.connect(str(Layout(root).socket(SOCKET)))
-            host.sendall(b'\n{"kind": "status"}\n')
+            host.sendall(b"\n%d\n%b" % (len(STATUS), STATUS))
             with host.makefile("rb") as answers:
                 return HostStatus(**json.loads(answers.readline()))
     except (OSError, ValueError):

@@ -16,23 +16,19 @@ import functools
 import gc
 import importlib
 import importlib.util
-import itertools
 import os
 import runpy
 import select
 import signal
 import socket
 import sys
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = Path(__file__).with_name("program.py")
-BELOW_PROGRAMS = frozenset({str(PROGRAM), runpy.run_path.__code__.co_filename})
-"""The files of what runs a program."""
 LARGEST_MESSAGE = 1 << 16
 
 
@@ -43,7 +39,7 @@ def main() -> None:
     gc.disable()  # imports make objects that stay: looking for garbage among them is a fifth of their time
     libraries = Libraries()
     libraries.load("pulumi", "grpc", "asyncio")
-    end_traces_at_the_program()
+    shorten_traces()
     waiting = [module for directory in sys.argv[2:] for module in libraries.named_by(Path(directory))]
     while True:
         idle = not waiting
@@ -122,31 +118,21 @@ def _import(name: str) -> None:
     getattr(found or importlib.import_module(name), "loaded", None)
 
 
-def end_traces_at_the_program() -> None:
-    """Keep what runs a program out of the stack trace that the SDK sends along with each resource.
+def shorten_traces() -> None:
+    """Let the SDK send along with a resource where it is made, and not the whole stack that it is made on.
 
-    The engine writes all traces into the state, and the state at each step: twenty frames of launchers and event loop
-    below the program's own would be half of it.
+    The engine writes the stacks of all resources into the state, and the state at each step; what it shows is the
+    place. Twenty frames of launchers and event loop below a program's own would be half of the state.
     """
-    resource = importlib.import_module("pulumi.runtime.resource")
-    setattr(resource, "traceback", ProgramTraceback)  # noqa: B010 - a name of the SDK's that its stubs do not know
+    resource: Any = importlib.import_module("pulumi.runtime.resource")
+    whole_trace = resource._get_stack_trace  # noqa: SLF001 - the SDK has no setting for it
 
+    def place() -> Any:
+        trace = whole_trace()
+        del trace.frames[1:]
+        return trace
 
-class ProgramTraceback:
-    """As much of the module `traceback` as the SDK uses for its traces."""
-
-    FrameSummary = traceback.FrameSummary
-
-    @staticmethod
-    def extract_stack() -> traceback.StackSummary:
-        """The caller's frames, outermost first, from the program's first one on."""
-        own = itertools.takewhile(
-            lambda frame: frame[0].f_code.co_filename not in BELOW_PROGRAMS,
-            traceback.walk_stack(sys._getframe(1)),  # noqa: SLF001 - documented
-        )
-        found = traceback.StackSummary.extract(own, lookup_lines=False)
-        found.reverse()
-        return found
+    resource._get_stack_trace = place  # noqa: SLF001
 
 
 @functools.cache

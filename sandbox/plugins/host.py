@@ -1,8 +1,8 @@
 """The long-lived process that lends plugins: one connection, one plugin, as long as the connection lasts.
 
-A connection sends one byte, with the stub's standard output and error beside it, then one line of JSON (`kind` and
-the rest of `PluginRequest`; `{"kind": "status"}` asks who is there), and gets one line back: `{"port": int}` or
-`{"error": str}`.
+A connection sends one byte, with the stub's standard output and error beside it, then the length of its request in a
+line, and the request: kind, engine's address, folder and the engine's environment (`NAME=value` each), separated by
+zero bytes. It gets one line back, a port or an error. The request `status` alone asks who is there, and gets JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.layout import Layout
-from sandbox.plugins.client import SOCKET, source_digest
+from sandbox.plugins.client import SOCKET, STATUS, source_digest
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -87,34 +87,36 @@ class Host:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection, _descriptors_of(connection) as descriptors, connection.makefile("rb") as lines:
-            line = lines.readline()
-            if not line:
+        with connection, _descriptors_of(connection) as descriptors, connection.makefile("rb") as sent:
+            request = sent.read(int(sent.readline() or 0))
+            if not request:
                 return
-            request = json.loads(line)
-            if request["kind"] == "status":
-                _send(connection, pid=os.getpid(), sources=self._sources)
+            if request == STATUS:
+                _send(connection, json.dumps({"pid": os.getpid(), "sources": self._sources}))
                 return
             try:
-                server, port = self._open(request, *descriptors)
+                server, port = self._open(os.fsdecode(request).split("\0"), *descriptors)
             except Exception as error:  # noqa: BLE001 - whatever it is, the engine's user must see it
-                _send(connection, error=f"the sandbox's plugin host: {error!r}")
+                _send(connection, f"the sandbox's plugin host: {error!r}")
                 return
             try:
-                _send(connection, port=port)
-                lines.read()  # returns when the stub has gone
+                _send(connection, str(port))
+                sent.read()  # returns when the stub has gone
             finally:
                 server.stop(grace=None)
 
-    def _open(self, request: dict[str, Any], stdout: int, stderr: int) -> tuple[Any, int]:
+    def _open(self, request: list[str], stdout: int, stderr: int) -> tuple[Any, int]:
         from sandbox.plugins.serving import PluginRequest, open_plugin  # noqa: PLC0415 - see import_sdks
 
-        return open_plugin(PluginRequest(**request), WarmLauncher(self._fork_server, stdout, stderr))
+        kind, engine, directory, *environment = request
+        variables = dict(entry.split("=", 1) for entry in environment)
+        launcher = WarmLauncher(self._fork_server, stdout, stderr)
+        return open_plugin(PluginRequest(kind, engine, directory, variables), launcher)
 
 
-def _send(connection: socket.socket, **answer: object) -> None:
+def _send(connection: socket.socket, answer: str) -> None:
     with contextlib.suppress(OSError):  # the stub has gone meanwhile, and needs no answer
-        connection.sendall(json.dumps(answer).encode() + b"\n")
+        connection.sendall(f"{answer}\n".encode())
 
 
 @contextlib.contextmanager
