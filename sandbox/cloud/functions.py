@@ -8,21 +8,19 @@ everything that is installed beside the emulator. None of that happens on AWS.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ministack.core import lambda_runtime
+
+from sandbox.cloud.code import CodeStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +36,8 @@ ENDING_WITHIN = 1.0
 class Environment:
     """One process of one function: the interface is that of the emulator's `lambda_runtime.Worker`."""
 
-    code_directory = Path()
-    """Where functions' code is unpacked, once for each content; set by `install`."""
+    code: CodeStore
+    """Set by `install`."""
 
     def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
         self.func_name = func_name
@@ -95,7 +93,7 @@ class Environment:
             raise RuntimeError(f"{response['error']}\n{log}")
 
     def _start(self) -> tuple[dict[str, Any], str]:
-        root = self._unpacked()
+        root = self.code.unpacked(self._code)
         self._close()
         self._responses, writing = os.pipe()
         try:
@@ -120,20 +118,6 @@ class Environment:
         if response["status"] != "ready":
             self._end()
         return response, log
-
-    def _unpacked(self) -> Path:
-        """The folder with the function's code, which its environments share: functions only read it."""
-        digest = hashlib.sha256(self._code).hexdigest()
-        root = self.code_directory / digest
-        if not root.exists():
-            unfinished = self.code_directory / f"{digest}.{threading.get_ident()}"
-            with zipfile.ZipFile(io.BytesIO(self._code)) as packed:
-                packed.extractall(unfinished)
-            try:
-                unfinished.rename(root)
-            except OSError:  # another environment was faster
-                shutil.rmtree(unfinished)
-        return root
 
     def _variables(self, root: Path) -> dict[str, str]:
         config = self.config
@@ -217,8 +201,7 @@ class Environment:
 
 def install(code_directory: Path) -> None:
     """Have the emulator run Python functions in these environments."""
-    code_directory.mkdir(parents=True, exist_ok=True)
-    Environment.code_directory = code_directory
+    Environment.code = CodeStore(code_directory)
     others = lambda_runtime._worker_class_for
 
     def environment_for(config: dict[str, Any]) -> Any:

@@ -1,0 +1,58 @@
+"""Where the code of functions is unpacked: once for each package, and each file of it once for all packages.
+
+The functions of a system bring the same libraries along, so that all but the first are unpacked by links.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import threading
+import zipfile
+from pathlib import Path, PurePosixPath
+
+
+class CodeStore:
+    """Unpacked packages below a folder, which nobody else changes. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = folder / "files"
+        self._files.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+
+    def unpacked(self, package: bytes) -> Path:
+        """The folder with a package's (a zip's) files. Those are for reading, as on AWS."""
+        root = self._folder / hashlib.sha256(package).hexdigest()
+        with self._lock:
+            if not root.exists():
+                unfinished = root.with_suffix(".unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                with zipfile.ZipFile(io.BytesIO(package)) as packed:
+                    self._unpack(packed, unfinished)
+                unfinished.rename(root)
+        return root
+
+    def _unpack(self, packed: zipfile.ZipFile, root: Path) -> None:
+        folders = {root}
+        for entry in packed.infolist():
+            if entry.is_dir():
+                continue
+            path = root.joinpath(*(part for part in PurePosixPath(entry.filename).parts if part not in {"/", ".."}))
+            if path.parent not in folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(path.parent)
+            os.link(self._kept(packed.read(entry)), path)
+
+    def _kept(self, content: bytes) -> Path:
+        path = self._files / hashlib.sha256(content).hexdigest()
+        if not path.exists():
+            draft = path.with_suffix(".unfinished")
+            draft.unlink(missing_ok=True)
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o444), "wb") as file:  # noqa: PTH123 - of a descriptor
+                file.write(content)
+            draft.rename(path)
+        return path

@@ -1,0 +1,68 @@
+"""The code of functions, unpacked."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.cloud.code import CodeStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIBRARY = {"library/__init__.py": "VALUE = 1\n", "library/data/model.json": "{}"}
+
+
+def package(**files: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("library/", "")
+        for name, text in {**LIBRARY, **files}.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def files(root: Path) -> dict[str, str]:
+    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_package_is_unpacked_as_it_is(tmp_path: Path):
+    root = CodeStore(tmp_path).unpacked(package(**{"main.py": "import library\n"}))
+    assert files(root) == {**LIBRARY, "main.py": "import library\n"}
+
+
+def test_packages_share_the_files_that_are_the_same_and_no_others(tmp_path: Path):
+    store = CodeStore(tmp_path)
+    first, second = (store.unpacked(package(**{"main.py": text})) for text in ("VALUE = 1\n", "VALUE = 2\n"))
+    assert (first / "library/data/model.json").samefile(second / "library/data/model.json")
+    assert (first / "main.py").read_text() == "VALUE = 1\n"
+    assert (second / "main.py").read_text() == "VALUE = 2\n"
+
+
+def test_the_same_package_is_unpacked_once(tmp_path: Path):
+    store, found = CodeStore(tmp_path), []
+    unpacked = package()
+    threads = [threading.Thread(target=lambda: found.append(store.unpacked(unpacked))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert files(found[0]) == LIBRARY
+
+
+def test_files_are_for_reading(tmp_path: Path):
+    root = CodeStore(tmp_path).unpacked(package())
+    assert (root / "library/__init__.py").stat().st_mode & 0o222 == 0
+
+
+@pytest.mark.parametrize("name", ["../outside.py", "/outside.py", "a/../../outside.py"])
+def test_nothing_is_written_outside(tmp_path: Path, name: str):
+    root = CodeStore(tmp_path / "store").unpacked(package(**{name: "VALUE = 3\n"}))
+    assert not list(tmp_path.glob("outside.py"))
+    assert not list((tmp_path / "store").glob("outside.py"))
+    assert next(root.rglob("outside.py")).is_relative_to(root)
