@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+SOURCES = ("drill", "lambdas", "orchestration", "projects", "sandbox", "shared")
 
 
 def pinned(lock: str, package: str) -> str:
@@ -66,6 +67,8 @@ def make() -> None:
     # Programs, functions and tests import from the checkout's root; relative, so that a moved checkout still works.
     packages = next(VENV.glob("lib/python3*/site-packages"))
     Path(packages, "checkout.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
+    # Else the first tasks would do it while they work, several processes the same modules at once.
+    run("compiling the checkout", PYTHON, "-m", "compileall", "-q", *(ROOT / name for name in SOURCES))
     shutil.copyfile(LOCK, current)
 
 

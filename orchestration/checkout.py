@@ -10,6 +10,8 @@ import sysconfig
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestration.bootstrap import SOURCES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,5 +53,6 @@ def copy(source: Path, target: Path) -> Checkout:
     subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", target / ".venv"])
     packages = next((target / ".venv").glob("lib/python3*/site-packages"))
     (packages / "checkout.pth").write_text(f"{target}\n{sysconfig.get_path('purelib')}\n")
+    subprocess.check_call([target / ".venv" / "bin" / "python", "-m", "compileall", "-q", *SOURCES], cwd=target)
     shutil.copyfile(target / "requirements.lock", target / ".venv" / "requirements.lock")
     return Checkout(target)

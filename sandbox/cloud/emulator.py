@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import logging
 import os
@@ -122,6 +123,7 @@ class Emulator:
         for service in SERVICES:
             actions._tag_operations(service)
             actions._get_routes_for_service(service)
+        gc.freeze()  # what is there now stays: nobody has to look for garbage in it
 
 
 def _is_news(record: logging.LogRecord) -> bool:

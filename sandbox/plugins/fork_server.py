@@ -22,14 +22,18 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 PROGRAM = Path(__file__).with_name("program.py")
 LARGEST_MESSAGE = 1 << 16
+CONSTRUCTORS = 3
+"""Of a resource: Resource, CustomResource or ComponentResource, and its own class."""
 
 
 def main() -> None:
@@ -125,14 +129,21 @@ def shorten_traces() -> None:
     place. Twenty frames of launchers and event loop below a program's own would be half of the state.
     """
     resource: Any = importlib.import_module("pulumi.runtime.resource")
-    whole_trace = resource._get_stack_trace  # noqa: SLF001 - the SDK has no setting for it
 
     def place() -> Any:
-        trace = whole_trace()
-        del trace.frames[1:]
-        return trace
+        """The frame that calls the constructor of the resource's own class, the third from within, as in the SDK."""
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented
+        constructors = 0
+        while frame is not None and constructors < CONSTRUCTORS:
+            constructors += frame.f_code.co_name == "__init__"
+            frame = frame.f_back
+        if frame is None:
+            return resource.source_pb2.StackTrace()
+        caller = traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, "", lookup_line=False)
+        position = resource._get_source_position_for_frame(caller)  # noqa: SLF001
+        return resource.source_pb2.StackTrace(frames=[resource.source_pb2.StackFrame(pc=position)])
 
-    resource._get_stack_trace = place  # noqa: SLF001
+    resource._get_stack_trace = place  # noqa: SLF001 - the SDK has no setting for it
 
 
 @functools.cache

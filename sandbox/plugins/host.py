@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -79,6 +80,7 @@ class Host:
         from sandbox.provider.resource import TYPES  # noqa: PLC0415
 
         get_ahead(dict.fromkeys(kind.service for kind in TYPES.values() if kind.service))
+        gc.freeze()  # what is there now stays: nobody has to look for garbage in it
 
     def serve(self, listener: socket.socket) -> None:
         threading.Thread(target=self.import_sdks, daemon=True).start()
