@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import time
@@ -53,6 +54,7 @@ class Function:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("package/module.py", code)
+        self.package = packed.getvalue()
         statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self.role = cloud.client("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -61,7 +63,7 @@ class Function:
             Runtime="python3.13",
             Handler="package.module.handler",
             Role=self.role,
-            Code={"ZipFile": packed.getvalue()},
+            Code={"ZipFile": self.package},
             Timeout=1,
             Environment={"Variables": {"OWN": "value"}},
         )
@@ -86,6 +88,16 @@ def test_knows_what_lambda_tells_it(function: Function) -> None:
     assert environment["AWS_LAMBDA_LOG_GROUP_NAME"] == f"/aws/lambda/{function.name}"
     assert found["arn"].endswith(f":function:{function.name}")
     assert 0 < found["remaining"] <= 1000
+
+
+def test_its_code_is_prepared_before_anybody_calls_it(cloud: RunningCloud) -> None:
+    package = Function(cloud, f"# {uuid.uuid4()}\n{FUNCTION}").package
+    root = cloud.sandbox.layout.temporary / "functions" / hashlib.sha256(package).hexdigest()
+    deadline = time.monotonic() + 5
+    while not root.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (root / "package" / "module.py").read_text().endswith(FUNCTION)
 
 
 def test_has_only_the_standard_library_and_what_it_brought(function: Function) -> None:

@@ -34,6 +34,7 @@ REPAIRS = (
     endpoints.flow_logs,
     endpoints.vpc_endpoints,
     functions.ready_at_once,
+    functions.prepared_when_created,
     network_acls.entries,
     network_acls.associations,
     permissions.of_apis,

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 from ministack.services import lambda_svc
+
+from sandbox.cloud.functions import Environment
 
 
 def ready_at_once() -> None:
     """A function is Pending for half a second after each change, though nothing is being prepared."""
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0
+
+
+def prepared_when_created() -> None:
+    """A function's code is looked at when it is first called: AWS prepares it when the function is created."""
+    configuration, behind = lambda_svc._build_config, ThreadPoolExecutor(1)
+
+    def prepared(name: str, data: dict[str, Any], code_zip: bytes | None = None) -> dict[str, Any]:
+        if code_zip:
+            behind.submit(Environment.code.unpacked, code_zip)  # what is wrong with it is said at its first call
+        built: dict[str, Any] = configuration(name, data, code_zip)
+        return built
+
+    lambda_svc._build_config = prepared
