@@ -14,8 +14,11 @@ from shared.queues import encrypted_queue
 from shared.regions import Region
 from shared.roles import ROLES, PerRole, Role
 
-VISIBILITY_TIMEOUT = 6 * LONGEST_AUDIT
-"""Lambda's advice: six times what its reader may take."""
+BATCHING_WINDOW = 5
+"""Seconds that a notification waits, safe in its queue, for others of the same incident: one invocation files them."""
+
+VISIBILITY_TIMEOUT = 6 * LONGEST_AUDIT + BATCHING_WINDOW
+"""Lambda's advice: six times what its reader may take, and what it waits for a batch."""
 
 
 class Notifications(pulumi.ComponentResource):
@@ -54,6 +57,7 @@ class Notifications(pulumi.ComponentResource):
                 function_name=compute.of(role).audit_alias_arn,
                 event_source_arn=queues.of(role).arn,
                 batch_size=10,
+                maximum_batching_window_in_seconds=BATCHING_WINDOW,
                 function_response_types=["ReportBatchItemFailures"],
                 opts=regions.of(role).options(self),
             )

@@ -190,3 +190,38 @@ def test_sandbox_that_ends_leaves_no_function_behind(own_cloud: RunningCloud, en
         cloud.kill()
     _, alive = psutil.wait_procs(running, timeout=2)
     assert alive == []
+
+
+def test_a_mapping_waits_for_a_batch_as_long_as_its_window(cloud: RunningCloud) -> None:
+    counting = Function(cloud, 'def handler(event, context):\n    print("records", len(event["Records"]))\n')
+    sqs, logs = cloud.client("sqs"), cloud.client("logs")
+    url = sqs.create_queue(QueueName=counting.name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    counting.client.create_event_source_mapping(
+        EventSourceArn=arn, FunctionName=counting.name, BatchSize=3, MaximumBatchingWindowInSeconds=2
+    )
+
+    def counted() -> list[str]:
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{counting.name}")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [each["message"].strip() for each in events if each["message"].startswith("records")]
+
+    began = time.monotonic()
+    for _ in range(2):  # fewer than a batch, half a window apart
+        sqs.send_message(QueueUrl=url, MessageBody="x")
+        time.sleep(1)
+    while not counted():
+        assert time.monotonic() < began + 10
+        time.sleep(0.02)
+    assert time.monotonic() > began + 2
+    assert counted() == ["records 2"]
+    began = time.monotonic()
+    for _ in range(3):  # a whole one
+        sqs.send_message(QueueUrl=url, MessageBody="x")
+    while len(counted()) < 2:
+        assert time.monotonic() < began + 10
+        time.sleep(0.02)
+    assert time.monotonic() < began + 2
+    assert counted()[-1] == "records 3"

@@ -220,7 +220,8 @@ def test_each_queue_is_filed_by_its_regions_audit_function(edge, role):
     assert mapping["eventSourceArn"] == f"arn:aws:queue:::notifications-{role}-x7k2"
     assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
     queue = edge.one("Queue", f"notifications-{role}")
-    assert queue["visibilityTimeoutSeconds"] == 360
+    assert mapping["maximumBatchingWindowInSeconds"] == 5
+    assert queue["visibilityTimeoutSeconds"] == 365
     assert json.loads(queue["redrivePolicy"]) == {
         "deadLetterTargetArn": f"arn:aws:queue:::notification-dead-letters-{role}-x7k2",
         "maxReceiveCount": 5,

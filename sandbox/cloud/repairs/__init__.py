@@ -45,6 +45,7 @@ REPAIRS = (
     secrets.end_of_replication,
     security_groups.prefix_lists,
     sqs.queue_urls,
+    sqs.batching_windows,
     transport.loopback_is_private,
     transport.protocols_are_read_without_the_models,
 )
