@@ -127,6 +127,7 @@ class Resource:
         self.state: Mapping[str, Any] = state or {}  # the outputs as the engine knows them
         self.previous: Mapping[str, Any] = previous or {}  # the inputs before an update
         self.new = False  # whether it was made just now
+        self.made: Any = None  # what a create keeps of its answer for `read`, where that says as much as a question
 
     # What a declaration implements.
 

@@ -157,7 +157,8 @@ class ApiResource(Numbered):
     outputs = ("path",)
 
     def create(self) -> str:
-        return str(self.call("create_resource", **self.arguments("create_resource"))["id"])
+        self.made = self.call("create_resource", **self.arguments("create_resource"))
+        return str(self.made["id"])
 
     def find(self) -> str | None:
         for each in self.call("get_resources", restApiId=self["restApi"], limit=500)["items"]:
@@ -167,7 +168,7 @@ class ApiResource(Numbered):
 
     def read(self) -> Mapping[str, Any]:
         api = self.api()
-        return self.seen(self.call("get_resource", restApiId=api, resourceId=self.id), restApi=api)
+        return self.seen(self.made or self.call("get_resource", restApiId=api, resourceId=self.id), restApi=api)
 
     def delete(self) -> None:
         self.call("delete_resource", restApiId=self.api(), resourceId=self.id)

@@ -151,12 +151,12 @@ class RouteTable(Ec2):
 
     def create(self) -> str:
         answer = self.call("create_route_table", VpcId=self["vpcId"], TagSpecifications=self.tagged_as("route-table"))
-        return str(answer["RouteTable"]["RouteTableId"])
+        self.made = answer["RouteTable"]
+        return str(self.made["RouteTableId"])
 
     def read(self) -> Mapping[str, Any]:
-        return self.described(
-            "route-table", first(self.call("describe_route_tables", RouteTableIds=[self.id])["RouteTables"])
-        )
+        table = self.made or first(self.call("describe_route_tables", RouteTableIds=[self.id])["RouteTables"])
+        return self.described("route-table", table)
 
     def delete(self) -> None:
         self.call("delete_route_table", RouteTableId=self.id)

@@ -38,11 +38,8 @@ class Role(Iam):
     exists = ("EntityAlreadyExists",)
 
     def create(self) -> str:
-        self._made = self.call("create_role", **self.arguments("create_role"), Tags=self.tag_list)["Role"]
+        self.made = self.call("create_role", **self.arguments("create_role"), Tags=self.tag_list)["Role"]
         return str(self["name"])
-
-    def told(self) -> Mapping[str, Any]:
-        return self._described(self._made)
 
     @setting("assumeRolePolicy")
     def _trust(self) -> None:
@@ -73,9 +70,7 @@ class Role(Iam):
         self.call("untag_role", RoleName=self.id, TagKeys=keys)
 
     def read(self) -> Mapping[str, Any]:
-        return self._described(self.call("get_role", RoleName=self.id)["Role"])
-
-    def _described(self, role: dict[str, Any]) -> dict[str, Any]:
+        role = self.made or self.call("get_role", RoleName=self.id)["Role"]
         boundary = (role.pop("PermissionsBoundary", None) or {}).get("PermissionsBoundaryArn")
         return self.observed(
             {"Tags": [], **role, "PermissionsBoundary": boundary},

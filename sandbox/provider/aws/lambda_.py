@@ -93,13 +93,13 @@ class Function(Lambda):
     }
 
     def create(self) -> str:
-        told = self.call(
+        self.made = self.call(
             "create_function",
             **self.arguments("create_function", "name", "architectures", "publish", *CONFIGURATION),
             Code={"ZipFile": self.archive("code")},
             Tags=self.tags,
         )
-        if not _is_ready(told):
+        if not _is_ready(self.made):
             self._wait(self["name"])
         return str(self["name"])
 
@@ -160,7 +160,7 @@ class Function(Lambda):
     def read(self) -> Mapping[str, Any]:
         answer = self.call("get_function", FunctionName=self.id)
         found, arn = answer["Configuration"], answer["Configuration"]["FunctionArn"]
-        version = self._newest_version()
+        version = self.made["Version"] if self.made else self._newest_version()
         if not found.get("DeadLetterConfig", {}).get("TargetArn"):
             found.pop("DeadLetterConfig", None)
         return self.observed(

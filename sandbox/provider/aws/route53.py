@@ -243,7 +243,8 @@ class HealthCheck(Tagged):
     def create(self) -> str:
         config = self._told(CHECK_SETTINGS | CHECK_CONSTANTS) | self._alarm()
         answer = self.call("create_health_check", CallerReference=str(uuid.uuid4()), HealthCheckConfig=config)
-        return str(answer["HealthCheck"]["Id"])
+        self.made = answer["HealthCheck"]
+        return str(self.made["Id"])
 
     @setting(*CHECK_SETTINGS)
     def _set(self) -> None:
@@ -272,7 +273,8 @@ class HealthCheck(Tagged):
         return {"AlarmIdentifier": {"Name": self["cloudwatchAlarmName"], "Region": self["cloudwatchAlarmRegion"]}}
 
     def read(self) -> Mapping[str, Any]:
-        config = self.call("get_health_check", HealthCheckId=self.id)["HealthCheck"]["HealthCheckConfig"]
+        check = self.made or self.call("get_health_check", HealthCheckId=self.id)["HealthCheck"]
+        config = check["HealthCheckConfig"]
         alarm = config.get("AlarmIdentifier", {})
         # Not every type of check has each of them: what an answer leaves out is off.
         off = {name: each.default for name, each in self.properties.items() if each.default is False}

@@ -36,7 +36,8 @@ class VpcEndpoint(Ec2):
             **self.arguments("create_vpc_endpoint"),
             TagSpecifications=self.tagged_as("vpc-endpoint"),
         )
-        return str(answer["VpcEndpoint"]["VpcEndpointId"])
+        self.made = answer["VpcEndpoint"]
+        return str(self.made["VpcEndpointId"])
 
     @setting("policy")
     def _set_policy(self) -> None:
@@ -60,7 +61,9 @@ class VpcEndpoint(Ec2):
         self.call("modify_vpc_endpoint", VpcEndpointId=self.id, **changes)
 
     def read(self) -> Mapping[str, Any]:
-        endpoint = first(self.call("describe_vpc_endpoints", VpcEndpointIds=[self.id])["VpcEndpoints"])
+        endpoint = self.made or first(
+            self.call("describe_vpc_endpoints", VpcEndpointIds=[self.id])["VpcEndpoints"],
+        )
         if endpoint["State"] == "deleted":
             raise Gone
         more: dict[str, Any] = {
