@@ -107,8 +107,9 @@ class Deploy(_Driver):
         if before is not None and step.judgement.verdict is not Verdict.FORCED:
             c.check.prepare(stack)
         if stack in self._held:
-            update, held = self._held.pop(stack)
+            update, held = self._held[stack]
             events = c.engines.release(held)
+            del self._held[stack]
         else:
             update = secrets.token_hex(6)
             refresh = ["--refresh"] if not recovered and c.fingerprints.doubtful(stack) else []

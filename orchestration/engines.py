@@ -64,7 +64,6 @@ class Engines:
         """Let a held operation run to its end. Raises Problem with the cause, or Interrupted."""
         with self._guard:
             if self._stopping:
-                self.call_off(held)
                 raise Interrupted(NOT_STARTED)
             self._running[held.stack] = held.process
         held.hold.release()
@@ -72,7 +71,7 @@ class Engines:
         return self._finish(held.stack, held.process)
 
     def call_off(self, held: Held) -> None:
-        """End a held operation. It has changed nothing; its lock on the stack is left."""
+        """End a held operation, if it has not ended. It has changed nothing; its lock on the stack is left."""
         held.process.kill()
         held.hold.call_off()
 
