@@ -88,7 +88,10 @@ class Backend(Protocol):
         """Return the stack's state, or None when there is no such stack."""
 
     def create(self, stack: Stack, secrets_provider: Mapping[str, Any]) -> bool:
-        """Create an empty stack that keeps secrets as another one does. False where only the CLI can."""
+        """Create an empty stack that keeps secrets as another one does, or ({}) as its first operation decides.
+
+        False where only the CLI can.
+        """
 
     def newest_update(self, stack: Stack) -> Update | None:
         """Return the newest entry of the history, or None when there is none."""
@@ -130,8 +133,8 @@ class FileBackend:
         """Write what `stack init` writes. That derives a key for each stack anew, a third of a second of one core."""
         latest = {
             "manifest": {"time": "0001-01-01T00:00:00Z", "magic": "", "version": ""},  # no engine's yet
-            "secrets_providers": secrets_provider,
             "metadata": {},
+            **({"secrets_providers": secrets_provider} if secrets_provider else {}),
         }
         content = {"version": 3, "checkpoint": {"stack": stack.reference, "latest": latest}}
         _write(self._books / "stacks" / stack.layer / f"{stack.name}.json", content)

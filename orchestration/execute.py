@@ -130,7 +130,9 @@ class Executor:
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
         """Apply the plan; return one outcome for each step, in the plan's order."""
         steps = {step.stack: step for step in plan.steps}
-        self._waiting = ReadyQueue({step.stack: step.after for step in plan.steps})
+        # Of what is ready, a stack of both regions has the most to do, and starts first.
+        longest = sorted(plan.steps, key=lambda step: step.stack.role is not None)
+        self._waiting = ReadyQueue({step.stack: step.after for step in longest})
         self._outcomes = {}
         running = 0
         while not self._waiting.finished:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ from orchestration.cli import Cli
 from orchestration.graph import Stack
 from shared.roles import SECONDARY
 
+SALT = "encryptionsalt: "
+SALT_WITHIN = 5.0
+"""Seconds: an engine makes a salt within one, when it works at all. Two salts do no harm, but take two keys."""
+
 
 class Workspace:
     """Makes stacks in a backend.
 
     All stacks of a target share one encryption salt, kept in one configuration file outside the projects: nothing is
     written into the tree, the passphrase is verified before a stack is made, and a program that reads five stacks
-    derives one key. `stack init` has no --config-file, so it runs in a folder that holds just the project's name.
+    derives one key. The engine makes the salt: in a file backend at the first operation on the first stack, in any
+    other by `stack init`, which has no --config-file, so it runs in a folder that holds just the project's name.
     """
 
     def __init__(self, cli: Cli, backend: Backend, configuration: Path, stacks: Sequence[Stack]) -> None:
@@ -31,20 +37,34 @@ class Workspace:
         self._verified = configuration.with_suffix(".verified")
         self._stacks = stacks
         self._one_at_a_time = threading.Lock()
+        self._salt_expected = 0.0  # until when, by the monotonic clock
 
     def ensure(self, stack: Stack) -> None:
         """Create the stack unless it exists. The passphrase has been verified, if there is a sibling."""
         with self._one_at_a_time:  # the first stack brings the salt, the others take it over
-            if self._backend.checkpoint(stack) is not None:
-                return
-            like = self._sibling()
-            if like is None or not self._backend.create(stack, like):
+            exists = self._backend.checkpoint(stack) is not None
+            like = self._sibling() or self._of_the_first()
+            first = like is None and not self._configuration.exists()
+            if first and (exists or self._backend.create(stack, {})):
+                self._salt_expected = time.monotonic() + SALT_WITHIN
+            elif not exists and (like is None or not self._backend.create(stack, like)):
                 self._create(stack)
+
+    def _of_the_first(self) -> Mapping[str, Any] | None:
+        """Return how the first stack keeps secrets as soon as its engine has made the salt; None if it makes none."""
+        while time.monotonic() < self._salt_expected:
+            text = self._configuration.read_text() if self._configuration.exists() else ""
+            if text.startswith(SALT) and text.endswith("\n"):
+                self._salt_expected = 0.0
+                self._verified.write_text(self._passphrase_stamp())
+                return {"type": "passphrase", "state": {"salt": text.removeprefix(SALT).strip()}}
+            time.sleep(0.005)
+        return None
 
     def adopt_salt(self) -> None:
         """Take the salt from a stack that exists, if the configuration file is not there."""
         if not self._configuration.exists() and (like := self._sibling()):
-            self._write(f"encryptionsalt: {like['state']['salt']}\n")
+            self._write(f"{SALT}{like['state']['salt']}\n")
 
     def _sibling(self) -> Mapping[str, Any] | None:
         """Return how a stack that exists keeps secrets, if that is by the passphrase."""

@@ -261,13 +261,28 @@ def test_a_wrong_passphrase_changes_nothing_and_the_right_one_works_afterwards(h
     assert house.deploy(NETWORK_2)[NETWORK_2].status is Status.CHANGED
 
 
+def test_stacks_made_at_once_share_the_salt_that_the_first_ones_engine_makes(house):
+    house.deploy(DATA, NETWORK_2, NETWORK_1)
+    kept = [house.target.backend.checkpoint(stack).secrets_provider for stack in (DATA, NETWORK_2, NETWORK_1)]
+    assert {provider["type"] for provider in kept} == {"passphrase"}
+    (salt,) = {provider["state"]["salt"] for provider in kept}
+    assert house.target.configuration.read_text() == f"encryptionsalt: {salt}\n"
+
+
+def test_a_first_stack_that_fails_leaves_the_salt_to_the_next(house):
+    house.write("projects/data/__main__.py", "raise SystemExit(3)\n")
+    outcomes = house.deploy(DATA, NETWORK_2)
+    assert (outcomes[DATA].status, outcomes[NETWORK_2].status) == (Status.FAILED, Status.CHANGED)
+    assert house.target.configuration.exists()
+
+
 def test_a_passphrase_file_is_tried_again_only_when_it_has_changed(house, tmp_path):
     file = tmp_path / "passphrase"
     file.write_text("right")
     variables = {name: value for name, value in house.variables.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
     cli = Cli(house.target.cli.executable, {**variables, "PULUMI_CONFIG_PASSPHRASE_FILE": str(file)})
+    house.deploy(DATA, target=replace(house.target, cli=cli))
     workspace = Workspace(cli, house.target.backend, house.target.configuration, [DATA])
-    workspace.ensure(DATA)
     workspace.verify_passphrase()
     unused = Cli(tmp_path / "missing", cli.variables)
     Workspace(unused, house.target.backend, house.target.configuration, [DATA]).verify_passphrase()
