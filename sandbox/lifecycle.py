@@ -156,7 +156,11 @@ class Sandbox:
             raise
         if before not in {None, port}:
             tell(f"port {before} is taken by another program: the sandbox moves to {port}, its URLs change")
-        if line := self._ask("news")["line"]:
+        try:
+            line = self._ask("news")["line"]
+        except OSError:
+            return  # a cloud whose starter was killed ends with its first word to it: `up` looks again
+        if line:
             tell(line)
 
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:

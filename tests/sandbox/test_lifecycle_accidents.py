@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox import Sandbox, lifecycle, ports, processes, sources
+from sandbox import Sandbox, control, lifecycle, ports, processes, sources
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -46,6 +46,24 @@ def test_part_that_was_killed_is_started_again(sandbox: Sandbox, part: str) -> N
     after = sandbox.status()
     assert after.endpoint == before.endpoint
     assert {name for name in before.pids if before.pids[name] != after.pids[name]} == {part}
+
+
+def test_cloud_that_ends_as_soon_as_it_has_started_is_started_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does whose starter was killed: it was found serving, and ends with its first word to that."""
+    ask, ended = control.ask, []
+
+    def asked(path: Path, within: float, question: str, **details: object) -> object:
+        if question == "news" and not ended:
+            ended.append(sandbox.status().pids["cloud"])
+            os.kill(ended[0], signal.SIGKILL)
+            psutil.wait_procs([psutil.Process(ended[0])], timeout=5)
+        return ask(path, within, question, **details)
+
+    monkeypatch.setattr(control, "ask", asked)
+    up(sandbox)
+    assert sandbox.status().pids["cloud"] != ended[0]
 
 
 def test_cloud_that_is_stuck_is_started_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
