@@ -36,8 +36,7 @@ class Engines:
     def __init__(self, cli: Cli, run: Run, projects: Path, progress: Callable[[Stack, int], None]) -> None:
         """Make them for a run; `progress` is told how many of a stack's resources have been dealt with.
 
-        It hears of a stack first when its engine has started: what is told of none yet has half a second of a core
-        before it.
+        It hears of a stack for the first time when its engine has started up, or its held program is released.
         """
         self._cli = cli
         self._run = run

@@ -25,7 +25,7 @@ from shared.errors import Problem
 
 STACKS_AT_ONCE = 4
 STACKS_AHEAD = 2
-"""Getting ready takes a core for half a second, which what runs could use too."""
+"""Steps that get ready before their turn: each takes half a second of a core from those that run."""
 
 
 class Status(Enum):
@@ -75,7 +75,7 @@ class Driver(Protocol):
         """Say whether the stack is fresh now that what it reads has had its turn."""
 
     def get_ready(self, step: Step) -> None:
-        """Do of the work what can be done before it is certain that the step gets its turn. Changes nothing."""
+        """Do of the work what can be done before it is certain that the step gets its turn: nothing in the cloud."""
 
     def call_off(self, step: Step) -> None:
         """Undo what `get_ready` did, if `run` has not made use of it."""
