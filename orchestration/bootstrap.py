@@ -69,6 +69,7 @@ def make() -> None:
     Path(packages, "checkout.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
     # Else the first tasks would do it while they work, several processes the same modules at once.
     run("compiling the checkout", PYTHON, "-m", "compileall", "-q", *(ROOT / name for name in SOURCES))
+    run("packing the functions' SDK", PYTHON, "-m", "shared.function_sdk")
     shutil.copyfile(LOCK, current)
 
 

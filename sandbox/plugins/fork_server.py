@@ -43,7 +43,7 @@ def main() -> None:
     gc.disable()  # imports make objects that stay: looking for garbage among them is a fifth of their time
     libraries = Libraries()
     libraries.load("pulumi", "grpc", "asyncio")
-    shorten_traces()
+    leave_out_traces()
     waiting = [module for directory in sys.argv[2:] for module in libraries.named_by(Path(directory))]
     while True:
         idle = not waiting
@@ -122,8 +122,8 @@ def _import(name: str) -> None:
     getattr(found or importlib.import_module(name), "loaded", None)
 
 
-def shorten_traces() -> None:
-    """Let the SDK send along with a resource where it is made, and not the whole stack that it is made on.
+def leave_out_traces() -> None:
+    """Let the SDK send along with a resource the place where it is made, and not the stack that it is made on.
 
     The engine writes the stacks of all resources into the state, and the state at each step; what it shows is the
     place. Twenty frames of launchers and event loop below a program's own would be half of the state.
@@ -143,7 +143,11 @@ def shorten_traces() -> None:
         position = resource._get_source_position_for_frame(caller)  # noqa: SLF001
         return resource.source_pb2.StackTrace(frames=[resource.source_pb2.StackFrame(pc=position)])
 
+    def taken_from(trace: Any) -> Any:
+        return trace.frames.pop().pc if trace.frames else None
+
     resource._get_stack_trace = place  # noqa: SLF001 - the SDK has no setting for it
+    resource._get_source_position = taken_from  # noqa: SLF001
 
 
 @functools.cache

@@ -28,8 +28,10 @@ GRAPH = Graph.of("payments")
 ALL = frozenset(LAYERS)
 FUNCTIONS = frozenset({"compute", "edge"})
 SHARED = {
+    "archives.py": FUNCTIONS,
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
     "function.py": FUNCTIONS,
+    "function_sdk.py": FUNCTIONS,
     "packages.py": FUNCTIONS,
     "queues.py": FUNCTIONS,
     "iam.py": ALL - {"observability"},
