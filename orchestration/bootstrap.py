@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-SOURCES = ("drill", "lambdas", "orchestration", "projects", "sandbox", "shared")
+SOURCES = ("drill", "lambdas", "orchestration", "projects", "sandbox", "shared", "tasks.py")
+LIBRARIES = ("invoke", "rich")
+"""What only tasks import: the sandbox, which starts without its user's settings, compiles the others."""
 
 
 def pinned(lock: str, package: str) -> str:
@@ -67,8 +69,10 @@ def make() -> None:
     # Programs, functions and tests import from the checkout's root; relative, so that a moved checkout still works.
     packages = next(VENV.glob("lib/python3*/site-packages"))
     Path(packages, "checkout.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
-    # Else the first tasks would do it while they work, several processes the same modules at once.
-    run("compiling the checkout", PYTHON, "-m", "compileall", "-q", *(ROOT / name for name in SOURCES))
+    # Else the first tasks would do it while they work, several processes the same modules at once, and every task would
+    # where PYTHONDONTWRITEBYTECODE is set.
+    folders = [*(ROOT / name for name in SOURCES), *(packages / name for name in LIBRARIES)]
+    run("compiling the checkout", PYTHON, "-m", "compileall", "-q", *folders)
     run("packing the functions' SDK", PYTHON, "-m", "shared.function_sdk")
     shutil.copyfile(LOCK, current)
 
