@@ -116,10 +116,18 @@ class Libraries:
 
 
 def _import(name: str) -> None:
-    """Import a module, or what one imports when it is first asked for it: pydantic's classes, the SDK's services."""
+    """Import a module, or what one imports when it is first asked for it: pydantic's classes, the SDK's services.
+
+    Of the SDK's own classes also have what it finds out when it meets one: the types of its properties.
+    """
     package, _, attribute = name.rpartition(".")
     found = getattr(importlib.import_module(package), attribute, None) if package else None
     getattr(found or importlib.import_module(name), "loaded", None)
+    types: Any = importlib.import_module("pulumi._types")
+    if isinstance(found, type) and issubclass(found, importlib.import_module("pulumi").Resource):
+        types.resource_types(found)
+    elif isinstance(found, type) and types.is_input_type(found):
+        types.input_type_types(found)
 
 
 def leave_out_traces() -> None:
@@ -174,9 +182,9 @@ def local_source(module: str) -> Path | None:
 
 
 def names_in(tree: ast.Module) -> Iterator[str]:
-    """The modules that a source imports, and `module.attribute` for each attribute of one that it uses.
+    """The modules that a source imports, and `module.attribute` for what it uses of one.
 
-    `import pulumi_aws as aws` and `aws.ec2.Vpc(...)` name `pulumi_aws` and `pulumi_aws.ec2`.
+    `import pulumi_aws as aws` and `aws.ec2.Vpc(...)` name `pulumi_aws`, `pulumi_aws.ec2` and `pulumi_aws.ec2.Vpc`.
     """
     nodes = list(ast.walk(tree))
     aliases: dict[str, str] = {}
@@ -189,8 +197,21 @@ def names_in(tree: ast.Module) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
     for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
-            yield f"{aliases[node.value.id]}.{node.attr}"
+        if isinstance(node, ast.Attribute):
+            first, _, attributes = _dotted(node).partition(".")
+            if first in aliases:
+                yield f"{aliases[first]}.{attributes}"
+
+
+def _dotted(node: ast.expr) -> str:
+    """`aws.ec2.Vpc`, written as that; empty for any other expression."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            above = _dotted(value)
+            return above and f"{above}.{attribute}"
+    return ""
 
 
 if __name__ == "__main__":
