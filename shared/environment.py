@@ -257,7 +257,7 @@ class Environment(Foundation):
         return "edge.checks.fast and edge.ttl that fit: " + ", ".join(fits[ttl] for ttl in nearest)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Refuses a field that is there twice: YAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

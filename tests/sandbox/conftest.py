@@ -1,4 +1,4 @@
-"""A running cloud for the tests that need one: its own, in a folder of its own."""
+"""A running cloud for the tests that need one, and the engine with small projects: each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from orchestration import engine
 from sandbox import Sandbox, environment
+from tests.sandbox.house import House
+from tests.sandbox.place import Place, a_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,3 +68,36 @@ def own_cloud(tmp_path: Path) -> Iterator[RunningCloud]:
         yield running(sandbox)
     finally:
         sandbox.down()
+
+
+@pytest.fixture(scope="session")
+def executable() -> Path:
+    """The engine."""
+    return engine.find().executable
+
+
+@pytest.fixture
+def house(tmp_path: Path, executable: Path) -> House:
+    """A checkout with small projects."""
+    return House(tmp_path / "house", executable)
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory, executable: Path) -> Iterator[Place]:
+    """With a host that tests share: each writes a program of its own."""
+    with a_place(tmp_path_factory.mktemp("warm"), executable, warm=True) as place:
+        yield place
+
+
+@pytest.fixture
+def own(tmp_path: Path, executable: Path) -> Iterator[Place]:
+    """With a host that the test may end."""
+    with a_place(tmp_path, executable, warm=True) as place:
+        yield place
+
+
+@pytest.fixture(params=["warm", "plain"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, executable: Path) -> Iterator[Place]:
+    """With a host, and without."""
+    with a_place(tmp_path, executable, warm=request.param == "warm") as place:
+        yield place
