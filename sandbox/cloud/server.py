@@ -1,4 +1,4 @@
-"""The HTTP server: hypercorn's protocol on listeners of ours, whose connections can be cut off."""
+"""The HTTP server: uvicorn's protocol on listeners of ours, whose connections can be cut off."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-KEEP_ALIVE = 75.0
+KEEP_ALIVE = 75
 """Seconds that an idle connection is kept, as AWS's own endpoints roughly do; SDKs reuse connections."""
 BACKLOG = 1024
 
@@ -30,15 +29,20 @@ class Server:
     """Serves one ASGI application on several endpoints."""
 
     def __init__(self, application: Application) -> None:
-        self._application = ASGIWrapper(application)
-        self._config = Config()
-        self._config.keep_alive_timeout = KEEP_ALIVE
-        self._config.keep_alive_max_requests = 1 << 31
-        self._config.loglevel = "WARNING"
-        self._config.errorlog = None
-        self._context = WorkerContext(None)
+        self._config = Config(
+            application,
+            interface="asgi3",
+            http=HttpToolsProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
+        self._config.load()
+        self._state = ServerState()
         self._listeners: dict[Endpoint, asyncio.Server] = {}
-        self._connections: dict[tuple[Endpoint, Endpoint], asyncio.StreamWriter] = {}
 
     async def listen(self, endpoint: Endpoint) -> None:
         listener = socket.socket()
@@ -46,45 +50,35 @@ class Server:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for a late ACK
         listener.bind(endpoint)
         listener.setblocking(False)
-        self._listeners[endpoint] = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
+        loop = asyncio.get_running_loop()
+        self._listeners[endpoint] = await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
 
     def silence(self, endpoint: Endpoint) -> None:
         """Refuse connections at the endpoint, and cut those that are open."""
         listener = self._listeners.pop(endpoint, None)
         if listener is not None:
             listener.close()
-        for (_, server), writer in list(self._connections.items()):
-            if server == endpoint:
-                writer.transport.abort()
+        for connection in self._connections():
+            if connection.server == endpoint:
+                connection.transport.abort()
 
     def listens(self, endpoint: Endpoint) -> bool:
         return endpoint in self._listeners
 
     def cut(self, scope: Scope) -> None:
         """End the connection that a request came by, without an answer."""
-        writer = self._connections.get((_endpoint(scope["client"]), _endpoint(scope["server"])))
-        if writer is not None:
-            writer.transport.abort()
+        for connection in self._connections():
+            if (connection.client, connection.server) == (scope["client"], scope["server"]):
+                connection.transport.abort()
 
     async def close(self) -> None:
-        await self._context.terminated.set()
         for endpoint in list(self._listeners):
             self._listeners.pop(endpoint).close()
-        for writer in list(self._connections.values()):
-            writer.transport.abort()
+        for connection in self._connections():
+            connection.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = writer.get_extra_info("socket")
-        if connection.fileno() == -1:
-            return
-        key = (_endpoint(writer.get_extra_info("peername")), _endpoint(writer.get_extra_info("sockname")))
-        self._connections[key] = writer
-        try:
-            loop = asyncio.get_running_loop()
-            await TCPServer(self._application, loop, self._config, self._context, {}, reader, writer)
-        finally:
-            self._connections.pop(key, None)
+    def _protocol(self) -> HttpToolsProtocol:
+        return HttpToolsProtocol(self._config, self._state, {})
 
-
-def _endpoint(address: Any) -> Endpoint:
-    return str(address[0]), int(address[1])
+    def _connections(self) -> list[Any]:
+        return list(self._state.connections)
