@@ -70,10 +70,10 @@ class Cloud:
         within = region or signature.region
         state = self._gates.state(within)
         if state == "refuse":
-            self._server.cut(scope)
+            await self._server.cut(scope, receive)
         elif state == "hang":
             await self._gates.hang()
-            self._server.cut(scope)
+            await self._server.cut(scope, receive)
         elif state == "errors":
             await answer(send, 503, {"__type": "ServiceUnavailable", "message": f"{within} is unavailable"})
         elif region is not None:

@@ -65,11 +65,13 @@ class Server:
     def listens(self, endpoint: Endpoint) -> bool:
         return endpoint in self._listeners
 
-    def cut(self, scope: Scope) -> None:
+    async def cut(self, scope: Scope, receive: Receive) -> None:
         """End the connection that a request came by, without an answer."""
         for connection in self._connections():
             if (connection.client, connection.server) == (scope["client"], scope["server"]):
                 connection.transport.abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
     async def close(self) -> None:
         for endpoint in list(self._listeners):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,8 +22,11 @@ PATIENCE = 0.5
 
 @pytest.fixture
 def gated(cloud: RunningCloud) -> Iterator[RunningCloud]:
+    log = cloud.sandbox.logs()["cloud"]
+    before = log.read_text()
     yield cloud
     cloud.sandbox.gate(REGION, "open")
+    assert log.read_text() == before, "a region that is out is nothing to tell of"
 
 
 def ask_aws(cloud: RunningCloud, region: str) -> None:
@@ -57,6 +61,17 @@ def test_hanging_region_never_answers(gated: RunningCloud) -> None:
         ask_aws(gated, REGION)
     with pytest.raises(httpx.ReadTimeout):
         ask_gateway(gated, REGION)
+
+
+def test_clients_left_hanging_are_cut_off_when_the_region_is_back(gated: RunningCloud) -> None:
+    gated.sandbox.gate(REGION, "hang")
+    with ThreadPoolExecutor() as threads:
+        asked = [threads.submit(httpx.get, gated.gateways[REGION] + "/health", timeout=10) for _ in range(3)]
+        assert not wait(asked, timeout=PATIENCE).done
+        gated.sandbox.gate(REGION, "open")
+        for each in asked:
+            with pytest.raises(httpx.RemoteProtocolError):
+                each.result()
 
 
 def test_failing_region_answers_503(gated: RunningCloud) -> None:
