@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("sandbox", "aws")
+NO_DEBUG = "PROGRAM_NO_DEBUG"
+"""The variable's name in sandbox/plugins/program.py, which imports nothing of ours and is imported by nothing."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def _cli(executable: Path, variables: Mapping[str, str], configuration: Path) ->
     settings = {
         "PULUMI_OPTION_CONFIG_FILE": str(configuration),
         "PULUMI_DEBUG_COMMANDS": "true",
-        "PROGRAM_NO_DEBUG": "true",  # no operation here is run with --debug
+        NO_DEBUG: "true",  # no operation here is run with --debug
         "GOGC": "off",
         "GOMEMLIMIT": "1GiB",
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orchestration.target import NO_DEBUG
 from tests.sandbox.place import RESOURCES, Place, until
 
 
@@ -57,7 +58,7 @@ def test_a_programs_debug_messages_can_be_left_out(warm: Place):
     message = "registering resource"
     assert message in warm.up("--debug")[1]
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(warm.settings, "PROGRAM_NO_DEBUG", "true")
+        monkeypatch.setitem(warm.settings, NO_DEBUG, "true")
         code, output = warm.up("--debug")
     assert code == 0, output
     assert message not in output
