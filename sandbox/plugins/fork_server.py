@@ -138,7 +138,7 @@ def leave_out_traces() -> None:
     """
     resource: Any = importlib.import_module("pulumi.runtime.resource")
 
-    def place() -> Any:
+    def place(_: Any) -> Any:
         """The frame that calls the constructor of the resource's own class, the third from within, as in the SDK."""
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented
         constructors = 0
@@ -146,16 +146,12 @@ def leave_out_traces() -> None:
             constructors += frame.f_code.co_name == "__init__"
             frame = frame.f_back
         if frame is None:
-            return resource.source_pb2.StackTrace()
+            return None
         caller = traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, "", lookup_line=False)
-        position = resource._get_source_position_for_frame(caller)  # noqa: SLF001
-        return resource.source_pb2.StackTrace(frames=[resource.source_pb2.StackFrame(pc=position)])
+        return resource._get_source_position_for_frame(caller)  # noqa: SLF001
 
-    def taken_from(trace: Any) -> Any:
-        return trace.frames.pop().pc if trace.frames else None
-
-    resource._get_stack_trace = place  # noqa: SLF001 - the SDK has no setting for it
-    resource._get_source_position = taken_from  # noqa: SLF001
+    resource._get_stack_trace = resource.source_pb2.StackTrace  # noqa: SLF001 - the SDK has no setting for it
+    resource._get_source_position = place  # noqa: SLF001
 
 
 @functools.cache
