@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,10 @@ import psutil
 
 from sandbox.layout import Layout
 from sandbox.plugins.install import install
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,14 +46,6 @@ pulumi.export("surroundings", [os.environ.get("EXAMPLE"), os.getcwd(), pulumi.Co
 print("to output")
 print("to error", file=sys.stderr)
 """
-
-
-def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
-    return value
 
 
 @dataclass

@@ -16,6 +16,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     from tests.sandbox.conftest import RunningCloud
 
@@ -93,10 +95,7 @@ def test_knows_what_lambda_tells_it(function: Function) -> None:
 def test_its_code_is_prepared_before_anybody_calls_it(cloud: RunningCloud) -> None:
     package = Function(cloud, f"# {uuid.uuid4()}\n{FUNCTION}").package
     root = cloud.sandbox.layout.temporary / "functions" / hashlib.sha256(package).hexdigest()
-    deadline = time.monotonic() + 5
-    while not root.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(root.exists, 5)
     assert (root / "package" / "module.py").read_text().endswith(FUNCTION)
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.sandbox.conftest import RunningCloud, running
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -281,20 +282,13 @@ def fail_to_save(cloud: RunningCloud) -> None:
     (cloud.sandbox.layout.cloud / "state.new").symlink_to("/dev/full")
 
 
-def wait_until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_full_disk_is_told_and_a_kill_then_starts_an_empty_cloud(own_cloud: RunningCloud) -> None:
     make_buckets(own_cloud, f"arn:aws:iam::{ACCOUNT}:role/none")
     settled(own_cloud)
     before = own_cloud.sandbox.status()
     fail_to_save(own_cloud)
     own_cloud.client("sqs").create_queue(QueueName="q")
-    wait_until(lambda: own_cloud.sandbox.status().trouble)
+    until(lambda: own_cloud.sandbox.status().trouble, 20)
     assert "No space left on device" in own_cloud.sandbox.status().trouble
     kill(own_cloud)
     said: list[str] = []
@@ -311,9 +305,9 @@ def test_disk_with_room_again_is_no_trouble_any_more(own_cloud: RunningCloud) ->
     before = own_cloud.sandbox.status()
     fail_to_save(own_cloud)
     own_cloud.client("sqs").create_queue(QueueName="q")
-    wait_until(lambda: own_cloud.sandbox.status().trouble)
+    until(lambda: own_cloud.sandbox.status().trouble, 20)
     (own_cloud.sandbox.layout.cloud / "state.new").unlink()
-    wait_until(lambda: not own_cloud.sandbox.status().trouble)
+    until(lambda: not own_cloud.sandbox.status().trouble, 20)
     kill(own_cloud)
     cloud = running(own_cloud.sandbox)
     assert cloud.sandbox.status().generation == before.generation
@@ -325,7 +319,7 @@ def test_object_that_could_not_be_written_makes_the_next_start_an_empty_one(own_
     folder = own_cloud.sandbox.layout.cloud / "s3" / ACCOUNT / "audit-home" / "payments"
     (folder / "3.tmp").symlink_to("/dev/full")
     own_cloud.client("s3").put_object(Bucket="audit-home", Key="payments/3", Body=b"x")
-    wait_until(lambda: own_cloud.sandbox.status().trouble)
+    until(lambda: own_cloud.sandbox.status().trouble, 20)
     own_cloud.sandbox.down()
     said: list[str] = []
     own_cloud.sandbox.up(progress=said.append)
@@ -380,7 +374,7 @@ def test_saving_stops_nothing(own_cloud: RunningCloud) -> None:
         dynamodb.get_item(TableName="payments", Key={"pk": {"S": "n1"}, "sk": {"S": "payment"}})
         return saving is not None and _inode(unfinished) == saving
 
-    wait_until(answered_while_saving)
+    until(answered_while_saving, 20)
 
 
 def _inode(path: Path) -> int | None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -245,7 +247,4 @@ def test_rule_needs_the_functions_permission(cloud: RunningCloud) -> None:
         SourceArn=rule,
     )
     events.put_events(Entries=[entry])
-    deadline = time.monotonic() + 3
-    while not invocations():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(invocations, 3)

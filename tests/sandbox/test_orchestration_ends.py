@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from orchestration.execute import Status
 from tests.sandbox.house import CHECKOUT, DATA, PROGRAM
+from tests.waiting import until
 
 SLOW = """
 import pathlib, time, pulumi
@@ -24,6 +24,7 @@ ALONE = """
 import sys
 from pathlib import Path
 from orchestration.plan import Operation
+from tests.waiting import until
 from tests.sandbox.house import DATA, House
 outcomes, result = House.reopened(Path(sys.argv[1])).run(Operation.DEPLOY, [DATA])
 sys.exit(result.code)
@@ -38,11 +39,7 @@ def begun(house):
     process = subprocess.Popen(
         [sys.executable, "-c", ALONE, str(house.root)], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True
     )
-    begun = house.root / "projects/data/begun"
-    deadline = time.monotonic() + 20
-    while not begun.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert begun.exists()
+    until((house.root / "projects/data/begun").exists, 20)
     house.write("projects/data/__main__.py", PROGRAM.format(layer="data", field="some"))
     yield process
     process.kill()

@@ -15,7 +15,8 @@ import pytest
 
 from sandbox.plugins import client
 from sandbox.plugins.hold import Hold
-from tests.sandbox.place import RESOURCES, ROOT, STARTS, Place, until
+from tests.sandbox.place import RESOURCES, ROOT, STARTS, Place
+from tests.waiting import until
 
 
 def held(place: Place, tmp_path: Path) -> tuple[Hold, subprocess.Popen[str]]:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from orchestration.target import NO_DEBUG
-from tests.sandbox.place import RESOURCES, Place, until
+from tests.sandbox.place import RESOURCES, Place
+from tests.waiting import until
 
 
 def test_a_program_runs_in_a_process_forked_from_a_warm_one(warm: Place):

@@ -16,6 +16,7 @@ import pytest
 
 from orchestration import engine, engine_sources
 from shared.errors import Problem
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -222,13 +223,6 @@ def started() -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def slow_go(bin_folder: Path) -> Iterator[Path]:
     """A compiler that goes on when the file `go on` is there."""
@@ -240,7 +234,7 @@ def slow_go(bin_folder: Path) -> Iterator[Path]:
 
 def test_of_two_at_once_one_builds_and_the_other_waits_and_says_so(bin_folder: Path, slow_go: Path):
     first = started()
-    wait_for(lambda: builds(bin_folder))
+    until(lambda: builds(bin_folder), 20)
     second = started()
     assert second.stdout is not None
     assert second.stdout.readline() == "waiting for another process that gets the Pulumi engine\n"
@@ -252,7 +246,7 @@ def test_of_two_at_once_one_builds_and_the_other_waits_and_says_so(bin_folder: P
 
 def test_a_killed_one_is_no_obstacle_and_its_build_does_not_run_beside_the_next(bin_folder: Path, slow_go: Path):
     first = started()
-    wait_for(lambda: builds(bin_folder))
+    until(lambda: builds(bin_folder), 20)
     first.kill()
     first.wait()
     second = started()
@@ -266,7 +260,7 @@ def test_a_killed_one_is_no_obstacle_and_its_build_does_not_run_beside_the_next(
 
 def test_an_interrupted_one_leaves_nothing(bin_folder: Path, slow_go: Path):
     process = started()
-    wait_for(lambda: builds(bin_folder))
+    until(lambda: builds(bin_folder), 20)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(10)
     assert process.returncode != 0

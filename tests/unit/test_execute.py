@@ -11,6 +11,7 @@ from orchestration.execute import Executor, Interrupted, Status, Work, on_signal
 from orchestration.graph import Graph, Stack
 from orchestration.plan import Judgement, Operation, Verdict, make
 from shared.errors import Problem
+from tests.waiting import until
 
 GRAPH = Graph.of("payments")
 STALE, FRESH = Judgement(Verdict.STALE, "new"), Judgement(Verdict.FRESH, "")
@@ -100,14 +101,7 @@ def test_independent_stacks_run_at_once():
 
 def ready(driver, stack):
     """Wait until a stack has got ready, as the work of another one."""
-
-    def wait():
-        deadline = time.monotonic() + 5
-        while stack not in driver.made_ready:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-
-    return wait
+    return lambda: until(lambda: stack in driver.made_ready, 5)
 
 
 def test_the_next_step_gets_ready_while_the_one_before_it_runs_and_runs_after_it():

@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from orchestration import processes
+from tests.waiting import until
 
 SLEEP = "import time; time.sleep(60)"
 WITH_PLUGIN = f"""
@@ -51,10 +51,7 @@ def engine(tmp_path):
 
 
 def text(path):
-    deadline = time.monotonic() + 10
-    while not (path.exists() and path.read_text().endswith("\n")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return path.read_text().strip()
+    return until(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text()).strip()
 
 
 def running(pid):
