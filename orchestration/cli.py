@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestration.backend import Checkpoint, Lock, Update
-from orchestration.events import COLOUR, STDERR_ERROR, last_line
+from orchestration.events import closing_error
 from orchestration.graph import Stack
 from shared.errors import Problem
 
 NO_STACK = "no stack named"
 WRONG_PASSPHRASE = "incorrect passphrase"  # noqa: S105  an error of the engine's
+
+LOCKED = "currently locked"
+LOCK_HOLDER = re.compile(r"created by (?P<user>\S+) \(pid (?P<pid>\d+)\) at (?P<since>[^\s]+)")
+ANOTHER_RUN = "another run is changing this stack"
+"""How the error begins when the stack is locked."""
 
 
 class Cli:
@@ -37,7 +43,7 @@ class Cli:
             start_new_session=True,
         )
         if done.returncode:
-            raise Problem(explained(_error(done.stderr) or last_line(done.stdout)))
+            raise Problem(explained(closing_error(done.stderr) or closing_error(done.stdout)))
         return done.stdout
 
 
@@ -86,11 +92,8 @@ def explained(error: str) -> str:
             "the passphrase is not the one that the stacks were made with: "
             "set PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE to that one; nothing was changed"
         )
-    if "currently locked" in error:
-        return f"{error}: another run is changing this stack; wait for it to end"
+    if LOCKED in error:
+        holder = LOCK_HOLDER.search(error)
+        who = f" ({holder['user']}, process {holder['pid']}, since {holder['since']})" if holder else ""
+        return f"{ANOTHER_RUN}{who}: wait for it to end; a lock that was left behind goes with `pulumi cancel`"
     return error
-
-
-def _error(stderr: str) -> str:
-    found = STDERR_ERROR.findall(COLOUR.sub("", stderr))
-    return str(found[-1]) if found else last_line(stderr)

@@ -13,7 +13,8 @@ from orchestration.backend import STACK_TYPE
 UNCHANGING = frozenset({"same", "read", "discard", "read-discard"})
 COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
-STDERR_ERROR = re.compile(r"^error: (.+)$", re.MULTILINE)
+STDERR_ERROR = re.compile(r"^error: (.+(?:\n[ \t]+\S.*)*)$", re.MULTILINE)
+"""Lines that are indented belong to it: the holder of a lock."""
 
 
 @dataclass
@@ -49,8 +50,13 @@ class Events:
         causes = [error for error in told if not error.endswith(("update failed", "preview failed", "destroy failed"))]
         if causes or told:
             return (causes or told)[0]
-        found = STDERR_ERROR.findall(COLOUR.sub("", output))
-        return str(found[-1]) if found else last_line(output) or "the engine said nothing"
+        return closing_error(output) or "the engine said nothing"
+
+
+def closing_error(output: str) -> str:
+    """Return in one line the error that the CLI ended with, or else the last line of what it said."""
+    found = STDERR_ERROR.findall(COLOUR.sub("", output))
+    return " ".join(str(found[-1]).split()) if found else last_line(output)
 
 
 def last_line(text: str) -> str:

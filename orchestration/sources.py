@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
+from shared import syntax
+
 OWN_PACKAGES = ("shared", "projects", "lambdas")
 CONTRACTS = Path("shared/contracts.py")
 DYNAMIC = frozenset(
@@ -90,7 +92,7 @@ class Sources:
 
     def _module(self, path: Path) -> Module:
         if path not in self._modules:
-            self._modules[path] = Module(path, ast.parse(self.read(path), filename=str(path)))
+            self._modules[path] = Module(path, syntax.tree(self._root / path))
         return self._modules[path]
 
     def _all(self) -> Iterator[Path]:

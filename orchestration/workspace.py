@@ -11,14 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.backend import Backend, FileBackend
-from orchestration.cli import Cli
+from orchestration.backend import Backend
+from orchestration.cli import ANOTHER_RUN, Cli
 from orchestration.graph import Stack
+from shared.errors import Problem
 from shared.roles import SECONDARY
 
 SALT = "encryptionsalt: "
 SALT_WITHIN = 5.0
 """Seconds: an engine makes a salt within one, when it works at all. Two salts do no harm, but take two keys."""
+MADE_WITHIN = 10.0
+"""Seconds that another `stack init` of the same stack may hold its lock: one of a killed run goes on to its end."""
+LOOK_EVERY = 0.2
 
 
 class Workspace:
@@ -28,6 +32,7 @@ class Workspace:
     written into the tree, the passphrase is verified before a stack is made, and a program that reads five stacks
     derives one key. The engine makes the salt: in a file backend at the first operation on the first stack, in any
     other by `stack init`, which has no --config-file, so it runs in a folder that holds just the project's name.
+    `stack init` is no process that a later run could find and end, so a stack in a file backend is made without it.
     """
 
     def __init__(self, cli: Cli, backend: Backend, configuration: Path, stacks: Sequence[Stack]) -> None:
@@ -43,23 +48,28 @@ class Workspace:
         """Create the stack unless it exists. The passphrase has been verified, if there is a sibling."""
         with self._one_at_a_time:  # the first stack brings the salt, the others take it over
             exists = self._backend.checkpoint(stack) is not None
-            like = self._sibling() or self._of_the_first()
+            like = self._like_others()
             first = like is None and not self._configuration.exists()
             if first and (exists or self._backend.create(stack, {})):
                 self._salt_expected = time.monotonic() + SALT_WITHIN
             elif not exists and (like is None or not self._backend.create(stack, like)):
                 self._create(stack)
 
-    def _of_the_first(self) -> Mapping[str, Any] | None:
-        """Return how the first stack keeps secrets as soon as its engine has made the salt; None if it makes none."""
-        while time.monotonic() < self._salt_expected:
-            text = self._configuration.read_text() if self._configuration.exists() else ""
-            if text.startswith(SALT) and text.endswith("\n"):
-                self._salt_expected = 0.0
-                self._verified.write_text(self._passphrase_stamp())
-                return {"type": "passphrase", "state": {"salt": text.removeprefix(SALT).strip()}}
+    def _like_others(self) -> Mapping[str, Any] | None:
+        """Return how stacks keep secrets here; None when nothing says so, also not the first stack's engine in time."""
+        while (like := self._sibling() or self._kept()) is None and time.monotonic() < self._salt_expected:
             time.sleep(0.005)
-        return None
+        if like and self._salt_expected:
+            self._salt_expected = 0.0
+            self._verified.write_text(self._passphrase_stamp())
+        return like
+
+    def _kept(self) -> Mapping[str, Any] | None:
+        """Return what the configuration file says, once its line is whole: an engine may be writing it."""
+        text = self._configuration.read_text() if self._configuration.exists() else ""
+        if not (text.startswith(SALT) and text.endswith("\n")):
+            return None
+        return {"type": "passphrase", "state": {"salt": text.removeprefix(SALT).strip()}}
 
     def adopt_salt(self) -> None:
         """Take the salt from a stack that exists, if the configuration file is not there."""
@@ -86,11 +96,8 @@ class Workspace:
         if stamp and self._verified.exists() and self._verified.read_text() == stamp:
             return
         with tempfile.TemporaryDirectory(prefix="passphrase-") as name:
-            folder = Path(name)
-            configuration = folder / "stack.yaml"
-            configuration.write_bytes(self._configuration.read_bytes())
-            cli = Cli(self._cli.executable, {**self._cli.variables, "PULUMI_BACKEND_URL": folder.as_uri()})
-            Workspace(cli, FileBackend(folder), configuration, ()).ensure(Stack("passphrase", "trial"))
+            cli = Cli(self._cli.executable, {**self._cli.variables, "PULUMI_BACKEND_URL": Path(name).as_uri()})
+            _init(cli, Stack("passphrase", "trial"), Path(name), self._configuration)
         self._verified.write_text(stamp)
 
     def _passphrase_stamp(self) -> str:
@@ -116,14 +123,17 @@ class Workspace:
 
     def _create(self, stack: Stack) -> None:
         folder = self._configuration.parent / "init" / stack.layer
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "Pulumi.yaml").write_text(f"name: {stack.layer}\nruntime: python\n")
-        settings = folder / f"Pulumi.{stack.name}.yaml"
-        if self._configuration.exists():
-            settings.write_bytes(self._configuration.read_bytes())
-        else:
-            settings.unlink(missing_ok=True)
-        self._cli.call("stack", "init", stack.reference, "--no-select", folder=folder)
+        patience = time.monotonic() + MADE_WITHIN
+        while True:
+            try:
+                settings = _init(self._cli, stack, folder, self._configuration)
+                break
+            except Problem as problem:
+                if self._backend.checkpoint(stack) is not None:
+                    return  # made by who held the lock
+                if not str(problem).startswith(ANOTHER_RUN) or time.monotonic() > patience:
+                    raise
+            time.sleep(LOOK_EVERY)
         if not self._configuration.exists():
             self._write(settings.read_text())
         self._verified.write_text(self._passphrase_stamp())
@@ -132,3 +142,16 @@ class Workspace:
         unfinished = self._configuration.with_suffix(".new")
         unfinished.write_text(text)
         unfinished.replace(self._configuration)
+
+
+def _init(cli: Cli, stack: Stack, folder: Path, configuration: Path) -> Path:
+    """Make a stack with the CLI, by a configuration if it exists; return the stack's own, which holds the salt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Pulumi.yaml").write_text(f"name: {stack.layer}\nruntime: python\n")
+    settings = folder / f"Pulumi.{stack.name}.yaml"
+    if configuration.exists():
+        settings.write_bytes(configuration.read_bytes())
+    else:
+        settings.unlink(missing_ok=True)
+    cli.call("stack", "init", stack.reference, "--no-select", folder=folder)
+    return settings

@@ -14,7 +14,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared import archives, function_sdk
+from shared import archives, function_sdk, syntax
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _imports(path: Path, _changed: int) -> tuple[tuple[Path, ...], tuple[str, ..
     """Files of `lambdas/` that a file imports at run time, and services that it makes clients of."""
     files: set[Path] = set()
     used: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(path.read_bytes(), str(path))]
+    waiting: list[ast.AST] = [syntax.tree(path)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":

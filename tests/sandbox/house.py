@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sandbox.layout import Layout
 from sandbox.plugins.install import install
 from shared.contracts import LAYERS
 from shared.environment import Environment
+from tests.doubles.locks import lock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -148,6 +150,10 @@ class House:
             operation, environment=self.environment, graph=GRAPH, stacks=stacks, root=self.root, **settings
         )
         return {outcome.stack: outcome for outcome in result.outcomes}, result
+
+    def lock(self, stack):
+        """Lock a stack as another engine on this machine would, for as long as the returned file is there."""
+        return lock(Layout(self.root).backend, stack, os.getpid(), socket.gethostname())
 
     def refreshed(self, stack):
         """Whether the stack's newest update began with a refresh."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import threading
 from dataclasses import replace
 
 import pytest
@@ -143,6 +146,42 @@ def test_a_passphrase_file_is_tried_again_only_when_it_has_changed(house, tmp_pa
     file.write_text("wrong")
     with pytest.raises(Problem, match="the passphrase is not the one"):
         workspace.verify_passphrase()
+
+
+def test_a_stack_in_a_file_backend_is_made_without_a_process_that_nobody_could_find(house, tmp_path):
+    house.deploy(DATA)
+    house.run(Operation.DESTROY, [DATA])
+    missing = Cli(tmp_path / "missing", house.target.cli.variables)
+    backend = house.target.backend
+    Workspace(missing, backend, house.target.configuration, [DATA, NETWORK_2]).ensure(NETWORK_2)
+    salt = backend.checkpoint(NETWORK_2).secrets_provider["state"]["salt"]
+    assert house.target.configuration.read_text() == f"encryptionsalt: {salt}\n"
+    assert house.deploy(NETWORK_2)[NETWORK_2].status is Status.CHANGED
+
+
+@pytest.mark.parametrize("finishes", [False, True])
+def test_a_stack_that_somebody_else_is_making_is_waited_for(house, finishes):
+    held = house.lock(DATA)
+    cli = CliBackend(house.target.cli)
+    workspace = Workspace(house.target.cli, cli, house.target.configuration, [DATA])
+
+    def end():
+        if finishes:
+            house.target.backend.create(DATA, {})
+        held.unlink()
+
+    ending = threading.Timer(1, end)
+    ending.start()
+    workspace.ensure(DATA)
+    ending.join()
+    assert cli.checkpoint(DATA) is not None
+
+
+def test_a_locked_stack_names_who_holds_it(house):
+    house.deploy(DATA)
+    house.lock(DATA)
+    message = house.deploy(DATA, force=True)[DATA].message
+    assert message.startswith(f"another run is changing this stack (ci@{socket.gethostname()}, process {os.getpid()}, ")
 
 
 @pytest.mark.prove

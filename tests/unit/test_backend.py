@@ -14,6 +14,7 @@ import pytest
 from orchestration.backend import FileBackend, file_folder, without_attributes
 from orchestration.graph import Stack
 from shared.errors import Problem
+from tests.doubles.locks import lock
 
 STACK = Stack("compute", "payments", "primary")
 
@@ -40,13 +41,7 @@ class Books:
         self.put(name, {"kind": "update", "result": result, "message": message})
 
     def lock(self, pid, host, taken=None):
-        content = {
-            "pid": pid,
-            "hostname": host,
-            "username": "ci",
-            "timestamp": (taken or datetime.now().astimezone()).isoformat(),
-        }
-        return self.put(f"locks/organization/compute/payments-primary/{pid}.json", content)
+        return lock(self.root.parent, STACK, pid, host, taken)
 
 
 @pytest.fixture

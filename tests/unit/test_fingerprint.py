@@ -34,6 +34,7 @@ SHARED = {
     "function_sdk.py": FUNCTIONS,
     "packages.py": FUNCTIONS,
     "queues.py": FUNCTIONS,
+    "syntax.py": FUNCTIONS,
     "iam.py": ALL - {"observability"},
 }
 """Who uses a module that not everybody uses."""
