@@ -16,9 +16,8 @@ from shared.errors import Problem
 
 NO_STACK = "no stack named"
 WRONG_PASSPHRASE = "incorrect passphrase"  # noqa: S105  an error of the engine's
-
 LOCKED = "currently locked"
-LOCK_HOLDER = re.compile(r"created by (?P<user>\S+) \(pid (?P<pid>\d+)\) at (?P<since>[^\s]+)")
+LOCK_HOLDER = re.compile(r"created by (?P<user>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 ANOTHER_RUN = "another run is changing this stack"
 """How the error begins when the stack is locked."""
 

@@ -24,7 +24,6 @@ ALONE = """
 import sys
 from pathlib import Path
 from orchestration.plan import Operation
-from tests.waiting import until
 from tests.sandbox.house import DATA, House
 outcomes, result = House.reopened(Path(sys.argv[1])).run(Operation.DEPLOY, [DATA])
 sys.exit(result.code)
