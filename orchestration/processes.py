@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from sandbox import sessions
+
 RECORD_AND_RUN = 'echo $$ >"$0" && exec "$@"'
 """Written by the process itself: however early its starter dies, the engine is on record."""
-GRACE = 3.0
-"""Seconds between asking a left-over process to end and ending it."""
 ENGINE_END_WITHIN = 600.0
 """Seconds that an interrupted engine may take: it waits for what it has begun, and a table takes minutes on AWS."""
 
@@ -52,7 +52,7 @@ class Process:
         """Return the exit code when the engine has ended."""
         code = self._popen.wait()
         if code != 0:
-            end_session(self._popen.pid)  # plugins end with an engine that ends in order; after a crash they may not
+            sessions.end(self._popen.pid)  # plugins end with an engine that ends in order; after a crash they may not
         self._record.unlink(missing_ok=True)
         return code
 
@@ -80,18 +80,8 @@ def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> No
                 tell(f"an earlier run was killed and its engine (process {leader}) still works: waiting for it to end")
                 _interrupt_and_wait(leader, marker)
             if marker in command or not command:
-                end_session(leader)
+                sessions.end(leader)
         record.unlink(missing_ok=True)
-
-
-def end_session(leader: int) -> None:
-    """End every process that is left of a session."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + GRACE
-        while (members := _members(leader)) and time.monotonic() < deadline:
-            for pid in members:
-                _signal(pid, number)
-            time.sleep(0.02)
 
 
 def alive(pid: int, host: str, taken: float) -> bool:
@@ -110,23 +100,6 @@ def _interrupt_and_wait(leader: int, marker: str) -> None:
     deadline = time.monotonic() + ENGINE_END_WITHIN
     while marker in _command(leader) and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def _members(session: int) -> list[int]:
-    listed = subprocess.run(["ps", "-axo", "pid=,stat="], capture_output=True, text=True, check=True).stdout
-    found = []
-    for line in listed.splitlines():
-        pid, state = line.split()[:2]
-        if not state.startswith("Z") and _session(int(pid)) == session:
-            found.append(int(pid))
-    return found
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
 
 
 def _command(pid: int) -> str:

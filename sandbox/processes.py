@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox import sessions
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Daemon:
     """One of the sandbox's processes, by the name of its module in this package.
 
     It is started as `python -m sandbox.<name> <root>`, prints one line `ready` when it serves, logs to standard error,
-    and ends on SIGTERM. Its children stay in its process group, so that they end with it.
+    and ends on SIGTERM. Its children stay in its process group, so that they are asked to end with it.
     """
 
     name: str
@@ -81,17 +82,20 @@ class Daemon:
         return Starting(self, process, reading, offset)
 
     def stop(self) -> bool:
-        """End the daemon with its children, and what one that was killed left behind; false if it was not running."""
-        pid, group = self.pid(), self._recorded("pid")
+        """End the daemon with its children, and what one that was killed left behind; false if it was not running.
+
+        No process of it is left then, as far as any can be ended.
+        """
+        pid, leader = self.pid(), self._recorded("pid")
         if pid is not None:
             _signal(pid, signal.SIGTERM)
             deadline = time.monotonic() + GRACE
             while self.pid() is not None and time.monotonic() < deadline:
                 _reap(pid)
                 time.sleep(0.01)
-        if group is not None and (pid is not None or _started(group) is None):  # else the id is somebody else's by now
-            _signal(group, signal.SIGKILL)
-            _reap(group)
+        if leader is not None and (pid is not None or _started(leader) is None):  # else the id is another's by now
+            sessions.end(leader, signal.SIGKILL)
+            _reap(leader)
         self.record.unlink(missing_ok=True)
         return pid is not None
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from orchestration import processes
+from sandbox import sessions
 from tests.waiting import until
 
 SLEEP = "import time; time.sleep(60)"
@@ -46,7 +47,7 @@ def engine(tmp_path):
 
     yield start
     for popen in started:
-        processes.end_session(popen.pid)
+        sessions.end(popen.pid)
         popen.wait()
 
 
