@@ -183,7 +183,7 @@ def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
     import dataclasses
 
-    from orchestration import engine as engines
+    from engine import find as engines
     from orchestration import report
 
     found = dataclasses.asdict(engines.find(report.tell))
@@ -198,7 +198,7 @@ def engine(_: Context, json: bool = False) -> int:
 @command
 def test(_: Context, only: str = "") -> int:
     """Lint, check types and run all tests, in bounded samples."""
-    from orchestration import checks
+    from tools import checks
 
     return checks.run(only=only)
 
@@ -206,7 +206,7 @@ def test(_: Context, only: str = "") -> int:
 @command
 def prove(_: Context, only: str = "") -> int:
     """Run every claim at full length."""
-    from orchestration import checks
+    from tools import checks
 
     return checks.run(prove=True, only=only)
 
@@ -216,7 +216,7 @@ def simulate(
     _: Context, seeds: int = 1_000, seed: int = -1, mode: str = "mrsc", mutant: str = "", json: bool = False
 ) -> int:
     """Play payments through crashes, lost answers and lost regions, seed by seed."""
-    from drill.simulation import commands
+    from simulation import commands
 
     return commands.simulate(seeds, seed if seed >= 0 else None, mode, mutant or None, as_json=json)
 
@@ -224,7 +224,7 @@ def simulate(
 @command
 def mutate(_: Context, json: bool = False) -> int:
     """Change the payment code in a thousand ways; its tests must notice."""
-    from drill import mutation
+    from simulation import mutation
 
     return mutation.mutate(as_json=json)
 
@@ -280,7 +280,7 @@ def gate(_: Context, region: str = "", state: str = "refuse") -> int:
 @command
 def bench_deploy(_: Context, environment: str = "payments") -> int:
     """Compare deploy-all with `pulumi up` in one project after another."""
-    from orchestration import bench
+    from tools.bench import deploy as bench
 
     for row in bench.deploy(environment):
         print(f"{row.what}: {row.ours:.1f} s, one after another {row.one_by_one:.1f} s: {row.ratio:.1f} times as fast")
@@ -290,7 +290,7 @@ def bench_deploy(_: Context, environment: str = "payments") -> int:
 @command
 def bench_payment(_: Context, environment: str = "payments", json: bool = False) -> int:
     """Measure a payment: our own code's time, cold imports, requests a second."""
-    from drill.bench import commands
+    from tools.bench import payment as commands
 
     return commands.payment(environment, as_json=json)
 

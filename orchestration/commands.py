@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 from orchestration import report
 from orchestration.execute import Status
-from orchestration.graph import Graph, Stack
+from orchestration.graph import Graph
 from orchestration.operate import CHANGING, Result, operate
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
-from orchestration.target import ROOT, Target, choose
+from orchestration.target import Target, choose
 from shared.environment import Environment
 from shared.errors import Problem
+from shared.root import ROOT
+from shared.stack import Stack
 
 
 def deploy(
@@ -131,7 +133,7 @@ def _operate(
     graph = Graph.of(settings.name)
     stacks = graph.select(layer, region)
     place = choose(target, settings, report.tell)
-    if place.name == "aws" and not yes:
+    if place.asks_first and not yes:
         _confirm(operation, place, settings, stacks)
     check = SmokeTest(place, settings)
     try:
@@ -175,5 +177,5 @@ def _closing(result: Result, place: Target, graph: Graph) -> str:
         case Operation.DRIFT:
             following = f"deploy-all --force (what differs: {result.folder})" if result.code else "pay"
         case Operation.DESTROY:
-            following = "sandbox.down" if place.name == "sandbox" else "preview-all"
+            following = place.after_destroy
     return f"Next: ./invoke {following}"

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from engine.backend import FileBackend
+from engine.cli import Cli
+from engine.operations import Operations
+from engine.workspace import Workspace
 from orchestration import pending
-from orchestration.backend import FileBackend
-from orchestration.cli import Cli
-from orchestration.engines import Engines, Held
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream
-from orchestration.graph import Graph, Stack
+from orchestration.graph import Graph
 from orchestration.plan import Judgement, Operation, Step, Verdict
 from orchestration.runs import Run
 from orchestration.target import Target
-from orchestration.workspace import Workspace
-
-PREVIEWED_OUTPUTS = "PREVIEWED_OUTPUTS"
-"""Names the folder in which `shared.stacks.consume` finds what previews expect. An update has it not."""
+from shared import files
+from shared.contracts import PREVIEWED_OUTPUTS
+from shared.stack import Stack
 
 
 class ReleaseCheck(Protocol):
@@ -33,7 +32,7 @@ class ReleaseCheck(Protocol):
         """Whether the stack's updates are checked."""
 
     def prepare(self, stack: Stack) -> None:
-        """Get ready while the update is under way."""
+        """Do, while the update is under way, what `after` will need."""
 
     def before(self, stack: Stack, *, verified: bool) -> Any:
         """Return what serves now, for a way back. `verified`: the state's last release passed its check."""
@@ -49,7 +48,7 @@ class Context:
     target: Target
     graph: Graph
     run: Run
-    engines: Engines
+    operations: Operations
     workspace: Workspace
     fingerprints: Fingerprints
     check: ReleaseCheck
@@ -64,75 +63,57 @@ class _Driver:
     def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  most operations keep nothing because it is fresh
         return Judgement(Verdict.STALE, "")
 
-    def get_ready(self, step: Step) -> None:
-        pass
-
-    def call_off(self, step: Step) -> None:
-        pass
+    def _refresh(self, stack: Stack, recovered: str) -> Sequence[str]:
+        """Return the option that compares the state with the cloud first, where nothing has and they may differ."""
+        return () if recovered or not self._c.fingerprints.doubtful(stack) else ("--refresh",)
 
     def interrupt(self) -> None:
-        self._c.engines.interrupt()
+        self._c.operations.interrupt()
 
 
 class Deploy(_Driver):
     """Brings stacks up to date."""
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._held: dict[Stack, tuple[str, Held]] = {}
-        """Updates that are ready, with their ids."""
-
     def judge(self, stack: Stack) -> Judgement:
         return self._c.fingerprints.judge(stack)
-
-    def get_ready(self, step: Step) -> None:
-        c, stack = self._c, step.stack
-        checkpoint = c.target.backend.checkpoint(stack)
-        if not c.target.holds or c.fingerprints.doubtful(stack) or (checkpoint and checkpoint.pending):
-            return  # where there is something to settle first, the engine would begin before the program
-        c.workspace.ensure(stack)
-        c.fingerprints.parts(stack)  # of what is there now, and no later: the program reads its sources ahead too
-        update = secrets.token_hex(6)
-        self._held[stack] = update, c.engines.get_ready(stack, *self._arguments(step, update))
 
     def run(self, step: Step) -> Work:
         c, stack = self._c, step.stack
         if problem := missing_upstream(c.graph, stack, c.target.backend):
             raise problem
         c.workspace.ensure(stack)
-        recovered = pending.recover(c.target, c.engines, stack)
+        recovered = pending.recover(c.target, c.operations, stack)
         parts = c.fingerprints.parts(stack)
         verified = c.fingerprints.verified(stack)
-        before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
-        if before is not None and step.judgement.verdict is not Verdict.FORCED:
-            c.check.prepare(stack)
-        if stack in self._held:
-            update, held = self._held[stack]
-            events = c.engines.release(held)
-            del self._held[stack]
-        else:
-            update = secrets.token_hex(6)
-            refresh = ["--refresh"] if not recovered and c.fingerprints.doubtful(stack) else []
-            events = c.engines.operate(stack, *self._arguments(step, update), *refresh)
-        remark = ""
-        if before is not None and (events.changes or not verified):
-            try:
-                remark = c.check.after(stack, before)
-            except Exception:
-                # What serves is not what the state says: the next update refreshes first.
-                c.target.backend.tag(stack, TAG, WITHDRAWN)
-                raise
-        c.target.backend.tag(stack, TAG, Fingerprint(update, parts).to_tag())
+        before = self._before(step, verified=verified)
+        events = c.operations.run(stack, *deployment(c.run, step), *self._refresh(stack, recovered))
+        remark = self._check(stack, before) if before is not None and (events.changes or not verified) else ""
+        c.target.backend.tag(stack, TAG, Fingerprint(c.run.update(stack), parts).to_tag())
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
 
-    def call_off(self, step: Step) -> None:
-        c, stack = self._c, step.stack
-        if stack in self._held:
-            c.engines.call_off(self._held.pop(stack)[1])
-            c.target.backend.unlock(stack)
+    def _before(self, step: Step, *, verified: bool) -> Any:
+        """Return what serves now, if the stack's release is checked; have the check prepared if it is going to be."""
+        if not self._c.check.covers(step.stack):
+            return None
+        before = self._c.check.before(step.stack, verified=verified)
+        if before is not None and step.judgement.verdict is not Verdict.FORCED:
+            self._c.check.prepare(step.stack)
+        return before
 
-    def _arguments(self, step: Step, update: str) -> Sequence[str]:
-        return "up", "--yes", "--skip-preview", "--message", self._c.run.message(update, step.judgement.reason)
+    def _check(self, stack: Stack, before: Any) -> str:
+        """Check the release that the stack has got; return the remark. Raises Problem when it was taken back."""
+        try:
+            return self._c.check.after(stack, before)
+        except Exception:
+            # What serves is not what the state says: the next update refreshes first.
+            self._c.target.backend.tag(stack, TAG, WITHDRAWN)
+            raise
+
+
+def deployment(run: Run, step: Step) -> Sequence[str]:
+    """Return the CLI's arguments for a step of a deployment."""
+    message = run.message(run.update(step.stack), step.judgement.reason)
+    return "up", "--yes", "--skip-preview", "--message", message
 
 
 class Preview(_Driver):
@@ -164,7 +145,7 @@ class Preview(_Driver):
         if c.target.backend.checkpoint(stack) is None:
             self._workspace.ensure(stack)
             variables |= self._elsewhere
-        events = c.engines.operate(stack, "preview", variables=variables)
+        events = c.operations.run(stack, "preview", variables=variables)
         self._write(stack, events.outputs or {})
         return Work(events.changes)
 
@@ -176,13 +157,10 @@ class Preview(_Driver):
         self._write(producer, checkpoint.outputs if checkpoint else {})
 
     def _path(self, stack: Stack) -> Path:
-        return self._c.run.previewed / f"{stack.layer}.{stack.name}.json"
+        return self._c.run.previewed / f"{stack.label}.json"
 
     def _write(self, stack: Stack, outputs: Mapping[str, Any]) -> None:
-        path = self._path(stack)
-        unfinished = path.with_suffix(f".{secrets.token_hex(4)}")
-        unfinished.write_text(json.dumps(dict(outputs)))
-        unfinished.replace(path)
+        files.replace(self._path(stack), json.dumps(dict(outputs)))
 
 
 class Drift(_Driver):
@@ -191,7 +169,7 @@ class Drift(_Driver):
     def run(self, step: Step) -> Work:
         if self._c.target.backend.checkpoint(step.stack) is None:
             return Work({}, "is not deployed")
-        return Work(self._c.engines.operate(step.stack, "refresh", "--preview-only").changes)
+        return Work(self._c.operations.run(step.stack, "refresh", "--preview-only").changes)
 
 
 class Destroy(_Driver):
@@ -201,11 +179,9 @@ class Destroy(_Driver):
         c, stack = self._c, step.stack
         if c.target.backend.checkpoint(stack) is None:
             return Work({}, "was not deployed")
-        recovered = pending.recover(c.target, c.engines, stack)
-        arguments = ["destroy", "--yes", "--skip-preview", "--remove"]
-        if not recovered and c.fingerprints.doubtful(stack):
-            arguments.append("--refresh")
-        return Work(c.engines.operate(stack, *arguments).changes, recovered)
+        recovered = pending.recover(c.target, c.operations, stack)
+        arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
+        return Work(c.operations.run(stack, *arguments).changes, recovered)
 
 
 DRIVERS: Mapping[Operation, Callable[[Context], Driver]] = {

@@ -10,22 +10,20 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from queue import SimpleQueue
 from types import FrameType
 from typing import Protocol
 
-from orchestration.graph import Stack
+from engine.operations import Interrupted
 from orchestration.plan import Judgement, Plan, Step, Verdict
 from orchestration.ready import ReadyQueue
 from shared.errors import Problem
+from shared.stack import Stack
 
 STACKS_AT_ONCE = 4
-STACKS_AHEAD = 2
-"""Steps that get ready before their turn: each takes half a second of a core from those that run."""
 
 
 class Status(Enum):
@@ -64,21 +62,11 @@ class Work:
     remark: str = ""
 
 
-class Interrupted(Exception):
-    """The step ended early because the run was interrupted; what it had begun is complete and recorded."""
-
-
 class Driver(Protocol):
     """Does one operation on single stacks, several at once: its methods are called from as many threads."""
 
     def judge(self, stack: Stack) -> Judgement:
         """Say whether the stack is fresh now that what it reads has had its turn."""
-
-    def get_ready(self, step: Step) -> None:
-        """Do of the work what can be done before it is certain that the step gets its turn: nothing in the cloud."""
-
-    def call_off(self, step: Step) -> None:
-        """Undo what `get_ready` did, if `run` has not made use of it."""
 
     def run(self, step: Step) -> Work:
         """Do the work. Raises Problem when it fails, Interrupted when it was asked to end."""
@@ -95,14 +83,6 @@ class Observer(Protocol):
     def finished(self, outcome: Outcome) -> None: ...
 
 
-@dataclass(frozen=True)
-class _Ahead:
-    """A step that gets ready before its turn: the thread in which it waits to hear whether it gets one."""
-
-    its_turn: Future[bool]
-    thread: threading.Thread
-
-
 class Executor:
     """Applies one plan."""
 
@@ -110,22 +90,15 @@ class Executor:
         self._driver = driver
         self._observer = observer
         self._clock = clock
-        self._inbox: SimpleQueue[Outcome | tuple[Step, str] | Stack | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Outcome | tuple[Step, str] | None] = SimpleQueue()
         self._waiting: ReadyQueue[Stack] = ReadyQueue({})
         self._outcomes: dict[Stack, Outcome] = {}
-        self._under_way: set[Stack] = set()
-        self._ahead: dict[Stack, _Ahead] = {}
         self._interrupted = False
         self._bug: BaseException | None = None
 
     def interrupt(self) -> None:
         """End the run in order: callable from a signal handler (SimpleQueue is re-entrant) and from any thread."""
         self._inbox.put(None)
-
-    def under_way(self, stack: Stack) -> None:
-        """Hear that a running step has started up: what comes after it may get ready now. From any thread."""
-        if stack not in self._under_way:
-            self._inbox.put(stack)
 
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
         """Apply the plan; return one outcome for each step, in the plan's order."""
@@ -141,54 +114,26 @@ class Executor:
                     self._settle(Outcome(stack, Status.FRESH))
                 else:
                     running += 1
-                    self._start(steps[stack])
+                    threading.Thread(target=self._work, args=(steps[stack],), daemon=True).start()
             if not running:
                 break
-            self._look_ahead(steps)
             match self._inbox.get():
                 case None:
                     self._stop()
                 case (step, reason):
                     self._observer.started(step, reason)
-                case Stack() as stack:
-                    self._under_way.add(stack)
                 case Outcome() as outcome:
                     running -= 1
                     self._settle(outcome)
-        self._forget_what_is_ahead()
         if self._bug is not None:
             raise self._bug
         return tuple(self._outcomes[stack] for stack in plan.stacks)
-
-    def _start(self, step: Step) -> None:
-        if ahead := self._ahead.pop(step.stack, None):
-            ahead.its_turn.set_result(True)
-        else:
-            threading.Thread(target=self._work, args=(step,), daemon=True).start()
-
-    def _look_ahead(self, steps: Mapping[Stack, Step]) -> None:
-        """Let the next steps that are sure to run, if all goes well, get ready while those before them run."""
-        for stack in self._waiting.upcoming(self._under_way):
-            sure = steps[stack].judgement.verdict is Verdict.STALE
-            if sure and stack not in self._ahead and len(self._ahead) < STACKS_AHEAD:
-                its_turn: Future[bool] = Future()
-                thread = threading.Thread(target=self._work_ahead, args=(steps[stack], its_turn), daemon=True)
-                thread.start()
-                self._ahead[stack] = _Ahead(its_turn, thread)
-
-    def _forget_what_is_ahead(self) -> None:
-        for ahead in self._ahead.values():
-            ahead.its_turn.set_result(False)
-        for ahead in self._ahead.values():
-            ahead.thread.join()
-        self._ahead.clear()
 
     def _settle(self, outcome: Outcome) -> None:
         self._record(outcome)
         if outcome.status.good:
             self._waiting.done(outcome.stack)
             return
-        self._forget_what_is_ahead()
         for stack in self._waiting.failed(outcome.stack):
             self._record(Outcome(stack, Status.SKIPPED, message=f"waits for {outcome.stack}"))
 
@@ -197,19 +142,10 @@ class Executor:
         for stack in self._waiting.abandon():
             self._record(Outcome(stack, Status.SKIPPED, message="not started: the run was interrupted"))
         self._driver.interrupt()
-        self._forget_what_is_ahead()
 
     def _record(self, outcome: Outcome) -> None:
         self._outcomes[outcome.stack] = outcome
         self._observer.finished(outcome)
-
-    def _work_ahead(self, step: Step, its_turn: Future[bool]) -> None:
-        with suppress(Exception):  # whatever it is, the work itself will meet it too
-            self._driver.get_ready(step)
-        if its_turn.result():
-            self._work(step)
-        else:
-            self._driver.call_off(step)
 
     def _work(self, step: Step) -> None:
         began = self._clock()
@@ -235,10 +171,7 @@ class Executor:
             if judgement.verdict is Verdict.FRESH:
                 return Outcome(step.stack, Status.FRESH)
         self._inbox.put((step, judgement.reason))
-        try:
-            work = self._driver.run(step)
-        finally:
-            self._driver.call_off(step)
+        work = self._driver.run(step)
         status = Status.CHANGED if work.changes else Status.UNCHANGED
         return Outcome(step.stack, status, work.changes, message=work.remark)
 

@@ -16,15 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.graph import Graph, Stack
+from orchestration.graph import Graph
 from orchestration.plan import Judgement, Verdict
-from orchestration.sources import CONTRACTS, Module, Sources
-from shared import packages
 from shared.contracts import LAYERS, schema
 from shared.errors import Problem
+from shared.packaging import packages
+from shared.packaging.imports import Source, Tree
+from shared.stack import Stack
 
 if TYPE_CHECKING:
-    from orchestration.backend import Backend
+    from engine.backend import Backend
     from shared.environment import Environment
 
 TAG = "fingerprint"
@@ -34,7 +35,9 @@ WITHDRAWN = "withdrawn"
 A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
 """
 LOCK = Path("requirements.lock")
-PACKAGES = Path("shared/packages.py")
+CONTRACTS = Path("shared/contracts.py")
+PACKAGES = Path("shared/packaging/packages.py")
+DOCUMENTS = frozenset({".md", ".pyc"})
 
 CHANGED = {
     "code": "the program's code changed",
@@ -42,7 +45,7 @@ CHANGED = {
     "versions": "a locked version changed",
     "functions": "a function's package changed",
     "contracts": "a contract changed",
-    "cloud": "it belongs to an earlier life of the cloud",
+    "generation": "the cloud was replaced or restored since",
 }
 
 
@@ -77,20 +80,20 @@ class Fingerprints:
         graph: Graph,
         backend: Backend,
         *,
-        cloud: str,
+        generation: str,
     ) -> None:
-        """Make the fingerprints of an environment; `cloud` names the life of the cloud that the stacks are in."""
+        """Make the fingerprints of an environment; `generation` names the cloud that the stacks are in."""
         self._root = root
         self._environment = environment
         self._graph = graph
         self._backend = backend
-        self._sources = Sources(root)
-        self._cloud = cloud
+        self._tree = Tree(root)
+        self._generation = generation
         self._static = cache(self._static_parts)
 
     def parts(self, stack: Stack) -> dict[str, str]:
         """Return the digests of everything that the stack is made of at this moment."""
-        return dict(self._static(stack.layer)) | {"cloud": self._cloud} | self._upstream(stack)
+        return dict(self._static(stack.layer)) | {"generation": self._generation} | self._upstream(stack)
 
     def judge(self, stack: Stack) -> Judgement:
         """Say whether the stack's newest update still describes it, and if not, why."""
@@ -117,7 +120,7 @@ class Fingerprints:
         if checkpoint is None or checkpoint.empty:
             return False
         known = self._known(stack)
-        return known is None or known.parts.get("cloud") != self._cloud
+        return known is None or known.parts.get("generation") != self._generation
 
     def verified(self, stack: Stack) -> bool:
         """Whether the stack's newest update is the one that its fingerprint vouches for."""
@@ -126,24 +129,23 @@ class Fingerprints:
 
     def functions(self, stack: Stack) -> list[str]:
         """Return the functions whose packages the stack's program may take."""
-        return _packaged(self._sources.closure(stack.layer))
+        return _packaged(program_sources(self._tree, stack.layer))
 
     def _known(self, stack: Stack) -> Fingerprint | None:
         return Fingerprint.from_tag(self._backend.tags(stack).get(TAG, ""))
 
     def _static_parts(self, layer: str) -> dict[str, str]:
-        closure = self._sources.closure(layer)
-        code = {str(module.path): self._sources.read(module.path) for module in closure if module.path != CONTRACTS}
-        code |= {str(path): self._sources.read(path) for path in self._sources.data(layer, closure)}
+        closure = program_sources(self._tree, layer)
+        paths = [source.path for source in closure if source.path != CONTRACTS] + _data(self._root, layer, closure)
         contracts = [schema(contract) for contract in (LAYERS[layer].outputs, *LAYERS[layer].consumes)]
-        contracts += [_machinery(module) for module in closure if module.path == CONTRACTS]
+        contracts += [_machinery(source) for source in closure if source.path == CONTRACTS]
         settings = self._environment.layer_settings(layer)
         return {
-            "code": digest(*(part for path in sorted(code) for part in (path, code[path]))),
+            "code": digest(*(part for path in sorted(paths) for part in (str(path), (self._root / path).read_bytes()))),
             "contracts": digest(*contracts),
             "environment": digest(json.dumps(settings, sort_keys=True, default=str)),
             "functions": digest(*(packages.digest(name) for name in _packaged(closure))),
-            "versions": digest(self._sources.read(LOCK)),
+            "versions": digest((self._root / LOCK).read_bytes()),
         }
 
     def _upstream(self, stack: Stack) -> dict[str, str]:
@@ -183,20 +185,40 @@ def _compare(known: Mapping[str, str], now: Mapping[str, str]) -> Judgement:
     return Judgement(Verdict.FRESH, "")
 
 
-def _machinery(contracts: Module) -> str:
+def program_sources(tree: Tree, layer: str) -> tuple[Source, ...]:
+    """Return the files of ours that a layer's program may import, `__main__.py` included, sorted by path."""
+    program = Path("projects", layer)
+    return tree.closure(program / "__main__.py", program)
+
+
+def _data(root: Path, layer: str, closure: tuple[Source, ...]) -> list[Path]:
+    """Return the other files that the program may read: those beside its modules, and all below its project."""
+    folders = {source.path.parent for source in closure}
+    beside = {path for folder in folders for path in (root / folder).iterdir() if path.is_file()}
+    below = {path for path in (root / "projects" / layer).rglob("*") if path.is_file()}
+    relative = (path.relative_to(root) for path in beside | below if path.suffix != ".py")
+    return [path for path in relative if not _ignored(path)]
+
+
+def _ignored(path: Path) -> bool:
+    configuration = path.name.startswith("Pulumi.") and path.name != "Pulumi.yaml"
+    return configuration or path.suffix in DOCUMENTS or "__pycache__" in path.parts
+
+
+def _machinery(contracts: Source) -> str:
     """What programs use of the contracts' module beside the types: its imports and functions, without the graph."""
     kept = [node for node in contracts.tree.body if not isinstance(node, ast.ClassDef | ast.AnnAssign | ast.Expr)]
     return "\n".join(ast.dump(node) for node in kept)
 
 
-def _packaged(closure: tuple[Module, ...]) -> list[str]:
+def _packaged(closure: tuple[Source, ...]) -> list[str]:
     """Return the functions whose packages the program may take: those that its own modules name.
 
     A program that packages functions and names none gets them by a computed name: then all of them count.
     """
-    if all(module.path != PACKAGES for module in closure):
+    if all(source.path != PACKAGES for source in closure):
         return []
-    named = {text for module in closure if module.path.parts[0] == "projects" for text in module.texts}
+    named = {text for source in closure if source.path.parts[0] == "projects" for text in source.texts}
     return [name for name in packages.functions() if name in named] or packages.functions()
 
 

@@ -12,29 +12,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from shared.contracts import LAYERS, Layer
 from shared.errors import Problem
-from shared.roles import PRIMARY, ROLES, SECONDARY, Role
-
-
-@dataclass(frozen=True)
-class Stack:
-    """One deployable unit: a layer of an environment, in one region's role when the layer is regional."""
-
-    layer: str
-    environment: str
-    role: Role | None = None
-
-    @property
-    def name(self) -> str:
-        """The stack's name within its project: `payments` or `payments-primary`."""
-        return f"{self.environment}-{self.role}" if self.role else self.environment
-
-    @property
-    def reference(self) -> str:
-        """The name by which other projects and the CLI find it."""
-        return f"organization/{self.layer}/{self.name}"
-
-    def __str__(self) -> str:
-        return f"{self.layer}/{self.name}"
+from shared.roles import PRIMARY, ROLES, SECONDARY
+from shared.stack import Stack
 
 
 @dataclass(frozen=True)

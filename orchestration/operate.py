@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.operations import Operations, Starter
+from engine.workspace import Workspace
 from orchestration import recovery, report, runs
-from orchestration.driver import DRIVERS, Context, ReleaseCheck
-from orchestration.engines import Engines
+from orchestration.ahead import Ahead, HeldEngines
+from orchestration.driver import DRIVERS, Context, ReleaseCheck, deployment
 from orchestration.execute import Executor, Outcome, Status, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Judgement, Operation, Plan, Verdict, make
-from orchestration.workspace import Workspace
-from shared import packages
 from shared.errors import Problem
+from shared.packaging import packages
 
 if TYPE_CHECKING:
-    from orchestration.graph import Graph, Stack
+    from orchestration.graph import Graph
     from orchestration.target import Target
     from shared.environment import Environment
+    from shared.stack import Stack
 
 CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
 JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
@@ -66,24 +69,41 @@ def operate(
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
-        fingerprints = Fingerprints(root, environment, graph, target.backend, cloud=target.cloud)
+        fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, force=force)
         if not report.all_fresh(plan):
             workspace.verify_passphrase()
         lines = report.Lines(plan)
 
+        def started(stack: Stack) -> None:
+            if ahead:
+                ahead.started(stack)
+
         def progress(stack: Stack, resources: int) -> None:
             lines.progress(stack, resources)
-            executor.under_way(stack)
+            started(stack)
 
-        engines = Engines(target.cli, run, root / "projects", progress)
-        driver = DRIVERS[operation](Context(target, graph, run, engines, workspace, fingerprints, check))
-        executor = Executor(driver, lines)
+        start = Starter(target.cli, run, root / "projects").start
+        held = None
+        if operation is Operation.DEPLOY and target.holds_programs:
+            held = HeldEngines(
+                start,
+                run.held,
+                workspace=workspace,
+                fingerprints=fingerprints,
+                backend=target.backend,
+                arguments=functools.partial(deployment, run),
+                started=started,
+            )
+        operations = Operations(held.start if held else start, run, progress)
+        driver = DRIVERS[operation](Context(target, graph, run, operations, workspace, fingerprints, check))
+        ahead = Ahead(driver, held, plan) if held else None
+        executor = Executor(ahead or driver, lines)
         if not report.all_fresh(plan):
-            _get_ready(plan, fingerprints)
-        with on_signals(executor.interrupt):
+            _prepare(plan, fingerprints)
+        with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():
             outcomes = executor.run(plan)
-        if operation is Operation.DEPLOY and target.name == "sandbox":
+        if operation is Operation.DEPLOY and target.selects_stacks:
             workspace.select_by_default(root)
         code = _exit_code(operation, outcomes)
         record = run.finish(report.rows(outcomes), code)
@@ -103,7 +123,7 @@ def _plan(
     return make(operation, graph, stacks, judge)
 
 
-def _get_ready(plan: Plan, fingerprints: Fingerprints) -> None:
+def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
     """Have what is needed later while the first engines start: the function packages, and what shows the result."""
     packaging = [
         step.stack for step in plan.steps if plan.operation in JUDGED and step.judgement.verdict is not Verdict.FRESH
@@ -115,7 +135,7 @@ def _get_ready(plan: Plan, fingerprints: Fingerprints) -> None:
         with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
             for name in dict.fromkeys(name for stack in packaging for name in fingerprints.functions(stack)):
                 packages.package(name)
-        report.get_ready()
+        report.prepare()
 
     threading.Thread(target=work, daemon=True).start()
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.api import Answer, Entry, api_key, entry
 from orchestration.aws import Aws
-from orchestration.graph import Stack
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, Role
+from shared.stack import Stack
 
 if TYPE_CHECKING:
     from orchestration.target import Target

@@ -11,21 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestration.engines import Engines
-    from orchestration.graph import Stack
+    from engine.operations import Operations
     from orchestration.target import Target
+    from shared.stack import Stack
 
 
-def recover(target: Target, engines: Engines, stack: Stack) -> str:
+def recover(target: Target, operations: Operations, stack: Stack) -> str:
     """Settle what was cut off and bring the state up to the cloud. Returns a remark, empty when nothing was."""
     checkpoint = target.backend.checkpoint(stack)
     if checkpoint is None or not checkpoint.pending:
         return ""
-    engines.operate(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    operations.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     creating = [operation["resource"]["urn"] for operation in checkpoint.pending if operation["type"] == "creating"]
     if not creating:
         return "recovered"
     names = ", ".join(urn.rpartition("::")[2] for urn in creating)
-    if target.name == "sandbox":
+    if target.adopts_creates:
         return f"recovered ({names})"
     return f"recovered; look in {target.where} for what the earlier run may have made of: {names}"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from orchestration.graph import Graph, Stack
+from orchestration.graph import Graph
+from shared.stack import Stack
 
 
 class Operation(Enum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -24,10 +23,6 @@ class ReadyQueue(Generic[T]):
                 self._running.add(item)
                 return item
         return None
-
-    def upcoming(self, running: AbstractSet[T]) -> list[T]:
-        """Return the items that wait for nothing but these."""
-        return [item for item, missing in self._waiting.items() if missing <= running]
 
     def done(self, item: T) -> None:
         """Mark a taken item as succeeded."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from engine.processes import end_leftovers
 from orchestration import runs
-from orchestration.graph import Stack
-from orchestration.processes import end_leftovers
 from orchestration.target import Target
+from shared.stack import Stack
 
 
 def clear(target: Target, stacks: Iterable[Stack], tell: Callable[[str], None]) -> None:

@@ -14,8 +14,9 @@ from orchestration.plan import Operation, Plan, Step, Verdict
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from orchestration.graph import Graph, Stack
+    from orchestration.graph import Graph
     from orchestration.pay import Receipt
+    from shared.stack import Stack
 
 CLEAR = "\x1b[K"
 WIDE = 240
@@ -48,7 +49,7 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def get_ready() -> None:
+def prepare() -> None:
     """Import what `show` needs, which takes a tenth of a second."""
     for module in ("rich.console", "rich.table"):
         importlib.import_module(module)

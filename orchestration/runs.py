@@ -16,7 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from shared import files
 from shared.errors import Problem
+from shared.stack import Stack
 
 KEPT = 30
 """Folders of runs; older ones go."""
@@ -39,14 +41,23 @@ class Run:
         """The outputs that this run's previews expect, for the previews behind them."""
         return self.folder / "previewed"
 
-    def log(self, stack: str) -> Path:
-        return self.folder / f"{stack.replace('/', '.')}.log"
+    @property
+    def held(self) -> Path:
+        """Files that hold programs back."""
+        return self.folder / "held"
 
-    def events(self, stack: str) -> Path:
-        return self.folder / f"{stack.replace('/', '.')}.events"
+    def log(self, stack: Stack) -> Path:
+        return self.folder / f"{stack.label}.log"
 
-    def hold(self, stack: str) -> Path:
-        return self.folder / "held" / stack.replace("/", ".")
+    def events(self, stack: Stack) -> Path:
+        return self.folder / f"{stack.label}.events"
+
+    def session(self, stack: Stack) -> Path:
+        return self.sessions / stack.label
+
+    def update(self, stack: Stack) -> str:
+        """Return the id of the run's update of a stack."""
+        return f"{self.id}.{stack.label}"
 
     def message(self, update: str, reason: str) -> str:
         """Return what an update's history entry says: its id, the run, who and why."""
@@ -60,9 +71,7 @@ class Run:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Replace the record on disk."""
-        unfinished = self.folder / "run.json.new"
-        unfinished.write_text(json.dumps(record, indent=2) + "\n")
-        unfinished.replace(self.folder / "run.json")
+        files.replace(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from orchestration.api import Answer, api_key, entry
 from orchestration.aws import Aws, asked
-from orchestration.graph import Stack
 from shared.errors import Problem
 from shared.roles import SECONDARY
+from shared.stack import Stack
 
 if TYPE_CHECKING:
     from orchestration.target import Target

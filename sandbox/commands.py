@@ -6,14 +6,12 @@ import dataclasses
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import cast, get_args
 
 from sandbox.environment import shell
 from sandbox.lifecycle import Gate, Sandbox, Status
 from shared.errors import Problem
-
-ROOT = Path(__file__).resolve().parent.parent
+from shared.root import ROOT
 
 
 def up(*, as_json: bool = False) -> int:

@@ -6,6 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from engine.backend import without_attributes
 from sandbox import addresses
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The account's administrator to the emulator, which does not verify his signature. Everybody else is bound by IAM."""
 
 
+PLAIN_PLUGINS_ASKED_FOR = '[ "$SANDBOX_PLUGINS" = plain ]'
+"""A shell's test: each plugin is to be a process of its own, although a host may be there."""
+
+
 def official_plugins() -> bool:
     """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official."""
     return os.environ.get("SANDBOX_PLUGINS") == "official"
@@ -38,9 +43,7 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return {
         "PULUMI_HOME": str(layout.pulumi_home),
-        # Without the files of attributes beside the states, which are not replaced atomically: a stack that reads
-        # another while that one is updated would now and then find an empty one.
-        "PULUMI_BACKEND_URL": f"{layout.backend.as_uri()}?metadata=skip",
+        "PULUMI_BACKEND_URL": without_attributes(layout.backend.as_uri()),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_OPTION_CONFIG_FILE": str(layout.stack_configuration),  # --config-file: nothing goes into the projects
         "PULUMI_SKIP_UPDATE_CHECK": "true",

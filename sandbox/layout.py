@@ -70,6 +70,11 @@ class Layout:
     def passphrase(self) -> Path:
         return self.state / "passphrase"
 
+    @property
+    def plugins_socket(self) -> Path:
+        """Where the host that lends plugins answers."""
+        return self.socket("plugins.sock")
+
     def socket(self, name: str) -> Path:
         """A path for a Unix socket: in `run`, or, where that is too long, in a private directory of its own."""
         path = self.run / name

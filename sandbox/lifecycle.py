@@ -16,6 +16,7 @@ from sandbox import addresses, control, environment, ports, sources
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
+from shared import files
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ class Sandbox:
             told = None
         if port is None or told is None:
             return Status(running=False, pids=pids)
-        current = told.get("sources") == sources.digest("cloud")  # else it may tell less, or more, than is known here
+        current = told.get("sources") == sources.digest(
+            "sandbox/cloud"
+        )  # else it may tell less, or more, than is known here
         others = (daemon for daemon in self._daemons if daemon.name != "cloud")
         return Status(
             running=current and all(self._serves(daemon) for daemon in others),
@@ -181,7 +184,7 @@ class Sandbox:
             told = self._ask("status", within)
         except OSError:
             return False
-        return bool(told.get("sources") == sources.digest("cloud"))
+        return bool(told.get("sources") == sources.digest("sandbox/cloud"))
 
     def _prepare(self, missing: Sequence[Daemon]) -> int:
         """Make what the daemons to be started expect, and return the port."""
@@ -192,10 +195,7 @@ class Sandbox:
         for directory in (layout.cloud, layout.temporary, layout.run, layout.bin, layout.pulumi_home, layout.backend):
             directory.mkdir(parents=True, exist_ok=True)
         if not layout.passphrase.exists():
-            unfinished = layout.passphrase.with_suffix(".new")
-            unfinished.touch(mode=0o600)
-            unfinished.write_text(secrets.token_urlsafe(24))
-            unfinished.replace(layout.passphrase)
+            files.replace(layout.passphrase, secrets.token_urlsafe(24), mode=0o600)
         port = ports.remembered(layout)
         return ports.choose(layout) if cloud or port is None else port
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import sessions
+from engine import sessions
 from shared.errors import Problem
 
 if TYPE_CHECKING:

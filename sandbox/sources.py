@@ -6,15 +6,15 @@ import hashlib
 import sysconfig
 from pathlib import Path
 
-SANDBOX = Path(__file__).parent
+from shared.root import ROOT
 
 
-def digest(*packages: str) -> str:
-    """Of the names, times and sizes of packages of the sandbox, its own modules, and the installed libraries.
+def digest(*folders: str) -> str:
+    """Of the names, times and sizes of the sandbox's own modules, those of other folders, and the installed libraries.
 
     Takes two milliseconds.
     """
-    files = [*SANDBOX.glob("*.py"), *(path for package in packages for path in (SANDBOX / package).rglob("*.py"))]
+    files = [*(ROOT / "sandbox").glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
     found = hashlib.sha256()
     for path in [*sorted(files), Path(sysconfig.get_path("purelib"))]:
         stat = path.stat()

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from shared.roles import PerRole
 
+PREVIEWED_OUTPUTS = "PREVIEWED_OUTPUTS"
+"""Environment variable of a preview: a folder of `<project>.<stack>.json`, each the outputs of one previewed stack."""
+
 if TYPE_CHECKING:
     from pulumi import Output
 

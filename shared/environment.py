@@ -31,8 +31,7 @@ from shared.errors import Problem
 from shared.failover_time import Fault, GreyBound, bound, worst
 from shared.failover_time import fitting as fitting_checks
 from shared.roles import PerRole, Role
-
-ROOT = Path(__file__).resolve().parent.parent
+from shared.root import ROOT
 
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
 RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "invalid", "localhost", "test")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.roles import ROLES, Role
+from shared.roles import Role
 
 
 @dataclass(frozen=True)
@@ -142,17 +142,3 @@ def short_region(region: str) -> str:
     area, direction, number = region.rsplit("-", 2)
     letters = "".join(_COMPASS[word] for word in re.findall("|".join(_COMPASS), direction))
     return area.replace("-", "") + letters + number
-
-
-def stack_name(environment: str, role: Role | None = None) -> str:
-    """The stack of a regional layer in the region of `role`, or of a global layer."""
-    return f"{environment}-{role}" if role else environment
-
-
-def parse_stack_name(stack: str) -> tuple[str, Role | None]:
-    """The environment and, for a regional layer, the role that a stack's name says."""
-    for role in ROLES:
-        environment, separator, rest = stack.rpartition(f"-{role}")
-        if separator and not rest:
-            return environment, role
-    return stack, None

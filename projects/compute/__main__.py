@@ -5,10 +5,10 @@ from __future__ import annotations
 from projects.compute.api import PaymentApi
 from projects.compute.functions import Functions
 from projects.compute.sweep import Sweep
+from shared.components.exchange import consume, publish
+from shared.components.regions import this_region
 from shared.contracts import ComputeOutputs, DataOutputs, NetworkOutputs
 from shared.environment_sections import ComputeSettings
-from shared.regions import this_region
-from shared.stacks import consume, publish
 
 region, settings = this_region(ComputeSettings)
 network = consume(NetworkOutputs)

@@ -12,9 +12,9 @@ import pulumi_aws as aws
 
 from projects.compute.functions import Functions
 from shared import naming
+from shared.components.function import Function
+from shared.components.regions import Region
 from shared.environment_sections import ComputeSettings
-from shared.function import Function
-from shared.regions import Region
 
 HEALTH_TIMEOUT_MS = 1000
 """A cold start must not look like an outage, and a hanging function must."""

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from shared import iam, naming
+from shared import naming
+from shared.components import iam
+from shared.components.function import Code, Function, Placement, release_of
+from shared.components.queues import encrypted_queue
+from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
 from shared.environment_sections import ComputeSettings
-from shared.function import Code, Function, Placement, release_of
-from shared.queues import encrypted_queue
-from shared.regions import Region
 
 PACKAGES = ("payment", "health", "audit")
 
 
 class Functions(pulumi.ComponentResource):
-    """Attributes: payment, health, audit (each a `shared.function.Function`), dead_letters, release."""
+    """Attributes: payment, health, audit (each a `shared.components.function.Function`), dead_letters, release."""
 
     def __init__(
         self, name: str, region: Region, settings: ComputeSettings, network: NetworkOutputs, data: DataOutputs

@@ -6,9 +6,10 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.compute.functions import Functions
-from shared import iam, naming
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
 from shared.environment_sections import ComputeSettings
-from shared.regions import Region
 
 
 class Sweep(pulumi.ComponentResource):

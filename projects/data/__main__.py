@@ -7,10 +7,10 @@ from projects.data.credentials import Secrets
 from projects.data.keys import DataKey
 from projects.data.parameters import Parameters
 from projects.data.table import PaymentsTable
+from shared.components.exchange import publish
+from shared.components.regions import both_regions
 from shared.contracts import DataOutputs
 from shared.environment_sections import DataSettings
-from shared.regions import both_regions
-from shared.stacks import publish
 
 regions, settings = both_regions(DataSettings)
 

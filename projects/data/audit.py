@@ -6,9 +6,10 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.data.keys import DataKey
-from shared import iam, naming
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
 from shared.environment_sections import AuditSettings
-from shared.regions import Region
 from shared.roles import ROLES, PerRole, Role, other
 
 REPLICATION_MINUTES = 15

@@ -11,8 +11,8 @@ import pulumi_random as random
 
 from projects.data.keys import DataKey
 from shared import naming
+from shared.components.regions import Region
 from shared.naming import Kind
-from shared.regions import Region
 from shared.roles import PerRole
 
 CLIENTS = ("storefront", "canary")

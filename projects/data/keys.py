@@ -5,8 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from shared import iam, naming
-from shared.regions import Region
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
 from shared.roles import PerRole
 
 WAITING_DAYS = 7

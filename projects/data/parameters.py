@@ -10,7 +10,7 @@ from projects.data.credentials import Secrets
 from projects.data.keys import DataKey
 from projects.data.table import PaymentsTable
 from shared import naming
-from shared.regions import Region
+from shared.components.regions import Region
 from shared.roles import PerRole
 
 

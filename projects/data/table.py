@@ -10,8 +10,8 @@ import pulumi_aws as aws
 
 from projects.data.keys import DataKey
 from shared import naming
+from shared.components.regions import Region, tags_of
 from shared.environment_sections import DataSettings
-from shared.regions import Region, tags_of
 from shared.roles import PerRole
 
 UNFINISHED = "unfinished"

@@ -8,11 +8,11 @@ from projects.edge.health import HealthChecks
 from projects.edge.notifications import Notifications
 from projects.edge.stop_switch import StopSwitch
 from projects.edge.zone import Zone
+from shared.components.exchange import consume, publish
+from shared.components.regions import both_regions
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import EdgeSettings
-from shared.regions import both_regions
 from shared.roles import PerRole
-from shared.stacks import consume, publish
 
 regions, settings = both_regions(EdgeSettings)
 data = consume(DataOutputs)

@@ -6,9 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.edge.zone import Zone
+from shared.components.regions import Region
 from shared.contracts import ComputeOutputs
 from shared.environment_sections import EdgeSettings
-from shared.regions import Region
 from shared.roles import ROLES, PerRole, Role
 
 TLS_POLICY = "TLS_1_2"

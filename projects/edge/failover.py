@@ -8,8 +8,8 @@ import pulumi_aws as aws
 from projects.edge.entry_points import EntryPoints
 from projects.edge.health import HealthChecks
 from projects.edge.zone import Zone
+from shared.components.regions import Region
 from shared.environment_sections import EdgeSettings
-from shared.regions import Region
 from shared.roles import PRIMARY, ROLES
 
 

@@ -12,9 +12,9 @@ import pulumi_aws as aws
 from projects.edge.notifications import Notifications
 from projects.edge.stop_switch import STOPPED, StopSwitch
 from shared import naming
+from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, HealthCheckIds
 from shared.environment_sections import CheckSettings, EdgeSettings
-from shared.regions import Region
 from shared.roles import PRIMARY, SECONDARY, PerRole, Role
 
 HTTPS = 443

@@ -7,11 +7,12 @@ import hashlib
 import pulumi
 import pulumi_aws as aws
 
-from shared import iam, naming
+from shared import naming
+from shared.components import iam
+from shared.components.queues import encrypted_queue
+from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs
 from shared.environment_sections import LONGEST_AUDIT, EdgeSettings
-from shared.queues import encrypted_queue
-from shared.regions import Region
 from shared.roles import ROLES, PerRole, Role
 
 BATCHING_WINDOW = 5

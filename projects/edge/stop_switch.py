@@ -6,11 +6,12 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.edge.notifications import Notifications
-from shared import iam, naming
+from shared import naming
+from shared.components import iam
+from shared.components.function import Code, Function, release_of
+from shared.components.regions import Region
 from shared.contracts import DataOutputs
 from shared.environment_sections import EdgeSettings
-from shared.function import Code, Function, release_of
-from shared.regions import Region
 
 RUN = "run"
 STOPPED = "primary: stop"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from shared.components.regions import Region
 from shared.environment_sections import EdgeSettings
-from shared.regions import Region
 from shared.roles import ROLES, PerRole, Role
 
 DELEGATION_TTL = 300

@@ -6,10 +6,10 @@ from projects.network.endpoints import Endpoints
 from projects.network.flow_logs import FlowLogs
 from projects.network.security import Security
 from projects.network.vpc import Vpc
+from shared.components.exchange import publish
+from shared.components.regions import this_region
 from shared.contracts import NetworkOutputs
 from shared.environment_sections import NetworkSettings
-from shared.regions import this_region
-from shared.stacks import publish
 
 region, settings = this_region(NetworkSettings)
 

@@ -12,8 +12,9 @@ import pulumi_aws as aws
 
 from projects.network.security import Security
 from projects.network.vpc import Vpc
-from shared import iam, naming
-from shared.regions import Region
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
 
 FUNCTIONS = (naming.PAYMENT_FUNCTION, naming.HEALTH_FUNCTION, naming.AUDIT_FUNCTION)
 

@@ -6,8 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.network.vpc import Vpc
-from shared import iam, naming
-from shared.regions import Region
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
 
 
 class FlowLogs(pulumi.ComponentResource):

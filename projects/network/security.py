@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from projects.network.vpc import HTTPS, Vpc
 from shared import naming
-from shared.regions import Region
+from shared.components.regions import Region
 
 
 class Security(pulumi.ComponentResource):

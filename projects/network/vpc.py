@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from shared import naming
+from shared.components.regions import Region
 from shared.environment_sections import NetworkSettings
-from shared.regions import Region
 
 HTTPS = 443
 EPHEMERAL = (1024, 65535)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from projects.observability.alarms import Alarms
 from projects.observability.dashboard import Dashboard
 from projects.observability.rules import Watched, alarm_rules
+from shared.components.exchange import consume, publish
+from shared.components.regions import this_region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs, ObservabilityOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.regions import this_region
-from shared.stacks import consume, publish
 
 region, settings = this_region(ObservabilitySettings)
 watched = Watched(region, consume(ComputeOutputs), consume(DataOutputs), consume(EdgeOutputs))

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from projects.observability.rules import AlarmRule
 from shared import naming
-from shared.regions import Region
+from shared.components.regions import Region
 
 
 class Alarms(pulumi.ComponentResource):

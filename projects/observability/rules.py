@@ -9,9 +9,9 @@ from typing import Literal
 import pulumi
 
 from shared import naming
+from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.regions import Region
 from shared.roles import PRIMARY, SECONDARY, other
 
 HEALTH_CHECK_REGION = "us-east-1"

@@ -33,7 +33,7 @@ class Cloud:
         self._gates = Gates()
         self._server = Server(self)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
-        self._sources = sources.digest("cloud")
+        self._sources = sources.digest("sandbox/cloud")
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Future[None]
 

@@ -6,15 +6,20 @@ import os
 import sys
 from pathlib import Path
 
-from sandbox.plugins.host import run
+from engine.plugins.host import run
+from sandbox.layout import Layout
+from sandbox.plugins import client
+from sandbox.plugins.providers import PROVIDERS
 from shared.errors import Problem
 
 
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m sandbox.plugins ROOT")
+    layout = Layout(Path(sys.argv[1]).resolve())
+    layout.run.mkdir(parents=True, exist_ok=True)
     try:
-        run(Path(sys.argv[1]).resolve())
+        run(layout.root, layout.plugins_socket, PROVIDERS, client.source_digest())
     except Problem as problem:
         sys.exit(str(problem))
     os._exit(0)  # plugins still lent end with this process: their calls are nobody's any more

@@ -1,39 +1,9 @@
-"""A plugin in a process of its own, for when the sandbox's host is not there: plain.py KIND [ENGINE ADDRESS]."""
+"""A plugin in a process of its own, where the sandbox's host is not there: `python -m sandbox.plugins.plain KIND`."""
 
 from __future__ import annotations
 
-import os
-import select
-import signal
-import sys
-from pathlib import Path
-
-from sandbox.plugins.language import PlainLauncher
-from sandbox.plugins.serving import PluginRequest, open_plugin
-
-
-def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the engine's way to say that it is done: no traceback
-    kind, *arguments = sys.argv[1:]
-    engine = next((argument for argument in reversed(arguments) if not argument.startswith("-")), "")
-    server, port = open_plugin(PluginRequest(kind, engine, str(Path.cwd()), os.environ), PlainLauncher())
-    print(port, flush=True)
-    wait_for_engine_end()
-    server.stop(grace=None).wait()
-    if kind != "language":
-        from sandbox.provider.server import settle  # noqa: PLC0415 - as in serving: no language host needs boto3
-
-        settle()
-    os._exit(0)  # gRPC's threads may be in the middle of a call that nobody waits for
-
-
-def wait_for_engine_end() -> None:
-    """Return when the engine has closed its ends of the pipes that it starts every plugin with."""
-    pipes = select.poll()
-    pipes.register(0, 0)  # no events asked for: only a hang-up or an error of the pipe is told
-    pipes.register(1, 0)
-    pipes.poll()
-
+from engine.plugins.plain import run
+from sandbox.plugins.providers import PROVIDERS
 
 if __name__ == "__main__":
-    main()
+    run(PROVIDERS)

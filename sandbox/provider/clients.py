@@ -104,7 +104,7 @@ class Access:
         return account
 
 
-def get_ahead(services: Iterable[str]) -> None:
+def prepare(services: Iterable[str]) -> None:
     """Make a client of each service, for what all later ones share: the first takes nine tenths of the time."""
     nowhere = Access("http://127.0.0.1", "test", "test")
     for service in services:

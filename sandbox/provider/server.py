@@ -10,13 +10,13 @@ import traceback
 from concurrent import futures
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from sandbox.provider import configuration, functions, lifecycle
+from sandbox.provider import Package, configuration, functions, lifecycle
 from sandbox.provider.claims import Claims
 from sandbox.provider.errors import Incomplete, one_line
 from sandbox.provider.resource import Resource, Surroundings, observe
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Method = TypeVar("Method", bound=Callable[..., Any])
 
-Package = Literal["aws", "random"]
 
 _MESSAGE_LIMIT = 400 << 20  # bytes, the engine's own limit
 _THREADS = 16

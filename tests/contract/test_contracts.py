@@ -8,20 +8,19 @@ import json
 import pytest
 
 from shared.contracts import LAYERS, DataOutputs, EdgeOutputs, NetworkOutputs, schema
-from shared.naming import parse_stack_name
 from shared.roles import ROLES
-from tests.unit.mocked_programs import STACKS, run_environment
+from shared.stack import Stack
+from tests.unit.projects.mocked_programs import STACKS, run_environment
 
 
 def declared(stack):
     """The full names of the stacks that `stack` may read, by its layer's declaration."""
-    layer_name, _, own = stack.partition("/")
-    environment, role = parse_stack_name(own)
+    own = Stack.parse(*stack.split("/"))
     expected = set()
-    for outputs in LAYERS[layer_name].consumes:
+    for outputs in LAYERS[own.layer].consumes:
         producer = LAYERS[outputs.project]
-        roles = ((role,) if role else ROLES) if producer.regional else (None,)
-        names = [f"{environment}-{each}" if each else environment for each in roles]
+        roles = ((own.role,) if own.role else ROLES) if producer.regional else (None,)
+        names = [f"{own.environment}-{each}" if each else own.environment for each in roles]
         expected |= {f"organization/{producer.name}/{name}" for name in names}
     return expected
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestration.graph import Stack
+    from shared.stack import Stack
 
 
 def lock(backend: Path, stack: Stack, pid: int, host: str, taken: datetime | None = None) -> Path:

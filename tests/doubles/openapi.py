@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import yaml
 
-from shared.packages import ROOT
+from shared.packaging.packages import ROOT
 
 PATHS = {"/payment": "/payment", "/health": "/health"}
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from drill.simulation.dynamodb import DynamoDB
 from lambdas.adapters.composition import Service, World, compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.retry import Retry
@@ -21,6 +20,7 @@ from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web.request import Request
+from simulation.dynamodb import DynamoDB
 
 START = 1_795_000_000_000
 STOREFRONT, CANARY = "storefront-key", "canary-key"

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from orchestration import checkout as checkouts
+from shared.root import ROOT
+from tools import checkout as checkouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

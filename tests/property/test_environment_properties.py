@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared import naming
-from shared.environment import REGION_SETS, ROOT, Environment
+from shared.environment import REGION_SETS, Environment
 from shared.environment_errors import one_line
 from shared.failover_time import Fault, bound
 from shared.roles import ROLES
+from shared.root import ROOT
 
 PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8")) | {"name": "payments"}
 

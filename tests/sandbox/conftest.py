@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from orchestration import engine
+from engine import find as engine
 from sandbox import Sandbox, environment
 from tests.sandbox.house import House
 from tests.sandbox.place import Place, a_place

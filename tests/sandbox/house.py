@@ -6,11 +6,10 @@ import json
 import os
 import socket
 import sys
-from pathlib import Path
 
-from orchestration.backend import FileBackend
-from orchestration.cli import Cli
-from orchestration.graph import Graph, Stack
+from engine.backend import FileBackend
+from engine.cli import Cli
+from orchestration.graph import Graph
 from orchestration.operate import operate
 from orchestration.plan import Operation
 from orchestration.target import Target
@@ -18,9 +17,9 @@ from sandbox.layout import Layout
 from sandbox.plugins.install import install
 from shared.contracts import LAYERS
 from shared.environment import Environment
+from shared.root import ROOT as CHECKOUT
+from shared.stack import Stack
 from tests.doubles.locks import lock
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 GRAPH = Graph.of("payments")
 
@@ -50,7 +49,7 @@ import dataclasses
 from projects.data.part import value
 from shared.contracts import DataOutputs
 from shared.roles import PerRole
-from shared.stacks import publish
+from shared.components.exchange import publish
 
 both = PerRole("a", "b")
 fields = {field.name: both if "PerRole" in field.type else "x" for field in dataclasses.fields(DataOutputs)}
@@ -60,7 +59,7 @@ READING = """
 import pulumi
 
 from shared.contracts import DataOutputs
-from shared.stacks import consume
+from shared.components.exchange import consume
 
 pulumi.export("release", consume(DataOutputs).table_name.apply(lambda name: f"uses {name}"))
 """
@@ -135,7 +134,7 @@ class House:
             backend=FileBackend(layout.backend),
             state=self.root / "state",
             configuration=self.root / "state" / "stack.yaml",
-            cloud="1.0",
+            generation="1.0",
         )
         self.environment = Environment.load("payments", CHECKOUT)
 

@@ -15,12 +15,12 @@ import psutil
 
 from sandbox.layout import Layout
 from sandbox.plugins.install import install
+from shared.root import ROOT
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
 
 STARTS = "started"
 """The file by which a program that waits says that it runs, with its process id."""

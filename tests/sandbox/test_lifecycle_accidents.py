@@ -8,17 +8,19 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from sandbox import Sandbox, control, lifecycle, ports, processes, sources
+from shared import files
 from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sandbox.layout import Layout
 
@@ -124,7 +126,9 @@ def test_cloud_of_other_sources_is_started_again(sandbox: Sandbox, monkeypatch: 
     up(sandbox)
     before = sandbox.status()
     digest = sources.digest
-    monkeypatch.setattr(sources, "digest", lambda *packages: "" if packages == ("cloud",) else digest(*packages))
+    monkeypatch.setattr(
+        sources, "digest", lambda *packages: "" if packages == ("sandbox/cloud",) else digest(*packages)
+    )
     assert not sandbox.status().running
     monkeypatch.undo()
     assert sandbox.status() == before
@@ -146,13 +150,16 @@ def test_folder_that_cannot_be_made_is_named_in_one_line(sandbox: Sandbox) -> No
     sandbox.layout.state.unlink()
 
 
-def test_full_disk_is_named_in_one_line_and_the_next_start_works(sandbox: Sandbox) -> None:
-    sandbox.layout.state.mkdir()
-    full = sandbox.layout.passphrase.with_suffix(".new")
-    full.symlink_to("/dev/full")
-    with pytest.raises(Problem, match=r"^the sandbox cannot use \S+: No space left on device$"):
-        sandbox.up()
-    full.unlink()
+def test_full_disk_is_named_in_one_line_and_the_next_start_works(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, flags: int, mode: int) -> int:
+        return os.open("/dev/full", os.O_WRONLY) if "passphrase" in path.name else os.open(path, flags, mode)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(files, "os", SimpleNamespace(**{**vars(os), "open": full}))
+        with pytest.raises(Problem, match=r"^the sandbox cannot use \S+: No space left on device$"):
+            sandbox.up()
     up(sandbox)
 
 

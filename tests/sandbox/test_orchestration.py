@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from orchestration.cli import Cli, CliBackend
+from engine.cli import Cli, CliBackend
+from engine.workspace import Workspace
 from orchestration.execute import Status
 from orchestration.fingerprint import TAG
 from orchestration.plan import Operation, Verdict
-from orchestration.workspace import Workspace
 from shared.errors import Problem
 from tests.sandbox.house import COMPUTE_2, DATA, NETWORK_1, NETWORK_2, PUBLISHING, READING, FakeCheck
 
@@ -89,9 +89,9 @@ def test_an_update_by_hand_makes_a_stack_stale(house):
 
 def test_another_life_of_the_cloud_makes_a_stack_stale_and_refreshes_it(house):
     house.deploy(DATA)
-    house.target = replace(house.target, cloud="1.1")
+    house.target = replace(house.target, generation="1.1")
     judged = house.judge(DATA)[DATA]
-    assert (judged.verdict, judged.reason) == (Verdict.STALE, "it belongs to an earlier life of the cloud")
+    assert (judged.verdict, judged.reason) == (Verdict.STALE, "the cloud was replaced or restored since")
     house.deploy(DATA)
     assert house.refreshed(DATA)
     assert house.deploy(DATA)[DATA].status is Status.FRESH

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from orchestration.execute import Status
-from tests.sandbox.house import CHECKOUT, DATA, PROGRAM
+from shared.root import ROOT as CHECKOUT
+from tests.sandbox.house import DATA, PROGRAM
 from tests.waiting import until
 
 SLOW = """

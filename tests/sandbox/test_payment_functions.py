@@ -15,7 +15,7 @@ from lambdas.adapters.clock import SystemClock, token
 from lambdas.adapters.composition import World, compose
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
-from shared import packages
+from shared.packaging import packages
 from tests.doubles import openapi
 from tests.doubles.payments import ListJournal, Region
 

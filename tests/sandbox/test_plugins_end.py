@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from engine.plugins.client import HostStatus
+from engine.plugins.hold import Hold
 from sandbox.plugins import client
-from sandbox.plugins.hold import Hold
-from tests.sandbox.place import RESOURCES, ROOT, STARTS, Place
+from shared.root import ROOT
+from tests.sandbox.place import RESOURCES, STARTS, Place
 from tests.waiting import until
 
 
@@ -128,4 +130,4 @@ def test_a_host_tells_who_it_is_and_whether_it_is_current(warm: Place):
     assert warm.host is not None
     assert status.pid == warm.host.pid
     assert client.is_current(status)
-    assert not client.is_current(client.HostStatus(status.pid, "other sources"))
+    assert not client.is_current(HostStatus(status.pid, "other sources"))

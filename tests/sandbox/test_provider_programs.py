@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from orchestration import engine
+from engine import find as engine
 from sandbox import Sandbox, environment
 from sandbox.plugins.install import install
 from tests.sandbox.conftest import RunningCloud, running

@@ -1,1 +1,0 @@
-"""Drills: what is promised about payments and failover, put to the test."""

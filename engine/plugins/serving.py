@@ -1,0 +1,48 @@
+"""Opens the gRPC server behind one plugin, for the host and for a plain process alike."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from pulumi.runtime.proto import language_pb2_grpc
+
+from engine.plugins.language import LanguageHost, Launcher
+from engine.plugins.providers import Providers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LANGUAGE = "language"
+LARGEST_MESSAGE = 400 << 20  # bytes; the engine's own limit, for archives in the state
+
+
+@dataclass(frozen=True)
+class PluginRequest:
+    """What a stub knows of the engine that started it."""
+
+    kind: str
+    """LANGUAGE, or the name of a provider's package: `aws`, `random`."""
+    engine: str
+    """host:port of the engine's own server; empty when it was not given."""
+    directory: str
+    """The engine's working folder: relative paths of assets start there."""
+    environment: Mapping[str, str]
+
+
+def open_plugin(request: PluginRequest, launcher: Launcher, providers: Providers) -> tuple[Any, int]:
+    """A started grpc.Server of its own for this request, and its port on 127.0.0.1."""
+    if request.kind != LANGUAGE:
+        return providers.serve[request.kind](Path(request.directory), request.environment)
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=4),
+        options=[("grpc.max_receive_message_length", LARGEST_MESSAGE)],
+    )
+    host = LanguageHost(request.engine, request.environment, launcher)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port

@@ -1,0 +1,129 @@
+"""Engines as processes: each in a session of its own, on record before it starts, so that none outlives a dead run.
+
+The engine gives each plugin a process group of its own, and a plugin outlives an engine that is killed. The session
+is what they keep in common: whatever is left of it can be found and ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from engine import sessions
+
+RECORD_AND_RUN = 'echo $$ >"$0" && exec "$@"'
+"""Written by the process itself: however early its starter dies, the engine is on record."""
+ENGINE_END_WITHIN = 600.0
+"""Seconds that an interrupted engine may take: it waits for what it has begun, and a table takes minutes on AWS."""
+
+
+def start(command: Sequence[str], *, record: Path, log: Path, folder: Path, environment: Mapping[str, str]) -> Process:
+    """Start an engine in its own session; its output goes to `log`."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return Process(
+            subprocess.Popen(
+                ["/bin/sh", "-c", RECORD_AND_RUN, str(record), *command],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ),
+            record,
+        )
+
+
+class Process:
+    """A running engine."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], record: Path) -> None:
+        self._popen = popen
+        self._record = record
+
+    def wait(self) -> int:
+        """Return the exit code when the engine has ended."""
+        code = self._popen.wait()
+        if code != 0:
+            sessions.end(self._popen.pid)  # plugins end with an engine that ends in order; after a crash they may not
+        self._record.unlink(missing_ok=True)
+        return code
+
+    def kill(self) -> None:
+        """End it at once, with its plugins: it leaves nothing but its lock on the stack."""
+        self._popen.kill()
+        self.wait()
+
+    def interrupt(self) -> None:
+        """Ask it to finish what it has begun; asked again, it stops at once."""
+        self._popen.send_signal(signal.SIGINT)
+
+
+def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> None:
+    """End the engines on record in a folder, and their plugins: nobody is left who waits for them.
+
+    `marker` stands in the command line of every engine of ours: another process that got the same id has it not.
+    """
+    for record in sorted(records.glob("*")):
+        text = record.read_text().strip()
+        if text.isdigit():
+            leader = int(text)
+            command = _command(leader)
+            if marker in command:
+                tell(f"an earlier run was killed and its engine (process {leader}) still works: waiting for it to end")
+                _interrupt_and_wait(leader, marker)
+            if marker in command or not command:
+                sessions.end(leader)
+        record.unlink(missing_ok=True)
+
+
+def alive(pid: int, host: str, taken: float) -> bool:
+    """Whether the process that took a lock may still run: always so on another host.
+
+    `taken` is when it took the lock, in seconds since the epoch; a process that began later only has the same id.
+    """
+    if host != socket.gethostname():
+        return True
+    began = _began(pid)
+    return began is not None and began <= taken + 1
+
+
+def _interrupt_and_wait(leader: int, marker: str) -> None:
+    _signal(leader, signal.SIGINT)
+    deadline = time.monotonic() + ENGINE_END_WITHIN
+    while marker in _command(leader) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _command(pid: int) -> str:
+    """Return a running process's command line; empty for one that has ended."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, command = listed.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else command
+
+
+def _began(pid: int) -> float | None:
+    """Return when a running process began, in seconds since the epoch."""
+    listed = subprocess.run(["ps", "-o", "stat=,etime=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    fields = listed.stdout.split()
+    if len(fields) != 2 or fields[0].startswith("Z"):
+        return None
+    days, _, clock = fields[1].rpartition("-")
+    seconds = 0
+    for unit in clock.split(":"):
+        seconds = seconds * 60 + int(unit)
+    return time.time() - (int(days or 0) * 86400 + seconds) - 1
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

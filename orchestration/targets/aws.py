@@ -1,0 +1,78 @@
+"""AWS itself as a target. Nothing here knows the sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import find, launchers
+from engine.backend import FileBackend, file_folder, without_attributes
+from engine.cli import Cli, CliBackend
+from orchestration.target import Target, settings
+from shared.errors import Problem
+from shared.roles import ROLES
+from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from shared.environment import Environment
+
+
+def make(environment: Environment, tell: Callable[[str], None]) -> Target:
+    """Take backend, passphrase and credentials from the user's environment. Raises Problem for what is missing."""
+    url = os.environ.get("PULUMI_BACKEND_URL")
+    if not url:
+        raise Problem("PULUMI_BACKEND_URL is not set: say where the stacks are kept, for example s3://<bucket>")
+    if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
+        raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
+    environment.require_own_domain()
+    executable = _with_python(find.find(tell).executable)
+    account = _account(environment)
+    state = ROOT / ".runs" / "aws"
+    configuration = state / "stack.yaml"
+    cli = Cli(executable, {**os.environ, "PULUMI_BACKEND_URL": without_attributes(url), **settings(configuration)})
+    folder = file_folder(url)
+    return Target(
+        name="aws",
+        cli=cli,
+        backend=FileBackend(folder) if folder else CliBackend(cli),
+        state=state,
+        configuration=configuration,
+        generation=account,
+        asks_first=True,
+        where=f"AWS account {account}",
+    )
+
+
+def _with_python(engine: Path) -> Path:
+    """An engine that can run Python programs: one that was built from source gets a language host beside it."""
+    if launchers.brings_python(engine):
+        return engine
+    folder = ROOT / ".build" / "engine"
+    try:
+        return launchers.place_engine(engine, folder, launchers.plain("engine.plugins.plain", "language"))
+    except OSError as error:
+        raise Problem(
+            f"cannot install the engine's plugins in {folder}: {error.strerror}; "
+            "free some space, or make that folder writable",
+        ) from error
+
+
+def _account(environment: Environment) -> str:
+    """Ask either region who we are: a release to one must not need the other."""
+    from botocore.config import Config  # noqa: PLC0415 - the SDK takes a fifth of a second
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    from botocore.session import Session  # noqa: PLC0415 - as above
+
+    session, said = Session(), ""
+    for role in ROLES:
+        config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+        try:
+            sts = session.create_client("sts", region_name=environment.region(role), config=config)
+            return str(sts.get_caller_identity()["Account"])
+        except (BotoCoreError, ClientError) as error:
+            said = str(error)
+    raise Problem(f"AWS does not accept the credentials ({said}): log in, or set AWS_PROFILE")

@@ -1,0 +1,143 @@
+"""How layers exchange outputs: one publishes its contract, others consume it through a StackReference.
+
+While several layers are previewed together, a consumer sees what its upstream *would* publish: the previews leave
+their outputs in the folder that `PREVIEWED_OUTPUTS` names. An update never looks there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pulumi
+from pulumi.output import UNKNOWN
+
+from shared.contracts import LAYERS, PREVIEWED_OUTPUTS
+from shared.roles import Role
+from shared.stack import Stack
+
+UNKNOWN_VALUE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""How the engine writes a value that only an update can know."""
+
+CONTRACT = "contract"
+"""The output that says which contract a stack keeps: its name and version."""
+
+READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+"""The engine's own function behind a StackReference."""
+
+T = TypeVar("T")
+Read = Callable[[str], pulumi.Output[Any]]
+
+
+def this_stack() -> Stack:
+    """The stack that the running program makes."""
+    return Stack.parse(pulumi.get_project(), pulumi.get_stack())
+
+
+def publish(outputs: Any) -> None:
+    """Export every field of a layer's contract, and which contract that is."""
+    for field in dataclasses.fields(outputs):
+        pulumi.export(field.name, _exported(getattr(outputs, field.name)))
+    pulumi.export(CONTRACT, {"name": outputs.project, "version": outputs.version})
+
+
+def consume(outputs_type: type[T], role: Role | None = None) -> T:
+    """The outputs of another layer in this environment, as its contract with `Output` fields.
+
+    `role` says which region's stack of a regional layer to read: by default the reader's own. Ends the program before
+    it makes anything, with one line, when the stack is not deployed, keeps another version of the contract or lacks
+    a field.
+    """
+    contract = cast("Any", outputs_type)
+    own = this_stack()
+    regional = LAYERS[contract.project].regional
+    if regional and not (role or own.role):
+        raise ValueError(f"{contract.project} has a stack for each region: say which role to read")
+    stack = Stack(contract.project, own.environment, (role or own.role) if regional else None)
+
+    previewed = _previewed(stack)
+    if previewed is not None:
+        _check(previewed, contract, stack)
+        return cast("T", _build(outputs_type, lambda name: pulumi.Output.from_input(_with_unknowns(previewed[name]))))
+    _check(_deployed(stack), contract, stack)
+    reference = pulumi.StackReference(stack.reference)
+    return cast("T", _build(outputs_type, reference.get_output))
+
+
+def _deployed(stack: Stack) -> Mapping[str, Any]:
+    """What the stack published last. A StackReference would tell too late, by a traceback, or not at all."""
+    try:
+        answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack.reference}).value
+    except Exception as error:
+        if "unknown stack" not in str(error):
+            raise
+        raise pulumi.RunError(f"stack {stack} is not deployed: {_remedy(stack)} first") from None
+    return cast("Mapping[str, Any]", cast("Any", answer)["outputs"])
+
+
+def _previewed(stack: Stack) -> Mapping[str, Any] | None:
+    """What the stack would publish, if a preview of it left that behind and this is a preview too."""
+    folder = os.environ.get(PREVIEWED_OUTPUTS)
+    path = Path(folder or "") / f"{stack.label}.json"
+    if not (folder and pulumi.runtime.is_dry_run() and path.exists()):
+        return None
+    return cast("Mapping[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+
+
+def _check(outputs: Mapping[str, Any], contract: Any, stack: Stack) -> None:
+    """Compare what a stack publishes with the contract that its reader knows."""
+    where, remedy = f"stack {stack}", _remedy(stack)
+    kept = outputs.get(CONTRACT)
+    if not isinstance(kept, Mapping):
+        raise pulumi.RunError(f"{where} publishes no contract, as it was never deployed to its end: {remedy} first")
+    if (kept.get("name"), kept.get("version")) != (contract.project, contract.version):
+        raise pulumi.RunError(
+            f"{where} publishes {kept.get('name')} version {kept.get('version'):g}, and {pulumi.get_project()} reads "
+            f"{contract.project} version {contract.version}: {remedy}"
+        )
+    missing = [field.name for field in dataclasses.fields(contract) if outputs.get(field.name) is None]
+    if missing:
+        raise pulumi.RunError(f"{where} has no output {', '.join(missing)}: {remedy}")
+
+
+def _remedy(stack: Stack) -> str:
+    return f"run `./invoke deploy --layer {stack.layer}`"
+
+
+def _with_unknowns(value: Any) -> Any:
+    if value == UNKNOWN_VALUE:
+        return UNKNOWN
+    if isinstance(value, dict):
+        return {key: _with_unknowns(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_unknowns(inner) for inner in value]
+    return value
+
+
+def _exported(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _exported(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value
+
+
+def _build(kind: type[Any], read: Read) -> Any:
+    """An instance of the contract `kind` (or of a part of it) from a reader of its fields."""
+    module = vars(sys.modules[kind.__module__])
+    hints = typing.get_type_hints(kind, globalns={**module, "Output": pulumi.Output})
+    values = {}
+    for field in dataclasses.fields(kind):
+        value = read(field.name)
+        part = typing.get_origin(hints[field.name]) or hints[field.name]
+        nested = dataclasses.is_dataclass(part)
+        values[field.name] = _build(cast("Any", part), _inside(value)) if nested else value
+    return kind(**values)
+
+
+def _inside(outer: pulumi.Output[Any]) -> Read:
+    return lambda name: outer.apply(lambda value: value[name])

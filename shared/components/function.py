@@ -1,0 +1,203 @@
+"""A Lambda function as every layer makes one: its log, its role, a published version, and the alias that is called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
+from shared.naming import Kind
+from shared.packaging.packages import digest, handler, package
+
+RUNTIME = "python3.13"
+RELEASE_CHARACTERS = 12
+
+VPC_ACCESS = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+TRACING = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
+"""AWS's own policies where an action cannot be limited to a resource: network interfaces and traces."""
+
+INTERFACE_ACTIONS = [
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DetachNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+MAXIMUM_EVENT_AGE = 3600
+"""Seconds that an asynchronous event is tried before it goes to the dead letters."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The subnets and security groups of a function that lives in a VPC."""
+
+    subnet_ids: pulumi.Input[Sequence[str]]
+    security_group_id: pulumi.Input[str]
+    default_security_group_id: pulumi.Input[str]
+    """Where its interfaces wait for their end, so that the real group can be destroyed at once."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a function runs and what it needs to run it: memory in MB, timeout in seconds."""
+
+    function: str
+    """Its folder in `lambdas/`."""
+    kind: Kind
+    description: str
+    memory_mb: int
+    timeout: int
+    reserved_concurrency: int | None = None
+    variables: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    statements: Sequence[iam.Statement] = ()
+    """What its role may do, beyond its own log."""
+
+
+class Function(pulumi.ComponentResource):
+    """A function with a log group, a role that may do what `code` says, and the alias `live`.
+
+    With `dead_letters` (a queue's ARN) it may be called asynchronously: what fails for good ends there.
+    Attributes: function, alias, role, name, physical_name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        region: Region,
+        code: Code,
+        *,
+        parent: pulumi.Resource,
+        placement: Placement | None = None,
+        dead_letters: pulumi.Input[str] | None = None,
+    ) -> None:
+        super().__init__("payments:shared:Function", name, opts=pulumi.ResourceOptions(parent=parent))
+        self._name = name
+        self._region = region
+        self._options = region.options(self)
+        self.physical_name = region.named(code.kind)
+
+        log = aws.cloudwatch.LogGroup(
+            name,
+            name=naming.FUNCTION_LOG_PREFIX + self.physical_name,
+            retention_in_days=region.foundation.log_retention_days,
+            opts=self._options,
+        )
+        self.role, permissions = self._role(code, log, in_vpc=placement is not None, dead_letters=dead_letters)
+        self.function = aws.lambda_.Function(
+            name,
+            name=self.physical_name,
+            description=code.description,
+            role=self.role.arn,
+            runtime=RUNTIME,
+            handler=handler(code.function),
+            code=pulumi.FileArchive(str(package(code.function))),
+            memory_size=code.memory_mb,
+            timeout=code.timeout,
+            reserved_concurrent_executions=-1 if code.reserved_concurrency is None else code.reserved_concurrency,
+            publish=True,
+            environment={"variables": dict(code.variables)},
+            tracing_config={"mode": "Active"},
+            **(_in_vpc(placement) if placement else {}),
+            # Lambda takes a VPC function's interfaces down with its role's permissions: they must outlive it.
+            opts=region.options(self, depends_on=[log, *permissions]),
+        )
+        self.name = self.function.name
+        self.alias = aws.lambda_.Alias(
+            name,
+            name=naming.LIVE,
+            description="The version that serves",
+            function_name=self.function.name,
+            function_version=self.function.version,
+            opts=self._options,
+        )
+        if dead_letters is not None:
+            aws.lambda_.FunctionEventInvokeConfig(
+                name,
+                function_name=self.function.name,
+                qualifier=self.alias.name,
+                maximum_event_age_in_seconds=MAXIMUM_EVENT_AGE,
+                maximum_retry_attempts=2,
+                destination_config={"on_failure": {"destination": dead_letters}},
+                opts=self._options,
+            )
+        self.register_outputs({})
+
+    def allow(self, name: str, principal: str, source_arn: pulumi.Input[str]) -> aws.lambda_.Permission:
+        """Let a service call the alias on behalf of `source_arn`, of this account."""
+        return aws.lambda_.Permission(
+            f"{self._name}-{name}",
+            statement_id=name,
+            action="lambda:InvokeFunction",
+            function=self.function.name,
+            qualifier=self.alias.name,
+            principal=principal,
+            source_arn=source_arn,
+            source_account=self._region.account,
+            opts=self._options,
+        )
+
+    def _role(
+        self,
+        code: Code,
+        log: aws.cloudwatch.LogGroup,
+        *,
+        in_vpc: bool,
+        dead_letters: pulumi.Input[str] | None,
+    ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+        role = aws.iam.Role(
+            self._name,
+            name=self.physical_name,
+            description=f"What {self.physical_name} may do",
+            assume_role_policy=iam.trust("lambda.amazonaws.com"),
+            opts=self._options,
+        )
+        statements = [
+            iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(log.arn, ":*")]),
+            *code.statements,
+        ]
+        if dead_letters is not None:
+            statements.append(iam.allow(["sqs:SendMessage"], [dead_letters]))
+        if in_vpc:
+            # Lambda needs these to attach the function to the VPC; the function's own code must not have them.
+            own_code = {"ArnEquals": {"lambda:SourceFunctionArn": self._arn}}
+            statements.append(iam.deny(INTERFACE_ACTIONS, ["*"], condition=own_code))
+        policy = aws.iam.RolePolicy(
+            self._name,
+            name=self.physical_name,
+            role=role.name,
+            policy=iam.document(*statements),
+            opts=self._options,
+        )
+        attached = [
+            aws.iam.RolePolicyAttachment(f"{self._name}-{what}", role=role.name, policy_arn=arn, opts=self._options)
+            for what, arn in (("tracing", TRACING), *((("vpc", VPC_ACCESS),) if in_vpc else ()))
+        ]
+        return role, [policy, *attached]
+
+    @property
+    def _arn(self) -> str:
+        return self._region.arn("lambda", f"function:{self.physical_name}")
+
+
+def _in_vpc(placement: Placement) -> dict[str, object]:
+    return {
+        "vpc_config": {
+            "subnet_ids": placement.subnet_ids,
+            "security_group_ids": [placement.security_group_id],
+        },
+        "replace_security_groups_on_destroy": True,
+        "replacement_security_group_ids": [placement.default_security_group_id],
+    }
+
+
+def release_of(functions: Iterable[str]) -> str:
+    """A name for exactly this code: the first digits of the functions' common hash."""
+    return hashlib.sha256(" ".join(digest(each) for each in functions).encode()).hexdigest()[:RELEASE_CHARACTERS]

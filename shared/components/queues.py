@@ -1,0 +1,39 @@
+"""Encrypted SQS queues for what could not be delivered and for notifications."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.components.regions import Region
+from shared.naming import Kind
+
+FOURTEEN_DAYS = 14 * 24 * 3600
+"""The longest that SQS keeps a message."""
+
+
+def encrypted_queue(
+    name: str,
+    region: Region,
+    kind: Kind,
+    *,
+    parent: pulumi.Resource,
+    visibility_timeout: int = 30,
+    dead_letters: pulumi.Input[str] | None = None,
+    attempts: int = 5,
+) -> aws.sqs.Queue:
+    """A queue that keeps messages for 14 days, and passes on to `dead_letters` (ARN) what failed `attempts` times."""
+    redrive = (
+        None
+        if dead_letters is None
+        else pulumi.Output.json_dumps({"deadLetterTargetArn": dead_letters, "maxReceiveCount": attempts})
+    )
+    return aws.sqs.Queue(
+        name,
+        name=region.named(kind),
+        message_retention_seconds=FOURTEEN_DAYS,
+        visibility_timeout_seconds=visibility_timeout,
+        sqs_managed_sse_enabled=True,
+        redrive_policy=redrive,
+        opts=region.options(parent),
+    )

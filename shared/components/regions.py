@@ -1,0 +1,99 @@
+"""Where a program deploys: its regions, each with a role and an explicit AWS provider.
+
+Default providers are switched off in every `Pulumi.yaml`, so a resource that forgets its region fails instead of
+landing in whatever region the shell has set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.components.exchange import this_stack
+from shared.environment import Environment, Foundation
+from shared.environment_sections import Section
+from shared.errors import Problem
+from shared.roles import ROLES, PerRole, Role
+from shared.stack import Stack
+
+if TYPE_CHECKING:
+    from shared.naming import Kind
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region of an environment, as a component needs it."""
+
+    role: Role
+    name: str
+    """AWS region, e.g. `us-east-1`."""
+    account: str
+    foundation: Foundation
+    provider: aws.Provider
+
+    @staticmethod
+    def connect(foundation: Foundation, role: Role) -> Region:
+        """Configure the provider for the region of `role`, with the tags that everything in it carries."""
+        name = foundation.region(role)
+        tags = tags_of(foundation, role)
+        provider = aws.Provider(f"aws-{role}", region=name, default_tags={"tags": tags})
+        account = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
+        return Region(role, name, account, foundation, provider)
+
+    @property
+    def suffix(self) -> str:
+        """What ends every physical name."""
+        return self.foundation.suffix
+
+    def named(self, kind: Kind, tail: str = "") -> str:
+        """The physical name of this region's `kind`."""
+        return kind.of(self.suffix, self.role, account=self.account, tail=tail)
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of `resource` in this region and account."""
+        return f"arn:aws:{service}:{self.name}:{self.account}:{resource}"
+
+    def options(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
+        """Put a resource into this region, under its component."""
+        return pulumi.ResourceOptions(parent=parent, provider=self.provider, **more)
+
+
+def tags_of(foundation: Foundation, role: Role) -> dict[str, str]:
+    """What everything in the region of `role` is tagged with."""
+    return {
+        **foundation.tags,
+        "Environment": foundation.name,
+        "Region": foundation.region(role),
+        "DR-Role": role,
+    }
+
+
+def this_region(settings: type[S]) -> tuple[Region, S]:
+    """What a regional layer's program needs: the region that its stack's name says, and its settings."""
+    environment, role = _environment()
+    if role is None:
+        stacks = " or ".join(Stack(settings.layer, environment.name, each).name for each in ROLES)
+        raise pulumi.RunError(f"stack {pulumi.get_stack()} names no region: select {stacks}")
+    return Region.connect(environment.foundation(), role), getattr(environment, settings.layer)
+
+
+def both_regions(settings: type[S]) -> tuple[PerRole[Region], S]:
+    """What a global layer's program needs: both regions, and its settings."""
+    environment, role = _environment()
+    if role is not None:
+        raise pulumi.RunError(f"stack {pulumi.get_stack()} names one region: select {environment.name}")
+    foundation = environment.foundation()
+    return PerRole.build(lambda each: Region.connect(foundation, each)), getattr(environment, settings.layer)
+
+
+def _environment() -> tuple[Environment, Role | None]:
+    stack = this_stack()
+    try:
+        return Environment.load(stack.environment), stack.role
+    except Problem as problem:
+        raise pulumi.RunError(str(problem)) from None

@@ -1,0 +1,238 @@
+"""What a Python file imports: the one answer, whoever asks.
+
+A stack's fingerprint asks which files its program is made of, a function's package which files go into it, and the
+plugin host which libraries a program is going to need. All follow the same rules:
+
+- Imports are read from the syntax tree, at any depth of a function too. `from a import b` means `a` and `a.b`.
+- Relative imports are followed, from the folder that the file is in.
+- What only type checkers see (`if TYPE_CHECKING:`) is left out.
+- A module that imports by a name which only running it would tell makes every module of ours count: a stack that runs
+  once too often costs seconds, one that is skipped wrongly costs trust.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+PROGRAMS: Final = ("lambdas", "projects", "shared")
+"""Where programs and functions may import from at a checkout's root."""
+
+_BY_NAME: Final = frozenset({"import_module", "__import__"})
+_DYNAMIC: Final = frozenset({"run_path", "run_module", "exec", "eval", "spec_from_file_location"})
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Python file, and what its text says."""
+
+    path: Path
+    """From the checkout's root."""
+    stamp: tuple[int, int]
+    """When it was last changed, and its size."""
+    tree: ast.Module = field(repr=False, compare=False)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The dotted names that it imports when it runs, and what it uses of them, as in `pulumi_aws.ec2.Vpc`."""
+        return frozenset(names_in(self.tree, self.path.parent.parts))
+
+    @cached_property
+    def dynamic(self) -> bool:
+        """Whether it imports by a name that only running it would tell."""
+        return any(
+            isinstance(node, ast.Call)
+            and (_called(node) in _DYNAMIC or (_called(node) in _BY_NAME and not _literal(node)))
+            for node in _running(self.tree)
+        )
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The strings in it."""
+        constants = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
+        return frozenset(value for value in constants if isinstance(value, str))
+
+
+class Tree:
+    """The Python files of a checkout; each is parsed again when it has changed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def source(self, path: Path) -> Source:
+        """The file at a path from the root; errors as `parse`."""
+        stat = (self.root / path).stat()
+        return _source(self.root, path, (stat.st_mtime_ns, stat.st_size))
+
+    def closure(self, entry: Path, program: Path | None = None) -> tuple[Source, ...]:
+        """The files that running `entry` may import, itself included, sorted by path.
+
+        Names are looked for at the root and, if it is given, in a program's own folder.
+        """
+        found: dict[Path, Source] = {}
+        waiting = [entry, *self._packages_around(entry)]
+        while waiting:
+            path = waiting.pop()
+            if path in found:
+                continue
+            source = found[path] = self.source(path)
+            if source.dynamic:
+                waiting.extend(self._all())
+            for name in source.names:
+                waiting.extend(self.files(name, program))
+        return tuple(found[path] for path in sorted(found))
+
+    def files(self, name: str, program: Path | None = None) -> tuple[Path, ...]:
+        """The files that an import of `name` runs: the module, and the packages around it."""
+        return self._files(Path(), name) + (self._files(program, name) if program else ())
+
+    def has(self, name: str, program: Path) -> bool:
+        """Whether a dotted name begins with something of the checkout's own."""
+        first = name.partition(".")[0]
+        places = (folder / each for folder in (self.root, self.root / program) for each in (first, f"{first}.py"))
+        return any(place.is_dir() if place.suffix != ".py" else place.is_file() for place in places)
+
+    def libraries(self, program: Path) -> tuple[str, ...]:
+        """What the program in a folder names of installed libraries; () where a source cannot be read.
+
+        The program itself will say better what is wrong with its source.
+        """
+        try:
+            closure = self.closure(program / "__main__.py", program)
+        except (OSError, SyntaxError, ValueError):
+            return ()
+        names = {name for source in closure for name in source.names}
+        return tuple(sorted(name for name in names if not self.has(name, program)))
+
+    def _packages_around(self, path: Path) -> Iterator[Path]:
+        """A package's __init__ runs before its modules."""
+        for folder in path.parents:
+            if folder.parts and (self.root / folder / "__init__.py").is_file():
+                yield folder / "__init__.py"
+
+    def _files(self, base: Path, name: str) -> tuple[Path, ...]:
+        stem, found = base, []
+        for part in name.split("."):
+            candidates = (stem / part / "__init__.py", stem / f"{part}.py")
+            found += [path for path in candidates if (self.root / path).is_file()]
+            stem /= part
+            if not (self.root / stem).is_dir():
+                break
+        return tuple(found)
+
+    def _all(self) -> Iterator[Path]:
+        for package in PROGRAMS:
+            yield from (path.relative_to(self.root) for path in (self.root / package).rglob("*.py"))
+
+
+def first_imports(script: Path) -> tuple[str, ...]:
+    """The modules from which a script imports before it does anything else; () when it cannot be read."""
+    try:
+        body = parse(script).body
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    return tuple(node.module for node in body if isinstance(node, ast.ImportFrom) and node.module and not node.level)
+
+
+def names_in(tree: ast.Module, package: tuple[str, ...] = ()) -> Iterator[str]:
+    """The names that a source imports when it runs, and `module.attribute` for what it uses of a module.
+
+    `import pulumi_aws as aws` and `aws.ec2.Vpc(...)` name `pulumi_aws`, `pulumi_aws.ec2` and `pulumi_aws.ec2.Vpc`.
+
+    package: the source's own, from which relative imports start; without it they name nothing.
+    """
+    nodes = list(_running(tree))
+    aliases: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                aliases[name.asname or name.name.partition(".")[0]] = name.name
+                yield name.name
+        elif isinstance(node, ast.ImportFrom):
+            if base := _base(node, package):
+                yield base
+                yield from (f"{base}.{name.name}" for name in node.names if name.name != "*")
+        elif isinstance(node, ast.Call) and _called(node) in _BY_NAME and (literal := _literal(node)):
+            yield literal
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            first, _, attributes = _dotted(node).partition(".")
+            if first in aliases:
+                yield f"{aliases[first]}.{attributes}"
+
+
+def _base(node: ast.ImportFrom, package: tuple[str, ...]) -> str:
+    """The module from which `node` imports, by its full name; empty when it is relative to no package."""
+    if node.level and len(package) < node.level:
+        return ""
+    above = package[: len(package) - node.level + 1] if node.level else ()
+    return ".".join((*above, *filter(None, [node.module])))
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a tree in their order, without those that only type checkers see."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and (seen := _for_type_checkers(child.test)) is not None:
+            for node in child.orelse if seen else child.body:
+                yield from _running(node)
+        else:
+            yield from _running(child)
+
+
+def _for_type_checkers(test: ast.expr) -> bool | None:
+    """Whether the body of an `if` is for type checkers only (True) or for all others (False); else None."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = _for_type_checkers(test.operand)
+        return None if inner is None else not inner
+    name = _dotted(test)
+    return True if name.rpartition(".")[2] == "TYPE_CHECKING" else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _source(root: Path, path: Path, stamp: tuple[int, int]) -> Source:
+    return Source(path, stamp, parse(root / path))
+
+
+def parse(path: Path) -> ast.Module:
+    """Parse a file, one at a time. Raises OSError, SyntaxError, or ValueError where it holds a null byte.
+
+    CPython (3.11, for one) counts how deep it is in a tree in one place for all threads: when the collector runs Python
+    code while one is made, another thread may begin one too, and both fail with a SystemError (gh-106905).
+    """
+    source = path.read_bytes()
+    with _ONE_AT_A_TIME:
+        return ast.parse(source, filename=str(path))
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _literal(call: ast.Call) -> str:
+    """The absolute module name that a call is given in so many words; empty otherwise."""
+    match call.args:
+        case [ast.Constant(value=str(name)), *_] if not name.startswith("."):
+            return name
+    return ""
+
+
+def _dotted(node: ast.expr) -> str:
+    """`aws.ec2.Vpc`, written as that; empty for any other expression."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            above = _dotted(value)
+            return above and f"{above}.{attribute}"
+    return ""

@@ -1,0 +1,99 @@
+"""Function packages: deterministic zips of exactly what a function imports.
+
+A package holds the SDK (function_sdk.py), cut down to the services that the function uses, and behind it the function's
+own import closure out of `lambdas/`.
+
+Packages are kept by their content's digest in `.build/` of the checkout; an unchanged one costs some milliseconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from shared import root
+from shared.errors import Problem
+from shared.packaging import archives, function_sdk, imports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = root.ROOT
+_PACKAGES: Final = ROOT / ".build" / "packages"
+
+
+def functions() -> list[str]:
+    """The functions that can be packaged: folders of `lambdas/` with a `main.py`."""
+    return sorted(main.parent.name for main in (ROOT / "lambdas").glob("*/main.py"))
+
+
+def handler(function: str) -> str:
+    """The handler's name for Lambda."""
+    return f"lambdas.{function}.main.handler"
+
+
+def sources(function: str) -> list[Path]:
+    """The function's own files, sorted: what `lambdas.<function>.main` imports at run time, directly or not.
+
+    Raises Problem for a function that is not there, and for an import that would not be there when it runs.
+    """
+    return [ROOT / source.path for source in _closure(function)]
+
+
+def services(function: str) -> list[str]:
+    """AWS services that the function uses, from its calls of `client("<service>")`."""
+    return sorted({service for source in _closure(function) for service in _clients(source)})
+
+
+def digest(function: str) -> str:
+    """What decides the package's content, hashed; without building it."""
+    content = hashlib.sha256()
+    for part in (function_sdk.digest(), *services(function)):
+        content.update(part.encode() + b"\n")
+    for path in (Path(__file__), *sources(function)):
+        content.update(path.relative_to(ROOT).as_posix().encode() + b"\n" + hashlib.sha256(path.read_bytes()).digest())
+    return content.hexdigest()
+
+
+def package(function: str) -> Path:
+    """The function's zip, built if there is none of this content yet. Safe to call from several processes at once."""
+    target = _PACKAGES / f"{function}-{digest(function)[:16]}.zip"
+    if not target.exists():
+        used = services(function)
+        archives.write(target, _content(function, used), onto=function_sdk.modules(_PACKAGES) if used else None)
+    return target
+
+
+def _content(function: str, used: list[str]) -> Iterator[tuple[str, bytes]]:
+    for path in sources(function):
+        yield from archives.module(path.relative_to(ROOT).as_posix(), path.read_bytes())
+    if used:
+        yield from function_sdk.data(used)
+
+
+def _closure(function: str) -> tuple[imports.Source, ...]:
+    if function not in functions():
+        raise Problem(f"packages: there is no function '{function}' in lambdas/; there are: {', '.join(functions())}")
+    tree = imports.Tree(ROOT)
+    found = tree.closure(Path("lambdas", function, "main.py"))
+    for source in found:
+        if source.path.parts[0] != "lambdas":
+            raise Problem(f"packages: the function '{function}' imports {source.path}, and only lambdas/ is packed")
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def _clients(source: imports.Source) -> frozenset[str]:
+    return frozenset(
+        node.args[0].value
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "client"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    )

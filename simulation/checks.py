@@ -1,0 +1,210 @@
+"""What must hold for each history, whatever failed: see `check`."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, Status
+from simulation.linearizability import INFINITY, Told, is_linearizable
+from simulation.region import ADDED
+from simulation.scheduler import EPOCH
+from simulation.watch import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulation.history import Operation
+    from simulation.table import Item, Key
+    from simulation.world import World
+
+_FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
+_FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
+_SHOWN: Final = {"CAPTURED": "paid", "DECLINED": "declined"}
+
+
+def check(world: World) -> list[Finding]:
+    """All that is wrong with a finished history.
+
+    lost: a client was told something final, or that its payment is known, and a region does not know it.
+    doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
+    contradicted: answers that no single payment could have given. reworded: a replay unlike the first answer.
+    audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
+    kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
+    bug: an exception that nobody caught.
+    """
+    findings = list(world.watch.findings)
+    answers: dict[str, list[Operation]] = defaultdict(list)
+    for operation in world.history.operations:
+        answers[operation.payment_id].append(operation)
+    findings += (
+        Finding("stuck", name, "unfinished after the faults have ended")
+        for name in sorted({*world.stuck, *world.unfinished()})
+    )
+    charges = _charges(world, world.table.truth(world.survivors[0].name), world.scheduler.now)
+    charges_then = _charges(world, world.known[world.survivors[0].name], world.asked_at)
+    for payment_id, operations in answers.items():
+        for region in world.survivors:
+            item = world.table.truth(region.name).get((payment_id, "payment"))
+            known = world.known[region.name].get((payment_id, "payment"))
+            findings += _lost(payment_id, region.name, known, operations)
+            findings += _charged(payment_id, region.name, known, charges_then.get(payment_id, []))
+            findings += _kept(world, payment_id, item, operations)
+            if item is None and _is_swept(world, operations):
+                continue
+            findings += _charged(payment_id, region.name, item, charges.get(payment_id, []))
+            if item is not None and item["status"]["S"] in _SHOWN:
+                findings += _recorded(world, payment_id, item)
+        findings += _contradicted(payment_id, operations)
+        findings += _altered(world, payment_id)
+    return list(dict.fromkeys(findings))
+
+
+def _lost(payment_id: str, region: str, item: Item | None, operations: list[Operation]) -> Iterator[Finding]:
+    stands = "absent" if item is None else _SHOWN.get(item["status"]["S"], "pending")
+    for operation in operations:
+        if operation.is_last:
+            break
+        told = _told(operation).answer
+        if told in {"paid", "declined"} and stands != told:
+            yield Finding("lost", payment_id, f"{operation.actor} was told {told}, {region} holds {stands}")
+        elif told == "pending" and item is None:
+            yield Finding("lost", payment_id, f"{operation.actor} was told to wait, {region} knows no such payment")
+
+
+def _is_swept(world: World, operations: list[Operation]) -> bool:
+    """A canary's payment is deleted after a day."""
+    return operations[0].wish.client == CANARY_CLIENT and world.scheduler.now - EPOCH > CANARY_KEPT
+
+
+def _kept(world: World, payment_id: str, item: Item | None, operations: list[Operation]) -> Iterator[Finding]:
+    if item is not None and _is_swept(world, operations):
+        yield Finding("kept", payment_id, "a canary's payment is there after a day")
+    elif item is not None and "response_body" in item and world.scheduler.now - int(item["created"]["N"]) > _FORGOTTEN:
+        yield Finding("kept", payment_id, "its answer is stored after three days")
+
+
+def _charges(world: World, table: dict[Key, Item], until: int) -> dict[str, list[str]]:
+    """Payment id -> each charge that was made for it by then, as `minor units currency`.
+
+    `table` holds the charges of the processor that is in it: one for both regions (under MREC nobody uses it).
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    if world.processor is not None:
+        for charge in world.processor.ledger:
+            if charge.at <= until:
+                found[charge.key].append(f"{charge.amount.minor_units} {charge.amount.currency}")
+    for (pk, sk), item in table.items():
+        if sk == "charge" and item["outcome"]["S"] == "approved":
+            found[pk.partition("#")[2]].append(f"{item['minor_units']['N']} {item['currency']['S']}")
+    return found
+
+
+def _charged(payment_id: str, region: str, item: Item | None, charges: list[str]) -> Iterator[Finding]:
+    if len(charges) > 1:
+        yield Finding("doubled", payment_id, f"charged {len(charges)} times: {charges}")
+    status = item["status"]["S"] if item is not None else "absent"
+    expected = [f"{item['minor_units']['N']} {item['currency']['S']}"] if item and status == "CAPTURED" else []
+    if len(charges) <= 1 and charges != expected and status not in {"AUTHORIZING", "UNKNOWN"}:
+        yield Finding("unbooked", payment_id, f"{region} holds {status}, the processor's ledger {charges or 'nothing'}")
+
+
+def _contradicted(payment_id: str, operations: list[Operation]) -> Iterator[Finding]:
+    told = [_told(operation) for operation in operations]
+    if not is_linearizable(told):
+        yield Finding("contradicted", payment_id, "no order of the requests explains their answers")
+    first: dict[int, str] = {}
+    for operation in operations:
+        if operation.status == 500:
+            yield Finding("contradicted", payment_id, f"{operation.actor} was answered 500: {operation.body}")
+        if operation.status in _FINAL_ANSWERS and not operation.is_late:
+            if first.setdefault(operation.status, operation.body) != operation.body:
+                yield Finding("reworded", payment_id, f"{operation.actor} got another answer than the first")
+            if operation.headers.get("Location") != f"/payment/{payment_id}":
+                yield Finding("contradicted", payment_id, f"{operation.actor} got another payment's location")
+    finals = [operation for operation in operations if operation.status in _FINAL_ANSWERS]
+    if sum("Idempotent-Replayed" not in operation.headers for operation in finals) > 1:
+        yield Finding("contradicted", payment_id, "two requests were told that they made the payment")
+
+
+def _told(operation: Operation) -> Told:
+    wish = operation.wish
+    payload = f"{float(wish.amount)} {wish.currency} {wish.customer}"
+    returned = INFINITY if operation.returned is None else operation.returned
+    match operation.method, operation.status:
+        case "POST", 201 | 402 as status:
+            answer = _FINAL_ANSWERS[status]
+        case "POST", 202:
+            answer = "pending"
+        case "POST", 409:
+            answer = "busy"
+        case "POST", 422:
+            answer = "reused"
+        case "GET", 404:
+            answer = "absent"
+        case "GET", 200:
+            shown = operation.document
+            payload = f"{float(shown['amount'])} {shown['currency']} {shown['customerId']}"
+            answer = shown["status"]
+        case _:
+            answer = "silence"
+    return Told(operation.method, payload, answer, operation.invoked, returned)
+
+
+def _recorded(world: World, payment_id: str, item: Item) -> Iterator[Finding]:
+    records: dict[str, set[bytes]] = defaultdict(set)
+    for bucket in world.buckets:
+        for key, versions in bucket.objects.items():
+            if key.endswith(f"/{payment_id}.json"):
+                records[key].update(versions)
+                if bucket.written.get(key, 0) > 1:
+                    yield Finding("audit", payment_id, f"{key} was written {bucket.written[key]} times in one bucket")
+    contents = [content for versions in records.values() for content in versions]
+    if "audit_pending" in item:
+        return  # found as stuck
+    if len(contents) != 1:
+        yield Finding("audit", payment_id, f"{len(contents)} different audit records instead of one")
+    elif _evidence(json.loads(contents[0])) != _evidence(_as_record(item)):
+        yield Finding("audit", payment_id, f"the audit record is not what the table holds: {contents[0]!r}")
+
+
+def _evidence(record: dict[str, Any]) -> tuple[Any, ...]:
+    names = ("paymentId", "client", "customerId", "currency", "status", "reference", "reason", "fingerprint", "steps")
+    return (*(record[name] for name in names), float(record["amount"]))
+
+
+def _as_record(item: Item) -> dict[str, Any]:
+    steps = [step["S"].split(" ") for step in item["steps"]["L"]]
+    return {
+        "paymentId": item["pk"]["S"],
+        "client": item["client"]["S"],
+        "customerId": item["customer"]["S"],
+        "amount": int(item["minor_units"]["N"]) / 100,  # all payments of the simulation are in dollars
+        "currency": item["currency"]["S"],
+        "status": item["status"]["S"],
+        "reference": item["reference"]["S"] if "reference" in item else None,
+        "reason": item["reason"]["S"] if "reason" in item else None,
+        "fingerprint": item["fingerprint"]["S"],
+        "steps": [[status, int(at)] for status, at in steps],
+    }
+
+
+_FIXED: Final = ("client", "fingerprint", "minor_units", "currency", "customer", "region", "created")
+
+
+def _altered(world: World, payment_id: str) -> Iterator[Finding]:
+    """The item, write by write: no gap in its versions, legal moves, nothing rewritten, additions kept."""
+    for before, after in world.table.writes((payment_id, "payment")):
+        if int(after["version"]["N"]) != int(before["version"]["N"]) + 1:
+            yield Finding("altered", payment_id, f"version {after['version']['N']} after {before['version']['N']}")
+        steps, earlier = after["steps"]["L"], before["steps"]["L"]
+        moves = [step["S"].split(" ")[0] for step in steps[len(earlier) - 1 :]]
+        if steps[: len(earlier)] != earlier or not all(
+            Status(following) in TRANSITIONS[Status(status)] for status, following in pairwise(moves)
+        ):
+            yield Finding("altered", payment_id, f"moved from {before['status']['S']} to {after['status']['S']}")
+        for name in (*_FIXED, ADDED):
+            if before.get(name) != after.get(name):
+                yield Finding("altered", payment_id, f"{name} was changed")

@@ -1,0 +1,127 @@
+"""A card processor outside AWS, weaker than the port promises.
+
+The port says "one key has at most one outcome, for ever". Real processors remember idempotency keys for a day or two
+and find a payment by its key for years. Here a repeated charge is recognised for little more than a minute, while
+`find` always knows and `cancel` is for ever: code that charges again without asking first charges twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from lambdas.domain.errors import NoAnswer
+from lambdas.domain.ports import Approved, Declined
+from simulation.history import short
+from simulation.link import LATEST, STALL, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambdas.domain.money import Money
+    from lambdas.domain.ports import Outcome
+    from simulation.link import Link
+
+LATENCY: Final = 60
+PATIENCE: Final = 3_000
+REMEMBERED: Final = LATEST + 2 * STALL + 10_000
+"""A repeated charge is recognised for so long (ms): longer than a request is under way and its sender stands still
+between asking and charging, or nothing could be safe."""
+DECLINED: Final = 0.25
+"""How many charges are declined."""
+DECIDED: Final = 20_000
+"""A decision takes at most this long when it is not immediate (ms)."""
+
+_WAY: Final = Way(LATENCY, PATIENCE, silence=lambda: NoAnswer("timed out"))
+_WAY_TWICE: Final = replace(_WAY, repeats=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money taken: what must happen at most once for a key."""
+
+    key: str
+    amount: Money
+    customer: str
+    reference: str
+    at: int
+
+
+@dataclass(slots=True)
+class CardProcessor:
+    """The processor's own side: its ledger and what it remembers."""
+
+    link: Link
+    ledger: list[Charge] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    charged_at: dict[str, int] = field(default_factory=dict)
+    undecided: set[str] = field(default_factory=set)
+    cancelled: set[str] = field(default_factory=set)
+
+    def charge(self, key: str, amount: Money, customer: str) -> Outcome:
+        """The port's `charge`."""
+
+        def effect() -> Outcome:
+            return self._charge(key, amount, customer)
+
+        return self._call("processor charge", key, effect, twice=True)
+
+    def find(self, key: str) -> Outcome | None:
+        """The port's `find`."""
+
+        def effect() -> Outcome | None:
+            self._require_decided(key)
+            return self.outcomes.get(key)
+
+        outcome: Outcome | None = self._call("processor find", key, effect)
+        return outcome
+
+    def cancel(self, key: str) -> Outcome:
+        """The port's `cancel`."""
+
+        def effect() -> Outcome:
+            self._require_decided(key)
+            if key not in self.outcomes:
+                self.cancelled.add(key)
+                self.outcomes[key] = Declined("abandoned")
+            return self.outcomes[key]
+
+        return self._call("processor cancel", key, effect, twice=True)
+
+    def _charge(self, key: str, amount: Money, customer: str) -> Outcome:
+        scheduler = self.link.scheduler
+        if key in self.cancelled:
+            return self.outcomes[key]
+        self._require_decided(key)
+        first = self.charged_at.get(key)
+        if first is not None and scheduler.now - first < REMEMBERED:
+            return self.outcomes[key]
+        self.charged_at[key] = scheduler.now
+        if scheduler.random.random() < self.link.faults.pending:
+            self.undecided.add(key)
+            delay = int(scheduler.random.random() * DECIDED)
+            scheduler.after(delay, partial(self._decide, key, amount, customer))
+            raise NoAnswer("not decided yet")
+        return self._decide(key, amount, customer)
+
+    def _decide(self, key: str, amount: Money, customer: str) -> Outcome:
+        self.undecided.discard(key)
+        scheduler = self.link.scheduler
+        outcome: Outcome
+        if scheduler.random.random() < DECLINED:
+            outcome = Declined("card_declined")
+        else:
+            reference = f"ch_{len(self.ledger) + 1}"
+            self.ledger.append(Charge(key, amount, customer, reference, scheduler.now))
+            outcome = Approved(reference)
+        self.outcomes[key] = outcome
+        return outcome
+
+    def _require_decided(self, key: str) -> None:
+        if key in self.undecided:
+            raise NoAnswer("not decided yet")
+
+    def _call(self, what: str, key: str, effect: Callable[[], Outcome | None], *, twice: bool = False) -> Outcome:
+        outcome: Outcome = self.link.call(what, effect, _WAY_TWICE if twice else _WAY, about=short(key))
+        return outcome

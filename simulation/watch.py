@@ -1,0 +1,126 @@
+"""What must hold at each moment, looked at while the code runs.
+
+Money is asked for, and evidence written, only by the one who may, and only in the right order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from lambdas.domain.payment import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambdas.domain.money import Money
+    from lambdas.domain.ports import Outcome, Processor
+    from simulation.bucket import Bucket
+    from simulation.scheduler import Process, Scheduler
+    from simulation.table import GlobalTable
+
+_FINAL: Final = frozenset(status.value for status in FINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be; `kind` is one of those that `checks.check` lists."""
+
+    kind: str
+    payment: str
+    text: str
+
+
+@dataclass(slots=True)
+class Watch:
+    """Sees each charge and each record as it is sent, and looks into the sender's replica of the table."""
+
+    table: GlobalTable
+    scheduler: Scheduler
+    leases_hold: bool
+    """A lease outlives its function by 5 s. Where clocks differ by more, or functions stand still, it may be taken from
+    a living holder, and the processor's memory alone keeps the two from charging twice."""
+    findings: list[Finding] = field(default_factory=list)
+    holders: dict[str, Process] = field(default_factory=dict)
+    """Whose each token is: leases name their holders by them."""
+
+    def token(self) -> str:
+        """A name that no other request has, for the running process."""
+        name = f"token-{len(self.holders)}"
+        self.holders[name] = self.scheduler.current
+        return name
+
+    def charging(self, region: str, now: int, payment_id: str) -> None:
+        """A function asks for money. It must hold the payment's lease, by its own clock."""
+        item = self._item(region, payment_id)
+        if item is None:
+            self._find(payment_id, f"{self.scheduler.actor} charges a payment that is not in the table")
+        elif self.leases_hold and not self._holds(item, now):
+            self._find(payment_id, f"{self.scheduler.actor} charges without the payment's lease")
+
+    def recording(self, region: str, now: int, key: str) -> None:
+        """A function writes evidence: the payment must be final, and not be up to whoever is first."""
+        payment_id = key.rsplit("/", 1)[-1].removesuffix(".json")
+        item = self._item(region, payment_id)
+        if item is None or item["status"]["S"] not in _FINAL:
+            self._find(payment_id, f"{self.scheduler.actor} writes the audit record of a payment that is not final")
+        elif self.leases_hold and "audit_pending" in item:
+            leased = "lease_until" in item
+            if (leased and not self._holds(item, now)) or (not leased and int(item["due"]["N"]) <= now):
+                self._find(payment_id, f"{self.scheduler.actor} writes an audit record that it has not claimed")
+
+    def broken(self, error: Exception) -> None:
+        """A function ended with an exception that it should not have let out."""
+        self.findings.append(Finding("bug", "", f"{self.scheduler.actor} raised {type(error).__name__}: {error}"))
+
+    def _holds(self, item: dict[str, Any], now: int) -> bool:
+        """The running process has the item's lease, and it has not expired."""
+        return (
+            "lease_until" in item
+            and int(item["lease_until"]["N"]) > now
+            and self.holders.get(item["lease_holder"]["S"]) is self.scheduler.current
+        )
+
+    def _item(self, region: str, payment_id: str) -> dict[str, Any] | None:
+        return self.table.truth(region).get((payment_id, "payment"))
+
+    def _find(self, payment_id: str, text: str) -> None:
+        self.findings.append(Finding("order", payment_id, text))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedProcessor:
+    """The port `Processor`, seen by the watch."""
+
+    processor: Processor
+    watch: Watch
+    region: str
+    now: Callable[[], int]
+
+    def charge(self, key: str, amount: Money, customer: str) -> Outcome:
+        """Charge."""
+        self.watch.charging(self.region, self.now(), key)
+        return self.processor.charge(key, amount, customer)
+
+    def find(self, key: str) -> Outcome | None:
+        """Find."""
+        return self.processor.find(key)
+
+    def cancel(self, key: str) -> Outcome:
+        """Cancel."""
+        return self.processor.cancel(key)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedBucket:
+    """A region's bucket, seen by the watch."""
+
+    bucket: Bucket
+    watch: Watch
+    region: str
+    now: Callable[[], int]
+
+    def put_object(self, *, Key: str, **arguments: Any) -> dict[str, Any]:  # noqa: N803
+        """Store an object."""
+        self.watch.recording(self.region, self.now(), Key)
+        return self.bucket.put_object(Key=Key, **arguments)

@@ -1,0 +1,256 @@
+"""Everything of one seed, put together, and what befalls it from the first payment to the last sweep."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+from lambdas.domain.payment import LEASE
+from simulation.bucket import Bucket
+from simulation.clients import CLIENTS, Client, Habits, Internet, draw_wishes
+from simulation.faults import Faults
+from simulation.history import History
+from simulation.link import Link
+from simulation.processor import CardProcessor
+from simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, Region, Secrets
+from simulation.scheduler import EPOCH, Scheduler
+from simulation.table import EventualTable, StrongTable
+from simulation.watch import Watch
+
+if TYPE_CHECKING:
+    from simulation.history import Wish
+    from simulation.table import Item, Key
+
+Mode = Literal["mrsc", "mrec"]
+OWNERS: Final[dict[Mode, tuple[str, ...]]] = {
+    "mrsc": ("storefront", "storefront", "storefront", "canary"),
+    "mrec": ("storefront",),
+}
+"""Who pays. A canary's processor is in the table, hence not one under MREC."""
+
+REGIONS: Final = ("east", "west")
+TROUBLE: Final = 240_000
+"""Faults happen for so long (ms) after the start; clients may come later."""
+LONG_TROUBLE: Final = 20 * 60_000
+"""In some seeds they go on for so long, and no sweep runs until shortly before their end: it finds payments that nobody
+expects any more."""
+CALM: Final = 45 * 60_000
+"""When nothing fails any more, everything must be finished within this (ms): the processor is asked every 5 minutes at
+the rarest, and what it never heard of is cancelled after 15."""
+QUESTION: Final = 20_000
+"""The last questions are answered within this (ms), as nothing fails any more."""
+LAGS: Final = (1_000, 3_000, 60_000)
+"""How long asynchronous replication takes at most, in a seed (ms); no service level bounds it."""
+MUCH_LATER: Final = 73 * 3_600_000
+"""Stored answers are dropped after 72 hours."""
+
+
+class World:
+    """One seed's world. `run()` plays it to the end; afterwards the checks look at its parts."""
+
+    def __init__(self, seed: int, mode: Mode) -> None:
+        self.mode: Mode = mode
+        self.scheduler = Scheduler(seed)
+        random = self.scheduler.random
+        self.history = History(self.scheduler)
+        self.faults = Faults.draw(random)
+        self.link = Link(self.scheduler, self.history, self.faults)
+        self.table: StrongTable | EventualTable = (
+            StrongTable(self.scheduler, REGIONS)
+            if mode == "mrsc"
+            else EventualTable(self.scheduler, REGIONS, random.choice(LAGS))
+        )
+        # The processor in the table is one only where the table is.
+        self.processor = CardProcessor(self.link) if mode == "mrec" or random.random() < 0.8 else None
+        self.buckets = tuple(Bucket(self.link) for _ in REGIONS)
+        self.buckets[0].peer, self.buckets[1].peer = self.buckets[1], self.buckets[0]
+        self.secrets = Secrets(
+            self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in ("storefront", "canary")}
+        )
+        self.watch = Watch(
+            self.table,
+            self.scheduler,
+            leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
+        )
+        self.regions = tuple(
+            Region(
+                name=name,
+                scheduler=self.scheduler,
+                history=self.history,
+                link=self.link,
+                table=self.table,
+                bucket=bucket,
+                secrets=self.secrets,
+                processor=self.processor,
+                watch=self.watch,
+                strong=mode == "mrsc",
+                skew=skew,
+            )
+            for name, bucket, skew in zip(REGIONS, self.buckets, (0, self.faults.skew), strict=True)
+        )
+        self.internet = Internet(
+            self.scheduler, self.history, self.regions, self.secrets, lambda: self.link.faults.lost / 2
+        )
+        self.trouble = LONG_TROUBLE if random.random() < 0.1 else TROUBLE
+        self.wishes = draw_wishes(random, OWNERS[mode])
+        self.doomed: str | None = None
+        self.gone: str | None = None
+        """MREC: the region that never came back."""
+        # When everything had the time to be finished, before clients asked for the last time:
+        self.stuck: list[str] = []
+        self.known: dict[str, dict[Key, Item]] = {}
+        self.asked_at = 0
+        self.sweeping = True
+
+    @property
+    def survivors(self) -> tuple[Region, ...]:
+        """The regions that are still there."""
+        return tuple(region for region in self.regions if region.name != self.gone)
+
+    def run(self) -> None:
+        """Play the seed: trouble, calm until all is finished, the clients' last questions, and the same much later."""
+        scheduler = self.scheduler
+        try:
+            self._admit_clients()
+            self._schedule_trouble()
+            self._schedule_sweeps()
+            scheduler.run(EPOCH + self.trouble)
+            self._calm_down()
+            scheduler.run(scheduler.now + SWEEP_EVERY)  # what is still under way arrives
+            self._until_finished()
+            self.stuck, self.asked_at = self.unfinished(), scheduler.now
+            self.known = {region.name: self.table.truth(region.name) for region in self.survivors}
+            self.history.is_ending = True
+            self._ask_again("last")
+            if scheduler.random.random() < 0.2:
+                self._pass_time(MUCH_LATER)
+                self._ask_again("late")
+        finally:
+            scheduler.kill_all()
+
+    def unfinished(self) -> list[str]:
+        """Payments that somebody still has to work on, in any surviving region."""
+        return sorted(
+            {
+                pk
+                for region in self.survivors
+                for (pk, sk), item in self.table.truth(region.name).items()
+                if sk == "payment" and (item["status"]["S"] not in {"CAPTURED", "DECLINED"} or "audit_pending" in item)
+            }
+        )
+
+    def _admit_clients(self) -> None:
+        random = self.scheduler.random
+        for wishes in self.wishes:
+            for number, wish in enumerate(wishes):
+                habits = Habits.draw(random)
+                name = f"client {wish.key}.{number}"
+                client = Client(name, wish, int(random.random() * 2), habits, self.internet)
+                self.scheduler.spawn(name, client.run, place=CLIENTS, delay=habits.start)
+
+    def _schedule_trouble(self) -> None:
+        random, scheduler = self.scheduler.random, self.scheduler
+        times = 3 if self.faults.loss == "flapping" else 1
+        for _ in range(times):
+            region = random.choice(self.regions)
+            kind = random.choice(("function", "region", "isolated")) if times > 1 else self.faults.loss
+            begin = EPOCH + int(random.random() ** 6 * self.trouble / 2)  # mostly early, while requests are under way
+            if kind == "function":
+                scheduler.at(begin, region.lose_functions)
+            elif kind != "none":
+                scheduler.at(begin, partial(self._lose, region, kind))
+                back = begin + int(random.random() * self.trouble / 2)
+                scheduler.at(back, partial(self._return, region))
+        if random.random() < 0.3:
+            scheduler.at(EPOCH + int(random.random() * self.trouble), self._rotate_keys)
+        for region in self.regions:
+            if random.random() < 0.4:
+                region.release = "next"
+            elif random.random() < 0.4:
+                scheduler.at(EPOCH + int(random.random() * self.trouble), partial(self._release, region))
+
+    def _schedule_sweeps(self) -> None:
+        begin = self.trouble - TROUBLE  # 0 in most seeds
+        for number, region in enumerate(self.regions):
+            self.scheduler.after(begin + SWEEP_EVERY * (number + 1) // 2, partial(self._sweep, region))
+
+    def _lose(self, region: Region, kind: str) -> None:
+        if self.table.lost or self.table.isolated or self.gone:
+            return  # two of three places at once are beyond what the table promises
+        self.history.trace(f"{kind} lost" if kind == "region" else kind, region.name)
+        if self.mode == "mrec" and self.scheduler.random.random() < 0.5:
+            self.doomed = region.name
+        if kind == "isolated":
+            self.table.isolated[region.name] = self.scheduler.now
+            return
+        self._lose_all_of(region)
+
+    def _lose_all_of(self, region: Region) -> None:
+        self.table.lost.add(region.name)
+        region.bucket.lost = region.lost = True
+        region.lose_functions()
+
+    def _return(self, region: Region) -> None:
+        if region.name == self.gone or region.name not in self.table.lost | self.table.isolated.keys():
+            return
+        if region.name == self.doomed:
+            self.gone = region.name
+            self.history.trace("region lost for ever", region.name)
+            self._lose_all_of(region)
+            return
+        self.history.trace("returned", region.name)
+        self.table.lost.discard(region.name)
+        self.table.isolated.pop(region.name, None)
+        region.bucket.lost = region.lost = False
+        if isinstance(self.table, EventualTable):
+            self.table.rejoin(region.name)
+
+    def _release(self, region: Region) -> None:
+        region.release = "next" if region.release == "current" else "current"
+        self.history.trace("released", f"{region.release} to {region.name}")
+
+    def _rotate_keys(self) -> None:
+        for keys in self.secrets.clients.values():
+            keys["previous"], keys["current"] = keys["current"], f"{keys['current']}+"
+        self.history.trace("API keys rotated")
+
+    def _sweep(self, region: Region) -> None:
+        if self.sweeping:
+            region.sweep()
+            self.scheduler.after(SWEEP_EVERY, lambda: self._sweep(region))
+
+    def _calm_down(self) -> None:
+        self.history.trace("no more faults")
+        self.link.faults = Faults()
+        for region in self.regions:
+            self._return(region)
+
+    def _until_finished(self) -> None:
+        scheduler, deadline = self.scheduler, self.scheduler.now + CALM
+        while scheduler.now < deadline and (self.unfinished() or scheduler.is_busy(CLIENTS)):
+            scheduler.run(scheduler.now + SWEEP_EVERY)
+
+    def _pass_time(self, duration: int) -> None:
+        """Long pauses need no sweep every minute: they end, time jumps, and then they run again."""
+        self.sweeping = False
+        self.scheduler.run(self.scheduler.now + duration)
+        self.sweeping = True
+        for region in self.survivors:
+            self._sweep(region)
+        self.scheduler.run(self.scheduler.now + 3 * SWEEP_EVERY)
+
+    def _ask_again(self, when: str) -> None:
+        """Every client's wish once more, in each region, when nothing fails: what clients know in the end."""
+        for wishes in self.wishes:
+            for wish in dict.fromkeys(wishes):
+                if when == "late" and wish.client == "canary":
+                    continue  # canaries' payments are deleted after a day
+                for home, region in enumerate(self.regions):
+                    if region.name != self.gone:
+                        self.scheduler.spawn(f"{when} {wish.key}", partial(self._ask, when, wish, home))
+        self.scheduler.run(self.scheduler.now + QUESTION)
+        self._until_finished()
+
+    def _ask(self, actor: str, wish: Wish, home: int) -> None:
+        self.internet.send(actor, "GET", wish, home, 29_000)
+        self.internet.send(actor, "POST", wish, home, 29_000)

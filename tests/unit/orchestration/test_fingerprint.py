@@ -1,0 +1,334 @@
+"""No false skip and no needless run: each file that a program reads is altered; just the right stacks are stale."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.backend import FileBackend
+from orchestration import fingerprint
+from orchestration.fingerprint import Fingerprint, Fingerprints, program_sources, update_id
+from orchestration.graph import Graph
+from orchestration.plan import Verdict
+from shared.contracts import LAYERS, Layer
+from shared.environment import Environment
+from shared.packaging import packages
+from shared.packaging.imports import Tree
+from shared.root import ROOT as CHECKOUT
+from shared.stack import Stack
+
+COPIED = ("shared", "projects", "lambdas", "environments", "requirements.lock")
+GRAPH = Graph.of("payments")
+ALL = frozenset(LAYERS)
+FUNCTIONS = frozenset({"compute", "edge"})
+SHARED = {
+    "components/function.py": FUNCTIONS,
+    "components/iam.py": ALL - {"observability"},
+    "components/queues.py": FUNCTIONS,
+    "contracts.py": frozenset(),  # a comment: contracts count by their schema
+    "files.py": FUNCTIONS,
+    "packaging/archives.py": FUNCTIONS,
+    "packaging/function_sdk.py": FUNCTIONS,
+    "packaging/imports.py": FUNCTIONS,
+    "packaging/packages.py": FUNCTIONS,
+}
+"""Who uses a module that not everybody uses."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    root = tmp_path_factory.mktemp("copy")
+    for name in COPIED:
+        source = CHECKOUT / name
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, root / name, ignore=ignored) if source.is_dir() else shutil.copy(source, root / name)
+    return root
+
+
+@pytest.fixture
+def root(copy, monkeypatch):
+    monkeypatch.setattr(packages, "ROOT", copy)
+    monkeypatch.setattr(packages, "__file__", str(copy / "shared/packaging/packages.py"))
+    return copy
+
+
+def fingerprints(root, generation="1.0", environment=None):
+    settings = environment or Environment.load("payments", root)
+    return Fingerprints(root, settings, GRAPH, FileBackend(root / "backend"), generation=generation)
+
+
+def parts(known):
+    return {layer: known._static(layer) for layer in LAYERS}
+
+
+def changed(before, after):
+    return {layer for layer in LAYERS if before[layer] != after[layer]}
+
+
+def expected(path):
+    """Which layers' programs read a file, by where it is."""
+    match path.parts:
+        case ("projects", layer, *_):
+            return {layer} if path.suffix != ".md" else set()
+        case ("shared", *name):
+            return SHARED.get("/".join(name), ALL)
+        case ("lambdas", *_):
+            used = {f for f in packages.functions() if packages.ROOT / path in packages.sources(f)}
+            return {"edge" if function == "failover_control" else "compute" for function in used}
+    raise AssertionError(path)
+
+
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.prove)])
+def test_each_file_concerns_just_the_stacks_that_read_it(root, every):
+    known = fingerprints(root)
+    before = parts(known)
+    files = [p.relative_to(root) for name in ("shared", "projects", "lambdas") for p in (root / name).rglob("*.*")]
+    files = [path for path in files if path.suffix != ".pyc"]
+    assert len(files) > 60
+    wrong = {}
+    for path in sorted(files)[::every]:
+        original = (root / path).read_bytes()
+        (root / path).write_bytes(original + b"\n# altered\n")
+        known._static.cache_clear()
+        stale = changed(before, parts(known))
+        (root / path).write_bytes(original)
+        if stale != expected(path):
+            wrong[str(path)] = stale
+    assert wrong == {}
+
+
+def test_a_data_file_beside_a_program_counts_and_a_configuration_of_a_stack_does_not(root):
+    before = parts(fingerprints(root))
+    data, configuration = root / "projects/edge/rules.json", root / "projects/edge/Pulumi.payments.yaml"
+    try:
+        configuration.write_text("encryptionsalt: x\n")
+        assert changed(before, parts(fingerprints(root))) == set()
+        data.write_text("{}")
+        assert changed(before, parts(fingerprints(root))) == {"edge"}
+    finally:
+        data.unlink()
+        configuration.unlink()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "layers"),
+    [
+        ("primary: 10.0.0.0/16", "primary: 10.2.0.0/16", {"network"}),
+        ("ttl: 30 ", "ttl: 20 ", {"edge"}),
+        ("recovery_days: 35", "recovery_days: 34", {"data"}),
+        ("latency_ms: 500", "latency_ms: 400", {"observability"}),
+        ("suffix: x7k2", "suffix: x7k3", ALL),
+    ],
+)
+def test_a_value_of_the_environment_concerns_the_layers_that_may_read_it(root, tmp_path, old, new, layers):
+    before = parts(fingerprints(root))
+    text = (root / "environments/payments.yaml").read_text()
+    assert old in text
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/payments.yaml").write_text(text.replace(old, new))
+    after = parts(fingerprints(root, environment=Environment.load("payments", tmp_path)))
+    assert changed(before, after) == layers
+    assert {fingerprint._compare(before[layer], after[layer]).reason for layer in layers} == {
+        "its part of the environment changed"
+    }
+
+
+def test_a_locked_version_concerns_all(root):
+    before = parts(fingerprints(root))
+    lock = root / "requirements.lock"
+    original = lock.read_text()
+    try:
+        lock.write_text(original.replace("pulumi-aws==", "pulumi-aws==0"))
+        after = parts(fingerprints(root))
+    finally:
+        lock.write_text(original)
+    assert changed(before, after) == ALL
+    assert fingerprint._compare(before["data"], after["data"]).reason == "a locked version changed"
+
+
+def test_a_contract_concerns_its_layer_and_its_readers(root, monkeypatch):
+    before = parts(fingerprints(root))
+    edge = LAYERS["edge"]
+    longer = dataclasses.make_dataclass("EdgeOutputs", [("extra", str)], bases=(edge.outputs,), frozen=True)
+    replaced = {
+        layer.name: Layer(
+            layer.name,
+            longer if layer is edge else layer.outputs,
+            layer.regional,
+            tuple(longer if contract is edge.outputs else contract for contract in layer.consumes),
+        )
+        for layer in LAYERS.values()
+    }
+    monkeypatch.setattr(fingerprint, "LAYERS", replaced)
+    after = parts(fingerprints(root))
+    assert changed(before, after) == {"edge", "observability"}
+    assert fingerprint._compare(before["edge"], after["edge"]).reason == "a contract changed"
+
+
+def test_a_module_that_imports_by_computed_name_makes_all_modules_count(tmp_path):
+    for name, text in {
+        "projects/data/__main__.py": "import importlib\nfrom shared import a\nimportlib.import_module(a.name)\n",
+        "shared/a.py": "name = 'shared.' + 'b'\n",
+        "shared/b.py": "",
+        "lambdas/c.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = {str(source.path) for source in program_sources(Tree(tmp_path), "data")}
+    assert found == {"projects/data/__main__.py", "shared/a.py", "shared/b.py", "lambdas/c.py"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "file"),
+    [
+        ("import shared.a", "shared/a.py"),
+        ("from shared import a", "shared/a.py"),
+        ("from shared.a import name", "shared/a.py"),
+        ("from . import a", "projects/data/a.py"),
+        ("from .a import name", "projects/data/a.py"),
+        ("import a", "projects/data/a.py"),
+        ("def late():\n    from shared.part.a import name", "shared/part/__init__.py"),
+    ],
+)
+def test_every_form_of_import_is_found(tmp_path, statement, file):
+    for name in (file, "projects/data/__main__.py", "shared/part/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "projects/data/__main__.py").write_text(statement)
+    assert Path(file) in {source.path for source in program_sources(Tree(tmp_path), "data")}
+
+
+LOADED = """
+import json, sys
+from pathlib import Path
+from tests.unit.projects import mocked_programs
+layer, stack, outputs = sys.argv[1], sys.argv[2], json.loads(sys.stdin.read())
+made = mocked_programs.run_program(layer, stack, outputs).recorder.of("Function")
+root = mocked_programs.ROOT
+files = [Path(m.__file__) for m in list(sys.modules.values()) if getattr(m, "__file__", None)]
+own = [str(f.relative_to(root)) for f in files if f.is_relative_to(root)]
+own = [name for name in own if name.startswith(("shared/", "projects/"))]
+print(json.dumps({"files": own, "packages": [str(function["code"].path) for function in made]}))
+"""
+
+
+@pytest.mark.parametrize(
+    "layer", ["edge", *(pytest.param(name, marks=pytest.mark.prove) for name in sorted(ALL - {"edge"}))]
+)
+def test_what_a_running_program_loads_and_packages_is_in_its_fingerprint(layer):
+    from tests.unit.projects import mocked_programs
+
+    runs = mocked_programs.run_environment()
+    outputs = {f"organization/{name}": dict(run.exports) for name, run in runs.items()}
+    stack = GRAPH.select(layer)[0]
+    command = [sys.executable, "-c", LOADED, layer, stack.name]
+    ran = subprocess.run(command, cwd=CHECKOUT, input=json.dumps(outputs), capture_output=True, text=True, check=True)
+    loaded = json.loads(ran.stdout.splitlines()[-1])
+    closure = program_sources(Tree(CHECKOUT), layer)
+    assert set(loaded["files"]) - {str(source.path) for source in closure} == set()
+    packaged = {Path(path).name.rpartition("-")[0] for path in loaded["packages"]}
+    assert packaged <= set(fingerprint._packaged(closure))
+    assert bool(packaged) == (layer in FUNCTIONS)
+
+
+class TestJudgement:
+    """A stack of the file backend, in all states that make it stale, and the one that does not."""
+
+    STACK = Stack("data", "payments")
+
+    @pytest.fixture
+    def books(self, root, tmp_path):
+        backend = FileBackend(tmp_path)
+        known = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation="1.0")
+        folder = tmp_path / ".pulumi"
+
+        def write(path, content):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(json.dumps(content))
+
+        latest = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}, {"type": "x"}]}
+        write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
+        entry = {"kind": "update", "message": json.dumps({"update": "abc"}), "result": "succeeded"}
+        write("history/data/payments/payments-1795267814000000001.history.json", entry)
+        backend.tag(self.STACK, fingerprint.TAG, Fingerprint("abc", known.parts(self.STACK)).to_tag())
+        return known, write, backend
+
+    def reason(self, known):
+        judgement = known.judge(self.STACK)
+        assert (judgement.verdict is Verdict.FRESH) == (not judgement.reason)
+        return judgement.reason
+
+    def test_fresh(self, books):
+        known, _, _ = books
+        assert self.reason(known) == ""
+        assert known.verified(self.STACK)
+        assert not known.doubtful(self.STACK)
+
+    def test_pending_work(self, books):
+        known, write, _ = books
+        write("stacks/data/payments.json", {"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}})
+        assert self.reason(known) == "its last update was cut off"
+
+    def test_a_lock(self, books):
+        known, write, _ = books
+        lock = {"pid": 1, "hostname": "h", "username": "u", "timestamp": "2026-01-01T00:00:00Z"}
+        write("locks/organization/data/payments/x.json", lock)
+        assert self.reason(known) == "its last update was cut off"
+
+    def test_a_failed_update(self, books):
+        known, write, _ = books
+        entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "failed"}
+        write("history/data/payments/payments-1795267814000000002.history.json", entry)
+        assert self.reason(known) == "its last update failed"
+
+    def test_an_update_by_hand(self, books):
+        known, write, _ = books
+        entry = {"kind": "update", "message": "quick fix", "result": "succeeded"}
+        write("history/data/payments/payments-1795267814000000002.history.json", entry)
+        assert self.reason(known) == "it was updated by hand since"
+        assert not known.verified(self.STACK)
+
+    def test_an_update_of_ours_that_nobody_vouched_for(self, books):
+        known, write, _ = books
+        entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "succeeded"}
+        write("history/data/payments/payments-1795267814000000002.history.json", entry)
+        assert self.reason(known) == "its last update was never completed"
+
+    def test_a_release_that_was_taken_back(self, books):
+        known, _, backend = books
+        backend.tag(self.STACK, fingerprint.TAG, fingerprint.WITHDRAWN)
+        assert self.reason(known) == "its last release was taken back"
+        assert known.doubtful(self.STACK)
+
+    def test_another_life_of_the_cloud(self, root, books):
+        _, _, backend = books
+        later = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation="1.1")
+        assert self.reason(later) == "the cloud was replaced or restored since"
+        assert later.doubtful(self.STACK)
+
+    def test_outputs_of_another_stack(self, root, books):
+        _, write, backend = books
+        known = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation="1.0")
+        compute = Stack("compute", "payments", "secondary")
+        before = known.parts(compute)
+        outputs = {"table_name": "other", "unread": 1}
+        latest = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}
+        write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
+        assert fingerprint._compare(before, known.parts(compute)).reason == "outputs of data/payments changed"
+        before = known.parts(compute)
+        outputs["unread"] = 2
+        write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
+        assert known.parts(compute) == before
+
+
+def test_only_our_own_messages_and_tags_are_understood():
+    assert update_id('{"update": "abc", "run": "x"}') == "abc"
+    assert [update_id(message) for message in ("", "fix", "[]", "{}")] == [None] * 4
+    assert Fingerprint.from_tag(Fingerprint("abc", {"code": "1"}).to_tag()) == Fingerprint("abc", {"code": "1"})
+    assert [Fingerprint.from_tag(tag) for tag in ("", "withdrawn", "[]", '{"update": 1}')] == [None] * 4

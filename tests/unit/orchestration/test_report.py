@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from orchestration import report
+from orchestration.execute import Outcome, Status
+from orchestration.graph import Graph
+from orchestration.plan import Judgement, Operation, Verdict, make
+from shared.stack import Stack
+
+GRAPH = Graph.of("payments")
+DATA, EDGE = Stack("data", "payments"), Stack("edge", "payments")
+PLAN = make(Operation.DEPLOY, GRAPH, [DATA, EDGE], lambda _: Judgement(Verdict.STALE, "new"))
+OUTCOMES = (
+    Outcome(DATA, Status.CHANGED, {"create": 51, "update": 1}, 3.42),
+    Outcome(EDGE, Status.FAILED, {}, 1.0, "Record api[0]: is taken"),
+)
+
+
+def test_the_table_has_stack_result_changes_time_and_message(capsys):
+    report.show(PLAN, OUTCOMES, "Next: ./invoke pay")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split() == ["stack", "result", "changes", "time"]
+    assert shown[1].split() == ["data/payments", "deployed", "+51", "~1", "3.4", "s"]
+    assert shown[2].split(maxsplit=4) == ["edge/payments", "failed", "1.0", "s", "Record api[0]: is taken"]
+    assert shown[-1] == "Next: ./invoke pay"
+
+
+def test_lines_go_to_standard_error(capsys):
+    lines = report.Lines(PLAN)
+    lines.started(PLAN.steps[0], "new")
+    for outcome in OUTCOMES:
+        lines.finished(outcome)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "data/payments  deploying (new)",
+        "data/payments  deployed, +51 ~1, 3.4 s",
+        "edge/payments  failed, 1.0 s: Record api[0]: is taken",
+    ]
+
+
+def test_rows_are_json():
+    (first, second) = json.loads(json.dumps(report.rows(OUTCOMES)))
+    assert first["changes"] == {"create": 51, "update": 1}
+    assert (second["status"], second["role"]) == ("failed", None)
+
+
+def test_the_picture_names_every_stack_and_what_it_reads():
+    picture = report.picture(GRAPH).splitlines()
+    assert len(picture) == 8
+    assert picture[2] == "data/payments"
+    assert "compute/payments-primary" in picture[4]
+    assert picture[4].endswith("; released after compute/payments-secondary")
+
+
+@pytest.mark.parametrize("module", ["orchestration.commands", "orchestration.operate"])
+def test_the_quick_path_imports_neither_pulumi_nor_the_sdk_of_aws(module):
+    code = f"import sys, {module}; print({{'pulumi', 'boto3', 'botocore', 'grpc', 'rich'}} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "set()"

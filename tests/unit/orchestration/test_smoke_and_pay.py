@@ -1,0 +1,236 @@
+"""The smoke test and the storefront's payment, against an API that answers what it is told to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from engine.backend import Checkpoint
+from orchestration import pay, smoke
+from orchestration.api import Entry
+from shared.environment import Environment
+from shared.errors import Problem
+from shared.stack import Stack
+
+ENVIRONMENT = Environment.load("payments")
+SECONDARY = ENVIRONMENT.region("secondary")
+COMPUTE, DATA, EDGE = Stack("compute", "payments", "secondary"), Stack("data", "payments"), Stack("edge", "payments")
+KEYS = {"clients": {name: {"current": f"{name}-key", "previous": None} for name in ("storefront", "canary")}}
+ARNS = {"primary": "arn:primary", "secondary": "arn:secondary"}
+OK = {("GET", "/v1/health"): [200], ("POST", "/v1/payment"): [201], ("POST", "/payment"): [201]}
+
+
+@dataclass
+class Api:
+    """A server that answers a list of statuses for each route, the last one for ever, and keeps what it was asked."""
+
+    answers: dict
+    asked: list = field(default_factory=list)
+
+    def __enter__(self):
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                api.asked.append(SimpleNamespace(path=self.path, headers=headers, body=body and json.loads(body)))
+                statuses = api.answers[self.command, self.path]
+                status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+                self.send_response(status)
+                self.send_header("Served-By", "us-east-2 (secondary)")
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps({"status": "paid", "detail": "says why"}).encode())
+
+            do_GET = do_POST = answer  # noqa: N815  the names that the server calls
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+class Cloud:
+    """Lambda and API Gateway as far as a way back needs them."""
+
+    def __init__(self, version="7", deployment="new"):
+        self.version, self.deployment = version, deployment
+
+    def client(self, _service, _region):
+        return self
+
+    def secret(self, arn, region):
+        assert arn in ARNS.values()
+        assert region in {ENVIRONMENT.region("primary"), SECONDARY}
+        return json.dumps(KEYS)
+
+    def get_alias(self, FunctionName, Name):  # noqa: N803
+        assert (FunctionName, Name) == ("payment", "live")
+        return {"FunctionVersion": self.version}
+
+    def update_alias(self, FunctionName, Name, FunctionVersion):  # noqa: N803
+        assert (FunctionName, Name) == ("payment", "live")
+        self.version = FunctionVersion
+
+    def get_stage(self, restApiId, stageName):  # noqa: N803
+        assert (restApiId, stageName) == ("api", "v1")
+        return {"deploymentId": self.deployment}
+
+    def update_stage(self, restApiId, stageName, patchOperations):  # noqa: N803
+        assert (restApiId, stageName) == ("api", "v1")
+        self.deployment = patchOperations[0]["value"]
+
+
+def stack(outputs, *resources):
+    return Checkpoint([{"type": "pulumi:pulumi:Stack", "outputs": outputs}, *resources])
+
+
+def target(api, *, released=()):
+    states = {
+        COMPUTE: stack({"endpoint": f"https://abc.execute-api.{SECONDARY}.amazonaws.com/v1"}, *released),
+        DATA: stack({"api_keys_secret_arns": ARNS}),
+        EDGE: stack({"region_names": {"primary": "use1.example", "secondary": "use2.example"}}),
+    }
+    gateways = dict.fromkeys((ENVIRONMENT.region("primary"), SECONDARY), api.url)
+    backend = SimpleNamespace(checkpoint=states.get)
+    return SimpleNamespace(backend=backend, gateways=gateways, where="the sandbox", cli=SimpleNamespace(variables={}))
+
+
+RELEASED = (
+    {"type": smoke.ALIAS, "outputs": {"functionName": "payment", "name": "live", "functionVersion": "6"}},
+    {"type": smoke.STAGE, "outputs": {"restApi": "api", "stageName": "v1", "deployment": "old"}},
+)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(smoke, "PAUSE", 0)
+
+
+def smoke_test(api, cloud=None, released=()):
+    test = smoke.SmokeTest(target(api, released=released), ENVIRONMENT)
+    test._aws = cloud or Cloud()
+    return test
+
+
+def test_only_the_secondarys_compute_is_tested():
+    with Api(OK) as api:
+        covered = [s for s in (COMPUTE, DATA, Stack("compute", "payments", "primary")) if smoke_test(api).covers(s)]
+    assert covered == [COMPUTE]
+
+
+def test_before_the_first_release_nothing_serves_and_aws_is_not_asked():
+    with Api(OK) as api:
+        assert smoke_test(api, cloud=SimpleNamespace()).before(COMPUTE, verified=False) == smoke.Serving({}, {})
+
+
+def test_a_release_that_answers_passes_by_its_own_name_and_as_the_canary():
+    with Api(OK) as api:
+        assert smoke_test(api).after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
+    _, payment = sorted(api.asked, key=lambda asked: asked.path)
+    assert sorted(asked.path for asked in api.asked) == ["/v1/health", "/v1/payment"]
+    assert {asked.headers["host"] for asked in api.asked} == {f"abc.execute-api.{SECONDARY}.amazonaws.com"}
+    assert payment.headers["x-api-key"] == "canary-key"
+    assert payment.headers["idempotency-key"].startswith("smoke-")
+
+
+def test_a_cold_start_is_not_a_broken_release():
+    with Api({**OK, ("GET", "/v1/health"): [504, 504, 200]}) as api:
+        assert smoke_test(api).after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
+
+
+@pytest.mark.parametrize("route", [("GET", "/v1/health"), ("POST", "/v1/payment")])
+def test_a_broken_release_goes_back_to_what_served(route):
+    cloud = Cloud()
+    with Api({**OK, route: [503]}) as api:
+        test = smoke_test(api, cloud, RELEASED)
+        before = test.before(COMPUTE, verified=True)
+        with pytest.raises(Problem) as problem:
+            test.after(COMPUTE, before)
+    method, path = route
+    asked = f"{method} {path.removeprefix('/v1')} answered 503 says why, not"
+    assert str(problem.value).startswith(f"smoke test: {asked}")
+    assert str(problem.value).endswith(f"; {SECONDARY} serves the release before again")
+    assert (cloud.version, cloud.deployment) == ("6", "old")
+    assert len([one for one in api.asked if one.path == path]) == smoke.ATTEMPTS
+
+
+def test_a_refusal_is_not_asked_again():
+    with Api({**OK, ("POST", "/v1/payment"): [401]}) as api, pytest.raises(Problem, match="first release, so nothing"):
+        smoke_test(api).after(COMPUTE, smoke.Serving({}, {}))
+    assert len(api.asked) == 2
+
+
+def test_after_a_release_that_was_taken_back_the_cloud_says_what_serves():
+    with Api(OK) as api:
+        serving = smoke_test(api, Cloud(version="5", deployment="older"), RELEASED).before(COMPUTE, verified=False)
+    assert serving == smoke.Serving({("payment", "live"): "5"}, {("api", "v1"): "older"})
+
+
+class TestPay:
+    @pytest.fixture(autouse=True)
+    def cloud(self, monkeypatch):
+        monkeypatch.setattr(pay, "Aws", lambda _: Cloud())
+
+    def pay(self, api, **options):
+        settings = {"amount": "100", "currency": "USD", "customer": "test-123", **options}
+        return pay.pay(target(api), ENVIRONMENT, **settings)
+
+    @pytest.mark.parametrize(("role", "host"), [(None, "use1"), ("primary", "use1"), ("secondary", "use2")])
+    def test_a_payment_goes_to_the_regions_own_name_as_the_storefront(self, role, host):
+        with Api(OK) as api:
+            receipt = self.pay(api, role=role)
+        (asked,) = api.asked
+        assert asked.headers["host"] == f"{host}.example"
+        assert asked.headers["x-api-key"] == "storefront-key"
+        assert asked.body == {"amount": 100, "currency": "USD", "customerId": "test-123"}
+        assert receipt.paid
+        assert receipt.served_by == "us-east-2 (secondary)"
+        assert asked.headers["idempotency-key"] == receipt.key
+
+    def test_a_key_is_sent_as_given(self):
+        with Api(OK) as api:
+            assert self.pay(api, key="k1").key == "k1"
+        assert api.asked[0].headers["idempotency-key"] == "k1"
+
+    @pytest.mark.parametrize(("amount", "sent"), [("12.5", 12.5), ("7", 7), ("much", "much")])
+    def test_the_api_judges_the_amount(self, amount, sent):
+        with Api(OK) as api:
+            self.pay(api, amount=amount)
+        assert api.asked[0].body["amount"] == sent
+
+    def test_a_refusal_is_an_answer(self):
+        with Api({("POST", "/payment"): [402]}) as api:
+            receipt = self.pay(api)
+        assert not receipt.paid
+        assert receipt.to_json()["status"] == 402
+
+    def test_an_unknown_region_is_one_line(self):
+        with Api(OK) as api, pytest.raises(Problem, match="unknown region 'east': choose primary or secondary"):
+            self.pay(api, role="east")
+
+    def test_without_a_deployment_it_says_what_to_run(self, monkeypatch):
+        nothing = SimpleNamespace(backend=SimpleNamespace(checkpoint=lambda _: None), where="the sandbox")
+        with pytest.raises(Problem, match="edge/payments is not deployed in the sandbox"):
+            pay.pay(nothing, ENVIRONMENT, amount="1", currency="USD", customer="c")
+
+
+def test_no_answer_names_the_address():
+    with pytest.raises(Problem, match=r"no answer from http://127\.0\.0\.1:1 \(for x\): .*refused"):
+        Entry("http://127.0.0.1:1", "x").ask("GET", "/health")

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from orchestration import commands, target
+from orchestration.targets import sandbox
+from shared.environment import Environment
+from shared.errors import Problem
+
+ENVIRONMENT = Environment.load("payments")
+
+
+def forget(backend, generation):
+    said = []
+    sandbox._start_empty_with_the_cloud(backend, generation, said.append)
+    return said
+
+
+class TestLifeOfTheCloud:
+    @pytest.fixture
+    def stacks(self, tmp_path):
+        folder = tmp_path / ".pulumi" / "stacks"
+        folder.mkdir(parents=True)
+        return folder
+
+    def test_stacks_stay_while_the_cloud_lives(self, tmp_path, stacks):
+        assert forget(tmp_path, "one") == []
+        assert forget(tmp_path, "one") == []
+        assert stacks.exists()
+
+    def test_stacks_go_with_the_cloud_that_they_were_in(self, tmp_path, stacks):
+        forget(tmp_path, "one")
+        assert forget(tmp_path, "two") == [
+            "the sandbox's cloud has started empty: its stacks are forgotten, and will be deployed anew"
+        ]
+        assert not stacks.exists()
+        assert forget(tmp_path, "two") == []
+
+    def test_an_empty_backend_has_nothing_to_forget(self, tmp_path):
+        forget(tmp_path, "one")
+        assert forget(tmp_path, "two") == []
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """The environment of a user who is about to deploy to AWS."""
+    for name in ("AWS_ENDPOINT_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "passphrase")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("delenv", "PULUMI_BACKEND_URL"), "PULUMI_BACKEND_URL is not set"),
+        (("delenv", "PULUMI_CONFIG_PASSPHRASE_FILE"), "PULUMI_CONFIG_PASSPHRASE_FILE is not set"),
+        (("setenv", "AWS_ENDPOINT_URL", "http://127.0.0.1:1"), "AWS_ENDPOINT_URL is set"),
+    ],
+)
+def test_what_is_missing_for_aws_is_one_line(aws, change, expected):
+    method, *arguments = change
+    getattr(aws, method)(*arguments)
+    with pytest.raises(Problem, match=expected):
+        target.choose("aws", ENVIRONMENT, print)
+
+
+def test_an_unknown_target_names_the_known_ones():
+    with pytest.raises(Problem, match="unknown target 'azure': choose one of sandbox, aws"):
+        target.choose("azure", ENVIRONMENT, print)
+
+
+class TestConfirmation:
+    @pytest.fixture(autouse=True)
+    def place(self, monkeypatch):
+        place = SimpleNamespace(asks_first=True, where="AWS account 123456789012")
+        monkeypatch.setattr(commands, "choose", lambda *_: place)
+        self.operated = []
+        monkeypatch.setattr(commands, "operate", lambda *arguments, **_: self.operated.append(arguments))
+
+    def test_it_says_account_regions_and_stacks_and_changes_nothing_without_a_yes(self, monkeypatch, capsys):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr("builtins.input", lambda _: "n")
+        with pytest.raises(Problem, match="not confirmed; nothing was changed"):
+            commands.deploy("payments", target="aws", layer="compute")
+        assert capsys.readouterr().err.splitlines() == [
+            "deploy in AWS account 123456789012, regions us-east-1 and us-east-2:",
+            "  compute/payments-secondary",
+            "  compute/payments-primary",
+        ]
+        assert self.operated == []
+
+    def test_nobody_there_to_ask(self, monkeypatch):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+        with pytest.raises(Problem, match="add --yes to go ahead"):
+            commands.destroy("payments", target="aws")
+        assert self.operated == []
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: commands.deploy("payment"), "unknown environment 'payment'"),
+        (lambda: commands.deploy("payments", layer="computer"), "unknown layer 'computer'"),
+        (lambda: commands.preview("payments", layer="data", region="primary"), "layer data is global"),
+        (lambda: commands.outputs("payments", layer="compute", region="east"), "unknown region 'east'"),
+    ],
+)
+def test_a_wrong_name_is_one_line_before_anything_starts(monkeypatch, call, expected):
+    monkeypatch.setattr(commands, "choose", lambda *_: pytest.fail("the sandbox was started"))
+    with pytest.raises(Problem, match=expected):
+        call()

@@ -1,0 +1,223 @@
+"""Runs a project's whole program, or one component, without an engine, and keeps what each resource was given.
+
+Inputs are kept as the engine would get them. What a resource "answers" is made up as little as possible: its own
+inputs, and an ARN or address where another resource needs one. Tests look at inputs only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import runpy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pulumi
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
+from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
+from pulumi.runtime.stack import Stack, run_in_stack
+
+from shared import stack as stacks
+from shared.contracts import LAYERS
+from shared.roles import ROLES
+from shared.root import ROOT
+
+ACCOUNT = "123456789012"
+STACKS = [
+    str(stacks.Stack(layer.name, "payments", role))
+    for layer in LAYERS.values()
+    for role in (ROLES if layer.regional else (None,))
+]
+"""Every stack of the payments environment, as `<layer>/<stack>`."""
+STACK_REFERENCE = "pulumi:pulumi:StackReference"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One resource that a program registered."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    provider: str
+    secret: frozenset[str] = frozenset()
+    """Inputs that were given as secrets."""
+
+    def __getitem__(self, key: str) -> Any:
+        return self.inputs[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.inputs.get(key, default)
+
+
+@dataclass
+class Recorder(Mocks):
+    """Pulumi's test double: remembers every registration."""
+
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of other stacks, by their full name."""
+    made: list[Made] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    """Full names of the stacks that were read."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if args.typ == STACK_REFERENCE:
+            reference = args.inputs["name"]
+            self.read.append(reference)
+            return reference, {"name": reference, "outputs": dict(self.outputs[reference]), "secretOutputNames": []}
+        secret = frozenset(name for name, value in args.inputs.items() if is_rpc_secret(value))
+        inputs = {name: unwrap_rpc_secret(value) for name, value in args.inputs.items()}
+        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret))
+        return f"{args.name}-id", {**args.inputs, **_answers(args)}
+
+    def call(self, args: MockCallArgs) -> Any:
+        match args.token:
+            case "aws:index/getCallerIdentity:getCallerIdentity":
+                return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
+            case "aws:index/getAvailabilityZones:getAvailabilityZones":
+                return {"names": ["zone-a", "zone-b", "zone-c"]}
+            case "pulumi:pulumi:readStackOutputs":
+                name = args.args["name"]
+                if name not in self.outputs:
+                    return {}, [("name", f'unknown stack "{name}"')]
+                return {"name": name, "outputs": dict(self.outputs[name]), "secretOutputNames": []}
+        raise AssertionError(f"unexpected invoke {args.token}")
+
+    @property
+    def cloud(self) -> list[Made]:
+        """What exists outside Pulumi: no components, no providers."""
+        return [each for each in self.made if each.type.startswith(("aws:", "random:"))]
+
+    def of(self, kind: str) -> list[Made]:
+        """The cloud's resources of a type, by its last part, e.g. `Subnet`; components are not counted."""
+        return [each for each in self.cloud if each.type.rpartition(":")[2] == kind]
+
+    def one(self, kind: str, name: str = "") -> Made:
+        """The only resource of a type (whose logical name ends in `name`)."""
+        found = [each for each in self.of(kind) if each.name.endswith(name)]
+        assert len(found) == 1, f"{len(found)} of {kind} {name}: {[each.name for each in found]}"
+        return found[0]
+
+
+def _answers(args: MockResourceArgs) -> dict[str, Any]:
+    """Outputs that other resources take as inputs."""
+    kind = args.typ.rpartition(":")[2]
+    name = args.inputs.get("name") or args.inputs.get("bucket") or args.name
+    special = ANSWERS.get(kind, lambda _args, _name: {})
+    return {"arn": f"arn:aws:{kind.lower()}:::{name}", **special(args, name)}
+
+
+def _proofs(args: MockResourceArgs, _name: str) -> dict[str, Any]:
+    names = [args.inputs["domainName"], *args.inputs["subjectAlternativeNames"]]
+    return {
+        "domainValidationOptions": [
+            {
+                "domainName": each,
+                "resourceRecordName": f"_proof.{each}",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": f"_{args.name}.acm",
+            }
+            for each in names
+        ]
+    }
+
+
+ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
+    "Alias": lambda args, _: {"invokeArn": f"arn:aws:apigateway:::invoke/{args.name}"},
+    "Certificate": _proofs,
+    "CertificateValidation": lambda args, _: {"certificateArn": args.inputs["certificateArn"]},
+    "DomainName": lambda args, _: {"regionalDomainName": f"target-of-{args.name}"},
+    "Function": lambda *_: {"version": "1"},
+    "FunctionUrl": lambda *_: {"functionUrl": "https://switch.lambda-url.us-east-2.on.aws/"},
+    "Key": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-1"},
+    "Queue": lambda _, name: {"url": f"https://sqs/{name}"},
+    "RandomPassword": lambda args, _: {"result": f"generated-{args.name}"},
+    "Record": lambda args, _: {"fqdn": args.inputs["name"]},
+    "ReplicaKey": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-2:{ACCOUNT}:key/mrk-1"},
+    "RestApi": lambda args, _: {"rootResourceId": "root", "executionArn": f"arn:aws:execute-api:::{args.name}"},
+    "Secret": lambda _, name: {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-AbCdEf"},
+    "VpcEndpoint": lambda args, _: {"prefixListId": f"pl-{args.name}"},
+    "Zone": lambda *_: {"zoneId": "Z1", "nameServers": ["ns-1", "ns-2"]},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a program did: the resources it made, the stacks it read, and what it exports."""
+
+    recorder: Recorder
+    exports: Mapping[str, Any]
+
+
+def run_component(
+    stack: str,
+    build: Callable[[], Any],
+    outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    project: str = "project",
+    preview: bool = False,
+) -> Run:
+    """Run `build` as the program of `stack`, to its end, with `outputs` of other stacks by full name."""
+    recorder = Recorder(outputs or {})
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        set_mocks(recorder, project=project, stack=stack, preview=preview)
+        _forget_root()  # the mocks make one, and so does the program
+        exports = loop.run_until_complete(_exports_of(build))
+    finally:
+        _forget_root()
+        SETTINGS.rpc_manager.clear()
+        SETTINGS.outputs.clear()
+        loop.close()
+        asyncio.set_event_loop(None)
+    return Run(recorder, exports)
+
+
+def run_program(
+    layer: str, stack: str, outputs: Mapping[str, Mapping[str, Any]] | None = None, *, preview: bool = False
+) -> Run:
+    """Run `projects/<layer>/__main__.py` as it is deployed, for `stack`."""
+    main = ROOT / "projects" / layer / "__main__.py"
+    return run_component(
+        stack,
+        lambda: runpy.run_path(str(main), run_name="__main__"),
+        outputs,
+        project=layer,
+        preview=preview,
+    )
+
+
+async def _exports_of(build: Callable[[], Any]) -> dict[str, Any]:
+    def program() -> None:
+        build()
+
+    await run_in_stack(program)
+    root = cast("Stack", get_root_resource())
+    return {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
+
+
+def _forget_root() -> None:
+    set_root_resource(cast("Any", None))
+
+
+@functools.cache
+def run_environment() -> dict[str, Run]:
+    """Run every program of the payments environment in order, each with what the ones before export.
+
+    Returns the runs by `<layer>/<stack>`.
+    """
+    runs: dict[str, Run] = {}
+    outputs: dict[str, Mapping[str, Any]] = {}
+    for stack in STACKS:
+        layer, _, name = stack.partition("/")
+        runs[stack] = run_program(layer, name, outputs)
+        outputs[f"organization/{stack}"] = runs[stack].exports
+    return runs
+
+
+def published() -> dict[str, Mapping[str, Any]]:
+    """What every stack of the environment exports, by its full name: the surroundings of a single program."""
+    return {f"organization/{stack}": run.exports for stack, run in run_environment().items()}

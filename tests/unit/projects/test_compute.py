@@ -1,0 +1,220 @@
+"""Compute: the functions with what they may do, the sweep, and the API in front."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
+
+REGION = {"primary": "us-east-1", "secondary": "us-east-2"}
+FUNCTIONS = ("payment", "health", "audit")
+
+
+@pytest.fixture(params=["primary", "secondary"])
+def role(request):
+    return request.param
+
+
+@pytest.fixture
+def compute(role):
+    return run_environment()[f"compute/payments-{role}"].recorder
+
+
+def allowed(recorder, name):
+    """What a role may do, as {action: resources}."""
+    statements = json.loads(recorder.one("RolePolicy", name)["policy"])["Statement"]
+    return {
+        action: set(statement["Resource"])
+        for statement in statements
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "physical", "memory", "timeout", "reserved"),
+    [
+        ("payment", "payment-processor", 256, 10, 100),
+        ("health", "health-check", 128, 1, 20),
+        ("audit", "payment-audit", 256, 60, 10),
+    ],
+)
+def test_each_function_is_as_configured(compute, role, name, physical, *, memory, timeout, reserved):
+    function = compute.one("Function", name)
+    assert function["name"] == f"{physical}-{role}-x7k2"
+    assert (function["memorySize"], function["timeout"]) == (memory, timeout)
+    assert function["reservedConcurrentExecutions"] == reserved
+    assert function["runtime"] == "python3.13"
+    assert function["handler"] == f"lambdas.{name}.main.handler"
+    assert function["publish"] is True
+    assert function["tracingConfig"] == {"mode": "Active"}
+
+
+def test_functions_live_in_the_vpc_and_leave_it_quickly(compute):
+    for function in compute.of("Function"):
+        assert function["vpcConfig"] == {
+            "subnetIds": ["vpc-private-1-id", "vpc-private-2-id"],
+            "securityGroupIds": ["security-functions-id"],
+        }
+        assert function["replaceSecurityGroupsOnDestroy"] is True
+        assert function["replacementSecurityGroupIds"] == ["vpc-default-id"]
+
+
+def test_a_function_is_called_by_its_alias_only(compute):
+    assert {each["name"] for each in compute.of("Alias")} == {"live"}
+    assert all(each["functionVersion"] == "1" for each in compute.of("Alias"))
+    assert all(each["qualifier"] == "live" for each in compute.of("Permission"))
+    assert {each["uri"] for each in compute.of("Integration")} == {
+        "arn:aws:apigateway:::invoke/payment",
+        "arn:aws:apigateway:::invoke/health",
+    }
+
+
+def test_logs_are_kept_for_a_week_under_the_functions_names(compute, role):
+    groups = {each["name"]: each["retentionInDays"] for each in compute.of("LogGroup")}
+    assert groups == {
+        f"/aws/lambda/payment-processor-{role}-x7k2": 7,
+        f"/aws/lambda/health-check-{role}-x7k2": 7,
+        f"/aws/lambda/payment-audit-{role}-x7k2": 7,
+        f"/aws/apigateway/payment-api-{role}-x7k2": 7,
+    }
+
+
+def test_functions_know_their_own_regions_data(compute, role):
+    variables = compute.one("Function", "payment")["environment"]["variables"]
+    assert variables["ROLE"] == role
+    assert variables["ENVIRONMENT"] == "payments"
+    assert variables["TABLE_NAME"] == "payments-x7k2"
+    assert variables["CONSISTENCY"] == "MRSC"
+    assert variables["FAILOVER_NAME"] == "api.x7k2.pay.example.com"
+    assert variables["AUDIT_BUCKET"] == f"payment-audit-{role}-x7k2-{ACCOUNT}"
+    assert f":{REGION[role]}:" in variables["API_KEYS_SECRET_ARN"]
+    assert len(variables["RELEASE"]) == 12
+
+
+def test_the_health_function_only_reads_the_table(compute):
+    rights = allowed(compute, "health")
+    assert {action for action in rights if action.startswith("dynamodb:")} == {"dynamodb:GetItem"}
+    assert not {action for action in rights if action.startswith(("s3:", "secretsmanager:", "sqs:"))}
+
+
+def test_the_payment_function_writes_payments_and_audit_records(compute, role):
+    rights = allowed(compute, "payment")
+    bucket = f"arn:aws:bucket:::payment-audit-{role}-x7k2-{ACCOUNT}"
+    assert rights["s3:PutObject"] == {f"{bucket}/payments/*", f"{bucket}/canary/*"}
+    assert {action for action in rights if action.startswith("dynamodb:")} == {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+    }
+    (table,) = rights["dynamodb:PutItem"]
+    assert role == "primary" or f":{REGION[role]}:" in table
+    (secret,) = rights["secretsmanager:GetSecretValue"]
+    assert f":{REGION[role]}:" in secret
+
+
+def test_the_audit_function_sweeps_and_files_notifications(compute, role):
+    rights = allowed(compute, "audit")
+    queue = f"arn:aws:sqs:{REGION[role]}:{ACCOUNT}:notifications-{role}-x7k2"
+    assert rights["sqs:ReceiveMessage"] == rights["sqs:DeleteMessage"] == {queue}
+    assert next(iter(rights["dynamodb:Query"])).endswith("/index/unfinished")
+    assert any(each.endswith("/notifications/*") for each in rights["s3:PutObject"])
+    assert "secretsmanager:GetSecretValue" not in rights
+
+
+def test_function_code_cannot_use_the_network_rights_that_lambda_needs(compute, role):
+    statements = json.loads(compute.one("RolePolicy", "payment")["policy"])["Statement"]
+    (deny,) = [each for each in statements if each["Effect"] == "Deny"]
+    assert "ec2:CreateNetworkInterface" in deny["Action"]
+    assert deny["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"] == (
+        f"arn:aws:lambda:{REGION[role]}:{ACCOUNT}:function:payment-processor-{role}-x7k2"
+    )
+
+
+def test_key_use_is_limited_to_the_services_that_encrypt_for_us(compute, role):
+    statements = json.loads(compute.one("RolePolicy", "health")["policy"])["Statement"]
+    (use,) = [each for each in statements if "kms:Decrypt" in each["Action"]]
+    assert use["Condition"] == {"StringEquals": {"kms:ViaService": [f"dynamodb.{REGION[role]}.amazonaws.com"]}}
+
+
+def test_the_sweep_runs_every_minute_and_loses_nothing(compute):
+    rule, target = compute.one("EventRule"), compute.one("EventTarget")
+    assert rule["scheduleExpression"] == "rate(1 minute)"
+    assert target["deadLetterConfig"]["arn"].endswith("-x7k2")
+    failure = compute.one("FunctionEventInvokeConfig")
+    assert failure["qualifier"] == "live"
+    assert failure["destinationConfig"]["onFailure"]["destination"] == target["deadLetterConfig"]["arn"]
+    assert compute.one("Queue")["sqsManagedSseEnabled"] is True
+
+
+def test_the_api_has_three_routes_and_nothing_else(compute):
+    paths = {each.name: each["pathPart"] for each in compute.of("Resource")}
+    assert paths == {"api-payment": "payment", "api-payment-id": "{paymentId}", "api-health": "health"}
+    routes = {(each["httpMethod"], each["resourceId"]) for each in compute.of("Method")}
+    assert routes == {("POST", "api-payment-id"), ("GET", "api-payment-id-id"), ("GET", "api-health-id")}
+
+
+def test_the_api_validates_the_key_header_and_that_the_body_is_an_object(compute):
+    method = compute.one("Method", "create-payment")
+    assert method["requestParameters"] == {"method.request.header.Idempotency-Key": True}
+    assert method["requestModels"] == {"application/json": "Payment"}
+    assert method["requestValidatorId"] == "api-id"
+    validator = compute.one("RequestValidator")
+    assert (validator["validateRequestBody"], validator["validateRequestParameters"]) == (True, True)
+    assert json.loads(compute.one("Model")["schema"])["type"] == "object"
+
+
+def test_health_may_take_a_second_and_a_payment_a_little_more_than_its_function(compute):
+    patience = {each.name: each["timeoutMilliseconds"] for each in compute.of("Integration")}
+    assert patience == {"api-create-payment": 10_500, "api-get-payment": 10_500, "api-get-health": 1000}
+    assert {each["type"] for each in compute.of("Integration")} == {"AWS_PROXY"}
+
+
+def test_the_stage_is_throttled_logged_and_traced(compute, role):
+    stage = compute.one("Stage")
+    assert stage["stageName"] == "v1"
+    assert stage["xrayTracingEnabled"] is True
+    assert stage["variables"] == {"environment": "payments", "role": role}
+    assert set(json.loads(stage["accessLogSettings"]["format"])) >= {"requestId", "status", "latency"}
+    settings = compute.one("MethodSettings")
+    assert settings["methodPath"] == "*/*"
+    assert settings["settings"] == {"metricsEnabled": True, "throttlingRateLimit": 500, "throttlingBurstLimit": 250}
+
+
+def test_access_logs_hold_no_key_address_or_payment(compute):
+    said = compute.one("Stage")["accessLogSettings"]["format"]
+    assert not [each for each in ("apiKey", "sourceIp", "$context.path", "header", "authorizer") if each in said]
+
+
+def test_each_route_may_call_its_function_and_no_other(compute):
+    sources = {each.name: (each["function"], each["sourceArn"]) for each in compute.of("Permission")}
+    assert sources["payment-create-payment"][1].endswith(":::api/v1/POST/payment")
+    assert sources["payment-get-payment"][1].endswith(":::api/v1/GET/payment/*")
+    assert sources["health-get-health"][1].endswith(":::api/v1/GET/health")
+    assert "payment-processor" in sources["payment-create-payment"][0]
+    assert "health-check" in sources["health-get-health"][0]
+    assert all(each["sourceAccount"] == ACCOUNT for each in compute.of("Permission"))
+
+
+def test_what_the_api_refuses_itself_is_a_problem_document(compute):
+    statuses = {each["responseType"]: each["statusCode"] for each in compute.of("Response")}
+    assert statuses["BAD_REQUEST_BODY"] == "400"
+    assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
+    assert statuses["THROTTLED"] == "429"
+    for response in compute.of("Response"):
+        body = json.loads(response["responseTemplates"]["application/json"])
+        assert str(body["status"]) == response["statusCode"]
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        assert ("gatewayresponse.header.Retry-After" in headers) == (response["statusCode"] in {"429", "503", "504"})
+
+
+def test_a_changed_route_makes_a_new_deployment(monkeypatch):
+    from projects.compute import api
+
+    before = run_environment()["compute/payments-primary"].recorder.one("Deployment")["triggers"]
+    monkeypatch.setattr(api, "HEALTH_TIMEOUT_MS", 900)
+    after = run_program("compute", "payments-primary", published()).recorder.one("Deployment")["triggers"]
+    assert after != before

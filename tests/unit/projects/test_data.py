@@ -1,0 +1,197 @@
+"""The data layer: what is replicated, encrypted, kept and cleaned up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from projects.data.audit import lifecycle_rules
+from projects.data.keys import DataKey
+from projects.data.table import PaymentsTable
+from shared.components.regions import Region
+from shared.environment import Environment
+from shared.roles import PerRole
+from tests.unit.projects.mocked_programs import ACCOUNT, Made, run_component, run_environment
+
+KEYS = {
+    "primary": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-1",
+    "secondary": f"arn:aws:kms:us-east-2:{ACCOUNT}:key/mrk-1",
+}
+
+
+@pytest.fixture
+def data():
+    return run_environment()["data/payments"].recorder
+
+
+def made_table(consistency):
+    def build():
+        environment = Environment.load("payments")
+        settings = environment.data.model_copy(update={"consistency": consistency})
+        regions = PerRole.build(lambda role: Region.connect(environment.foundation(), role))
+        PaymentsTable("payments", regions, settings, DataKey("key", regions))
+
+    return run_component("payments", build).recorder.one("Table")
+
+
+def test_the_table_is_strongly_consistent_with_a_witness():
+    table = made_table("strong")
+    (replica,) = table["replicas"]
+    assert replica["regionName"] == "us-east-2"
+    assert replica["consistencyMode"] == "STRONG"
+    assert table["globalTableWitness"] == {"regionName": "us-west-2"}
+    assert "streamEnabled" not in table.inputs  # replication needs none, and Pulumi's would reach one side only
+
+
+def test_an_eventually_consistent_table_streams_and_has_no_witness():
+    table = made_table("eventual")
+    assert table["replicas"][0]["consistencyMode"] == "EVENTUAL"
+    assert "globalTableWitness" not in table.inputs
+    assert (table["streamEnabled"], table["streamViewType"]) == (True, "NEW_AND_OLD_IMAGES")
+
+
+def test_the_table_is_recoverable_and_encrypted_in_both_regions(data):
+    table = data.one("Table")
+    assert table["name"] == "payments-x7k2"
+    assert table["billingMode"] == "PAY_PER_REQUEST"
+    assert (table["hashKey"], table["rangeKey"]) == ("pk", "sk")
+    assert table["pointInTimeRecovery"] == {"enabled": True, "recoveryPeriodInDays": 35}
+    assert table["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": KEYS["primary"]}
+    (replica,) = table["replicas"]
+    assert replica["pointInTimeRecovery"] is True
+    assert replica["kmsKeyArn"] == KEYS["secondary"]
+    assert table["deletionProtectionEnabled"] is False
+
+
+def test_the_replica_is_tagged_as_the_secondary(data):
+    tags = {each["key"]: each["value"] for each in data.of("Tag")}
+    assert tags["DR-Role"] == "secondary"
+    assert tags["Region"] == "us-east-2"
+    assert set(tags) == {"Service", "Owner", "CostCenter", "Environment", "Region", "DR-Role"}
+    assert {each["resourceArn"] for each in data.of("Tag")} == {
+        f"arn:aws:dynamodb:us-east-2:{ACCOUNT}:table/payments-x7k2"
+    }
+    assert "propagateTags" not in data.one("Table")["replicas"][0]
+
+
+def test_the_sweeps_index_holds_keys_by_due_time(data):
+    table = data.one("Table")
+    (index,) = table["globalSecondaryIndexes"]
+    assert index["name"] == "unfinished"
+    assert index["projectionType"] == "KEYS_ONLY"
+    assert [(each["attributeName"], each["keyType"]) for each in index["keySchemas"]] == [
+        ("unfinished", "HASH"),
+        ("due", "RANGE"),
+    ]
+    assert {each["name"]: each["type"] for each in table["attributes"]} == {
+        "pk": "S",
+        "sk": "S",
+        "unfinished": "S",
+        "due": "N",
+    }
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_each_bucket_is_private_versioned_encrypted_and_tls_only(data, role):
+    name = f"audit-{role}"
+    assert data.one("Bucket", name)["bucket"] == f"payment-audit-{role}-x7k2-{ACCOUNT}"
+    assert data.one("Bucket", name)["forceDestroy"] is True
+    assert data.one("BucketVersioning", name)["versioningConfiguration"] == {"status": "Enabled"}
+    blocked = data.one("BucketPublicAccessBlock", name)
+    assert all(
+        blocked[each] is True
+        for each in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    )
+    (rule,) = data.one("BucketServerSideEncryptionConfiguration", name)["rules"]
+    assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEYS[role]}
+    assert data.one("BucketOwnershipControls", name)["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    (statement,) = json.loads(data.one("BucketPolicy", name)["policy"])["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", ["s3:*"])
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(("source", "destination"), [("primary", "secondary"), ("secondary", "primary")])
+def test_each_bucket_replicates_to_the_other_in_time(data, source, destination):
+    replication = data.one("BucketReplicationConfig", f"audit-{source}")
+    (rule,) = replication["rules"]
+    target = rule["destination"]
+    assert target["bucket"] == f"arn:aws:bucket:::payment-audit-{destination}-x7k2-{ACCOUNT}"
+    assert target["encryptionConfiguration"] == {"replicaKmsKeyId": KEYS[destination]}
+    assert target["replicationTime"] == {"status": "Enabled", "time": {"minutes": 15}}
+    assert target["metrics"] == {"status": "Enabled", "eventThreshold": {"minutes": 15}}
+    assert rule["id"] == f"to-{destination}"
+    assert rule["sourceSelectionCriteria"]["sseKmsEncryptedObjects"] == {"status": "Enabled"}
+    assert rule["sourceSelectionCriteria"]["replicaModifications"] == {"status": "Enabled"}
+    assert rule["deleteMarkerReplication"] == {"status": "Enabled"}
+
+
+def test_the_replication_role_names_both_buckets_and_both_keys(data):
+    statements = json.loads(data.one("RolePolicy", "audit-replication")["policy"])["Statement"]
+    named = {resource for statement in statements for resource in statement["Resource"]}
+    for role in ("primary", "secondary"):
+        arn = f"arn:aws:bucket:::payment-audit-{role}-x7k2-{ACCOUNT}"
+        assert {arn, f"{arn}/*", KEYS[role]} <= named
+
+
+def test_audit_records_grow_cheaper_and_leftovers_go():
+    rules = {rule["id"]: rule for rule in lifecycle_rules(Environment.load("payments").data.audit)}
+    assert rules["archive"]["transitions"] == [
+        {"days": 30, "storage_class": "STANDARD_IA"},
+        {"days": 90, "storage_class": "GLACIER"},
+    ]
+    assert rules["clean-up"]["noncurrent_version_expiration"] == {"noncurrent_days": 30}
+    assert rules["clean-up"]["abort_incomplete_multipart_upload"] == {"days_after_initiation": 1}
+    assert "days" not in str(rules["clean-up"]["expiration"])
+
+
+def test_one_key_serves_both_regions_under_one_alias(data):
+    key = data.one("Key")
+    assert (key["multiRegion"], key["enableKeyRotation"], key["deletionWindowInDays"]) == (True, True, 7)
+    assert data.one("ReplicaKey")["primaryKeyArn"] == KEYS["primary"]
+    assert {each["name"] for each in data.of("Alias")} == {"alias/payments-data-x7k2"}
+    assert {each.provider.split("::")[-2] for each in data.of("Alias")} == {"aws-primary", "aws-secondary"}
+
+
+def test_the_key_is_used_through_services_and_by_alarms_only(data):
+    statements = {each["Sid"]: each for each in json.loads(data.one("Key")["policy"])["Statement"]}
+    account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    administration = statements["AccountAdministers"]
+    assert administration["Principal"] == account
+    assert not {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} & set(administration["Action"])
+    services = statements["AccountUsesThroughServices"]["Condition"]["StringEquals"]["kms:ViaService"]
+    assert {"dynamodb.us-east-2.amazonaws.com", "sns.us-east-1.amazonaws.com"} <= set(services)
+    alarms = statements["AlarmsPublishToEncryptedTopics"]
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    assert data.one("Key")["policy"] == data.one("ReplicaKey")["policy"]
+
+
+def test_secrets_are_generated_replicated_and_left_to_rotation(data):
+    for secret in data.of("Secret"):
+        assert secret["recoveryWindowInDays"] == 0
+        assert secret["kmsKeyId"] == KEYS["primary"]
+        assert secret["replicas"] == [{"region": "us-east-2", "kmsKeyId": KEYS["secondary"]}]
+    versions = {each.name: each for each in data.of("SecretVersion")}
+    clients = json.loads(versions["api-keys"]["secretString"])["clients"]
+    assert clients == {
+        "storefront": {"current": "generated-api-key-storefront", "previous": None},
+        "canary": {"current": "generated-api-key-canary", "previous": None},
+    }
+    assert all(each["versionStages"] == ["AWSCURRENT", "FIRST"] for each in versions.values())
+    assert all("secretString" in each.secret for each in versions.values())
+    assert all(each["length"] >= 32 for each in data.of("RandomPassword"))
+
+
+def test_parameters_have_the_same_names_and_their_own_regions_values(data):
+    by_region: dict[str, dict[str, Made]] = {"aws-primary": {}, "aws-secondary": {}}
+    for parameter in data.of("Parameter"):
+        by_region[parameter.provider.split("::")[-2]][parameter["name"]] = parameter
+    primary, secondary = by_region["aws-primary"], by_region["aws-secondary"]
+    assert set(primary) == set(secondary)
+    assert primary["/payments-x7k2/endpoint"]["value"] == "https://use1-api.x7k2.pay.example.com"
+    assert secondary["/payments-x7k2/endpoint"]["value"] == "https://use2-api.x7k2.pay.example.com"
+    assert secondary["/payments-x7k2/dynamodb-endpoint"]["value"] == "https://dynamodb.us-east-2.amazonaws.com"
+    secure = secondary["/payments-x7k2/api-keys-secret"]
+    assert (secure["type"], secure["keyId"]) == ("SecureString", KEYS["secondary"])
+    assert secure["value"] == f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-keys-x7k2-AbCdEf"

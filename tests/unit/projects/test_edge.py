@@ -1,0 +1,237 @@
+"""The edge: names, the primary's gate, failover, the stop switch and notifications."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from projects.edge.stop_switch import STOPPED
+from shared.environment import Environment
+from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
+
+SHARED = "api.x7k2.pay.example.com"
+OWN = {"primary": "use1-api.x7k2.pay.example.com", "secondary": "use2-api.x7k2.pay.example.com"}
+ROLES = ("primary", "secondary")
+
+
+@pytest.fixture
+def run():
+    return run_environment()["edge/payments"]
+
+
+@pytest.fixture
+def edge(run):
+    return run.recorder
+
+
+@pytest.fixture
+def with_settings(monkeypatch):
+    """Runs the program with some of its settings changed."""
+
+    def running(**changes):
+        load = Environment.load
+
+        def changed(name, root=None):
+            environment = load(name, root)
+            return environment.model_copy(update={"edge": environment.edge.model_copy(update=changes)})
+
+        monkeypatch.setattr(Environment, "load", changed)
+        return run_program("edge", "payments", published())
+
+    return running
+
+
+def test_the_zone_belongs_to_the_environment_and_can_go(edge):
+    zone = edge.one("Zone")
+    assert zone["name"] == "x7k2.pay.example.com"
+    assert zone["forceDestroy"] is True
+    assert not [each for each in edge.of("Record") if each["type"] == "NS"]
+
+
+def test_a_parent_zone_of_ours_gets_the_delegation(with_settings):
+    run = with_settings(parent_zone_id="ZPARENT")
+    delegation = run.recorder.one("Record", "delegation")
+    assert (delegation["zoneId"], delegation["name"]) == ("ZPARENT", "x7k2.pay.example.com")
+    assert delegation["records"] == ["ns-1", "ns-2"]
+
+
+def test_each_region_has_a_certificate_for_both_its_names(edge):
+    for role in ROLES:
+        certificate = edge.one("Certificate", role)
+        assert certificate["domainName"] == SHARED
+        assert certificate["subjectAlternativeNames"] == [OWN[role]]
+        assert certificate["validationMethod"] == "DNS"
+        assert certificate.provider.split("::")[-2] == f"aws-{role}"
+
+
+def test_each_name_is_proven_once_whichever_certificates_carry_it(edge):
+    proofs = [each for each in edge.of("Record") if each["name"].startswith("_proof.")]
+    assert sorted(each["name"] for each in proofs) == sorted(f"_proof.{name}" for name in (SHARED, *OWN.values()))
+    for role in ROLES:
+        validation = edge.one("CertificateValidation", role)
+        assert set(validation["validationRecordFqdns"]) == {f"_proof.{SHARED}", f"_proof.{OWN[role]}"}
+    by_name = {each["name"]: each["records"] for each in proofs}
+    assert by_name[f"_proof.{OWN['secondary']}"] == ["_zone-secondary.acm"]
+
+
+def test_both_names_of_each_region_lead_to_its_api(edge):
+    domains = edge.of("DomainName")
+    assert sorted(each["domainName"] for each in domains) == sorted([SHARED, SHARED, *OWN.values()])
+    assert {each["securityPolicy"] for each in domains} == {"TLS_1_2"}
+    mappings = {(each["domainName"], each.provider.split("::")[-2]) for each in edge.of("BasePathMapping")}
+    assert mappings == {(name, f"aws-{role}") for role in ROLES for name in (SHARED, OWN[role])}
+    assert {each["stageName"] for each in edge.of("BasePathMapping")} == {"v1"}
+
+
+def test_failover_records_are_plain_cnames_and_only_the_primary_has_a_check(edge):
+    primary, secondary = edge.one("Record", "failover-primary"), edge.one("Record", "failover-secondary")
+    for role, record in (("PRIMARY", primary), ("SECONDARY", secondary)):
+        assert record["name"] == SHARED
+        assert (record["type"], record["ttl"]) == ("CNAME", 30)
+        assert record["failoverRoutingPolicies"] == [{"type": role}]
+        assert record["records"] == [f"target-of-entry-points-shared-{role.lower()}"]
+        assert "aliases" not in record.inputs
+    assert primary["healthCheckId"] == "checks-gate-id"
+    assert "healthCheckId" not in secondary.inputs
+
+
+def test_the_gate_needs_all_its_checks(edge):
+    gate = edge.one("HealthCheck", "gate")
+    assert gate["type"] == "CALCULATED"
+    assert set(gate["childHealthchecks"]) == {
+        "checks-standard-id",
+        "checks-fast-id",
+        "checks-stop-switch-id",
+        "checks-errors-id",
+    }
+    assert gate["childHealthThreshold"] == 4
+
+
+@pytest.mark.parametrize(
+    ("what", "role", "interval", "threshold"),
+    [("standard", "primary", 30, 2), ("fast", "primary", 10, 3), ("secondary", "secondary", 30, 2)],
+)
+def test_checks_ask_a_regions_own_name(edge, what, role, interval, threshold):
+    check = edge.one("HealthCheck", what)
+    assert (check["type"], check["fqdn"], check["resourcePath"]) == ("HTTPS", OWN[role], "/health")
+    assert (check["requestInterval"], check["failureThreshold"]) == (interval, threshold)
+    assert check["fqdn"] != SHARED
+
+
+def test_the_stop_switch_stops_only_while_it_can_be_read(edge):
+    check = edge.one("HealthCheck", "stop-switch")
+    assert check["type"] == "HTTPS_STR_MATCH"
+    assert check["fqdn"] == "switch.lambda-url.us-east-2.on.aws"
+    assert check["searchString"] == STOPPED == "primary: stop"
+    assert check["invertHealthcheck"] is True
+
+
+def test_the_stop_switch_lives_in_the_secondary_and_keeps_what_operators_set(edge):
+    parameter = edge.one("Parameter")
+    assert (parameter["name"], parameter["value"]) == ("/failover-x7k2/stop-switch", "run")
+    for kind in ("Parameter", "Function", "FunctionUrl"):
+        assert edge.one(kind).provider.split("::")[-2] == "aws-secondary"
+    assert "vpcConfig" not in edge.one("Function").inputs
+    assert edge.one("Function")["environment"]["variables"]["PRIMARY_URL"] == f"https://{OWN['primary']}"
+
+
+def test_the_switches_url_is_public_and_needs_both_permissions(edge):
+    assert edge.one("FunctionUrl")["authorizationType"] == "NONE"
+    public = [each for each in edge.of("Permission") if each["principal"] == "*"]
+    assert {each["action"] for each in public} == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+    by_action = {each["action"]: each for each in public}
+    assert by_action["lambda:InvokeFunctionUrl"]["functionUrlAuthType"] == "NONE"
+    assert by_action["lambda:InvokeFunction"]["invokedViaFunctionUrl"] is True
+
+
+def test_the_latch_is_called_by_the_failover_alarm_alone(edge, run):
+    (latch,) = [each for each in edge.of("Permission") if each["principal"].startswith("lambda.alarms")]
+    assert latch["sourceArn"] == f"arn:aws:cloudwatch:us-east-2:{ACCOUNT}:alarm:failover-traffic-secondary-x7k2"
+    assert run.exports["latch_action_arns"] == ["arn:aws:alias:::live"]
+
+
+def test_automatic_failback_leaves_the_latch_out(with_settings):
+    assert with_settings(failback="automatic").exports["latch_action_arns"] == []
+
+
+def test_grey_failure_follows_what_such_a_check_can_follow(edge):
+    alarm, check = edge.one("MetricAlarm"), edge.one("HealthCheck", "errors")
+    assert (alarm["namespace"], alarm["metricName"], alarm["statistic"]) == ("AWS/ApiGateway", "5XXError", "Average")
+    assert (alarm["threshold"], alarm["period"], alarm["evaluationPeriods"]) == (0.5, 60, 2)
+    assert alarm["treatMissingData"] == "notBreaching"
+    assert not {"datapointsToAlarm", "extendedStatistic", "metricQueries"} & set(alarm.inputs)
+    assert alarm["dimensions"] == {"ApiName": "payment-api-primary-x7k2", "Stage": "v1"}
+    assert (check["cloudwatchAlarmName"], check["cloudwatchAlarmRegion"]) == (alarm["name"], "us-east-1")
+    assert check["insufficientDataHealthStatus"] == "Healthy"
+
+
+def test_a_changed_alarm_is_copied_by_its_check(edge, with_settings):
+    changed = with_settings(
+        grey_failure=Environment.load("payments").edge.grey_failure.model_copy(update={"periods": 1})
+    )
+    assert changed.recorder.one("HealthCheck", "errors")["triggers"] != edge.one("HealthCheck", "errors")["triggers"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_topics_are_encrypted_and_take_only_our_alarms(edge, role):
+    region = {"primary": "us-east-1", "secondary": "us-east-2"}[role]
+    topic = edge.one("Topic", role)
+    assert topic["kmsMasterKeyId"] == f"arn:aws:kms:{region}:{ACCOUNT}:key/mrk-1"
+    (statement,) = json.loads(edge.one("TopicPolicy", role)["policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:*-x7k2"},
+    }
+
+
+def test_each_queue_hears_both_topics_each_subscribed_in_its_own_region(edge):
+    subscriptions = {
+        (each["topic"], each["endpoint"], each.provider.split("::")[-2]) for each in edge.of("TopicSubscription")
+    }
+    assert subscriptions == {
+        (
+            f"arn:aws:topic:::notifications-{source}-x7k2",
+            f"arn:aws:queue:::notifications-{role}-x7k2",
+            f"aws-{source}",
+        )
+        for source in ROLES
+        for role in ROLES
+    }
+    for role in ROLES:
+        (statement,) = json.loads(edge.one("QueuePolicy", role)["policy"])["Statement"]
+        assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == [
+            f"arn:aws:topic:::notifications-{source}-x7k2" for source in ROLES
+        ]
+
+
+def test_people_are_told_by_both_regions(with_settings):
+    run = with_settings(emails=("on-call@example.org",))
+    mails = [each for each in run.recorder.of("TopicSubscription") if each["protocol"] == "email"]
+    assert {each["endpoint"] for each in mails} == {"on-call@example.org"}
+    assert {each.provider.split("::")[-2] for each in mails} == {"aws-primary", "aws-secondary"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_queue_is_filed_by_its_regions_audit_function(edge, role):
+    mapping = edge.one("EventSourceMapping", role)
+    assert mapping["functionName"] == published()[f"organization/compute/payments-{role}"]["audit_alias_arn"]
+    assert mapping["eventSourceArn"] == f"arn:aws:queue:::notifications-{role}-x7k2"
+    assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = edge.one("Queue", f"notifications-{role}")
+    assert mapping["maximumBatchingWindowInSeconds"] == 5
+    assert queue["visibilityTimeoutSeconds"] == 365
+    assert json.loads(queue["redrivePolicy"]) == {
+        "deadLetterTargetArn": f"arn:aws:queue:::notification-dead-letters-{role}-x7k2",
+        "maxReceiveCount": 5,
+    }
+    assert queue["sqsManagedSseEnabled"] is True
+
+
+def test_what_people_need_is_published(run):
+    exports = run.exports
+    assert exports["failover_name"] == SHARED
+    assert exports["endpoints"] == {role: f"https://{name}" for role, name in OWN.items()}
+    assert exports["name_servers"] == ["ns-1", "ns-2"]
+    assert set(exports["health_check_ids"]) == {"standard", "fast", "stop_switch", "errors", "gate", "secondary"}

@@ -1,0 +1,149 @@
+"""Alarms watch what the requirements name, tell the region's topic, and the dashboard shows both regions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.environment import Environment
+from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
+
+OTHER = {"primary": "secondary", "secondary": "primary"}
+
+
+@pytest.fixture(params=["primary", "secondary"])
+def role(request):
+    return request.param
+
+
+@pytest.fixture
+def watch(role):
+    return run_environment()[f"observability/payments-{role}"].recorder
+
+
+def alarm(recorder, name):
+    (found,) = [each for each in recorder.of("MetricAlarm") if each.name == f"alarms-{name}"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "statistic", "threshold"),
+    [
+        ("latency", "AWS/ApiGateway Latency", "p99", 500),
+        ("error-rate", "AWS/ApiGateway 5XXError", "Average", 0.01),
+        ("errors", "AWS/ApiGateway 5XXError", "Sum", 10),
+        ("payment-function-errors", "AWS/Lambda Errors", "Sum", 0),
+        ("health-function-errors", "AWS/Lambda Errors", "Sum", 0),
+        ("audit-function-errors", "AWS/Lambda Errors", "Sum", 0),
+        ("health-latency", "AWS/Lambda Duration", "p99", 100),
+        ("dynamodb-user-errors", "AWS/DynamoDB UserErrors", "Sum", 10),
+        ("dynamodb-read-throttles", "AWS/DynamoDB ReadThrottleEvents", "Sum", 0),
+        ("dynamodb-write-throttles", "AWS/DynamoDB WriteThrottleEvents", "Sum", 0),
+        ("audit-replication-lag", "AWS/S3 ReplicationLatency", "Maximum", 900),
+        ("audit-replication-failures", "AWS/S3 OperationsFailedReplication", "Sum", 0),
+        ("dead-letters", "AWS/SQS ApproximateNumberOfMessagesVisible", "Maximum", 0),
+    ],
+)
+def test_what_is_watched(watch, name, metric, statistic, threshold):
+    found = alarm(watch, name)
+    assert f"{found['namespace']} {found['metricName']}" == metric
+    assert (found.get("statistic") or found.get("extendedStatistic")) == statistic
+    assert found["threshold"] == threshold
+    assert found["comparisonOperator"] == "GreaterThanThreshold"
+    assert found["treatMissingData"] == "notBreaching"
+
+
+def test_more_than_ten_errors_are_counted_over_five_minutes(watch):
+    assert alarm(watch, "errors")["period"] * alarm(watch, "errors")["evaluationPeriods"] == 300
+
+
+def test_every_alarm_tells_its_own_regions_topic(watch, role):
+    topic = f"arn:aws:topic:::notifications-{role}-x7k2"
+    for found in [*watch.of("MetricAlarm"), watch.one("CompositeAlarm")]:
+        assert topic in found["alarmActions"]
+        assert found["okActions"] == [topic]
+
+
+def test_alarms_watch_their_own_region(watch, role):
+    assert alarm(watch, "latency")["dimensions"] == {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
+    assert alarm(watch, "payment-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
+    assert alarm(watch, "notification-dead-letters")["dimensions"] == {
+        "QueueName": f"notification-dead-letters-{role}-x7k2"
+    }
+    assert "dimensions" not in alarm(watch, "dynamodb-user-errors").inputs
+
+
+def test_replication_is_watched_where_its_metrics_are(watch, role):
+    buckets = {each: f"payment-audit-{each}-x7k2-{ACCOUNT}" for each in OTHER}
+    assert alarm(watch, "audit-replication-lag")["dimensions"] == {
+        "SourceBucket": buckets[OTHER[role]],
+        "DestinationBucket": buckets[role],
+        "RuleId": f"to-{role}",
+    }
+    assert alarm(watch, "audit-replication-failures")["dimensions"] == {
+        "SourceBucket": buckets[role],
+        "DestinationBucket": buckets[OTHER[role]],
+        "RuleId": f"to-{OTHER[role]}",
+    }
+
+
+def test_percentiles_of_few_samples_decide_nothing(watch):
+    for found in watch.of("MetricAlarm"):
+        if "extendedStatistic" in found.inputs:
+            assert found["evaluateLowSampleCountPercentiles"] == "ignore"
+            assert "statistic" not in found.inputs
+
+
+def test_failover_traffic_latches_within_a_minute_and_only_in_the_secondary(watch, role):
+    found = [each for each in watch.of("MetricAlarm") if each.name.endswith("failover-traffic")]
+    if role == "primary":
+        assert not found
+        return
+    (traffic,) = found
+    assert traffic["name"] == "failover-traffic-secondary-x7k2"
+    assert (traffic["period"], traffic["evaluationPeriods"], traffic["threshold"]) == (10, 1, 1)
+    assert traffic["dimensions"] == {"Environment": "payments", "Role": "secondary"}
+    latch = published()["organization/edge/payments"]["latch_action_arns"]
+    assert traffic["alarmActions"] == ["arn:aws:topic:::notifications-secondary-x7k2", *latch]
+
+
+def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
+    checks = {
+        each["dimensions"]["HealthCheckId"] for each in watch.of("MetricAlarm") if each["namespace"] == "AWS/Route53"
+    }
+    assert checks == ({"checks-gate-id", "checks-secondary-id"} if role == "primary" else set())
+
+
+def test_what_clients_notice_is_summed_up(watch, role):
+    rule = watch.one("CompositeAlarm")["alarmRule"]
+    names = set(rule.replace('ALARM("', "").replace('")', "").split(" OR "))
+    expected = {"latency", "error-rate", "errors", "payment-function-errors"}
+    if role == "primary":
+        expected |= {"primary-unhealthy"}
+    assert names == {f"{name}-{role}-x7k2" for name in expected}
+
+
+def test_the_dashboard_shows_both_regions(watch):
+    widgets = json.loads(watch.one("Dashboard")["dashboardBody"])["widgets"]
+    shown = {each["properties"].get("region") for each in widgets if each["type"] == "metric"}
+    assert shown == {"us-east-1", "us-east-2"}
+    places = [(each["x"], each["y"]) for each in widgets]
+    assert len(places) == len(set(places))
+    text = json.dumps(widgets)
+    assert "payment-api-primary-x7k2" in text
+    assert "payment-api-secondary-x7k2" in text
+
+
+def test_thresholds_come_from_the_environment(monkeypatch):
+    load = Environment.load
+
+    def changed(name, root=None):
+        environment = load(name, root)
+        section = environment.observability.model_copy(update={"latency_ms": 250, "error_percent": 0.5})
+        return environment.model_copy(update={"observability": section})
+
+    monkeypatch.setattr(Environment, "load", changed)
+    watch = run_program("observability", "payments-primary", published()).recorder
+    assert alarm(watch, "latency")["threshold"] == 250
+    assert alarm(watch, "error-rate")["threshold"] == 0.005

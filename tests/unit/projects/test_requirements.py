@@ -1,0 +1,301 @@
+"""What holds for every resource of every program: rights, names, tags, regions, and that all of it can go."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.components.function import TRACING, VPC_ACCESS
+from shared.contracts import LAYERS
+from shared.root import ROOT
+from tests.unit.projects.mocked_programs import ACCOUNT, Made, run_environment
+
+SUFFIX = "x7k2"
+POLICIES = ("policy", "assumeRolePolicy")
+
+WILDCARD_EXCEPTIONS = {
+    "endpoints-kms": "a key's ARN is a random id that another layer learns later: a condition names its alias",
+}
+"""Allow statements that AWS gives no other form, by the resource's logical name, with the reason."""
+
+PHYSICAL_NAMES = {
+    "Bucket": "bucket",
+    "CompositeAlarm": "alarmName",
+    "Dashboard": "dashboardName",
+    "DomainName": "domainName",
+    "EventRule": "name",
+    "Function": "name",
+    "LogGroup": "name",
+    "MetricAlarm": "name",
+    "Parameter": "name",
+    "Queue": "name",
+    "Record": "name",
+    "RestApi": "name",
+    "Role": "name",
+    "RolePolicy": "name",
+    "Secret": "name",
+    "SecurityGroup": "name",
+    "Table": "name",
+    "Topic": "name",
+    "Zone": "name",
+    "Certificate": "domainName",
+}
+"""Types whose name an account, a region or the world has once, with the input that says it."""
+
+TAGGED_NAMES = {
+    "DefaultSecurityGroup",
+    "FlowLog",
+    "HealthCheck",
+    "NetworkAcl",
+    "RouteTable",
+    "Subnet",
+    "Vpc",
+    "VpcEndpoint",
+}
+"""Types that have no name but a tag."""
+
+PARTS = {
+    "BasePathMapping", "BucketLifecycleConfiguration", "BucketOwnershipControls", "BucketPolicy",
+    "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
+    "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
+    "FunctionEventInvokeConfig", "FunctionUrl", "Integration", "Key", "Method", "MethodSettings", "Model",
+    "NetworkAclAssociation", "NetworkAclRule", "Permission", "QueuePolicy", "RandomPassword", "ReplicaKey",
+    "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "RouteTableAssociation", "SecretVersion",
+    "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TopicPolicy", "TopicSubscription",
+}  # fmt: skip
+"""Types that are part of another resource, or get an id from AWS."""
+
+
+def everything() -> list[Made]:
+    return [each for run in run_environment().values() for each in run.recorder.cloud]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def wildcards(statement):
+    """What of an Allow statement says more than it should."""
+    if statement["Effect"] != "Allow":
+        return
+    for action in as_list(statement["Action"]):
+        if "*" in action:
+            yield f"action {action}"
+    for principal in as_list(
+        statement.get("Principal", {}).get("AWS", []) if isinstance(statement.get("Principal"), dict) else []
+    ):
+        if "*" in principal:
+            yield f"principal {principal}"
+    for resource in as_list(statement.get("Resource", [])):
+        name = re.sub(r"(/|:)\*$", "", resource)
+        if "*" in name or (name != resource and SUFFIX not in name):
+            yield f"resource {resource}"
+
+
+def policies():
+    for resource in everything():
+        for field in POLICIES:
+            if field in resource.inputs:
+                document = json.loads(resource[field])
+                yield resource, [dict(statement) for statement in document["Statement"]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::bucket-x7k2"}, ["action s3:Get*"]),
+        ({"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*"}, ["resource *"]),
+        (
+            {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::*/a"]},
+            ["resource arn:aws:s3:::*/a"],
+        ),
+        ({"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::bucket-x7k2/*"]}, []),
+        (
+            {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": ["arn:aws:kms:r:a:key/*"]},
+            ["resource arn:aws:kms:r:a:key/*"],
+        ),
+        ({"Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"AWS": "*"}}, ["principal *"]),
+        ({"Effect": "Deny", "Action": ["s3:*"], "Resource": ["*"]}, []),
+    ],
+)
+def test_the_rule_finds_wildcards(statement, found):
+    assert list(wildcards(statement)) == found
+
+
+def test_no_right_is_wider_than_it_must_be():
+    found = []
+    for resource, statements in policies():
+        for statement in statements:
+            if resource.type.startswith("aws:kms/"):
+                statement.pop("Resource")  # a key policy's resource is the key itself, which only `*` can say
+            found += [(resource.name, wide) for wide in wildcards(statement)]
+    assert len(list(policies())) > 40
+    assert {name for name, _ in found} <= set(WILDCARD_EXCEPTIONS), found
+
+
+def test_every_exception_is_still_needed():
+    needed = {
+        resource.name
+        for resource, statements in policies()
+        for each in statements
+        if list(wildcards(each))
+        if not resource.type.startswith("aws:kms/")
+    }
+    assert needed == set(WILDCARD_EXCEPTIONS)
+
+
+def test_a_principal_that_is_everybody_is_bound_by_a_condition():
+    for resource, statements in policies():
+        for statement in statements:
+            if statement["Effect"] == "Allow" and statement.get("Principal") == "*":
+                assert resource.type == "aws:ec2/vpcEndpoint:VpcEndpoint"
+                assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == ACCOUNT
+
+
+def test_only_the_stop_switch_can_be_called_by_anybody():
+    public = {
+        each["function"] for each in everything() if each.type.endswith(":Permission") and each["principal"] == "*"
+    }
+    assert public == {"failover-control-secondary-x7k2"}
+
+
+def test_rights_of_aws_are_the_two_that_cannot_be_narrowed():
+    attached = {each["policyArn"] for each in everything() if each.type.endswith(":RolePolicyAttachment")}
+    assert attached == {TRACING, VPC_ACCESS}
+
+
+def test_every_physical_name_carries_the_suffix():
+    for resource in everything():
+        kind = resource.type.rpartition(":")[2]
+        if kind == "Alias":  # of a key, or of a function, where it is local
+            assert resource["name"] == "live" or SUFFIX in resource["name"]
+        elif kind in TAGGED_NAMES:
+            assert SUFFIX in resource["tags"]["Name"], resource
+        elif kind in PHYSICAL_NAMES:
+            assert SUFFIX in resource[PHYSICAL_NAMES[kind]], resource
+        else:
+            assert kind in PARTS, f"{resource.type}: say how it is named"
+
+
+def test_two_stacks_never_share_a_physical_name():
+    named = [
+        (resource.type, resource.provider.split("::")[-2], resource[PHYSICAL_NAMES[kind]])
+        for resource in everything()
+        if (kind := resource.type.rpartition(":")[2]) in PHYSICAL_NAMES and kind not in {"Record", "Certificate"}
+    ]
+    assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        f"{layer.name}/payments-{role}"
+        for layer in LAYERS.values()
+        if layer.regional
+        for role in ("primary", "secondary")
+    ],
+)
+def test_a_regional_stack_configures_its_own_region_alone(stack):
+    recorder = run_environment()[stack].recorder
+    role = stack.rpartition("-")[2]
+    (provider,) = [each for each in recorder.made if each.type == "pulumi:providers:aws"]
+    assert provider["region"] == {"primary": "us-east-1", "secondary": "us-east-2"}[role]
+    assert {each.provider.split("::")[-2] for each in recorder.cloud} == {f"aws-{role}"}
+
+
+def test_every_resource_says_its_region():
+    for resource in everything():
+        if resource.type.startswith("aws:"):
+            assert resource.provider.split("::")[-2] in {"aws-primary", "aws-secondary"}, resource
+
+
+def test_everything_is_tagged():
+    for run in run_environment().values():
+        for provider in (each for each in run.recorder.made if each.type == "pulumi:providers:aws"):
+            tags = json.loads(provider["defaultTags"])["tags"]
+            role = provider.name.removeprefix("aws-")
+            assert tags == {
+                "Service": "payments",
+                "Owner": "payments-team",
+                "CostCenter": "payments",
+                "Environment": "payments",
+                "Region": {"primary": "us-east-1", "secondary": "us-east-2"}[role],
+                "DR-Role": role,
+            }
+
+
+def test_everything_can_be_destroyed():
+    destroyable = {
+        "Bucket": ("forceDestroy", True),
+        "Zone": ("forceDestroy", True),
+        "Secret": ("recoveryWindowInDays", 0),
+        "Table": ("deletionProtectionEnabled", False),
+        "Key": ("deletionWindowInDays", 7),
+        "ReplicaKey": ("deletionWindowInDays", 7),
+    }
+    seen = set()
+    for resource in everything():
+        kind = resource.type.rpartition(":")[2]
+        if kind in destroyable:
+            field, value = destroyable[kind]
+            assert resource[field] == value
+            seen.add(kind)
+        assert not resource.get("skipDestroy")
+    assert seen == set(destroyable)
+    sources = [
+        path.read_text(encoding="utf-8") for folder in ("projects", "shared") for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert not [each for each in sources if re.search(r"retain_on_delete|protect=True", each)]
+
+
+def modules():
+    return [path for folder in ("projects", "shared", "lambdas") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imported(path: Path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_go_one_way(path):
+    own = path.relative_to(ROOT).parts[0]
+    allowed = {"projects": {"projects", "shared"}, "shared": {"shared"}, "lambdas": {"lambdas"}}[own]
+    ours = {"projects", "shared", "lambdas", "sandbox", "orchestration", "drill", "tasks", "tests", "policies"}
+    roots = {name.partition(".")[0] for name in imported(path)}
+    assert roots & ours <= allowed
+    assert "ministack" not in roots
+    if own == "projects":
+        layer = path.relative_to(ROOT).parts[1]
+        others = {name for name in imported(path) if name.startswith("projects.") and name.split(".")[1] != layer}
+        assert not others
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_program_reads_like_a_table_of_contents(layer):
+    lines = (ROOT / "projects" / layer / "__main__.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 60
+    assert not [line for line in lines if re.match(r"\s*(for|if|while|def|class) ", line)]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in modules() if "projects" in path.parts], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_no_module_of_a_project_hides_a_library(path):
+    """A program's folder comes first on Python's path: `secrets.py` there would be everybody's `secrets`."""
+    assert path.stem == "__main__" or path.stem not in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_default_providers_are_off(layer):
+    settings = (ROOT / "projects" / layer / "Pulumi.yaml").read_text(encoding="utf-8")
+    assert re.search(r"pulumi:disable-default-providers:\s+value: \[\"aws\"\]", settings)
+    assert f"name: {layer}\n" in settings

@@ -1,0 +1,200 @@
+"""An environment is refused with one line that names the field, its value and what would be right."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+
+from shared.contracts import LAYERS
+from shared.environment import Environment, environment_names
+from shared.environment_sections import NetworkSettings
+from shared.errors import Problem
+from shared.root import ROOT
+
+PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads the payments environment with some values changed, given as {"edge.ttl": 60}; None deletes a field."""
+
+    def loading(changes):
+        content = copy.deepcopy(PAYMENTS)
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            place = content
+            for parent in parents:
+                place = place[parent]
+            if value is DELETED:
+                del place[last]
+            else:
+                place[last] = value
+        (tmp_path / "environments").mkdir(exist_ok=True)
+        (tmp_path / "environments" / "payments.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        return Environment.load("payments", tmp_path)
+
+    return loading
+
+
+DELETED = object()
+
+
+def test_the_payments_environment_loads():
+    environment = Environment.load("payments")
+    assert environment.region("primary") == "us-east-1"
+    assert environment.region("secondary") == "us-east-2"
+    assert environment.failover_name == "api.x7k2.pay.example.com"
+    assert environment.region_names.primary == "use1-api.x7k2.pay.example.com"
+    assert environment.failover_bound == 89
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"regions.witness": "us-east-1"},
+            "regions: witness and primary are both us-east-1: choose a region of its own",
+        ),
+        ({"regions.secondary": "us-east-1"}, "regions: secondary and primary are both us-east-1"),
+        (
+            {"regions.witness": "eu-west-1"},
+            "regions: eu-west-1, us-east-1, us-east-2 cannot share a strongly consistent",
+        ),
+        ({"regions.primary": "moon-1"}, 'regions.primary: "moon-1" is wrong'),
+        (
+            {"network.cidrs.secondary": "10.0.128.0/17"},
+            "network.cidrs: primary 10.0.0.0/16 overlaps secondary 10.0.128.0",
+        ),
+        ({"network.cidrs.primary": "10.0.0.1/16"}, 'network.cidrs.primary: "10.0.0.1/16" is wrong'),
+        ({"network.cidrs.primary": "10.0.0.0/8"}, 'network.cidrs.primary: "10.0.0.0/8": a VPC here has between /16'),
+        ({"network.cidrs.primary": "8.8.0.0/16"}, 'network.cidrs.primary: "8.8.0.0/16": addresses of the internet'),
+        (
+            {"network.availability_zones": 1},
+            "network.availability_zones: 1 is wrong: input should be greater than or equal to 2",
+        ),
+        ({"suffix": "a" * 27}, "has 27 characters, and the S3 bucket payment-audit (63 at most) leaves 26: shorten it"),
+        ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
+        (
+            {"domain": f"{'long-' * 8}name.example.com"},
+            "characters, and a certificate takes 64: shorten domain or suffix",
+        ),
+        ({"tags.Region": "here"}, "tags: 'Region' is set by the system or by AWS: choose another key"),
+        ({"data.audit.archive_days": 40}, "data.audit: archive_days: 40 is less than 30 days after"),
+        (
+            {"compute.payment.timeout": 29},
+            "compute: payment.timeout: 29 s is more than API Gateway waits: use 28 or less",
+        ),
+        (
+            {"compute.audit.timeout": 120},
+            "compute: audit.timeout: 120 s is more than its queue waits for: use 60 or less",
+        ),
+        (
+            {"compute.account_concurrency": 200},
+            "less 130 reserved leaves 70, and Lambda wants 100 unreserved: reserve 100",
+        ),
+        (
+            {"edge.ttl": 60, "edge.checks.fast": {"interval": 30, "threshold": 3}},
+            "objectives.failover: 120 s cannot be reached",
+        ),
+        ({"objectives.grey_failure": 220}, "= 275 s): edge.grey_failure.periods of 1 or less fits"),
+        ({"objectives.grey_failure": 200}, "= 275 s): the least is 215 s"),
+        ({"objectives.detection": 30}, "objectives.detection: 30 s cannot be reached (hang takes 42 s)"),
+        ({"edge.ttls": 3}, "edge.ttls is not a field: did you mean ttl?"),
+        ({"edge.zzz": 3}, "edge.zzz is not a field: known are parent_zone_id, ttl, checks"),
+        ({"edge.checks.quick": 3}, "edge.checks.quick is not a field: known are standard, fast, stop_switch"),
+        ({"edge.ttl": DELETED}, "edge.ttl is missing: add it"),
+        ({"compute.payment.reserved_concurrency": "many"}, 'compute.payment.reserved_concurrency: "many" is wrong'),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(load, changes, line):
+    with pytest.raises(Problem) as caught:
+        load(changes)
+    said = str(caught.value)
+    assert said.startswith("environments/payments.yaml: ")
+    assert line in said
+    assert "\n" not in said
+
+
+def test_an_objective_out_of_reach_shows_the_sum_and_values_that_fit(load):
+    with pytest.raises(Problem) as caught:
+        load(
+            {"edge.ttl": 60, "edge.checks.fast": {"interval": 30, "threshold": 3}, "edge.checks.standard.threshold": 3}
+        )
+    said = str(caught.value)
+    assert "slow: 3 × (30 + 8) + 5 propagation + 60 TTL = 179 s" in said
+    assert "that fit: interval 30 threshold 1 with ttl 60, interval 30 threshold 2 with ttl 30" in said
+
+
+def test_an_objective_that_nothing_reaches_says_so(load):
+    with pytest.raises(Problem, match="no health check of Route 53 is that quick"):
+        load({"objectives.failover": 10})
+
+
+def test_eventual_consistency_may_span_region_sets(load):
+    assert load({"regions.witness": "eu-west-1", "data.consistency": "eventual"}).data.consistency_mode == "MREC"
+
+
+def test_more_than_one_thing_wrong_is_told(load):
+    with pytest.raises(Problem, match=r"profile: .* \(also wrong: edge\.ttl\)$"):
+        load({"edge.ttl": "x", "profile": "y"})
+
+
+def test_a_slip_of_the_pen_is_named_before_what_it_leaves_missing(load):
+    with pytest.raises(Problem) as caught:
+        load({"edge.tll": 30, "edge.ttl": DELETED})
+    assert str(caught.value).endswith("edge.tll is not a field: did you mean ttl? (also wrong: edge.ttl)")
+
+
+def test_an_unknown_environment_lists_the_known(tmp_path):
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "a.yaml").write_text("x: [", encoding="utf-8")
+    with pytest.raises(Problem, match="unknown environment 'nowhere': choose one of a, or add"):
+        Environment.load("nowhere", tmp_path)
+    with pytest.raises(Problem, match=r"environments/a\.yaml: not valid YAML"):
+        Environment.load("a", tmp_path)
+    assert environment_names(tmp_path) == ["a"]
+
+
+def test_a_field_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "a.yaml").write_text("suffix: a\nedge:\n  ttl: 30\n  ttl: 60\n", encoding="utf-8")
+    with pytest.raises(Problem, match=r"environments/a\.yaml: not valid YAML: line 4: ttl is there twice"):
+        Environment.load("a", tmp_path)
+
+
+def test_a_layer_sees_the_foundation_and_its_own_section(load):
+    before = load({})
+    after = load({"edge.ttl": 20, "objectives.failover": 130})
+    assert set(before.layer_settings("network")) == {"foundation", "network"}
+    for layer in LAYERS:
+        changed = before.layer_settings(layer) != after.layer_settings(layer)
+        assert changed == (layer == "edge")
+    with pytest.raises(Problem, match="unknown layer 'nothing'"):
+        before.layer_settings("nothing")
+
+
+def test_every_layer_has_a_section():
+    assert [section.layer for section in Environment.SECTIONS] == list(LAYERS)
+
+
+@pytest.mark.parametrize("domain", ["pay.example.com", "example.org", "shop.test"])
+def test_a_domain_that_nobody_can_own_is_for_the_sandbox_only(load, domain):
+    with pytest.raises(Problem, match=f"domain: '{domain}' is reserved for examples, and AWS refuses it: set a domain"):
+        load({"domain": domain}).require_own_domain()
+
+
+def test_a_domain_of_ones_own_will_do(load):
+    load({"domain": "counterexample.com"}).require_own_domain()
+
+
+def test_an_environment_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Environment.load("payments").suffix = "other"
+
+
+def test_private_subnets_are_sixteenths_of_the_range():
+    network = Environment.load("payments").network
+    assert isinstance(network, NetworkSettings)
+    assert [str(each) for each in network.private_subnets("secondary")] == ["10.1.0.0/20", "10.1.16.0/20"]

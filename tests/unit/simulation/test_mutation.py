@@ -1,0 +1,78 @@
+"""The verdict of the mutation test: what counts, what is excused, and for how long."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simulation import mutation
+from simulation.mutation import Mutant, mutate
+
+KILLED = [Mutant("lambdas.domain.money.Money.of", "killed")] * 18
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path):
+    """mutmut's results as they are given, and the list of excuses."""
+    listed = tmp_path / "equivalent.toml"
+    listed.write_text("mutant = []\n")
+    results: list[Mutant] = []
+    monkeypatch.setattr(mutation, "_run", lambda: None)
+    monkeypatch.setattr(mutation, "_results", lambda: iter(results))
+    monkeypatch.setattr(mutation, "EQUIVALENT", listed)
+    return results, listed
+
+
+def excuse(listed, now: str) -> None:
+    listed.write_text(f'[[mutant]]\nfunction = "f"\nwas = "a < b"\nnow = "{now}"\nreason = "the same"\n')
+
+
+def test_ninety_per_cent_are_enough_and_a_timeout_counts(world, capsys):
+    results, _ = world
+    results += [*KILLED[:8], Mutant("f", "timeout"), Mutant("f", "survived", "a < b", "a <= b")]
+    assert mutate() == 0
+    out = capsys.readouterr().out
+    assert "9 of 10 mutants noticed (90.0 %, 90 wanted), 0 change nothing, 1 survived" in out
+    assert "survived: f\n  - a < b\n  + a <= b" in out
+
+
+@pytest.mark.parametrize("status", ["survived", "no tests", "suspicious"])
+def test_less_is_not_enough_and_an_excuse_does_not_count_as_noticed(world, capsys, status):
+    results, listed = world
+    results += [*KILLED[:8], Mutant("f", status, "a < b", "a <= b"), Mutant("f", status, "a < b", "a > b")]
+    excuse(listed, "a <= b")
+    assert mutate(as_json=True) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["percent"] == 80.0
+    assert [entry["reason"] for entry in report["equivalent"]] == ["the same"]
+    assert [entry["now"] for entry in report["survived"]] == ["a > b"]
+
+
+def test_an_excuse_holds_for_one_mutant_and_only_while_it_survives(world, capsys):
+    results, listed = world
+    results += [*KILLED, *[Mutant("f", "survived", "a < b", "a <= b")] * 2]
+    excuse(listed, "a <= b")
+    assert mutate(as_json=True) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (len(report["equivalent"]), len(report["survived"])) == (1, 1)
+    excuse(listed, "a >= b")
+    assert mutate() == 1
+    assert "outdated, take it out of" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("lambdas.domain.money.xǁMoneyǁof__mutmut_3", "lambdas.domain.money.Money.of"),
+        ("lambdas.domain.instruction.x__digest__mutmut_12", "lambdas.domain.instruction._digest"),
+        ("lambdas.domain.errors.xǁLostǁ__init____mutmut_1", "lambdas.domain.errors.Lost.__init__"),
+    ],
+)
+def test_functions_are_named_as_in_the_code(name, function):
+    assert mutation._function(name) == function
+
+
+def test_a_change_is_what_was_and_what_became_of_it():
+    diff = "--- a.py\n+++ a.py\n@@ -1,3 +1,3 @@\n def f():\n-    return a < b\n+    return a <= b"
+    assert mutation._change(diff) == ("return a < b", "return a <= b")

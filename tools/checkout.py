@@ -1,0 +1,58 @@
+"""A copy of this checkout in a folder of its own: what benchmarks and end-to-end tests deploy, break and throw away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.bootstrap import SOURCES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOREIGN = ("PULUMI_", "AWS_")  # a developer's own settings must not reach the copy
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout in which `./invoke` runs, with the settings of a fresh machine."""
+
+    root: Path
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `./invoke ARGUMENTS` in a session of its own; `environment` adds variables."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return subprocess.Popen(
+            ["./invoke", *arguments],
+            cwd=self.root,
+            env=inherited | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def copy(source: Path, target: Path) -> Checkout:
+    """Copy what git tracks or would track in `source`.
+
+    The copy's virtualenv borrows the packages of the running one and imports our own code from the copy: nothing is
+    installed again.
+    """
+    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=source, text=True)
+    for name in filter(None, listed.split("\0")):
+        if (source / name).is_file():  # not one that is deleted and still tracked
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name)
+    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", target / ".venv"])
+    packages = next((target / ".venv").glob("lib/python3*/site-packages"))
+    (packages / "checkout.pth").write_text(f"{target}\n{sysconfig.get_path('purelib')}\n")
+    subprocess.check_call([target / ".venv" / "bin" / "python", "-m", "compileall", "-q", *SOURCES], cwd=target)
+    shutil.copyfile(target / "requirements.lock", target / ".venv" / "requirements.lock")
+    return Checkout(target)
