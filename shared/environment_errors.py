@@ -29,7 +29,7 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
             return f"{field} is not a field: {_known(path, model)}"
         case "value_error":
             message = str(problem["ctx"]["error"])
-            if problem["input"] is None or isinstance(problem["input"], dict | BaseModel):  # a rule across fields
+            if problem["input"] is None or isinstance(problem["input"], (dict, BaseModel)):  # a rule across fields
                 return f"{field}: {message}" if field and not message.startswith(field) else message
             return f"{field}: {_show(problem['input'])}: {message}"
         case _:

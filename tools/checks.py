@@ -12,6 +12,7 @@ STATIC = {
     "lint": ("ruff", "check", "--quiet", "."),
     "format": ("ruff", "format", "--quiet", "--check", "."),
     "types": ("mypy", "--no-error-summary", "."),
+    "SDK types": ("pyrefly", "check", "--summary=none", f"--python-interpreter-path={sys.executable}"),
 }
 WORKERS = "2"  # the end-to-end tests keep one core busy, the rest share the other
 
@@ -20,7 +21,9 @@ def static() -> list[str]:
     """Run the checks that read the sources; return the names of those that failed, after printing what they say."""
     began = time.monotonic()
     running = {
-        name: subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        name: subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         for name, words in STATIC.items()
     }
     failed = []

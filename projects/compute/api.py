@@ -98,6 +98,11 @@ class RouteParts:
 class PaymentApi(pulumi.ComponentResource):
     """Attributes: id, name, stage_name, endpoint (`https://...` of the stage, without any DNS name of ours)."""
 
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    stage_name: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+
     def __init__(self, name: str, region: Region, settings: ComputeSettings, functions: Functions) -> None:
         super().__init__("payments:compute:PaymentApi", name)
         self._name = name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pulumi
+import pulumi_aws as aws
 
 from shared import naming
 from shared.components import iam
@@ -19,6 +20,12 @@ PACKAGES = ("payment", "health", "audit")
 
 class Functions(pulumi.ComponentResource):
     """Attributes: payment, health, audit (each a `shared.components.function.Function`), dead_letters, release."""
+
+    payment: Function
+    health: Function
+    audit: Function
+    dead_letters: aws.sqs.Queue
+    release: pulumi.Output[str]
 
     def __init__(
         self, name: str, region: Region, settings: ComputeSettings, network: NetworkOutputs, data: DataOutputs

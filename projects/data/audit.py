@@ -116,6 +116,9 @@ class AuditBuckets(pulumi.ComponentResource):
 class AuditBucket(pulumi.ComponentResource):
     """One region's bucket. Attributes: bucket, versioning (replication waits for it)."""
 
+    bucket: aws.s3.Bucket
+    versioning: aws.s3.BucketVersioning
+
     def __init__(
         self,
         name: str,
@@ -187,7 +190,7 @@ class AuditBucket(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def lifecycle_rules(settings: AuditSettings) -> list[dict[str, object]]:
+def lifecycle_rules(settings: AuditSettings) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
     """Lifecycle is not replicated, so both buckets carry the same rules."""
     return [
         {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -61,7 +60,7 @@ class Secrets(pulumi.ComponentResource):
         return result
 
     def _replicated(
-        self, name: str, kind: Kind, description: str, value: Mapping[str, Any]
+        self, name: str, kind: Kind, description: str, value: Mapping[str, object]
     ) -> PerRole[pulumi.Output[str]]:
         """A secret in both regions with `value` as its first. Returns its ARN in each region."""
         primary, secondary = self._regions.primary, self._regions.secondary

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pulumi
 import pulumi_aws as aws
 
@@ -25,12 +22,15 @@ class PaymentsTable(pulumi.ComponentResource):
     by the stream. The mode is for the table's life. Attributes: name, arns, consistency.
     """
 
+    name: pulumi.Output[str]
     arns: PerRole[pulumi.Output[str]]
+    consistency: pulumi.Output[str]
 
     def __init__(self, name: str, regions: PerRole[Region], settings: DataSettings, key: DataKey) -> None:
         super().__init__("payments:data:PaymentsTable", name)
         primary, secondary = regions.primary, regions.secondary
         strong = settings.consistency == "strong"
+        witness: aws.dynamodb.TableGlobalTableWitnessArgsDict = {"region_name": primary.foundation.regions.witness}
 
         self._table = aws.dynamodb.Table(
             name,
@@ -65,7 +65,9 @@ class PaymentsTable(pulumi.ComponentResource):
                     "kms_key_arn": key.arns.secondary,
                 }
             ],
-            **(self._witness(primary) if strong else self._stream()),
+            global_table_witness=witness if strong else None,
+            stream_enabled=None if strong else True,
+            stream_view_type=None if strong else "NEW_AND_OLD_IMAGES",
             deletion_protection_enabled=False,
             opts=primary.options(self),
         )
@@ -86,11 +88,3 @@ class PaymentsTable(pulumi.ComponentResource):
             )
         self.consistency = pulumi.Output.from_input(settings.consistency_mode)
         self.register_outputs({})
-
-    @staticmethod
-    def _witness(region: Region) -> Mapping[str, Any]:
-        return {"global_table_witness": {"region_name": region.foundation.regions.witness}}
-
-    @staticmethod
-    def _stream() -> Mapping[str, Any]:
-        return {"stream_enabled": True, "stream_view_type": "NEW_AND_OLD_IMAGES"}

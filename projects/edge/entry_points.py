@@ -21,6 +21,7 @@ class EntryPoints(pulumi.ComponentResource):
     Attributes: failover_name, region_names, endpoints, targets (what the failover records answer).
     """
 
+    failover_name: pulumi.Output[str]
     region_names: PerRole[pulumi.Output[str]]
     endpoints: PerRole[pulumi.Output[str]]
     targets: PerRole[pulumi.Output[str]]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -21,6 +20,19 @@ HTTPS = 443
 HEALTH_PATH = "/health"
 
 
+class GreyFailure(TypedDict):
+    """What such a check can follow: one metric, a plain statistic, no M out of N (Route 53 Developer Guide)."""
+
+    namespace: str
+    metric_name: str
+    statistic: str
+    period: int
+    evaluation_periods: int
+    threshold: float
+    comparison_operator: str
+    treat_missing_data: str
+
+
 class HealthChecks(pulumi.ComponentResource):
     """The primary is answered while its gate is healthy; the gate is healthy while all of these are.
 
@@ -30,6 +42,8 @@ class HealthChecks(pulumi.ComponentResource):
 
     The secondary's own check feeds alarms and readiness only. Attributes: ids.
     """
+
+    ids: HealthCheckIds
 
     def __init__(
         self,
@@ -53,9 +67,11 @@ class HealthChecks(pulumi.ComponentResource):
         gate = self._check(
             "gate",
             PRIMARY,
-            type="CALCULATED",
-            child_healthchecks=[child.id for child in children],
-            child_health_threshold=len(children),
+            aws.route53.HealthCheckArgs(
+                type="CALCULATED",
+                child_healthchecks=[child.id for child in children],
+                child_health_threshold=len(children),
+            ),
         )
         secondary = self._endpoint("secondary", SECONDARY, settings.checks.standard)
         self.ids = HealthCheckIds(
@@ -68,14 +84,10 @@ class HealthChecks(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _check(self, what: str, role: Role, **settings: Any) -> aws.route53.HealthCheck:
+    def _check(self, what: str, role: Role, settings: aws.route53.HealthCheckArgs) -> aws.route53.HealthCheck:
         region = self._regions.of(role)
-        return aws.route53.HealthCheck(
-            f"{self._name}-{what}",
-            tags={"Name": region.named(naming.HEALTH_CHECK, f"-{what}")},
-            opts=region.options(self),
-            **settings,
-        )
+        settings.tags = {"Name": region.named(naming.HEALTH_CHECK, f"-{what}")}
+        return aws.route53.HealthCheck(f"{self._name}-{what}", settings, region.options(self))
 
     def _endpoint(self, what: str, role: Role, settings: CheckSettings) -> aws.route53.HealthCheck:
         """Ask a region's health route by that region's own name: by the failover name it would ask whoever serves."""
@@ -83,13 +95,15 @@ class HealthChecks(pulumi.ComponentResource):
         return self._check(
             what,
             role,
-            type="HTTPS",
-            fqdn=region.foundation.region_names.of(role),
-            port=HTTPS,
-            resource_path=HEALTH_PATH,
-            enable_sni=True,
-            request_interval=settings.interval,
-            failure_threshold=settings.threshold,
+            aws.route53.HealthCheckArgs(
+                type="HTTPS",
+                fqdn=region.foundation.region_names.of(role),
+                port=HTTPS,
+                resource_path=HEALTH_PATH,
+                enable_sni=True,
+                request_interval=settings.interval,
+                failure_threshold=settings.threshold,
+            ),
         )
 
     def _stop_switch(self, settings: CheckSettings, switch: StopSwitch) -> aws.route53.HealthCheck:
@@ -100,15 +114,17 @@ class HealthChecks(pulumi.ComponentResource):
         return self._check(
             "stop-switch",
             SECONDARY,
-            type="HTTPS_STR_MATCH",
-            fqdn=switch.host,
-            port=HTTPS,
-            resource_path="/",
-            search_string=STOPPED,
-            invert_healthcheck=True,
-            enable_sni=True,
-            request_interval=settings.interval,
-            failure_threshold=settings.threshold,
+            aws.route53.HealthCheckArgs(
+                type="HTTPS_STR_MATCH",
+                fqdn=switch.host,
+                port=HTTPS,
+                resource_path="/",
+                search_string=STOPPED,
+                invert_healthcheck=True,
+                enable_sni=True,
+                request_interval=settings.interval,
+                failure_threshold=settings.threshold,
+            ),
         )
 
     def _errors(
@@ -116,8 +132,7 @@ class HealthChecks(pulumi.ComponentResource):
     ) -> aws.route53.HealthCheck:
         region = self._regions.primary
         grey = settings.grey_failure
-        # What such a check can follow: one metric, a plain statistic, no M out of N (Route 53 Developer Guide).
-        watched: Mapping[str, Any] = {
+        watched: GreyFailure = {
             "namespace": "AWS/ApiGateway",
             "metric_name": "5XXError",
             "statistic": "Average",  # of 0 and 1 for each request: the share of errors
@@ -140,9 +155,11 @@ class HealthChecks(pulumi.ComponentResource):
         return self._check(
             "errors",
             PRIMARY,
-            type="CLOUDWATCH_METRIC",
-            cloudwatch_alarm_name=alarm.name,
-            cloudwatch_alarm_region=region.name,
-            insufficient_data_health_status="Healthy",
-            triggers={"alarm": json.dumps(watched, sort_keys=True)},  # it keeps a copy of the alarm's settings
+            aws.route53.HealthCheckArgs(
+                type="CLOUDWATCH_METRIC",
+                cloudwatch_alarm_name=alarm.name,
+                cloudwatch_alarm_region=region.name,
+                insufficient_data_health_status="Healthy",
+                triggers={"alarm": json.dumps(watched, sort_keys=True)},  # it keeps a copy of the alarm's settings
+            ),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -29,6 +31,11 @@ class StopSwitch(pulumi.ComponentResource):
     The function's URL is public: it tells Route 53's checkers one word. Only a role of this account can set it.
     Attributes: parameter_name, url, host, latch_action_arns.
     """
+
+    parameter_name: pulumi.Output[str]
+    url: pulumi.Output[str]
+    host: pulumi.Output[str]
+    latch_action_arns: pulumi.Output[Sequence[str]]
 
     def __init__(
         self,
@@ -75,7 +82,7 @@ class StopSwitch(pulumi.ComponentResource):
             secondary.arn("cloudwatch", f"alarm:{secondary.named(naming.FAILOVER_TRAFFIC_ALARM)}"),
         )
         latch = [control.alias.arn] if settings.failback == "manual" else []
-        self.latch_action_arns: pulumi.Output[list[str]] = pulumi.Output.from_input(latch)
+        self.latch_action_arns = pulumi.Output.all(*latch)
         self.register_outputs({})
 
     def _public_url(self, control: Function) -> pulumi.Output[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -20,6 +22,8 @@ class Zone(pulumi.ComponentResource):
     by hand. Attributes: id, name_servers, certificate_arns (of issued certificates).
     """
 
+    id: pulumi.Output[str]
+    name_servers: pulumi.Output[Sequence[str]]
     certificate_arns: PerRole[pulumi.Output[str]]
 
     def __init__(self, name: str, regions: PerRole[Region], settings: EdgeSettings) -> None:

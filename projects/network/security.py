@@ -16,6 +16,9 @@ class Security(pulumi.ComponentResource):
     Call `open_gateway` for each gateway endpoint: its addresses are a prefix list, not a group.
     """
 
+    functions: aws.ec2.SecurityGroup
+    endpoints: aws.ec2.SecurityGroup
+
     def __init__(self, name: str, region: Region, vpc: Vpc) -> None:
         super().__init__("payments:network:Security", name)
         self._name = name

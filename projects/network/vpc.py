@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -36,6 +37,12 @@ class Vpc(pulumi.ComponentResource):
 
     Attributes: id, private_subnet_ids, private_route_table_id, cidr, default_security_group (has no rules).
     """
+
+    id: pulumi.Output[str]
+    private_subnet_ids: pulumi.Output[Sequence[str]]
+    private_route_table_id: pulumi.Output[str]
+    cidr: str
+    default_security_group: aws.ec2.DefaultSecurityGroup
 
     def __init__(self, name: str, region: Region, settings: NetworkSettings) -> None:
         super().__init__("payments:network:Vpc", name)

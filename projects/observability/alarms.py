@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -19,15 +18,17 @@ class Alarms(pulumi.ComponentResource):
     Attributes: arns (by the rule's name), composite_arn, by_name.
     """
 
+    arns: pulumi.Output[Mapping[str, str]]
+    composite_arn: pulumi.Output[str]
+    by_name: Mapping[str, aws.cloudwatch.MetricAlarm]
+
     def __init__(self, name: str, region: Region, rules: Sequence[AlarmRule], topic_arn: pulumi.Input[str]) -> None:
         super().__init__("payments:observability:Alarms", name)
         self._region = region
         self._topic_arn = topic_arn
 
         self.by_name = {rule.name: self._alarm(name, rule) for rule in rules}
-        self.arns: pulumi.Output[Mapping[str, str]] = pulumi.Output.all(
-            **{rule: alarm.arn for rule, alarm in self.by_name.items()}
-        )
+        self.arns = pulumi.Output.all(**{rule: alarm.arn for rule, alarm in self.by_name.items()})
         noticed = [self.by_name[rule.name].name for rule in rules if rule.degrades]
         composite = aws.cloudwatch.CompositeAlarm(
             name,
@@ -45,6 +46,7 @@ class Alarms(pulumi.ComponentResource):
 
     def _alarm(self, name: str, rule: AlarmRule) -> aws.cloudwatch.MetricAlarm:
         metric = rule.metric
+        percentile = metric.statistic.startswith("p")
         actions = pulumi.Output.all(self._topic_arn, rule.calls).apply(lambda both: [both[0], *both[1]])
         return aws.cloudwatch.MetricAlarm(
             f"{name}-{rule.name}",
@@ -53,6 +55,10 @@ class Alarms(pulumi.ComponentResource):
             namespace=metric.namespace,
             metric_name=metric.name,
             dimensions=dict(metric.dimensions) or None,
+            statistic=None if percentile else metric.statistic,
+            extended_statistic=metric.statistic if percentile else None,
+            # A percentile of a handful of samples says nothing: the alarm keeps its state until there are enough.
+            evaluate_low_sample_count_percentiles="ignore" if percentile else None,
             period=rule.period,
             evaluation_periods=rule.evaluations,
             threshold=rule.threshold,
@@ -61,12 +67,4 @@ class Alarms(pulumi.ComponentResource):
             alarm_actions=actions,
             ok_actions=[self._topic_arn],
             opts=self._region.options(self),
-            **_statistic(metric.statistic),
         )
-
-
-def _statistic(statistic: str) -> dict[str, Any]:
-    """A percentile of a handful of samples says nothing: such an alarm keeps its state until there are enough."""
-    if statistic.startswith("p"):
-        return {"extended_statistic": statistic, "evaluate_low_sample_count_percentiles": "ignore"}
-    return {"statistic": statistic}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -20,6 +19,8 @@ WIDTH, HEIGHT = 12, 6
 
 class Dashboard(pulumi.ComponentResource):
     """The primary's graphs on the left, the secondary's on the right. Attributes: name."""
+
+    name: pulumi.Output[str]
 
     def __init__(self, name: str, watched: Watched, alarms: Alarms) -> None:
         super().__init__("payments:observability:Dashboard", name)
@@ -40,7 +41,7 @@ class Dashboard(pulumi.ComponentResource):
         self.name = dashboard.dashboard_name
         self.register_outputs({})
 
-    def _column(self, role: Role) -> list[dict[str, Any]]:
+    def _column(self, role: Role) -> list[dict[str, object]]:
         api = ["ApiName", self._named(naming.PAYMENT_API, role), "Stage", naming.STAGE]
         function = ["FunctionName", self._named(naming.PAYMENT_FUNCTION, role)]
         business = ["Environment", self._watched.region.foundation.name, "Role", role]
@@ -53,7 +54,7 @@ class Dashboard(pulumi.ComponentResource):
             "RuleId",
             naming.replication_rule(role),
         ]
-        graphs: dict[str, list[Any]] = {
+        graphs: dict[str, Sequence[object]] = {
             "requests and errors": [
                 ["AWS/ApiGateway", "Count", *api, {"stat": "Sum"}],
                 ["AWS/ApiGateway", "4XXError", *api, {"stat": "Sum"}],
@@ -87,7 +88,7 @@ class Dashboard(pulumi.ComponentResource):
             for row, (title, metrics) in enumerate(graphs.items())
         ]
 
-    def _health_checks(self, y: int) -> dict[str, Any]:
+    def _health_checks(self, y: int) -> dict[str, object]:
         checks = self._watched.edge.health_check_ids
         metrics = [
             ["AWS/Route53", "HealthCheckStatus", "HealthCheckId", check, {"stat": "Minimum", "label": label}]
@@ -102,7 +103,7 @@ class Dashboard(pulumi.ComponentResource):
         ]
         return _graph("health checks (1 = healthy)", HEALTH_CHECK_REGION, metrics, x=0, y=y) | {"width": 2 * WIDTH}
 
-    def _alarms(self, alarms: Alarms, y: int) -> dict[str, Any]:
+    def _alarms(self, alarms: Alarms, y: int) -> dict[str, object]:
         return {
             "type": "alarm",
             "x": 0,
@@ -119,7 +120,7 @@ class Dashboard(pulumi.ComponentResource):
         return kind.of(self._watched.region.suffix, role)
 
 
-def _graph(title: str, region: str, metrics: Sequence[Any], *, x: int, y: int) -> dict[str, Any]:
+def _graph(title: str, region: str, metrics: Sequence[object], *, x: int, y: int) -> dict[str, object]:
     return {
         "type": "metric",
         "x": x,

@@ -68,6 +68,12 @@ class Function(pulumi.ComponentResource):
     Attributes: function, alias, role, name, physical_name.
     """
 
+    function: aws.lambda_.Function
+    alias: aws.lambda_.Alias
+    role: aws.iam.Role
+    name: pulumi.Output[str]
+    physical_name: str
+
     def __init__(
         self,
         name: str,
@@ -105,7 +111,9 @@ class Function(pulumi.ComponentResource):
             publish=True,
             environment={"variables": dict(code.variables)},
             tracing_config={"mode": "Active"},
-            **(_in_vpc(placement) if placement else {}),
+            vpc_config=_in_vpc(placement) if placement else None,
+            replace_security_groups_on_destroy=True if placement else None,
+            replacement_security_group_ids=[placement.default_security_group_id] if placement else None,
             # Lambda takes a VPC function's interfaces down with its role's permissions: they must outlive it.
             opts=region.options(self, depends_on=[log, *permissions]),
         )
@@ -187,15 +195,8 @@ class Function(pulumi.ComponentResource):
         return self._region.arn("lambda", f"function:{self.physical_name}")
 
 
-def _in_vpc(placement: Placement) -> dict[str, object]:
-    return {
-        "vpc_config": {
-            "subnet_ids": placement.subnet_ids,
-            "security_group_ids": [placement.security_group_id],
-        },
-        "replace_security_groups_on_destroy": True,
-        "replacement_security_group_ids": [placement.default_security_group_id],
-    }
+def _in_vpc(placement: Placement) -> aws.lambda_.FunctionVpcConfigArgsDict:
+    return {"subnet_ids": placement.subnet_ids, "security_group_ids": [placement.security_group_id]}
 
 
 def release_of(functions: Iterable[str]) -> str:

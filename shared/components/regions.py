@@ -6,8 +6,9 @@ landing in whatever region the shell has set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
 import pulumi_aws as aws
@@ -58,9 +59,17 @@ class Region:
         """The ARN of `resource` in this region and account."""
         return f"arn:aws:{service}:{self.name}:{self.account}:{resource}"
 
-    def options(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
+    def options(
+        self,
+        parent: pulumi.Resource,
+        *,
+        depends_on: Sequence[pulumi.Resource] | None = None,
+        ignore_changes: list[str] | None = None,
+    ) -> pulumi.ResourceOptions:
         """Put a resource into this region, under its component."""
-        return pulumi.ResourceOptions(parent=parent, provider=self.provider, **more)
+        return pulumi.ResourceOptions(
+            parent=parent, provider=self.provider, depends_on=depends_on, ignore_changes=ignore_changes
+        )
 
 
 def tags_of(foundation: Foundation, role: Role) -> dict[str, str]:
