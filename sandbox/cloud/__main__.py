@@ -10,14 +10,17 @@ import sys
 from pathlib import Path
 
 from sandbox import ports
-from sandbox.cloud import emulator
+from sandbox.cloud import emulator, names
 from sandbox.layout import Layout
 from sandbox.processes import PORT_TAKEN
+from shared.errors import Problem
 
 
 async def serve(layout: Layout, port: int) -> None:
-    from sandbox.cloud.cloud import Cloud  # noqa: PLC0415 - the emulator reads its environment when it is imported
+    from sandbox.cloud import repairs  # noqa: PLC0415 - the emulator reads its environment when it is imported
+    from sandbox.cloud.cloud import Cloud  # noqa: PLC0415
 
+    repairs.apply()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -36,7 +39,10 @@ def main() -> None:
         sys.exit(f"{layout.ports} names no port")
     emulator.configure(layout, port)
     try:
+        names.check()
         asyncio.run(serve(layout, port))
+    except Problem as problem:
+        sys.exit(str(problem))
     except OSError as error:
         print(f"{error.filename or layout.cloud}: {error.strerror or error}", file=sys.stderr)
         sys.exit(PORT_TAKEN if error.errno == errno.EADDRINUSE else 1)

@@ -7,9 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control, sources
-from sandbox.cloud import functions
 from sandbox.cloud.changes import Form, is_change
+from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
+from sandbox.cloud.functions import Environment
 from sandbox.cloud.gate import STATES, Gates, signed
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
@@ -38,7 +39,7 @@ class Cloud:
         self._prepared: asyncio.Future[None]
 
     async def start(self) -> None:
-        functions.install(self._layout.temporary / "functions")
+        Environment.code = CodeStore(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
         # A request that comes early waits for this; starting the sandbox does not.
