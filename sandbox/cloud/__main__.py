@@ -9,22 +9,20 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox import ports
+from sandbox import ports, sources
 from sandbox.cloud import emulator, names
 from sandbox.layout import Layout
 from sandbox.processes import PORT_TAKEN
 from shared.errors import Problem
 
 
-async def serve(layout: Layout, port: int) -> None:
-    from sandbox.cloud import repairs  # noqa: PLC0415 - the emulator reads its environment when it is imported
-    from sandbox.cloud.cloud import Cloud  # noqa: PLC0415
+async def serve(layout: Layout, port: int, digest: str) -> None:
+    from sandbox.cloud.cloud import Cloud  # noqa: PLC0415 - the emulator reads its environment when it is imported
 
-    repairs.apply()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    cloud = Cloud(layout, port)
+    cloud = Cloud(layout, port, digest)
     await cloud.start()
     os.write(1, b"ready\n")
     await ended.wait()
@@ -39,8 +37,9 @@ def main() -> None:
         sys.exit(f"{layout.ports} names no port")
     emulator.configure(layout, port)
     try:
-        names.check()
-        asyncio.run(serve(layout, port))
+        digest = sources.digest("cloud")
+        names.check(layout.run / "cloud.names", digest)
+        asyncio.run(serve(layout, port, digest))
     except Problem as problem:
         sys.exit(str(problem))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The emulator: ministack, set up by its environment variables, and started."""
+"""The emulator: ministack, set up by its environment variables, started with the repairs it needs."""
 
 from __future__ import annotations
 
@@ -100,9 +100,12 @@ class Emulator:
             raise RuntimeError(f"the emulator answered its start with {answer}")
 
     def prepare(self) -> None:
-        """Import what the stacks will use. It takes a while: not in the event loop."""
+        """Repair the emulator, and import what the stacks will use. It takes a while: not in the event loop."""
         from ministack import app  # noqa: PLC0415
 
+        from sandbox.cloud import repairs  # noqa: PLC0415 - importing them imports what they repair
+
+        repairs.apply()
         for name in MODULES:
             app._get_module(name)
 

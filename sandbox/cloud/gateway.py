@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ministack.services import apigateway_v1
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -99,9 +97,13 @@ class Gateway:
         return None
 
     def _apis(self, region: str) -> list[str]:
+        from ministack.services import apigateway_v1  # noqa: PLC0415 - as late as the emulator's own import of it
+
         return [api for (_, home, api), _ in apigateway_v1._rest_apis.all_items() if home == region]
 
     def _stages(self, region: str, api: str) -> set[str]:
+        from ministack.services import apigateway_v1  # noqa: PLC0415
+
         return {
             stage
             for (_, home, owner), stages in apigateway_v1._stages_v1.all_items()
@@ -110,6 +112,8 @@ class Gateway:
         }
 
     def _domains(self, region: str) -> dict[str, dict[str, dict[str, str]]]:
+        from ministack.services import apigateway_v1  # noqa: PLC0415
+
         mappings = {(home, name): mapped for (_, home, name), mapped in apigateway_v1._base_path_mappings.all_items()}
         return {
             name.lower(): mappings.get((home, name), {})

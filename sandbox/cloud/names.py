@@ -158,14 +158,20 @@ _READ_ONLY = "ministack.services.s3"
 """It reads the objects on disk when it is imported, and `persistence` has yet to say whether they are the cloud's."""
 
 
-def check() -> None:
+def check(found: Path, digest: str) -> None:
     """Raise a Problem that says what is missing, and who uses it, unless the emulator has all names.
 
-    That a name can be called, or cannot, is part of it. The modules are imported, as they would be a moment later.
+    That a name can be called, or cannot, is part of it. `found` remembers for which sources and libraries, by their
+    digest, all of them were there: importing every module for that would make each start a fifth longer.
     """
-    gone = list(_gone())
-    if not gone:
+    if found.exists() and found.read_text() == digest:
         return
+    if gone := list(_gone()):
+        raise Problem(_told(gone))
+    found.write_text(digest)
+
+
+def _told(gone: list[str]) -> str:
     from sandbox.cloud.uses import uses  # noqa: PLC0415 - only here is it worth the time to read all sources
 
     users: dict[str, set[str]] = defaultdict(set)
@@ -173,7 +179,7 @@ def check() -> None:
         users[f"{use.module}.{use.name}"].add(use.place)
         users[use.module].add(use.place)
     missing = [f"{name} (used by {', '.join(sorted(users[name.removesuffix('()')]))})" for name in gone]
-    raise Problem(
+    return (
         f"ministack {_installed()} lacks {'; '.join(missing)}: "
         f"pin {VERSION} in pyproject.toml and requirements.lock again, or mend what uses it"
     )

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
-from ministack.services import lambda_svc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,8 +135,15 @@ def load(path: Path, ministack: str, generation: str, blobs: Blobs) -> Header:
             module = importlib.import_module(_SERVICES + name)
             for store, content in stores.items():
                 _contents(getattr(module, store)).update(content)
-    _resume()
     return header
+
+
+def resume() -> None:
+    """Start what works in the background on restored state, when the emulator is repaired."""
+    from ministack.services import lambda_svc  # noqa: PLC0415 - what it imports, the cloud's start does not wait for
+
+    if lambda_svc._esms.has_any():
+        lambda_svc._ensure_poller()
 
 
 def _header(line: bytes, ministack: str, generation: str) -> Header:
@@ -189,13 +195,11 @@ def _contents(store: Any) -> Any:
 
 
 def _function_code() -> Iterator[bytes]:
+    if "lambda_svc" not in dict(_modules()):
+        return
+    from ministack.services import lambda_svc  # noqa: PLC0415
+
     for function in list(lambda_svc._functions._data.values()):
         for record in (function, *list(function.get("versions", {}).values())):
             if isinstance(code := record.get("code_zip"), bytes):
                 yield code
-
-
-def _resume() -> None:
-    """Start what works in the background on restored state."""
-    if lambda_svc._esms.has_any():
-        lambda_svc._ensure_poller()

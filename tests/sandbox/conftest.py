@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 
@@ -61,6 +62,7 @@ class CloudOnly(Sandbox):
 
 def running(sandbox: Sandbox) -> RunningCloud:
     status = sandbox.up(progress=lambda _: None)
+    httpx.get(f"{status.endpoint}/_ministack/health").raise_for_status()  # the repairs could be applied
     return RunningCloud(sandbox, status.endpoint, dict(status.gateways))
 
 

@@ -60,10 +60,3 @@ def test_the_same_emulator_elsewhere_starts(tmp_path: Path) -> None:
     emulator = emulator_with(tmp_path, "services/sqs.py", "_queue_url_for_account", "_queue_url_for_account")
     (root := tmp_path / "checkout").mkdir()
     start(root, emulator)
-
-
-def test_a_repair_that_is_not_there_cannot_be_left_out(tmp_path: Path) -> None:
-    sandbox = CloudOnly(tmp_path, SANDBOX_WITHOUT_REPAIR="sqs.queue_url")
-    with pytest.raises(Problem, match=r"did not start: SANDBOX_WITHOUT_REPAIR=sqs\.queue_url is no repair; there are"):
-        sandbox.up(progress=lambda _: None)
-    sandbox.down()

@@ -64,7 +64,12 @@ print(expected("ec2", "text/xml"), expected("lambda", "application/json"), expec
 """
 
 
-def test_an_answers_content_type_is_found_without_the_services_model(tmp_path: Path) -> None:
-    environment = {**os.environ, "S3_PERSIST": "0", "STATE_DIR": str(tmp_path)}
+@pytest.fixture
+def types(tmp_path: Path) -> str:
+    environment = {**os.environ, "STATE_DIR": str(tmp_path)}
     answer = subprocess.run([sys.executable, "-c", TYPES], env=environment, capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "text/xml;charset=UTF-8 application/json application/x-amz-json-1.0 []"
+    return answer.stdout.strip()
+
+
+def test_an_answers_content_type_is_found_without_the_services_model(types: str) -> None:
+    assert types == "text/xml;charset=UTF-8 application/json application/x-amz-json-1.0 []"

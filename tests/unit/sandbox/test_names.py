@@ -24,8 +24,8 @@ def test_the_list_has_what_the_sources_use_and_nothing_else():
     assert listed - used.keys() == set(), "in names.NAMES, and nothing uses it any more"
 
 
-def test_the_emulator_that_is_pinned_has_them_all():
-    names.check()
+def test_the_emulator_that_is_pinned_has_them_all(tmp_path: Path):
+    names.check(tmp_path / "found", "a")
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert f"ministack=={names.VERSION}" in dependencies
     assert metadata.version("ministack") == names.VERSION
@@ -98,7 +98,7 @@ def test_nothing_but_the_saved_state_finds_modules_or_names_by_texts():
 
 def the_problem() -> str:
     with pytest.raises(Problem) as raised:
-        names.check()
+        names.check(Path("/nonexistent"), "a")
     line = str(raised.value)
     assert line.startswith(f"ministack {names.VERSION} lacks ")
     assert line.endswith("pin 1.5.33 in pyproject.toml and requirements.lock again, or mend what uses it")
@@ -131,6 +131,18 @@ def test_what_cannot_be_called_any_more_is_gone(monkeypatch: pytest.MonkeyPatch,
 def test_what_became_a_function_is_gone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(router, "_KNOWN_AWS_SERVICE_NAMES", frozenset)
     assert "lacks ministack.core.router._KNOWN_AWS_SERVICE_NAMES (used by" in the_problem()
+
+
+def test_what_was_found_once_is_looked_for_again_with_other_sources_or_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    found = tmp_path / "found"
+    names.check(found, "a")
+    monkeypatch.delattr(sqs, "_get_q")
+    names.check(found, "a")
+    for _ in range(2):
+        with pytest.raises(Problem):
+            names.check(found, "b")
 
 
 def test_a_module_that_is_gone_is_told_once(monkeypatch: pytest.MonkeyPatch):
