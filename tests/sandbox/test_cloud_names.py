@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.cloud.names import VERSION
 from shared.errors import Problem
 from tests.sandbox.conftest import CloudOnly
 
@@ -42,9 +43,9 @@ def test_a_name_that_is_gone_fails_the_start_with_one_line(tmp_path: Path) -> No
     with pytest.raises(Problem) as raised:
         start(root, emulator)
     assert str(raised.value) == (
-        "the sandbox's cloud did not start: ministack 1.5.33 lacks ministack.services.sqs._queue_url_for_account() "
+        f"the sandbox's cloud did not start: ministack {VERSION} lacks ministack.services.sqs._queue_url_for_account() "
         "(used by sandbox/cloud/repairs/sqs.py: queue_urls): "
-        "pin 1.5.33 in pyproject.toml and requirements.lock again, or mend what uses it"
+        f"pin {VERSION} in pyproject.toml and requirements.lock again, or mend what uses it"
     )
     assert "Traceback" not in (root / ".sandbox/run/cloud.log").read_text()
 

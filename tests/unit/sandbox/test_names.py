@@ -101,7 +101,7 @@ def the_problem() -> str:
         names.check(Path("/nonexistent"), "a")
     line = str(raised.value)
     assert line.startswith(f"ministack {names.VERSION} lacks ")
-    assert line.endswith("pin 1.5.33 in pyproject.toml and requirements.lock again, or mend what uses it")
+    assert line.endswith(f"pin {names.VERSION} in pyproject.toml and requirements.lock again, or mend what uses it")
     assert "\n" not in line
     return line
 
