@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -153,3 +155,15 @@ def test_a_module_that_is_gone_is_told_once(monkeypatch: pytest.MonkeyPatch):
 def test_the_module_that_reads_the_disk_is_checked_without_being_imported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(names, "NAMES", {"ministack.services.s3": ("get_state()", "load_persisted_state()", "_gone()")})
     assert "lacks ministack.services.s3._gone() (used by ): pin" in the_problem()
+
+
+def test_no_other_module_imports_it(tmp_path: Path):
+    script = f"""
+import sys
+from pathlib import Path
+from sandbox.cloud import names
+names.check(Path({str(tmp_path / "found")!r}), "a")
+print("ministack.services.s3" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
