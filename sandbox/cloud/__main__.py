@@ -9,19 +9,20 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox import ports
-from sandbox.cloud import emulator
+from sandbox import ports, sources
+from sandbox.cloud import emulator, names
 from sandbox.layout import Layout
 from sandbox.processes import PORT_TAKEN
+from shared.errors import Problem
 
 
-async def serve(layout: Layout, port: int) -> None:
+async def serve(layout: Layout, port: int, digest: str) -> None:
     from sandbox.cloud.cloud import Cloud  # noqa: PLC0415 - the emulator reads its environment when it is imported
 
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    cloud = Cloud(layout, port)
+    cloud = Cloud(layout, port, digest)
     await cloud.start()
     os.write(1, b"ready\n")
     await ended.wait()
@@ -36,7 +37,11 @@ def main() -> None:
         sys.exit(f"{layout.ports} names no port")
     emulator.configure(layout, port)
     try:
-        asyncio.run(serve(layout, port))
+        digest = sources.digest("sandbox/cloud")
+        names.check(layout.run / "cloud.names", digest)
+        asyncio.run(serve(layout, port, digest))
+    except Problem as problem:
+        sys.exit(str(problem))
     except OSError as error:
         print(f"{error.filename or layout.cloud}: {error.strerror or error}", file=sys.stderr)
         sys.exit(PORT_TAKEN if error.errno == errno.EADDRINUSE else 1)

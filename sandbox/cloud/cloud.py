@@ -6,10 +6,12 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control, sources
-from sandbox.cloud import functions
+from sandbox import addresses, control
+from sandbox.cloud import state
 from sandbox.cloud.changes import Form, is_change
+from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
+from sandbox.cloud.functions import Environment
 from sandbox.cloud.gate import STATES, Gates, signed
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 class Cloud:
     """AWS for one checkout."""
 
-    def __init__(self, layout: Layout, port: int) -> None:
+    def __init__(self, layout: Layout, port: int, digest: str) -> None:
         self._layout = layout
         self._endpoints = addresses.endpoints(port)
         self._regions = {endpoint: region for region, endpoint in self._endpoints.items()}
@@ -33,23 +35,27 @@ class Cloud:
         self._gates = Gates()
         self._server = Server(self)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
-        self._sources = sources.digest("sandbox/cloud")
+        self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Future[None]
 
     async def start(self) -> None:
-        functions.install(self._layout.temporary / "functions")
+        Environment.code = CodeStore(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
         # A request that comes early waits for this; starting the sandbox does not.
         loop = asyncio.get_running_loop()
-        self._prepared = loop.run_in_executor(None, self._emulator.prepare)
+        self._prepared = loop.run_in_executor(None, self._prepare)
         self._prepared.add_done_callback(lambda _: loop.run_in_executor(None, self._emulator.get_ahead))
         for endpoint in (self._aws, *self._regions):
             await self._server.listen(endpoint)
         path = self._layout.socket("cloud.sock")
         path.unlink(missing_ok=True)
         self._control = await asyncio.start_unix_server(self._converse, path, limit=control.LARGEST)
+
+    def _prepare(self) -> None:
+        self._emulator.prepare()
+        state.resume()
 
     async def stop(self) -> None:
         if self._control is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sandbox import addresses
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from sandbox.cloud.server import Application
     from sandbox.layout import Layout
 
@@ -86,20 +83,13 @@ class Emulator:
     """The running emulator. Its ASGI application answers AWS's API and the data planes."""
 
     def __init__(self) -> None:
-        self._ministack = importlib.import_module("ministack.app")
-        self.application: Application = self._ministack.app
+        from ministack import app  # noqa: PLC0415 - the emulator reads its environment when it is imported
+
+        self.application: Application = app.app
+        self.version = str(app._version())
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._life: asyncio.Task[None] | None = None
-
-    @property
-    def version(self) -> str:
-        return str(self._ministack._version())
-
-    def module(self, name: str) -> ModuleType:
-        """One of the emulator's service modules, imported at first use."""
-        module: ModuleType = self._ministack._get_module(name)
-        return module
 
     async def start(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
@@ -110,19 +100,22 @@ class Emulator:
             raise RuntimeError(f"the emulator answered its start with {answer}")
 
     def prepare(self) -> None:
-        """Repair the emulator, and import what the stacks will use. It takes half a second: not in the event loop."""
+        """Repair the emulator, and import what the stacks will use. It takes a while: not in the event loop."""
+        from ministack import app  # noqa: PLC0415
+
         from sandbox.cloud import repairs  # noqa: PLC0415 - importing them imports what they repair
 
         repairs.apply()
         for name in MODULES:
-            self.module(name)
+            app._get_module(name)
 
     def get_ahead(self) -> None:
         """Read what the emulator reads at a service's first request, on its only thread: the model of the service."""
-        actions = importlib.import_module("ministack.core.iam_actions")
+        from ministack.core import iam_actions  # noqa: PLC0415
+
         for service in SERVICES:
-            actions._tag_operations(service)
-            actions._get_routes_for_service(service)
+            iam_actions._tag_operations(service)
+            iam_actions._get_routes_for_service(service)
         gc.freeze()  # what is there now stays: nobody has to look for garbage in it
 
 

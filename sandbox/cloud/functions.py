@@ -1,8 +1,6 @@
 """The execution environments of Python functions: the emulator's own, done again for speed and for likeness to AWS.
 
-The emulator's worker waits up to 50 ms for log lines that may not come, imports botocore into each function, unpacks
-and compiles the code for each environment anew, ends an environment whose handler raised, and lends the function
-everything that is installed beside the emulator. None of that happens on AWS.
+`repairs.functions.environments` puts them in the place of the emulator's.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import lambda_runtime
 
-from sandbox.cloud.code import CodeStore
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sandbox.cloud.code import CodeStore
 
 BOOTSTRAP = Path(__file__).with_name("function_bootstrap.py")
 END_OF_LOG = b"\n\0\n"
@@ -37,7 +35,7 @@ class Environment:
     """One process of one function: the interface is that of the emulator's `lambda_runtime.Worker`."""
 
     code: CodeStore
-    """Set by `install`."""
+    """Set when the cloud starts."""
 
     def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
         self.func_name = func_name
@@ -197,17 +195,6 @@ class Environment:
     def _discard_tmpdir(self) -> None:
         """Called by the emulator after it has ended the process."""
         self._close()
-
-
-def install(code_directory: Path) -> None:
-    """Have the emulator run Python functions in these environments."""
-    Environment.code = CodeStore(code_directory)
-    others = lambda_runtime._worker_class_for
-
-    def environment_for(config: dict[str, Any]) -> Any:
-        return Environment if str(config.get("Runtime", "")).startswith("python") else others(config)
-
-    lambda_runtime._worker_class_for = environment_for
 
 
 def _ended(code: int | None) -> dict[str, Any]:

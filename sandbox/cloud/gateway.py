@@ -97,26 +97,29 @@ class Gateway:
         return None
 
     def _apis(self, region: str) -> list[str]:
-        return [api for (_, home, api), _ in self._store("_rest_apis") if home == region]
+        from ministack.services import apigateway_v1  # noqa: PLC0415 - as late as the emulator's own import of it
+
+        return [api for (_, home, api), _ in apigateway_v1._rest_apis.all_items() if home == region]
 
     def _stages(self, region: str, api: str) -> set[str]:
+        from ministack.services import apigateway_v1  # noqa: PLC0415
+
         return {
             stage
-            for (_, home, owner), stages in self._store("_stages_v1")
+            for (_, home, owner), stages in apigateway_v1._stages_v1.all_items()
             if (home, owner) == (region, api)
             for stage in stages
         }
 
     def _domains(self, region: str) -> dict[str, dict[str, dict[str, str]]]:
-        mappings = {(home, name): mapped for (_, home, name), mapped in self._store("_base_path_mappings")}
+        from ministack.services import apigateway_v1  # noqa: PLC0415
+
+        mappings = {(home, name): mapped for (_, home, name), mapped in apigateway_v1._base_path_mappings.all_items()}
         return {
             name.lower(): mappings.get((home, name), {})
-            for (_, home, name), _ in self._store("_domain_names")
+            for (_, home, name), _ in apigateway_v1._domain_names.all_items()
             if home == region
         }
-
-    def _store(self, name: str) -> list[tuple[tuple[str, str, str], Any]]:
-        return list(getattr(self._emulator.module("apigateway_v1"), name).all_items())
 
 
 async def answer(send: Send, status: int, body: dict[str, Any]) -> None:

@@ -18,18 +18,15 @@ from typing import IO, TYPE_CHECKING, Any
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
 FORMAT = 1
 _SERVICES = "ministack.services."
 
-_PLAIN_STORES = {"ec2": ("_default_initialized_scopes",), "sts": ("_sessions",)}
+_PLAIN_STORES = frozenset({"ministack.services.ec2._default_initialized_scopes", "ministack.services.sts._sessions"})
 """Stores that are plain containers: nothing tells them from caches and tables but their names."""
-
-_OWN_FORM = frozenset({"s3", "kms"})
-"""Modules whose own form is taken: S3 keeps objects on disk itself, KMS may hold key objects that are not data."""
 
 
 class StateError(Exception):
@@ -110,8 +107,8 @@ def save(path: Path, header: Header, blobs: Blobs) -> None:
     """Write all state to a file, atomically."""
     services: dict[str, Any] = {}
     for name, module in _modules():
-        if name in _OWN_FORM:
-            services[name] = module.get_state()
+        if own := _own_form(name):
+            services[name] = own[0]()
         elif stores := dict(_stores(name, module)):
             services[name] = stores
     unfinished = path.with_suffix(".new")
@@ -132,14 +129,21 @@ def load(path: Path, ministack: str, generation: str, blobs: Blobs) -> Header:
     except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError) as error:
         raise StateError(f"cannot be read ({error})") from error
     for name, stores in services.items():
-        module = importlib.import_module(_SERVICES + name)
-        if name in _OWN_FORM:
-            module.load_persisted_state(stores)
+        if own := _own_form(name):
+            own[1](stores)
         else:
+            module = importlib.import_module(_SERVICES + name)
             for store, content in stores.items():
                 _contents(getattr(module, store)).update(content)
-    _resume()
     return header
+
+
+def resume() -> None:
+    """Start what works in the background on restored state, when the emulator is repaired."""
+    from ministack.services import lambda_svc  # noqa: PLC0415 - what it imports, the cloud's start does not wait for
+
+    if lambda_svc._esms.has_any():
+        lambda_svc._ensure_poller()
 
 
 def _header(line: bytes, ministack: str, generation: str) -> Header:
@@ -161,9 +165,25 @@ def _modules() -> Iterator[tuple[str, ModuleType]]:
             yield name.removeprefix(_SERVICES), module
 
 
+def _own_form(name: str) -> tuple[Callable[[], Any], Callable[[Any], None]] | None:
+    """How a module that has a form of its own gives its state and takes it back; it is imported for that.
+
+    S3 keeps objects on disk itself, KMS may hold key objects that are not data.
+    """
+    if name == "s3":
+        from ministack.services import s3  # noqa: PLC0415 - importing it reads the objects that are on disk
+
+        return s3.get_state, s3.load_persisted_state
+    if name == "kms":
+        from ministack.services import kms  # noqa: PLC0415
+
+        return kms.get_state, kms.load_persisted_state
+    return None
+
+
 def _stores(name: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
     """The module's stores with something in them."""
-    plain = _PLAIN_STORES.get(name, ())
+    plain = {store.removeprefix(f"{_SERVICES}{name}.") for store in _PLAIN_STORES}
     for attribute, value in vars(module).items():
         scoped = isinstance(value, AccountScopedDict | AccountRegionScopedDict)
         if (scoped or attribute in plain) and (contents := _contents(value)):
@@ -175,17 +195,11 @@ def _contents(store: Any) -> Any:
 
 
 def _function_code() -> Iterator[bytes]:
-    functions = dict(_modules()).get("lambda_svc")
-    if functions is None:
+    if "lambda_svc" not in dict(_modules()):
         return
-    for function in list(functions._functions._data.values()):
+    from ministack.services import lambda_svc  # noqa: PLC0415
+
+    for function in list(lambda_svc._functions._data.values()):
         for record in (function, *list(function.get("versions", {}).values())):
             if isinstance(code := record.get("code_zip"), bytes):
                 yield code
-
-
-def _resume() -> None:
-    """Start what works in the background on restored state."""
-    functions = dict(_modules()).get("lambda_svc")
-    if functions is not None and functions._esms.has_any():
-        functions._ensure_poller()

@@ -118,7 +118,8 @@ class Tree:
                 yield folder / "__init__.py"
 
     def _files(self, base: Path, name: str) -> tuple[Path, ...]:
-        stem, found = base, []
+        stem = base
+        found: list[Path] = []
         for part in name.split("."):
             candidates = (stem / part / "__init__.py", stem / f"{part}.py")
             found += [path for path in candidates if (self.root / path).is_file()]

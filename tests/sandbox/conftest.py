@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 
@@ -14,6 +16,7 @@ from engine import find as engine
 from sandbox import Sandbox, environment
 from tests.sandbox.house import House
 from tests.sandbox.place import Place, a_place
+from tests.sandbox.proofs import WITHOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,15 +48,28 @@ class RunningCloud:
         )
 
 
+class CloudOnly(Sandbox):
+    """The cloud without the host of plugins; `settings` go into its environment."""
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        super().__init__(root, parts=["cloud"])
+        left_out = {WITHOUT: os.environ[WITHOUT]} if WITHOUT in os.environ else {}
+        self._settings = {**left_out, **settings}
+
+    def _base_environment(self) -> dict[str, str]:
+        return super()._base_environment() | self._settings
+
+
 def running(sandbox: Sandbox) -> RunningCloud:
     status = sandbox.up(progress=lambda _: None)
+    httpx.get(f"{status.endpoint}/_ministack/health").raise_for_status()  # the repairs could be applied
     return RunningCloud(sandbox, status.endpoint, dict(status.gateways))
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """A cloud that all tests of a worker share: each uses names of its own and leaves every gate open."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("checkout"), parts=["cloud"])
+    sandbox = CloudOnly(tmp_path_factory.mktemp("checkout"))
     try:
         yield running(sandbox)
     finally:
@@ -63,7 +79,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 @pytest.fixture
 def own_cloud(tmp_path: Path) -> Iterator[RunningCloud]:
     """A cloud for one test, which may stop it, kill it or close its gates."""
-    sandbox = Sandbox(tmp_path, parts=["cloud"])
+    sandbox = CloudOnly(tmp_path)
     try:
         yield running(sandbox)
     finally:

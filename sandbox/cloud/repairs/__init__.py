@@ -1,10 +1,14 @@
-"""What ministack 1.5.33 does otherwise than AWS, where the stacks depend on it.
+"""What the emulator does otherwise than AWS, where the stacks depend on it.
 
 Each repair is a function that changes one of the emulator's modules; its docstring says what the emulator does wrong.
-A test of the same behaviour fails without it. When a newer ministack makes one superfluous, remove it.
+`tests/sandbox/proofs.py` names the tests that fail without it, and `./invoke prove` sees them fail. When it does not,
+because a newer emulator needs the repair no more, remove it.
 """
 
 from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
 
 from sandbox.cloud.repairs import (
     apigateway,
@@ -20,8 +24,15 @@ from sandbox.cloud.repairs import (
     sqs,
     transport,
 )
+from shared.errors import Problem
 
-REPAIRS = (
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WITHOUT = "SANDBOX_WITHOUT_REPAIR"
+"""The environment variable by which a test leaves one repair out."""
+
+_REPAIRS: tuple[Callable[[], None], ...] = (
     routing.known_services,
     apigateway.base_path_mapping,
     apigateway.domain_name_updates,
@@ -33,6 +44,7 @@ REPAIRS = (
     dynamodb.recovery_period,
     endpoints.flow_logs,
     endpoints.vpc_endpoints,
+    functions.environments,
     functions.ready_at_once,
     functions.prepared_when_created,
     network_acls.entries,
@@ -51,7 +63,15 @@ REPAIRS = (
 )
 
 
+REPAIRS = {f"{repair.__module__.rpartition('.')[2]}.{repair.__name__}": repair for repair in _REPAIRS}
+"""By name, in the order in which they are applied."""
+
+
 def apply() -> None:
-    """Repair the emulator; its modules are imported for that."""
-    for repair in REPAIRS:
-        repair()
+    """Repair the emulator, but for the repair that a test leaves out."""
+    without = os.environ.get(WITHOUT, "")
+    if without and without not in REPAIRS:
+        raise Problem(f"{WITHOUT}={without} is no repair; there are {', '.join(REPAIRS)}")
+    for name, repair in REPAIRS.items():
+        if name != without:
+            repair()

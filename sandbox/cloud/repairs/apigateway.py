@@ -92,8 +92,8 @@ def domain_of_request() -> None:
 
 def integration_timeout() -> None:
     """An integration's time-out is stored and never enforced: a caller waits for as long as the function runs."""
-    for name in ("_invoke_lambda_proxy_v1", "_invoke_lambda_custom_v1"):
-        setattr(apigateway_v1, name, _bounded(getattr(apigateway_v1, name)))
+    apigateway_v1._invoke_lambda_proxy_v1 = _bounded(apigateway_v1._invoke_lambda_proxy_v1)
+    apigateway_v1._invoke_lambda_custom_v1 = _bounded(apigateway_v1._invoke_lambda_custom_v1)
 
 
 def _bounded(invoke: Invoke) -> Invoke:

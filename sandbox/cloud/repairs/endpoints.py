@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Action = Callable[[Parameters], Answer]
 
-_ACTIONS: dict[str, Action] = ec2._ACTION_MAP
 _parameter = ec2._p
 _members = ec2._parse_member_list
 
@@ -29,8 +28,9 @@ _LOG_FORMAT = (
 
 def vpc_endpoints() -> None:
     """Endpoints lose their policy, security groups and private DNS, and a creation does not answer with a policy."""
-    create, modify, xml = _ACTIONS["CreateVpcEndpoint"], _ACTIONS["ModifyVpcEndpoint"], ec2._vpce_fields_xml
-    stored = ec2._vpc_endpoints
+    create: Action = ec2._ACTION_MAP["CreateVpcEndpoint"]
+    modify: Action = ec2._ACTION_MAP["ModifyVpcEndpoint"]
+    stored, xml = ec2._vpc_endpoints, ec2._vpce_fields_xml
 
     def created(parameters: Parameters) -> Answer:
         before = set(stored)
@@ -62,13 +62,15 @@ def vpc_endpoints() -> None:
             element("privateDnsEnabled", endpoint.get("PrivateDnsEnabled", False)),
         )
 
-    _ACTIONS.update(CreateVpcEndpoint=created, ModifyVpcEndpoint=modified)
+    ec2._ACTION_MAP["CreateVpcEndpoint"] = created
+    ec2._ACTION_MAP["ModifyVpcEndpoint"] = modified
     ec2._vpce_fields_xml = fields
 
 
 def flow_logs() -> None:
     """Flow logs lose their role, interval, format and tags, and name a log group by its ARN only."""
-    create, describe = _ACTIONS["CreateFlowLogs"], _ACTIONS["DescribeFlowLogs"]
+    create: Action = ec2._ACTION_MAP["CreateFlowLogs"]
+    describe: Action = ec2._ACTION_MAP["DescribeFlowLogs"]
     stored = ec2._flow_logs
 
     def created(parameters: Parameters) -> Answer:
@@ -94,7 +96,8 @@ def flow_logs() -> None:
             text = text.replace(marker, marker + "".join(more))
         return status, headers, text.encode()
 
-    _ACTIONS.update(CreateFlowLogs=created, DescribeFlowLogs=described)
+    ec2._ACTION_MAP["CreateFlowLogs"] = created
+    ec2._ACTION_MAP["DescribeFlowLogs"] = described
 
 
 def _group(destination: str) -> str | None:

@@ -5,9 +5,23 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from sandbox.cloud.functions import Environment
+
+
+def environments() -> None:
+    """A function has what is installed beside the emulator, ends when its handler raises, and waits for log lines.
+
+    It also has botocore imported into it, and its code unpacked and compiled for each environment anew.
+    """
+    others = lambda_runtime._worker_class_for
+
+    def environment_for(config: dict[str, Any]) -> Any:
+        return Environment if str(config.get("Runtime", "")).startswith("python") else others(config)
+
+    lambda_runtime._worker_class_for = environment_for
 
 
 def ready_at_once() -> None:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     Action = Callable[[Parameters], Answer]
 
-_ACTIONS: dict[str, Action] = ec2._ACTION_MAP
 _parameter = ec2._p
 _acls = ec2._network_acls
 
 
 def entries() -> None:
     """Entries lose their ports and ICMP types, and one number can be given twice in a direction."""
-    create, replace = _ACTIONS["CreateNetworkAclEntry"], _ACTIONS["ReplaceNetworkAclEntry"]
+    create: Action = ec2._ACTION_MAP["CreateNetworkAclEntry"]
+    replace: Action = ec2._ACTION_MAP["ReplaceNetworkAclEntry"]
     plain_xml = ec2._network_acl_entry_xml
 
     def noting(action: Action) -> Action:
@@ -52,13 +52,14 @@ def entries() -> None:
         ranges = {name: numbers for name, numbers in entry.get("Ranges", {}).items() if numbers}
         return within(plain_xml(entry), *(element(name, numbers) for name, numbers in ranges.items()))
 
-    _ACTIONS.update(CreateNetworkAclEntry=create_once, ReplaceNetworkAclEntry=noting(replace))
+    ec2._ACTION_MAP["CreateNetworkAclEntry"] = create_once
+    ec2._ACTION_MAP["ReplaceNetworkAclEntry"] = noting(replace)
     ec2._network_acl_entry_xml = xml
 
 
 def associations() -> None:
     """No subnet has a network ACL: there are no associations to replace, and filters by them are ignored."""
-    describe = _ACTIONS["DescribeNetworkAcls"]
+    describe: Action = ec2._ACTION_MAP["DescribeNetworkAcls"]
 
     def described(parameters: Parameters) -> Answer:
         _associate_new_subnets()
@@ -95,7 +96,8 @@ def associations() -> None:
         answer = ec2._error("InvalidAssociationID.NotFound", f"The association ID '{current}' does not exist", 400)
         return answer
 
-    _ACTIONS.update(DescribeNetworkAcls=described, ReplaceNetworkAclAssociation=replaced)
+    ec2._ACTION_MAP["DescribeNetworkAcls"] = described
+    ec2._ACTION_MAP["ReplaceNetworkAclAssociation"] = replaced
 
 
 def _numbers(parameters: Parameters, prefix: str, names: tuple[str, ...]) -> dict[str, int]:

@@ -28,8 +28,8 @@ FORBIDDEN = (
 
 def of_apis() -> None:
     """An API invokes any function: AWS answers 500 when the function's policy does not name the API."""
-    for name in ("_invoke_lambda_proxy_v1", "_invoke_lambda_custom_v1"):
-        setattr(apigateway_v1, name, _asking(getattr(apigateway_v1, name)))
+    apigateway_v1._invoke_lambda_proxy_v1 = _asking(apigateway_v1._invoke_lambda_proxy_v1)
+    apigateway_v1._invoke_lambda_custom_v1 = _asking(apigateway_v1._invoke_lambda_custom_v1)
 
 
 def of_rules() -> None:

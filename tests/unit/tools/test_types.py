@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import checks
+from tools import checks
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECK = "SDK types"

@@ -1,0 +1,227 @@
+"""Every name of the emulator that the cloud uses. Most are private: a newer emulator may lack them.
+
+`tests/unit/sandbox/test_names.py` compares this list with the sources: it has all of them, and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import defaultdict
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from importlib.machinery import ModuleSpec
+
+VERSION = "1.5.33"
+"""The emulator that has them all."""
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "ministack.app": (
+        "_get_module()",
+        "_version()",
+        "app()",
+        "pin_request_origin()",
+    ),
+    "ministack.core.iam_actions": (
+        "_get_routes_for_service()",
+        "_tag_operations()",
+    ),
+    "ministack.core.iam_evaluator": (
+        "EvalContext()",
+        "evaluate_resource_policy()",
+    ),
+    "ministack.core.lambda_runtime": (
+        "_worker_class_for()",
+        "execution_credentials()",
+        "kill_workers()",
+    ),
+    "ministack.core.responses": (
+        "AccountRegionScopedDict()",
+        "AccountScopedDict()",
+        "_BOTOCORE_NAME.get()",
+        "_service_model()",
+        "get_account_id()",
+        "get_region()",
+    ),
+    "ministack.core.router": ("_KNOWN_AWS_SERVICE_NAMES",),
+    "ministack.services.apigateway_v1": (
+        "_apply_patch()",
+        "_base_path_mappings.all_items()",
+        "_base_path_mappings.get()",
+        "_build_lambda_event_v1()",
+        "_create_base_path_mapping()",
+        "_domain_names.all_items()",
+        "_domain_names.get()",
+        "_extract_lambda_ref_from_integration_uri()",
+        "_gw_error()",
+        "_invoke_lambda_custom_v1()",
+        "_invoke_lambda_proxy_v1()",
+        "_public_mapping()",
+        "_rest_apis.all_items()",
+        "_stages_v1.all_items()",
+        "_v1_error()",
+        "_v1_response()",
+        "handle_request()",
+    ),
+    "ministack.services.cloudwatch": (
+        "_alarms.get()",
+        "_put_metric_alarm()",
+    ),
+    "ministack.services.dynamodb": (
+        "_describe_continuous_backups()",
+        "_normalize_table_name()",
+        "_remove_item()",
+        "_set_item()",
+        "_table_description()",
+        "_tables",
+        "_tables._data.values()",
+        "_tables.get()",
+        "_tables.get_scoped()",
+        "_update_continuous_backups()",
+        "_update_table()",
+    ),
+    "ministack.services.ec2": (
+        "_ACTION_MAP[CreateFlowLogs]()",
+        "_ACTION_MAP[CreateNetworkAclEntry]()",
+        "_ACTION_MAP[CreateVpcEndpoint]()",
+        "_ACTION_MAP[DescribeFlowLogs]()",
+        "_ACTION_MAP[DescribeNetworkAcls]()",
+        "_ACTION_MAP[ModifyVpcEndpoint]()",
+        "_ACTION_MAP[ReplaceNetworkAclAssociation]()",
+        "_ACTION_MAP[ReplaceNetworkAclEntry]()",
+        "_default_initialized_scopes",
+        "_error()",
+        "_flow_logs",
+        "_network_acl_entry_xml()",
+        "_network_acls",
+        "_p()",
+        "_parse_filters()",
+        "_parse_ip_permissions()",
+        "_parse_member_list()",
+        "_parse_tag_specs()",
+        "_sg_rule_xml()",
+        "_subnets",
+        "_vpc_endpoints",
+        "_vpce_fields_xml()",
+        "_xml()",
+    ),
+    "ministack.services.eventbridge": ("_invoke_target()",),
+    "ministack.services.kms": (
+        "get_state()",
+        "load_persisted_state()",
+    ),
+    "ministack.services.lambda_svc": (
+        "_LAMBDA_STATE_TRANSITION_DELAY",
+        "_build_config()",
+        "_ensure_poller()",
+        "_esms.has_any()",
+        "_functions._data.values()",
+        "_functions.get_scoped()",
+        "_iter_all_esms()",
+        "handle_function_url_request()",
+        "resolve_function_url()",
+    ),
+    "ministack.services.route53": (
+        "_find()",
+        "_findall()",
+        "_parse_health_check_config()",
+    ),
+    "ministack.services.s3": (
+        "get_state()",
+        "load_persisted_state()",
+    ),
+    "ministack.services.secretsmanager": (
+        "_create_secret()",
+        "_replicate_secret_to_regions()",
+        "_resolve()",
+        "_secrets.pop_scoped()",
+        "error_response_json()",
+        "handle_request()",
+        "json_response()",
+    ),
+    "ministack.services.sqs": (
+        "_get_q()",
+        "_queue_url_for_account()",
+        "_receive_messages_for_esm()",
+    ),
+    "ministack.services.sts": ("_sessions",),
+}
+"""By module. What can be called ends with (); what is found in a table by its key is in brackets after the table."""
+
+_READ_ONLY = "ministack.services.s3"
+"""It reads the objects on disk when it is imported, and `persistence` has yet to say whether they are the cloud's."""
+
+
+def check(found: Path, digest: str) -> None:
+    """Raise a Problem that says what is missing, and who uses it, unless the emulator has all names.
+
+    That a name can be called, or cannot, is part of it. `found` remembers for which sources and libraries, by their
+    digest, all of them were there: importing every module for that would make each start a fifth longer.
+    """
+    if found.exists() and found.read_text() == digest:
+        return
+    if gone := list(_gone()):
+        raise Problem(_told(gone))
+    found.write_text(digest)
+
+
+def _told(gone: list[str]) -> str:
+    from sandbox.cloud.uses import uses  # noqa: PLC0415 - only here is it worth the time to read all sources
+
+    users: dict[str, set[str]] = defaultdict(set)
+    for use in uses():
+        users[f"{use.module}.{use.name}"].add(use.place)
+        users[use.module].add(use.place)
+    missing = [f"{name} (used by {', '.join(sorted(users[name.removesuffix('()')]))})" for name in gone]
+    return (
+        f"ministack {_installed()} lacks {'; '.join(missing)}: "
+        f"pin {VERSION} in pyproject.toml and requirements.lock again, or mend what uses it"
+    )
+
+
+def _gone() -> Iterator[str]:
+    for module, names in NAMES.items():
+        if _spec(module) is None:
+            yield module
+        else:
+            yield from (f"{module}.{name}" for name in names if not _has(module, name))
+
+
+def _has(module: str, name: str) -> bool:
+    path = name.removesuffix("()")
+    if module == _READ_ONLY:
+        return re.search(rf"^def {path}\(", _source(module), re.MULTILINE) is not None
+    found = importlib.import_module(module)
+    try:
+        for attribute, key in re.findall(r"(\w+)(?:\[(\w+)\])?", path):
+            found = getattr(found, attribute)
+            if key:
+                found = found[key]
+    except (AttributeError, KeyError):
+        return False
+    return callable(found) == name.endswith("()")
+
+
+def _source(module: str) -> str:
+    spec = _spec(module)
+    return Path(spec.origin).read_text() if spec and spec.origin else ""
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    try:
+        return util.find_spec(module)
+    except ModuleNotFoundError:  # of the package that it would be in
+        return None
+
+
+def _installed() -> str:
+    try:
+        return metadata.version("ministack")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
