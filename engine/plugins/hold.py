@@ -10,11 +10,11 @@ from __future__ import annotations
 import fcntl
 from typing import TYPE_CHECKING
 
+from engine.plugins.variables import HELD_BY
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-HELD_BY = "PROGRAM_HELD_BY"
-"""Environment variable: the path of the file."""
 GO = "go"
 
 

@@ -20,7 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from engine.plugins.hold import GO, HELD_BY
+from engine.plugins.hold import GO
+from engine.plugins.variables import HELD_BY, NO_DEBUG
 from shared.errors import Problem
 from shared.packaging import imports
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROGRAM = Path(__file__).with_name("program.py")
-NO_DEBUG = "PROGRAM_NO_DEBUG"
-"""Environment variable of an engine that shows no debug messages: then programs send none."""
 
 
 class Launcher(Protocol):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from engine import find
 from engine.backend import FileBackend
 from engine.cli import Cli
-from engine.plugins.language import NO_DEBUG
+from engine.plugins.variables import NO_DEBUG
 from orchestration.target import Target, settings
 from sandbox import Sandbox
 from sandbox.environment import REMOVED

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT: Final = root.ROOT
+Closure = tuple[imports.Source, ...]
 _PACKAGES: Final = ROOT / ".build" / "packages"
 
 
@@ -45,36 +46,41 @@ def sources(function: str) -> list[Path]:
 
 def services(function: str) -> list[str]:
     """AWS services that the function uses, from its calls of `client("<service>")`."""
-    return sorted({service for source in _closure(function) for service in _clients(source)})
+    return _services(_closure(function))
 
 
 def digest(function: str) -> str:
     """What decides the package's content, hashed; without building it."""
-    content = hashlib.sha256()
-    for part in (function_sdk.digest(), *services(function)):
-        content.update(part.encode() + b"\n")
-    for path in (Path(__file__), *sources(function)):
-        content.update(path.relative_to(ROOT).as_posix().encode() + b"\n" + hashlib.sha256(path.read_bytes()).digest())
-    return content.hexdigest()
+    return _digest(_closure(function))
 
 
 def package(function: str) -> Path:
     """The function's zip, built if there is none of this content yet. Safe to call from several processes at once."""
-    target = _PACKAGES / f"{function}-{digest(function)[:16]}.zip"
+    closure = _closure(function)
+    target = _PACKAGES / f"{function}-{_digest(closure)[:16]}.zip"
     if not target.exists():
-        used = services(function)
-        archives.write(target, _content(function, used), onto=function_sdk.modules(_PACKAGES) if used else None)
+        used = _services(closure)
+        archives.write(target, _content(closure, used), onto=function_sdk.modules(_PACKAGES) if used else None)
     return target
 
 
-def _content(function: str, used: list[str]) -> Iterator[tuple[str, bytes]]:
-    for path in sources(function):
-        yield from archives.module(path.relative_to(ROOT).as_posix(), path.read_bytes())
+def _digest(closure: Closure) -> str:
+    content = hashlib.sha256()
+    for part in (function_sdk.digest(), *_services(closure)):
+        content.update(part.encode() + b"\n")
+    for path in (Path(__file__).relative_to(ROOT), *(source.path for source in closure)):
+        content.update(path.as_posix().encode() + b"\n" + hashlib.sha256((ROOT / path).read_bytes()).digest())
+    return content.hexdigest()
+
+
+def _content(closure: Closure, used: list[str]) -> Iterator[tuple[str, bytes]]:
+    for source in closure:
+        yield from archives.module(source.path.as_posix(), (ROOT / source.path).read_bytes())
     if used:
         yield from function_sdk.data(used)
 
 
-def _closure(function: str) -> tuple[imports.Source, ...]:
+def _closure(function: str) -> Closure:
     if function not in functions():
         raise Problem(f"packages: there is no function '{function}' in lambdas/; there are: {', '.join(functions())}")
     tree = imports.Tree(ROOT)
@@ -85,11 +91,15 @@ def _closure(function: str) -> tuple[imports.Source, ...]:
     return found
 
 
+def _services(closure: Closure) -> list[str]:
+    return sorted({service for source in closure for service in _clients(source)})
+
+
 @functools.lru_cache(maxsize=1024)
 def _clients(source: imports.Source) -> frozenset[str]:
     return frozenset(
         node.args[0].value
-        for node in ast.walk(source.tree)
+        for node in source.running
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "client"

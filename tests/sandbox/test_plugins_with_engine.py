@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.plugins.language import NO_DEBUG
+from engine.plugins.variables import NO_DEBUG
 from tests.sandbox.place import RESOURCES, Place
 from tests.waiting import until
 
