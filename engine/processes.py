@@ -67,7 +67,7 @@ class Process:
 
 
 def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> None:
-    """End the engines on record in a folder, and their plugins: nobody is left who waits for them.
+    """End the engines on record in a folder, and their plugins: the run that started them is dead.
 
     `marker` stands in the command line of every engine of ours: another process that got the same id has it not.
     """
@@ -77,7 +77,7 @@ def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> No
             leader = int(text)
             command = _command(leader)
             if marker in command:
-                tell(f"an earlier run was killed and its engine (process {leader}) still works: waiting for it to end")
+                tell(f"the engine of a killed run (process {leader}) is still running: waiting for it to end")
                 _interrupt_and_wait(leader, marker)
             if marker in command or not command:
                 sessions.end(leader)

@@ -34,7 +34,7 @@ class Preparation(Protocol):
     def prepare(self, step: Step) -> None:
         """Do it."""
 
-    def call_off(self, step: Step) -> None:
+    def cancel(self, step: Step) -> None:
         """Undo it, if the step's run has not made use of it."""
 
 
@@ -61,7 +61,7 @@ class Ahead:
         return judgement
 
     def run(self, step: Step) -> Work:
-        with self._guard:  # what is being called off is gone then
+        with self._guard:  # what is being cancelled is gone then
             self._begun.add(step.stack)
             _, thread = self._preparing.pop(step.stack, (step, None))
         if thread:
@@ -69,10 +69,10 @@ class Ahead:
         try:
             work = self._driver.run(step)
         except BaseException:
-            self._call_off_all()
+            self._cancel_all()
             raise
         finally:
-            self._preparation.call_off(step)
+            self._preparation.cancel(step)
         self._finished(step.stack)
         return work
 
@@ -88,9 +88,9 @@ class Ahead:
                 self._look_ahead()
 
     def close(self) -> None:
-        """Call off what has not had its turn, and prepare nothing more."""
+        """Cancel what has not had its turn, and prepare nothing more."""
         self._closed = True
-        self._call_off_all()
+        self._cancel_all()
 
     def _finished(self, stack: Stack) -> None:
         with self._guard:
@@ -112,13 +112,13 @@ class Ahead:
         with suppress(Exception):  # whatever it is, the step's run will meet it too
             self._preparation.prepare(step)
 
-    def _call_off_all(self) -> None:
+    def _cancel_all(self) -> None:
         with self._guard:
             self._started &= self._done  # what fails lets nothing behind it be prepared again
             for _, thread in self._preparing.values():
                 thread.join()
             for step, _ in self._preparing.values():
-                self._preparation.call_off(step)
+                self._preparation.cancel(step)
             self._preparing.clear()
 
 
@@ -178,11 +178,11 @@ class HeldEngines:
             self._end(stack, held)
         return self._start(stack, arguments, variables)
 
-    def call_off(self, step: Step) -> None:
+    def cancel(self, step: Step) -> None:
         if held := self._held.pop(step.stack, None):
             self._end(step.stack, held)
 
     def _end(self, stack: Stack, held: _Held) -> None:
         held.process.kill()
-        held.hold.call_off()
+        held.hold.cancel()
         self._backend.unlock(stack)

@@ -135,7 +135,7 @@ class Executor:
             self._waiting.done(outcome.stack)
             return
         for stack in self._waiting.failed(outcome.stack):
-            self._record(Outcome(stack, Status.SKIPPED, message=f"waits for {outcome.stack}"))
+            self._record(Outcome(stack, Status.SKIPPED, message=f"needs {outcome.stack}"))
 
     def _stop(self) -> None:
         self._interrupted = True

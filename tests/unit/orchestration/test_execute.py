@@ -29,7 +29,7 @@ class FakeDriver:
         self.answers, self.judgements = answers or {}, judgements or {}
         self.changes = changes or {"create": 1}
         self.ran, self.interrupts = [], 0
-        self.made_ready, self.called_off = [], []
+        self.made_ready, self.cancelled = [], []
         self.running, self.most = 0, 0
         self.lock = threading.Lock()
         self.ahead = None
@@ -40,9 +40,9 @@ class FakeDriver:
     def prepare(self, step):
         self.made_ready.append(step.stack)
 
-    def call_off(self, step):
+    def cancel(self, step):
         if step.stack not in self.ran:
-            self.called_off.append(step.stack)
+            self.cancelled.append(step.stack)
 
     def run(self, step):
         with self.lock:
@@ -117,7 +117,7 @@ def test_the_next_step_gets_ready_while_the_one_before_it_runs_and_runs_after_it
     assert {o.status for o in outcomes.values()} == {Status.CHANGED}
     assert driver.ran.index(COMPUTE_2) < driver.ran.index(COMPUTE_1)
     assert driver.ran.count(COMPUTE_1) == 1
-    assert driver.called_off == []
+    assert driver.cancelled == []
 
 
 def test_nothing_gets_ready_before_what_runs_has_started_up():
@@ -143,7 +143,7 @@ def test_only_what_is_sure_to_run_gets_ready():
     assert set(driver.made_ready) <= {Stack("network", "payments", "primary")}
 
 
-def test_what_waits_for_a_failure_is_called_off():
+def test_what_waits_for_a_failure_is_cancelled():
     driver = FakeDriver()
 
     def fail():
@@ -153,7 +153,7 @@ def test_what_waits_for_a_failure_is_called_off():
     driver.answers[COMPUTE_2] = fail
     outcomes = deploy(driver)
     assert outcomes[COMPUTE_1].status is Status.SKIPPED
-    assert driver.called_off == [COMPUTE_1]
+    assert driver.cancelled == [COMPUTE_1]
     assert COMPUTE_1 not in driver.ran
 
 
@@ -192,7 +192,7 @@ def test_a_failure_takes_only_its_dependants_and_names_itself():
     assert outcomes[COMPUTE_2].message == "memory_mb is too small"
     for stack in [COMPUTE_1, *(s for s in GRAPH.stacks if s.layer in {"edge", "observability"})]:
         assert outcomes[stack].status is Status.SKIPPED
-        assert outcomes[stack].message == "waits for compute/payments-secondary"
+        assert outcomes[stack].message == "needs compute/payments-secondary"
         assert stack not in driver.ran
     for layer in ("network", "data"):
         assert all(o.status is Status.CHANGED for s, o in outcomes.items() if s.layer == layer)
@@ -243,7 +243,7 @@ def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
         ).start()
         outcomes = running.run(ALL)
     assert {o.status for o in outcomes} == {Status.INTERRUPTED, Status.SKIPPED}
-    assert set(driver.called_off) == set(driver.made_ready) == {network_1, COMPUTE_2}
+    assert set(driver.cancelled) == set(driver.made_ready) == {network_1, COMPUTE_2}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert {o.message for o in outcomes if o.status is Status.SKIPPED} == {"not started: the run was interrupted"}
 
