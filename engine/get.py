@@ -1,6 +1,6 @@
 """Where an engine comes from when PATH has none: Pulumi's own installer, or its Go modules.
 
-Each source puts `bin/pulumi` into a folder it is given and returns the version. It raises Unavailable when this
+Each source puts `bin/pulumi` into a folder it is given and returns the version. It raises SourceUnavailable when this
 machine cannot use it, so that the next one is tried, and OSError when the folder cannot take it.
 """
 
@@ -43,14 +43,14 @@ _INSTALL = (
 )
 
 
-class Unavailable(Exception):
+class SourceUnavailable(Exception):
     """This source cannot be used here; the text is a phrase that says why."""
 
 
 def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str:  # noqa: ARG001 - Source
     """Have the SDK's installer download the release that goes with the SDK."""
     if reason := unreachable(DOWNLOADS):
-        raise Unavailable(f"Pulumi's downloads cannot be reached ({reason})")
+        raise SourceUnavailable(f"Pulumi's downloads cannot be reached ({reason})")
     tell("downloading the Pulumi engine from get.pulumi.com")
     process = subprocess.Popen(
         [sys.executable, "-c", _INSTALL, str(place)],
@@ -65,10 +65,10 @@ def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise Unavailable(f"Pulumi's installer took more than {DOWNLOAD_TIMEOUT} s") from None
+            raise SourceUnavailable(f"Pulumi's installer took more than {DOWNLOAD_TIMEOUT} s") from None
         raise
     if process.returncode:
-        raise Unavailable(f"Pulumi's installer failed ({_last_line(errors) or _last_line(output)})")
+        raise SourceUnavailable(f"Pulumi's installer failed ({_last_line(errors) or _last_line(output)})")
     return _last_line(output)
 
 
@@ -102,7 +102,7 @@ def build(place: Path, lock: int, tell: Callable[[str], None]) -> str:
     """Build the version that pulumi-cli/go.mod names, with the Go that is installed. About two minutes."""
     go = shutil.which("go")
     if go is None:
-        raise Unavailable("Go, which could build one, is not installed")
+        raise SourceUnavailable("Go, which could build one, is not installed")
     version = _module_version((MODULES / "go.mod").read_text())
     executable = place / "bin" / "pulumi"
     command = [

@@ -23,15 +23,17 @@ ENGINE_END_WITHIN = 600.0
 """Seconds that an interrupted engine may take: it waits for what it has begun, and a table takes minutes on AWS."""
 
 
-def start(command: Sequence[str], *, record: Path, log: Path, folder: Path, environment: Mapping[str, str]) -> Process:
+def start(
+    command: Sequence[str], *, record: Path, log: Path, folder: Path, variables: Mapping[str, str]
+) -> EngineProcess:
     """Start an engine in its own session; its output goes to `log`."""
     record.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        return Process(
+        return EngineProcess(
             subprocess.Popen(
                 ["/bin/sh", "-c", RECORD_AND_RUN, str(record), *command],
                 cwd=folder,
-                env=dict(environment),
+                env=dict(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -41,7 +43,7 @@ def start(command: Sequence[str], *, record: Path, log: Path, folder: Path, envi
         )
 
 
-class Process:
+class EngineProcess:
     """A running engine."""
 
     def __init__(self, popen: subprocess.Popen[bytes], record: Path) -> None:

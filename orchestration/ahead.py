@@ -17,7 +17,7 @@ from typing import Protocol
 from engine.backend import Backend
 from engine.operations import Start
 from engine.plugins.hold import Hold
-from engine.processes import Process
+from engine.processes import EngineProcess
 from engine.workspace import Workspace
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import Fingerprints
@@ -125,7 +125,7 @@ class Ahead:
 @dataclass(frozen=True)
 class _Held:
     arguments: Sequence[str]
-    process: Process
+    process: EngineProcess
     hold: Hold
 
 
@@ -167,7 +167,7 @@ class HeldEngines:
         arguments = tuple(self._arguments(step))
         self._held[stack] = _Held(arguments, self._start(stack, arguments, hold.variables), hold)
 
-    def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> Process:
+    def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> EngineProcess:
         """Let the held engine of this very operation go on, or start one."""
         held = self._held.pop(stack, None)
         if held and held.arguments == tuple(arguments) and not variables:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from simulation.history import History
     from simulation.link import Link
     from simulation.processor import CardProcessor
-    from simulation.scheduler import Process, Scheduler
+    from simulation.scheduler import Scheduler, SimulatedProcess
     from simulation.table import GlobalTable, Item
     from simulation.watch import Watch
 
@@ -71,7 +71,7 @@ class TracedJournal(LogJournal):
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class SimulatedSecrets:
     """Secrets Manager: the API keys, with rotation."""
 
     link: Link
@@ -130,7 +130,7 @@ class Container:
 
 
 @dataclass(slots=True)
-class Region:
+class SimulatedRegion:
     """A region: `release` is the code that its next execution environments run."""
 
     name: str
@@ -139,7 +139,7 @@ class Region:
     link: Link
     table: GlobalTable
     bucket: Bucket
-    secrets: Secrets
+    secrets: SimulatedSecrets
     processor: CardProcessor | None
     watch: Watch
     strong: bool
@@ -192,10 +192,10 @@ class Region:
             except Exception as error:  # noqa: BLE001 - whatever the code under test lets out is a finding
                 self.watch.broken(error)
 
-        process: Process = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
+        process: SimulatedProcess = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
         self.scheduler.after(timeout, lambda: self._time_out(process))
 
-    def _time_out(self, process: Process) -> None:
+    def _time_out(self, process: SimulatedProcess) -> None:
         if process.alive:
             self.history.trace("function timed out", process.name)
             self.scheduler.kill(process)

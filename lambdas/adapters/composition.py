@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdas.adapters.audits import Objects
-    from lambdas.adapters.store import Table
+    from lambdas.adapters.store import TableClient
     from lambdas.domain.ports import Clock, Processor
 
 
@@ -43,7 +43,7 @@ class Service:
 class World:
     """What a service stands on: SDK clients (or what behaves like them), time, names, and the journal."""
 
-    table: Table
+    table: TableClient
     table_name: str
     objects: Objects
     bucket: str

@@ -26,7 +26,7 @@ from lambdas.domain.ports import Approved, Declined
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
-    from lambdas.adapters.store import Table
+    from lambdas.adapters.store import TableClient
     from lambdas.domain.money import Money
     from lambdas.domain.ports import Outcome
 
@@ -40,7 +40,7 @@ _LOST, _APPROVED, _DECLINED = "lost", "approved", "declined"
 class SimulatedProcessor:
     """The port `Processor`. `prefix` keeps canaries' charges apart."""
 
-    table: Table
+    table: TableClient
     name: str
     retry: Retry
     prefix: str = "charge#"

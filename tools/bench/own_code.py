@@ -25,7 +25,7 @@ from simulation.bucket import Bucket
 from simulation.dynamodb import DynamoDB
 from simulation.history import History
 from simulation.link import Link
-from simulation.region import Secrets
+from simulation.region import SimulatedSecrets
 from simulation.scheduler import Scheduler
 from simulation.table import StrongTable
 from tools.bench.figures import Meter, percentile
@@ -66,7 +66,7 @@ class PaymentFunction:
         metered: Any = SimpleNamespace(**{name: meter.wrap(getattr(table, name)) for name in OPERATIONS})
         objects: Any = SimpleNamespace(put_object=meter.wrap(Bucket(link).put_object))
         clients: dict[str, dict[str, str | None]] = {"storefront": {"current": API_KEY, "previous": None}}
-        secrets: Any = SimpleNamespace(get_secret_value=meter.wrap(Secrets(link, clients).get_secret_value))
+        secrets: Any = SimpleNamespace(get_secret_value=meter.wrap(SimulatedSecrets(link, clients).get_secret_value))
         service = compose(self._settings, World(metered, "payments", objects, "audit", clock, token, journal))
         self._api = Api(service.payments, ApiKeys(secrets, "api-keys", service.retry).client_of, journal, HOST)
 
