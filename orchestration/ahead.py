@@ -21,7 +21,7 @@ from engine.processes import EngineProcess
 from engine.workspace import Workspace
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import Fingerprints
-from orchestration.plan import Judgement, Plan, Step, Verdict
+from orchestration.plan import Freshness, Judgement, Plan, Step
 from shared.stack import Stack
 
 STEPS_AHEAD = 2
@@ -46,7 +46,7 @@ class Ahead:
         self._preparation = preparation
         # As the executor: a stack of both regions has the most to do.
         self._steps = sorted(plan.steps, key=lambda step: step.stack.role is not None)
-        self._done = {step.stack for step in plan.steps if step.judgement.verdict is Verdict.FRESH}
+        self._done = {step.stack for step in plan.steps if step.judgement.freshness is Freshness.FRESH}
         self._started: set[Stack] = set()
         """Stacks whose engine has started up: what comes after them may be prepared."""
         self._begun: set[Stack] = set()
@@ -56,7 +56,7 @@ class Ahead:
 
     def judge(self, stack: Stack) -> Judgement:
         judgement = self._driver.judge(stack)
-        if judgement.verdict is Verdict.FRESH:
+        if judgement.freshness is Freshness.FRESH:
             self._finished(stack)
         return judgement
 
@@ -103,7 +103,7 @@ class Ahead:
                 return
             taken = step.stack in self._begun or step.stack in self._preparing
             upcoming = step.after <= self._done | self._started and not step.after <= self._done
-            if upcoming and not taken and step.judgement.verdict is Verdict.STALE:
+            if upcoming and not taken and step.judgement.freshness is Freshness.STALE:
                 thread = threading.Thread(target=self._prepare, args=(step,), daemon=True)
                 self._preparing[step.stack] = step, thread
                 thread.start()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from orchestration import report
-from orchestration.execute import Status
+from orchestration.execute import StepStatus
 from orchestration.graph import Graph
 from orchestration.operate import CHANGING, Result, operate
 from orchestration.plan import Operation
@@ -163,7 +163,7 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
 def _closing(result: Result, place: Target, graph: Graph) -> str:
     """Return the line under the table: what to type next, or where to look."""
     statuses = {outcome.status for outcome in result.outcomes}
-    if Status.INTERRUPTED in statuses:
+    if StepStatus.INTERRUPTED in statuses:
         return "Interrupted: what had begun is complete. The same command goes on from here."
     if not all(status.good for status in statuses):
         return f"Logs: {result.folder}. Fix it and run the same command again: it goes on from here."

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backend import is_held
 from orchestration.graph import Graph
-from orchestration.plan import Judgement, Verdict
+from orchestration.plan import Freshness, Judgement
 from shared.contracts import LAYERS, schema
 from shared.errors import Problem
 from shared.packaging import packages
@@ -101,7 +101,7 @@ class Fingerprints:
         checkpoint = self._backend.checkpoint(stack)
         newest = self._backend.newest_update(stack)
         if checkpoint is None or newest is None:
-            return Judgement(Verdict.STALE, "new")
+            return Judgement(Freshness.STALE, "new")
         known, update = self._known(stack), update_id(newest.message)
         locks = self._backend.locks(stack)
         unsettled = {
@@ -114,7 +114,7 @@ class Fingerprints:
         }
         for reason, applies in unsettled.items():
             if applies:
-                return Judgement(Verdict.STALE, reason)
+                return Judgement(Freshness.STALE, reason)
         return _compare(known.parts if known else {}, self.parts(stack))
 
     def doubtful(self, stack: Stack) -> bool:
@@ -184,8 +184,8 @@ def digest(*parts: str | bytes) -> str:
 def _compare(known: Mapping[str, str], now: Mapping[str, str]) -> Judgement:
     for name in now:
         if known.get(name) != now[name]:
-            return Judgement(Verdict.STALE, CHANGED.get(name, f"{name} changed"))
-    return Judgement(Verdict.FRESH, "")
+            return Judgement(Freshness.STALE, CHANGED.get(name, f"{name} changed"))
+    return Judgement(Freshness.FRESH, "")
 
 
 def program_sources(tree: Tree, layer: str) -> tuple[Source, ...]:

@@ -9,7 +9,7 @@ import sys
 from typing import cast, get_args
 
 from sandbox.environment import shell
-from sandbox.lifecycle import Gate, Sandbox, Status
+from sandbox.lifecycle import Gate, Sandbox, SandboxStatus
 from shared.errors import Problem
 from shared.root import ROOT
 
@@ -64,7 +64,7 @@ def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _tell(found: Status, *, as_json: bool) -> int:
+def _tell(found: SandboxStatus, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(dataclasses.asdict(found), indent=2))
     elif not found.running:

@@ -16,7 +16,7 @@ from engine.backend import FileBackend
 from orchestration import fingerprint
 from orchestration.fingerprint import Fingerprint, Fingerprints, program_sources, update_id
 from orchestration.graph import Graph
-from orchestration.plan import Verdict
+from orchestration.plan import Freshness
 from shared.contracts import LAYERS, Layer
 from shared.environment import Environment
 from shared.packaging import packages
@@ -262,7 +262,7 @@ class TestJudgement:
 
     def reason(self, known):
         judgement = known.judge(self.STACK)
-        assert (judgement.verdict is Verdict.FRESH) == (not judgement.reason)
+        assert (judgement.freshness is Freshness.FRESH) == (not judgement.reason)
         return judgement.reason
 
     def test_fresh(self, books):
