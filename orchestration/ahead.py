@@ -46,7 +46,7 @@ class Ahead:
         self._preparation = preparation
         # As the executor: a stack of both regions has the most to do.
         self._steps = sorted(plan.steps, key=lambda step: step.stack.role is not None)
-        self._done = {step.stack for step in plan.steps if step.judgement.freshness is Freshness.FRESH}
+        self._done = {step.stack for step in plan.steps if step.fresh}
         self._started: set[Stack] = set()
         """Stacks whose engine has started up: what comes after them may be prepared."""
         self._begun: set[Stack] = set()

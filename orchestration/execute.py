@@ -110,7 +110,7 @@ class Executor:
         running = 0
         while not self._waiting.finished:
             while running < STACKS_AT_ONCE and (stack := self._waiting.take()) is not None:
-                if steps[stack].judgement.freshness is Freshness.FRESH:
+                if steps[stack].fresh:
                     self._settle(Outcome(stack, StepStatus.FRESH))
                 else:
                     running += 1

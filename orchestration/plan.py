@@ -49,6 +49,10 @@ class Step:
     """Steps of the same plan that must have succeeded before."""
     judgement: Judgement
 
+    @property
+    def fresh(self) -> bool:
+        return self.judgement.freshness is Freshness.FRESH
+
 
 @dataclass(frozen=True)
 class Plan:

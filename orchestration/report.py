@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestration.execute import Outcome, StepStatus
-from orchestration.plan import Freshness, Operation, Plan, Step
+from orchestration.plan import Operation, Plan, Step
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -185,7 +185,7 @@ def _depth(graph: Graph, stack: Stack) -> int:
 
 
 def all_fresh(plan: Plan) -> bool:
-    return all(step.judgement.freshness is Freshness.FRESH for step in plan.steps)
+    return all(step.fresh for step in plan.steps)
 
 
 def _word(status: StepStatus, operation: Operation) -> str:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from sandbox.lifecycle import Sandbox, SandboxStatus
 
-__all__ = ["Sandbox", "Status"]
+__all__ = ["Sandbox", "SandboxStatus"]
