@@ -11,10 +11,10 @@ from lambdas.adapters.composition import compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.domain.errors import Unavailable
 from lambdas.domain.payment import Response
-from lambdas.payment import view
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web import view
 from lambdas.web.request import Request
 from simulation.aws_errors import timed_out
 from simulation.dynamodb import DynamoDB

@@ -15,9 +15,9 @@ from lambdas.adapters.store import DynamoPayments
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.domain.service import Payments
 from lambdas.domain.sweep import Sweep
-from lambdas.payment.view import render
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web.view import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
