@@ -18,14 +18,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from engine.find import Origin
 
     Source = Callable[[Path, int, Callable[[str], None]], str]
 
@@ -173,5 +171,5 @@ def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-SOURCES: Mapping[Origin, Source] = {"installer": install_official, "built": build}
+SOURCES: Mapping[Literal["installer", "built"], Source] = {"installer": install_official, "built": build}
 """In the order in which they are tried."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from lambdas.adapters.items import from_item, key, to_item
 from lambdas.adapters.store import DynamoPayments
 from lambdas.domain import audit, service
-from lambdas.domain.errors import InProgress, Lost, NoAnswer, Unavailable
+from lambdas.domain.errors import InProgress, NoAnswer, Unavailable
+from lambdas.domain.outcome import Approved, Declined, Outcome
 from lambdas.domain.payment import Payment, PaymentStatus, opened
-from lambdas.domain.ports import Approved, Declined, Outcome
+from lambdas.domain.ports import Lost
 from lambdas.domain.service import Paid, Payments
 from lambdas.domain.sweep import Sweep
 

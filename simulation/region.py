@@ -6,15 +6,14 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.adapters.composition import World as Surroundings
-from lambdas.adapters.composition import compose
+from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.domain.errors import Unavailable
 from lambdas.domain.payment import Response
-from lambdas.payment import view
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web import view
 from lambdas.web.request import Request
 from simulation.aws_errors import timed_out
 from simulation.dynamodb import DynamoDB
@@ -217,7 +216,7 @@ class SimulatedRegion:
         secrets: Any = self.secrets
         if self.release == "next":
             table = NextReleaseTable(table)
-        surroundings = Surroundings(
+        surroundings = Dependencies(
             table=table,
             table_name="payments",
             objects=objects,

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdas.domain.money import Money
-    from lambdas.domain.ports import Outcome, Processor
+    from lambdas.domain.outcome import Outcome
+    from lambdas.domain.ports import Processor
     from simulation.bucket import Bucket
     from simulation.scheduler import Scheduler, SimulatedProcess
     from simulation.table import GlobalTable

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.items import SHARDS, from_item, key, to_item
 from lambdas.adapters.retry import code_of
-from lambdas.domain.errors import Lost
+from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry

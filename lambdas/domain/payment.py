@@ -18,12 +18,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.errors import IllegalTransition
-from lambdas.domain.ports import Approved
+from lambdas.domain.outcome import Approved
 
 if TYPE_CHECKING:
     from lambdas.domain.instruction import Instruction
     from lambdas.domain.money import Money
-    from lambdas.domain.ports import Outcome
+    from lambdas.domain.outcome import Outcome
 
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND

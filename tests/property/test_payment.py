@@ -12,6 +12,7 @@ from lambdas.adapters.items import from_item, to_item
 from lambdas.domain.errors import IllegalTransition
 from lambdas.domain.instruction import Instruction, is_payment_id, payment_id
 from lambdas.domain.money import Money
+from lambdas.domain.outcome import Approved, Declined
 from lambdas.domain.payment import (
     AUDIT_GRACE,
     CANARY_KEPT,
@@ -24,7 +25,6 @@ from lambdas.domain.payment import (
     Response,
     opened,
 )
-from lambdas.domain.ports import Approved, Declined
 
 T = 1_795_000_000_000
 MOVES = ("leased", "unanswered", "approved", "declined", "answering", "audited", "forgotten")

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.clock import SystemClock, token
-from lambdas.adapters.composition import World, compose
+from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
@@ -67,7 +67,7 @@ class PaymentFunction:
         objects: Any = SimpleNamespace(put_object=meter.wrap(Bucket(link).put_object))
         clients: dict[str, dict[str, str | None]] = {"storefront": {"current": API_KEY, "previous": None}}
         secrets: Any = SimpleNamespace(get_secret_value=meter.wrap(SimulatedSecrets(link, clients).get_secret_value))
-        service = compose(self._settings, World(metered, "payments", objects, "audit", clock, token, journal))
+        service = compose(self._settings, Dependencies(metered, "payments", objects, "audit", clock, token, journal))
         self._api = Api(service.payments, ApiKeys(secrets, "api-keys", service.retry).client_of, journal, HOST)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,10 @@ def test_the_picture_names_every_stack_and_what_it_reads():
     assert picture[4].endswith("; released after compute/payments-secondary")
 
 
-@pytest.mark.parametrize("module", ["orchestration.commands", "orchestration.operate"])
+@pytest.mark.parametrize(
+    "module",
+    ["orchestration.commands", "orchestration.operate", "orchestration.targets.aws", "orchestration.targets.sandbox"],
+)
 def test_the_quick_path_imports_neither_pulumi_nor_the_sdk_of_aws(module):
     code = f"import sys, {module}; print({{'pulumi', 'boto3', 'botocore', 'grpc', 'rich'}} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
