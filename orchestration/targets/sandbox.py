@@ -16,6 +16,7 @@ from orchestration.target import Target, settings
 from sandbox import Sandbox
 from sandbox.environment import REMOVED
 from sandbox.plugins.install import install
+from shared import files
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ def _start_empty_with_the_cloud(backend: Path, generation: str, tell: Callable[[
         tell("the sandbox's cloud has started empty: its stacks are forgotten, and will be deployed anew")
         for books in ("stacks", "history", "backups", "locks"):
             shutil.rmtree(backend / ".pulumi" / books, ignore_errors=True)
-    kept.write_text(generation)
+    files.replace(kept, generation)
