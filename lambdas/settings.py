@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lambdas.web.headers import SERVED_BY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,4 +36,4 @@ class Settings:
     @property
     def headers(self) -> dict[str, str]:
         """Response headers that say who answered."""
-        return {"Served-By": f"{self.region} ({self.role})", "Cache-Control": "no-store"}
+        return {SERVED_BY: f"{self.region} ({self.role})", "Cache-Control": "no-store"}

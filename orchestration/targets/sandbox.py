@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +65,6 @@ def _start_empty_with_the_cloud(backend: Path, generation: str, tell: Callable[[
     known = kept.read_text() if kept.exists() else None
     if known == generation:
         return
-    if known is not None and (backend / ".pulumi" / "stacks").exists():
+    if known is not None and FileBackend(backend).forget():
         tell("the sandbox's cloud has started empty: its stacks are forgotten, and will be deployed anew")
-        for books in ("stacks", "history", "backups", "locks"):
-            shutil.rmtree(backend / ".pulumi" / books, ignore_errors=True)
     files.replace(kept, generation)
