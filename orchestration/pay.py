@@ -66,7 +66,7 @@ def pay(
     currency: str,
     customer: str,
     role: str | None = None,
-    key: str | None = None,
+    key: str = "",
 ) -> Receipt:
     """Post a payment to a region's own name, the primary's by default; a new idempotency key unless one is given.
 
