@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
+import inspect
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.tasks import task
 
+from orchestration.choice import Choice
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
-ROOT = Path(__file__).resolve().parent
-
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Choice)}
 HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
@@ -62,127 +63,95 @@ def command(body: Callable[..., int | None]) -> Any:
         if code:
             sys.exit(code)
 
-    options = body.__code__.co_varnames[1 : body.__code__.co_argcount]
+    options = inspect.signature(run).parameters
     return task(run, positional=[], help={name: HELP[name] for name in options if name in HELP})
 
 
-@command
-def deploy_all(
-    _: Context,
-    environment: str = "payments",
-    target: str = "sandbox",
-    force: bool = False,
-    json: bool = False,
-    yes: bool = False,
-) -> int:
+def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
+    """Make a task of a function of a Choice: it has these options, beside what the function takes itself."""
+
+    def decorate(body: Callable[..., int]) -> Any:
+        @functools.wraps(body)
+        def run(_: Context, **options: Any) -> int:
+            return body(Choice(**{name: options.pop(name) for name in names}), **options)
+
+        first, *own = inspect.signature(body).parameters.values()
+        chosen = [first.replace(name=name, default=DEFAULTS[name]) for name in names]
+        vars(run)["__signature__"] = inspect.Signature([first, *own, *chosen])
+        return command(run)
+
+    return decorate
+
+
+@choosing("environment", "target", "force", "json", "yes")
+def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
 
-    return commands.deploy(environment, target=target, force=force, as_json=json, yes=yes)
+    return commands.deploy(choice)
 
 
-@command
-def deploy(
-    _: Context,
-    layer: str = "",
-    region: str = "",
-    environment: str = "payments",
-    target: str = "sandbox",
-    force: bool = False,
-    json: bool = False,
-    yes: bool = False,
-) -> int:
+@choosing("layer", "region", "environment", "target", "force", "json", "yes")
+def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands
 
-    if not layer:
+    if not choice.layer:
         raise Problem("deploy: say which --layer; `./invoke deploy-all` deploys them all")
-    return commands.deploy(
-        environment, target=target, layer=layer, region=region or None, force=force, as_json=json, yes=yes
-    )
+    return commands.deploy(choice)
 
 
-@command
-def preview_all(_: Context, environment: str = "payments", target: str = "sandbox", json: bool = False) -> int:
+@choosing("environment", "target", "json")
+def preview_all(choice: Choice) -> int:
     """Show what deploy-all would change, carried through all layers."""
     from orchestration import commands
 
-    return commands.preview(environment, target=target, as_json=json)
+    return commands.preview(choice)
 
 
-@command
-def destroy_all(
-    _: Context, environment: str = "payments", target: str = "sandbox", json: bool = False, yes: bool = False
-) -> int:
+@choosing("environment", "target", "json", "yes")
+def destroy_all(choice: Choice) -> int:
     """Destroy every stack, dependants first, and leave nothing behind."""
     from orchestration import commands
 
-    return commands.destroy(environment, target=target, as_json=json, yes=yes)
+    return commands.destroy(choice)
 
 
-@command
-def drift(_: Context, environment: str = "payments", target: str = "sandbox", json: bool = False) -> int:
+@choosing("environment", "target", "json")
+def drift(choice: Choice) -> int:
     """Compare every stack's state with the cloud; exit 1 when they differ."""
     from orchestration import commands
 
-    return commands.drift(environment, target=target, as_json=json)
+    return commands.drift(choice)
 
 
-@command
-def outputs(
-    _: Context,
-    layer: str = "",
-    region: str = "",
-    environment: str = "payments",
-    target: str = "sandbox",
-    json: bool = False,
-) -> int:
+@choosing("layer", "region", "environment", "target", "json")
+def outputs(choice: Choice) -> int:
     """Print what the stacks publish."""
     from orchestration import commands
 
-    return commands.outputs(environment, target=target, layer=layer or None, region=region or None, as_json=json)
+    return commands.outputs(choice)
 
 
-@command
-def graph(_: Context, environment: str = "payments", json: bool = False) -> int:
+@choosing("environment", "json")
+def graph(choice: Choice) -> int:
     """Draw which stack needs which."""
     from orchestration import commands
 
-    return commands.graph(environment, as_json=json)
+    return commands.graph(choice)
 
 
-@command
-def pay(
-    _: Context,
-    amount: str = "100",
-    currency: str = "USD",
-    customer: str = "test-123",
-    region: str = "",
-    key: str = "",
-    environment: str = "payments",
-    target: str = "sandbox",
-    json: bool = False,
-) -> int:
+@choosing("region", "environment", "target", "json")
+def pay(choice: Choice, amount: str = "100", currency: str = "USD", customer: str = "test-123", key: str = "") -> int:
     """Make a payment through the API and say which region served it."""
     from orchestration import commands
 
-    return commands.pay(
-        environment,
-        target=target,
-        amount=amount,
-        currency=currency,
-        customer=customer,
-        region=region or None,
-        key=key or None,
-        as_json=json,
-    )
+    return commands.pay(choice, amount=amount, currency=currency, customer=customer, key=key)
 
 
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
-    import dataclasses
-
     from engine import find as engines
     from orchestration import report
 
@@ -277,22 +246,22 @@ def gate(_: Context, region: str = "", state: str = "refuse") -> int:
     return commands.gate(region, state)
 
 
-@command
-def bench_deploy(_: Context, environment: str = "payments") -> int:
+@choosing("environment")
+def bench_deploy(choice: Choice) -> int:
     """Compare deploy-all with `pulumi up` in one project after another."""
     from tools.bench import deploy as bench
 
-    for row in bench.deploy(environment):
+    for row in bench.deploy(choice.environment):
         print(f"{row.what}: {row.ours:.1f} s, one after another {row.one_by_one:.1f} s: {row.ratio:.1f} times as fast")
     return 0
 
 
-@command
-def bench_payment(_: Context, environment: str = "payments", json: bool = False) -> int:
+@choosing("environment", "json")
+def bench_payment(choice: Choice) -> int:
     """Measure a payment: our own code's time, cold imports, requests a second."""
     from tools.bench import payment as commands
 
-    return commands.payment(environment, as_json=json)
+    return commands.payment(choice.environment, as_json=choice.json)
 
 
 namespace = Collection(

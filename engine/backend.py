@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -156,6 +157,13 @@ class FileBackend:
     def tag(self, stack: Stack, name: str, value: str) -> None:
         content = {"version": 1, "tags": {**self.tags(stack), name: value}}
         files.replace(self._tags(stack), json.dumps(content, indent=4))
+
+    def forget(self) -> bool:
+        """Forget every stack, with its history. False when there was none."""
+        known = (self._books / "stacks").exists()
+        for books in ("stacks", "history", "backups", "locks"):
+            shutil.rmtree(self._books / books, ignore_errors=True)
+        return known
 
     def _tags(self, stack: Stack) -> Path:
         return self._books / "stacks" / stack.layer / f"{stack.name}.pulumi-tags"

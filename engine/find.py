@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -102,7 +101,6 @@ class _Versions:
         version = ask_version(executable)
         self._known[str(executable)] = {"file": now, "version": version}
         with contextlib.suppress(OSError):  # a cache that cannot be written costs 0.1 s each time, no more
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             _write_json(self._path, self._known)
         return version
 
@@ -135,7 +133,7 @@ def _text(version: Version) -> str:
 
 def _cached(cache: Path) -> Engine | None:
     """The newest engine that was got before and is whole."""
-    found = [engine for record in cache.glob("*/engine.json") if (engine := _recorded(record))]
+    found = [engine for record in cache.glob("[!.]*/engine.json") if (engine := _recorded(record))]
     return max(found, key=lambda engine: _parsed(engine.version), default=None)
 
 
@@ -199,13 +197,11 @@ def _exclusive(cache: Path, tell: Callable[[str], None]) -> Iterator[int]:
 @contextlib.contextmanager
 def _workplace(cache: Path) -> Iterator[Path]:
     """A folder to make an engine in, on the file system where it will stay; what killed processes left is removed."""
-    for abandoned in cache.glob(".unfinished-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    place = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cache))
-    try:
+    engine = cache / "engine"
+    files.forget_drafts(engine)
+    with files.drafting(engine) as place:
+        place.mkdir()
         yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _keep(place: Path, cache: Path, engine: Engine) -> Engine:
@@ -218,9 +214,7 @@ def _keep(place: Path, cache: Path, engine: Engine) -> Engine:
     final = cache / engine.version
     kept = Engine(engine.version, final / "bin" / "pulumi", engine.origin, engine.why)
     _write_json(place / "engine.json", _without_executable(kept) | {"size": engine.executable.stat().st_size})
-    shutil.rmtree(final, ignore_errors=True)
-    place.rename(final)
-    place.mkdir()
+    files.put(place, final)
     return kept
 
 

@@ -62,7 +62,7 @@ class Workspace:
             time.sleep(0.005)
         if like and self._salt_expected:
             self._salt_expected = 0.0
-            self._verified.write_text(self._passphrase_stamp())
+            files.replace(self._verified, self._passphrase_stamp())
         return like
 
     def _kept(self) -> Mapping[str, Any] | None:
@@ -99,7 +99,7 @@ class Workspace:
         with tempfile.TemporaryDirectory(prefix="passphrase-") as name:
             cli = Cli(self._cli.executable, {**self._cli.variables, "PULUMI_BACKEND_URL": Path(name).as_uri()})
             _init(cli, Stack("passphrase", "trial"), Path(name), self._configuration)
-        self._verified.write_text(stamp)
+        files.replace(self._verified, stamp)
 
     def _passphrase_stamp(self) -> str:
         """Return what tells that the passphrase's file is the same as before; empty when there is no file."""
@@ -119,8 +119,7 @@ class Workspace:
             )
             selection = Path(self._cli.variables["PULUMI_HOME"]) / "workspaces" / name
             if not selection.exists():
-                selection.parent.mkdir(parents=True, exist_ok=True)
-                selection.write_text(json.dumps({"stack": stack.reference}))
+                files.replace(selection, json.dumps({"stack": stack.reference}))
 
     def _create(self, stack: Stack) -> None:
         folder = self._configuration.parent / "init" / stack.layer
@@ -137,16 +136,15 @@ class Workspace:
             time.sleep(LOOK_EVERY)
         if not self._configuration.exists():
             files.replace(self._configuration, settings.read_text())
-        self._verified.write_text(self._passphrase_stamp())
+        files.replace(self._verified, self._passphrase_stamp())
 
 
 def _init(cli: Cli, stack: Stack, folder: Path, configuration: Path) -> Path:
     """Make a stack with the CLI, by a configuration if it exists; return the stack's own, which holds the salt."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "Pulumi.yaml").write_text(f"name: {stack.layer}\nruntime: python\n")
+    files.replace(folder / "Pulumi.yaml", f"name: {stack.layer}\nruntime: python\n")
     settings = folder / f"Pulumi.{stack.name}.yaml"
     if configuration.exists():
-        settings.write_bytes(configuration.read_bytes())
+        files.replace(settings, configuration.read_bytes())
     else:
         settings.unlink(missing_ok=True)
     cli.call("stack", "init", stack.reference, "--no-select", folder=folder)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.domain.payment import CANARY_CLIENT
+from lambdas.web.headers import API_KEY, IDEMPOTENCY_KEY, REPLAYED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -65,17 +68,17 @@ class Prober:
         key = self.token()
         paid = self._post(key)
         again = self._post(key)
-        if again.body != paid.body or again.headers.get("idempotent-replayed") != "true":
+        if again.body != paid.body or again.headers.get(REPLAYED.lower()) != "true":
             raise Unhealthy(f"POST {self.url}/payment: a repetition was not answered as the payment was")
         try:
             payment_id = json.loads(paid.body)["paymentId"]
         except (ValueError, KeyError, TypeError) as error:
             raise Unhealthy(f"POST {self.url}/payment: the answer has no paymentId") from error
-        self._expect(200, "GET", f"/payment/{payment_id}", {"x-api-key": self.api_key})
+        self._expect(200, "GET", f"/payment/{payment_id}", {API_KEY: self.api_key})
 
     def _post(self, key: str) -> Reply:
-        body = json.dumps({"amount": 1, "currency": "USD", "customerId": "canary"}).encode()
-        headers = {"x-api-key": self.api_key, "Idempotency-Key": key, "Content-Type": "application/json"}
+        body = json.dumps({"amount": 1, "currency": "USD", "customerId": CANARY_CLIENT}).encode()
+        headers = {API_KEY: self.api_key, IDEMPOTENCY_KEY: key, "Content-Type": "application/json"}
         return self._expect(201, "POST", "/payment", headers, body)
 
     def _expect(

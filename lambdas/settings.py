@@ -32,6 +32,6 @@ class Settings:
         )
 
     @property
-    def headers(self) -> dict[str, str]:
-        """Response headers that say who answered."""
-        return {"Served-By": f"{self.region} ({self.role})", "Cache-Control": "no-store"}
+    def place(self) -> str:
+        """Who answers, in the words of the header Served-By."""
+        return f"{self.region} ({self.role})"

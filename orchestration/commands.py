@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from orchestration import report
+from orchestration.choice import Choice
 from orchestration.execute import StepStatus
 from orchestration.graph import Graph
 from orchestration.operate import CHANGING, Result, operate
@@ -22,60 +23,36 @@ from shared.root import ROOT
 from shared.stack import Stack
 
 
-def deploy(
-    environment: str,
-    *,
-    target: str = "sandbox",
-    layer: str | None = None,
-    region: str | None = None,
-    force: bool = False,
-    as_json: bool = False,
-    yes: bool = False,
-) -> int:
+def deploy(choice: Choice) -> int:
     """Bring the stacks up to date: all of them, or those of one layer (and role). `force` runs fresh ones too."""
-    return _operate(Operation.DEPLOY, environment, target, layer, region, force=force, as_json=as_json, yes=yes)
+    return _operate(Operation.DEPLOY, choice)
 
 
-def preview(
-    environment: str,
-    *,
-    target: str = "sandbox",
-    layer: str | None = None,
-    region: str | None = None,
-    force: bool = False,
-    as_json: bool = False,
-) -> int:
+def preview(choice: Choice) -> int:
     """Show what `deploy` would change; the previewed outputs of a layer reach the layers behind it."""
-    return _operate(Operation.PREVIEW, environment, target, layer, region, force=force, as_json=as_json)
+    return _operate(Operation.PREVIEW, choice)
 
 
-def drift(environment: str, *, target: str = "sandbox", as_json: bool = False) -> int:
+def drift(choice: Choice) -> int:
     """Compare all stacks with the cloud. Returns 1 when one differs."""
-    return _operate(Operation.DRIFT, environment, target, as_json=as_json)
+    return _operate(Operation.DRIFT, choice)
 
 
-def destroy(environment: str, *, target: str = "sandbox", as_json: bool = False, yes: bool = False) -> int:
+def destroy(choice: Choice) -> int:
     """Remove everything, and the stacks themselves."""
-    return _operate(Operation.DESTROY, environment, target, as_json=as_json, yes=yes)
+    return _operate(Operation.DESTROY, choice)
 
 
-def outputs(
-    environment: str,
-    *,
-    target: str = "sandbox",
-    layer: str | None = None,
-    region: str | None = None,
-    as_json: bool = False,
-) -> int:
+def outputs(choice: Choice) -> int:
     """Print what the stacks publish."""
-    settings = Environment.load(environment, ROOT)
-    chosen = Graph.of(settings.name).select(layer, region)
-    place = choose(target, settings, report.tell)
+    settings = Environment.load(choice.environment, ROOT)
+    chosen = _chosen(Graph.of(settings.name), choice)
+    place = choose(choice.target, settings, report.tell)
     found = {str(stack): checkpoint.outputs for stack in chosen if (checkpoint := place.backend.checkpoint(stack))}
     if not found:
         missing = ", ".join(str(stack) for stack in chosen)
         raise Problem(f"not deployed in {place.where}: {missing}; run ./invoke deploy-all")
-    if as_json:
+    if choice.json:
         report.print_json(found)
     else:
         for stack, values in found.items():
@@ -83,68 +60,53 @@ def outputs(
     return 0
 
 
-def graph(environment: str, *, as_json: bool = False) -> int:
+def graph(choice: Choice) -> int:
     """Print which stack reads which, and what is released after what."""
-    found = Graph.of(Environment.load(environment, ROOT).name)
-    if as_json:
+    found = Graph.of(Environment.load(choice.environment, ROOT).name)
+    if choice.json:
         report.print_json(report.graph_rows(found))
     else:
         print(report.picture(found))
     return 0
 
 
-def pay(
-    environment: str,
-    *,
-    target: str = "sandbox",
-    amount: str,
-    currency: str,
-    customer: str,
-    region: str | None = None,
-    key: str | None = None,
-    as_json: bool = False,
-) -> int:
+def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str) -> int:
     """Make a payment as the storefront and print the answer and who served it. Returns 1 unless it is paid."""
     from orchestration import pay as payments  # noqa: PLC0415
 
-    settings = Environment.load(environment, ROOT)
-    place = choose(target, settings, report.tell)
-    receipt = payments.pay(place, settings, amount=amount, currency=currency, customer=customer, role=region, key=key)
-    if as_json:
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    role = choice.region or None
+    receipt = payments.pay(place, settings, amount=amount, currency=currency, customer=customer, role=role, key=key)
+    if choice.json:
         report.print_json(receipt.to_json())
     else:
         report.show_receipt(receipt)
     return 0 if receipt.paid else 1
 
 
-def _operate(
-    operation: Operation,
-    environment: str,
-    target: str,
-    layer: str | None = None,
-    region: str | None = None,
-    *,
-    force: bool = False,
-    as_json: bool = False,
-    yes: bool = False,
-) -> int:
-    """Choose stacks and target, run the operation and show what came of it."""
-    settings = Environment.load(environment, ROOT)
+def _operate(operation: Operation, choice: Choice) -> int:
+    """Make stacks and target ready, run the operation and show what came of it."""
+    settings = Environment.load(choice.environment, ROOT)
     graph = Graph.of(settings.name)
-    stacks = graph.select(layer, region)
-    place = choose(target, settings, report.tell)
-    if place.asks_first and not yes:
+    stacks = _chosen(graph, choice)
+    place = choose(choice.target, settings, report.tell)
+    if place.asks_first and not choice.yes:
         _confirm(operation, place, settings, stacks)
     check = SmokeTest(place, settings)
     try:
-        result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=force)
+        result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=choice.force)
     except OSError as error:
         raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
-    if as_json:
+    if choice.json:
         report.print_json(result.record)
     else:
         report.show(result.plan, result.outcomes, _closing(result, place, graph))
     return result.code
+
+
+def _chosen(graph: Graph, choice: Choice) -> tuple[Stack, ...]:
+    return graph.select(choice.layer or None, choice.region or None)
 
 
 def _confirm(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:

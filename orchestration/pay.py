@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.api import Answer, Entry, api_key, entry
+from orchestration import api
+from orchestration.api import Answer, Merchant
 from orchestration.aws import Aws
+from shared.clients import REPLAYED, SERVED_BY, STOREFRONT
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, Role
 from shared.stack import Stack
@@ -16,10 +17,6 @@ from shared.stack import Stack
 if TYPE_CHECKING:
     from orchestration.target import Target
     from shared.environment import Environment
-
-CLIENT = "storefront"
-REPLAYED = "idempotent-replayed"
-SERVED_BY = "served-by"
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,11 @@ class Receipt:
     @property
     def served_by(self) -> str:
         """The region and its role, in the function's own words."""
-        return self.answer.headers.get(SERVED_BY, "an unknown region")
+        return self.answer.headers.get(SERVED_BY.lower(), "an unknown region")
 
     @property
     def replayed(self) -> bool:
-        return self.answer.headers.get(REPLAYED) == "true"
+        return self.answer.headers.get(REPLAYED.lower()) == "true"
 
     @property
     def paid(self) -> bool:
@@ -53,24 +50,12 @@ class Receipt:
         }
 
 
-@dataclass(frozen=True)
-class Merchant:
-    """A client of the API: its way into one region, and its key."""
-
-    entry: Entry
-    api_key: str
-
-    def pay(self, payment: Mapping[str, Any], key: str) -> Answer:
-        """Post a payment under an idempotency key. Raises Problem when there is no answer."""
-        return self.entry.ask("POST", "/payment", payment, {"x-api-key": self.api_key, "Idempotency-Key": key})
-
-
 def merchant(target: Target, environment: Environment, client: str, role: Role) -> Merchant:
     """Return a client of the API at a region's own name. Raises Problem when nothing is deployed or it has no key."""
     region = environment.region(role)
     edge, data = (_outputs(target, Stack(layer, environment.name)) for layer in ("edge", "data"))
     secret = Aws(target.cli.variables).secret(data["api_keys_secret_arns"][role], region)
-    return Merchant(entry(target.gateways, region, edge["region_names"][role]), api_key(secret, client))
+    return api.merchant(client, api.entry(target.gateways, region, edge["region_names"][role]), secret)
 
 
 def pay(
@@ -81,7 +66,7 @@ def pay(
     currency: str,
     customer: str,
     role: str | None = None,
-    key: str | None = None,
+    key: str = "",
 ) -> Receipt:
     """Post a payment to a region's own name, the primary's by default; a new idempotency key unless one is given.
 
@@ -89,7 +74,7 @@ def pay(
     """
     if role is not None and role not in ROLES:
         raise Problem(f"unknown region {role!r}: choose primary or secondary")
-    storefront = merchant(target, environment, CLIENT, PRIMARY if role is None else role)
+    storefront = merchant(target, environment, STOREFRONT, PRIMARY if role is None else role)
     idempotency_key = key or secrets.token_urlsafe(16)
     payment = {"amount": _number(amount), "currency": currency, "customerId": customer}
     return Receipt(idempotency_key, storefront.pay(payment, idempotency_key))

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from orchestration.api import Answer, api_key, entry
+from orchestration.api import Answer, entry, merchant
 from orchestration.aws import Aws, asked
+from shared.clients import CANARY
 from shared.errors import Problem
 from shared.roles import SECONDARY
 from shared.stack import Stack
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from shared.environment import Environment
 
 CHECKED_LAYER = "compute"
-CLIENT = "canary"
 ATTEMPTS = 10
 PAUSE = 0.5
 """Seconds between attempts."""
@@ -79,13 +79,13 @@ class SmokeTest:
         outputs = self._outputs(stack)
         region = self._region(stack)
         address = urlsplit(outputs["endpoint"])
-        api = entry(self._target.gateways, region, address.netloc, address.path)
         data = self._outputs(Stack("data", stack.environment))
-        key = api_key(self._aws.secret(data["api_keys_secret_arns"][stack.role], region), CLIENT)
-        headers = {"x-api-key": key, "Idempotency-Key": f"smoke-{secrets.token_hex(8)}"}
+        secret = self._aws.secret(data["api_keys_secret_arns"][stack.role], region)
+        canary = merchant(CANARY, entry(self._target.gateways, region, address.netloc, address.path), secret)
+        key = f"smoke-{secrets.token_hex(8)}"
         asks = (
-            (200, lambda: api.ask("GET", "/health"), "GET /health"),
-            (201, lambda: api.ask("POST", "/payment", PAYMENT, headers), "POST /payment"),
+            (200, canary.health, "GET /health"),
+            (201, lambda: canary.pay(PAYMENT, key), "POST /payment"),
         )
         with ThreadPoolExecutor(len(asks)) as threads:  # both start cold: at once they take half the time
             list(threads.map(lambda ask: _expect(*ask), asks))

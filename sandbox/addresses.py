@@ -48,6 +48,11 @@ Endpoint = tuple[str, int]
 """An address and a port."""
 
 
+def url(endpoint: Endpoint) -> str:
+    host, port = endpoint
+    return f"http://{host}:{port}"
+
+
 def endpoints(port: int) -> dict[str, Endpoint]:
     """The gateway of each region: one address each and the same port everywhere.
 

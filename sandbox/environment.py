@@ -28,14 +28,15 @@ REMOVED = (
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The account's administrator to the emulator, which does not verify his signature. Everybody else is bound by IAM."""
 
-
-PLAIN_PLUGINS_ASKED_FOR = '[ "$SANDBOX_PLUGINS" = plain ]'
+PLUGINS = "SANDBOX_PLUGINS"
+"""The variable that asks for other plugins: `official`, or `plain`."""
+PLAIN_PLUGINS_ASKED_FOR = f'[ "${PLUGINS}" = plain ]'
 """A shell's test: each plugin is to be a process of its own, although a host may be there."""
 
 
 def official_plugins() -> bool:
     """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official."""
-    return os.environ.get("SANDBOX_PLUGINS") == "official"
+    return os.environ.get(PLUGINS) == "official"
 
 
 def variables(layout: Layout, port: int) -> dict[str, str]:
@@ -51,7 +52,7 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if official_plugins() else "true",
         "PATH": os.pathsep.join([str(layout.bin), *(entry for entry in path if entry != str(layout.bin))]),
-        "AWS_ENDPOINT_URL": f"http://{addresses.AWS}:{port}",
+        "AWS_ENDPOINT_URL": addresses.url((addresses.AWS, port)),
         **CREDENTIALS,
         "AWS_REGION": addresses.REGIONS[0],
         "AWS_DEFAULT_REGION": addresses.REGIONS[0],

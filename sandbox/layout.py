@@ -71,6 +71,11 @@ class Layout:
         return self.state / "passphrase"
 
     @property
+    def cloud_socket(self) -> Path:
+        """Where the cloud is asked about itself."""
+        return self.socket("cloud.sock")
+
+    @property
     def plugins_socket(self) -> Path:
         """Where the host that lends plugins answers."""
         return self.socket("plugins.sock")

@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control, environment, ports, sources
 from sandbox.layout import Layout
@@ -21,10 +21,6 @@ from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-Gate = Literal["open", "refuse", "hang", "errors"]
-"""What a region does with requests: answer, refuse connections, accept and never answer, or answer 503."""
-
 
 ANSWER_WITHIN = 2.0
 """Seconds that the cloud may take to answer about itself."""
@@ -111,8 +107,8 @@ class Sandbox:
         others = (daemon for daemon in self._daemons if daemon.name != "cloud")
         return SandboxStatus(
             running=current and all(self._serves(daemon) for daemon in others),
-            endpoint=f"http://{addresses.AWS}:{port}",
-            gateways={region: f"http://{host}:{at}" for region, (host, at) in addresses.endpoints(port).items()},
+            endpoint=addresses.url((addresses.AWS, port)),
+            gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},
             pids=pids,
             **{name: told[name] for name in TOLD if name in told},
         )
@@ -124,7 +120,7 @@ class Sandbox:
             raise Problem("the sandbox was never started; run ./invoke sandbox.up")
         return environment.variables(self.layout, port)
 
-    def gate(self, region: str, state: Gate) -> None:
+    def gate(self, region: str, state: control.Gate) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
         if region not in addresses.REGIONS:
             raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
@@ -221,7 +217,7 @@ class Sandbox:
         return Problem(f"the sandbox cannot use {place}: {error.strerror or error}")
 
     def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
-        return control.ask(self.layout.socket("cloud.sock"), within, question, **details)
+        return control.ask(self.layout.cloud_socket, within, question, **details)
 
 
 def _stop(daemons: Sequence[Daemon]) -> None:

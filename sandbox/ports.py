@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from sandbox import addresses
+from shared import files
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def choose(layout: Layout) -> int:
     if before is not None and is_free(before):
         return before
     port = _search(layout)
-    layout.ports.write_text(json.dumps({"port": port}) + "\n")
+    files.replace(layout.ports, json.dumps({"port": port}) + "\n")
     return port
 
 

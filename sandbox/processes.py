@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import sessions
+from shared import files
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Daemon:
                 start_new_session=True,
             )
         os.close(writing)
-        self.record.write_text(json.dumps({"pid": process.pid, "started": _started(process.pid)}) + "\n")
+        files.replace(self.record, json.dumps({"pid": process.pid, "started": _started(process.pid)}) + "\n")
         return Starting(self, process, reading, offset)
 
     def stop(self) -> bool:

@@ -113,6 +113,9 @@ LIVE = "live"
 STAGE = "v1"
 """The API's stage."""
 
+UNFINISHED = "unfinished"
+"""The table's index of what the sweep looks for: keys of items with `unfinished` set, by the time they are due."""
+
 
 def kinds() -> Iterator[Kind]:
     """Every kind of name above."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.instruction import payment_id
+from lambdas.web.headers import API_KEY, IDEMPOTENCY_KEY
 from simulation.history import Wish
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ class Internet:
     def _event(self, operation: ClientCall) -> dict[str, Any]:
         """API Gateway's proxy event."""
         wish, posting = operation.wish, operation.method == "POST"
-        headers = {"x-api-key": self.secrets.clients[wish.client]["current"], "Host": "pay.simulated"}
+        headers = {API_KEY: self.secrets.clients[wish.client]["current"], "Host": "pay.simulated"}
         if posting:
-            headers |= {"Idempotency-Key": wish.key, "Content-Type": "application/json"}
+            headers |= {IDEMPOTENCY_KEY: wish.key, "Content-Type": "application/json"}
         return {
             "httpMethod": operation.method,
             "path": "/payment" if posting else f"/payment/{operation.payment_id}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.adapters.store import INDEX
 from simulation import expressions
 from simulation.aws_errors import refused, timed_out
 from simulation.history import short
@@ -27,7 +28,7 @@ LATENCY: Final = 4
 PATIENCE: Final = 2_000
 """The client's read time-out (ms)."""
 KEY: Final = ("pk", "sk")
-INDEXES: Final = {"unfinished": ("unfinished", "due")}
+INDEXES: Final = {INDEX: (INDEX, "due")}
 """Index -> its hash and range key; items without either are not in it (a sparse index), and it holds keys only."""
 
 _REFUSALS: Final = (

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, PaymentStatus
+from lambdas.web import headers
 from simulation.linearizability import INFINITY, Told, is_linearizable
 from simulation.region import ADDED
 from simulation.scheduler import EPOCH
@@ -125,7 +126,7 @@ def _contradicted(payment_id: str, operations: list[ClientCall]) -> Iterator[Fin
             if operation.headers.get("Location") != f"/payment/{payment_id}":
                 yield Finding("contradicted", payment_id, f"{operation.actor} got another payment's location")
     finals = [operation for operation in operations if operation.status in _FINAL_ANSWERS]
-    if sum("Idempotent-Replayed" not in operation.headers for operation in finals) > 1:
+    if sum(headers.REPLAYED not in operation.headers for operation in finals) > 1:
         yield Finding("contradicted", payment_id, "two requests were told that they made the payment")
 
 

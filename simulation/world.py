@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from lambdas.domain.payment import LEASE
+from shared import clients
+from shared.clients import CANARY, STOREFRONT
 from simulation.bucket import Bucket
 from simulation.clients import CLIENTS, Client, Habits, Internet, draw_wishes
 from simulation.faults import Faults
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["mrsc", "mrec"]
 OWNERS: Final[dict[Mode, tuple[str, ...]]] = {
-    "mrsc": ("storefront", "storefront", "storefront", "canary"),
-    "mrec": ("storefront",),
+    "mrsc": (STOREFRONT, STOREFRONT, STOREFRONT, CANARY),
+    "mrec": (STOREFRONT,),
 }
 """Who pays. A canary's processor is in the table, hence not one under MREC."""
 
@@ -65,7 +67,7 @@ class World:
         self.buckets = tuple(Bucket(self.link) for _ in REGIONS)
         self.buckets[0].peer, self.buckets[1].peer = self.buckets[1], self.buckets[0]
         self.secrets = SimulatedSecrets(
-            self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in ("storefront", "canary")}
+            self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in clients.CLIENTS}
         )
         self.watch = Watch(
             self.table,
@@ -243,7 +245,7 @@ class World:
         """Every client's wish once more, in each region, when nothing fails: what clients know in the end."""
         for wishes in self.wishes:
             for wish in dict.fromkeys(wishes):
-                if when == "late" and wish.client == "canary":
+                if when == "late" and wish.client == CANARY:
                     continue  # canaries' payments are deleted after a day
                 for home, region in enumerate(self.regions):
                     if region.name != self.gone:

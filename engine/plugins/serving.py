@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import grpc
 from pulumi.runtime.proto import language_pb2_grpc
 
 from engine.plugins.language import LanguageHost, Launcher
+from engine.plugins.listening import listen
 from engine.plugins.providers import Providers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LANGUAGE = "language"
-LARGEST_MESSAGE = 400 << 20  # bytes; the engine's own limit, for archives in the state
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,5 @@ def open_plugin(request: PluginRequest, launcher: Launcher, providers: Providers
     """A started grpc.Server of its own for this request, and its port on 127.0.0.1."""
     if request.kind != LANGUAGE:
         return providers.serve[request.kind](Path(request.directory), request.environment)
-    server = grpc.server(
-        ThreadPoolExecutor(max_workers=4),
-        options=[("grpc.max_receive_message_length", LARGEST_MESSAGE)],
-    )
     host = LanguageHost(request.engine, request.environment, launcher)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    return server, port
+    return listen(4, lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))

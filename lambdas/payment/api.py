@@ -9,7 +9,7 @@ from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyRe
 from lambdas.domain.instruction import KEY_LENGTH
 from lambdas.domain.payment import CANARY_CLIENT, SECOND
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
-from lambdas.web import view
+from lambdas.web import headers, view
 from lambdas.web.answer import Answer, problem, to_json
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Api:
         return answer
 
     def _authenticated(self, request: Request) -> str | None:
-        key = request.header("x-api-key")
+        key = request.header(headers.API_KEY)
         return self.client_of(key) if key else None
 
     def _route(self, request: Request, client: str) -> Answer:
@@ -118,7 +118,7 @@ class Api:
             metrics["Latency"] = took
             if request.host == self.failover_name:
                 metrics["FailoverTraffic"] = 1
-            if answer.status in _STATUS_METRICS and "Idempotent-Replayed" not in answer.headers:
+            if answer.status in _STATUS_METRICS and headers.REPLAYED not in answer.headers:
                 metrics[_STATUS_METRICS[answer.status]] = 1
         self.journal.measure(
             "request",
@@ -126,7 +126,7 @@ class Api:
             method=request.method[:16],
             status=answer.status,
             client=client,
-            replayed=True if "Idempotent-Replayed" in answer.headers else None,
+            replayed=True if headers.REPLAYED in answer.headers else None,
             milliseconds=took,
         )
 
@@ -151,7 +151,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _idempotency_key(request: Request) -> str | None:
-    values = request.headers.get("idempotency-key", ())
+    values = request.headers.get(headers.IDEMPOTENCY_KEY.lower(), ())
     if len(values) != 1:
         return None
     key = values[0].strip()

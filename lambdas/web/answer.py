@@ -28,7 +28,7 @@ def to_json(value: Mapping[str, Any]) -> str:
 
 
 # One row for each problem: the `type` that machines compare, the status, the title that people read.
-_PROBLEMS: Final = {
+PROBLEMS: Final = {
     "malformed-request": (400, "The request cannot be read"),
     "idempotency-key-invalid": (400, "An Idempotency-Key is needed"),
     "unauthorized": (401, "The API key is missing or wrong"),
@@ -48,7 +48,7 @@ _PROBLEMS: Final = {
 
 def problem(kind: str, detail: str, *, retry_after: int | None = None, **members: Any) -> Answer:
     """A problem. `detail` says what to do; `retry_after` in seconds; members extend the document."""
-    status, title = _PROBLEMS[kind]
+    status, title = PROBLEMS[kind]
     headers = {"Content-Type": PROBLEM}
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.payment import Payment, PaymentStatus, Response
 from lambdas.web.answer import PROBLEM, Answer, problem, to_json
+from lambdas.web.headers import REPLAYED
 
 if TYPE_CHECKING:
     from lambdas.domain.service import Paid
@@ -60,7 +61,7 @@ def posted(paid: Paid) -> Answer:
     payment = paid.payment
     headers = {"Location": location(payment)}
     if paid.replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers[REPLAYED] = "true"
     if not payment.is_final:
         headers |= {"Content-Type": "application/json", "Retry-After": str(RETRY_AFTER)}
         return Answer(202, to_json(document(payment)), headers)

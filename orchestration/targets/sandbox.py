@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from orchestration.target import Target, settings
 from sandbox import Sandbox
 from sandbox.environment import REMOVED
 from sandbox.plugins.install import install
+from shared import files
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -65,8 +65,6 @@ def _start_empty_with_the_cloud(backend: Path, generation: str, tell: Callable[[
     known = kept.read_text() if kept.exists() else None
     if known == generation:
         return
-    if known is not None and (backend / ".pulumi" / "stacks").exists():
+    if known is not None and FileBackend(backend).forget():
         tell("the sandbox's cloud has started empty: its stacks are forgotten, and will be deployed anew")
-        for books in ("stacks", "history", "backups", "locks"):
-            shutil.rmtree(backend / ".pulumi" / books, ignore_errors=True)
-    kept.write_text(generation)
+    files.replace(kept, generation)

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 
 from projects.compute.functions import Functions
 from shared import naming
+from shared.clients import IDEMPOTENCY_KEY
 from shared.components.function import Function
 from shared.components.regions import Region
 from shared.environment_sections import ComputeSettings
@@ -147,7 +148,7 @@ class PaymentApi(pulumi.ComponentResource):
         payments = self._path("payment", self._api.root_resource_id, "payment")
         payment = self._path("payment-id", payments.id, "{paymentId}")
         health = self._path("health", self._api.root_resource_id, "health")
-        key, payment_id = "method.request.header.Idempotency-Key", "method.request.path.paymentId"
+        key, payment_id = f"method.request.header.{IDEMPOTENCY_KEY}", "method.request.path.paymentId"
         create = Route("create-payment", "POST", "payment", patience, {key: True}, body=True)
         get = Route("get-payment", "GET", "payment/*", patience, {payment_id: True})
         ask = Route("get-health", "GET", "health", HEALTH_TIMEOUT_MS, {})

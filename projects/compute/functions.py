@@ -124,7 +124,7 @@ class Functions(pulumi.ComponentResource):
             iam.allow(
                 ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [self._table]
             ),
-            iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, "/index/unfinished")]),
+            iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, f"/index/{naming.UNFINISHED}")]),
             self._file_under("payments", "canary", "notifications"),
             self._key_use("dynamodb", "s3"),
             # The queue belongs to edge, which comes later: edge connects it to this function.

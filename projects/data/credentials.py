@@ -10,12 +10,10 @@ import pulumi_random as random
 
 from projects.data.keys import DataKey
 from shared import naming
+from shared.clients import CLIENTS
 from shared.components.regions import Region
 from shared.naming import Kind
 from shared.roles import PerRole
-
-CLIENTS = ("storefront", "canary")
-"""Who may call the API at first: a merchant's front end, and the canaries with payments of their own."""
 
 KEY_CHARACTERS = 40
 
@@ -37,12 +35,12 @@ class Secrets(pulumi.ComponentResource):
         self._regions = regions
         self._key = key
 
-        clients = {client: {"current": self._generate(f"api-key-{client}"), "previous": None} for client in CLIENTS}
+        keys = {client: {"current": self._generate(f"api-key-{client}"), "previous": None} for client in CLIENTS}
         self.api_keys_arns = self._replicated(
             "api-keys",
             naming.API_KEYS_SECRET,
             "API keys of the payment API's clients, current and previous",
-            {"clients": clients},
+            {"clients": keys},
         )
         self._replicated(
             "database",

@@ -9,10 +9,8 @@ from projects.data.keys import DataKey
 from shared import naming
 from shared.components.regions import Region, tags_of
 from shared.environment_sections import DataSettings
+from shared.naming import UNFINISHED
 from shared.roles import PerRole
-
-UNFINISHED = "unfinished"
-"""Index of what the sweep looks for: keys of items with `unfinished` set, by the time they are due."""
 
 
 class PaymentsTable(pulumi.ComponentResource):
@@ -41,14 +39,14 @@ class PaymentsTable(pulumi.ComponentResource):
             attributes=[
                 {"name": "pk", "type": "S"},
                 {"name": "sk", "type": "S"},
-                {"name": "unfinished", "type": "S"},
+                {"name": UNFINISHED, "type": "S"},
                 {"name": "due", "type": "N"},
             ],
             global_secondary_indexes=[
                 {
                     "name": UNFINISHED,
                     "key_schemas": [
-                        {"attribute_name": "unfinished", "key_type": "HASH"},
+                        {"attribute_name": UNFINISHED, "key_type": "HASH"},
                         {"attribute_name": "due", "key_type": "RANGE"},
                     ],
                     "projection_type": "KEYS_ONLY",

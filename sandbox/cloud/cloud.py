@@ -12,7 +12,7 @@ from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
 from sandbox.cloud.functions import Environment
-from sandbox.cloud.gate import STATES, Gates, signed
+from sandbox.cloud.gate import Gates, signed
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.server import Server
@@ -49,7 +49,7 @@ class Cloud:
         self._prepared.add_done_callback(lambda _: loop.run_in_executor(None, self._emulator.get_ahead))
         for endpoint in (self._aws, *self._regions):
             await self._server.listen(endpoint)
-        path = self._layout.socket("cloud.sock")
+        path = self._layout.cloud_socket
         path.unlink(missing_ok=True)
         self._control = await asyncio.start_unix_server(self._converse, path, limit=control.LARGEST)
 
@@ -93,7 +93,7 @@ class Cloud:
                     self._persistence.changed()
 
     async def _set_gate(self, region: str, state: Any) -> dict[str, Any]:
-        if region not in self._endpoints or state not in STATES:
+        if region not in self._endpoints or state not in control.GATES:
             raise ValueError(f"no such region or state: {region} {state}")
         self._gates.set(region, state)
         endpoint = self._endpoints[region]

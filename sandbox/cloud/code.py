@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import threading
 import zipfile
 from pathlib import Path, PurePosixPath
+
+from shared import files
 
 
 class CodeStore:
@@ -28,12 +29,9 @@ class CodeStore:
         root = self._folder / hashlib.sha256(package).hexdigest()
         with self._lock:
             if not root.exists():
-                unfinished = root.with_suffix(".unfinished")
-                shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir()
-                with zipfile.ZipFile(io.BytesIO(package)) as packed:
-                    self._unpack(packed, unfinished)
-                unfinished.rename(root)
+                with files.replacing(root) as draft, zipfile.ZipFile(io.BytesIO(package)) as packed:
+                    draft.mkdir()
+                    self._unpack(packed, draft)
         return root
 
     def _unpack(self, packed: zipfile.ZipFile, root: Path) -> None:
@@ -50,9 +48,5 @@ class CodeStore:
     def _kept(self, content: bytes) -> Path:
         path = self._files / hashlib.sha256(content).hexdigest()
         if not path.exists():
-            draft = path.with_suffix(".unfinished")
-            draft.unlink(missing_ok=True)
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o444), "wb") as file:  # noqa: PTH123 - of a descriptor
-                file.write(content)
-            draft.rename(path)
+            files.replace(path, content, mode=0o444)
         return path

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import lambda_runtime
 
+from sandbox import addresses
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -125,7 +127,7 @@ class Environment:
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "TMPDIR": os.environ["TMPDIR"],
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+            "AWS_ENDPOINT_URL": addresses.url((addresses.AWS, int(os.environ["GATEWAY_PORT"]))),
             "AWS_EC2_METADATA_DISABLED": "true",
             **{name: str(value) for name, value in (config.get("Environment") or {}).get("Variables", {}).items()},
             **lambda_runtime.execution_credentials(config),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-State = Literal["open", "refuse", "hang", "errors"]
-STATES: tuple[State, ...] = ("open", "refuse", "hang", "errors")
+    from sandbox.control import Gate
 
 LONGEST_HANG = 900.0
 """Seconds that a hanging region keeps a connection: far more than any client waits, and an end all the same."""
@@ -27,10 +26,10 @@ class Gates:
     """The state of each region's gate."""
 
     def __init__(self) -> None:
-        self._closed: dict[str, State] = {}
+        self._closed: dict[str, Gate] = {}
         self._changed = asyncio.Event()
 
-    def set(self, region: str, state: State) -> None:
+    def set(self, region: str, state: Gate) -> None:
         if state == "open":
             self._closed.pop(region, None)
         else:
@@ -38,10 +37,10 @@ class Gates:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def state(self, region: str) -> State:
+    def state(self, region: str) -> Gate:
         return self._closed.get(region, "open")
 
-    def closed(self) -> Mapping[str, State]:
+    def closed(self) -> Mapping[str, Gate]:
         return dict(self._closed)
 
     async def hang(self) -> None:

@@ -12,6 +12,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared import files
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def check(found: Path, digest: str) -> None:
         return
     if gone := list(_gone()):
         raise Problem(_told(gone))
-    found.write_text(digest)
+    files.replace(found, digest)
 
 
 def _told(gone: list[str]) -> str:

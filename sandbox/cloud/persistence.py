@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cloud import state
 from sandbox.cloud.journal import Journal
+from shared import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,8 @@ class Persistence:
     async def start(self) -> None:
         """Bring back the state on disk, or start empty, and save from now on. OSError when nothing can be written."""
         logging.getLogger("s3").addHandler(_S3Failures(self._s3_failed))
+        for file in (self._life_file, self._state_file):
+            files.forget_drafts(file)
         reason = self._restore()
         if reason:
             self._clear()
@@ -204,9 +207,7 @@ class Persistence:
             os._exit(0)
 
     def _write_life(self) -> None:
-        unfinished = self._life_file.with_suffix(".new")
-        unfinished.write_text(json.dumps(asdict(self.life)) + "\n")
-        unfinished.replace(self._life_file)
+        files.replace(self._life_file, json.dumps(asdict(self.life)) + "\n")
 
     def _recognise(self) -> None:
         """The state on disk is the cloud's (again)."""

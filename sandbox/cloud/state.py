@@ -17,6 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 
+from shared import files
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -60,9 +62,7 @@ class Blobs:
                 digest = hashlib.sha256(code).hexdigest()
                 path = self._directory / digest
                 if not path.exists():
-                    unfinished = path.with_suffix(".new")
-                    unfinished.write_bytes(code)
-                    unfinished.replace(path)
+                    files.replace(path, code)
                 self._known[identity] = (code, digest)
         for identity in self._known.keys() - found.keys():
             del self._known[identity]
@@ -104,20 +104,17 @@ class _Unpickler(pickle.Unpickler):
 
 
 def save(path: Path, header: Header, blobs: Blobs) -> None:
-    """Write all state to a file, atomically."""
+    """Write all state to a file, in the place of what it held before."""
     services: dict[str, Any] = {}
     for name, module in _modules():
         if own := _own_form(name):
             services[name] = own[0]()
         elif stores := dict(_stores(name, module)):
             services[name] = stores
-    unfinished = path.with_suffix(".new")
-    with unfinished.open("wb") as file:
-        file.write(json.dumps(asdict(header)).encode() + b"\n")
-        buffer = io.BytesIO()
-        _Pickler(buffer, blobs).dump(services)
-        file.write(buffer.getbuffer())
-    unfinished.replace(path)
+    content = io.BytesIO()
+    content.write(json.dumps(asdict(header)).encode() + b"\n")
+    _Pickler(content, blobs).dump(services)
+    files.replace(path, content.getbuffer())
 
 
 def load(path: Path, ministack: str, generation: str, blobs: Blobs) -> Header:

@@ -10,6 +10,7 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 
+from sandbox.environment import CREDENTIALS
 from sandbox.provider.errors import explained
 from shared.errors import Problem
 
@@ -53,11 +54,12 @@ class Access:
                 "AWS_ENDPOINT_URL is not set, and this provider serves only the sandbox; "
                 'run: eval "$(./invoke sandbox.env)"'
             )
+        given = CREDENTIALS | {name: value for name, value in environment.items() if value}
         return cls(
             endpoint,
-            configuration.get("accessKey") or environment.get("AWS_ACCESS_KEY_ID") or "test",
-            configuration.get("secretKey") or environment.get("AWS_SECRET_ACCESS_KEY") or "test",
-            configuration.get("token") or environment.get("AWS_SESSION_TOKEN") or "",
+            configuration.get("accessKey") or given["AWS_ACCESS_KEY_ID"],
+            configuration.get("secretKey") or given["AWS_SECRET_ACCESS_KEY"],
+            configuration.get("token") or given.get("AWS_SESSION_TOKEN", ""),
         )
 
     def client(self, service: str, region: str) -> Any:
@@ -106,7 +108,7 @@ class Access:
 
 def prepare(services: Iterable[str]) -> None:
     """Make a client of each service, for what all later ones share: the first takes nine tenths of the time."""
-    nowhere = Access("http://127.0.0.1", "test", "test")
+    nowhere = Access("http://nowhere.invalid", *CREDENTIALS.values())
     for service in services:
         with _lock:
             nowhere._make(service, "us-east-1")

@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 import traceback
-from concurrent import futures
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +15,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from engine.plugins.listening import listen
 from sandbox.provider import Package, configuration, functions, lifecycle
 from sandbox.provider.claims import Claims
 from sandbox.provider.errors import Incomplete, one_line
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-_MESSAGE_LIMIT = 400 << 20  # bytes, the engine's own limit
 _THREADS = 16
 _claims = Claims()
 
@@ -45,15 +44,8 @@ def serve(
     environment: where endpoint, credentials and region come from. Both are this process's own when not given.
     """
     importlib.import_module(f"sandbox.provider.{package}")
-    server = grpc.server(
-        futures.ThreadPoolExecutor(_THREADS),
-        options=[("grpc.max_receive_message_length", _MESSAGE_LIMIT), ("grpc.max_send_message_length", _MESSAGE_LIMIT)],
-    )
     provider = Provider(package, directory or Path.cwd(), os.environ if environment is None else environment)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    return server, port
+    return listen(_THREADS, lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server))
 
 
 def settle(seconds: float = 10) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import struct_pb2
+from pulumi.runtime import rpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN = rpc.UNKNOWN
 """A value that a preview does not know yet."""
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"

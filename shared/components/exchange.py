@@ -17,12 +17,13 @@ from typing import Any, TypeVar, cast
 
 import pulumi
 from pulumi.output import UNKNOWN
+from pulumi.runtime import rpc
 
 from shared.contracts import LAYERS, PREVIEWED_OUTPUTS
 from shared.roles import Role
 from shared.stack import Stack
 
-UNKNOWN_VALUE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN_VALUE = rpc.UNKNOWN
 """How the engine writes a value that only an update can know."""
 
 CONTRACT = "contract"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from sandbox.environment import CREDENTIALS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -66,7 +68,7 @@ def everything(endpoint: str, regions: list[str]) -> set[str]:
 
 @cache
 def _client(service: str, region: str, endpoint: str) -> Any:
-    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
     return boto3.client(service, region_name=region, endpoint_url=endpoint, **credentials)
 
 

@@ -11,13 +11,15 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 import pytest
 
-from tests.sandbox.conftest import RunningCloud, running
+from tests.doubles.disk import Disk
+from tests.sandbox.conftest import CloudOnly, RunningCloud, running
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HOME, OTHER = "us-east-1", "us-east-2"
@@ -277,39 +279,50 @@ def test_kill_loses_no_item_or_object_and_at_most_a_second_of_the_rest(own_cloud
         assert f"/p/{number}" in parameters or killed - at < 1
 
 
-def fail_to_save(cloud: RunningCloud) -> None:
-    """From now on the cloud's state goes to a device that is full."""
-    (cloud.sandbox.layout.cloud / "state.new").symlink_to("/dev/full")
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path)
 
 
-def test_full_disk_is_told_and_a_kill_then_starts_an_empty_cloud(own_cloud: RunningCloud) -> None:
-    make_buckets(own_cloud, f"arn:aws:iam::{ACCOUNT}:role/none")
-    settled(own_cloud)
-    before = own_cloud.sandbox.status()
-    fail_to_save(own_cloud)
-    own_cloud.client("sqs").create_queue(QueueName="q")
-    until(lambda: own_cloud.sandbox.status().trouble, 20)
-    assert "No space left on device" in own_cloud.sandbox.status().trouble
-    kill(own_cloud)
+@pytest.fixture
+def cloud_on_disk(tmp_path: Path, disk: Disk) -> Iterator[RunningCloud]:
+    """A cloud of the test's own, whose disk it can fill."""
+    sandbox = CloudOnly(tmp_path, **disk.settings)
+    try:
+        yield running(sandbox)
+    finally:
+        sandbox.down()
+
+
+def test_full_disk_is_told_and_a_kill_then_starts_an_empty_cloud(cloud_on_disk: RunningCloud, disk: Disk) -> None:
+    make_buckets(cloud_on_disk, f"arn:aws:iam::{ACCOUNT}:role/none")
+    settled(cloud_on_disk)
+    before = cloud_on_disk.sandbox.status()
+    disk.fill("state")
+    cloud_on_disk.client("sqs").create_queue(QueueName="q")
+    until(lambda: cloud_on_disk.sandbox.status().trouble, 20)
+    assert "No space left on device" in cloud_on_disk.sandbox.status().trouble
+    kill(cloud_on_disk)
+    disk.clear()
     said: list[str] = []
-    after = own_cloud.sandbox.up(progress=said.append)
+    after = cloud_on_disk.sandbox.up(progress=said.append)
     assert after.generation != before.generation
     assert len(said) == 1
     assert said[0].startswith("the cloud starts empty: ")
-    cloud = running(own_cloud.sandbox)
+    cloud = running(cloud_on_disk.sandbox)
     assert cloud.client("s3").list_buckets()["Buckets"] == []
     assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
-def test_disk_with_room_again_is_no_trouble_any_more(own_cloud: RunningCloud) -> None:
-    before = own_cloud.sandbox.status()
-    fail_to_save(own_cloud)
-    own_cloud.client("sqs").create_queue(QueueName="q")
-    until(lambda: own_cloud.sandbox.status().trouble, 20)
-    (own_cloud.sandbox.layout.cloud / "state.new").unlink()
-    until(lambda: not own_cloud.sandbox.status().trouble, 20)
-    kill(own_cloud)
-    cloud = running(own_cloud.sandbox)
+def test_disk_with_room_again_is_no_trouble_any_more(cloud_on_disk: RunningCloud, disk: Disk) -> None:
+    before = cloud_on_disk.sandbox.status()
+    disk.fill("state")
+    cloud_on_disk.client("sqs").create_queue(QueueName="q")
+    until(lambda: cloud_on_disk.sandbox.status().trouble, 20)
+    disk.clear()
+    until(lambda: not cloud_on_disk.sandbox.status().trouble, 20)
+    kill(cloud_on_disk)
+    cloud = running(cloud_on_disk.sandbox)
     assert cloud.sandbox.status().generation == before.generation
     assert len(cloud.client("sqs").list_queues()["QueueUrls"]) == 1
 
@@ -366,19 +379,20 @@ def test_saving_stops_nothing(own_cloud: RunningCloud) -> None:
         items = [{"pk": {"S": f"n{first + i}"}, "sk": {"S": "payment"}, "text": {"S": "x" * 5000}} for i in range(25)]
         dynamodb.batch_write_item(RequestItems={"payments": [{"PutRequest": {"Item": item}} for item in items]})
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
-    unfinished = own_cloud.sandbox.layout.cloud / "state.new"
+    daemon = psutil.Process(own_cloud.sandbox.status().pids["cloud"])
 
     def answered_while_saving() -> bool:
         sqs.send_message(QueueUrl=url, MessageBody="x")
-        saving = _inode(unfinished)
+        saving = [child for child in daemon.children() if child.status() != psutil.STATUS_ZOMBIE]
         dynamodb.get_item(TableName="payments", Key={"pk": {"S": "n1"}, "sk": {"S": "payment"}})
-        return saving is not None and _inode(unfinished) == saving
+        return any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in saving)
 
     until(answered_while_saving, 20)
 
 
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
+def test_what_a_kill_left_of_a_saving_is_removed(own_cloud: RunningCloud) -> None:
+    folder = own_cloud.sandbox.layout.cloud
+    kill(own_cloud)
+    (folder / ".state.1-0a.draft").write_text("half of a state")
+    running(own_cloud.sandbox)
+    assert list(folder.glob(".*")) == []

@@ -18,6 +18,8 @@ import pytest
 from sandbox import Sandbox, control, lifecycle, ports, processes, sources
 from shared import files
 from shared.errors import Problem
+from tests.doubles.disk import Disk
+from tests.sandbox.conftest import CloudOnly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,9 +165,10 @@ def test_full_disk_is_named_in_one_line_and_the_next_start_works(
     up(sandbox)
 
 
-def test_cloud_that_cannot_save_at_its_start_says_so_and_nothing_stays(sandbox: Sandbox) -> None:
-    sandbox.layout.cloud.mkdir(parents=True)
-    (sandbox.layout.cloud / "state.new").symlink_to("/dev/full")
+def test_cloud_that_cannot_save_at_its_start_says_so_and_nothing_stays(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.fill("state")
+    sandbox = CloudOnly(tmp_path, **disk.settings)
     with pytest.raises(Problem, match=r"^the sandbox's cloud did not start: [^\n]*No space left on device$"):
         sandbox.up()
     assert sandbox.status().pids == {}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from engine import find as engine
 from orchestration.graph import Graph
 from sandbox import Sandbox
-from sandbox.environment import REMOVED
+from sandbox.environment import PLUGINS, REMOVED
 from sandbox.plugins.install import install
 from shared.errors import Problem
 from shared.root import ROOT
@@ -91,7 +91,7 @@ def _one_by_one(copy: checkout.Checkout, environment: str, progress: Callable[[s
     box = Sandbox(copy.root)
     install(box.layout, engine.find(progress).executable)
     variables = {name: value for name, value in os.environ.items() if name not in REMOVED}
-    variables |= box.environment() | {"SANDBOX_PLUGINS": "plain"}
+    variables |= box.environment() | {PLUGINS: "plain"}
     del variables["PULUMI_OPTION_CONFIG_FILE"]  # each stack has a file of its own, as by default
     stacks = Graph.of(environment).stacks
     rounds = []

@@ -20,7 +20,10 @@ from lambdas.adapters.keys import ApiKeys
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web import headers
+from lambdas.web.headers import API_KEY, IDEMPOTENCY_KEY
 from lambdas.web.request import Request
+from shared.clients import STOREFRONT
 from simulation.bucket import Bucket
 from simulation.dynamodb import DynamoDB
 from simulation.history import History
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 REGION: Final = "us-east-1"
 HOST: Final = "api.payments.example"
-API_KEY: Final = "a-key-of-the-benchmark"
+KEY: Final = "a-key-of-the-benchmark"
 WARM_UP: Final = 100
 """Requests of each kind that are not counted: a function is warm for nearly all of its requests."""
 OPERATIONS: Final = ("get_item", "put_item", "update_item", "delete_item", "query")
@@ -65,7 +68,7 @@ class PaymentFunction:
         journal = LogJournal.of(self._settings, clock)
         metered: Any = SimpleNamespace(**{name: meter.wrap(getattr(table, name)) for name in OPERATIONS})
         objects: Any = SimpleNamespace(put_object=meter.wrap(Bucket(link).put_object))
-        clients: dict[str, dict[str, str | None]] = {"storefront": {"current": API_KEY, "previous": None}}
+        clients: dict[str, dict[str, str | None]] = {STOREFRONT: {"current": KEY, "previous": None}}
         secrets: Any = SimpleNamespace(get_secret_value=meter.wrap(SimulatedSecrets(link, clients).get_secret_value))
         service = compose(self._settings, Dependencies(metered, "payments", objects, "audit", clock, token, journal))
         self._api = Api(service.payments, ApiKeys(secrets, "api-keys", service.retry).client_of, journal, HOST)
@@ -73,7 +76,7 @@ class PaymentFunction:
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The response to one proxy event, as the handler makes it."""
         request = Request.of(event)
-        return request.response(self._api.answer(request), self._settings.headers)
+        return request.response(self._api.answer(request), headers.of_every_answer(self._settings.place))
 
 
 def measure(requests: int, clock: Callable[[], int] = perf_counter_ns) -> list[OwnTime]:
@@ -100,7 +103,7 @@ def measure(requests: int, clock: Callable[[], int] = perf_counter_ns) -> list[O
                 for kind in kinds:
                     kind.nanoseconds.clear()
             body = json.dumps({"amount": 12.5, "currency": "USD", "customerId": f"customer-{number}"})
-            post = _event("POST", "/payment", body, {"Idempotency-Key": f"key-{number}"})
+            post = _event("POST", "/payment", body, {IDEMPOTENCY_KEY: f"key-{number}"})
             response = time(kinds[0], post, 201)
             time(kinds[1], post, 201)
             time(kinds[2], _event("GET", response["headers"]["Location"], None, {}), 200)
@@ -131,7 +134,7 @@ def _event(method: str, path: str, body: str | None, headers: Mapping[str, str])
         "X-Amzn-Trace-Id": "Root=1-00000000-000000000000000000000000",
         "X-Forwarded-For": "192.0.2.1",
         "X-Forwarded-Proto": "https",
-        "x-api-key": API_KEY,
+        API_KEY: KEY,
         **headers,
     }
     return {

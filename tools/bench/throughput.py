@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from orchestration import pay
 from orchestration.aws import Aws, asked
 from orchestration.target import choose
 from sandbox import Sandbox
+from shared.clients import CANARY
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.roles import PRIMARY
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from orchestration.target import Target
-
-CLIENT: Final = "canary"
-"""Its payments stay out of the business figures, and are removed after a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Deployed:
             raise Problem("bench: nothing is deployed in the sandbox: run ./invoke deploy-all first")
         self._settings = Environment.load(environment, ROOT)
         self._target: Target = choose("sandbox", self._settings, tell)
-        self._merchant = pay.merchant(self._target, self._settings, CLIENT, PRIMARY)
+        self._merchant = pay.merchant(self._target, self._settings, CANARY, PRIMARY)
 
     def measure(self, requests: int, threads: int) -> list[Throughput]:
         """So many payments, then so many puts, from so many threads."""

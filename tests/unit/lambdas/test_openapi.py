@@ -10,7 +10,7 @@ from lambdas.domain.instruction import KEY_LENGTH
 from lambdas.domain.money import MAX_MINOR_UNITS
 from lambdas.payment.api import MAX_BODY
 from lambdas.payment.fields import CUSTOMER, FIELDS
-from lambdas.web.answer import _PROBLEMS
+from lambdas.web.answer import PROBLEMS
 from projects.compute import api
 from tests.doubles import openapi
 from tests.doubles.payments import STOREFRONT, Region, refused
@@ -20,8 +20,8 @@ DOCUMENTED = {int(status) for status in openapi.operation("post", "/payment")["r
 
 def test_the_api_in_front_words_its_problems_as_the_function_does():
     for status, kind, title in api.PROBLEMS.values():
-        assert _PROBLEMS[kind][1] == title
-        assert status in {_PROBLEMS[kind][0], 504}
+        assert PROBLEMS[kind][1] == title
+        assert status in {PROBLEMS[kind][0], 504}
         assert DOCUMENTED.issuperset({status})
         openapi.validate(openapi.document()["components"]["schemas"]["Problem"], api._problem(status, kind, title))
 
@@ -29,7 +29,7 @@ def test_the_api_in_front_words_its_problems_as_the_function_does():
 def test_it_has_exactly_the_statuses_that_the_function_gives():
     posted = {int(status) for status in openapi.operation("post", "/payment")["responses"]}
     gotten = {int(status) for status in openapi.operation("get", "/payment/x")["responses"]}
-    problems = {status for status, _ in _PROBLEMS.values()}
+    problems = {status for status, _ in PROBLEMS.values()}
     # 405 is no operation's answer, 500 nobody plans for, and 504 is the API's own.
     assert posted | gotten == {200, 201, 202, 504} | problems - {405, 500}
 

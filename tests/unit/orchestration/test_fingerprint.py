@@ -29,6 +29,7 @@ GRAPH = Graph.of("payments")
 ALL = frozenset(LAYERS)
 FUNCTIONS = frozenset({"compute", "edge"})
 SHARED = {
+    "clients.py": frozenset({"data", "compute"}),
     "components/function.py": FUNCTIONS,
     "components/iam.py": ALL - {"observability"},
     "components/queues.py": FUNCTIONS,

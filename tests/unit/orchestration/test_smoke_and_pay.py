@@ -12,7 +12,7 @@ import pytest
 
 from engine.backend import Checkpoint
 from orchestration import pay, smoke
-from orchestration.api import Entry
+from orchestration.api import Entry, merchant
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.stack import Stack
@@ -229,6 +229,12 @@ class TestPay:
         nothing = SimpleNamespace(backend=SimpleNamespace(checkpoint=lambda _: None), where="the sandbox")
         with pytest.raises(Problem, match="edge/payments is not deployed in the sandbox"):
             pay.pay(nothing, ENVIRONMENT, amount="1", currency="USD", customer="c")
+
+
+@pytest.mark.parametrize("secret", ["no JSON", "{}", '{"clients": {"storefront": {"current": "key"}}}'])
+def test_a_client_without_a_key_is_one_line(secret):
+    with pytest.raises(Problem, match=r"^the secret with the API keys has none for client canary$"):
+        merchant("canary", Entry("http://127.0.0.1:1"), secret)
 
 
 def test_no_answer_names_the_address():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestration import commands, target
+from orchestration.choice import Choice
 from orchestration.targets import sandbox
 from shared.environment import Environment
 from shared.errors import Problem
@@ -85,7 +86,7 @@ class TestConfirmation:
         monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
         monkeypatch.setattr("builtins.input", lambda _: "n")
         with pytest.raises(Problem, match="not confirmed; nothing was changed"):
-            commands.deploy("payments", target="aws", layer="compute")
+            commands.deploy(Choice(target="aws", layer="compute"))
         assert capsys.readouterr().err.splitlines() == [
             "deploy in AWS account 123456789012, regions us-east-1 and us-east-2:",
             "  compute/payments-secondary",
@@ -96,17 +97,17 @@ class TestConfirmation:
     def test_nobody_there_to_ask(self, monkeypatch):
         monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
         with pytest.raises(Problem, match="add --yes to go ahead"):
-            commands.destroy("payments", target="aws")
+            commands.destroy(Choice(target="aws"))
         assert self.operated == []
 
 
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: commands.deploy("payment"), "unknown environment 'payment'"),
-        (lambda: commands.deploy("payments", layer="computer"), "unknown layer 'computer'"),
-        (lambda: commands.preview("payments", layer="data", region="primary"), "layer data is global"),
-        (lambda: commands.outputs("payments", layer="compute", region="east"), "unknown region 'east'"),
+        (lambda: commands.deploy(Choice("payment")), "unknown environment 'payment'"),
+        (lambda: commands.deploy(Choice(layer="computer")), "unknown layer 'computer'"),
+        (lambda: commands.preview(Choice(layer="data", region="primary")), "layer data is global"),
+        (lambda: commands.outputs(Choice(layer="compute", region="east")), "unknown region 'east'"),
     ],
 )
 def test_a_wrong_name_is_one_line_before_anything_starts(monkeypatch, call, expected):

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import pay
-from orchestration.api import Answer, Entry
+from orchestration.api import Answer, Entry, Merchant
 from shared.errors import Problem
 from tools.bench import imports, own_code
 from tools.bench.figures import Meter, percentile
@@ -122,7 +121,7 @@ def test_a_merchant_sends_its_key_and_the_payments(monkeypatch):
     asked = []
     monkeypatch.setattr(Entry, "ask", lambda entry, *request: asked.append((entry, *request)) or Answer(201, {}, None))
     entry = Entry("http://127.1.0.1:1", "primary.example")
-    answer = pay.Merchant(entry, "secret").pay({"amount": 1}, "key-1")
+    answer = Merchant(entry, "secret").pay({"amount": 1}, "key-1")
     assert answer.status == 201
     assert asked == [
         (entry, "POST", "/payment", {"amount": 1}, {"x-api-key": "secret", "Idempotency-Key": "key-1"}),

@@ -1,0 +1,23 @@
+"""The API's clients: who they are, and the headers that they and the API exchange.
+
+`lambdas/` may import nothing of this: it says the same in its own words, and tests/contract/test_walls.py compares.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STOREFRONT: Final = "storefront"
+"""A merchant's front end."""
+CANARY: Final = "canary"
+"""Pays to see whether a region serves. Its payments stay out of the business figures, and are removed after a day."""
+CLIENTS: Final = (STOREFRONT, CANARY)
+"""Those that have a key from the first."""
+
+API_KEY: Final = "x-api-key"
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+"""Sent again, to either region, it is answered with the same payment."""
+REPLAYED: Final = "Idempotent-Replayed"
+"""`true` in an answer that repeats an earlier one."""
+SERVED_BY: Final = "Served-By"
+"""The region and its role."""

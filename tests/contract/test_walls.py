@@ -1,0 +1,101 @@
+"""What two sides of a wall both say, where neither may import the other: the two ends, compared."""
+
+from __future__ import annotations
+
+import ast
+import json
+from functools import cache
+
+import pytest
+
+from lambdas.adapters import items, store
+from lambdas.audit.notifications import object_key
+from lambdas.domain import audit
+from lambdas.domain.instruction import Instruction
+from lambdas.domain.money import Money
+from lambdas.domain.payment import CANARY_CLIENT, opened
+from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
+from lambdas.web import headers
+from shared import clients, naming
+from shared.packaging import packages
+from tests.doubles import openapi
+from tests.unit.projects.mocked_programs import run_environment
+
+
+def payment(client):
+    instruction = Instruction(client, "key", Money(100, "USD"), "customer")
+    return opened(instruction, region="us-east-1", holder="a", now=0)
+
+
+def made(kind):
+    return [each for run in run_environment().values() for each in run.recorder.of(kind)]
+
+
+def test_clients_and_functions_name_the_canary_and_their_headers_alike():
+    assert clients.CANARY == CANARY_CLIENT
+    ours = {name: value for name, value in vars(headers).items() if name.isupper()}
+    assert ours == {name: getattr(clients, name) for name in ours}
+    assert set(ours) == {"API_KEY", "IDEMPOTENCY_KEY", "REPLAYED", "SERVED_BY"}
+
+
+def test_the_document_names_them_too():
+    operation = openapi.operation("post", "/payment")
+    assert clients.IDEMPOTENCY_KEY in {each["name"] for each in operation["parameters"]}
+    assert clients.REPLAYED in operation["responses"]["201"]["headers"]
+    assert openapi.document()["components"]["securitySchemes"]["apiKey"]["name"] == clients.API_KEY
+
+
+def test_the_table_has_the_index_that_the_functions_ask():
+    assert store.INDEX == naming.UNFINISHED
+    (table,) = made("Table")
+    (index,) = table["globalSecondaryIndexes"]
+    keys = {each["attributeName"]: each["keyType"] for each in index["keySchemas"]}
+    item = items.to_item(payment(clients.STOREFRONT))
+    assert keys == {store.INDEX: "HASH", "due": "RANGE"}
+    assert keys.keys() <= item.keys()
+    assert {table["hashKey"], table["rangeKey"]} == items.key("id").keys()
+
+
+def test_the_functions_may_write_under_the_keys_that_they_write():
+    keys = [audit.key(payment(client)) for client in clients.CLIENTS]
+    keys.append(object_key({"attributes": {"SentTimestamp": "0"}, "messageId": "a"}))
+    policies = [json.loads(each["policy"]) for each in made("RolePolicy")]
+    statements = [each for policy in policies for each in policy["Statement"] if each["Action"] == ["s3:PutObject"]]
+    allowed = {resource.split("/")[1] for each in statements for resource in each["Resource"]}
+    assert allowed == {key.split("/")[0] for key in keys}
+
+
+@cache
+def constants(function):
+    """The texts in a function's sources, and the environment variables that they read."""
+    nodes = [node for path in packages.sources(function) for node in ast.walk(ast.parse(path.read_text()))]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    taken = [node for node in nodes if isinstance(node, ast.Subscript)]
+    variables = [node.slice for node in taken if ast.unparse(node.value) in {"os.environ", "variables"}]
+    return texts, {ast.literal_eval(name) for name in variables}
+
+
+@pytest.mark.parametrize("function", ["payment", "health", "audit", "failover_control"])
+def test_a_function_is_given_the_variables_that_it_reads(function):
+    handler = packages.handler(function)
+    deployed = [each for each in made("Function") if each["handler"] == handler]
+    assert deployed
+    _, read = constants(function)
+    assert "ENVIRONMENT" in read
+    for each in deployed:
+        assert read - {"AWS_REGION"} <= each["environment"]["variables"].keys()
+
+
+def test_what_is_watched_of_our_own_is_what_the_functions_measure():
+    measured = {text for function in packages.functions() for text in constants(function)[0]}
+    alarms = [each for each in made("MetricAlarm") if each.get("namespace") == NAMESPACE]
+    assert alarms
+    for each in alarms:
+        assert each["metricName"] in measured
+        assert set(each["dimensions"]) == set(DIMENSIONS)
+    widgets = [each for board in made("Dashboard") for each in json.loads(board["dashboardBody"])["widgets"]]
+    shown = [each for widget in widgets for each in widget["properties"].get("metrics", []) if each[0] == NAMESPACE]
+    assert shown
+    for _, metric, *rest in shown:
+        assert metric in measured
+        assert set(rest[:-1:2]) == set(DIMENSIONS)
