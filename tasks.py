@@ -239,11 +239,11 @@ def env(_: Context) -> int:
 
 
 @command
-def gate(_: Context, region: str = "", state: str = "refuse") -> int:
-    """Close an AWS region (--state refuse, hang or errors), or open it (--state open)."""
+def set_region(_: Context, region: str = "", state: str = "refuse") -> int:
+    """Take an AWS region out (--state refuse, hang or errors), or bring it back (--state open)."""
     from sandbox import commands
 
-    return commands.gate(region, state)
+    return commands.set_region(region, state)
 
 
 @choosing("environment")
@@ -267,5 +267,8 @@ def bench_payment(choice: Choice) -> int:
 namespace = Collection(
     deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
 )
-namespace.add_collection(Collection("sandbox", up, down, status, logs, env, gate))
+sandbox = Collection("sandbox", up, down, status, logs, env)
+set_region.aliases = ("gate",)  # the name that it had first
+sandbox.add_task(set_region, name="region")
+namespace.add_collection(sandbox)
 namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment))

@@ -20,7 +20,7 @@ TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """A status, its headers (names in lower case) and the body, decoded if it is JSON."""
 
     status: int
@@ -36,7 +36,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryPoint:
     """Where an API answers: a URL to connect to, and the host name to ask for when that differs."""
 
     url: str
@@ -48,7 +48,7 @@ class Entry:
         path: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send one request. Raises Problem, naming the address, when there is no answer."""
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -69,26 +69,28 @@ class Entry:
             raise Problem(f"no answer from {where}: {error or type(error).__name__}") from error
         finally:
             connection.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, _decoded(raw))
+        return ApiResponse(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, _decoded(raw)
+        )
 
 
 @dataclass(frozen=True)
 class Merchant:
     """A client of the API: its way into one region, and its key."""
 
-    entry: Entry
+    entry: EntryPoint
     api_key: str
 
-    def health(self) -> Answer:
+    def health(self) -> ApiResponse:
         """Ask whether the region is healthy. Raises Problem when there is no answer."""
         return self.entry.ask("GET", "/health")
 
-    def pay(self, payment: Mapping[str, Any], key: str) -> Answer:
+    def pay(self, payment: Mapping[str, Any], key: str) -> ApiResponse:
         """Post a payment under an idempotency key. Raises Problem when there is no answer."""
         return self.entry.ask("POST", "/payment", payment, {API_KEY: self.api_key, IDEMPOTENCY_KEY: key})
 
 
-def merchant(client: str, entry: Entry, secret: str) -> Merchant:
+def merchant(client: str, entry: EntryPoint, secret: str) -> Merchant:
     """Return a client with its current key from the secret's text. Raises Problem when it has none."""
     try:
         return Merchant(entry, str(json.loads(secret)["clients"][client]["current"]))
@@ -96,10 +98,10 @@ def merchant(client: str, entry: Entry, secret: str) -> Merchant:
         raise Problem(f"the secret with the API keys has none for client {client}") from None
 
 
-def entry(gateways: Mapping[str, str], region: str, host: str, path: str = "") -> Entry:
+def entry(gateways: Mapping[str, str], region: str, host: str, path: str = "") -> EntryPoint:
     """Return where `https://<host><path>` answers: in the sandbox through the region's gateway, else directly."""
     gateway = gateways.get(region)
-    return Entry(f"{gateway}{path}", host) if gateway else Entry(f"https://{host}{path}")
+    return EntryPoint(f"{gateway}{path}", host) if gateway else EntryPoint(f"https://{host}{path}")
 
 
 def _decoded(raw: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration import api
-from orchestration.api import Answer, Merchant
+from orchestration.api import ApiResponse, Merchant
 from orchestration.aws import Aws
 from shared.clients import REPLAYED, SERVED_BY, STOREFRONT
 from shared.errors import Problem
@@ -25,7 +25,7 @@ class Receipt:
 
     key: str
     """The Idempotency-Key: send it again, to either region, and the same payment is answered."""
-    answer: Answer
+    answer: ApiResponse
 
     @property
     def served_by(self) -> str:

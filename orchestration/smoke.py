@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from orchestration.api import Answer, entry, merchant
+from orchestration.api import ApiResponse, entry, merchant
 from orchestration.aws import Aws, asked
 from shared.clients import CANARY
 from shared.errors import Problem
@@ -137,7 +137,7 @@ class SmokeTest:
         return self._environment.region(stack.role or SECONDARY)
 
 
-def _expect(status: int, ask: Callable[[], Answer], what: str) -> None:
+def _expect(status: int, ask: Callable[[], ApiResponse], what: str) -> None:
     """Ask until the status is the expected one. Raises Problem when the last answer still is another.
 
     A cold start may take longer than the health route's time-out of a second; a client would ask again too.

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-from sandbox.control import GATES
+from sandbox.control import REGION_STATES
 from sandbox.environment import shell
 from sandbox.lifecycle import Sandbox, SandboxStatus
 from shared.errors import Problem
@@ -50,11 +50,11 @@ def environment() -> int:
     return 0
 
 
-def gate(region: str, state: str) -> int:
+def set_region(region: str, state: str) -> int:
     """Close or open an AWS region."""
-    if state not in GATES:
-        raise Problem(f"unknown --state {state!r}: choose one of {', '.join(GATES)}")
-    Sandbox(ROOT).gate(region, state)
+    if state not in REGION_STATES:
+        raise Problem(f"unknown --state {state!r}: choose one of {', '.join(REGION_STATES)}")
+    Sandbox(ROOT).set_region(region, state)
     print(f"{region}: {state}")
     return 0
 
@@ -71,7 +71,7 @@ def _tell(found: SandboxStatus, *, as_json: bool) -> int:
     else:
         rows = {"AWS API": found.endpoint}
         for region, url in found.gateways.items():
-            rows[region] = f"{url}  {found.gates.get(region, '')}".rstrip()
+            rows[region] = f"{url}  {found.closed_regions.get(region, '')}".rstrip()
         rows |= {"generation": found.generation, **{f"{name} pid": str(pid) for name, pid in found.pids.items()}}
         if found.trouble:
             rows["trouble"] = found.trouble

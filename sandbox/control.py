@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20
 """Bytes of a question or an answer."""
 
-Gate = Literal["open", "refuse", "hang", "errors"]
+RegionState = Literal["open", "refuse", "hang", "errors"]
 """What a region does with requests: answer, refuse connections, accept and never answer, or answer 503."""
-GATES: Final[tuple[Gate, ...]] = get_args(Gate)
+REGION_STATES: Final[tuple[RegionState, ...]] = get_args(RegionState)
 
 
 def ask(path: Path, within: float, question: str, **details: Any) -> dict[str, Any]:

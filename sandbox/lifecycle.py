@@ -27,7 +27,7 @@ ANSWER_WITHIN = 2.0
 PATIENCE = 10.0
 """Seconds after which a cloud that does not answer is taken for stuck, and is started again."""
 
-TOLD = ("generation", "recoveries", "gates", "versions", "trouble")
+TOLD = ("generation", "recoveries", "closed_regions", "versions", "trouble")
 """What the cloud tells about itself."""
 ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
@@ -49,7 +49,7 @@ class SandboxStatus:
     """The id of the cloud's life: another one whenever the cloud has started empty."""
     recoveries: int = 0
     """How often the cloud came back from disk after it was killed: it may have lost its last second each time."""
-    gates: Mapping[str, str] = field(default_factory=dict)
+    closed_regions: Mapping[str, str] = field(default_factory=dict)
     """The regions that are not open."""
     pids: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -120,12 +120,12 @@ class Sandbox:
             raise Problem("the sandbox was never started; run ./invoke sandbox.up")
         return environment.variables(self.layout, port)
 
-    def gate(self, region: str, state: control.Gate) -> None:
+    def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
         if region not in addresses.REGIONS:
             raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
         try:
-            self._ask("gate", region=region, state=state)
+            self._ask("region", region=region, state=state)
         except OSError:
             raise Problem("the sandbox is not running; run ./invoke sandbox.up") from None
 

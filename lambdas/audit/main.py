@@ -17,13 +17,13 @@ MARGIN: Final = 10_000
 _service = connect()
 
 
-class Context(Protocol):
+class RemainingTime(Protocol):
     """What is used of Lambda's context."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     """File a batch of notifications, or sweep while there is time. A failed sweep raises: its schedule tries again."""
     if "Records" in event:
         return file_all(event["Records"], _service.audits, _service.journal)

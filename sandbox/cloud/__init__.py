@@ -1,1 +1,1 @@
-"""AWS itself: the emulator in a process of ours, its regions' gates and gateways, and its state on disk."""
+"""AWS itself: the emulator in a process of ours, its regions with their states and gateways, and its state on disk."""

@@ -13,7 +13,7 @@ _READS = re.compile(
     r"|Select|Simulate|Test|TransactGet|Validate|Verify)"
 )
 _JOURNALLED = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem"})
-"""DynamoDB's writes to items: they are in the journal before they are answered."""
+"""DynamoDB's writes to items: they are in the write-ahead log before they are answered."""
 _INVOCATION = re.compile(r"^/(?:\d{4}-\d{2}-\d{2}/functions/[^/]+/invocations|restapis/[^/]+/[^/]+/_user_request_)")
 """What a function writes comes as requests of its own."""
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -1,4 +1,4 @@
-"""The cloud: one application behind all addresses, its gates, and the answers about itself."""
+"""The cloud: one application behind all addresses, the regions that are out, and the answers about itself."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sandbox.cloud import state
 from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
-from sandbox.cloud.functions import Environment
-from sandbox.cloud.gate import Gates, signed
+from sandbox.cloud.functions import ExecutionEnvironment
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
+from sandbox.cloud.region_states import RegionStates, signed
 from sandbox.cloud.server import Server
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Cloud:
         self._aws = (addresses.AWS, port)
         self._emulator = Emulator()
         self._gateway = Gateway(self._emulator)
-        self._gates = Gates()
+        self._states = RegionStates()
         self._server = Server(self)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._sources = digest
@@ -40,7 +40,7 @@ class Cloud:
         self._prepared: asyncio.Future[None]
 
     async def start(self) -> None:
-        Environment.code = CodeStore(self._layout.temporary / "functions")
+        ExecutionEnvironment.code = CodeStore(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
         # A request that comes early waits for this; starting the sandbox does not.
@@ -74,11 +74,11 @@ class Cloud:
         region = self._regions.get((host, port))
         signature = signed(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))
         within = region or signature.region
-        state = self._gates.state(within)
+        state = self._states.state(within)
         if state == "refuse":
             await self._server.cut(scope, receive)
         elif state == "hang":
-            await self._gates.hang()
+            await self._states.hang()
             await self._server.cut(scope, receive)
         elif state == "errors":
             await answer(send, 503, {"__type": "ServiceUnavailable", "message": f"{within} is unavailable"})
@@ -92,10 +92,10 @@ class Cloud:
                 if is_change(scope, signature.service, header(scope, b"x-amz-target"), form.beginning):
                     self._persistence.changed()
 
-    async def _set_gate(self, region: str, state: Any) -> dict[str, Any]:
-        if region not in self._endpoints or state not in control.GATES:
+    async def _set_region(self, region: str, state: Any) -> dict[str, Any]:
+        if region not in self._endpoints or state not in control.REGION_STATES:
             raise ValueError(f"no such region or state: {region} {state}")
-        self._gates.set(region, state)
+        self._states.set(region, state)
         endpoint = self._endpoints[region]
         if state == "refuse":
             self._server.silence(endpoint)
@@ -108,7 +108,7 @@ class Cloud:
             "sources": self._sources,
             "generation": self._persistence.life.generation,
             "recoveries": self._persistence.life.recoveries,
-            "gates": dict(self._gates.closed()),
+            "closed_regions": dict(self._states.closed()),
             "versions": {"ministack": self._emulator.version},
             "trouble": self._persistence.trouble,
         }
@@ -122,8 +122,8 @@ class Cloud:
                     told = self._status()
                 case "news":
                     told, self._persistence.news = {"line": self._persistence.news}, ""
-                case "gate":
-                    told = await self._set_gate(asked["region"], asked["state"])
+                case "region":
+                    told = await self._set_region(asked["region"], asked["state"])
                 case _:
                     return
             writer.write(json.dumps(told).encode() + b"\n")

@@ -33,7 +33,7 @@ ENDING_WITHIN = 1.0
 """Seconds between the end of a process's output and its own."""
 
 
-class Environment:
+class ExecutionEnvironment:
     """One process of one function: the interface is that of the emulator's `lambda_runtime.Worker`."""
 
     code: CodeStore

@@ -19,7 +19,7 @@ _EXECUTE_API = re.compile(r"^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.
 
 
 @dataclass(frozen=True)
-class Route:
+class EmulatorPath:
     """The emulator's path for what a client asked for."""
 
     path: str
@@ -43,7 +43,7 @@ class Gateway:
         raw = route.path.encode("ascii")
         await self._emulator.application({**scope, "path": unquoted(route.path), "raw_path": raw}, receive, send)
 
-    def route(self, region: str, host: str, path: str) -> Route | None:
+    def route(self, region: str, host: str, path: str) -> EmulatorPath | None:
         """Where a request goes; None when the region has nothing by that name.
 
         A custom domain name or an API's own name selects it. An address, or any other name, means the region's only
@@ -52,7 +52,7 @@ class Gateway:
         if found := _EXECUTE_API.match(host):
             return self._api(found[1], path) if found[2] == region and found[1] in self._apis(region) else None
         if found := _FUNCTION_URL.match(host):
-            return Route(path) if found[2] == region else None  # the emulator knows these by Host
+            return EmulatorPath(path) if found[2] == region else None  # the emulator knows these by Host
         domains = self._domains(region)
         if host in domains:
             return self._mapped(domains[host], path)
@@ -66,7 +66,7 @@ class Gateway:
         for api in self._apis(region):
             yield f"{api}.execute-api.{region}.amazonaws.com"
 
-    def _only(self, region: str, path: str) -> Route | None:
+    def _only(self, region: str, path: str) -> EmulatorPath | None:
         mappings = [mapping for mapped in self._domains(region).values() for mapping in mapped.values()]
         apis = self._apis(region)
         if len(apis) != 1:
@@ -78,13 +78,13 @@ class Gateway:
         if len(candidates) != 1:
             return None
         (stage,) = candidates
-        return Route(f"/restapis/{api}/{stage}/_user_request_{path}")
+        return EmulatorPath(f"/restapis/{api}/{stage}/_user_request_{path}")
 
-    def _api(self, api: str, path: str) -> Route:
+    def _api(self, api: str, path: str) -> EmulatorPath:
         stage, _, rest = path.lstrip("/").partition("/")
-        return Route(f"/restapis/{api}/{stage}/_user_request_/{rest}")
+        return EmulatorPath(f"/restapis/{api}/{stage}/_user_request_/{rest}")
 
-    def _mapped(self, mappings: dict[str, dict[str, str]], path: str) -> Route | None:
+    def _mapped(self, mappings: dict[str, dict[str, str]], path: str) -> EmulatorPath | None:
         for base in sorted(mappings, key=len, reverse=True):
             mapping = mappings[base]
             prefix = "" if base in {"", "(none)"} else f"/{base}"
@@ -93,7 +93,7 @@ class Gateway:
             rest = path[len(prefix) :] or "/"
             if not mapping.get("stage"):
                 return self._api(mapping["restApiId"], rest)
-            return Route(f"/restapis/{mapping['restApiId']}/{mapping['stage']}/_user_request_{rest}")
+            return EmulatorPath(f"/restapis/{mapping['restApiId']}/{mapping['stage']}/_user_request_{rest}")
         return None
 
     def _apis(self, region: str) -> list[str]:

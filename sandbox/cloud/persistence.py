@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.cloud import state
-from sandbox.cloud.journal import Journal
+from sandbox.cloud.write_ahead_log import WriteAheadLog
 from shared import files
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Persistence:
         self._life_file = directory / "life.json"
         self._state_file = directory / "state"
         self._blobs = state.Blobs(directory / "code")
-        self._journal = Journal(directory, self._journal_failed)
+        self._log = WriteAheadLog(directory, self._log_failed)
         self._changed = asyncio.Event()
         self._saving = asyncio.Lock()
         self._broken = ""  # why the state on disk can no longer become the cloud's
@@ -89,7 +89,7 @@ class Persistence:
         if reason:
             self._clear()
             self.news = f"the cloud starts empty: its saved state {reason}"
-        self._journal.install()
+        self._log.install()
         self._write_life()
         await self._save()
         self._task = asyncio.create_task(self._save_changes())
@@ -124,7 +124,7 @@ class Persistence:
             header = state.load(self._state_file, self._ministack, life.generation, self._blobs)
         except state.StateError as error:
             return str(error)
-        self._journal.replay(header.journal)
+        self._log.replay(header.log)
         if not life.clean:
             life.recoveries += 1
             self.news = "the cloud was killed: changes of its last second before that may be missing"
@@ -162,8 +162,8 @@ class Persistence:
     async def _save_alone(self) -> None:
         """Save all state as it is now, by a forked copy of this process: nothing waits for it."""
         await asyncio.to_thread(self._blobs.keep)
-        number = self._journal.begin()
-        header = state.Header(ministack=self._ministack, generation=self.life.generation, journal=number)
+        number = self._log.begin()
+        header = state.Header(ministack=self._ministack, generation=self.life.generation, log=number)
         began = time.perf_counter()
         reading, writing = os.pipe()
         gc.collect(0)
@@ -182,7 +182,7 @@ class Persistence:
         if said != "ok":
             number_of_error, _, text = said.partition(" ")
             raise OSError(int(number_of_error or 0), text or "the process that saves it ended early")
-        self._journal.forget_before(number)
+        self._log.forget_before(number)
         await asyncio.to_thread(self._blobs.prune)
 
     def _save_and_exit(self, header: state.Header, writing: int) -> None:
@@ -227,7 +227,7 @@ class Persistence:
             self.trouble = f"the cloud's state cannot be saved ({reason}); if it stops like this, it starts empty"
             log.error(self.trouble)
 
-    def _journal_failed(self, error: OSError) -> None:
+    def _log_failed(self, error: OSError) -> None:
         self._disown(error.strerror or str(error))
         self._changed.set()
 

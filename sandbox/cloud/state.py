@@ -41,8 +41,8 @@ class Header:
 
     ministack: str
     generation: str
-    journal: int
-    """The first journal whose entries may be newer than this state."""
+    log: int
+    """The first write-ahead log whose writes may be newer than this state."""
     format: int = FORMAT
 
 

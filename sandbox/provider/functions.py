@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sandbox.provider.resource import Surroundings
 
-FUNCTIONS: dict[str, Function] = {}
+FUNCTIONS: dict[str, ProviderFunction] = {}
 """The declared functions, by token."""
 
 
@@ -37,7 +37,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Function:
+class ProviderFunction:
     """A declared function: its arguments, and what answers."""
 
     token: str
@@ -51,7 +51,7 @@ def function(
     """Declares a function by its token and arguments; `region` is always one."""
 
     def declare(answer: Callable[[Call], Mapping[str, Any]]) -> Callable[[Call], Mapping[str, Any]]:
-        FUNCTIONS[token] = Function(token, answer, {"region": Text(), **properties})
+        FUNCTIONS[token] = ProviderFunction(token, answer, {"region": Text(), **properties})
         return answer
 
     return declare

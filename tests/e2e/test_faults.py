@@ -62,14 +62,14 @@ def test_a_release_that_cannot_pay_is_taken_back(running):
 
 
 def test_the_secondary_is_released_while_the_primary_is_gone(running):
-    running.ok("sandbox.gate", "--region", "us-east-1", "--state", "refuse")
+    running.ok("sandbox.region", "--region", "us-east-1", "--state", "refuse")
     try:
         answer = running.ok("deploy", "--layer", "compute", "--region", "secondary", "--force", "--json")
         assert answer.statuses == {"compute/payments-secondary": "unchanged"}
         assert running.run("pay", "--region", "primary").code == 1
         assert running.ok("pay", "--region", "secondary", "--json").json["status"] == 201
     finally:
-        running.ok("sandbox.gate", "--region", "us-east-1", "--state", "open")
+        running.ok("sandbox.region", "--region", "us-east-1", "--state", "open")
     assert running.ok("pay", "--region", "primary", "--json").json["status"] == 201
 
 
@@ -103,7 +103,7 @@ def test_a_bad_environment_is_one_line_and_changes_nothing(running, old, new, wo
         (("deploy", "--layer", "data", "--region", "primary"), ("data", "--region")),
         (("deploy",), ("--layer",)),
         (("deploy-all", "--target", "moon"), ("moon", "sandbox")),
-        (("sandbox.gate", "--region", "mars"), ("mars",)),
+        (("sandbox.region", "--region", "mars"), ("mars",)),
         (("pay", "--region", "third"), ("third",)),
     ],
 )

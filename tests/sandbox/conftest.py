@@ -68,7 +68,7 @@ def running(sandbox: Sandbox) -> RunningCloud:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    """A cloud that all tests of a worker share: each uses names of its own and leaves every gate open."""
+    """A cloud that all tests of a worker share: each uses names of its own and leaves every region open."""
     sandbox = CloudOnly(tmp_path_factory.mktemp("checkout"))
     try:
         yield running(sandbox)
@@ -78,7 +78,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 
 @pytest.fixture
 def own_cloud(tmp_path: Path) -> Iterator[RunningCloud]:
-    """A cloud for one test, which may stop it, kill it or close its gates."""
+    """A cloud for one test, which may stop it, kill it or close regions."""
     sandbox = CloudOnly(tmp_path)
     try:
         yield running(sandbox)

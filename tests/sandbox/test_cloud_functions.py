@@ -67,7 +67,7 @@ class Function:
             Role=self.role,
             Code={"ZipFile": self.package},
             Timeout=1,
-            Environment={"Variables": {"OWN": "value"}},
+            ExecutionEnvironment={"Variables": {"OWN": "value"}},
         )
 
     def __call__(self, **event: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from sandbox.cloud.functions import Environment
+from sandbox.cloud.functions import ExecutionEnvironment
 
 
 def environments() -> None:
@@ -19,7 +19,7 @@ def environments() -> None:
     others = lambda_runtime._worker_class_for
 
     def environment_for(config: dict[str, Any]) -> Any:
-        return Environment if str(config.get("Runtime", "")).startswith("python") else others(config)
+        return ExecutionEnvironment if str(config.get("Runtime", "")).startswith("python") else others(config)
 
     lambda_runtime._worker_class_for = environment_for
 
@@ -35,7 +35,8 @@ def prepared_when_created() -> None:
 
     def prepared(name: str, data: dict[str, Any], code_zip: bytes | None = None) -> dict[str, Any]:
         if code_zip:
-            behind.submit(Environment.code.unpacked, code_zip)  # what is wrong with it is said at its first call
+            # What is wrong with it is said at its first call.
+            behind.submit(ExecutionEnvironment.code.unpacked, code_zip)
         built: dict[str, Any] = configuration(name, data, code_zip)
         return built
 

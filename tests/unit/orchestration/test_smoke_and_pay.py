@@ -12,7 +12,7 @@ import pytest
 
 from engine.backend import Checkpoint
 from orchestration import pay, smoke
-from orchestration.api import Entry, merchant
+from orchestration.api import EntryPoint, merchant
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.stack import Stack
@@ -234,9 +234,9 @@ class TestPay:
 @pytest.mark.parametrize("secret", ["no JSON", "{}", '{"clients": {"storefront": {"current": "key"}}}'])
 def test_a_client_without_a_key_is_one_line(secret):
     with pytest.raises(Problem, match=r"^the secret with the API keys has none for client canary$"):
-        merchant("canary", Entry("http://127.0.0.1:1"), secret)
+        merchant("canary", EntryPoint("http://127.0.0.1:1"), secret)
 
 
 def test_no_answer_names_the_address():
     with pytest.raises(Problem, match=r"no answer from http://127\.0\.0\.1:1 \(for x\): .*refused"):
-        Entry("http://127.0.0.1:1", "x").ask("GET", "/health")
+        EntryPoint("http://127.0.0.1:1", "x").ask("GET", "/health")

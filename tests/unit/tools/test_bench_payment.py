@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.api import Answer, Entry, Merchant
+from orchestration.api import ApiResponse, EntryPoint, Merchant
 from shared.errors import Problem
 from tools.bench import imports, own_code
 from tools.bench.figures import Meter, percentile
@@ -119,8 +119,10 @@ def test_a_cold_import_is_a_fresh_interpreter_with_only_that_folder(tmp_path):
 
 def test_a_merchant_sends_its_key_and_the_payments(monkeypatch):
     asked = []
-    monkeypatch.setattr(Entry, "ask", lambda entry, *request: asked.append((entry, *request)) or Answer(201, {}, None))
-    entry = Entry("http://127.1.0.1:1", "primary.example")
+    monkeypatch.setattr(
+        EntryPoint, "ask", lambda entry, *request: asked.append((entry, *request)) or ApiResponse(201, {}, None)
+    )
+    entry = EntryPoint("http://127.1.0.1:1", "primary.example")
     answer = Merchant(entry, "secret").pay({"amount": 1}, "key-1")
     assert answer.status == 201
     assert asked == [

@@ -25,7 +25,7 @@ def gated(cloud: RunningCloud) -> Iterator[RunningCloud]:
     log = cloud.sandbox.logs()["cloud"]
     before = log.read_text()
     yield cloud
-    cloud.sandbox.gate(REGION, "open")
+    cloud.sandbox.set_region(REGION, "open")
     assert log.read_text() == before, "a region that is out is nothing to tell of"
 
 
@@ -39,8 +39,8 @@ def ask_gateway(cloud: RunningCloud, region: str) -> int:
 
 def test_refusing_region_takes_no_connection(gated: RunningCloud) -> None:
     ask_aws(gated, REGION)
-    gated.sandbox.gate(REGION, "refuse")
-    assert gated.sandbox.status().gates == {REGION: "refuse"}
+    gated.sandbox.set_region(REGION, "refuse")
+    assert gated.sandbox.status().closed_regions == {REGION: "refuse"}
     with pytest.raises(ConnectionClosedError):
         ask_aws(gated, REGION)
     with pytest.raises(httpx.ConnectError):
@@ -50,13 +50,13 @@ def test_refusing_region_takes_no_connection(gated: RunningCloud) -> None:
 def test_connections_that_are_open_end_with_the_region(gated: RunningCloud) -> None:
     with httpx.Client(base_url=gated.gateways[REGION]) as client:
         assert client.get("/health").status_code == 404
-        gated.sandbox.gate(REGION, "refuse")
+        gated.sandbox.set_region(REGION, "refuse")
         with pytest.raises(httpx.TransportError):
             client.get("/health")
 
 
 def test_hanging_region_never_answers(gated: RunningCloud) -> None:
-    gated.sandbox.gate(REGION, "hang")
+    gated.sandbox.set_region(REGION, "hang")
     with pytest.raises(ReadTimeoutError):
         ask_aws(gated, REGION)
     with pytest.raises(httpx.ReadTimeout):
@@ -64,18 +64,18 @@ def test_hanging_region_never_answers(gated: RunningCloud) -> None:
 
 
 def test_clients_left_hanging_are_cut_off_when_the_region_is_back(gated: RunningCloud) -> None:
-    gated.sandbox.gate(REGION, "hang")
+    gated.sandbox.set_region(REGION, "hang")
     with ThreadPoolExecutor() as threads:
         asked = [threads.submit(httpx.get, gated.gateways[REGION] + "/health", timeout=10) for _ in range(3)]
         assert not wait(asked, timeout=PATIENCE).done
-        gated.sandbox.gate(REGION, "open")
+        gated.sandbox.set_region(REGION, "open")
         for each in asked:
             with pytest.raises(httpx.RemoteProtocolError):
                 each.result()
 
 
 def test_failing_region_answers_503(gated: RunningCloud) -> None:
-    gated.sandbox.gate(REGION, "errors")
+    gated.sandbox.set_region(REGION, "errors")
     with pytest.raises(ClientError, match="ServiceUnavailable"):
         ask_aws(gated, REGION)
     assert ask_gateway(gated, REGION) == 503
@@ -83,7 +83,7 @@ def test_failing_region_answers_503(gated: RunningCloud) -> None:
 
 @pytest.mark.parametrize("state", ["refuse", "hang", "errors"])
 def test_everything_else_goes_on(gated: RunningCloud, state: str) -> None:
-    gated.sandbox.gate(REGION, state)
+    gated.sandbox.set_region(REGION, state)
     ask_aws(gated, OTHER)
     assert ask_gateway(gated, OTHER) == 404
     gated.client("iam", REGION).list_roles()
@@ -93,21 +93,21 @@ def test_everything_else_goes_on(gated: RunningCloud, state: str) -> None:
 
 def test_opened_region_is_back(gated: RunningCloud) -> None:
     for state in ("refuse", "hang", "errors"):
-        gated.sandbox.gate(REGION, state)
-        gated.sandbox.gate(REGION, "open")
+        gated.sandbox.set_region(REGION, state)
+        gated.sandbox.set_region(REGION, "open")
         ask_aws(gated, REGION)
         assert ask_gateway(gated, REGION) == 404
-    assert gated.sandbox.status().gates == {}
+    assert gated.sandbox.status().closed_regions == {}
 
 
 def test_unknown_region_is_named(cloud: RunningCloud) -> None:
     with pytest.raises(Problem, match="us-moon-1 is no AWS region"):
-        cloud.sandbox.gate("us-moon-1", "refuse")
+        cloud.sandbox.set_region("us-moon-1", "refuse")
 
 
 def test_gates_do_not_outlive_the_cloud(own_cloud: RunningCloud) -> None:
-    own_cloud.sandbox.gate(REGION, "refuse")
+    own_cloud.sandbox.set_region(REGION, "refuse")
     own_cloud.sandbox.down()
     with pytest.raises(Problem, match=r"run \./invoke sandbox\.up"):
-        own_cloud.sandbox.gate(REGION, "refuse")
-    assert own_cloud.sandbox.up().gates == {}
+        own_cloud.sandbox.set_region(REGION, "refuse")
+    assert own_cloud.sandbox.up().closed_regions == {}

@@ -1,4 +1,4 @@
-"""The gates of the regions: what a region that is out does with requests."""
+"""What a region that is out does with requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.control import Gate
+    from sandbox.control import RegionState
 
 LONGEST_HANG = 900.0
 """Seconds that a hanging region keeps a connection: far more than any client waits, and an end all the same."""
@@ -22,14 +22,14 @@ GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "organizations"})
 _SCOPE = re.compile(r"/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 
 
-class Gates:
-    """The state of each region's gate."""
+class RegionStates:
+    """The state of each region."""
 
     def __init__(self) -> None:
-        self._closed: dict[str, Gate] = {}
+        self._closed: dict[str, RegionState] = {}
         self._changed = asyncio.Event()
 
-    def set(self, region: str, state: Gate) -> None:
+    def set(self, region: str, state: RegionState) -> None:
         if state == "open":
             self._closed.pop(region, None)
         else:
@@ -37,14 +37,14 @@ class Gates:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def state(self, region: str) -> Gate:
+    def state(self, region: str) -> RegionState:
         return self._closed.get(region, "open")
 
-    def closed(self) -> Mapping[str, Gate]:
+    def closed(self) -> Mapping[str, RegionState]:
         return dict(self._closed)
 
     async def hang(self) -> None:
-        """Return when a client that was left hanging should lose its connection: its gate has changed, or very late."""
+        """Return when a client that was left hanging should lose its connection: a region has changed, or very late."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), LONGEST_HANG)
 

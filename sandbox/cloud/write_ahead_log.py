@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PREFIX = "items."
 
 
-class Entry(NamedTuple):
+class LoggedWrite(NamedTuple):
     """One item as it is from now on."""
 
     table: str
@@ -31,8 +31,8 @@ class Entry(NamedTuple):
     """None: there is no such item any more."""
 
 
-class Journal:
-    """The journals of a cloud: numbered, each begun at the moment from which a saved state may lack a write."""
+class WriteAheadLog:
+    """The write-ahead logs of a cloud: numbered, each begun at the moment from which a saved state may lack a write."""
 
     def __init__(self, directory: Path, failed: Callable[[OSError], None]) -> None:
         self._directory = directory
@@ -46,18 +46,18 @@ class Journal:
 
         def set_and_note(table: dict[str, Any], partition: Any, sort: Any, item: dict[str, Any]) -> Any:
             old = set_item(table, partition, sort, item)
-            self._note(Entry(table["TableId"], partition, sort, item))
+            self._note(LoggedWrite(table["TableId"], partition, sort, item))
             return old
 
         def remove_and_note(table: dict[str, Any], partition: Any, sort: Any) -> Any:
             old = remove_item(table, partition, sort)
-            self._note(Entry(table["TableId"], partition, sort, None))
+            self._note(LoggedWrite(table["TableId"], partition, sort, None))
             return old
 
         dynamodb._set_item, dynamodb._remove_item = set_and_note, remove_and_note
 
     def begin(self) -> int:
-        """Begin the next journal and return its number; OSError when that is impossible."""
+        """Begin the next log and return its number; OSError when that is impossible."""
         path = self._path(self.number + 1)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         before, self._descriptor = self._descriptor, descriptor
@@ -67,13 +67,13 @@ class Journal:
         return self.number
 
     def forget_before(self, number: int) -> None:
-        """Remove the journals that a saved state has made superfluous."""
+        """Remove the logs that a saved state has made superfluous."""
         for older, path in self._files():
             if older < number:
                 path.unlink(missing_ok=True)
 
     def replay(self, first: int) -> None:
-        """Write again what the journals from `first` on hold."""
+        """Write again what the logs from `first` on hold."""
         tables = {table["TableId"]: table for table in dynamodb._tables._data.values()}
         for number, path in sorted(self._files()):
             if number < first:
@@ -87,7 +87,7 @@ class Journal:
                 else:
                     dynamodb._set_item(table, entry.partition, entry.sort, entry.item)
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entry: LoggedWrite) -> None:
         if self._descriptor is None:
             return
         line = pickle.dumps(tuple(entry), protocol=5)
@@ -108,10 +108,10 @@ class Journal:
         return self._directory / f"{_PREFIX}{number}"
 
 
-def _entries(path: Path) -> Iterator[Entry]:
+def _entries(path: Path) -> Iterator[LoggedWrite]:
     with path.open("rb") as file:
         while True:
             try:
-                yield Entry(*pickle.load(file))  # noqa: S301 - written by ourselves, in a private directory
+                yield LoggedWrite(*pickle.load(file))  # noqa: S301 - written by ourselves, in a private directory
             except (EOFError, pickle.UnpicklingError):
                 return  # its end, or what a kill cut off
