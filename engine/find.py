@@ -160,7 +160,7 @@ def _get(cache: Path, rejected: str, tell: Callable[[str], None]) -> Engine:
             for origin, source in get.SOURCES.items():
                 try:
                     version = source(place, lock, tell)
-                except get.Unavailable as unavailable:
+                except get.SourceUnavailable as unavailable:
                     reasons.append(str(unavailable))
                     shutil.rmtree(place)
                     place.mkdir()

@@ -1,6 +1,6 @@
 """Where an engine comes from when PATH has none: Pulumi's own installer, or its Go modules.
 
-Each source puts `bin/pulumi` into a folder it is given and returns the version. It raises Unavailable when this
+Each source puts `bin/pulumi` into a folder it is given and returns the version. It raises SourceUnavailable when this
 machine cannot use it, so that the next one is tried, and OSError when the folder cannot take it.
 """
 
@@ -18,14 +18,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from engine.find import Origin
 
     Source = Callable[[Path, int, Callable[[str], None]], str]
 
@@ -43,14 +41,14 @@ _INSTALL = (
 )
 
 
-class Unavailable(Exception):
+class SourceUnavailable(Exception):
     """This source cannot be used here; the text is a phrase that says why."""
 
 
 def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str:  # noqa: ARG001 - Source
     """Have the SDK's installer download the release that goes with the SDK."""
     if reason := unreachable(DOWNLOADS):
-        raise Unavailable(f"Pulumi's downloads cannot be reached ({reason})")
+        raise SourceUnavailable(f"Pulumi's downloads cannot be reached ({reason})")
     tell("downloading the Pulumi engine from get.pulumi.com")
     process = subprocess.Popen(
         [sys.executable, "-c", _INSTALL, str(place)],
@@ -65,10 +63,10 @@ def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise Unavailable(f"Pulumi's installer took more than {DOWNLOAD_TIMEOUT} s") from None
+            raise SourceUnavailable(f"Pulumi's installer took more than {DOWNLOAD_TIMEOUT} s") from None
         raise
     if process.returncode:
-        raise Unavailable(f"Pulumi's installer failed ({_last_line(errors) or _last_line(output)})")
+        raise SourceUnavailable(f"Pulumi's installer failed ({_last_line(errors) or _last_line(output)})")
     return _last_line(output)
 
 
@@ -102,7 +100,7 @@ def build(place: Path, lock: int, tell: Callable[[str], None]) -> str:
     """Build the version that pulumi-cli/go.mod names, with the Go that is installed. About two minutes."""
     go = shutil.which("go")
     if go is None:
-        raise Unavailable("Go, which could build one, is not installed")
+        raise SourceUnavailable("Go, which could build one, is not installed")
     version = _module_version((MODULES / "go.mod").read_text())
     executable = place / "bin" / "pulumi"
     command = [
@@ -173,5 +171,5 @@ def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-SOURCES: Mapping[Origin, Source] = {"installer": install_official, "built": build}
+SOURCES: Mapping[Literal["installer", "built"], Source] = {"installer": install_official, "built": build}
 """In the order in which they are tried."""

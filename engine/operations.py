@@ -17,7 +17,7 @@ from shared.stack import Stack
 LOOK_EVERY = 0.1
 """Seconds between looks at an operation's event log."""
 
-Start = Callable[[Stack, Sequence[str], Mapping[str, str]], processes.Process]
+Start = Callable[[Stack, Sequence[str], Mapping[str, str]], processes.EngineProcess]
 """Starts an engine: a stack, the CLI's arguments, and variables beside the CLI's own."""
 
 
@@ -47,7 +47,7 @@ class Starter:
     projects: Path
     """The folder with a folder for each layer's program."""
 
-    def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> processes.Process:
+    def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> processes.EngineProcess:
         """Start one operation on a stack."""
         events = self.files.events(stack)
         events.unlink(missing_ok=True)
@@ -57,7 +57,7 @@ class Starter:
             record=self.files.session(stack),
             log=self.files.log(stack),
             folder=self.projects / stack.layer,
-            environment={**self.cli.variables, **variables},
+            variables={**self.cli.variables, **variables},
         )
 
 
@@ -69,7 +69,7 @@ class Operations:
         self._start = start
         self._files = files
         self._progress = progress
-        self._running: dict[Stack, processes.Process] = {}
+        self._running: dict[Stack, processes.EngineProcess] = {}
         self._guard = threading.Lock()
         self._stopping = False
 
@@ -97,7 +97,7 @@ class Operations:
             for process in self._running.values():
                 process.interrupt()
 
-    def _watch(self, stack: Stack, process: processes.Process) -> tuple[Events, int]:
+    def _watch(self, stack: Stack, process: processes.EngineProcess) -> tuple[Events, int]:
         """Follow the event log until the engine has ended."""
         events, ended = Events(), threading.Event()
 

@@ -23,15 +23,17 @@ ENGINE_END_WITHIN = 600.0
 """Seconds that an interrupted engine may take: it waits for what it has begun, and a table takes minutes on AWS."""
 
 
-def start(command: Sequence[str], *, record: Path, log: Path, folder: Path, environment: Mapping[str, str]) -> Process:
+def start(
+    command: Sequence[str], *, record: Path, log: Path, folder: Path, variables: Mapping[str, str]
+) -> EngineProcess:
     """Start an engine in its own session; its output goes to `log`."""
     record.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        return Process(
+        return EngineProcess(
             subprocess.Popen(
                 ["/bin/sh", "-c", RECORD_AND_RUN, str(record), *command],
                 cwd=folder,
-                env=dict(environment),
+                env=dict(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -41,7 +43,7 @@ def start(command: Sequence[str], *, record: Path, log: Path, folder: Path, envi
         )
 
 
-class Process:
+class EngineProcess:
     """A running engine."""
 
     def __init__(self, popen: subprocess.Popen[bytes], record: Path) -> None:
@@ -67,7 +69,7 @@ class Process:
 
 
 def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> None:
-    """End the engines on record in a folder, and their plugins: nobody is left who waits for them.
+    """End the engines on record in a folder, and their plugins: the run that started them is dead.
 
     `marker` stands in the command line of every engine of ours: another process that got the same id has it not.
     """
@@ -77,7 +79,7 @@ def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> No
             leader = int(text)
             command = _command(leader)
             if marker in command:
-                tell(f"an earlier run was killed and its engine (process {leader}) still works: waiting for it to end")
+                tell(f"the engine of a killed run (process {leader}) is still running: waiting for it to end")
                 _interrupt_and_wait(leader, marker)
             if marker in command or not command:
                 sessions.end(leader)

@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.web.headers import SERVED_BY
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,6 +32,6 @@ class Settings:
         )
 
     @property
-    def headers(self) -> dict[str, str]:
-        """Response headers that say who answered."""
-        return {SERVED_BY: f"{self.region} ({self.role})", "Cache-Control": "no-store"}
+    def place(self) -> str:
+        """Who answers, in the words of the header Served-By."""
+        return f"{self.region} ({self.role})"

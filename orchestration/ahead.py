@@ -17,11 +17,11 @@ from typing import Protocol
 from engine.backend import Backend
 from engine.operations import Start
 from engine.plugins.hold import Hold
-from engine.processes import Process
+from engine.processes import EngineProcess
 from engine.workspace import Workspace
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import Fingerprints
-from orchestration.plan import Judgement, Plan, Step, Verdict
+from orchestration.plan import Freshness, Judgement, Plan, Step
 from shared.stack import Stack
 
 STEPS_AHEAD = 2
@@ -34,7 +34,7 @@ class Preparation(Protocol):
     def prepare(self, step: Step) -> None:
         """Do it."""
 
-    def call_off(self, step: Step) -> None:
+    def cancel(self, step: Step) -> None:
         """Undo it, if the step's run has not made use of it."""
 
 
@@ -46,7 +46,7 @@ class Ahead:
         self._preparation = preparation
         # As the executor: a stack of both regions has the most to do.
         self._steps = sorted(plan.steps, key=lambda step: step.stack.role is not None)
-        self._done = {step.stack for step in plan.steps if step.judgement.verdict is Verdict.FRESH}
+        self._done = {step.stack for step in plan.steps if step.fresh}
         self._started: set[Stack] = set()
         """Stacks whose engine has started up: what comes after them may be prepared."""
         self._begun: set[Stack] = set()
@@ -56,12 +56,12 @@ class Ahead:
 
     def judge(self, stack: Stack) -> Judgement:
         judgement = self._driver.judge(stack)
-        if judgement.verdict is Verdict.FRESH:
+        if judgement.freshness is Freshness.FRESH:
             self._finished(stack)
         return judgement
 
     def run(self, step: Step) -> Work:
-        with self._guard:  # what is being called off is gone then
+        with self._guard:  # what is being cancelled is gone then
             self._begun.add(step.stack)
             _, thread = self._preparing.pop(step.stack, (step, None))
         if thread:
@@ -69,10 +69,10 @@ class Ahead:
         try:
             work = self._driver.run(step)
         except BaseException:
-            self._call_off_all()
+            self._cancel_all()
             raise
         finally:
-            self._preparation.call_off(step)
+            self._preparation.cancel(step)
         self._finished(step.stack)
         return work
 
@@ -88,9 +88,9 @@ class Ahead:
                 self._look_ahead()
 
     def close(self) -> None:
-        """Call off what has not had its turn, and prepare nothing more."""
+        """Cancel what has not had its turn, and prepare nothing more."""
         self._closed = True
-        self._call_off_all()
+        self._cancel_all()
 
     def _finished(self, stack: Stack) -> None:
         with self._guard:
@@ -103,7 +103,7 @@ class Ahead:
                 return
             taken = step.stack in self._begun or step.stack in self._preparing
             upcoming = step.after <= self._done | self._started and not step.after <= self._done
-            if upcoming and not taken and step.judgement.verdict is Verdict.STALE:
+            if upcoming and not taken and step.judgement.freshness is Freshness.STALE:
                 thread = threading.Thread(target=self._prepare, args=(step,), daemon=True)
                 self._preparing[step.stack] = step, thread
                 thread.start()
@@ -112,20 +112,20 @@ class Ahead:
         with suppress(Exception):  # whatever it is, the step's run will meet it too
             self._preparation.prepare(step)
 
-    def _call_off_all(self) -> None:
+    def _cancel_all(self) -> None:
         with self._guard:
             self._started &= self._done  # what fails lets nothing behind it be prepared again
             for _, thread in self._preparing.values():
                 thread.join()
             for step, _ in self._preparing.values():
-                self._preparation.call_off(step)
+                self._preparation.cancel(step)
             self._preparing.clear()
 
 
 @dataclass(frozen=True)
 class _Held:
     arguments: Sequence[str]
-    process: Process
+    process: EngineProcess
     hold: Hold
 
 
@@ -167,7 +167,7 @@ class HeldEngines:
         arguments = tuple(self._arguments(step))
         self._held[stack] = _Held(arguments, self._start(stack, arguments, hold.variables), hold)
 
-    def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> Process:
+    def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> EngineProcess:
         """Let the held engine of this very operation go on, or start one."""
         held = self._held.pop(stack, None)
         if held and held.arguments == tuple(arguments) and not variables:
@@ -178,11 +178,11 @@ class HeldEngines:
             self._end(stack, held)
         return self._start(stack, arguments, variables)
 
-    def call_off(self, step: Step) -> None:
+    def cancel(self, step: Step) -> None:
         if held := self._held.pop(step.stack, None):
             self._end(step.stack, held)
 
     def _end(self, stack: Stack, held: _Held) -> None:
         held.process.kill()
-        held.hold.call_off()
+        held.hold.cancel()
         self._backend.unlock(stack)

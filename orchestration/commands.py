@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from orchestration import report
 from orchestration.choice import Choice
-from orchestration.execute import Status
+from orchestration.execute import StepStatus
 from orchestration.graph import Graph
 from orchestration.operate import CHANGING, Result, operate
 from orchestration.plan import Operation
@@ -97,7 +97,7 @@ def _operate(operation: Operation, choice: Choice) -> int:
     try:
         result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=choice.force)
     except OSError as error:
-        raise Problem(f"cannot use {error.filename}: {error.strerror}; mend it and run this again") from error
+        raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
     if choice.json:
         report.print_json(result.record)
     else:
@@ -117,7 +117,7 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
         report.tell(f"  {stack}")
     if operation in CHANGING:
         if not sys.stdin.isatty():
-            raise Problem("nobody is there to confirm it: add --yes to go ahead")
+            raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
         if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
             raise Problem("not confirmed; nothing was changed")
 
@@ -125,10 +125,10 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
 def _closing(result: Result, place: Target, graph: Graph) -> str:
     """Return the line under the table: what to type next, or where to look."""
     statuses = {outcome.status for outcome in result.outcomes}
-    if Status.INTERRUPTED in statuses:
+    if StepStatus.INTERRUPTED in statuses:
         return "Interrupted: what had begun is complete. The same command goes on from here."
     if not all(status.good for status in statuses):
-        return f"Logs: {result.folder}. Mend it and run the same command again: it goes on from here."
+        return f"Logs: {result.folder}. Fix it and run the same command again: it goes on from here."
     match result.plan.operation:
         case Operation.DEPLOY:
             deployed = [place.backend.checkpoint(stack) for stack in graph.stacks]

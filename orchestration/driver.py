@@ -17,7 +17,7 @@ from orchestration import pending
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream
 from orchestration.graph import Graph
-from orchestration.plan import Judgement, Operation, Step, Verdict
+from orchestration.plan import Freshness, Judgement, Operation, Step
 from orchestration.runs import Run
 from orchestration.target import Target
 from shared import files
@@ -42,7 +42,7 @@ class ReleaseCheck(Protocol):
 
 
 @dataclass(frozen=True)
-class Context:
+class RunContext:
     """What a driver works with in one run."""
 
     target: Target
@@ -57,11 +57,11 @@ class Context:
 class _Driver:
     """What operations have in common."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: RunContext) -> None:
         self._c = context
 
     def judge(self, stack: Stack) -> Judgement:  # noqa: ARG002  most operations keep nothing because it is fresh
-        return Judgement(Verdict.STALE, "")
+        return Judgement(Freshness.STALE, "")
 
     def _refresh(self, stack: Stack, recovered: str) -> Sequence[str]:
         """Return the option that compares the state with the cloud first, where nothing has and they may differ."""
@@ -96,7 +96,7 @@ class Deploy(_Driver):
         if not self._c.check.covers(step.stack):
             return None
         before = self._c.check.before(step.stack, verified=verified)
-        if before is not None and step.judgement.verdict is not Verdict.FORCED:
+        if before is not None and step.judgement.freshness is not Freshness.FORCED:
             self._c.check.prepare(step.stack)
         return before
 
@@ -119,7 +119,7 @@ def deployment(run: Run, step: Step) -> Sequence[str]:
 class Preview(_Driver):
     """Shows what a deployment would change, across layers, also where nothing is deployed yet."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: RunContext) -> None:
         super().__init__(context)
         context.run.previewed.mkdir(exist_ok=True)
         # The engine previews only stacks that exist: others are made in a backend that is thrown away.
@@ -134,7 +134,7 @@ class Preview(_Driver):
 
     def judge(self, stack: Stack) -> Judgement:
         layers = ", ".join(sorted({producer.layer for producer in self._c.graph.reads[stack]}))
-        return Judgement(Verdict.STALE, f"follows {layers}")
+        return Judgement(Freshness.STALE, f"follows {layers}")
 
     def run(self, step: Step) -> Work:
         c, stack = self._c, step.stack
@@ -184,7 +184,7 @@ class Destroy(_Driver):
         return Work(c.operations.run(stack, *arguments).changes, recovered)
 
 
-DRIVERS: Mapping[Operation, Callable[[Context], Driver]] = {
+DRIVERS: Mapping[Operation, Callable[[RunContext], Driver]] = {
     Operation.DEPLOY: Deploy,
     Operation.PREVIEW: Preview,
     Operation.DRIFT: Drift,

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Protocol
 
 from engine.operations import Interrupted
-from orchestration.plan import Judgement, Plan, Step, Verdict
+from orchestration.plan import Freshness, Judgement, Plan, Step
 from orchestration.ready import ReadyQueue
 from shared.errors import Problem
 from shared.stack import Stack
@@ -26,7 +26,7 @@ from shared.stack import Stack
 STACKS_AT_ONCE = 4
 
 
-class Status(Enum):
+class StepStatus(Enum):
     """How a step ended."""
 
     CHANGED = "changed"
@@ -38,7 +38,7 @@ class Status(Enum):
 
     @property
     def good(self) -> bool:
-        return self in {Status.CHANGED, Status.UNCHANGED, Status.FRESH}
+        return self in {StepStatus.CHANGED, StepStatus.UNCHANGED, StepStatus.FRESH}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Outcome:
     """What became of one stack."""
 
     stack: Stack
-    status: Status
+    status: StepStatus
     changes: Mapping[str, int] = field(default_factory=dict)
     """Resources by what was (or would be) done to them: create, update, replace, delete; without `same`."""
     seconds: float = 0.0
@@ -110,8 +110,8 @@ class Executor:
         running = 0
         while not self._waiting.finished:
             while running < STACKS_AT_ONCE and (stack := self._waiting.take()) is not None:
-                if steps[stack].judgement.verdict is Verdict.FRESH:
-                    self._settle(Outcome(stack, Status.FRESH))
+                if steps[stack].fresh:
+                    self._settle(Outcome(stack, StepStatus.FRESH))
                 else:
                     running += 1
                     threading.Thread(target=self._work, args=(steps[stack],), daemon=True).start()
@@ -135,12 +135,12 @@ class Executor:
             self._waiting.done(outcome.stack)
             return
         for stack in self._waiting.failed(outcome.stack):
-            self._record(Outcome(stack, Status.SKIPPED, message=f"waits for {outcome.stack}"))
+            self._record(Outcome(stack, StepStatus.SKIPPED, message=f"needs {outcome.stack}"))
 
     def _stop(self) -> None:
         self._interrupted = True
         for stack in self._waiting.abandon():
-            self._record(Outcome(stack, Status.SKIPPED, message="not started: the run was interrupted"))
+            self._record(Outcome(stack, StepStatus.SKIPPED, message="not started: the run was interrupted"))
         self._driver.interrupt()
 
     def _record(self, outcome: Outcome) -> None:
@@ -152,27 +152,27 @@ class Executor:
         try:
             outcome = self._attempt(step)
         except Interrupted as interrupted:
-            outcome = Outcome(step.stack, Status.INTERRUPTED, message=str(interrupted))
+            outcome = Outcome(step.stack, StepStatus.INTERRUPTED, message=str(interrupted))
         except Problem as problem:
-            status = Status.INTERRUPTED if self._interrupted else Status.FAILED
+            status = StepStatus.INTERRUPTED if self._interrupted else StepStatus.FAILED
             outcome = Outcome(step.stack, status, message=str(problem))
         except OSError as error:
             message = f"cannot use {error.filename}: {error.strerror}"
-            outcome = Outcome(step.stack, Status.FAILED, message=message)
+            outcome = Outcome(step.stack, StepStatus.FAILED, message=message)
         except BaseException as bug:  # noqa: BLE001  a bug of ours must not leave the other stacks half done
             self._bug = bug
-            outcome = Outcome(step.stack, Status.FAILED, message=repr(bug))
+            outcome = Outcome(step.stack, StepStatus.FAILED, message=repr(bug))
         self._inbox.put(Outcome(outcome.stack, outcome.status, outcome.changes, self._clock() - began, outcome.message))
 
     def _attempt(self, step: Step) -> Outcome:
         judgement = step.judgement
-        if judgement.verdict is Verdict.FOLLOWS:
+        if judgement.freshness is Freshness.FOLLOWS:
             judgement = self._driver.judge(step.stack)
-            if judgement.verdict is Verdict.FRESH:
-                return Outcome(step.stack, Status.FRESH)
+            if judgement.freshness is Freshness.FRESH:
+                return Outcome(step.stack, StepStatus.FRESH)
         self._inbox.put((step, judgement.reason))
         work = self._driver.run(step)
-        status = Status.CHANGED if work.changes else Status.UNCHANGED
+        status = StepStatus.CHANGED if work.changes else StepStatus.UNCHANGED
         return Outcome(step.stack, status, work.changes, message=work.remark)
 
 

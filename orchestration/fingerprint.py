@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.backend import is_held
 from orchestration.graph import Graph
-from orchestration.plan import Judgement, Verdict
+from orchestration.plan import Freshness, Judgement
 from shared.contracts import LAYERS, schema
 from shared.errors import Problem
 from shared.packaging import packages
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 TAG = "fingerprint"
 WITHDRAWN = "withdrawn"
-"""In the place of a fingerprint: the update is in the state, and its release was taken back in the cloud.
+"""In the place of a fingerprint: the update is in the state, and its release was rolled back in the cloud.
 
 A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
 """
@@ -100,22 +101,24 @@ class Fingerprints:
         checkpoint = self._backend.checkpoint(stack)
         newest = self._backend.newest_update(stack)
         if checkpoint is None or newest is None:
-            return Judgement(Verdict.STALE, "new")
+            return Judgement(Freshness.STALE, "new")
         known, update = self._known(stack), update_id(newest.message)
+        locks = self._backend.locks(stack)
         unsettled = {
-            "its last update was cut off": checkpoint.pending or self._backend.locks(stack),
+            "an update of it is running": any(map(is_held, locks)),
+            "its last update was interrupted": checkpoint.pending or locks,
             "its last update failed": not newest.succeeded,
-            "its last release was taken back": self._backend.tags(stack).get(TAG) == WITHDRAWN,
+            "its last release was rolled back": self._backend.tags(stack).get(TAG) == WITHDRAWN,
             "it was updated by hand since": update is None,
-            "its last update was never completed": known is None or known.update != update,
+            "its last update was not recorded as complete": known is None or known.update != update,
         }
         for reason, applies in unsettled.items():
             if applies:
-                return Judgement(Verdict.STALE, reason)
+                return Judgement(Freshness.STALE, reason)
         return _compare(known.parts if known else {}, self.parts(stack))
 
     def doubtful(self, stack: Stack) -> bool:
-        """Whether the cloud may differ from the state: nothing vouches for the last update, or the cloud went back."""
+        """Whether cloud and state may differ: the last update has no fingerprint, or the cloud was restored."""
         checkpoint = self._backend.checkpoint(stack)
         if checkpoint is None or checkpoint.empty:
             return False
@@ -123,7 +126,7 @@ class Fingerprints:
         return known is None or known.parts.get("generation") != self._generation
 
     def verified(self, stack: Stack) -> bool:
-        """Whether the stack's newest update is the one that its fingerprint vouches for."""
+        """Whether the stack's newest update is the one that its fingerprint describes."""
         newest, known = self._backend.newest_update(stack), self._known(stack)
         return newest is not None and known is not None and known.update == update_id(newest.message)
 
@@ -181,8 +184,8 @@ def digest(*parts: str | bytes) -> str:
 def _compare(known: Mapping[str, str], now: Mapping[str, str]) -> Judgement:
     for name in now:
         if known.get(name) != now[name]:
-            return Judgement(Verdict.STALE, CHANGED.get(name, f"{name} changed"))
-    return Judgement(Verdict.FRESH, "")
+            return Judgement(Freshness.STALE, CHANGED.get(name, f"{name} changed"))
+    return Judgement(Freshness.FRESH, "")
 
 
 def program_sources(tree: Tree, layer: str) -> tuple[Source, ...]:

@@ -16,10 +16,10 @@ from engine.operations import Operations, Starter
 from engine.workspace import Workspace
 from orchestration import recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
-from orchestration.driver import DRIVERS, Context, ReleaseCheck, deployment
-from orchestration.execute import Executor, Outcome, Status, on_signals
+from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, deployment
+from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
-from orchestration.plan import Judgement, Operation, Plan, Verdict, make
+from orchestration.plan import Freshness, Judgement, Operation, Plan, make
 from shared.errors import Problem
 from shared.packaging import packages
 
@@ -96,7 +96,7 @@ def operate(
                 started=started,
             )
         operations = Operations(held.start if held else start, run, progress)
-        driver = DRIVERS[operation](Context(target, graph, run, operations, workspace, fingerprints, check))
+        driver = DRIVERS[operation](RunContext(target, graph, run, operations, workspace, fingerprints, check))
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
         if not report.all_fresh(plan):
@@ -115,10 +115,10 @@ def _plan(
 ) -> Plan:
     def judge(stack: Stack) -> Judgement:
         if operation not in JUDGED:
-            return Judgement(Verdict.STALE, "")
+            return Judgement(Freshness.STALE, "")
         judgement = fingerprints.judge(stack)
-        forced = force and judgement.verdict is Verdict.FRESH
-        return Judgement(Verdict.FORCED, "forced") if forced else judgement
+        forced = force and judgement.freshness is Freshness.FRESH
+        return Judgement(Freshness.FORCED, "forced") if forced else judgement
 
     return make(operation, graph, stacks, judge)
 
@@ -126,7 +126,9 @@ def _plan(
 def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
     """Have what is needed later while the first engines start: the function packages, and what shows the result."""
     packaging = [
-        step.stack for step in plan.steps if plan.operation in JUDGED and step.judgement.verdict is not Verdict.FRESH
+        step.stack
+        for step in plan.steps
+        if plan.operation in JUDGED and step.judgement.freshness is not Freshness.FRESH
     ]
 
     def work() -> None:
@@ -141,7 +143,7 @@ def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:
-    if any(outcome.status is Status.INTERRUPTED for outcome in outcomes):
+    if any(outcome.status is StepStatus.INTERRUPTED for outcome in outcomes):
         return INTERRUPTED
     drifted = operation is Operation.DRIFT and any(outcome.changes for outcome in outcomes)
     return int(drifted or not all(outcome.status.good for outcome in outcomes))

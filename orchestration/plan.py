@@ -20,7 +20,7 @@ class Operation(Enum):
     DESTROY = "destroy"
 
 
-class Verdict(Enum):
+class Freshness(Enum):
     """What is known about a stack before the run."""
 
     FRESH = "fresh"
@@ -34,9 +34,9 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict and its reason in a few words, such as `new` or `projects/network/vpc.py changed`."""
+    """How fresh a stack is, and the reason in a few words, such as `new` or `projects/network/vpc.py changed`."""
 
-    verdict: Verdict
+    freshness: Freshness
     reason: str
 
 
@@ -48,6 +48,10 @@ class Step:
     after: frozenset[Stack]
     """Steps of the same plan that must have succeeded before."""
     judgement: Judgement
+
+    @property
+    def fresh(self) -> bool:
+        return self.judgement.freshness is Freshness.FRESH
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,12 @@ def make(
     for stack in order:
         judgement = judge(stack)
         upstream = graph.reads[stack] & changing
-        if judgement.verdict is Verdict.FRESH and upstream:
+        if judgement.freshness is Freshness.FRESH and upstream:
             names = ", ".join(sorted({s.layer for s in upstream}))
-            judgement = Judgement(Verdict.FOLLOWS, f"if outputs of {names} change")
-        if judgement.verdict in {Verdict.STALE, Verdict.FOLLOWS} or upstream:
+            judgement = Judgement(Freshness.FOLLOWS, f"if outputs of {names} change")
+        if judgement.freshness in {Freshness.STALE, Freshness.FOLLOWS} or upstream:
             changing.add(stack)
-        elif judgement.verdict is Verdict.FORCED:
+        elif judgement.freshness is Freshness.FORCED:
             forced.add(stack)
         steps.append(Step(stack, before[stack] - forced, judgement))
     return Plan(operation, tuple(steps))

@@ -1,4 +1,4 @@
-"""What a run does first: clear away what runs that were killed have left behind."""
+"""What a run does first: end the engines of runs that were killed, and release their locks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from shared.stack import Stack
 
 
 def clear(target: Target, stacks: Iterable[Stack], tell: Callable[[str], None]) -> None:
-    """End engines and plugins of dead runs, and take away the locks of dead engines.
+    """End engines and plugins of killed runs, and remove the locks of dead engines.
 
     A lock whose process lives, or is on another host, stays: the engine then names its holder.
     """
-    abandoned: set[str] = set()
+    interrupted: set[str] = set()
     for folder in runs.dead(target.state):
-        abandoned.update(record.name for record in (folder / "sessions").iterdir())
+        interrupted.update(record.name for record in (folder / "sessions").iterdir())
         end_leftovers(folder / "sessions", str(folder), tell)
     for stack in stacks:
-        cut_off = f"{stack.layer}.{stack.name}" in abandoned
-        if cut_off:
-            tell(f"an earlier run was killed while it changed {stack}: recovering")
-        if cut_off or target.backend.locks(stack):
+        if stack.label in interrupted:
+            tell(f"a run was killed before {stack} was complete: releasing its lock")
+        if stack.label in interrupted or target.backend.locks(stack):
             target.backend.unlock(stack)

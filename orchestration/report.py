@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestration.execute import Outcome, Status
-from orchestration.plan import Operation, Plan, Step, Verdict
+from orchestration.execute import Outcome, StepStatus
+from orchestration.plan import Operation, Plan, Step
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,12 +23,12 @@ WIDE = 240
 """Columns where nobody looks: a log should not be wrapped."""
 SYMBOLS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "refresh": "~"}
 STYLES = {
-    Status.CHANGED: "green",
-    Status.UNCHANGED: "green",
-    Status.FRESH: "dim",
-    Status.FAILED: "bold red",
-    Status.SKIPPED: "yellow",
-    Status.INTERRUPTED: "yellow",
+    StepStatus.CHANGED: "green",
+    StepStatus.UNCHANGED: "green",
+    StepStatus.FRESH: "dim",
+    StepStatus.FAILED: "bold red",
+    StepStatus.SKIPPED: "yellow",
+    StepStatus.INTERRUPTED: "yellow",
 }
 DOING = {
     Operation.DEPLOY: "deploying",
@@ -70,7 +70,7 @@ class Lines:
 
     def finished(self, outcome: Outcome) -> None:
         self._finished.pop(outcome.stack, None)
-        if outcome.status is not Status.FRESH:
+        if outcome.status is not StepStatus.FRESH:
             said = [_word(outcome.status, self._operation), describe(outcome.changes), outcome.message]
             took = _seconds(outcome)
             self._line(outcome.stack, ", ".join(filter(None, [*said[:2], took])) + (f": {said[2]}" if said[2] else ""))
@@ -185,11 +185,11 @@ def _depth(graph: Graph, stack: Stack) -> int:
 
 
 def all_fresh(plan: Plan) -> bool:
-    return all(step.judgement.verdict is Verdict.FRESH for step in plan.steps)
+    return all(step.fresh for step in plan.steps)
 
 
-def _word(status: Status, operation: Operation) -> str:
-    return DONE[operation] if status is Status.CHANGED else status.value
+def _word(status: StepStatus, operation: Operation) -> str:
+    return DONE[operation] if status is StepStatus.CHANGED else status.value
 
 
 def _seconds(outcome: Outcome) -> str:

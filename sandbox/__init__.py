@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sandbox.lifecycle import Sandbox, Status
+from sandbox.lifecycle import Sandbox, SandboxStatus
 
-__all__ = ["Sandbox", "Status"]
+__all__ = ["Sandbox", "SandboxStatus"]

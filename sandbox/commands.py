@@ -9,7 +9,7 @@ import sys
 
 from sandbox.control import GATES
 from sandbox.environment import shell
-from sandbox.lifecycle import Sandbox, Status
+from sandbox.lifecycle import Sandbox, SandboxStatus
 from shared.errors import Problem
 from shared.root import ROOT
 
@@ -63,7 +63,7 @@ def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _tell(found: Status, *, as_json: bool) -> int:
+def _tell(found: SandboxStatus, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(dataclasses.asdict(found), indent=2))
     elif not found.running:

@@ -37,7 +37,7 @@ PARTS = ("cloud", "plugins")
 
 
 @dataclass(frozen=True)
-class Status:
+class SandboxStatus:
     """What the sandbox is at a moment."""
 
     running: bool
@@ -64,7 +64,7 @@ class Sandbox:
         self.layout = Layout(Path(root).resolve())
         self._daemons = tuple(Daemon(name, self.layout) for name in parts)
 
-    def up(self, progress: Callable[[str], None] | None = None) -> Status:
+    def up(self, progress: Callable[[str], None] | None = None) -> SandboxStatus:
         """Start what is not running, and return when all of it serves.
 
         Called twice at once, the second call waits and finds the first one's sandbox. `progress` gets one line for
@@ -92,7 +92,7 @@ class Sandbox:
         for path in (self.layout.cloud, self.layout.backend):
             shutil.rmtree(path, ignore_errors=True)
 
-    def status(self) -> Status:
+    def status(self) -> SandboxStatus:
         pids = {daemon.name: pid for daemon in self._daemons if (pid := daemon.pid()) is not None}
         port = ports.remembered(self.layout)
         try:
@@ -100,12 +100,12 @@ class Sandbox:
         except OSError:
             told = None
         if port is None or told is None:
-            return Status(running=False, pids=pids)
+            return SandboxStatus(running=False, pids=pids)
         current = told.get("sources") == sources.digest(
             "sandbox/cloud"
         )  # else it may tell less, or more, than is known here
         others = (daemon for daemon in self._daemons if daemon.name != "cloud")
-        return Status(
+        return SandboxStatus(
             running=current and all(self._serves(daemon) for daemon in others),
             endpoint=addresses.url((addresses.AWS, port)),
             gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},

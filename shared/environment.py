@@ -25,7 +25,7 @@ from shared.environment_sections import (
     NetworkSettings,
     ObservabilitySettings,
     Section,
-    Settings,
+    StrictModel,
 )
 from shared.errors import Problem
 from shared.failover_time import Fault, GreyBound, bound, worst
@@ -64,7 +64,7 @@ TagValue = Annotated[str, Field(pattern=r"^[\w .:/=+@-]*$", max_length=256)]
 Tags = Annotated[Mapping[TagKey, TagValue], AfterValidator(_reject_reserved)]
 
 
-class Regions(Settings):
+class Regions(StrictModel):
     """AWS regions by what they do; the witness holds no data."""
 
     primary: RegionName
@@ -81,7 +81,7 @@ class Regions(Settings):
         return self
 
 
-class Foundation(Settings):
+class Foundation(StrictModel):
     """What every layer may read: who and where the environment is."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,31}$")]
@@ -129,7 +129,7 @@ class Foundation(Settings):
         return self
 
 
-class Objectives(Settings):
+class Objectives(StrictModel):
     """Promised times in seconds, for clients that honour the TTL."""
 
     failover: Annotated[int, Field(gt=0)]

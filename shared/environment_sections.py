@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from shared.failover_time import Check
+from shared.failover_time import HealthCheckTiming
 from shared.roles import PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
@@ -26,13 +26,13 @@ SUBNET_BITS = 4
 """A VPC is cut into 16 equal subnets, so that later tiers have room."""
 
 
-class Settings(BaseModel):
+class StrictModel(BaseModel):
     """Frozen, and refuses what it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Section(Settings):
+class Section(StrictModel):
     """The settings of one layer."""
 
     layer: ClassVar[str]
@@ -54,7 +54,7 @@ Cidr = Annotated[IPv4Network, AfterValidator(_vpc_sized)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
-class Cidrs(Settings):
+class Cidrs(StrictModel):
     """The address range of each region's VPC."""
 
     primary: Cidr
@@ -84,7 +84,7 @@ class NetworkSettings(Section):
         return list(self.cidrs.of(role).subnets(SUBNET_BITS))[: self.availability_zones]
 
 
-class AuditSettings(Settings):
+class AuditSettings(StrictModel):
     """The life of an audit record, in days since it was written."""
 
     infrequent_access_days: Annotated[int, Field(ge=30, le=3650)]  # S3 moves nothing there earlier
@@ -116,7 +116,7 @@ class DataSettings(Section):
         return "MRSC" if self.consistency == "strong" else "MREC"
 
 
-class FunctionSettings(Settings):
+class FunctionSettings(StrictModel):
     """One Lambda function: memory in MB, timeout in seconds, reserved concurrent executions (null: unreserved)."""
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
@@ -124,7 +124,7 @@ class FunctionSettings(Settings):
     reserved_concurrency: Annotated[int, Field(ge=1)] | None
 
 
-class ThrottleSettings(Settings):
+class ThrottleSettings(StrictModel):
     """What one region's API lets through before it answers 429."""
 
     requests_per_second: Annotated[int, Field(ge=1, le=10_000)]
@@ -169,31 +169,31 @@ class ComputeSettings(Section):
         return self
 
 
-class CheckSettings(Settings):
+class HealthCheckSettings(StrictModel):
     """A Route 53 health check: seconds between requests, and failures in a row until it is unhealthy."""
 
     interval: Literal[10, 30]
     threshold: Annotated[int, Field(ge=1, le=10)]
 
-    def timing(self) -> Check:
+    def timing(self) -> HealthCheckTiming:
         """What the failover's time is computed from."""
-        return Check(self.interval, self.threshold)
+        return HealthCheckTiming(self.interval, self.threshold)
 
 
-class ChecksSettings(Settings):
+class HealthChecksSettings(StrictModel):
     """The checks behind the primary's failover record."""
 
-    standard: CheckSettings
-    fast: CheckSettings
-    stop_switch: CheckSettings
+    standard: HealthCheckSettings
+    fast: HealthCheckSettings
+    stop_switch: HealthCheckSettings
 
     @property
-    def of_the_entry_point(self) -> tuple[Check, ...]:
+    def of_the_entry_point(self) -> tuple[HealthCheckTiming, ...]:
         """Those that notice a fault by themselves; the fastest decides."""
         return (self.standard.timing(), self.fast.timing())
 
 
-class GreyFailureSettings(Settings):
+class GreyFailureSettings(StrictModel):
     """When answers alone take the primary out: share of 5XX, for so many minutes in a row."""
 
     error_percent: Annotated[int, Field(ge=1, le=100)]
@@ -210,7 +210,7 @@ class EdgeSettings(Section):
 
     parent_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
     ttl: Annotated[int, Field(ge=1, le=300)]
-    checks: ChecksSettings
+    checks: HealthChecksSettings
     grey_failure: GreyFailureSettings
     failback: Literal["manual", "automatic"]
     emails: tuple[Email, ...]

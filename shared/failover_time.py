@@ -54,7 +54,7 @@ class Fault(Enum):
 
 
 @dataclass(frozen=True)
-class Check:
+class HealthCheckTiming:
     """A health check's timing: seconds between attempts, and failures in a row until it is unhealthy."""
 
     interval: int
@@ -70,7 +70,7 @@ class Bound:
     """The parts of one failover's time, in seconds."""
 
     fault: Fault
-    check: Check
+    check: HealthCheckTiming
     ttl: int
 
     @property
@@ -92,7 +92,7 @@ class Bound:
         )
 
 
-def bound(checks: Iterable[Check], ttl: int, fault: Fault) -> Bound:
+def bound(checks: Iterable[HealthCheckTiming], ttl: int, fault: Fault) -> Bound:
     """The failover time under `fault` by the fastest of `checks`, any of which takes the primary out.
 
     Raises ValueError when there is no check: nothing would ever fail over.
@@ -103,13 +103,13 @@ def bound(checks: Iterable[Check], ttl: int, fault: Fault) -> Bound:
     return Bound(fault, fastest, ttl)
 
 
-def worst(checks: Iterable[Check], ttl: int, faults: Iterable[Fault] = Fault) -> Bound:
+def worst(checks: Iterable[HealthCheckTiming], ttl: int, faults: Iterable[Fault] = Fault) -> Bound:
     """The longest of the bounds over `faults`."""
     checks = tuple(checks)
     return max((bound(checks, ttl, fault) for fault in faults), key=lambda each: each.total)
 
 
-def fitting(objective: int, ttls: Iterable[int]) -> Iterator[tuple[Check, int]]:
+def fitting(objective: int, ttls: Iterable[int]) -> Iterator[tuple[HealthCheckTiming, int]]:
     """Every (check, TTL) whose worst bound is within `objective`, the least eager first.
 
     Longer intervals, higher thresholds and longer TTLs cost less and flap less, so they come first.
@@ -117,7 +117,7 @@ def fitting(objective: int, ttls: Iterable[int]) -> Iterator[tuple[Check, int]]:
     for interval in sorted(INTERVALS, reverse=True):
         for threshold in sorted(THRESHOLDS, reverse=True):
             for ttl in sorted(ttls, reverse=True):
-                check = Check(interval, threshold)
+                check = HealthCheckTiming(interval, threshold)
                 if worst([check], ttl).total <= objective:
                     yield check, ttl
 

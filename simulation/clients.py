@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from simulation.history import History, Operation
-    from simulation.region import Region, Secrets
+    from simulation.history import ClientCall, History
+    from simulation.region import SimulatedRegion, SimulatedSecrets
     from simulation.scheduler import Scheduler
 
 SETTLED: Final = frozenset({200, 201, 400, 401, 402, 404, 422})
@@ -66,11 +66,11 @@ class Internet:
 
     scheduler: Scheduler
     history: History
-    regions: tuple[Region, ...]
-    secrets: Secrets
+    regions: tuple[SimulatedRegion, ...]
+    secrets: SimulatedSecrets
     loss: Callable[[], float]
 
-    def send(self, actor: str, method: str, wish: Wish, home: int, patience: int) -> Operation:
+    def send(self, actor: str, method: str, wish: Wish, home: int, patience: int) -> ClientCall:
         """Send one request and wait for its answer, at most `patience` ms."""
         region = self.regions[home % len(self.regions)]
         name = _payment_id(wish.client, wish.key)
@@ -89,7 +89,7 @@ class Internet:
         self.history.answer(operation, self.scheduler.wait(start))
         return operation
 
-    def _event(self, operation: Operation) -> dict[str, Any]:
+    def _event(self, operation: ClientCall) -> dict[str, Any]:
         """API Gateway's proxy event."""
         wish, posting = operation.wish, operation.method == "POST"
         headers = {API_KEY: self.secrets.clients[wish.client]["current"], "Host": "pay.simulated"}
@@ -144,7 +144,7 @@ class Client:
             method = "GET" if status == 202 and habits.asks else "POST"
             scheduler.sleep(int((0.5 + scheduler.random.random()) * min(habits.pause * 2**attempt, _LONGEST_PAUSE)))
 
-    def _send(self, method: str, home: int) -> Operation:
+    def _send(self, method: str, home: int) -> ClientCall:
         return self.internet.send(self.name, method, self.wish, home, self.habits.patience)
 
 

@@ -87,7 +87,7 @@ class DynamoDB:
             checked.require(current)
             try:
                 new: Item = compiled.evaluate(current or Key, checked.names, checked.values)
-            except expressions.Invalid as error:
+            except expressions.InvalidExpression as error:
                 raise _invalid(str(error)) from None
             if any(new.get(name) != Key[name] for name in KEY):
                 raise _invalid("a key attribute cannot be changed")
@@ -195,7 +195,7 @@ class _Condition:
 def _compiled(compiler: Callable[[str], expressions.Compiled], text: str) -> expressions.Compiled:
     try:
         return compiler(text)
-    except expressions.Invalid as error:
+    except expressions.InvalidExpression as error:
         raise _invalid(str(error)) from None
 
 

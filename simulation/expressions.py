@@ -31,7 +31,7 @@ _COMPARE: Final = {
 _CLAUSES: Final = frozenset({"SET", "REMOVE"})
 
 
-class Invalid(Exception):
+class InvalidExpression(Exception):
     """The expression is wrong, or uses what is not built here (DynamoDB: ValidationException)."""
 
 
@@ -74,7 +74,7 @@ class _Parser:
         while position < len(text.rstrip()):
             match = _TOKEN.match(text, position)
             if match is None:
-                raise Invalid(f"cannot read {text[position:]!r}")
+                raise InvalidExpression(f"cannot read {text[position:]!r}")
             tokens.append(match[1] or match[2])
             position = match.end()
         return tokens
@@ -85,13 +85,13 @@ class _Parser:
     def take(self, *expected: str) -> str:
         token = self.peek()
         if not token or (expected and token.upper() not in expected):
-            raise Invalid(f"{self.text!r}: {' or '.join(expected) or 'more'} expected, not {token!r}")
+            raise InvalidExpression(f"{self.text!r}: {' or '.join(expected) or 'more'} expected, not {token!r}")
         self.at += 1
         return token
 
     def end(self) -> None:
         if self.peek():
-            raise Invalid(f"{self.text!r}: {self.peek()!r} is not understood")
+            raise InvalidExpression(f"{self.text!r}: {self.peek()!r} is not understood")
 
     # Conditions
 
@@ -145,14 +145,14 @@ class _Parser:
         while self.peek():
             clause = self.take(*_CLAUSES).upper()
             if clause in seen:
-                raise Invalid(f"{self.text!r}: two clauses {clause}")
+                raise InvalidExpression(f"{self.text!r}: two clauses {clause}")
             seen.add(clause)
             changes.append(self.assignment() if clause == "SET" else self.removal())
             while self.peek() == ",":
                 self.take()
                 changes.append(self.assignment() if clause == "SET" else self.removal())
         if not changes:
-            raise Invalid("an update without changes")
+            raise InvalidExpression("an update without changes")
 
         def evaluate(item: Mapping[str, Value], names: Mapping[str, str], values: Mapping[str, Value]) -> Item:
             new = dict(item)
@@ -170,7 +170,7 @@ class _Parser:
         def assign(new: Item, item: Mapping[str, Value], names: Mapping[str, str], values: Mapping[str, Value]) -> None:
             value = operand(item, names, values)
             if value is None:
-                raise Invalid("an attribute that does not exist cannot be assigned")
+                raise InvalidExpression("an attribute that does not exist cannot be assigned")
             new[path(names)] = value
 
         return assign
@@ -199,7 +199,7 @@ class _Parser:
             self.placeholders.add(token)
             return lambda names: _given(names, token)
         if self.peek() == "(" or not token[0].isalpha():
-            raise Invalid(f"{token!r} is not built into this table")
+            raise InvalidExpression(f"{token!r} is not built into this table")
         return lambda _: token
 
 
@@ -215,7 +215,7 @@ def _given(placeholders: Mapping[str, Any], name: str) -> Any:
     try:
         return placeholders[name]
     except KeyError:
-        raise Invalid(f"{name} has no value") from None
+        raise InvalidExpression(f"{name} has no value") from None
 
 
 def _compare(compare: Callable[[Any, Any], bool], left: Value | None, right: Value | None) -> bool:

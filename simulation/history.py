@@ -34,7 +34,7 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Operation:
+class ClientCall:
     """One request of a client. `invoked` and `returned` are places in the seed's one order; `returned` None: no answer.
 
     `method` is POST or GET; `status`, `headers` and `body` are the answer's.
@@ -74,15 +74,15 @@ class History:
     """One seed's history."""
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self.operations: list[Operation] = []
+        self.operations: list[ClientCall] = []
         self.is_ending = False
         self._scheduler = scheduler
         self._events: list[tuple[int, str, str, str]] = []
         self._order = count()
 
-    def invoke(self, actor: str, method: str, wish: Wish, payment_id: str, region: str) -> Operation:
+    def invoke(self, actor: str, method: str, wish: Wish, payment_id: str, region: str) -> ClientCall:
         """A client sends a request."""
-        operation = Operation(
+        operation = ClientCall(
             actor, method, wish, payment_id, region, next(self._order), self._scheduler.now, is_last=self.is_ending
         )
         self.operations.append(operation)
@@ -90,7 +90,7 @@ class History:
         self.trace(f"{method} to {region}", f"#{operation.invoked} {wish.key} = {short(payment_id)}{payload}")
         return operation
 
-    def answer(self, operation: Operation, response: dict[str, Any] | None) -> None:
+    def answer(self, operation: ClientCall, response: dict[str, Any] | None) -> None:
         """It gets a function's response, or gives up waiting (None)."""
         if response is None:
             self.trace("no answer", f"#{operation.invoked}")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from lambdas.adapters.items import from_item, key, to_item
 from lambdas.adapters.store import DynamoPayments
 from lambdas.domain import audit, service
-from lambdas.domain.errors import InProgress, Lost, NoAnswer, Unavailable
-from lambdas.domain.payment import Payment, Status, opened
-from lambdas.domain.ports import Approved, Declined, Outcome
+from lambdas.domain.errors import InProgress, NoAnswer, Unavailable
+from lambdas.domain.outcome import Approved, Declined, Outcome
+from lambdas.domain.payment import Payment, PaymentStatus, opened
+from lambdas.domain.ports import Lost
 from lambdas.domain.service import Paid, Payments
 from lambdas.domain.sweep import Sweep
 
@@ -29,7 +30,7 @@ BOUND: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
+class KnownMistake:
     """A mistake: `owner.function` is exchanged for `broken`."""
 
     name: str
@@ -49,12 +50,12 @@ class Mutant:
             setattr(self.owner, self.function, right)
 
 
-MUTANTS: Final[dict[str, Mutant]] = {}
+MUTANTS: Final[dict[str, KnownMistake]] = {}
 
 
 def _mutant(name: str, mistake: str, owner: type, function: str) -> Callable[[Any], Any]:
     def register(broken: Any) -> Any:
-        MUTANTS[name] = Mutant(name, mistake, owner, function, broken)
+        MUTANTS[name] = KnownMistake(name, mistake, owner, function, broken)
         return broken
 
     return register
@@ -213,7 +214,7 @@ def _swept_without_claim(self: Sweep, payment: Payment) -> str:
 
 def _unknown_forgotten(self: Payment) -> int | None:
     due: int | None = _due.fget(self)
-    return None if self.status is Status.UNKNOWN else due
+    return None if self.status is PaymentStatus.UNKNOWN else due
 
 
 _mutant("unknown-forgotten", "an unknown outcome waits for its client for ever", Payment, "due")(

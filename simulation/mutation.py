@@ -133,7 +133,7 @@ def _print(report: dict[str, Any]) -> None:
     for mutant in report["equivalent"]:
         print(f"equivalent: {mutant['function']}: {mutant['reason']}\n  - {mutant['was']}\n  + {mutant['now']}")
     for outdated in report["outdated"]:
-        print(f"outdated, take it out of drill/{EQUIVALENT.name}: {outdated}")
+        print(f"outdated, take it out of simulation/{EQUIVALENT.name}: {outdated}")
     print(
         f"{report['noticed']} of {report['mutants']} mutants noticed ({report['percent']} %, {MINIMUM} wanted), "
         f"{len(report['equivalent'])} change nothing, {len(report['survived'])} survived "

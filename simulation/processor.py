@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.errors import NoAnswer
-from lambdas.domain.ports import Approved, Declined
+from lambdas.domain.outcome import Approved, Declined
 from simulation.history import short
 from simulation.link import LATEST, STALL, Way
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdas.domain.money import Money
-    from lambdas.domain.ports import Outcome
+    from lambdas.domain.outcome import Outcome
     from simulation.link import Link
 
 LATENCY: Final = 60

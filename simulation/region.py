@@ -6,15 +6,14 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.adapters.composition import World as Surroundings
-from lambdas.adapters.composition import compose
+from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.domain.errors import Unavailable
 from lambdas.domain.payment import Response
-from lambdas.payment import view
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web import view
 from lambdas.web.request import Request
 from simulation.aws_errors import timed_out
 from simulation.dynamodb import DynamoDB
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from simulation.history import History
     from simulation.link import Link
     from simulation.processor import CardProcessor
-    from simulation.scheduler import Process, Scheduler
+    from simulation.scheduler import Scheduler, SimulatedProcess
     from simulation.table import GlobalTable, Item
     from simulation.watch import Watch
 
@@ -71,7 +70,7 @@ class TracedJournal(LogJournal):
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class SimulatedSecrets:
     """Secrets Manager: the API keys, with rotation."""
 
     link: Link
@@ -130,7 +129,7 @@ class Container:
 
 
 @dataclass(slots=True)
-class Region:
+class SimulatedRegion:
     """A region: `release` is the code that its next execution environments run."""
 
     name: str
@@ -139,7 +138,7 @@ class Region:
     link: Link
     table: GlobalTable
     bucket: Bucket
-    secrets: Secrets
+    secrets: SimulatedSecrets
     processor: CardProcessor | None
     watch: Watch
     strong: bool
@@ -192,10 +191,10 @@ class Region:
             except Exception as error:  # noqa: BLE001 - whatever the code under test lets out is a finding
                 self.watch.broken(error)
 
-        process: Process = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
+        process: SimulatedProcess = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
         self.scheduler.after(timeout, lambda: self._time_out(process))
 
-    def _time_out(self, process: Process) -> None:
+    def _time_out(self, process: SimulatedProcess) -> None:
         if process.alive:
             self.history.trace("function timed out", process.name)
             self.scheduler.kill(process)
@@ -217,7 +216,7 @@ class Region:
         secrets: Any = self.secrets
         if self.release == "next":
             table = NextReleaseTable(table)
-        surroundings = Surroundings(
+        surroundings = Dependencies(
             table=table,
             table_name="payments",
             objects=objects,

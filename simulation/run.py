@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
 
-from simulation.checks import check
+from simulation.invariants import check
 from simulation.mutants import MUTANTS
 from simulation.world import World
 

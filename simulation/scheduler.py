@@ -27,7 +27,7 @@ class Killed(BaseException):
     """
 
 
-class Process:
+class SimulatedProcess:
     """Code that runs in simulated time. `name` is for people; `place` says where, so that a place can be lost."""
 
     __slots__ = ("alive", "greenlet", "name", "place", "ticket")
@@ -47,11 +47,11 @@ class Scheduler:
         self.random = Random(seed)  # noqa: S311 - reproducible on purpose
         self.now = EPOCH
         self._queue: list[tuple[int, float, int, Callable[[], object]]] = []
-        self._processes: dict[Process, None] = {}  # a dict keeps the order, which a set does not
+        self._processes: dict[SimulatedProcess, None] = {}  # a dict keeps the order, which a set does not
         self._order = count()
         self._tickets = count(1)
         self._hub = getcurrent()
-        self._current: Process | None = None
+        self._current: SimulatedProcess | None = None
         self._failure: BaseException | None = None
 
     def at(self, when: int, action: Callable[[], object]) -> None:
@@ -62,9 +62,9 @@ class Scheduler:
         """Do this in so many milliseconds."""
         self.at(self.now + delay, action)
 
-    def spawn(self, name: str, body: Callable[[], Any], *, place: str = "", delay: int = 0) -> Process:
+    def spawn(self, name: str, body: Callable[[], Any], *, place: str = "", delay: int = 0) -> SimulatedProcess:
         """Start a process."""
-        process = Process(name, place)
+        process = SimulatedProcess(name, place)
 
         def main(_: object) -> None:
             try:
@@ -95,7 +95,7 @@ class Scheduler:
         start(lambda result: self._resume(process, ticket, result))
         return self._hub.switch()
 
-    def kill(self, process: Process) -> None:
+    def kill(self, process: SimulatedProcess) -> None:
         """End the process, in whatever it is doing."""
         if not process.alive:
             return
@@ -127,7 +127,7 @@ class Scheduler:
         self.now = max(self.now, until)
 
     @property
-    def current(self) -> Process:
+    def current(self) -> SimulatedProcess:
         """The running process. Raises Killed in one that was killed: it can no longer do anything."""
         process = self._current
         if process is None:
@@ -145,7 +145,7 @@ class Scheduler:
         """Who is running, for people."""
         return self._current.name if self._current is not None else "world"
 
-    def _resume(self, process: Process, ticket: int, result: Any) -> None:
+    def _resume(self, process: SimulatedProcess, ticket: int, result: Any) -> None:
         if process.alive and process.ticket == ticket and process.greenlet is not None:
             process.ticket = -1
             before, self._current = self._current, process

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdas.domain.money import Money
-    from lambdas.domain.ports import Outcome, Processor
+    from lambdas.domain.outcome import Outcome
+    from lambdas.domain.ports import Processor
     from simulation.bucket import Bucket
-    from simulation.scheduler import Process, Scheduler
+    from simulation.scheduler import Scheduler, SimulatedProcess
     from simulation.table import GlobalTable
 
 _FINAL: Final = frozenset(status.value for status in FINAL)
@@ -41,7 +42,7 @@ class Watch:
     """A lease outlives its function by 5 s. Where clocks differ by more, or functions stand still, it may be taken from
     a living holder, and the processor's memory alone keeps the two from charging twice."""
     findings: list[Finding] = field(default_factory=list)
-    holders: dict[str, Process] = field(default_factory=dict)
+    holders: dict[str, SimulatedProcess] = field(default_factory=dict)
     """Whose each token is: leases name their holders by them."""
 
     def token(self) -> str:

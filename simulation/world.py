@@ -14,7 +14,7 @@ from simulation.faults import Faults
 from simulation.history import History
 from simulation.link import Link
 from simulation.processor import CardProcessor
-from simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, Region, Secrets
+from simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, SimulatedRegion, SimulatedSecrets
 from simulation.scheduler import EPOCH, Scheduler
 from simulation.table import EventualTable, StrongTable
 from simulation.watch import Watch
@@ -66,7 +66,7 @@ class World:
         self.processor = CardProcessor(self.link) if mode == "mrec" or random.random() < 0.8 else None
         self.buckets = tuple(Bucket(self.link) for _ in REGIONS)
         self.buckets[0].peer, self.buckets[1].peer = self.buckets[1], self.buckets[0]
-        self.secrets = Secrets(
+        self.secrets = SimulatedSecrets(
             self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in clients.CLIENTS}
         )
         self.watch = Watch(
@@ -75,7 +75,7 @@ class World:
             leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
         )
         self.regions = tuple(
-            Region(
+            SimulatedRegion(
                 name=name,
                 scheduler=self.scheduler,
                 history=self.history,
@@ -105,7 +105,7 @@ class World:
         self.sweeping = True
 
     @property
-    def survivors(self) -> tuple[Region, ...]:
+    def survivors(self) -> tuple[SimulatedRegion, ...]:
         """The regions that are still there."""
         return tuple(region for region in self.regions if region.name != self.gone)
 
@@ -176,7 +176,7 @@ class World:
         for number, region in enumerate(self.regions):
             self.scheduler.after(begin + SWEEP_EVERY * (number + 1) // 2, partial(self._sweep, region))
 
-    def _lose(self, region: Region, kind: str) -> None:
+    def _lose(self, region: SimulatedRegion, kind: str) -> None:
         if self.table.lost or self.table.isolated or self.gone:
             return  # two of three places at once are beyond what the table promises
         self.history.trace(f"{kind} lost" if kind == "region" else kind, region.name)
@@ -187,12 +187,12 @@ class World:
             return
         self._lose_all_of(region)
 
-    def _lose_all_of(self, region: Region) -> None:
+    def _lose_all_of(self, region: SimulatedRegion) -> None:
         self.table.lost.add(region.name)
         region.bucket.lost = region.lost = True
         region.lose_functions()
 
-    def _return(self, region: Region) -> None:
+    def _return(self, region: SimulatedRegion) -> None:
         if region.name == self.gone or region.name not in self.table.lost | self.table.isolated.keys():
             return
         if region.name == self.doomed:
@@ -207,7 +207,7 @@ class World:
         if isinstance(self.table, EventualTable):
             self.table.rejoin(region.name)
 
-    def _release(self, region: Region) -> None:
+    def _release(self, region: SimulatedRegion) -> None:
         region.release = "next" if region.release == "current" else "current"
         self.history.trace("released", f"{region.release} to {region.name}")
 
@@ -216,7 +216,7 @@ class World:
             keys["previous"], keys["current"] = keys["current"], f"{keys['current']}+"
         self.history.trace("API keys rotated")
 
-    def _sweep(self, region: Region) -> None:
+    def _sweep(self, region: SimulatedRegion) -> None:
         if self.sweeping:
             region.sweep()
             self.scheduler.after(SWEEP_EVERY, lambda: self._sweep(region))

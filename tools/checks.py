@@ -1,4 +1,4 @@
-"""What `./invoke test` and `./invoke prove` run: lint, format, types, then the tests, whose closing line comes last."""
+"""What `./invoke test` and `./invoke prove` run: lint, format, arrows, types, then the tests, whose line comes last."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shared.root import ROOT
 STATIC = {
     "lint": ("ruff", "check", "--quiet", "."),
     "format": ("ruff", "format", "--quiet", "--check", "."),
+    "arrows": ("tools.arrows",),
     "types": ("mypy", "--no-error-summary", "."),
     "SDK types": ("pyrefly", "check", "--summary=none", f"--python-interpreter-path={sys.executable}"),
 }

@@ -19,7 +19,7 @@ GO = "go"
 
 
 class Hold:
-    """Keeps a program from running until it is released or called off."""
+    """Keeps a program from running until it is released or cancelled."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,5 +31,5 @@ class Hold:
         self._file.write(GO)
         self._file.close()
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         self._file.close()

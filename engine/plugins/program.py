@@ -111,7 +111,7 @@ def _wait_while_held(file: str, word: str, imports: list[str]) -> None:
     with Path(file).open() as held_by:
         fcntl.flock(held_by, fcntl.LOCK_SH)
         if held_by.read() != word:
-            raise pulumi.RunError("the update was called off before it began")
+            raise pulumi.RunError("the update was cancelled before it began")
 
 
 def _say_nothing(*_: object, **__: object) -> None:

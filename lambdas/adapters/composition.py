@@ -1,4 +1,4 @@
-"""The payment service, put together: `connect` for a running function, `compose` for whoever brings the world along."""
+"""The payment service, put together: `connect` for a running function, `compose` on given dependencies."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lambdas.adapters.store import DynamoPayments
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.domain.service import Payments
 from lambdas.domain.sweep import Sweep
-from lambdas.payment.view import render
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web.view import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdas.adapters.audits import Objects
-    from lambdas.adapters.store import Table
+    from lambdas.adapters.store import TableClient
     from lambdas.domain.ports import Clock, Processor
 
 
@@ -40,10 +40,10 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Dependencies:
     """What a service stands on: SDK clients (or what behaves like them), time, names, and the journal."""
 
-    table: Table
+    table: TableClient
     table_name: str
     objects: Objects
     bucket: str
@@ -52,31 +52,31 @@ class World:
     journal: LogJournal
 
 
-def compose(settings: Settings, world: World, processor: Processor | None = None) -> Service:
-    """The service in this world. Without a card processor all clients get the simulated one; canaries always do."""
-    retry = Retry(world.clock)
-    business = processor or SimulatedProcessor(world.table, world.table_name, retry)
-    canaries = SimulatedProcessor(world.table, world.table_name, retry, prefix="canary-charge#")
-    audits = BucketAudits(world.objects, world.bucket, retry)
+def compose(settings: Settings, parts: Dependencies, processor: Processor | None = None) -> Service:
+    """The service on these parts. Without a card processor all clients get the simulated one; canaries always do."""
+    retry = Retry(parts.clock)
+    business = processor or SimulatedProcessor(parts.table, parts.table_name, retry)
+    canaries = SimulatedProcessor(parts.table, parts.table_name, retry, prefix="canary-charge#")
+    audits = BucketAudits(parts.objects, parts.bucket, retry)
     payments = Payments(
-        store=DynamoPayments(world.table, world.table_name, retry),
+        store=DynamoPayments(parts.table, parts.table_name, retry),
         processor=lambda client_id: canaries if client_id == CANARY_CLIENT else business,
         audits=audits,
-        journal=world.journal,
-        clock=world.clock,
-        token=world.token,
+        journal=parts.journal,
+        clock=parts.clock,
+        token=parts.token,
         render=render,
         region=settings.region,
         strong=settings.strong,
     )
-    return Service(settings, payments, Sweep(payments, canaries.forget), audits, retry, world.journal)
+    return Service(settings, payments, Sweep(payments, canaries.forget), audits, retry, parts.journal)
 
 
 def connect() -> Service:
     """The running function's service, on the region's table and bucket."""
     settings = Settings.read()
     clock = SystemClock()
-    world = World(
+    parts = Dependencies(
         table=client("dynamodb"),
         table_name=os.environ["TABLE_NAME"],
         objects=client("s3", read_timeout=1.0),
@@ -85,4 +85,4 @@ def connect() -> Service:
         token=token,
         journal=LogJournal.of(settings, clock),
     )
-    return compose(settings, world)
+    return compose(settings, parts)

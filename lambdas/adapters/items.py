@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from lambdas.domain.money import Money
-from lambdas.domain.payment import Lease, Payment, Response, Status
+from lambdas.domain.payment import Lease, Payment, PaymentStatus, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +94,6 @@ def from_item(item: Mapping[str, Mapping[str, Any]]) -> Payment:
     )
 
 
-def _step(text: str) -> tuple[Status, int]:
+def _step(text: str) -> tuple[PaymentStatus, int]:
     status, at = text.split(" ")
-    return Status(status), int(at)
+    return PaymentStatus(status), int(at)

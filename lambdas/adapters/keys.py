@@ -22,7 +22,7 @@ RECHECK: Final = 5_000
 """An unknown key may be one that was just rotated in: ask again, but not more often than this (ms)."""
 
 
-class Secrets(Protocol):
+class SecretsClient(Protocol):
     """What is used of Secrets Manager: an operation of the SDK's client."""
 
     def get_secret_value(self, **arguments: Any) -> dict[str, Any]: ...
@@ -32,7 +32,7 @@ class Secrets(Protocol):
 class ApiKeys:
     """The clients' keys, cached. A copy outlives an outage of Secrets Manager: old keys are better than none."""
 
-    secrets: Secrets
+    secrets: SecretsClient
     arn: str
     retry: Retry
     _keys: tuple[tuple[str, str, bytes], ...] = ()

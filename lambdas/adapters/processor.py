@@ -22,13 +22,13 @@ from botocore.exceptions import ClientError
 from lambdas.adapters.retry import code_of
 from lambdas.adapters.store import CONDITION_FAILED
 from lambdas.domain.errors import NoAnswer, Unavailable
-from lambdas.domain.ports import Approved, Declined
+from lambdas.domain.outcome import Approved, Declined
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
-    from lambdas.adapters.store import Table
+    from lambdas.adapters.store import TableClient
     from lambdas.domain.money import Money
-    from lambdas.domain.ports import Outcome
+    from lambdas.domain.outcome import Outcome
 
 LATE: Final = 20_000
 """How long `late-` stays silent (ms)."""
@@ -40,7 +40,7 @@ _LOST, _APPROVED, _DECLINED = "lost", "approved", "declined"
 class SimulatedProcessor:
     """The port `Processor`. `prefix` keeps canaries' charges apart."""
 
-    table: Table
+    table: TableClient
     name: str
     retry: Retry
     prefix: str = "charge#"

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.items import SHARDS, from_item, key, to_item
 from lambdas.adapters.retry import code_of
-from lambdas.domain.errors import Lost
+from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
@@ -25,7 +25,7 @@ INDEX: Final = "unfinished"
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
-class Table(Protocol):
+class TableClient(Protocol):
     """What is used of DynamoDB: the operations of the SDK's low-level client, by its names and in its shapes."""
 
     def get_item(self, **arguments: Any) -> dict[str, Any]: ...
@@ -39,7 +39,7 @@ class Table(Protocol):
 class DynamoPayments:
     """The port `PaymentStore` on one region's replica of the table."""
 
-    table: Table
+    table: TableClient
     name: str
     retry: Retry
 

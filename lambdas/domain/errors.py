@@ -1,11 +1,9 @@
-"""What can go wrong around a payment, in the domain's own words. Adapters map their library's errors to these."""
+"""What can go wrong around a payment, in the domain's own words. Adapters map their library's errors to these.
+
+`Lost`, which brings a payment along, is in `ports`, beside the store that raises it.
+"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lambdas.domain.payment import Payment
 
 
 class InvalidField(ValueError):
@@ -31,14 +29,6 @@ class Throttled(Unavailable):
 
 class NoAnswer(Exception):
     """The processor did not answer: the charge may or may not exist."""
-
-
-class Lost(Exception):
-    """A conditional write lost to another writer. `current` is what the table holds now (None: nothing)."""
-
-    def __init__(self, current: Payment | None) -> None:
-        super().__init__("another writer was first")
-        self.current = current
 
 
 class KeyReused(Exception):

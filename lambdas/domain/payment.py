@@ -18,12 +18,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.errors import IllegalTransition
-from lambdas.domain.ports import Approved
+from lambdas.domain.outcome import Approved
 
 if TYPE_CHECKING:
     from lambdas.domain.instruction import Instruction
     from lambdas.domain.money import Money
-    from lambdas.domain.ports import Outcome
+    from lambdas.domain.outcome import Outcome
 
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
@@ -45,7 +45,7 @@ _FIRST_RETRY: Final = 5 * SECOND
 _LAST_RETRY: Final = 5 * MINUTE
 
 
-class Status(StrEnum):
+class PaymentStatus(StrEnum):
     """Where a payment stands; `CAPTURED` and `DECLINED` are final."""
 
     AUTHORIZING = "AUTHORIZING"
@@ -56,11 +56,11 @@ class Status(StrEnum):
 
 
 TRANSITIONS: Final = {
-    Status.AUTHORIZING: frozenset({Status.AUTHORIZED, Status.DECLINED, Status.UNKNOWN}),
-    Status.UNKNOWN: frozenset({Status.AUTHORIZING}),
-    Status.AUTHORIZED: frozenset({Status.CAPTURED}),
-    Status.CAPTURED: frozenset[Status](),
-    Status.DECLINED: frozenset[Status](),
+    PaymentStatus.AUTHORIZING: frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.DECLINED, PaymentStatus.UNKNOWN}),
+    PaymentStatus.UNKNOWN: frozenset({PaymentStatus.AUTHORIZING}),
+    PaymentStatus.AUTHORIZED: frozenset({PaymentStatus.CAPTURED}),
+    PaymentStatus.CAPTURED: frozenset[PaymentStatus](),
+    PaymentStatus.DECLINED: frozenset[PaymentStatus](),
 }
 FINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
@@ -93,7 +93,7 @@ class Payment:
     region: str
     created: int
     updated: int
-    steps: tuple[tuple[Status, int], ...]
+    steps: tuple[tuple[PaymentStatus, int], ...]
     version: int = 1
     lease: Lease | None = None
     attempts: int = 0
@@ -104,7 +104,7 @@ class Payment:
     response: Response | None = None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> PaymentStatus:
         """The newest step's status."""
         return self.steps[-1][0]
 
@@ -141,7 +141,7 @@ class Payment:
         """Take the payment over. Raises IllegalTransition while somebody holds it."""
         if self.is_leased(now):
             raise IllegalTransition(f"{self.id} is leased until {self.lease}")
-        steps = self._stepped(Status.AUTHORIZING, now) if self.status is Status.UNKNOWN else self.steps
+        steps = self._stepped(PaymentStatus.AUTHORIZING, now) if self.status is PaymentStatus.UNKNOWN else self.steps
         return self._moved(now, steps=steps, lease=Lease(holder, now + LEASE), retry_at=None)
 
     def unanswered(self, now: int) -> Payment:
@@ -149,7 +149,7 @@ class Payment:
         pause = min(_FIRST_RETRY * 2 ** min(self.attempts, 10), _LAST_RETRY)
         return self._moved(
             now,
-            steps=self._stepped(Status.UNKNOWN, now),
+            steps=self._stepped(PaymentStatus.UNKNOWN, now),
             lease=None,
             attempts=self.attempts + 1,
             retry_at=now + pause,
@@ -158,11 +158,11 @@ class Payment:
     def settled(self, outcome: Outcome, now: int) -> Payment:
         """The processor's answer, final. The audit record is now owed."""
         if isinstance(outcome, Approved):
-            steps = self._stepped(Status.AUTHORIZED, now)
-            steps = self._checked(Status.AUTHORIZED, Status.CAPTURED, steps, now)
+            steps = self._stepped(PaymentStatus.AUTHORIZED, now)
+            steps = self._checked(PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED, steps, now)
             settled = self._moved(now, steps=steps, reference=outcome.reference)
         else:
-            settled = self._moved(now, steps=self._stepped(Status.DECLINED, now), reason=outcome.reason)
+            settled = self._moved(now, steps=self._stepped(PaymentStatus.DECLINED, now), reason=outcome.reason)
         return replace(settled, lease=None, audit_pending=True)
 
     def answering(self, response: Response) -> Payment:
@@ -184,12 +184,12 @@ class Payment:
         if not self.is_final:
             raise IllegalTransition(f"{self.id} is not final but {self.status}")
 
-    def _stepped(self, status: Status, now: int) -> tuple[tuple[Status, int], ...]:
+    def _stepped(self, status: PaymentStatus, now: int) -> tuple[tuple[PaymentStatus, int], ...]:
         return self._checked(self.status, status, self.steps, now)
 
     def _checked(
-        self, before: Status, status: Status, steps: tuple[tuple[Status, int], ...], now: int
-    ) -> tuple[tuple[Status, int], ...]:
+        self, before: PaymentStatus, status: PaymentStatus, steps: tuple[tuple[PaymentStatus, int], ...], now: int
+    ) -> tuple[tuple[PaymentStatus, int], ...]:
         if status not in TRANSITIONS[before]:
             raise IllegalTransition(f"{self.id} cannot go from {before} to {status}")
         return (*steps, (status, now))
@@ -210,6 +210,6 @@ def opened(instruction: Instruction, *, region: str, holder: str, now: int) -> P
         region=region,
         created=now,
         updated=now,
-        steps=((Status.AUTHORIZING, now),),
+        steps=((PaymentStatus.AUTHORIZING, now),),
         lease=Lease(holder, now + LEASE),
     )

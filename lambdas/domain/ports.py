@@ -6,13 +6,13 @@ any other way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdas.domain.money import Money
+    from lambdas.domain.outcome import Outcome
     from lambdas.domain.payment import Payment
 
 
@@ -26,23 +26,6 @@ class Clock(Protocol):
     def sleep(self, milliseconds: int) -> None:
         """Wait; used between attempts only."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """The processor took the money. `reference` is its name for the charge."""
-
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The processor refused, finally: the key will never be charged."""
-
-    reason: str
-
-
-Outcome = Approved | Declined
 
 
 class Processor(Protocol):
@@ -59,6 +42,14 @@ class Processor(Protocol):
     def cancel(self, key: str) -> Outcome:
         """Make sure that this key is not charged later; answers the outcome it already had, if any. Raises NoAnswer."""
         ...
+
+
+class Lost(Exception):
+    """A conditional write lost to another writer. `current` is what the table holds now (None: nothing)."""
+
+    def __init__(self, current: Payment | None) -> None:
+        super().__init__("another writer was first")
+        self.current = current
 
 
 class PaymentStore(Protocol):

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain import audit
-from lambdas.domain.errors import Contradiction, InProgress, KeyReused, Lost, NoAnswer, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, Unavailable
 from lambdas.domain.instruction import is_payment_id
-from lambdas.domain.payment import ABANDON_AFTER, MINUTE, SECOND, Status, opened
+from lambdas.domain.payment import ABANDON_AFTER, MINUTE, SECOND, PaymentStatus, opened
+from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdas.domain.instruction import Instruction
+    from lambdas.domain.outcome import Outcome
     from lambdas.domain.payment import Payment, Response
-    from lambdas.domain.ports import AuditWriter, Clock, Journal, Outcome, PaymentStore, Processor
+    from lambdas.domain.ports import AuditWriter, Clock, Journal, PaymentStore, Processor
 
 RETRY_SOON: Final = 1 * SECOND
 FOREIGN_GRACE: Final = 1 * MINUTE
@@ -152,7 +154,7 @@ class Payments:
         """Another worker was first: its result is ours, if it has one."""
         if lost.current is None:
             raise Unavailable("the payment is gone") from lost
-        if lost.current.is_final or lost.current.status is Status.UNKNOWN:
+        if lost.current.is_final or lost.current.status is PaymentStatus.UNKNOWN:
             return lost.current
         raise InProgress(RETRY_SOON) from lost
 

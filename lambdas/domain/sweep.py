@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lambdas.domain.errors import Contradiction, InProgress, Lost, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, Unavailable
+from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from lambdas.probing import Unhealthy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lambdas.failover_control.switch import StopSwitch
+    from lambdas.failover_control.switch import Switch
     from lambdas.probing import Prober
     from lambdas.telemetry.journal import LogJournal
 
@@ -31,7 +31,7 @@ def alarms(event: Mapping[str, Any]) -> bool:
 class Latch:
     """`prober` makes the client of the primary, when it is needed."""
 
-    switch: StopSwitch
+    switch: Switch
     prober: Callable[[], Prober]
     journal: LogJournal
 

@@ -11,7 +11,7 @@ from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.retry import Retry
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.failover_control.latch import Latch, alarms
-from lambdas.failover_control.switch import StopSwitch
+from lambdas.failover_control.switch import Switch
 from lambdas.probing import Prober
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
@@ -23,7 +23,7 @@ _settings = Settings.read()
 _clock = SystemClock()
 _retry = Retry(_clock)
 _journal = LogJournal.of(_settings, _clock)
-_switch = StopSwitch(client("ssm"), os.environ["STOP_PARAMETER"], _retry)
+_switch = Switch(client("ssm"), os.environ["STOP_PARAMETER"], _retry)
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _retry)
 
 

@@ -25,7 +25,7 @@ CACHED: Final = 1_000
 """Sixteen checkers ask, and a parameter may be read 40 times a second in an account (ms)."""
 
 
-class Parameters(Protocol):
+class ParameterClient(Protocol):
     """What is used of Systems Manager: operations of the SDK's client."""
 
     def get_parameter(self, **arguments: Any) -> dict[str, Any]: ...
@@ -33,10 +33,10 @@ class Parameters(Protocol):
 
 
 @dataclass(slots=True)
-class StopSwitch:
+class Switch:
     """The switch named `parameter`."""
 
-    parameters: Parameters
+    parameters: ParameterClient
     parameter: str
     retry: Retry
     _stopped: bool = False

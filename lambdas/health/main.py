@@ -10,6 +10,7 @@ from lambdas.adapters.clock import SystemClock
 from lambdas.health.health import Health
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web import headers
 from lambdas.web.answer import Answer, problem, to_json
 from lambdas.web.request import Request
 
@@ -50,4 +51,4 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         else problem("unavailable", "This region cannot serve payments.", retry_after=5, **state)
     )
     _journal.tell("health", healthy=healthy, milliseconds=_clock.now() - started)
-    return request.response(answer, _settings.headers)
+    return request.response(answer, headers.of_every_answer(_settings.place))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Throttled, Unavailable
 from lambdas.domain.instruction import KEY_LENGTH
 from lambdas.domain.payment import CANARY_CLIENT, SECOND
-from lambdas.payment import view
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
-from lambdas.web import headers
+from lambdas.web import headers, view
 from lambdas.web.answer import Answer, problem, to_json
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from lambdas.adapters.aws import client
 from lambdas.adapters.composition import connect
 from lambdas.adapters.keys import ApiKeys
 from lambdas.payment.api import Api
+from lambdas.web import headers
 from lambdas.web.request import Request
 
 if TYPE_CHECKING:
@@ -22,4 +23,4 @@ _api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAI
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer one proxy event."""
     request = Request.of(event)
-    return request.response(_api.answer(request), _service.settings.headers)
+    return request.response(_api.answer(request), headers.of_every_answer(_service.settings.place))

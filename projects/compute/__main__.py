@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from projects.compute.api import PaymentApi
 from projects.compute.functions import Functions
-from projects.compute.sweep import Sweep
+from projects.compute.sweep import SweepSchedule
 from shared.components.exchange import consume, publish
 from shared.components.regions import this_region
 from shared.contracts import ComputeOutputs, DataOutputs, NetworkOutputs
@@ -15,7 +15,7 @@ network = consume(NetworkOutputs)
 data = consume(DataOutputs)
 
 functions = Functions("functions", region, settings, network, data)
-Sweep("sweep", region, settings, functions)
+SweepSchedule("sweep", region, settings, functions)
 api = PaymentApi("api", region, settings, functions)
 
 publish(

@@ -12,7 +12,7 @@ from shared.components.regions import Region
 from shared.environment_sections import ComputeSettings
 
 
-class Sweep(pulumi.ComponentResource):
+class SweepSchedule(pulumi.ComponentResource):
     """An EventBridge rule that calls the audit function; what cannot be delivered goes to the dead letters."""
 
     def __init__(self, name: str, region: Region, settings: ComputeSettings, functions: Functions) -> None:

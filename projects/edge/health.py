@@ -13,7 +13,7 @@ from projects.edge.stop_switch import STOPPED, StopSwitch
 from shared import naming
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, HealthCheckIds
-from shared.environment_sections import CheckSettings, EdgeSettings
+from shared.environment_sections import EdgeSettings, HealthCheckSettings
 from shared.roles import PRIMARY, SECONDARY, PerRole, Role
 
 HTTPS = 443
@@ -89,7 +89,7 @@ class HealthChecks(pulumi.ComponentResource):
         settings.tags = {"Name": region.named(naming.HEALTH_CHECK, f"-{what}")}
         return aws.route53.HealthCheck(f"{self._name}-{what}", settings, region.options(self))
 
-    def _endpoint(self, what: str, role: Role, settings: CheckSettings) -> aws.route53.HealthCheck:
+    def _endpoint(self, what: str, role: Role, settings: HealthCheckSettings) -> aws.route53.HealthCheck:
         """Ask a region's health route by that region's own name: by the failover name it would ask whoever serves."""
         region = self._regions.of(role)
         return self._check(
@@ -106,7 +106,7 @@ class HealthChecks(pulumi.ComponentResource):
             ),
         )
 
-    def _stop_switch(self, settings: CheckSettings, switch: StopSwitch) -> aws.route53.HealthCheck:
+    def _stop_switch(self, settings: HealthCheckSettings, switch: StopSwitch) -> aws.route53.HealthCheck:
         """Unhealthy when the switch says stop; healthy when it says anything else, or the secondary cannot be reached.
 
         An inverted check starts unhealthy, so a new one sends clients to the secondary until it has asked.

@@ -10,13 +10,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sandbox.cloud import names
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLOUD = Path(__file__).parent
 
+_ASIDE = frozenset({"names.py", "uses.py"})
+"""What lists the names, and what looks for them: neither uses one."""
 _PACKAGES = frozenset({"ministack", "ministack.core", "ministack.services"})
 _TEXT = re.compile(r"(ministack\.(?:(?:core|services)\.)?(?!core\b|services\b)\w+)(?:\.([\w.]+))?")
 
@@ -33,7 +33,7 @@ class Use(NamedTuple):
 
 def uses() -> Iterator[Use]:
     for path in sorted(CLOUD.rglob("*.py")):
-        if path not in {Path(__file__), Path(names.__file__)}:
+        if path.name not in _ASIDE:
             yield from uses_in(path.read_text(), str(path.relative_to(CLOUD.parent.parent)))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.clients import Access
 from sandbox.provider.resource import Surroundings
-from sandbox.provider.schema import Block, Boolean, Invalid, List, Map, Property, Text, unmet
+from sandbox.provider.schema import Block, Boolean, InvalidInput, List, Map, Property, Text, unmet
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(package: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], list
         if key in properties:
             try:
                 configuration[key] = properties[key].coerce(value, key)
-            except Invalid as error:
+            except InvalidInput as error:
                 problems.append(error)
     return configuration, [str(each) for each in problems]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.schema import Invalid, Property, Text, unmet
+from sandbox.provider.schema import InvalidInput, Property, Text, unmet
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def invoke(token: str, values: Mapping[str, Any], surroundings: Surroundings) ->
     if token not in FUNCTIONS:
         raise Problem("the sandbox's provider does not declare this function")
     declared = FUNCTIONS[token]
-    problems: list[Invalid] = list(unmet(declared.properties, values))
+    problems: list[InvalidInput] = list(unmet(declared.properties, values))
     if problems:
         raise Problem("; ".join(str(each) for each in problems))
     try:
         given = {key: declared.properties[key].coerce(value, key) for key, value in values.items()}
-    except Invalid as error:
+    except InvalidInput as error:
         raise Problem(str(error)) from None
     call = Call(surroundings, given)
     return {**given, "region": call.region, **declared.answer(call)}

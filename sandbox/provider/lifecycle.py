@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.errors import Gone, Incomplete, Refused
 from sandbox.provider.resource import TYPES, Resource, Surroundings, observe
-from sandbox.provider.schema import EMPTY, Difference, Invalid, Property, unmet
+from sandbox.provider.schema import EMPTY, Difference, InvalidInput, Property, unmet
 from sandbox.provider.wire import UNKNOWN, is_unknown
 from shared.errors import Problem
 
@@ -41,7 +41,7 @@ def check(
         if key in kind.properties:
             try:
                 inputs[key] = kind.properties[key].coerce(value, key)
-            except Invalid as error:
+            except InvalidInput as error:
                 found.append(error)
     if kind.auto_name and inputs.get(kind.auto_name) is None:
         inputs[kind.auto_name] = _made_up(kind, name, olds, seed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EMPTY: tuple[Any, ...] = (None, [], {})
 
 
-class Invalid(Exception):
+class InvalidInput(Exception):
     """A value that its property refuses: where, and why."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -54,7 +54,7 @@ class Property:
     api: str = ""
 
     def coerce(self, value: Any, path: str) -> Any:
-        """The value in its declared type. Raises Invalid. Unknowns pass."""
+        """The value in its declared type. Raises InvalidInput. Unknowns pass."""
         return value if is_unknown(value) else self._coerce(value, path)
 
     def same(self, old: Any, new: Any) -> bool:
@@ -114,9 +114,9 @@ class Text(Property):
         if isinstance(value, int | float):
             value = str(value)
         if not isinstance(value, str):
-            raise Invalid(path, f"expected text, got {_kind(value)}")
+            raise InvalidInput(path, f"expected text, got {_kind(value)}")
         if self.choices and value not in self.choices:
-            raise Invalid(path, f"expected one of {', '.join(self.choices)}")
+            raise InvalidInput(path, f"expected one of {', '.join(self.choices)}")
         return value
 
     def from_api(self, value: Any) -> Any:
@@ -133,7 +133,7 @@ class Json(Text):
             try:
                 json.loads(text)
             except ValueError as error:
-                raise Invalid(path, f"expected a JSON document, got text that is none ({error})") from None
+                raise InvalidInput(path, f"expected a JSON document, got text that is none ({error})") from None
         return text
 
     def _normal(self, value: Any) -> Any:
@@ -165,13 +165,13 @@ class Integer(Property):
                 number = 0.5
             if number.is_integer():
                 return self._allowed(int(number), path)
-        raise Invalid(path, f"expected a whole number, got {_kind(value)}")
+        raise InvalidInput(path, f"expected a whole number, got {_kind(value)}")
 
     def _allowed(self, number: int, path: str) -> int:
         if self.within and not self.within[0] <= number <= self.within[1]:
-            raise Invalid(path, f"expected {self.within[0]} to {self.within[1]}, got {number}")
+            raise InvalidInput(path, f"expected {self.within[0]} to {self.within[1]}, got {number}")
         if self.choices and number not in self.choices:
-            raise Invalid(path, f"expected one of {', '.join(map(str, self.choices))}, got {number}")
+            raise InvalidInput(path, f"expected one of {', '.join(map(str, self.choices))}, got {number}")
         return number
 
     def from_api(self, value: Any) -> Any:
@@ -188,7 +188,7 @@ class Number(Property):
                 return float(value)
             except ValueError:
                 pass
-        raise Invalid(path, f"expected a number, got {_kind(value)}")
+        raise InvalidInput(path, f"expected a number, got {_kind(value)}")
 
     def from_api(self, value: Any) -> Any:
         return value if value is None else float(value)
@@ -203,7 +203,7 @@ class Boolean(Property):
             return value
         if value in ("true", "false"):
             return bool(value == "true")
-        raise Invalid(path, f"expected true or false, got {_kind(value)}")
+        raise InvalidInput(path, f"expected true or false, got {_kind(value)}")
 
     def from_api(self, value: Any) -> Any:
         return value == "true" if isinstance(value, str) else value
@@ -217,7 +217,7 @@ class List(Property):
 
     def _coerce(self, value: Any, path: str) -> list[Any]:
         if not isinstance(value, list):
-            raise Invalid(path, f"expected a list, got {_kind(value)}")
+            raise InvalidInput(path, f"expected a list, got {_kind(value)}")
         return [self.of.coerce(each, f"{path}[{index}]") for index, each in enumerate(value)]
 
     def _normal(self, value: Any) -> Any:
@@ -260,7 +260,7 @@ class Map(Property):
 
     def _coerce(self, value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise Invalid(path, f"expected a map, got {_kind(value)}")
+            raise InvalidInput(path, f"expected a map, got {_kind(value)}")
         return {key: self.of.coerce(each, member_path(path, key)) for key, each in value.items()}
 
     def _normal(self, value: Any) -> Any:
@@ -292,7 +292,7 @@ class Block(Property):
 
     def _coerce(self, value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise Invalid(path, f"expected an object, got {_kind(value)}")
+            raise InvalidInput(path, f"expected an object, got {_kind(value)}")
         findings = list(unmet(self.fields, value, path))
         if findings:
             raise findings[0]
@@ -331,21 +331,21 @@ class Archive(Property):
 
     def _coerce(self, value: Any, path: str) -> Any:
         if not isinstance(value, dict) or value.get(SIGNATURE) != ARCHIVE:
-            raise Invalid(path, f"expected an archive, got {_kind(value)}")
+            raise InvalidInput(path, f"expected an archive, got {_kind(value)}")
         return value
 
     def _normal(self, value: Any) -> Any:
         return value.get("hash")
 
 
-def unmet(properties: Mapping[str, Property], values: Mapping[str, Any], path: str = "") -> Iterator[Invalid]:
+def unmet(properties: Mapping[str, Property], values: Mapping[str, Any], path: str = "") -> Iterator[InvalidInput]:
     """What is undeclared or missing among the values, by name."""
     for key in values:
         if key not in properties:
-            yield Invalid(member_path(path, key), "the sandbox's provider does not declare this property")
+            yield InvalidInput(member_path(path, key), "the sandbox's provider does not declare this property")
     for key, each in properties.items():
         if each.required and values.get(key) is None:
-            yield Invalid(member_path(path, key), "is required")
+            yield InvalidInput(member_path(path, key), "is required")
 
 
 def member_path(path: str, key: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.instruction import is_payment_id
-from lambdas.domain.ports import Approved, Declined
+from lambdas.domain.outcome import Approved, Declined
 
 
 @dataclass

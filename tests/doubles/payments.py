@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lambdas.adapters.composition import Service, World, compose
+from lambdas.adapters.composition import Dependencies, Service, compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.retry import Retry
 from lambdas.domain.ports import Processor
@@ -181,7 +181,7 @@ class Region:
         self.journal.lines = []
         settings = Settings("payments", "primary", self.name, "1", self.strong)
         numbers = itertools.count(1)
-        world = World(
+        world = Dependencies(
             table=client(self.table, self.wire, self.name),
             table_name="payments",
             objects=self.bucket,

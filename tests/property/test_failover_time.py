@@ -10,20 +10,20 @@ from shared.failover_time import (
     INTERVALS,
     PROPAGATION_SECONDS,
     THRESHOLDS,
-    Check,
     Fault,
     GreyBound,
+    HealthCheckTiming,
     bound,
     fitting,
     worst,
 )
 
-checks = st.builds(Check, st.sampled_from(INTERVALS), st.sampled_from(list(THRESHOLDS)))
+checks = st.builds(HealthCheckTiming, st.sampled_from(INTERVALS), st.sampled_from(list(THRESHOLDS)))
 ttls = st.integers(1, 300)
 faults = st.sampled_from(list(Fault))
 
-PAYMENTS = [Check(30, 2), Check(10, 3)]
-TRADING = [Check(30, 2), Check(10, 2)]
+PAYMENTS = [HealthCheckTiming(30, 2), HealthCheckTiming(10, 3)]
+TRADING = [HealthCheckTiming(30, 2), HealthCheckTiming(10, 2)]
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ TRADING = [Check(30, 2), Check(10, 2)]
         (TRADING, 60, Fault.HANG, 28, 93),
         (TRADING, 60, Fault.SLOW, 36, 101),
         (TRADING, 60, Fault.DATA_LAYER, 30, 95),
-        ([Check(30, 3)], 60, Fault.ERROR, 90, 155),
-        ([Check(30, 3)], 60, Fault.SLOW, 114, 179),
-        ([Check(30, 2)], 30, Fault.HANG, 68, 103),
+        ([HealthCheckTiming(30, 3)], 60, Fault.ERROR, 90, 155),
+        ([HealthCheckTiming(30, 3)], 60, Fault.SLOW, 114, 179),
+        ([HealthCheckTiming(30, 2)], 30, Fault.HANG, 68, 103),
     ],
 )
 def test_the_designed_figures(profile, ttl, fault, detection, total):
@@ -80,7 +80,12 @@ def test_a_fault_that_hangs_is_never_noticed_before_one_that_refuses(check, ttl)
 @given(st.integers(1, 1000), st.sets(ttls, min_size=1, max_size=5))
 def test_what_is_said_to_fit_fits_and_nothing_else_does(objective, choices):
     said = set(fitting(objective, choices))
-    every = {(Check(interval, threshold), ttl) for interval in INTERVALS for threshold in THRESHOLDS for ttl in choices}
+    every = {
+        (HealthCheckTiming(interval, threshold), ttl)
+        for interval in INTERVALS
+        for threshold in THRESHOLDS
+        for ttl in choices
+    }
     assert said == {(check, ttl) for check, ttl in every if worst([check], ttl).total <= objective}
 
 

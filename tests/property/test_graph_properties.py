@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.graph import Graph
-from orchestration.plan import Judgement, Operation, Verdict, make
+from orchestration.plan import Freshness, Judgement, Operation, make
 from orchestration.ready import ReadyQueue
 from shared.contracts import Layer
 
@@ -36,7 +36,7 @@ def dependants(graph, stack):
     return found
 
 
-VERDICTS = st.sampled_from([Verdict.FRESH, Verdict.STALE])
+VERDICTS = st.sampled_from([Freshness.FRESH, Freshness.STALE])
 
 
 @given(graphs())
@@ -51,7 +51,7 @@ def test_every_stack_comes_after_all_it_needs(graph):
 def test_destroying_is_deploying_backwards(graph, data):
     stacks = data.draw(st.lists(st.sampled_from(graph.stacks), unique=True))
     forwards, backwards = (
-        make(operation, graph, stacks, lambda _: Judgement(Verdict.STALE, ""))
+        make(operation, graph, stacks, lambda _: Judgement(Freshness.STALE, ""))
         for operation in (Operation.DEPLOY, Operation.DESTROY)
     )
     assert backwards.stacks == forwards.stacks[::-1]
@@ -63,11 +63,11 @@ def test_destroying_is_deploying_backwards(graph, data):
 def test_a_step_is_fresh_only_if_nothing_it_reads_runs(graph, data):
     verdicts = {stack: data.draw(VERDICTS) for stack in graph.stacks}
     plan = make(Operation.DEPLOY, graph, graph.stacks, lambda stack: Judgement(verdicts[stack], ""))
-    final = {step.stack: step.judgement.verdict for step in plan.steps}
+    final = {step.stack: step.judgement.freshness for step in plan.steps}
     for stack, verdict in final.items():
-        fresh = verdicts[stack] is Verdict.FRESH
-        runs_before = any(final[needed] is not Verdict.FRESH for needed in graph.reads[stack])
-        assert verdict is (Verdict.STALE if not fresh else Verdict.FOLLOWS if runs_before else Verdict.FRESH)
+        fresh = verdicts[stack] is Freshness.FRESH
+        runs_before = any(final[needed] is not Freshness.FRESH for needed in graph.reads[stack])
+        assert verdict is (Freshness.STALE if not fresh else Freshness.FOLLOWS if runs_before else Freshness.FRESH)
 
 
 @given(graphs(), st.data())

@@ -12,6 +12,7 @@ from lambdas.adapters.items import from_item, to_item
 from lambdas.domain.errors import IllegalTransition
 from lambdas.domain.instruction import Instruction, is_payment_id, payment_id
 from lambdas.domain.money import Money
+from lambdas.domain.outcome import Approved, Declined
 from lambdas.domain.payment import (
     AUDIT_GRACE,
     CANARY_KEPT,
@@ -20,11 +21,10 @@ from lambdas.domain.payment import (
     RESPONSE_KEPT,
     TRANSITIONS,
     Lease,
+    PaymentStatus,
     Response,
-    Status,
     opened,
 )
-from lambdas.domain.ports import Approved, Declined
 
 T = 1_795_000_000_000
 MOVES = ("leased", "unanswered", "approved", "declined", "answering", "audited", "forgotten")
@@ -62,7 +62,7 @@ def test_any_sequence_of_moves_is_a_path_and_survives_the_table(moves):
         payment = moved
     for (before, _), (after, _) in itertools.pairwise(payment.steps):
         assert after in TRANSITIONS[before]
-    assert payment.steps[0] == (Status.AUTHORIZING, T)
+    assert payment.steps[0] == (PaymentStatus.AUTHORIZING, T)
     assert from_item(to_item(payment)) == payment
     assert from_item({**to_item(payment), "added_by_a_newer_version": {"S": "x"}}) == payment
     # The index has exactly what is due some time, and an unfinished payment always is.
@@ -106,7 +106,7 @@ def test_fingerprints_never_change():
 def test_a_new_payment_is_leased_by_its_maker():
     payment = new()
     assert payment.lease == Lease("a", T + LEASE)
-    assert payment.status is Status.AUTHORIZING
+    assert payment.status is PaymentStatus.AUTHORIZING
     assert payment.version == 1
     assert payment.due == T + LEASE
     assert (payment.created, payment.updated, payment.attempts) == (T, T, 0)
@@ -137,17 +137,17 @@ def test_pauses_grow_between_questions(attempts, pause):
     for _ in range(attempts):
         payment = payment.unanswered(T).leased("b", T)
     unknown = payment.unanswered(T + 7)
-    assert unknown.status is Status.UNKNOWN
+    assert unknown.status is PaymentStatus.UNKNOWN
     assert unknown.attempts == attempts + 1
     assert unknown.lease is None
     assert unknown.due == unknown.retry_at == T + 7 + pause
     assert unknown.leased("b", T + 8).retry_at is None
-    assert unknown.leased("b", T + 8).status is Status.AUTHORIZING
+    assert unknown.leased("b", T + 8).status is PaymentStatus.AUTHORIZING
 
 
 def test_approval_is_authorized_then_captured_and_owes_its_audit():
     payment = new().settled(Approved("ch_1"), T + 5)
-    assert payment.steps[1:] == ((Status.AUTHORIZED, T + 5), (Status.CAPTURED, T + 5))
+    assert payment.steps[1:] == ((PaymentStatus.AUTHORIZED, T + 5), (PaymentStatus.CAPTURED, T + 5))
     assert payment.is_final
     assert payment.audit_pending
     assert (payment.reference, payment.reason, payment.lease, payment.retry_at) == ("ch_1", None, None, None)
@@ -157,7 +157,7 @@ def test_approval_is_authorized_then_captured_and_owes_its_audit():
 
 def test_refusal_is_final_and_owes_its_audit():
     payment = new().settled(Declined("no"), T + 5)
-    assert payment.steps[1:] == ((Status.DECLINED, T + 5),)
+    assert payment.steps[1:] == ((PaymentStatus.DECLINED, T + 5),)
     assert payment.audit_pending
     assert (payment.reference, payment.reason, payment.lease) == (None, "no", None)
 
@@ -176,7 +176,7 @@ def test_after_the_audit_the_answer_is_kept_for_three_days_then_nothing_is_due()
 def test_an_audit_claim_is_a_lease_that_the_audit_ends():
     payment = new().settled(Approved("ch_1"), T + 5)
     claimed = payment.leased("s", T + 50_000)
-    assert claimed.status is Status.CAPTURED
+    assert claimed.status is PaymentStatus.CAPTURED
     assert claimed.due == T + 50_000 + LEASE
     assert claimed.audited(T + 50_001).lease is None
     assert claimed.forgotten(T + 50_001).lease is None
@@ -192,7 +192,7 @@ def test_canaries_are_due_for_removal_after_a_day():
 
 def test_times_are_those_promised():
     assert (LEASE, AUDIT_GRACE, RESPONSE_KEPT, CANARY_KEPT) == (15_000, 30_000, 259_200_000, 86_400_000)
-    assert {Status.CAPTURED, Status.DECLINED} == FINAL
+    assert {PaymentStatus.CAPTURED, PaymentStatus.DECLINED} == FINAL
 
 
 @pytest.mark.parametrize("name", ["approved", "declined", "unanswered"])

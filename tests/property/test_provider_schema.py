@@ -11,7 +11,7 @@ from sandbox.provider.schema import (
     Block,
     Boolean,
     Integer,
-    Invalid,
+    InvalidInput,
     Json,
     List,
     Map,
@@ -94,7 +94,7 @@ def test_any_value_is_taken_or_refused_without_showing_it(kind: Property, value:
 def refusal(kind: Property, value: Any) -> str:
     try:
         kind.coerce(value, "it")
-    except Invalid as error:
+    except InvalidInput as error:
         return str(error)
     return ""
 

@@ -12,9 +12,9 @@ import pytest
 
 from engine.cli import Cli, CliBackend
 from engine.workspace import Workspace
-from orchestration.execute import Status
+from orchestration.execute import StepStatus
 from orchestration.fingerprint import TAG
-from orchestration.plan import Operation, Verdict
+from orchestration.plan import Freshness, Operation
 from shared.errors import Problem
 from tests.sandbox.house import COMPUTE_2, DATA, NETWORK_1, NETWORK_2, PUBLISHING, READING, FakeCheck
 
@@ -25,15 +25,15 @@ def statuses(outcomes):
 
 def test_a_stack_is_deployed_skipped_forced_and_destroyed(house):
     first = house.deploy(DATA)[DATA]
-    assert (first.status, first.changes) == (Status.CHANGED, {"create": 2})
-    assert house.deploy(DATA)[DATA].status is Status.FRESH
-    assert house.deploy(DATA, force=True)[DATA].status is Status.UNCHANGED
-    assert house.deploy(DATA)[DATA].status is Status.FRESH
+    assert (first.status, first.changes) == (StepStatus.CHANGED, {"create": 2})
+    assert house.deploy(DATA)[DATA].status is StepStatus.FRESH
+    assert house.deploy(DATA, force=True)[DATA].status is StepStatus.UNCHANGED
+    assert house.deploy(DATA)[DATA].status is StepStatus.FRESH
     assert [
         path for path in house.root.rglob("Pulumi.*.yaml") if "projects" in path.parts and "init" not in path.parts
     ] == []
     gone = house.run(Operation.DESTROY, [DATA])[0][DATA]
-    assert (gone.status, gone.changes) == (Status.CHANGED, {"delete": 2})
+    assert (gone.status, gone.changes) == (StepStatus.CHANGED, {"delete": 2})
     assert house.target.backend.checkpoint(DATA) is None
     assert house.run(Operation.DESTROY, [DATA])[0][DATA].message == "was not deployed"
 
@@ -52,7 +52,7 @@ def test_both_backends_tell_the_same_and_the_cli_understands_what_is_written_wit
     assert cli.tags(DATA) == files.tags(DATA)
     assert {"owner", "more", TAG} <= cli.tags(DATA).keys()
     other = replace(house.target, backend=cli)
-    assert house.run(Operation.DEPLOY, [DATA], target=other)[0][DATA].status is Status.FRESH
+    assert house.run(Operation.DEPLOY, [DATA], target=other)[0][DATA].status is StepStatus.FRESH
     assert house.run(Operation.DESTROY, [NETWORK_2, DATA], target=other)[1].code == 0
     assert files.checkpoint(DATA) is None
 
@@ -61,11 +61,11 @@ def test_a_failed_update_and_its_revert_both_run_again(house):
     house.deploy(DATA)
     house.write("projects/data/part.py", "value = 1 / 0\n")
     failed = house.deploy(DATA)[DATA]
-    assert failed.status is Status.FAILED
+    assert failed.status is StepStatus.FAILED
     assert failed.message == "ZeroDivisionError: division by zero"
     house.write("projects/data/part.py", "value = 1\n")
-    assert house.deploy(DATA)[DATA].status is Status.UNCHANGED
-    assert house.deploy(DATA)[DATA].status is Status.FRESH
+    assert house.deploy(DATA)[DATA].status is StepStatus.UNCHANGED
+    assert house.deploy(DATA)[DATA].status is StepStatus.FRESH
 
 
 @pytest.mark.prove
@@ -73,9 +73,9 @@ def test_a_program_that_raises_after_a_change_and_its_revert_both_run_again(hous
     house.deploy(DATA)
     working = (house.root / "projects/data/__main__.py").read_text()
     house.write("projects/data/__main__.py", working + "pulumi.ComponentResource('test:index:Thing', 'other')\n1 / 0\n")
-    assert house.deploy(DATA)[DATA].status is Status.FAILED
+    assert house.deploy(DATA)[DATA].status is StepStatus.FAILED
     house.write("projects/data/__main__.py", working)
-    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+    assert house.deploy(DATA)[DATA].status in {StepStatus.CHANGED, StepStatus.UNCHANGED}
 
 
 @pytest.mark.prove
@@ -84,22 +84,22 @@ def test_an_update_by_hand_makes_a_stack_stale(house):
     by_hand = ["up", "--yes", "--skip-preview", "--stack", DATA.reference]
     house.target.cli.call(*by_hand, folder=house.root / "projects/data")
     judged = house.judge(DATA)[DATA]
-    assert (judged.verdict, judged.reason) == (Verdict.STALE, "it was updated by hand since")
+    assert (judged.freshness, judged.reason) == (Freshness.STALE, "it was updated by hand since")
 
 
 def test_another_life_of_the_cloud_makes_a_stack_stale_and_refreshes_it(house):
     house.deploy(DATA)
     house.target = replace(house.target, generation="1.1")
     judged = house.judge(DATA)[DATA]
-    assert (judged.verdict, judged.reason) == (Verdict.STALE, "the cloud was replaced or restored since")
+    assert (judged.freshness, judged.reason) == (Freshness.STALE, "the cloud was replaced or restored since")
     house.deploy(DATA)
     assert house.refreshed(DATA)
-    assert house.deploy(DATA)[DATA].status is Status.FRESH
+    assert house.deploy(DATA)[DATA].status is StepStatus.FRESH
 
 
 def test_a_missing_upstream_stack_is_one_line(house):
     outcome = house.deploy(COMPUTE_2)[COMPUTE_2]
-    assert outcome.status is Status.FAILED
+    assert outcome.status is StepStatus.FAILED
     assert outcome.message in {
         f"{COMPUTE_2} reads {missing}, which is not deployed; run ./invoke deploy --layer {missing.layer}"
         for missing in (DATA, NETWORK_2)
@@ -113,8 +113,8 @@ def test_a_wrong_passphrase_changes_nothing_and_the_right_one_works_afterwards(h
     with pytest.raises(Problem, match="the passphrase is not the one that the stacks were made with"):
         house.deploy(NETWORK_2, DATA, target=replace(house.target, cli=cli), force=True)
     assert house.target.backend.checkpoint(NETWORK_2) is None
-    assert house.deploy(DATA)[DATA].status is Status.FRESH
-    assert house.deploy(NETWORK_2)[NETWORK_2].status is Status.CHANGED
+    assert house.deploy(DATA)[DATA].status is StepStatus.FRESH
+    assert house.deploy(NETWORK_2)[NETWORK_2].status is StepStatus.CHANGED
 
 
 def test_stacks_made_at_once_share_the_salt_that_the_first_ones_engine_makes(house):
@@ -128,7 +128,7 @@ def test_stacks_made_at_once_share_the_salt_that_the_first_ones_engine_makes(hou
 def test_a_first_stack_that_fails_leaves_the_salt_to_the_next(house):
     house.write("projects/data/__main__.py", "raise SystemExit(3)\n")
     outcomes = house.deploy(DATA, NETWORK_2)
-    assert (outcomes[DATA].status, outcomes[NETWORK_2].status) == (Status.FAILED, Status.CHANGED)
+    assert (outcomes[DATA].status, outcomes[NETWORK_2].status) == (StepStatus.FAILED, StepStatus.CHANGED)
     assert house.target.configuration.exists()
 
 
@@ -156,7 +156,7 @@ def test_a_stack_in_a_file_backend_is_made_without_a_process_that_nobody_could_f
     Workspace(missing, backend, house.target.configuration, [DATA, NETWORK_2]).ensure(NETWORK_2)
     salt = backend.checkpoint(NETWORK_2).secrets_provider["state"]["salt"]
     assert house.target.configuration.read_text() == f"encryptionsalt: {salt}\n"
-    assert house.deploy(NETWORK_2)[NETWORK_2].status is Status.CHANGED
+    assert house.deploy(NETWORK_2)[NETWORK_2].status is StepStatus.CHANGED
 
 
 @pytest.mark.parametrize("finishes", [False, True])
@@ -197,7 +197,7 @@ def test_previews_reach_across_layers_on_an_empty_backend(house):
     house.write("projects/data/__main__.py", PUBLISHING)
     house.write("projects/compute/__main__.py", READING)
     outcomes, result = house.run(Operation.PREVIEW, (NETWORK_2, DATA, COMPUTE_2))
-    assert statuses(outcomes) == {Status.CHANGED}
+    assert statuses(outcomes) == {StepStatus.CHANGED}
     previewed = json.loads((result.folder / "previewed" / "compute.payments-secondary.json").read_text())
     assert previewed["release"] == "uses payments-1"
     assert house.target.backend.checkpoint(DATA) is None
@@ -211,11 +211,15 @@ def test_changed_outputs_reach_the_stacks_that_read_them_and_no_others(house):
     house.deploy(*everything)
     house.write("projects/data/part.py", "value = 1  # the same\n")
     unchanged = house.deploy(*everything)
-    assert [unchanged[stack].status for stack in everything] == [Status.FRESH, Status.UNCHANGED, Status.FRESH]
+    assert [unchanged[stack].status for stack in everything] == [
+        StepStatus.FRESH,
+        StepStatus.UNCHANGED,
+        StepStatus.FRESH,
+    ]
     house.write("projects/data/part.py", "value = 2\n")
     changed = house.deploy(*everything)
-    assert changed[NETWORK_2].status is Status.FRESH
-    assert changed[COMPUTE_2].status in {Status.CHANGED, Status.UNCHANGED}
+    assert changed[NETWORK_2].status is StepStatus.FRESH
+    assert changed[COMPUTE_2].status in {StepStatus.CHANGED, StepStatus.UNCHANGED}
     assert house.target.backend.checkpoint(COMPUTE_2).outputs["release"] == "uses payments-2"
 
 
@@ -227,11 +231,11 @@ def test_a_release_that_does_not_serve_stops_before_the_primary_and_is_refreshed
     broken = FakeCheck(NETWORK_2, Problem("GET /health answered 503"))
     outcomes = house.deploy(NETWORK_2, NETWORK_1, check=broken)
     assert broken.calls[0] == ("before", True)
-    assert (outcomes[NETWORK_2].status, outcomes[NETWORK_2].message) == (Status.FAILED, "GET /health answered 503")
-    assert outcomes[NETWORK_1].status is Status.SKIPPED
+    assert (outcomes[NETWORK_2].status, outcomes[NETWORK_2].message) == (StepStatus.FAILED, "GET /health answered 503")
+    assert outcomes[NETWORK_1].status is StepStatus.SKIPPED
     house.write("projects/network/part.py", "value = 1\n")
     mended = FakeCheck(NETWORK_2)
-    assert house.deploy(NETWORK_2, check=mended)[NETWORK_2].status is not Status.FRESH
+    assert house.deploy(NETWORK_2, check=mended)[NETWORK_2].status is not StepStatus.FRESH
     assert house.refreshed(NETWORK_2)
     assert mended.calls == [("before", False), ("after", "what served")]
 

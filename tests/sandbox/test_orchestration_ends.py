@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from orchestration.execute import Status
+from orchestration.execute import StepStatus
 from shared.root import ROOT as CHECKOUT
 from tests.sandbox.house import DATA, PROGRAM
 from tests.waiting import until
@@ -58,7 +58,7 @@ def test_ctrl_c_ends_the_engine_in_order(house, begun):
     assert "interrupted" in said
     assert list(house.target.backend.locks(DATA)) == []
     assert leftovers(house) == []
-    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+    assert house.deploy(DATA)[DATA].status in {StepStatus.CHANGED, StepStatus.UNCHANGED}
 
 
 @pytest.mark.prove
@@ -66,7 +66,7 @@ def test_a_killed_run_is_recovered_by_the_next(house, begun):
     begun.kill()
     begun.wait()
     assert leftovers(house) != []  # the engine works on
-    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+    assert house.deploy(DATA)[DATA].status in {StepStatus.CHANGED, StepStatus.UNCHANGED}
     assert leftovers(house) == []
     assert list(house.target.backend.locks(DATA)) == []
 
@@ -77,6 +77,6 @@ def test_a_killed_run_with_killed_engines_is_recovered_by_the_next(house, begun)
     for record in house.target.state.glob("runs/*/sessions/*"):
         os.kill(int(record.read_text()), signal.SIGKILL)
     assert [lock.pid for lock in house.target.backend.locks(DATA)] != []
-    assert house.deploy(DATA)[DATA].status in {Status.CHANGED, Status.UNCHANGED}
+    assert house.deploy(DATA)[DATA].status in {StepStatus.CHANGED, StepStatus.UNCHANGED}
     assert leftovers(house) == []
     assert list(house.target.backend.locks(DATA)) == []

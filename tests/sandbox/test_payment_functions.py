@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambdas.adapters.clock import SystemClock, token
-from lambdas.adapters.composition import World, compose
+from lambdas.adapters.composition import Dependencies, compose
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from shared.packaging import packages
@@ -253,7 +253,7 @@ def connected(system, name):
     region = Region(name)
     journal = ListJournal(clock := SystemClock(), {}, "payments", "primary")
     journal.lines = []
-    world = World(
+    world = Dependencies(
         table=system.cloud.client("dynamodb", name, max_pool_connections=64),
         table_name=system.name,
         objects=system.cloud.client("s3", name, max_pool_connections=64),

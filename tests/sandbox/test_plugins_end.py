@@ -53,10 +53,10 @@ def test_a_held_program_waits_after_its_imports_until_it_is_released(either: Pla
 def test_a_program_whose_holder_has_gone_ends_before_it_makes_anything(own: Place, tmp_path: Path):
     hold, process = held(own, tmp_path)
     with process:
-        hold.call_off()
+        hold.cancel()
         output = process.communicate(timeout=60)[0]
     assert process.returncode != 0
-    assert "error: the update was called off before it began" in output
+    assert "error: the update was cancelled before it began" in output
     assert made(own) == []
 
 
@@ -64,7 +64,7 @@ def test_an_engine_killed_while_its_program_is_held_leaves_nothing(either: Place
     hold, process = held(either, tmp_path)
     with process:
         process.kill()
-    hold.call_off()
+    hold.cancel()
     until(lambda: not either.left())
     assert made(either) == []
 

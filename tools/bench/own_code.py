@@ -15,11 +15,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.clock import SystemClock, token
-from lambdas.adapters.composition import World, compose
+from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
+from lambdas.web import headers
 from lambdas.web.headers import API_KEY, IDEMPOTENCY_KEY
 from lambdas.web.request import Request
 from shared.clients import STOREFRONT
@@ -27,7 +28,7 @@ from simulation.bucket import Bucket
 from simulation.dynamodb import DynamoDB
 from simulation.history import History
 from simulation.link import Link
-from simulation.region import Secrets
+from simulation.region import SimulatedSecrets
 from simulation.scheduler import Scheduler
 from simulation.table import StrongTable
 from tools.bench.figures import Meter, percentile
@@ -68,14 +69,14 @@ class PaymentFunction:
         metered: Any = SimpleNamespace(**{name: meter.wrap(getattr(table, name)) for name in OPERATIONS})
         objects: Any = SimpleNamespace(put_object=meter.wrap(Bucket(link).put_object))
         clients: dict[str, dict[str, str | None]] = {STOREFRONT: {"current": KEY, "previous": None}}
-        secrets: Any = SimpleNamespace(get_secret_value=meter.wrap(Secrets(link, clients).get_secret_value))
-        service = compose(self._settings, World(metered, "payments", objects, "audit", clock, token, journal))
+        secrets: Any = SimpleNamespace(get_secret_value=meter.wrap(SimulatedSecrets(link, clients).get_secret_value))
+        service = compose(self._settings, Dependencies(metered, "payments", objects, "audit", clock, token, journal))
         self._api = Api(service.payments, ApiKeys(secrets, "api-keys", service.retry).client_of, journal, HOST)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The response to one proxy event, as the handler makes it."""
         request = Request.of(event)
-        return request.response(self._api.answer(request), self._settings.headers)
+        return request.response(self._api.answer(request), headers.of_every_answer(self._settings.place))
 
 
 def measure(requests: int, clock: Callable[[], int] = perf_counter_ns) -> list[OwnTime]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RECORD_TYPES = ("A", "AAAA", "CNAME")
 
 
-class DomainName(Text):
+class DnsName(Text):
     """A name in the DNS: capitals and a final dot mean nothing."""
 
     def _normal(self, value: Any) -> Any:
@@ -49,7 +49,7 @@ class Zone(Tagged):
     kind = "hostedzone"
     gone = ("NoSuchHostedZone",)
     properties = {
-        "name": DomainName(required=True, replaces=True),
+        "name": DnsName(required=True, replaces=True),
         "comment": Text(default="Managed by Pulumi"),
         "forceDestroy": Boolean(default=False, carried="it is about destroying, and the cloud does not know it"),
     }
@@ -109,7 +109,7 @@ class Record(Resource):
     gone = ("NoSuchHostedZone",)
     properties = {
         "zoneId": Text(required=True, replaces=True),
-        "name": DomainName(required=True, replaces=True),
+        "name": DnsName(required=True, replaces=True),
         "type": Text(required=True, replaces=True, choices=RECORD_TYPES),
         "setIdentifier": Text(replaces=True),
         "ttl": Integer(within=(0, 2147483647)),

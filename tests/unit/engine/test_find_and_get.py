@@ -294,14 +294,14 @@ def test_the_installer_is_given_up_when_it_hangs(bin_folder: Path, monkeypatch: 
     monkeypatch.setattr(engine_sources, "unreachable", lambda _: "")
     monkeypatch.setattr(engine_sources, "_INSTALL", "import time; time.sleep(60)")
     monkeypatch.setattr(engine_sources, "DOWNLOAD_TIMEOUT", 0.3)
-    with pytest.raises(engine_sources.Unavailable, match=r"took more than 0\.3 s"):
+    with pytest.raises(engine_sources.SourceUnavailable, match=r"took more than 0\.3 s"):
         engine_sources.install_official(tmp_path, 0, lambda _: None)
 
 
 def test_what_the_installer_says_last_is_the_reason(bin_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(engine_sources, "unreachable", lambda _: "")
     monkeypatch.setattr(engine_sources, "_INSTALL", "raise SystemExit('checksum differs')")
-    with pytest.raises(engine_sources.Unavailable, match="checksum differs"):
+    with pytest.raises(engine_sources.SourceUnavailable, match="checksum differs"):
         engine_sources.install_official(tmp_path, 0, lambda _: None)
 
 

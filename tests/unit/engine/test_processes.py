@@ -39,7 +39,7 @@ def engine(tmp_path):
             record=tmp_path / "sessions" / "engine",
             log=log,
             folder=tmp_path,
-            environment=os.environ,
+            variables=os.environ,
         )
         started.append(process._popen)
         return process, log

@@ -7,8 +7,8 @@ import pytest
 from lambdas.domain import audit
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
+from lambdas.domain.outcome import Declined
 from lambdas.domain.payment import opened
-from lambdas.domain.ports import Declined
 
 MIDNIGHT = 1_794_960_000_000
 """2026-11-18T00:00:00Z."""

@@ -7,7 +7,7 @@ import pytest
 from lambdas.adapters.retry import Retry
 from lambdas.domain.errors import Unavailable
 from lambdas.failover_control.latch import PAYMENTS, Latch, alarms
-from lambdas.failover_control.switch import CACHED, StopSwitch
+from lambdas.failover_control.switch import CACHED, Switch
 from lambdas.probing import Prober, Reply, Unhealthy, send
 from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused, timed_out
 
@@ -65,7 +65,7 @@ def world():
     clock, parameters, primary = ManualClock(), Parameters(), Primary()
     journal = ListJournal(clock, {}, "payments", "secondary")
     journal.lines = []
-    switch = StopSwitch(parameters, "/switch", Retry(clock))
+    switch = Switch(parameters, "/switch", Retry(clock))
     tokens = iter(range(1000))
     latch = Latch(switch, lambda: Prober("https://primary", CANARY, lambda: f"t{next(tokens)}", primary.send), journal)
     return latch, parameters, primary, clock

@@ -8,11 +8,12 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidatio
 from lambdas.adapters.items import SHARDS, from_item, shard, to_item
 from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry, code_of
 from lambdas.adapters.store import DynamoPayments
-from lambdas.domain.errors import Lost, Throttled, Unavailable
+from lambdas.domain.errors import Throttled, Unavailable
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
+from lambdas.domain.outcome import Approved
 from lambdas.domain.payment import LEASE, Response, opened
-from lambdas.domain.ports import Approved
+from lambdas.domain.ports import Lost
 from tests.doubles.payments import START, ManualClock, PlainTable, Wire, client, refused, timed_out
 
 

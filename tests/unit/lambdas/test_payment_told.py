@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 
 from lambdas.adapters.retry import ATTEMPTS, BUDGET, FIRST_PAUSE, Retry
-from lambdas.domain.errors import Contradiction, InProgress, InvalidField, Lost, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, InvalidField, Unavailable
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.payment import LEASE
+from lambdas.domain.ports import Lost
 from tests.doubles.acquirer import Acquirer
 from tests.doubles.payments import START, ManualClock, Region, refused, timed_out
 

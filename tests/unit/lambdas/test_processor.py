@@ -8,7 +8,7 @@ from lambdas.adapters.processor import LATE, SimulatedProcessor
 from lambdas.adapters.retry import Retry
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.money import Money
-from lambdas.domain.ports import Approved, Declined
+from lambdas.domain.outcome import Approved, Declined
 from tests.doubles.payments import ManualClock, PlainTable, Wire, client, timed_out
 
 USD = Money(100, "USD")

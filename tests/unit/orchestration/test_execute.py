@@ -9,15 +9,15 @@ import pytest
 
 from engine.operations import Interrupted
 from orchestration.ahead import Ahead
-from orchestration.execute import Executor, Status, Work, on_signals
+from orchestration.execute import Executor, StepStatus, Work, on_signals
 from orchestration.graph import Graph
-from orchestration.plan import Judgement, Operation, Verdict, make
+from orchestration.plan import Freshness, Judgement, Operation, make
 from shared.errors import Problem
 from shared.stack import Stack
 from tests.waiting import until
 
 GRAPH = Graph.of("payments")
-STALE, FRESH = Judgement(Verdict.STALE, "new"), Judgement(Verdict.FRESH, "")
+STALE, FRESH = Judgement(Freshness.STALE, "new"), Judgement(Freshness.FRESH, "")
 COMPUTE_1, COMPUTE_2 = Stack("compute", "payments", "primary"), Stack("compute", "payments", "secondary")
 DATA = Stack("data", "payments")
 
@@ -29,7 +29,7 @@ class FakeDriver:
         self.answers, self.judgements = answers or {}, judgements or {}
         self.changes = changes or {"create": 1}
         self.ran, self.interrupts = [], 0
-        self.made_ready, self.called_off = [], []
+        self.made_ready, self.cancelled = [], []
         self.running, self.most = 0, 0
         self.lock = threading.Lock()
         self.ahead = None
@@ -40,9 +40,9 @@ class FakeDriver:
     def prepare(self, step):
         self.made_ready.append(step.stack)
 
-    def call_off(self, step):
+    def cancel(self, step):
         if step.stack not in self.ran:
-            self.called_off.append(step.stack)
+            self.cancelled.append(step.stack)
 
     def run(self, step):
         with self.lock:
@@ -92,7 +92,7 @@ def deploy(driver, judge=lambda _: STALE, watcher=None):
 def test_all_stacks_run_each_after_what_it_needs():
     driver = FakeDriver()
     outcomes = deploy(driver)
-    assert [o.status for o in outcomes.values()] == [Status.CHANGED] * 8
+    assert [o.status for o in outcomes.values()] == [StepStatus.CHANGED] * 8
     assert sorted(map(str, driver.ran)) == sorted(map(str, GRAPH.stacks))
     for place, stack in enumerate(driver.ran):
         assert GRAPH.after[stack] <= set(driver.ran[:place])
@@ -101,7 +101,7 @@ def test_all_stacks_run_each_after_what_it_needs():
 def test_independent_stacks_run_at_once():
     together = threading.Barrier(2, timeout=5)
     driver = FakeDriver({DATA: together.wait, Stack("network", "payments", "secondary"): together.wait})
-    assert all(o.status is Status.CHANGED for o in deploy(driver).values())
+    assert all(o.status is StepStatus.CHANGED for o in deploy(driver).values())
     assert driver.most >= 2
 
 
@@ -114,10 +114,10 @@ def test_the_next_step_gets_ready_while_the_one_before_it_runs_and_runs_after_it
     driver = FakeDriver()
     driver.answers[COMPUTE_2] = ready(driver, COMPUTE_1)
     outcomes = deploy(driver)
-    assert {o.status for o in outcomes.values()} == {Status.CHANGED}
+    assert {o.status for o in outcomes.values()} == {StepStatus.CHANGED}
     assert driver.ran.index(COMPUTE_2) < driver.ran.index(COMPUTE_1)
     assert driver.ran.count(COMPUTE_1) == 1
-    assert driver.called_off == []
+    assert driver.cancelled == []
 
 
 def test_nothing_gets_ready_before_what_runs_has_started_up():
@@ -133,7 +133,7 @@ def test_nothing_gets_ready_before_what_runs_has_started_up():
         return run(step)
 
     driver.run = start_slowly
-    assert deploy(driver)[COMPUTE_2].status is Status.CHANGED
+    assert deploy(driver)[COMPUTE_2].status is StepStatus.CHANGED
     assert begun.is_set()
 
 
@@ -143,7 +143,7 @@ def test_only_what_is_sure_to_run_gets_ready():
     assert set(driver.made_ready) <= {Stack("network", "payments", "primary")}
 
 
-def test_what_waits_for_a_failure_is_called_off():
+def test_what_waits_for_a_failure_is_cancelled():
     driver = FakeDriver()
 
     def fail():
@@ -152,8 +152,8 @@ def test_what_waits_for_a_failure_is_called_off():
 
     driver.answers[COMPUTE_2] = fail
     outcomes = deploy(driver)
-    assert outcomes[COMPUTE_1].status is Status.SKIPPED
-    assert driver.called_off == [COMPUTE_1]
+    assert outcomes[COMPUTE_1].status is StepStatus.SKIPPED
+    assert driver.cancelled == [COMPUTE_1]
     assert COMPUTE_1 not in driver.ran
 
 
@@ -169,7 +169,7 @@ def test_what_is_ready_and_does_not_wait_for_a_failure_runs_all_the_same():
 
     driver.answers = {DATA: fail, network_2: lambda: failed.wait(5)}
     outcomes = deploy(driver)
-    assert outcomes[network_1].status is Status.CHANGED
+    assert outcomes[network_1].status is StepStatus.CHANGED
     assert driver.ran.count(network_1) == 1
 
 
@@ -188,36 +188,36 @@ def test_a_failure_takes_only_its_dependants_and_names_itself():
     driver = FakeDriver({COMPUTE_2: Problem("memory_mb is too small")})
     watcher = Watcher()
     outcomes = deploy(driver, watcher=watcher)
-    assert outcomes[COMPUTE_2].status is Status.FAILED
+    assert outcomes[COMPUTE_2].status is StepStatus.FAILED
     assert outcomes[COMPUTE_2].message == "memory_mb is too small"
     for stack in [COMPUTE_1, *(s for s in GRAPH.stacks if s.layer in {"edge", "observability"})]:
-        assert outcomes[stack].status is Status.SKIPPED
-        assert outcomes[stack].message == "waits for compute/payments-secondary"
+        assert outcomes[stack].status is StepStatus.SKIPPED
+        assert outcomes[stack].message == "needs compute/payments-secondary"
         assert stack not in driver.ran
     for layer in ("network", "data"):
-        assert all(o.status is Status.CHANGED for s, o in outcomes.items() if s.layer == layer)
+        assert all(o.status is StepStatus.CHANGED for s, o in outcomes.items() if s.layer == layer)
     assert len(watcher.finished_) == 8
 
 
 def test_fresh_stacks_are_not_run():
     driver = FakeDriver()
-    assert all(o.status is Status.FRESH for o in deploy(driver, lambda _: FRESH).values())
+    assert all(o.status is StepStatus.FRESH for o in deploy(driver, lambda _: FRESH).values())
     assert driver.ran == []
 
 
 def test_a_stack_behind_a_change_is_judged_again_at_its_turn():
-    driver = FakeDriver(judgements={COMPUTE_2: FRESH, COMPUTE_1: Judgement(Verdict.STALE, "outputs of data changed")})
+    driver = FakeDriver(judgements={COMPUTE_2: FRESH, COMPUTE_1: Judgement(Freshness.STALE, "outputs of data changed")})
     watcher = Watcher()
     outcomes = deploy(driver, lambda stack: STALE if stack == DATA else FRESH, watcher)
-    assert outcomes[COMPUTE_2].status is Status.FRESH
-    assert outcomes[COMPUTE_1].status is Status.CHANGED
+    assert outcomes[COMPUTE_2].status is StepStatus.FRESH
+    assert outcomes[COMPUTE_1].status is StepStatus.CHANGED
     assert (COMPUTE_1, "outputs of data changed") in watcher.started_
 
 
 def test_nothing_to_change_is_told_apart_from_a_change():
     driver = FakeDriver()
     driver.changes = {}
-    assert {o.status for o in deploy(driver).values()} == {Status.UNCHANGED}
+    assert {o.status for o in deploy(driver).values()} == {StepStatus.UNCHANGED}
 
 
 def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
@@ -242,10 +242,10 @@ def test_an_interrupt_ends_what_runs_in_order_and_starts_nothing_new():
             )
         ).start()
         outcomes = running.run(ALL)
-    assert {o.status for o in outcomes} == {Status.INTERRUPTED, Status.SKIPPED}
-    assert set(driver.called_off) == set(driver.made_ready) == {network_1, COMPUTE_2}
+    assert {o.status for o in outcomes} == {StepStatus.INTERRUPTED, StepStatus.SKIPPED}
+    assert set(driver.cancelled) == set(driver.made_ready) == {network_1, COMPUTE_2}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert {o.message for o in outcomes if o.status is Status.SKIPPED} == {"not started: the run was interrupted"}
+    assert {o.message for o in outcomes if o.status is StepStatus.SKIPPED} == {"not started: the run was interrupted"}
 
 
 def test_a_problem_that_an_interrupt_causes_is_an_interruption():
@@ -260,7 +260,7 @@ def test_a_problem_that_an_interrupt_causes_is_an_interruption():
     running = executor(driver)
     running.interrupt()
     outcomes = running.run(ALL)
-    assert Status.FAILED not in {o.status for o in outcomes}
+    assert StepStatus.FAILED not in {o.status for o in outcomes}
 
 
 def test_a_bug_is_raised_after_the_others_have_finished():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from engine.backend import FileBackend
 from orchestration import fingerprint
 from orchestration.fingerprint import Fingerprint, Fingerprints, program_sources, update_id
 from orchestration.graph import Graph
-from orchestration.plan import Verdict
+from orchestration.plan import Freshness
 from shared.contracts import LAYERS, Layer
 from shared.environment import Environment
 from shared.packaging import packages
@@ -262,7 +263,7 @@ class TestJudgement:
 
     def reason(self, known):
         judgement = known.judge(self.STACK)
-        assert (judgement.verdict is Verdict.FRESH) == (not judgement.reason)
+        assert (judgement.freshness is Freshness.FRESH) == (not judgement.reason)
         return judgement.reason
 
     def test_fresh(self, books):
@@ -274,13 +275,19 @@ class TestJudgement:
     def test_pending_work(self, books):
         known, write, _ = books
         write("stacks/data/payments.json", {"checkpoint": {"latest": {"pending_operations": [{"type": "creating"}]}}})
-        assert self.reason(known) == "its last update was cut off"
+        assert self.reason(known) == "its last update was interrupted"
 
     def test_a_lock(self, books):
         known, write, _ = books
         lock = {"pid": 1, "hostname": "h", "username": "u", "timestamp": "2026-01-01T00:00:00Z"}
         write("locks/organization/data/payments/x.json", lock)
-        assert self.reason(known) == "its last update was cut off"
+        assert self.reason(known) == "an update of it is running"
+
+    def test_a_lock_of_a_dead_process(self, books):
+        known, write, _ = books
+        lock = {"pid": 2**30, "hostname": socket.gethostname(), "username": "u", "timestamp": "2026-01-01T00:00:00Z"}
+        write("locks/organization/data/payments/x.json", lock)
+        assert self.reason(known) == "its last update was interrupted"
 
     def test_a_failed_update(self, books):
         known, write, _ = books
@@ -299,12 +306,12 @@ class TestJudgement:
         known, write, _ = books
         entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "succeeded"}
         write("history/data/payments/payments-1795267814000000002.history.json", entry)
-        assert self.reason(known) == "its last update was never completed"
+        assert self.reason(known) == "its last update was not recorded as complete"
 
     def test_a_release_that_was_taken_back(self, books):
         known, _, backend = books
         backend.tag(self.STACK, fingerprint.TAG, fingerprint.WITHDRAWN)
-        assert self.reason(known) == "its last release was taken back"
+        assert self.reason(known) == "its last release was rolled back"
         assert known.doubtful(self.STACK)
 
     def test_another_life_of_the_cloud(self, root, books):

@@ -7,17 +7,17 @@ import sys
 import pytest
 
 from orchestration import report
-from orchestration.execute import Outcome, Status
+from orchestration.execute import Outcome, StepStatus
 from orchestration.graph import Graph
-from orchestration.plan import Judgement, Operation, Verdict, make
+from orchestration.plan import Freshness, Judgement, Operation, make
 from shared.stack import Stack
 
 GRAPH = Graph.of("payments")
 DATA, EDGE = Stack("data", "payments"), Stack("edge", "payments")
-PLAN = make(Operation.DEPLOY, GRAPH, [DATA, EDGE], lambda _: Judgement(Verdict.STALE, "new"))
+PLAN = make(Operation.DEPLOY, GRAPH, [DATA, EDGE], lambda _: Judgement(Freshness.STALE, "new"))
 OUTCOMES = (
-    Outcome(DATA, Status.CHANGED, {"create": 51, "update": 1}, 3.42),
-    Outcome(EDGE, Status.FAILED, {}, 1.0, "Record api[0]: is taken"),
+    Outcome(DATA, StepStatus.CHANGED, {"create": 51, "update": 1}, 3.42),
+    Outcome(EDGE, StepStatus.FAILED, {}, 1.0, "Record api[0]: is taken"),
 )
 
 
@@ -58,7 +58,10 @@ def test_the_picture_names_every_stack_and_what_it_reads():
     assert picture[4].endswith("; released after compute/payments-secondary")
 
 
-@pytest.mark.parametrize("module", ["orchestration.commands", "orchestration.operate"])
+@pytest.mark.parametrize(
+    "module",
+    ["orchestration.commands", "orchestration.operate", "orchestration.targets.aws", "orchestration.targets.sandbox"],
+)
 def test_the_quick_path_imports_neither_pulumi_nor_the_sdk_of_aws(module):
     code = f"import sys, {module}; print({{'pulumi', 'boto3', 'botocore', 'grpc', 'rich'}} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

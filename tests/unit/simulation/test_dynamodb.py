@@ -56,13 +56,13 @@ def test_an_update_sets_and_removes_without_touching_the_old_item():
     "text", ["begins_with(pk, :p)", "a.b = :p", "a = ", "size(a) > :p", "a = :p nonsense", "a IN (:p)", "a & b"]
 )
 def test_conditions_that_are_not_built_are_refused(text):
-    with pytest.raises(expressions.Invalid):
+    with pytest.raises(expressions.InvalidExpression):
         expressions.condition(text)
 
 
 @pytest.mark.parametrize("text", ["", "ADD a :p", "SET a = :p SET b = :p", "SET a", "SET a = :p,", "DELETE a :p"])
 def test_updates_that_are_not_built_are_refused(text):
-    with pytest.raises(expressions.Invalid):
+    with pytest.raises(expressions.InvalidExpression):
         expressions.update(text)
 
 

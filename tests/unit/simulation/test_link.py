@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.money import Money
-from lambdas.domain.ports import Approved, Declined
+from lambdas.domain.outcome import Approved, Declined
 from simulation.faults import Faults
 from simulation.history import History
 from simulation.link import LATEST, Link, Unreachable, Way

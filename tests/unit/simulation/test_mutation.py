@@ -66,7 +66,7 @@ def test_an_excuse_holds_for_one_mutant_and_only_while_it_survives(world, capsys
     [
         ("lambdas.domain.money.xǁMoneyǁof__mutmut_3", "lambdas.domain.money.Money.of"),
         ("lambdas.domain.instruction.x__digest__mutmut_12", "lambdas.domain.instruction._digest"),
-        ("lambdas.domain.errors.xǁLostǁ__init____mutmut_1", "lambdas.domain.errors.Lost.__init__"),
+        ("lambdas.domain.ports.xǁLostǁ__init____mutmut_1", "lambdas.domain.ports.Lost.__init__"),
     ],
 )
 def test_functions_are_named_as_in_the_code(name, function):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.domain.payment import Payment, Response, Status
+from lambdas.domain.payment import Payment, PaymentStatus, Response
 from lambdas.web.answer import PROBLEM, Answer, problem, to_json
 from lambdas.web.headers import REPLAYED
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from lambdas.domain.service import Paid
 
 SHOWN: Final = {
-    Status.AUTHORIZING: "pending",
-    Status.UNKNOWN: "pending",
-    Status.AUTHORIZED: "pending",
-    Status.CAPTURED: "paid",
-    Status.DECLINED: "declined",
+    PaymentStatus.AUTHORIZING: "pending",
+    PaymentStatus.UNKNOWN: "pending",
+    PaymentStatus.AUTHORIZED: "pending",
+    PaymentStatus.CAPTURED: "paid",
+    PaymentStatus.DECLINED: "declined",
 }
 RETRY_AFTER: Final = 5
 """Seconds after which asking about a pending payment is worth while: the sweep's and the processor's pace."""
@@ -45,7 +45,7 @@ def location(payment: Payment) -> str:
 
 def render(payment: Payment) -> Response:
     """The answer to a final payment, to be stored with it."""
-    if payment.status is Status.CAPTURED:
+    if payment.status is PaymentStatus.CAPTURED:
         return Response(201, to_json(document(payment)))
     refusal = problem(
         "declined",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lambdas.domain.payment import Payment
-from simulation.checks import check
+from simulation.invariants import check
 from simulation.region import ADDED
 from simulation.run import play
 from simulation.world import World

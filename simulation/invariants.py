@@ -7,7 +7,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, Status
+from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, PaymentStatus
 from lambdas.web import headers
 from simulation.linearizability import INFINITY, Told, is_linearizable
 from simulation.region import ADDED
@@ -17,7 +17,7 @@ from simulation.watch import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulation.history import Operation
+    from simulation.history import ClientCall
     from simulation.table import Item, Key
     from simulation.world import World
 
@@ -37,7 +37,7 @@ def check(world: World) -> list[Finding]:
     bug: an exception that nobody caught.
     """
     findings = list(world.watch.findings)
-    answers: dict[str, list[Operation]] = defaultdict(list)
+    answers: dict[str, list[ClientCall]] = defaultdict(list)
     for operation in world.history.operations:
         answers[operation.payment_id].append(operation)
     findings += (
@@ -63,7 +63,7 @@ def check(world: World) -> list[Finding]:
     return list(dict.fromkeys(findings))
 
 
-def _lost(payment_id: str, region: str, item: Item | None, operations: list[Operation]) -> Iterator[Finding]:
+def _lost(payment_id: str, region: str, item: Item | None, operations: list[ClientCall]) -> Iterator[Finding]:
     stands = "absent" if item is None else _SHOWN.get(item["status"]["S"], "pending")
     for operation in operations:
         if operation.is_last:
@@ -75,12 +75,12 @@ def _lost(payment_id: str, region: str, item: Item | None, operations: list[Oper
             yield Finding("lost", payment_id, f"{operation.actor} was told to wait, {region} knows no such payment")
 
 
-def _is_swept(world: World, operations: list[Operation]) -> bool:
+def _is_swept(world: World, operations: list[ClientCall]) -> bool:
     """A canary's payment is deleted after a day."""
     return operations[0].wish.client == CANARY_CLIENT and world.scheduler.now - EPOCH > CANARY_KEPT
 
 
-def _kept(world: World, payment_id: str, item: Item | None, operations: list[Operation]) -> Iterator[Finding]:
+def _kept(world: World, payment_id: str, item: Item | None, operations: list[ClientCall]) -> Iterator[Finding]:
     if item is not None and _is_swept(world, operations):
         yield Finding("kept", payment_id, "a canary's payment is there after a day")
     elif item is not None and "response_body" in item and world.scheduler.now - int(item["created"]["N"]) > _FORGOTTEN:
@@ -112,7 +112,7 @@ def _charged(payment_id: str, region: str, item: Item | None, charges: list[str]
         yield Finding("unbooked", payment_id, f"{region} holds {status}, the processor's ledger {charges or 'nothing'}")
 
 
-def _contradicted(payment_id: str, operations: list[Operation]) -> Iterator[Finding]:
+def _contradicted(payment_id: str, operations: list[ClientCall]) -> Iterator[Finding]:
     told = [_told(operation) for operation in operations]
     if not is_linearizable(told):
         yield Finding("contradicted", payment_id, "no order of the requests explains their answers")
@@ -130,7 +130,7 @@ def _contradicted(payment_id: str, operations: list[Operation]) -> Iterator[Find
         yield Finding("contradicted", payment_id, "two requests were told that they made the payment")
 
 
-def _told(operation: Operation) -> Told:
+def _told(operation: ClientCall) -> Told:
     wish = operation.wish
     payload = f"{float(wish.amount)} {wish.currency} {wish.customer}"
     returned = INFINITY if operation.returned is None else operation.returned
@@ -203,7 +203,7 @@ def _altered(world: World, payment_id: str) -> Iterator[Finding]:
         steps, earlier = after["steps"]["L"], before["steps"]["L"]
         moves = [step["S"].split(" ")[0] for step in steps[len(earlier) - 1 :]]
         if steps[: len(earlier)] != earlier or not all(
-            Status(following) in TRANSITIONS[Status(status)] for status, following in pairwise(moves)
+            PaymentStatus(following) in TRANSITIONS[PaymentStatus(status)] for status, following in pairwise(moves)
         ):
             yield Finding("altered", payment_id, f"moved from {before['status']['S']} to {after['status']['S']}")
         for name in (*_FIXED, ADDED):
