@@ -94,41 +94,30 @@ class SimulatedProcessor:
 
     def _first(self, item: dict[str, Any]) -> dict[str, Any]:
         """Record this, unless something is recorded already; returns what is then there."""
-        try:
-            self._call(
-                self.table.put_item,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if code_of(error) != CONDITION_FAILED:
-                raise
-            return dict(error.response["Item"])
-        return item
+        condition = "attribute_not_exists(pk)"
+        return self._conditional(self.table.put_item, Item=item, ConditionExpression=condition) or item
 
     def _decide(self, key: str, outcome: str, reason: str) -> dict[str, Any]:
         """Give a lost request its outcome, unless it has one by now; returns what is then there."""
+        return self._conditional(
+            self.table.update_item,
+            Key=self._key(key),
+            UpdateExpression="SET #outcome = :outcome, #reason = :reason",
+            ConditionExpression="#outcome = :lost",
+            ExpressionAttributeNames={"#outcome": "outcome", "#reason": "reason"},
+            ExpressionAttributeValues={":outcome": {"S": outcome}, ":reason": {"S": reason}, ":lost": {"S": _LOST}},
+            ReturnValues="ALL_NEW",
+        )
+
+    def _conditional(self, operation: Any, **arguments: Any) -> dict[str, Any]:
+        """Write; returns the item that did not meet the condition, or else what the write answers of its own."""
         try:
-            answer = self._call(
-                self.table.update_item,
-                Key=self._key(key),
-                UpdateExpression="SET #outcome = :outcome, #reason = :reason",
-                ConditionExpression="#outcome = :lost",
-                ExpressionAttributeNames={"#outcome": "outcome", "#reason": "reason"},
-                ExpressionAttributeValues={
-                    ":outcome": {"S": outcome},
-                    ":reason": {"S": reason},
-                    ":lost": {"S": _LOST},
-                },
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            answer = self._call(operation, **arguments, ReturnValuesOnConditionCheckFailure="ALL_OLD")
         except ClientError as error:
             if code_of(error) != CONDITION_FAILED:
                 raise
             return dict(error.response["Item"])
-        return dict(answer["Attributes"])
+        return dict(answer.get("Attributes", {}))
 
     def _answer(self, charge: dict[str, Any], key: str) -> Outcome:
         if self.retry.clock.now() < int(charge["answers_at"]["N"]):

@@ -51,6 +51,7 @@ class Surroundings:
 def setting(*names: str, after_create: bool = False) -> Callable[[Method], Method]:
     """A method that brings the named inputs to the cloud, called by an update that changes any of them.
 
+    names: all inputs that do not replace the resource, when there are none.
     after_create: also after a create whose inputs name any of them with another value than the default; for what the
     creating call cannot take.
     """
@@ -104,11 +105,12 @@ class Resource:
             extra["tags"], extra["tagsAll"] = Map(default={}), Map(default={})
         cls.properties = {**cls.properties, **extra}
         marked = [
-            (getattr(cls, name), name)
+            (getattr(cls, name).__setting__, name)
             for name in dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
             if hasattr(getattr(cls, name), "__setting__")
         ]
-        cls.settings = tuple((*method.__setting__, name) for method, name in marked)
+        inputs = tuple(name for name, each in cls.properties.items() if not each.replaces and name not in SHARED)
+        cls.settings = tuple((names or inputs, after, name) for (names, after), name in marked)
         _verify(cls)
         TYPES[cls.resource_type] = cls
 
@@ -161,13 +163,20 @@ class Resource:
         if there:
             raise Refused(self.exists[0], f"{there} is in its place")
 
+    def own_arn(self) -> str:
+        """What tag_resource and untag_resource know it by: its id, if nothing else is said."""
+        return self.id
+
     def tag(self, tags: Mapping[str, str]) -> None:
-        """Add or change these tags."""
-        raise NotImplementedError
+        """Add or change these tags, in a service that has tag_resource."""
+        (place, _), (name, shape) = self.shape("tag_resource").members.items()
+        self.call("tag_resource", **{place: self.own_arn(), name: _tags_in(shape, tags)})
 
     def untag(self, keys: Sequence[str]) -> None:
-        """Remove these tags."""
-        raise NotImplementedError
+        """Remove these tags, in a service that has untag_resource."""
+        place, name = self.shape("untag_resource").members
+        named: dict[str, Any] = {place: self.own_arn(), name: keys}
+        self.call("untag_resource", **named)
 
     # What a declaration uses.
 
@@ -206,15 +215,18 @@ class Resource:
         """The answer of an API call ("create_vpc"); arguments that are None are left out. Raises Refused, Problem."""
         return self.surroundings.cloud().call(service or self.service, region or self.region, operation, values)
 
+    def shape(self, operation: str) -> Any:
+        """The shape of an operation's arguments (a botocore shape)."""
+        return self.surroundings.cloud().shape(self.service, self.region, operation)
+
     def arguments(self, operation: str, *names: str) -> dict[str, Any]:
         """The named inputs (all without names) as the operation's arguments; those that are absent are left out."""
-        shape = self.surroundings.cloud().shape(self.service, self.region, operation)
         chosen = {name: self.get(name) for name in names or self.properties if name not in SHARED}
-        return arguments(self.properties, chosen, shape)
+        return arguments(self.properties, chosen, self.shape(operation))
 
     def structure(self, operation: str, member: str, *names: str) -> dict[str, Any]:
         """The named inputs as a structure among the operation's arguments, or as an element of a list of them."""
-        shape = self.surroundings.cloud().shape(self.service, self.region, operation).members[member]
+        shape = self.shape(operation).members[member]
         chosen = {name: self.get(name) for name in names}
         return arguments(self.properties, chosen, getattr(shape, "member", shape))
 
@@ -268,6 +280,14 @@ def first(found: Sequence[Any]) -> Any:
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Tags as most APIs want them."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def _tags_in(shape: Any, tags: Mapping[str, str]) -> Any:
+    """Tags as the shape of an argument wants them."""
+    if shape.type_name == "map":
+        return dict(tags)
+    key, value = shape.member.members
+    return [{key: name, value: text} for name, text in sorted(tags.items())]
 
 
 def tag_map(tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pulumi
 
@@ -12,28 +12,22 @@ Statement = Mapping[str, Any]
 Text = pulumi.Input[str]
 
 
-def allow(
-    actions: Sequence[str],
-    resources: Sequence[Text],
-    *,
-    principal: Mapping[str, Any] | str | None = None,
-    condition: Mapping[str, Any] | None = None,
-    sid: str | None = None,
-) -> Statement:
-    """A statement that allows `actions` on `resources`, for a resource's own policy also to whom."""
-    return _statement("Allow", actions, resources, principal=principal, condition=condition, sid=sid)
+class Terms(TypedDict, total=False):
+    """What a statement may say beside actions and resources; in a resource's own policy also to whom."""
+
+    principal: Mapping[str, Any] | str | None
+    condition: Mapping[str, Any] | None
+    sid: str | None
 
 
-def deny(
-    actions: Sequence[str],
-    resources: Sequence[Text],
-    *,
-    principal: Mapping[str, Any] | str | None = None,
-    condition: Mapping[str, Any] | None = None,
-    sid: str | None = None,
-) -> Statement:
+def allow(actions: Sequence[str], resources: Sequence[Text], **terms: Unpack[Terms]) -> Statement:
+    """A statement that allows `actions` on `resources`."""
+    return _statement("Allow", actions, resources, terms)
+
+
+def deny(actions: Sequence[str], resources: Sequence[Text], **terms: Unpack[Terms]) -> Statement:
     """A statement that forbids `actions` on `resources`, whatever else allows them."""
-    return _statement("Deny", actions, resources, principal=principal, condition=condition, sid=sid)
+    return _statement("Deny", actions, resources, terms)
 
 
 def document(*statements: Statement) -> pulumi.Output[str]:
@@ -54,6 +48,6 @@ def of_account(account: str, source: Mapping[str, Any] | None = None) -> Mapping
     return {"StringEquals": {"aws:SourceAccount": account}, **({"ArnLike": dict(source)} if source else {})}
 
 
-def _statement(effect: str, actions: Sequence[str], resources: Sequence[Text], **optional: Any) -> Statement:
-    given = {key.capitalize(): value for key, value in optional.items() if value}
+def _statement(effect: str, actions: Sequence[str], resources: Sequence[Text], terms: Terms) -> Statement:
+    given = {key.capitalize(): value for key, value in terms.items() if value}
     return {"Effect": effect, "Action": list(actions), "Resource": list(resources), **given}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,24 +67,35 @@ def running(sandbox: Sandbox) -> RunningCloud:
     return RunningCloud(sandbox, status.endpoint, dict(status.gateways))
 
 
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    """A cloud that all tests of a worker share: each uses names of its own and leaves every region open."""
-    sandbox = CloudOnly(tmp_path_factory.mktemp("checkout"))
+@contextmanager
+def a_cloud(folder: Path, **settings: str) -> Iterator[RunningCloud]:
+    sandbox = CloudOnly(folder, **settings)
     try:
         yield running(sandbox)
     finally:
         sandbox.down()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A cloud that all tests of a worker share: each uses names of its own and leaves every region open."""
+    with a_cloud(tmp_path_factory.mktemp("checkout")) as made:
+        yield made
 
 
 @pytest.fixture
 def own_cloud(tmp_path: Path) -> Iterator[RunningCloud]:
     """A cloud for one test, which may stop it, kill it or close regions."""
-    sandbox = CloudOnly(tmp_path)
-    try:
-        yield running(sandbox)
-    finally:
-        sandbox.down()
+    with a_cloud(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox that is down, with all its parts."""
+    made = Sandbox(tmp_path)
+    yield made
+    made.down()
 
 
 @pytest.fixture(scope="session")

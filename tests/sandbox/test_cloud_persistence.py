@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.doubles.disk import Disk
-from tests.sandbox.conftest import CloudOnly, RunningCloud, running
+from tests.sandbox.conftest import RunningCloud, a_cloud, running
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -287,11 +287,8 @@ def disk(tmp_path: Path) -> Disk:
 @pytest.fixture
 def cloud_on_disk(tmp_path: Path, disk: Disk) -> Iterator[RunningCloud]:
     """A cloud of the test's own, whose disk it can fill."""
-    sandbox = CloudOnly(tmp_path, **disk.settings)
-    try:
-        yield running(sandbox)
-    finally:
-        sandbox.down()
+    with a_cloud(tmp_path, **disk.settings) as made:
+        yield made
 
 
 def test_full_disk_is_told_and_a_kill_then_starts_an_empty_cloud(cloud_on_disk: RunningCloud, disk: Disk) -> None:

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from sandbox import Sandbox
 from shared.errors import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    made = Sandbox(tmp_path)
-    yield made
-    made.down()
 
 
 def test_is_up_once_and_quickly_found(sandbox: Sandbox) -> None:

@@ -22,16 +22,7 @@ from tests.doubles.disk import Disk
 from tests.sandbox.conftest import CloudOnly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.layout import Layout
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    made = Sandbox(tmp_path)
-    yield made
-    made.down()
 
 
 def up(sandbox: Sandbox) -> list[str]:

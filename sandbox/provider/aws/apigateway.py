@@ -34,18 +34,8 @@ class ApiGateway(Resource):
         """An answer as properties; API Gateway shows what has no value as an empty text."""
         return self.observed({name: value for name, value in answer.items() if value != ""}, **more)
 
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", resourceArn=self.own_arn(), tags=tags)
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", resourceArn=self.own_arn(), tagKeys=keys)
-
     def found_tags(self) -> dict[str, str]:
         return self.tags_there(lambda: self.call("get_tags", resourceArn=self.own_arn())["tags"])
-
-    def own_arn(self) -> str:
-        """The ARN of what has tags."""
-        raise NotImplementedError
 
     def gateway_arn(self, path: str) -> str:
         return f"arn:aws:apigateway:{self.region}::{path}"
@@ -235,6 +225,11 @@ class Model(Part):
         self.call("delete_model", restApiId=self["restApi"], modelName=self["name"])
 
 
+OF_METHOD = {
+    "restApi": REST_API,
+    "resourceId": Text(required=True, replaces=True),
+    "httpMethod": Text(required=True, replaces=True),
+}
 METHOD_SETTINGS = {
     "apiKeyRequired": Boolean(default=False),
     "authorization": Text(required=True, api="authorizationType", choices=("AWS_IAM", "NONE")),
@@ -249,12 +244,10 @@ class Method(Part):
     """A method of a path."""
 
     resource_type = "aws:apigateway/method:Method"
-    parts = ("restApi", "resourceId", "httpMethod")
+    parts = tuple(OF_METHOD)
     identity = parts
     properties = {
-        "restApi": REST_API,
-        "resourceId": Text(required=True, replaces=True),
-        "httpMethod": Text(required=True, replaces=True),
+        **OF_METHOD,
         **METHOD_SETTINGS,
     }
 
@@ -289,12 +282,10 @@ class Integration(Part):
     """What answers a method's requests."""
 
     resource_type = "aws:apigateway/integration:Integration"
-    parts = ("restApi", "resourceId", "httpMethod")
+    parts = tuple(OF_METHOD)
     identity = parts
     properties = {
-        "restApi": REST_API,
-        "resourceId": Text(required=True, replaces=True),
-        "httpMethod": Text(required=True, replaces=True),
+        **OF_METHOD,
         "integrationHttpMethod": Text(replaces=True),
         "type": Text(required=True, replaces=True, choices=("AWS", "AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK")),
         **INTEGRATION_SETTINGS,

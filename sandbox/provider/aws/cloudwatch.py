@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.resource import Resource, setting, tag_list, tag_map
+from sandbox.provider.resource import Resource, setting, tag_map
 from sandbox.provider.schema import Boolean, Integer, Json, Map, Number, Set, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 ACTIONS = {
     "actionsEnabled": Boolean(default=True),
@@ -54,11 +54,8 @@ class Alarm(Resource):
     def delete(self) -> None:
         self.call("delete_alarms", AlarmNames=[self.id])
 
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", ResourceARN=self.arn(f"alarm:{self.id}"), Tags=tag_list(tags))
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", ResourceARN=self.arn(f"alarm:{self.id}"), TagKeys=keys)
+    def own_arn(self) -> str:
+        return self.arn(f"alarm:{self.id}")
 
 
 class MetricAlarm(Alarm):

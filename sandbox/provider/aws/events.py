@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.resource import Resource, setting, tag_list
+from sandbox.provider.resource import Resource, setting
 from sandbox.provider.schema import Block, Integer, Json, Text
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 GONE = ("ResourceNotFoundException",)
 RULE_SETTINGS = {
@@ -62,11 +62,8 @@ class EventRule(Resource):
     def delete(self) -> None:
         self.call("delete_rule", Name=self.id)
 
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", ResourceARN=self.arn(f"rule/{self.id}"), Tags=tag_list(tags))
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", ResourceARN=self.arn(f"rule/{self.id}"), TagKeys=keys)
+    def own_arn(self) -> str:
+        return self.arn(f"rule/{self.id}")
 
 
 class EventTarget(Resource):

@@ -10,7 +10,7 @@ from sandbox.provider.resource import Resource, setting
 from sandbox.provider.schema import Boolean, Integer, Json, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 class Kms(Resource):
@@ -24,14 +24,6 @@ class Kms(Resource):
     def key_tags(self) -> list[dict[str, str]]:
         """Tags as KMS wants them."""
         return [{"TagKey": key, "TagValue": value} for key, value in sorted(self.tags.items())]
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call(
-            "tag_resource", KeyId=self.id, Tags=[{"TagKey": key, "TagValue": value} for key, value in tags.items()]
-        )
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", KeyId=self.id, TagKeys=keys)
 
     @setting("description")
     def _describe(self) -> None:

@@ -8,7 +8,7 @@ from sandbox.provider.resource import Resource, setting
 from sandbox.provider.schema import Archive, Block, Boolean, Integer, List, Map, Set, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 GONE = ("ResourceNotFoundException",)
 TAKEN = ("ResourceConflictException",)
@@ -196,11 +196,8 @@ class Function(Lambda):
             self._wait(self.id)
         self.call("delete_function", FunctionName=self.id)
 
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", Resource=self.arn(f"function:{self.id}"), Tags=tags)
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", Resource=self.arn(f"function:{self.id}"), TagKeys=keys)
+    def own_arn(self) -> str:
+        return self.arn(f"function:{self.id}")
 
 
 def _is_ready(configuration: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from sandbox.provider.resource import observe, setting
 from sandbox.provider.schema import Block, Boolean, Integer, Set, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 class Alias(Lambda):
@@ -255,7 +255,7 @@ class EventSourceMapping(Lambda):
 
     def read(self) -> Mapping[str, Any]:
         found = self.call("get_event_source_mapping", UUID=self.id)
-        arn = self._arn()
+        arn = self.own_arn()
         return self.observed(
             found,
             enabled=found["State"] in {"Enabled", "Enabling"},
@@ -268,11 +268,5 @@ class EventSourceMapping(Lambda):
         self.call("delete_event_source_mapping", UUID=self.id)
         self.until(lambda: observe(self) is None, "the event source mapping is deleted", seconds=60)
 
-    def _arn(self) -> str:
+    def own_arn(self) -> str:
         return self.arn(f"event-source-mapping:{self.id}")
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", Resource=self._arn(), Tags=tags)
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", Resource=self._arn(), TagKeys=keys)

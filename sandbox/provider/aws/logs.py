@@ -8,7 +8,7 @@ from sandbox.provider.resource import Resource, first, setting
 from sandbox.provider.schema import Boolean, Integer, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html, in days
@@ -61,23 +61,17 @@ class LogGroup(Resource):
     def _keep(self) -> None:
         """Nothing to tell the cloud."""
 
-    def _arn(self) -> str:
+    def own_arn(self) -> str:
         return self.arn(f"log-group:{self.id}")
 
     def told(self) -> Mapping[str, Any]:
-        return {"arn": self._arn()}
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", resourceArn=self._arn(), tags=tags)
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", resourceArn=self._arn(), tagKeys=keys)
+        return {"arn": self.own_arn()}
 
     def read(self) -> Mapping[str, Any]:
         groups = self.call("describe_log_groups", logGroupNamePrefix=self.id)["logGroups"]
         group = first([each for each in groups if each["logGroupName"] == self.id])
-        tags = self.call("list_tags_for_resource", resourceArn=self._arn())
-        return self.observed({**group, **tags}, arn=self._arn())
+        tags = self.call("list_tags_for_resource", resourceArn=self.own_arn())
+        return self.observed({**group, **tags}, arn=self.own_arn())
 
     def delete(self) -> None:
         if not self["skipDestroy"]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.provider.errors import Refused
 from sandbox.provider.resource import SHARED, Resource, setting, tag_map
-from sandbox.provider.schema import Block, Boolean, Integer, Json, List, Set, Text, arguments
+from sandbox.provider.schema import Block, Boolean, Integer, Json, List, Set, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ON_OFF = ("Enabled", "Disabled")
+BUCKET = Text(required=True, replaces=True)
 
 
 class Bucket(Resource):
@@ -99,6 +100,7 @@ class BucketPart(Resource):
     """
 
     service = "s3"
+    identity = ("bucket",)
     part: ClassVar[str] = ""
     wrapper: ClassVar[str] = ""
     removal: ClassVar[str] = ""
@@ -108,12 +110,12 @@ class BucketPart(Resource):
         self.put()
         return self.id
 
+    @setting()
     def put(self) -> None:
         """Bring it to the cloud."""
         operation = f"put_{self.part}"
-        shape = self.surroundings.cloud().shape(self.service, self.region, operation).members[self.wrapper]
-        inputs = {name: self.get(name) for name in self.properties if name not in ("bucket", *SHARED)}
-        whole: dict[str, Any] = {self.wrapper: arguments(self.properties, inputs, shape)}
+        inputs = (name for name in self.properties if name not in ("bucket", *SHARED))
+        whole: dict[str, Any] = {self.wrapper: self.structure(operation, self.wrapper, *inputs)}
         self.call(operation, Bucket=self.id, **whole)
 
     def read(self) -> Mapping[str, Any]:
@@ -129,16 +131,15 @@ class BucketVersioning(BucketPart):
 
     resource_type = "aws:s3/bucketVersioning:BucketVersioning"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "versioningConfiguration": Block(
             required=True, fields={"status": Text(required=True, choices=("Enabled", "Suspended", "Disabled"))}
         ),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket",)
     part = "bucket_versioning"
 
-    @setting("versioningConfiguration")
+    @setting()
     def put(self) -> None:
         status = self["versioningConfiguration"]["status"]
         if status != "Disabled":  # how a bucket begins
@@ -157,7 +158,7 @@ class BucketServerSideEncryptionConfiguration(BucketPart):
 
     resource_type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "rules": List(
             required=True,
             of=Block(
@@ -170,14 +171,9 @@ class BucketServerSideEncryptionConfiguration(BucketPart):
             ),
         ),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket", "ServerSideEncryptionConfigurationNotFoundError")
     part = "bucket_encryption"
     wrapper = "ServerSideEncryptionConfiguration"
-
-    @setting("rules")
-    def put(self) -> None:
-        super().put()
 
 
 class BucketPublicAccessBlock(BucketPart):
@@ -185,20 +181,15 @@ class BucketPublicAccessBlock(BucketPart):
 
     resource_type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "blockPublicAcls": Boolean(default=False),
         "blockPublicPolicy": Boolean(default=False),
         "ignorePublicAcls": Boolean(default=False),
         "restrictPublicBuckets": Boolean(default=False),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket", "NoSuchPublicAccessBlockConfiguration")
     part = "public_access_block"
     wrapper = "PublicAccessBlockConfiguration"
-
-    @setting("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    def put(self) -> None:
-        super().put()
 
 
 class BucketOwnershipControls(BucketPart):
@@ -206,17 +197,12 @@ class BucketOwnershipControls(BucketPart):
 
     resource_type = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "rule": Block(required=True, api="rules", fields={"objectOwnership": Text(required=True)}),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket", "OwnershipControlsNotFoundError")
     part = "bucket_ownership_controls"
     wrapper = "OwnershipControls"
-
-    @setting("rule")
-    def put(self) -> None:
-        super().put()
 
 
 class BucketPolicy(BucketPart):
@@ -224,14 +210,13 @@ class BucketPolicy(BucketPart):
 
     resource_type = "aws:s3/bucketPolicy:BucketPolicy"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "policy": Json(required=True),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket", "NoSuchBucketPolicy")
     part = "bucket_policy"
 
-    @setting("policy")
+    @setting()
     def put(self) -> None:
         self.call("put_bucket_policy", Bucket=self.id, Policy=self["policy"])
 
@@ -241,7 +226,7 @@ class BucketLifecycleConfiguration(BucketPart):
 
     resource_type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "rules": List(
             required=True,
             of=Block(
@@ -272,15 +257,14 @@ class BucketLifecycleConfiguration(BucketPart):
             ),
         ),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket", "NoSuchLifecycleConfiguration")
     part = "bucket_lifecycle_configuration"
     wrapper = "LifecycleConfiguration"
     removal = "delete_bucket_lifecycle"
 
-    @setting("rules")
+    @setting()
     def put(self) -> None:
-        shape = self.surroundings.cloud().shape(self.service, self.region, "put_bucket_lifecycle_configuration")
+        shape = self.shape("put_bucket_lifecycle_configuration")
         rules = self.properties["rules"].to_api(self["rules"], shape.members[self.wrapper].members["Rules"])
         for rule in rules:
             rule.setdefault("Filter", {"Prefix": ""})  # the API wants one: all objects
@@ -296,7 +280,7 @@ class BucketReplicationConfig(BucketPart):
 
     resource_type = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
     properties = {
-        "bucket": Text(required=True, replaces=True),
+        "bucket": BUCKET,
         "role": Text(required=True),
         "rules": List(
             required=True,
@@ -330,11 +314,6 @@ class BucketReplicationConfig(BucketPart):
             ),
         ),
     }
-    identity = ("bucket",)
     gone = ("NoSuchBucket", "ReplicationConfigurationNotFoundError")
     part = "bucket_replication"
     wrapper = "ReplicationConfiguration"
-
-    @setting("role", "rules")
-    def put(self) -> None:
-        super().put()

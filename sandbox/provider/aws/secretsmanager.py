@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.errors import Gone
-from sandbox.provider.resource import Resource, setting, tag_list
+from sandbox.provider.resource import Resource, setting
 from sandbox.provider.schema import Block, Boolean, Integer, Set, Text
 
 if TYPE_CHECKING:
@@ -73,12 +73,6 @@ class Secret(Resource):
 
     def find(self) -> str | None:
         return str(self.call("describe_secret", SecretId=self["name"])["ARN"])
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", SecretId=self.id, Tags=tag_list(tags))
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", SecretId=self.id, TagKeys=keys)
 
     def _described(self) -> dict[str, Any]:
         secret = self.call("describe_secret", SecretId=self.id)

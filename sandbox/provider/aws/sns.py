@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.attributes import attributes, changed, given, stated
-from sandbox.provider.resource import Resource, document, setting, tag_list
+from sandbox.provider.resource import Resource, document, setting
 from sandbox.provider.schema import Boolean, Json, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 TOPIC_SETTINGS = {
     "displayName": Text(default="", api="DisplayName"),
@@ -50,12 +50,6 @@ class Topic(Resource):
 
     def delete(self) -> None:
         self.call("delete_topic", TopicArn=self.id)
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        self.call("tag_resource", ResourceArn=self.id, Tags=tag_list(tags))
-
-    def untag(self, keys: Sequence[str]) -> None:
-        self.call("untag_resource", ResourceArn=self.id, TagKeys=keys)
 
 
 class TopicPolicy(Resource):
