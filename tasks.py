@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import signal
 import sys
@@ -58,7 +57,6 @@ def command(body: Callable[..., int | None]) -> Any:
             code = 1
         except KeyboardInterrupt:
             code = 130
-        gc.freeze()  # nothing is garbage any more: looking for it would take the interpreter 0.2 s at its end
         if code:
             sys.exit(code)
 

@@ -99,8 +99,8 @@ def operate(
         driver = DRIVERS[operation](Context(target, graph, run, operations, workspace, fingerprints, check))
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
-        if not report.all_fresh(plan):
-            _prepare(plan, fingerprints)
+        if target.packs_ahead:
+            _pack_ahead(plan, fingerprints)
         with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.selects_stacks:
@@ -123,8 +123,8 @@ def _plan(
     return make(operation, graph, stacks, judge)
 
 
-def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
-    """Have what is needed later while the first engines start: the function packages, and what shows the result."""
+def _pack_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
+    """Make the function packages while the first engines start."""
     packaging = [
         step.stack for step in plan.steps if plan.operation in JUDGED and step.judgement.verdict is not Verdict.FRESH
     ]
@@ -135,9 +135,9 @@ def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
         with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
             for name in dict.fromkeys(name for stack in packaging for name in fingerprints.functions(stack)):
                 packages.package(name)
-        report.prepare()
 
-    threading.Thread(target=work, daemon=True).start()
+    if packaging:
+        threading.Thread(target=work, daemon=True).start()
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:
