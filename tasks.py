@@ -37,6 +37,8 @@ HELP = {
     "seed": "replay this one, and print its history",
     "mode": "mrsc (strongly consistent) or mrec (eventually)",
     "mutant": "put this known mistake into the code first",
+    "rounds": "how often; what counts is the median",
+    "trick": "only these, with commas between",
     "state": "refuse, hang, errors or open",
 }
 
@@ -281,8 +283,21 @@ def bench_deploy(_: Context, environment: str = "payments") -> int:
     from tools.bench import deploy as bench
 
     for row in bench.deploy(environment):
-        print(f"{row.what}: {row.ours:.1f} s, one after another {row.one_by_one:.1f} s: {row.ratio:.1f} times as fast")
+        print(
+            f"{row.what}: {row.ours:.1f} s, without tricks {row.without_tricks:.1f} s, "
+            f"one after another {row.one_by_one:.1f} s: {row.ratio:.1f} times as fast"
+        )
     return 0
+
+
+@command
+def bench_tricks(
+    _: Context, environment: str = "payments", rounds: int = 3, trick: str = "", json: bool = False
+) -> int:
+    """Measure what each of the sandbox's tricks gains: docs/speed.md."""
+    from tools.bench import tricks as bench
+
+    return bench.tricks(environment, rounds, trick.split(",") if trick else (), as_json=json)
 
 
 @command
@@ -297,4 +312,4 @@ namespace = Collection(
     deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
 )
 namespace.add_collection(Collection("sandbox", up, down, status, logs, env, gate))
-namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment))
+namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))
