@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing, nullcontext, suppress
@@ -33,8 +31,6 @@ CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
 JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
 """Operations that leave out what is fresh."""
 INTERRUPTED = 130
-BEHIND = 10
-"""How much nicer the work for later is than the engines that do not need it yet."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +126,6 @@ def _pack_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
     ]
 
     def work() -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
         with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
             for name in dict.fromkeys(name for stack in packaging for name in fingerprints.functions(stack)):
                 packages.package(name)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
 from sandbox import addresses, tricks
-from sandbox.tricks import Trick
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -48,8 +47,6 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_OPTION_CONFIG_FILE": str(layout.stack_configuration),  # --config-file: nothing goes into the projects
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # A copy of the state at each write takes a tenth of the engine's time; the sandbox can be made again.
-        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true" if tricks.on(Trick.BACKUPS) else "false",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if official_plugins() else "true",
         "PATH": os.pathsep.join([str(layout.bin), *(entry for entry in path if entry != str(layout.bin))]),
         "AWS_ENDPOINT_URL": f"http://{addresses.AWS}:{port}",

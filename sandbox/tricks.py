@@ -1,6 +1,6 @@
 """What the sandbox does for nothing but speed, each trick by its name, and the one switch that turns tricks off.
 
-`SANDBOX_TRICKS=off` turns all of them off, `SANDBOX_TRICKS=-traces,-niceness` those two. A deployment writes the same
+`SANDBOX_TRICKS=off` turns all of them off, `SANDBOX_TRICKS=-traces,-garbage` those two. A deployment writes the same
 state without them; docs/speed.md says what each gains. On AWS there is none: nothing but the sandbox asks this module.
 """
 
@@ -26,11 +26,9 @@ class Trick(Enum):
     TRACES = "traces"
     DEBUG_MESSAGES = "debug_messages"
     ENGINE_GARBAGE = "engine_garbage"
-    BACKUPS = "backups"
     HELD_PROGRAMS = "held_programs"
     PACKAGES_AHEAD = "packages_ahead"
     CHECK_AHEAD = "check_ahead"
-    NICENESS = "niceness"
     PROTOCOLS = "protocols"
 
 

@@ -1,4 +1,4 @@
-"""Runs in a function's own process: `function_bootstrap.py RESPONSES NICENESS`, the descriptor for responses.
+"""Runs in a function's own process: `function_bootstrap.py RESPONSES`, the number of the descriptor for responses.
 
 It knows nothing but the standard library, as its interpreter has no site-packages: what a function needs and did not
 bring along is missing here as it would be on AWS. Requests come as lines of JSON on standard input. What the function
@@ -68,8 +68,7 @@ def respond(responses: int, text: str) -> None:
 
 
 def main() -> None:
-    responses, niceness = map(int, sys.argv[1:])
-    os.nice(niceness)
+    responses = int(sys.argv[1])
     root = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(root)
     sys.path.insert(0, root)

@@ -18,16 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import lambda_runtime
 
-from sandbox.tricks import Trick, on
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.cloud.code import CodeStore
 
 BOOTSTRAP = Path(__file__).with_name("function_bootstrap.py")
-BEHIND = 5
-"""How much nicer a function is than who waits for the cloud: on AWS they share no core."""
 END_OF_LOG = b"\n\0\n"
 INIT_WITHIN = 10.0
 """Seconds that AWS gives a function's module to be imported."""
@@ -101,7 +97,7 @@ class Environment:
         try:
             # -I and -S: the standard library and nothing else; -u: what is printed keeps its order.
             self._proc = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), str(BEHIND if on(Trick.NICENESS) else 0)],
+                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing)],
                 cwd=root,
                 env=self._variables(root),
                 stdin=subprocess.PIPE,

@@ -78,7 +78,6 @@ RUN = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{4}")
 HISTORY: Mapping[str, str] = {
     "startTime": "a time",
     "endTime": "a time",
-    "pulumi.env.PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "leaving backups out is a trick",
 }
 """Fields of an entry of the history."""
 TAGS: Mapping[str, str] = {
@@ -109,7 +108,6 @@ def history(checkout: Checkout) -> dict[str, str]:
     found = {}
     for name, text in files(checkout, "history/*/*/*.history.json"):
         entry = json.loads(RUN.sub("<run>", text.replace(str(checkout.root), "<checkout>")))
-        entry["environment"] = _without(entry["environment"], HISTORY)
         found[re.sub(r"\d{19}", "<time>", name)] = json.dumps(_without(entry, HISTORY), indent=1)
     return found
 

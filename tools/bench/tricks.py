@@ -1,8 +1,8 @@
 """`./invoke bench.tricks`: what each of the sandbox's tricks gains.
 
-Deploys with all of them, without any, and without each, one after another in each round, from an empty checkout: what
-one side meets on a busy machine, the others meet too. What counts is the median of the differences within a round.
-Wall time says what a user waits for; processor time hardly depends on what else the machine does.
+Deploys with all of them, without any, and without each, one after another in each round, each into an empty sandbox
+that has started: what one side meets on a busy machine, the others meet too. What counts is the median of the
+differences within a round. Wall time says what a user waits for; processor time depends less on what else runs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sandbox.tricks import OFF, VARIABLE, Trick
 from shared.root import ROOT
 from tools import checkout
 from tools.bench import processor
+from tools.bench.deploy import SETTLE
 from tools.bench.run import invoke
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
 WITH_ALL = ""
 MEASURED: Mapping[str, Sequence[str]] = {
+    "start of the sandbox": ("sandbox.up",),
     "first deployment": ("deploy-all",),
     "nothing changed, all run": ("deploy-all", "--force"),
 }
-"""The first one starts the sandbox."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,18 @@ def _deployed(copy: checkout.Checkout, environment: str, setting: str) -> list[U
         shutil.rmtree(copy.root / name, ignore_errors=True)
     switch = {VARIABLE: setting}
     try:
-        return [_used(copy, [*words, "--environment", environment], switch) for words in MEASURED.values()]
+        return [_used(copy, words, environment, switch) for words in MEASURED.values()]
     finally:
         invoke(copy, "sandbox.down", **switch)
 
 
-def _used(copy: checkout.Checkout, words: Sequence[str], switch: Mapping[str, str]) -> Used:
+def _used(copy: checkout.Checkout, words: Sequence[str], environment: str, switch: Mapping[str, str]) -> Used:
+    """With what a command leaves the sandbox to do behind it."""
+    deploys = words[0] == "deploy-all"
     before, began = processor.seconds(), time.monotonic()
-    invoke(copy, *words, **switch)
+    invoke(copy, *words, *(["--environment", environment] if deploys else []), **switch)
     took = time.monotonic() - began
+    time.sleep(1 if deploys else SETTLE)
     return Used(took, processor.seconds() - before)
 
 
@@ -121,8 +125,8 @@ def _gains(setting: str, found: Sequence[Sequence[Used]], beside: Sequence[Seque
 
 
 def _show(gains: Sequence[Gain]) -> None:
-    columns = [f"{what}: {kind}" for what in MEASURED for kind in ("wall", "processor")]
-    shown = Table("off", *columns, box=None, pad_edge=False, header_style="bold")
+    kinds = [kind for _ in MEASURED for kind in ("wall", "processor")]
+    shown = Table("off", *kinds, box=None, pad_edge=False, header_style="bold", title="; then ".join(MEASURED))
     for column in shown.columns[1:]:
         column.justify = "right"
     for setting in dict.fromkeys(gain.off for gain in gains):

@@ -39,7 +39,7 @@ def test_all_are_on_by_default_and_go_together_or_one_by_one(monkeypatch):
     assert all(map(on, Trick))
     assert turned_off(monkeypatch, "") == set()
     assert turned_off(monkeypatch, OFF) == set(Trick)
-    assert turned_off(monkeypatch, "-traces,-backups") == {Trick.TRACES, Trick.BACKUPS}
+    assert turned_off(monkeypatch, "-traces,-garbage") == {Trick.TRACES, Trick.GARBAGE}
 
 
 @pytest.mark.parametrize("setting", ["traces", "-trace", "on", "off,-traces"])
@@ -75,15 +75,12 @@ def target(monkeypatch, tmp_path, setting):
     return made, frozen
 
 
-BACKUPS = "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS"
-
-
 def test_a_run_in_the_sandbox_uses_them(monkeypatch, tmp_path):
     made, frozen = target(monkeypatch, tmp_path, "")
     assert made.holds_programs
     assert made.packs_ahead
     assert made.checks_ahead
-    assert made.cli.variables.items() >= {**ALL, BACKUPS: "true"}.items()
+    assert made.cli.variables.items() >= ALL.items()
     assert len(frozen) == 1
 
 
@@ -95,7 +92,6 @@ def test_a_run_in_the_sandbox_without_them_is_a_plain_one(monkeypatch, tmp_path)
     assert not made.packs_ahead
     assert not made.checks_ahead
     assert not ALL.keys() & made.cli.variables.keys()
-    assert made.cli.variables[BACKUPS] == "false"
     assert made.cli.variables[VARIABLE] == OFF  # what an engine starts is told too
     assert frozen == []
 
@@ -135,7 +131,7 @@ def test_a_daemon_of_another_setting_is_not_current(monkeypatch):
 
 @pytest.mark.parametrize("setting", ["", OFF, "nonsense"])
 def test_there_is_none_on_aws_whatever_the_switch_says(monkeypatch, tmp_path, setting):
-    for name in (*ALL, BACKUPS, "AWS_ENDPOINT_URL"):
+    for name in (*ALL, "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(VARIABLE, setting)
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
