@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.tricks import OFF, VARIABLE, Trick
+from shared.errors import Problem
 from shared.root import ROOT
 from tools import checkout
 from tools.bench import processor
@@ -59,12 +60,18 @@ class Gain:
 
 
 def tricks(environment: str, rounds: int, only: Sequence[str] = (), *, as_json: bool = False) -> int:
-    """Measure, and print it."""
-    gains = measure(environment, rounds, only)
+    """Measure, and print it. Raises Problem for what is no trick."""
+    if wrong := set(only) - {trick.value for trick in Trick}:
+        raise Problem(
+            f"bench: no such trick: {', '.join(sorted(wrong))}; there are {', '.join(t.value for t in Trick)}"
+        )
+    if rounds < 1:
+        raise Problem(f"bench: --rounds {rounds}: one at least")
+    found = measure(environment, rounds, only)
     if as_json:
-        print(json.dumps([asdict(gain) for gain in gains], indent=2))
+        print(json.dumps([asdict(gain) for gain in found], indent=2))
     else:
-        _show(gains)
+        _show(found)
     return 0
 
 
@@ -84,7 +91,7 @@ def measure(environment: str, rounds: int, only: Sequence[str] = ()) -> list[Gai
     return [
         gain
         for setting in settings
-        for gain in _gains(setting, found[setting], found[WITH_ALL] if setting != WITH_ALL else [])
+        for gain in gains(setting, found[setting], found[WITH_ALL] if setting != WITH_ALL else [])
     ]
 
 
@@ -108,8 +115,8 @@ def _used(copy: checkout.Checkout, words: Sequence[str], environment: str, switc
     return Used(took, processor.seconds() - before)
 
 
-def _gains(setting: str, found: Sequence[Sequence[Used]], beside: Sequence[Sequence[Used]]) -> list[Gain]:
-    """The medians of the differences from the same round, or, beside nothing, of the times themselves."""
+def gains(setting: str, found: Sequence[Sequence[Used]], beside: Sequence[Sequence[Used]] = ()) -> list[Gain]:
+    """Return the medians of the differences within a round, or, beside nothing, of the times themselves."""
     nothing = [[Used(0, 0)] * len(MEASURED)] * len(found)
     pairs = list(zip(found, beside or nothing, strict=True))
     return [
@@ -124,14 +131,14 @@ def _gains(setting: str, found: Sequence[Sequence[Used]], beside: Sequence[Seque
     ]
 
 
-def _show(gains: Sequence[Gain]) -> None:
+def _show(found: Sequence[Gain]) -> None:
     kinds = [kind for _ in MEASURED for kind in ("wall", "processor")]
     shown = Table("off", *kinds, box=None, pad_edge=False, header_style="bold", title="; then ".join(MEASURED))
     for column in shown.columns[1:]:
         column.justify = "right"
-    for setting in dict.fromkeys(gain.off for gain in gains):
+    for setting in dict.fromkeys(gain.off for gain in found):
         sign = "+" if setting else ""
-        row = [gain for gain in gains if gain.off == setting]
+        row = [gain for gain in found if gain.off == setting]
         shown.add_row(
             setting or "(nothing)",
             *(f"{value:{sign}.2f} s" for gain in row for value in (gain.wall, gain.processor)),
