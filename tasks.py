@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gc
 import inspect
 import os
 import signal
@@ -39,6 +38,8 @@ HELP = {
     "seed": "replay this one, and print its history",
     "mode": "mrsc (strongly consistent) or mrec (eventually)",
     "mutant": "put this known mistake into the code first",
+    "rounds": "how often; what counts is the median",
+    "trick": "only these, with commas between",
     "state": "refuse, hang, errors or open",
 }
 
@@ -59,7 +60,6 @@ def command(body: Callable[..., int | None]) -> Any:
             code = 1
         except KeyboardInterrupt:
             code = 130
-        gc.freeze()  # nothing is garbage any more: looking for it would take the interpreter 0.2 s at its end
         if code:
             sys.exit(code)
 
@@ -252,8 +252,19 @@ def bench_deploy(choice: Choice) -> int:
     from tools.bench import deploy as bench
 
     for row in bench.deploy(choice.environment):
-        print(f"{row.what}: {row.ours:.1f} s, one after another {row.one_by_one:.1f} s: {row.ratio:.1f} times as fast")
+        print(
+            f"{row.what}: {row.ours:.1f} s, without tricks {row.without_tricks:.1f} s, "
+            f"one after another {row.one_by_one:.1f} s: {row.ratio:.1f} times as fast"
+        )
     return 0
+
+
+@choosing("environment", "json")
+def bench_tricks(choice: Choice, rounds: int = 3, trick: str = "") -> int:
+    """Measure what each of the sandbox's tricks gains: docs/speed.md."""
+    from tools.bench import tricks as bench
+
+    return bench.tricks(choice.environment, rounds, trick.split(",") if trick else (), as_json=choice.json)
 
 
 @choosing("environment", "json")
@@ -271,4 +282,4 @@ sandbox = Collection("sandbox", up, down, status, logs, env)
 set_region.aliases = ("gate",)  # the name that it had first
 sandbox.add_task(set_region, name="region")
 namespace.add_collection(sandbox)
-namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment))
+namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))

@@ -96,7 +96,7 @@ class Deploy(_Driver):
         if not self._c.check.covers(step.stack):
             return None
         before = self._c.check.before(step.stack, verified=verified)
-        if before is not None and step.judgement.freshness is not Freshness.FORCED:
+        if before is not None and self._c.target.checks_ahead and step.judgement.freshness is not Freshness.FORCED:
             self._c.check.prepare(step.stack)
         return before
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing, nullcontext, suppress
@@ -33,8 +31,6 @@ CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
 JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
 """Operations that leave out what is fresh."""
 INTERRUPTED = 130
-BEHIND = 10
-"""How much nicer the work for later is than the engines that do not need it yet."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +95,8 @@ def operate(
         driver = DRIVERS[operation](RunContext(target, graph, run, operations, workspace, fingerprints, check))
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
-        if not report.all_fresh(plan):
-            _prepare(plan, fingerprints)
+        if target.packs_ahead:
+            _pack_ahead(plan, fingerprints)
         with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.selects_stacks:
@@ -123,8 +119,8 @@ def _plan(
     return make(operation, graph, stacks, judge)
 
 
-def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
-    """Have what is needed later while the first engines start: the function packages, and what shows the result."""
+def _pack_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
+    """Make the function packages while the first engines start."""
     packaging = [
         step.stack
         for step in plan.steps
@@ -132,14 +128,12 @@ def _prepare(plan: Plan, fingerprints: Fingerprints) -> None:
     ]
 
     def work() -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
         with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
             for name in dict.fromkeys(name for stack in packaging for name in fingerprints.functions(stack)):
                 packages.package(name)
-        report.prepare()
 
-    threading.Thread(target=work, daemon=True).start()
+    if packaging:
+        threading.Thread(target=work, daemon=True).start()
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:

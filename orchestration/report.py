@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,12 +46,6 @@ DONE = {
 def tell(line: str) -> None:
     """Say something beside the result."""
     print(line, file=sys.stderr, flush=True)
-
-
-def prepare() -> None:
-    """Import what `show` needs, which takes a tenth of a second."""
-    for module in ("rich.console", "rich.table"):
-        importlib.import_module(module)
 
 
 class Lines:

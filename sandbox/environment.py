@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
-from sandbox import addresses
+from sandbox import addresses, tricks
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -48,8 +48,6 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_OPTION_CONFIG_FILE": str(layout.stack_configuration),  # --config-file: nothing goes into the projects
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # A copy of the state at each write takes a tenth of the engine's time; the sandbox can be made again.
-        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if official_plugins() else "true",
         "PATH": os.pathsep.join([str(layout.bin), *(entry for entry in path if entry != str(layout.bin))]),
         "AWS_ENDPOINT_URL": addresses.url((addresses.AWS, port)),
@@ -60,6 +58,7 @@ def variables(layout: Layout, port: int) -> dict[str, str]:
         # An empty configuration: a user's own may name endpoints, profiles or credential programs.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **({tricks.VARIABLE: said} if (said := tricks.setting()) else {}),
         **{name: _without_proxy(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
     }
 

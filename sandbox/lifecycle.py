@@ -16,6 +16,7 @@ from sandbox import addresses, control, environment, ports, sources
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
+from sandbox.tricks import Trick, on
 from shared import files
 from shared.errors import Problem
 
@@ -168,12 +169,16 @@ class Sandbox:
         starting = [
             daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
             for daemon in daemons
+            if daemon.name != "plugins" or on(Trick.WARM_PLUGINS)
         ]
         for started in starting:
             started.wait()
 
     def _serves(self, daemon: Daemon, within: float = ANSWER_WITHIN) -> bool:
+        """Whether a daemon is as it should be: of these sources, with these tricks, and the host not there without."""
         if daemon.name == "plugins":
+            if not on(Trick.WARM_PLUGINS):
+                return daemon.pid() is None
             host = client.status(self.layout.root)
             return host is not None and client.is_current(host)
         try:

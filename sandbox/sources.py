@@ -1,4 +1,4 @@
-"""Whether a daemon runs the code that the checkout has now."""
+"""Whether a daemon runs the code that the checkout has now, by the setting that holds now."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import hashlib
 import sysconfig
 from pathlib import Path
 
+from sandbox import tricks
 from shared.root import ROOT
 
 
 def digest(*folders: str) -> str:
     """Of the names, times and sizes of the sandbox's own modules, those of other folders, and the installed libraries.
 
-    Takes two milliseconds.
+    And of what is said about tricks. Takes two milliseconds.
     """
     files = [*(ROOT / "sandbox").glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
-    found = hashlib.sha256()
+    found = hashlib.sha256(tricks.setting().encode())
     for path in [*sorted(files), Path(sysconfig.get_path("purelib"))]:
         stat = path.stat()
         found.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\n".encode())

@@ -1,4 +1,4 @@
-"""Forks Pulumi programs from a process that has their libraries imported: fork_server.py FD.
+"""Forks Pulumi programs from a process that has their libraries imported: fork_server.py FD [frozen] [places-only].
 
 On socket FD each message is its length in four bytes and a JSON list: names of libraries, and of what is used of them.
 With three descriptors (a program's request socket, standard output and error; see program.py) these are imported and
@@ -38,11 +38,14 @@ CONSTRUCTORS = 3
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the engine's to handle
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; a program reports by its socket
-    gc.disable()  # imports make objects that stay: looking for garbage among them is a fifth of their time
-    libraries = Libraries()
+    signal.signal(signal.SIGCHLD, _reap)  # a program reports by its socket
+    frozen = "frozen" in sys.argv
+    if frozen:
+        gc.disable()  # imports make objects that stay: looking for garbage among them is a fifth of their time
+    libraries = Libraries(frozen=frozen)
     libraries.load("pulumi", "grpc", "asyncio")
-    leave_out_traces()
+    if "places-only" in sys.argv:
+        leave_out_traces()
     waiting: list[str] = []
     while True:
         if not select.select([control], [], [], 0 if waiting else None)[0]:
@@ -61,6 +64,13 @@ def main() -> None:
             _become_program(descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _reap(*_: object) -> None:
+    """Let programs go that have ended; their processor time counts as this process's then."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _received(control: socket.socket) -> tuple[list[str], list[int]] | None:
@@ -96,7 +106,8 @@ def _become_program(descriptors: list[int]) -> None:
 class Libraries:
     """What has been imported for the programs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, frozen: bool = True) -> None:
+        self._frozen = frozen
         self._tried: set[str] = set()
 
     def load(self, *names: str) -> None:
@@ -106,7 +117,7 @@ class Libraries:
         for name in missing:
             with contextlib.suppress(Exception):
                 _import(name)
-        if missing:
+        if missing and self._frozen:
             gc.freeze()  # keeps the collector from touching, and so copying, pages that programs share
 
 

@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,29 @@ from shared.packaging import imports
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from engine.plugins.language import Launcher
+
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """What a host does to be quick beside lending."""
+
+    ahead: bool
+    """Import what plugins and programs need before the first of them asks."""
+    forks: bool
+    """Fork programs from a process that has their libraries imported."""
+    frozen: bool
+    """Keep what has been imported out of the collector's way."""
+    places_only: bool
+    """Leave stack traces out of what forked programs send with a resource (fork_server.leave_out_traces)."""
 
 
 class ForkServer:
     """The process that programs are forked from."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, warmth: Warmth) -> None:
         """Start it for the programs of the checkout at `root`."""
         self._root = root
         self._tree = imports.Tree(root)
@@ -43,7 +60,7 @@ class ForkServer:
         self._turn = threading.Lock()
         with theirs:
             subprocess.Popen(
-                [sys.executable, "-P", FORK_SERVER, str(theirs.fileno())],
+                [sys.executable, "-P", FORK_SERVER, str(theirs.fileno()), *_options(warmth)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr,
@@ -69,38 +86,45 @@ class ForkServer:
             self._control.sendall(message)
 
 
+def _options(warmth: Warmth) -> list[str]:
+    chosen = {"frozen": warmth.frozen, "places-only": warmth.places_only}
+    return [name for name, given in chosen.items() if given]
+
+
 class WarmLauncher:
     """Forks a program when its project's interpreter is this one, starts a plain process when it is another."""
 
-    def __init__(self, fork_server: ForkServer, stdout: int, stderr: int) -> None:
-        self._fork_server, self._stdout, self._stderr = fork_server, stdout, stderr
+    def __init__(self, fork_server: ForkServer, plain: Launcher, stdout: int, stderr: int) -> None:
+        self._fork_server, self._plain, self._stdout, self._stderr = fork_server, plain, stdout, stderr
 
     def launch(self, interpreter: Path, directory: Path, request: socket.socket) -> None:
-        from engine.plugins.language import PlainLauncher  # noqa: PLC0415 - see Host.prepare
-
         if interpreter.parent.resolve() == Path(sys.prefix, "bin").resolve():
             self._fork_server.launch(directory, [request.fileno(), self._stdout, self._stderr])
         else:
-            PlainLauncher(self._stdout, self._stderr).launch(interpreter, directory, request)
+            self._plain.launch(interpreter, directory, request)
 
 
 class Host:
     """Answers stubs until told to stop."""
 
-    def __init__(self, fork_server: ForkServer, providers: Providers, sources: str) -> None:
+    def __init__(self, fork_server: ForkServer | None, providers: Providers, sources: str, warmth: Warmth) -> None:
         self._fork_server = fork_server
         self._providers = providers
         self._sources = sources
+        self._warmth = warmth
 
     def prepare(self) -> None:
         """Import what plugins need, behind the listening socket: a request waits for no more than is missing."""
-        self._fork_server.prepare()
+        if self._fork_server:
+            self._fork_server.prepare()
         importlib.import_module("engine.plugins.serving")
         self._providers.prepare()
-        gc.freeze()  # what is there now stays: nobody has to look for garbage in it
+        if self._warmth.frozen:
+            gc.freeze()  # what is there now stays: nobody has to look for garbage in it
 
     def serve(self, listener: socket.socket) -> None:
-        threading.Thread(target=self.prepare, daemon=True).start()
+        if self._warmth.ahead:
+            threading.Thread(target=self.prepare, daemon=True).start()
         while True:
             connection, _ = listener.accept()
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
@@ -125,11 +149,14 @@ class Host:
                 server.stop(grace=None)
 
     def _open(self, request: list[str], stdout: int, stderr: int) -> tuple[Any, int]:
+        from engine.plugins.language import PlainLauncher  # noqa: PLC0415 - see prepare
         from engine.plugins.serving import PluginRequest, open_plugin  # noqa: PLC0415 - see prepare
 
         kind, engine, directory, *environment = request
         variables = dict(entry.split("=", 1) for entry in environment)
-        launcher = WarmLauncher(self._fork_server, stdout, stderr)
+        launcher: Launcher = PlainLauncher(stdout, stderr)
+        if self._fork_server:
+            launcher = WarmLauncher(self._fork_server, launcher, stdout, stderr)
         return open_plugin(PluginRequest(kind, engine, directory, variables), launcher, self._providers)
 
 
@@ -152,7 +179,7 @@ def _descriptors_of(connection: socket.socket) -> Iterator[list[int]]:
             os.close(descriptor)
 
 
-def run(root: Path, address: Path, providers: Providers, sources: str) -> None:
+def run(root: Path, address: Path, providers: Providers, sources: str, warmth: Warmth) -> None:
     """Lend plugins at the socket `address` to engines of the checkout at `root`, until SIGTERM.
 
     sources: what `client.status` tells of this host. Raises Problem when another host has that address already.
@@ -165,12 +192,12 @@ def run(root: Path, address: Path, providers: Providers, sources: str) -> None:
         signal.signal(signal.SIGTERM, _stop)
         address.unlink(missing_ok=True)  # of a host that was killed
         try:
-            fork_server = ForkServer(root)
+            fork_server = ForkServer(root, warmth) if warmth.forks else None
             with socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(str(address))
                 listener.listen()
                 print("ready", flush=True)
-                Host(fork_server, providers, sources).serve(listener)
+                Host(fork_server, providers, sources, warmth).serve(listener)
         except KeyboardInterrupt:
             pass
         finally:

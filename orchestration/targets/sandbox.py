@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,17 +17,17 @@ from orchestration.target import Target, settings
 from sandbox import Sandbox
 from sandbox.environment import REMOVED
 from sandbox.plugins.install import install
+from sandbox.tricks import Trick, on
 from shared import files
 from shared.root import ROOT
 
 if TYPE_CHECKING:
     from shared.environment import Environment
 
-FAST = {
-    NO_DEBUG: "true",  # no operation here is run with --debug
+FAST: Mapping[Trick, Mapping[str, str]] = {
+    Trick.DEBUG_MESSAGES: {NO_DEBUG: "true"},  # no operation here is run with --debug
     # An engine lives for seconds: it ends before its garbage is worth collecting, unless its memory grows unusually.
-    "GOGC": "off",
-    "GOMEMLIMIT": "1GiB",
+    Trick.ENGINE_GARBAGE: {"GOGC": "off", "GOMEMLIMIT": "1GiB"},
 }
 """Settings that make engines quicker, and change nothing that they do."""
 
@@ -38,7 +40,11 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
     install(sandbox.layout, found.executable)
     inherited = {name: value for name, value in os.environ.items() if name not in REMOVED}
     configuration = sandbox.layout.stack_configuration
-    variables = {**inherited, **sandbox.environment(), **settings(configuration), **FAST}
+    variables = {**inherited, **sandbox.environment(), **settings(configuration)}
+    for trick, fast in FAST.items():
+        variables |= fast if on(trick) else {}
+    if on(Trick.GARBAGE):
+        atexit.register(gc.freeze)  # else the interpreter looks for some at its end, among all there is
     _start_empty_with_the_cloud(sandbox.layout.backend, status.generation, tell)
     return Target(
         name="sandbox",
@@ -48,7 +54,9 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         configuration=configuration,
         generation=f"{status.generation}.{status.recoveries}",
         adopts_creates=True,
-        holds_programs=True,
+        holds_programs=on(Trick.HELD_PROGRAMS),
+        packs_ahead=on(Trick.PACKAGES_AHEAD),
+        checks_ahead=on(Trick.CHECK_AHEAD),
         selects_stacks=True,
         gateways=status.gateways,
         where="the sandbox",

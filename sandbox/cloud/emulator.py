@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses
+from sandbox.tricks import Trick, on
 
 if TYPE_CHECKING:
     from sandbox.cloud.server import Application
     from sandbox.layout import Layout
 
-MODULES = (
-    "iam",
-    "sts",
-    "ec2",
-    "dynamodb",
-    "s3",
-    "kms",
-    "secretsmanager",
-    "ssm",
-    "lambda_svc",
-    "apigateway_v1",
-    "apigateway",
-    "cloudwatch",
-    "cloudwatch_logs",
-    "sns",
-    "sqs",
-    "route53",
-    "acm",
-    "eventbridge",
-    "tagging",
-)
-"""The emulator's modules that the stacks use."""
 SERVICES = (
     "sts",
     "iam",
@@ -100,23 +78,20 @@ class Emulator:
             raise RuntimeError(f"the emulator answered its start with {answer}")
 
     def prepare(self) -> None:
-        """Repair the emulator, and import what the stacks will use. It takes a while: not in the event loop."""
-        from ministack import app  # noqa: PLC0415
-
+        """Repair the emulator. It takes a while: not in the event loop."""
         from sandbox.cloud import repairs  # noqa: PLC0415 - importing them imports what they repair
 
         repairs.apply()
-        for name in MODULES:
-            app._get_module(name)
 
     def get_ahead(self) -> None:
         """Read what the emulator reads at a service's first request, on its only thread: the model of the service."""
         from ministack.core import iam_actions  # noqa: PLC0415
 
+        if not on(Trick.READ_AHEAD):
+            return
         for service in SERVICES:
             iam_actions._tag_operations(service)
             iam_actions._get_routes_for_service(service)
-        gc.freeze()  # what is there now stays: nobody has to look for garbage in it
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -67,12 +67,7 @@ def respond(responses: int, text: str) -> None:
         encoded = encoded[os.write(responses, encoded) :]
 
 
-BEHIND = 5
-"""How much nicer a function is than who waits for the cloud: on AWS they share no core."""
-
-
 def main() -> None:
-    os.nice(BEHIND)
     responses = int(sys.argv[1])
     root = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(root)

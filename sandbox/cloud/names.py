@@ -24,7 +24,6 @@ VERSION = "1.5.33"
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "ministack.app": (
-        "_get_module()",
         "_version()",
         "app()",
         "pin_request_origin()",

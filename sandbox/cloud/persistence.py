@@ -166,7 +166,6 @@ class Persistence:
         header = state.Header(ministack=self._ministack, generation=self.life.generation, log=number)
         began = time.perf_counter()
         reading, writing = os.pipe()
-        gc.collect(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads: see _save_and_exit
             child = os.fork()
@@ -195,7 +194,7 @@ class Persistence:
             signal.alarm(SAVED_WITHIN)
             os.closerange(3, writing)  # a client must see its connection end when the original closes it
             os.closerange(writing + 1, 1 << 16)
-            gc.disable()
+            gc.disable()  # what is thrown away may want a lock on its way
             state.save(self._state_file, header, self._blobs)
             said = "ok"
         except OSError as error:

@@ -6,10 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from engine.plugins.host import run
+from engine.plugins.host import Warmth, run
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.plugins.providers import PROVIDERS
+from sandbox.tricks import Trick, on
 from shared.errors import Problem
 
 
@@ -19,10 +20,19 @@ def main() -> None:
     layout = Layout(Path(sys.argv[1]).resolve())
     layout.run.mkdir(parents=True, exist_ok=True)
     try:
-        run(layout.root, layout.plugins_socket, PROVIDERS, client.source_digest())
+        run(layout.root, layout.plugins_socket, PROVIDERS, client.source_digest(), warmth())
     except Problem as problem:
         sys.exit(str(problem))
     os._exit(0)  # plugins still lent end with this process: their calls are nobody's any more
+
+
+def warmth() -> Warmth:
+    return Warmth(
+        ahead=on(Trick.READ_AHEAD),
+        forks=on(Trick.FORKED_PROGRAMS),
+        frozen=on(Trick.GARBAGE),
+        places_only=on(Trick.TRACES),
+    )
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from engine import launchers
-from sandbox import environment
+from sandbox import environment, tricks
 from sandbox.plugins.providers import PROVIDERS
+from sandbox.tricks import Trick
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.layout import Layout
+
+PLAIN = "sandbox.plugins.plain"
+"""The module that is a plugin in a process of its own."""
 
 
 def install(layout: Layout, engine: Path) -> None:
@@ -62,6 +66,6 @@ def _remove_provider(layout: Layout, package: str) -> None:
 
 
 def _launcher(layout: Layout, kind: str) -> str:
-    return launchers.warm(
-        layout.plugins_socket, "sandbox.plugins.plain", kind, plain_if=environment.PLAIN_PLUGINS_ASKED_FOR
-    )
+    if not tricks.on(Trick.WARM_PLUGINS):
+        return launchers.plain(PLAIN, kind)
+    return launchers.warm(layout.plugins_socket, PLAIN, kind, plain_if=environment.PLAIN_PLUGINS_ASKED_FOR)

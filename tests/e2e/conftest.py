@@ -94,7 +94,8 @@ class Checkout(checkouts.Checkout):
 
 
 @contextmanager
-def _checkout(folder: Path) -> Iterator[Checkout]:
+def new_checkout(folder: Path) -> Iterator[Checkout]:
+    """A checkout in which nothing has run; what it leaves running at the end is a failure."""
     copy = Checkout(checkouts.copy(ROOT, folder).root)
     yield copy
     copy.run("sandbox.down")
@@ -107,7 +108,7 @@ def _checkout(folder: Path) -> Iterator[Checkout]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     """A new checkout in which nothing has run."""
-    with _checkout(tmp_path / "checkout") as copy:
+    with new_checkout(tmp_path / "checkout") as copy:
         yield copy
 
 
@@ -117,6 +118,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
     Tests that use it are marked `xdist_group("running")`: one worker deploys it once for all of them.
     """
-    with _checkout(tmp_path_factory.mktemp("running") / "checkout") as copy:
+    with new_checkout(tmp_path_factory.mktemp("running") / "checkout") as copy:
         copy.ok("deploy-all")
         yield copy

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from sandbox import Sandbox
+from sandbox.tricks import OFF, VARIABLE
 from shared.errors import Problem
 
 
@@ -29,6 +30,27 @@ def test_two_at_once_make_one_sandbox(sandbox: Sandbox) -> None:
     with ThreadPoolExecutor(4) as pool:
         statuses = list(pool.map(lambda _: Sandbox(sandbox.layout.root).up(), range(4)))
     assert len({(status.generation, *status.pids.values()) for status in statuses}) == 1
+
+
+def test_turning_tricks_off_and_on_starts_daemons_again_and_keeps_the_cloud(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    quick = sandbox.up()
+    monkeypatch.setenv(VARIABLE, OFF)
+    assert not sandbox.status().running
+    plain = sandbox.up()
+    assert plain.running
+    assert set(plain.pids) == {"cloud"}  # nothing lends plugins
+    assert plain.pids["cloud"] != quick.pids["cloud"]
+    assert psutil.Process(plain.pids["cloud"]).environ()[VARIABLE] == OFF
+    assert sandbox.environment()[VARIABLE] == OFF
+    assert sandbox.up() == plain
+    monkeypatch.delenv(VARIABLE)
+    again = sandbox.up()
+    assert set(again.pids) == {"cloud", "plugins"}
+    assert VARIABLE not in sandbox.environment()
+    assert (again.generation, again.recoveries) == (quick.generation, 0)
 
 
 def test_down_leaves_no_process(sandbox: Sandbox) -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from engine.plugins.client import HostStatus
@@ -87,6 +88,21 @@ def test_an_interrupted_engine_ends_its_program(either: Place):
         time.sleep(0.2)
     assert engine.wait(20) != 0
     until(lambda: not either.left(), 5)
+
+
+def test_a_programs_processor_time_counts_as_its_fork_servers(warm: Place):
+    assert warm.host is not None
+    (fork_server,) = psutil.Process(warm.host.pid).children()
+
+    def counted() -> float:
+        times = fork_server.cpu_times()
+        return float(times.children_user + times.children_system)
+
+    before = counted()
+    warm.write("import time\nwhile time.process_time() < 0.3: pass\n")
+    code, output = warm.up()
+    assert code == 0, output
+    until(lambda: counted() >= before + 0.25)
 
 
 def test_a_killed_host_fails_the_run_and_the_next_one_works(own: Place):

@@ -1,8 +1,9 @@
 """`./invoke bench.deploy`: the release beside what its user would type instead, measured in the same run.
 
 Both sides deploy the same projects with the same engine into an empty sandbox that has started, and then again with
-nothing changed. One is `./invoke deploy-all`, the smoke test included. The other is `pulumi stack init` and `pulumi up
---yes` in one project after another, with plain plugin processes.
+nothing changed. One is `./invoke deploy-all`, the smoke test included, with the sandbox's tricks and without any of
+them (docs/speed.md). The other is `pulumi stack init` and `pulumi up --yes` in one project after another, with plain
+plugin processes.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from orchestration.graph import Graph
 from sandbox import Sandbox
 from sandbox.environment import PLUGINS, REMOVED
 from sandbox.plugins.install import install
-from shared.errors import Problem
+from sandbox.tricks import OFF, VARIABLE
 from shared.root import ROOT
 from shared.stack import Stack
 from tools import checkout
+from tools.bench.run import check, invoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,7 @@ ROUNDS = {
     "nothing changed": ("deploy-all",),
 }
 REPEATED = 3
-"""Copies in which the shorter side is measured; what counts is the median."""
+"""Copies in which the shorter sides are measured; what counts is the median."""
 SETTLE = 3
 """Seconds that a sandbox which has just started gets to finish what it does behind its first answers."""
 
@@ -47,6 +49,7 @@ class Comparison:
 
     what: str
     ours: float
+    without_tricks: float
     one_by_one: float
 
     @property
@@ -57,33 +60,34 @@ class Comparison:
 def deploy(environment: str = "payments", progress: Callable[[str], None] = print) -> list[Comparison]:
     """Deploy an environment both ways, each in a copy of this checkout that is thrown away afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        ours = []
+        ours: dict[str, list[list[float]]] = {"": [], OFF: []}
         for number in range(REPEATED):
-            taken = _in_copy(Path(folder, f"ours-{number}"), _deploy_all)
-            progress(f"./invoke deploy-all: {', '.join(f'{seconds:.1f} s' for seconds in taken)}")
-            ours.append(taken)
-        medians = [statistics.median(each) for each in zip(*ours, strict=True)]
+            for tricks, taken in ours.items():
+                taken.append(_in_copy(Path(folder, f"ours{tricks}-{number}"), _deploy_all, **{VARIABLE: tricks}))
+                told = ", ".join(f"{seconds:.1f} s" for seconds in taken[-1])
+                progress(f"./invoke deploy-all{' without tricks' if tricks else ''}: {told}")
+        medians = [[statistics.median(each) for each in zip(*taken, strict=True)] for taken in ours.values()]
         first, again = _in_copy(Path(folder, "theirs"), lambda copy: _one_by_one(copy, environment, progress))
-    return [Comparison(*row) for row in zip(ROUNDS, medians, (first, again, again), strict=True)]
+    return [Comparison(*row) for row in zip(ROUNDS, *medians, (first, again, again), strict=True)]
 
 
-def _deploy_all(copy: checkout.Checkout) -> list[float]:
-    return [_timed(_invoke, copy, *words) for words in ROUNDS.values()]
+def _deploy_all(copy: checkout.Checkout, **switch: str) -> list[float]:
+    return [_timed(invoke, copy, *words, **switch) for words in ROUNDS.values()]
 
 
-def _in_copy(folder: Path, measure: Callable[[checkout.Checkout], T]) -> T:
+def _in_copy(folder: Path, measure: Callable[..., T], **switch: str) -> T:
     copy = checkout.copy(ROOT, folder)
     try:
-        _invoke(copy, "sandbox.up")
+        invoke(copy, "sandbox.up", **switch)
         time.sleep(SETTLE)
-        return measure(copy)
+        return measure(copy, **switch)
     finally:
-        _invoke(copy, "sandbox.down")
+        invoke(copy, "sandbox.down", **switch)
 
 
-def _timed(act: Callable[..., None], *arguments: object) -> float:
+def _timed(act: Callable[..., None], *arguments: object, **variables: str) -> float:
     began = time.monotonic()
-    act(*arguments)
+    act(*arguments, **variables)
     return time.monotonic() - began
 
 
@@ -110,21 +114,9 @@ def _up(root: Path, stack: Stack, variables: dict[str, str]) -> None:
     _run(["pulumi", "up", "--yes", "--stack", stack.reference, "--non-interactive"], root, stack, variables)
 
 
-def _invoke(copy: checkout.Checkout, *arguments: str) -> None:
-    with copy.start(*arguments) as process:
-        out, err = process.communicate()
-    _check(["./invoke", *arguments], process.returncode, out + err)
-
-
 def _run(command: list[str], root: Path, stack: Stack, variables: dict[str, str]) -> None:
     project = root / "projects" / stack.layer
     done = subprocess.run(
         command, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    _check(command, done.returncode, done.stdout)
-
-
-def _check(command: list[str], code: int, said: str) -> None:
-    if code:
-        last = (said.strip() or "nothing").splitlines()[-1]
-        raise Problem(f"bench: `{' '.join(command)}` exited {code} and said: {last}")
+    check(command, done.returncode, done.stdout)

@@ -132,7 +132,6 @@ BY_NAME = {
     "engine/plugins/fork_server.py": "what the program that comes next is going to import",
     "engine/plugins/host.py": "its own part that serves, once its socket listens",
     "engine/plugins/program.py": "the project's program",
-    "orchestration/report.py": "rich, when there is something to show",
     "orchestration/target.py": "the target that was chosen",
 }
 """Who imports what without a statement: the check of the arrows does not see it."""
