@@ -67,7 +67,7 @@ class Function:
             Role=self.role,
             Code={"ZipFile": self.package},
             Timeout=1,
-            ExecutionEnvironment={"Variables": {"OWN": "value"}},
+            Environment={"Variables": {"OWN": "value"}},
         )
 
     def __call__(self, **event: Any) -> dict[str, Any]:
