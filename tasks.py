@@ -235,7 +235,7 @@ def env(_: Context) -> int:
     """Print its settings: eval "$(./invoke sandbox.env)"."""
     from sandbox import commands
 
-    return commands.environment()
+    return commands.variables()
 
 
 @command

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 from sandbox.control import REGION_STATES
-from sandbox.environment import shell
 from sandbox.lifecycle import Sandbox, SandboxStatus
+from sandbox.variables import shell
 from shared.errors import Problem
 from shared.root import ROOT
 
@@ -44,9 +44,9 @@ def logs(*, follow: bool = False) -> int:
     return subprocess.run(words, check=False).returncode
 
 
-def environment() -> int:
+def variables() -> int:
     """Print the sandbox's settings as shell commands, for `eval`."""
-    print(shell(Sandbox(ROOT).environment()))
+    print(shell(Sandbox(ROOT).variables()))
     return 0
 
 

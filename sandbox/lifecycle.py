@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control, environment, ports, sources
+from sandbox import addresses, control, ports, sources, variables
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
@@ -114,12 +114,12 @@ class Sandbox:
             **{name: told[name] for name in TOLD if name in told},
         )
 
-    def environment(self) -> dict[str, str]:
-        """What everything that works in the sandbox has in its environment, without `environment.REMOVED`."""
+    def variables(self) -> dict[str, str]:
+        """What everything that works in the sandbox has in its environment, without `variables.REMOVED`."""
         port = ports.remembered(self.layout)
         if port is None:
             raise Problem("the sandbox was never started; run ./invoke sandbox.up")
-        return environment.variables(self.layout, port)
+        return variables.of(self.layout, port)
 
     def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
@@ -165,7 +165,7 @@ class Sandbox:
 
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
         """Start daemons at once, and return when all of them are ready."""
-        settings = self._base_environment() | environment.variables(self.layout, port)
+        settings = self._base_variables() | variables.of(self.layout, port)
         starting = [
             daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
             for daemon in daemons
@@ -200,7 +200,7 @@ class Sandbox:
         port = ports.remembered(layout)
         return ports.choose(layout) if cloud or port is None else port
 
-    def _base_environment(self) -> dict[str, str]:
+    def _base_variables(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""
         kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME")
         inherited = {name: os.environ[name] for name in kept if name in os.environ}

@@ -15,9 +15,9 @@ from engine.cli import Cli
 from engine.plugins.variables import NO_DEBUG
 from orchestration.target import Target, settings
 from sandbox import Sandbox
-from sandbox.environment import REMOVED
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
+from sandbox.variables import REMOVED
 from shared import files
 from shared.root import ROOT
 
@@ -40,7 +40,7 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
     install(sandbox.layout, found.executable)
     inherited = {name: value for name, value in os.environ.items() if name not in REMOVED}
     configuration = sandbox.layout.stack_configuration
-    variables = {**inherited, **sandbox.environment(), **settings(configuration)}
+    variables = {**inherited, **sandbox.variables(), **settings(configuration)}
     for trick, fast in FAST.items():
         variables |= fast if on(trick) else {}
     if on(Trick.GARBAGE):

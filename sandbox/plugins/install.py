@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from engine import launchers
-from sandbox import environment, tricks
+from sandbox import tricks, variables
 from sandbox.plugins.providers import PROVIDERS
 from sandbox.tricks import Trick
 from shared.errors import Problem
@@ -31,7 +31,7 @@ def install(layout: Layout, engine: Path) -> None:
     """
     with _refusals(layout):
         for package in PROVIDERS.serve:
-            if environment.official_plugins():
+            if variables.official_plugins():
                 _remove_provider(layout, package)
             else:
                 _install_provider(layout, package)
@@ -68,4 +68,4 @@ def _remove_provider(layout: Layout, package: str) -> None:
 def _launcher(layout: Layout, kind: str) -> str:
     if not tricks.on(Trick.WARM_PLUGINS):
         return launchers.plain(PLAIN, kind)
-    return launchers.warm(layout.plugins_socket, PLAIN, kind, plain_if=environment.PLAIN_PLUGINS_ASKED_FOR)
+    return launchers.warm(layout.plugins_socket, PLAIN, kind, plain_if=variables.PLAIN_PLUGINS_ASKED_FOR)

@@ -10,8 +10,8 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 
-from sandbox.environment import CREDENTIALS
 from sandbox.provider.errors import explained
+from sandbox.variables import CREDENTIALS
 from shared.errors import Problem
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from sandbox.environment import CREDENTIALS
+from sandbox.variables import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

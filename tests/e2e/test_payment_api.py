@@ -12,7 +12,7 @@ import boto3
 import httpx
 import pytest
 
-from sandbox.environment import CREDENTIALS
+from sandbox.variables import CREDENTIALS
 from tests.doubles.fuzzing import fuzz
 
 pytestmark = pytest.mark.xdist_group("running")

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 
 from engine import find as engine
-from sandbox import Sandbox, environment
+from sandbox import Sandbox, variables
 from tests.sandbox.house import House
 from tests.sandbox.place import Place, a_place
 from tests.sandbox.proofs import WITHOUT
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-SESSION = boto3.Session(**{name.lower(): value for name, value in environment.CREDENTIALS.items()})
+SESSION = boto3.Session(**{name.lower(): value for name, value in variables.CREDENTIALS.items()})
 """One for all clients: it keeps the services' models, which take longest to load."""
 
 
@@ -57,8 +57,8 @@ class CloudOnly(Sandbox):
         left_out = {WITHOUT: os.environ[WITHOUT]} if WITHOUT in os.environ else {}
         self._settings = {**left_out, **settings}
 
-    def _base_environment(self) -> dict[str, str]:
-        return super()._base_environment() | self._settings
+    def _base_variables(self) -> dict[str, str]:
+        return super()._base_variables() | self._settings
 
 
 def running(sandbox: Sandbox) -> RunningCloud:

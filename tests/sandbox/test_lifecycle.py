@@ -44,12 +44,12 @@ def test_turning_tricks_off_and_on_starts_daemons_again_and_keeps_the_cloud(
     assert set(plain.pids) == {"cloud"}  # nothing lends plugins
     assert plain.pids["cloud"] != quick.pids["cloud"]
     assert psutil.Process(plain.pids["cloud"]).environ()[VARIABLE] == OFF
-    assert sandbox.environment()[VARIABLE] == OFF
+    assert sandbox.variables()[VARIABLE] == OFF
     assert sandbox.up() == plain
     monkeypatch.delenv(VARIABLE)
     again = sandbox.up()
     assert set(again.pids) == {"cloud", "plugins"}
-    assert VARIABLE not in sandbox.environment()
+    assert VARIABLE not in sandbox.variables()
     assert (again.generation, again.recoveries) == (quick.generation, 0)
 
 
@@ -75,4 +75,4 @@ def test_stale_record_of_another_process_is_no_obstacle(sandbox: Sandbox) -> Non
 
 def test_says_where_when_it_was_never_started(sandbox: Sandbox) -> None:
     with pytest.raises(Problem, match=r"run \./invoke sandbox\.up"):
-        sandbox.environment()
+        sandbox.variables()

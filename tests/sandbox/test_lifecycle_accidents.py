@@ -84,7 +84,7 @@ def test_remembered_port_that_is_taken_is_given_up(sandbox: Sandbox) -> None:
     after = ports.remembered(sandbox.layout)
     assert after != before
     assert said == f"port {before} is taken by another program: the sandbox moves to {after}, its URLs change"
-    assert sandbox.environment()["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{after}"
+    assert sandbox.variables()["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{after}"
 
 
 def test_port_taken_at_a_single_gateway_counts(sandbox: Sandbox) -> None:
@@ -200,10 +200,10 @@ def test_long_path_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_environment_can_be_evaluated_by_a_shell(sandbox: Sandbox) -> None:
-    from sandbox import environment
+    from sandbox import variables
 
     up(sandbox)
-    commands = environment.shell(sandbox.environment())
+    commands = variables.shell(sandbox.variables())
     script = 'export AWS_PROFILE=mine\neval "$1"\necho "$AWS_ENDPOINT_URL ${AWS_PROFILE-unset} $PULUMI_BACKEND_URL"'
     said = subprocess.run(["sh", "-c", script, "sh", commands], capture_output=True, text=True, check=True).stdout
     assert said.split() == [sandbox.status().endpoint, "unset", f"{sandbox.layout.backend.as_uri()}?metadata=skip"]

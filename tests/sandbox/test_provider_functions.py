@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.environment import CREDENTIALS
+from sandbox.variables import CREDENTIALS
 from tests.sandbox.provider_engine import Engine, Failed
 
 if TYPE_CHECKING:

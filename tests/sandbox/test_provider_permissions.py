@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sandbox.environment import CREDENTIALS
+from sandbox.variables import CREDENTIALS
 from tests.sandbox.provider_engine import Engine
 from tests.sandbox.provider_examples.lambda_ import function
 

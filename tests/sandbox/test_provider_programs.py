@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from engine import find as engine
-from sandbox import Sandbox, environment
+from sandbox import Sandbox, variables
 from sandbox.plugins.install import install
 from tests.sandbox.conftest import RunningCloud, running
 
@@ -68,8 +68,8 @@ class Program:
         layout = cloud.sandbox.layout
         install(layout, engine.find().executable)
         self.backend = layout.backend
-        inherited = {name: value for name, value in os.environ.items() if name not in environment.REMOVED}
-        self.variables = {**inherited, **cloud.sandbox.environment()}
+        inherited = {name: value for name, value in os.environ.items() if name not in variables.REMOVED}
+        self.variables = {**inherited, **cloud.sandbox.variables()}
         folder.mkdir()
         (folder / "Pulumi.yaml").write_text(PROJECT.format(virtualenv=sys.prefix))
         self.write()

@@ -10,9 +10,9 @@ import pytest
 
 import sandbox.provider.aws
 import sandbox.provider.random  # noqa: F401
-from sandbox.environment import CREDENTIALS
 from sandbox.provider.resource import TYPES
 from sandbox.provider.wire import UNKNOWN
+from sandbox.variables import CREDENTIALS
 from tests.sandbox import provider_examples
 from tests.sandbox.provider_engine import Engine, Made
 from tests.sandbox.provider_examples import EXAMPLES, Example

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, TypeVar
 from engine import find as engine
 from orchestration.graph import Graph
 from sandbox import Sandbox
-from sandbox.environment import PLUGINS, REMOVED
 from sandbox.plugins.install import install
 from sandbox.tricks import OFF, VARIABLE
+from sandbox.variables import PLUGINS, REMOVED
 from shared.root import ROOT
 from shared.stack import Stack
 from tools import checkout
@@ -95,7 +95,7 @@ def _one_by_one(copy: checkout.Checkout, environment: str, progress: Callable[[s
     box = Sandbox(copy.root)
     install(box.layout, engine.find(progress).executable)
     variables = {name: value for name, value in os.environ.items() if name not in REMOVED}
-    variables |= box.environment() | {PLUGINS: "plain"}
+    variables |= box.variables() | {PLUGINS: "plain"}
     del variables["PULUMI_OPTION_CONFIG_FILE"]  # each stack has a file of its own, as by default
     stacks = Graph.of(environment).stacks
     rounds = []

@@ -13,7 +13,7 @@ from engine import launchers
 from engine.launchers import brings_python
 from engine.plugins import fork_server
 from engine.plugins.language import project_interpreter
-from sandbox.environment import variables
+from sandbox import variables
 from sandbox.layout import Layout
 from sandbox.plugins.install import install
 from shared.errors import Problem
@@ -68,7 +68,7 @@ def test_official_plugins_take_the_place_of_ours_and_back(layout: Layout, engine
     monkeypatch.setenv("SANDBOX_PLUGINS", "official")
     install(layout, engine)
     assert not ours.exists()
-    assert variables(layout, 4566)["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "false"
+    assert variables.of(layout, 4566)["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "false"
     ours.parent.mkdir()
     ours.write_bytes(b"\x7fELF fetched by the engine")
     install(layout, engine)
@@ -76,7 +76,7 @@ def test_official_plugins_take_the_place_of_ours_and_back(layout: Layout, engine
     monkeypatch.delenv("SANDBOX_PLUGINS")
     install(layout, engine)
     assert ours.read_bytes() == script
-    assert variables(layout, 4566)["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+    assert variables.of(layout, 4566)["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
 def test_installing_again_writes_nothing(layout: Layout, engine: Path):

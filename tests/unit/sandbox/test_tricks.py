@@ -15,7 +15,7 @@ import pytest
 from engine import find
 from engine.find import Engine
 from orchestration.targets import aws, sandbox
-from sandbox import environment, sources
+from sandbox import sources, variables
 from sandbox.cloud import repairs
 from sandbox.layout import Layout
 from sandbox.plugins import __main__ as plugins
@@ -64,7 +64,7 @@ def target(monkeypatch, tmp_path, setting):
     box = SimpleNamespace(
         layout=layout,
         up=lambda _: SimpleNamespace(generation="1", recoveries=0, gateways={}),
-        environment=lambda: environment.variables(layout, 4566),
+        variables=lambda: variables.of(layout, 4566),
     )
     monkeypatch.setattr(sandbox, "Sandbox", lambda _: box)
     monkeypatch.setattr(find, "find", lambda _: Engine("3", tmp_path / "pulumi", "", ""))

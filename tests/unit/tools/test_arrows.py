@@ -34,8 +34,8 @@ PLANTED = {
     ),
     "the AWS target, in a function": (
         "orchestration/targets/aws.py",
-        f"{LAZILY}from sandbox.environment import REMOVED\n",
-        "orchestration.targets.aws -> sandbox.environment",
+        f"{LAZILY}from sandbox.variables import REMOVED\n",
+        "orchestration.targets.aws -> sandbox.variables",
     ),
     "the engine": ("engine/cli.py", "\nimport sandbox.layout\n", "engine.cli -> sandbox.layout"),
     "the engine, in a function": (
@@ -91,8 +91,8 @@ PLANTED = {
     ),
     "a project on the sandbox": (
         "projects/network/vpc.py",
-        "\nfrom sandbox.environment import REMOVED\n",
-        "projects.network.vpc -> sandbox.environment",
+        "\nfrom sandbox.variables import REMOVED\n",
+        "projects.network.vpc -> sandbox.variables",
     ),
     "a project on another": (
         "projects/edge/zone.py",

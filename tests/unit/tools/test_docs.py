@@ -18,9 +18,6 @@ DOCUMENTS = sorted(
     if not place.name.startswith(".") and place.name != "mutants"
     for path in ([place] if place.suffix == ".md" else place.rglob("*.md"))
 )
-COMING = {ROOT / "docs/glossary.md", ROOT / "docs/speed.md"}
-"""Linked, and not yet there."""
-
 MADE = tuple(line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split() if line[0] == "/")
 """What a checkout makes for itself, and need not have."""
 SOURCE = (".py", ".md", ".yaml", ".yml", ".toml", ".lock")
@@ -63,7 +60,7 @@ def exists(folder: Path, name: str, *more: Path) -> bool:
     pattern = re.sub(r"<[^>]+>", "*", name).rstrip("/")
     for place in (ROOT / each for each in (folder, *more)):
         there = any(place.glob(pattern)) if "*" in pattern else (place / pattern).exists()
-        if there or (place / name).resolve() in COMING:
+        if there:
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""What the engine, the plugins and every AWS SDK need in their environment to work in the sandbox."""
+"""The environment variables with which the engine, the plugins and every AWS SDK work in the sandbox."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def official_plugins() -> bool:
     return os.environ.get(PLUGINS) == "official"
 
 
-def variables(layout: Layout, port: int) -> dict[str, str]:
+def of(layout: Layout, port: int) -> dict[str, str]:
     """The variables of the sandbox, to be laid over an environment without those in `REMOVED`."""
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return {
