@@ -23,10 +23,6 @@ class Aws:
         self._clients: dict[tuple[str, str], Any] = {}
         self._guard = threading.Lock()
 
-    def prepare(self, service: str, region: str) -> None:
-        """Make a client that will be needed, while something else takes its time."""
-        threading.Thread(target=self.client, args=(service, region), daemon=True).start()
-
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service in a region."""
         with self._guard:

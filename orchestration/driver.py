@@ -31,9 +31,6 @@ class ReleaseCheck(Protocol):
     def covers(self, stack: Stack) -> bool:
         """Whether the stack's updates are checked."""
 
-    def prepare(self, stack: Stack) -> None:
-        """Do, while the update is under way, what `after` will need."""
-
     def before(self, stack: Stack, *, verified: bool) -> Any:
         """Return what serves now, for a way back. `verified`: the state's last release passed its check."""
 
@@ -85,20 +82,11 @@ class Deploy(_Driver):
         recovered = pending.recover(c.target, c.operations, stack)
         parts = c.fingerprints.parts(stack)
         verified = c.fingerprints.verified(stack)
-        before = self._before(step, verified=verified)
+        before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
         events = c.operations.run(stack, *deployment(c.run, step), *self._refresh(stack, recovered))
         remark = self._check(stack, before) if before is not None and (events.changes or not verified) else ""
         c.target.backend.tag(stack, TAG, Fingerprint(c.run.update(stack), parts).to_tag())
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
-
-    def _before(self, step: Step, *, verified: bool) -> Any:
-        """Return what serves now, if the stack's release is checked; have the check prepared if it is going to be."""
-        if not self._c.check.covers(step.stack):
-            return None
-        before = self._c.check.before(step.stack, verified=verified)
-        if before is not None and self._c.target.checks_ahead and step.judgement.freshness is not Freshness.FORCED:
-            self._c.check.prepare(step.stack)
-        return before
 
     def _check(self, stack: Stack, before: Any) -> str:
         """Check the release that the stack has got; return the remark. Raises Problem when it was taken back."""

@@ -130,10 +130,6 @@ class Fingerprints:
         newest, known = self._backend.newest_update(stack), self._known(stack)
         return newest is not None and known is not None and known.update == update_id(newest.message)
 
-    def functions(self, stack: Stack) -> list[str]:
-        """Return the functions whose packages the stack's program may take."""
-        return _packaged(program_sources(self._tree, stack.layer))
-
     def _known(self, stack: Stack) -> Fingerprint | None:
         return Fingerprint.from_tag(self._backend.tags(stack).get(TAG, ""))
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,6 @@ from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
-from shared.errors import Problem
-from shared.packaging import packages
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph
@@ -95,8 +92,6 @@ def operate(
         driver = DRIVERS[operation](RunContext(target, graph, run, operations, workspace, fingerprints, check))
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
-        if target.packs_ahead:
-            _pack_ahead(plan, fingerprints)
         with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():
             outcomes = executor.run(plan)
         if operation is Operation.DEPLOY and target.selects_stacks:
@@ -117,23 +112,6 @@ def _plan(
         return Judgement(Freshness.FORCED, "forced") if forced else judgement
 
     return make(operation, graph, stacks, judge)
-
-
-def _pack_ahead(plan: Plan, fingerprints: Fingerprints) -> None:
-    """Make the function packages while the first engines start."""
-    packaging = [
-        step.stack
-        for step in plan.steps
-        if plan.operation in JUDGED and step.judgement.freshness is not Freshness.FRESH
-    ]
-
-    def work() -> None:
-        with suppress(Problem, OSError, SyntaxError):  # the program that takes the package says what is wrong
-            for name in dict.fromkeys(name for stack in packaging for name in fingerprints.functions(stack)):
-                packages.package(name)
-
-    if packaging:
-        threading.Thread(target=work, daemon=True).start()
 
 
 def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:

@@ -53,9 +53,6 @@ class SmokeTest:
     def covers(self, stack: Stack) -> bool:
         return stack.layer == CHECKED_LAYER and stack.role == SECONDARY
 
-    def prepare(self, stack: Stack) -> None:
-        self._aws.prepare("secretsmanager", self._region(stack))
-
     def before(self, stack: Stack, *, verified: bool) -> Serving:
         """Return what serves now: what the state says if the last release was verified, else what AWS says."""
         checkpoint = self._target.backend.checkpoint(stack)

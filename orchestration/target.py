@@ -38,10 +38,6 @@ class Target:
     """Whether a create that is asked for again answers with what the first one made."""
     holds_programs: bool = False
     """Whether its language host holds a program back until it is told to go on."""
-    packs_ahead: bool = False
-    """Whether function packages are made while the first engines start, and not when a program wants one."""
-    checks_ahead: bool = False
-    """Whether what checks a release gets ready while that is deployed."""
     selects_stacks: bool = False
     """Whether a bare `pulumi` in a project's folder finds the stacks, and so wants one selected."""
     gateways: Mapping[str, str] = field(default_factory=dict)

@@ -27,8 +27,6 @@ class Trick(Enum):
     DEBUG_MESSAGES = "debug_messages"
     ENGINE_GARBAGE = "engine_garbage"
     HELD_PROGRAMS = "held_programs"
-    PACKAGES_AHEAD = "packages_ahead"
-    CHECK_AHEAD = "check_ahead"
     PROTOCOLS = "protocols"
 
 

@@ -55,8 +55,6 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         generation=f"{status.generation}.{status.recoveries}",
         adopts_creates=True,
         holds_programs=on(Trick.HELD_PROGRAMS),
-        packs_ahead=on(Trick.PACKAGES_AHEAD),
-        checks_ahead=on(Trick.CHECK_AHEAD),
         selects_stacks=True,
         gateways=status.gateways,
         where="the sandbox",

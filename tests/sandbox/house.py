@@ -74,9 +74,6 @@ class FakeCheck:
     def covers(self, stack):
         return stack == self.checked
 
-    def prepare(self, stack):
-        assert self.covers(stack)
-
     def before(self, stack, *, verified):
         self.calls.append(("before", verified))
         return "what served"

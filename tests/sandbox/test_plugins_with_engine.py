@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from engine.plugins.variables import NO_DEBUG
-from tests.sandbox.place import RESOURCES, Place
+from sandbox.tricks import VARIABLE
+from tests.sandbox.place import RESOURCES, Place, a_place
 from tests.waiting import until
 
 
@@ -136,6 +137,21 @@ def test_plain_plugins_can_be_chosen(own: Place):
     assert own.up()[0] == 0
     assert own.host is not None
     assert own.outputs()["parent"] not in {child.pid for child in psutil.Process(own.host.pid).children()}
+
+
+def test_a_host_can_lend_plugins_without_forking_or_leaving_out_anything(
+    tmp_path: Path, executable: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for off, forks in (("-forked_programs", 0), ("-read_ahead,-garbage,-traces", 1)):
+        monkeypatch.setenv(VARIABLE, off)
+        with a_place(tmp_path / off, executable, warm=True) as place:
+            place.write(RESOURCES)
+            code, output = place.up()
+            assert code == 0, output
+            assert place.host is not None
+            children = psutil.Process(place.host.pid).children()
+            assert sum("fork_server" in str(child.cmdline()) for child in children) == forks
+            assert "stackTrace" in place.run("stack", "export")[1]
 
 
 def test_a_policy_pack_is_enforced(warm: Place):

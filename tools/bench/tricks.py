@@ -77,7 +77,9 @@ def tricks(environment: str, rounds: int, only: Sequence[str] = (), *, as_json: 
 
 def measure(environment: str, rounds: int, only: Sequence[str] = ()) -> list[Gain]:
     """Deploy an environment in a copy of this checkout that is thrown away, so many times with each setting."""
-    settings = [WITH_ALL, OFF, *(f"-{trick.value}" for trick in Trick if not only or trick.value in only)]
+    settings = [WITH_ALL, *(f"-{name}" for name in only)]
+    if not only:
+        settings += [OFF, *(f"-{trick.value}" for trick in Trick)]
     processor.adopt()
     found: dict[str, list[list[Used]]] = {setting: [] for setting in settings}
     with tempfile.TemporaryDirectory() as folder:

@@ -79,7 +79,7 @@ def expected(path):
         case ("projects", layer, *_):
             return {layer} if path.suffix != ".md" else set()
         case ("shared", *name):
-            return SHARED.get("/".join(name), ALL)
+            return SHARED.get("/".join(name), ALL) if path.suffix != ".md" else set()
         case ("lambdas", *_):
             used = {f for f in packages.functions() if packages.ROOT / path in packages.sources(f)}
             return {"edge" if function == "failover_control" else "compute" for function in used}

@@ -78,8 +78,6 @@ def target(monkeypatch, tmp_path, setting):
 def test_a_run_in_the_sandbox_uses_them(monkeypatch, tmp_path):
     made, frozen = target(monkeypatch, tmp_path, "")
     assert made.holds_programs
-    assert made.packs_ahead
-    assert made.checks_ahead
     assert made.cli.variables.items() >= ALL.items()
     assert len(frozen) == 1
 
@@ -89,8 +87,6 @@ def test_a_run_in_the_sandbox_without_them_is_a_plain_one(monkeypatch, tmp_path)
         monkeypatch.delenv(name, raising=False)
     made, frozen = target(monkeypatch, tmp_path, OFF)
     assert not made.holds_programs
-    assert not made.packs_ahead
-    assert not made.checks_ahead
     assert not ALL.keys() & made.cli.variables.keys()
     assert made.cli.variables[VARIABLE] == OFF  # what an engine starts is told too
     assert frozen == []
@@ -143,8 +139,6 @@ def test_there_is_none_on_aws_whatever_the_switch_says(monkeypatch, tmp_path, se
     monkeypatch.setattr(Environment, "require_own_domain", lambda _: None)
     made = aws.make(ENVIRONMENT, print)
     assert not made.holds_programs
-    assert not made.packs_ahead
-    assert not made.checks_ahead
     assert made.cli.executable == official  # with Pulumi's own language host
     added = made.cli.variables.keys() - os.environ.keys()
     assert added == {"PULUMI_OPTION_CONFIG_FILE", "PULUMI_DEBUG_COMMANDS"}
