@@ -2,7 +2,7 @@
 
 Half of what a small update takes is an engine getting ready. A step that is sure to run, if all goes well, has its
 engine started while the steps before it run. Its program is held back, after its imports, until its turn comes. When
-something fails before it, or the run ends, the engine is ended too: nothing was made, and its lock is taken back.
+something fails before it, or the run ends, the engine is ended too: nothing was made, and its lock is removed.
 """
 
 from __future__ import annotations

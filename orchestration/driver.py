@@ -89,7 +89,7 @@ class Deploy(_Driver):
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
 
     def _check(self, stack: Stack, before: Any) -> str:
-        """Check the release that the stack has got; return the remark. Raises Problem when it was taken back."""
+        """Check the release that the stack has got; return the remark. Raises Problem when it was rolled back."""
         try:
             return self._c.check.after(stack, before)
         except Exception:

@@ -51,7 +51,9 @@ def variables() -> int:
 
 
 def set_region(region: str, state: str) -> int:
-    """Close or open an AWS region."""
+    """Take an AWS region out, or bring it back."""
+    if not region:
+        raise Problem("sandbox.region: say which --region, such as us-east-1; `./invoke sandbox.status` lists them")
     if state not in REGION_STATES:
         raise Problem(f"unknown --state {state!r}: choose one of {', '.join(REGION_STATES)}")
     Sandbox(ROOT).set_region(region, state)

@@ -2,7 +2,7 @@
 
 Who starts the engine locks a file and names it in the engine's environment. The program (program.py) goes no farther
 than its imports until that lock is gone, and ends there unless the file says so. A starter that dies lets go of its
-lock without a word, and so calls off.
+lock without a word, and so cancels.
 """
 
 from __future__ import annotations

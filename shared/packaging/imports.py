@@ -26,7 +26,9 @@ PROGRAMS: Final = ("lambdas", "projects", "shared")
 """Where programs and functions may import from at a checkout's root."""
 
 _BY_NAME: Final = frozenset({"import_module", "__import__"})
-_DYNAMIC: Final = frozenset({"run_path", "run_module", "exec", "eval", "spec_from_file_location"})
+_DYNAMIC: Final = frozenset(
+    {"run_path", "run_module", "exec", "eval", "spec_from_file_location", "resolve_name", "load_module", "exec_module"}
+)
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -53,8 +55,8 @@ class Source:
     @cached_property
     def dynamic(self) -> bool:
         """Whether it imports by a name that only running it would tell."""
-        called = ((node, _called(node)) for node in self.running if isinstance(node, ast.Call))
-        return any(name in _DYNAMIC or (name in _BY_NAME and not _literal(node)) for node, name in called)
+        told = {id(node.func) for node in self.running if isinstance(node, ast.Call) and _literal(node)}
+        return any(_is_dynamic(node) and id(node) not in told for node in self.running)
 
     @cached_property
     def texts(self) -> frozenset[str]:
@@ -221,6 +223,18 @@ def parse(path: Path) -> ast.Module:
         return ast.parse(source, filename=str(path))
 
 
+def _is_dynamic(node: ast.AST) -> bool:
+    """Whether a node may import by a computed name: it calls what does, mentions an importer, or renames one."""
+    match node:
+        case ast.Call():
+            return _called(node) in _DYNAMIC
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in _BY_NAME
+        case ast.ImportFrom(names=names):
+            return any(each.asname and each.name in _BY_NAME | _DYNAMIC for each in names)
+    return False
+
+
 def _called(call: ast.Call) -> str:
     match call.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
@@ -229,9 +243,9 @@ def _called(call: ast.Call) -> str:
 
 
 def _literal(call: ast.Call) -> str:
-    """The absolute module name that a call is given in so many words; empty otherwise."""
-    match call.args:
-        case [ast.Constant(value=str(name)), *_] if not name.startswith("."):
+    """The absolute module name that a call is given in so many words, and nothing else; empty otherwise."""
+    match call:
+        case ast.Call(args=[ast.Constant(value=str(name))], keywords=[]) if not name.startswith("."):
             return name
     return ""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = root.ROOT
 Closure = tuple[imports.Source, ...]
+PACKED: Final = sys.stdlib_module_names | {"lambdas", *function_sdk.LIBRARIES}
 _PACKAGES: Final = ROOT / ".build" / "packages"
 
 
@@ -86,8 +88,14 @@ def _closure(function: str) -> Closure:
     tree = imports.Tree(ROOT)
     found = tree.closure(Path("lambdas", function, "main.py"))
     for source in found:
+        if source.dynamic:
+            raise Problem(f"packages: {source.path} imports by a computed name, so what it needs cannot be packed")
+    for source in found:
         if source.path.parts[0] != "lambdas":
             raise Problem(f"packages: the function '{function}' imports {source.path}, and only lambdas/ is packed")
+    for source in found:
+        if missing := sorted({name.partition(".")[0] for name in source.names} - PACKED):
+            raise Problem(f"packages: {source.path} imports {', '.join(missing)}, which no package holds")
     return found
 
 

@@ -105,6 +105,12 @@ def test_what_only_type_checkers_see_is_left_out(tmp_path, statement):
         "__import__(name)",
         "import runpy\nrunpy.run_path('lambdas/health/health.py')",
         "import importlib\nimportlib.import_module('.health', __package__)",
+        "import importlib\nimportlib.import_module(name='lambdas.health.health')",
+        "from importlib import import_module as load\nload('lambdas.health.health')",
+        "import importlib\nload = importlib.import_module\nload('lambdas.health.health')",
+        "from runpy import run_path as play\nplay(name)",
+        "__import__('lambdas', fromlist=['health'])",
+        "import pkgutil\npkgutil.resolve_name('lambdas.health.health')",
     ],
 )
 def test_a_name_that_only_running_would_tell_makes_every_module_count(tmp_path, statement):
@@ -151,6 +157,20 @@ def test_a_package_holds_what_its_function_imports_by_a_relative_name(checkout):
 def test_a_function_that_imports_from_outside_its_package_is_refused_by_name(checkout):
     write(checkout, {"shared/roles.py": "", "lambdas/health/main.py": "from shared.roles import ROLES\n"})
     with pytest.raises(Problem, match=r"'health' imports shared/roles\.py, and only lambdas/ is packed"):
+        packages.package("health")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("import yaml", r"lambdas/health/main\.py imports yaml, which no package holds"),
+        ("def late():\n    from pydantic import BaseModel", "imports pydantic, which no package holds"),
+        ("__import__(name)", r"lambdas/health/main\.py imports by a computed name"),
+    ],
+)
+def test_an_import_that_would_not_be_there_is_refused_by_name(checkout, statement, said):
+    write(checkout, {"lambdas/health/main.py": statement})
+    with pytest.raises(Problem, match=said):
         packages.package("health")
 
 
