@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
-from sandbox import addresses, tricks
+from sandbox import addresses, quotas, tricks
 
 if TYPE_CHECKING:
     from sandbox.layout import Layout
@@ -59,6 +59,7 @@ def of(layout: Layout, port: int) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **({tricks.VARIABLE: said} if (said := tricks.setting()) else {}),
+        **({quotas.VARIABLE: said} if (said := quotas.setting()) else {}),
         **{name: _without_proxy(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
     }
 
