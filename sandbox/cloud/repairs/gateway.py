@@ -37,6 +37,14 @@ class _FunctionError(Exception):
         self.status = status
 
 
+class _FailedFunction(apigateway_v1._GatewayError):  # type: ignore[misc]
+    """The same for API Gateway: the type of its response, and the status unless that is changed."""
+
+    def __init__(self, kind: str, status: int) -> None:
+        super().__init__(kind, "Internal server error", "InternalServerErrorException")
+        self.status = status
+
+
 def function_errors() -> None:
     """A throttled function reads as 429, a failed one tells its error, and an answer of another form counts as one.
 
@@ -55,9 +63,7 @@ def function_errors() -> None:
         try:
             return await invoke(*arguments, **options)
         except _FunctionError as error:
-            told = apigateway_v1._GatewayError(error.kind, "Internal server error", "InternalServerErrorException")
-            told.status = error.status
-            return told
+            return _FailedFunction(error.kind, error.status)
 
     apigateway_v1._lambda_proxy_response, apigateway_v1._invoke_lambda_proxy_v1 = shaped, invoked
 
@@ -84,7 +90,7 @@ def gateway_response_statuses() -> None:
         status, headers, body = respond(error, request)
         kind = error.response_type
         of_type = apigateway_v1._default_gateway_response(kind).get("statusCode", _FAMILIES.get(kind))
-        original = getattr(error, "status", int(of_type))
+        original = error.status if isinstance(error, _FailedFunction) else int(of_type)
         modified = status != int(of_type)
         if outcome := _outcome.get():
             outcome.modified = modified
