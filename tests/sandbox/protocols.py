@@ -12,8 +12,8 @@ from sandbox.variables import CREDENTIALS
 if TYPE_CHECKING:
     from tests.sandbox.conftest import RunningCloud
 
-PROTOCOLS = {"cloudwatch": ("smithy-rpc-v2-cbor", "json", "query"), "sqs": ("json", "query")}
-"""Services of the stacks that AWS serves in several protocols. SQS's model names one; older SDKs speak Query."""
+PROTOCOLS = {"cloudwatch": ("smithy-rpc-v2-cbor", "json", "query")}
+"""The services of the stacks that AWS's models say are served in several protocols."""
 
 
 def client(cloud: RunningCloud, service: str, protocol: str, region: str = "us-east-1") -> Any:
