@@ -98,6 +98,16 @@ class Foundation(StrictModel):
         return self.regions.primary if role == "primary" else self.regions.secondary
 
     @property
+    def names(self) -> naming.Names:
+        """Every physical name of the environment."""
+        return naming.Names(
+            naming.PATTERNS[self.profile],
+            self.name,
+            self.suffix,
+            PerRole(self.regions.primary, self.regions.secondary),
+        )
+
+    @property
     def zone_name(self) -> str:
         """The DNS zone that belongs to this environment alone."""
         return f"{self.suffix}.{self.domain}"
@@ -114,11 +124,16 @@ class Foundation(StrictModel):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        room, kind = naming.longest_suffix()
+        room, kind = self.names.room()
         if len(self.suffix) > room:
             raise ValueError(
-                f"suffix: {self.suffix!r} has {len(self.suffix)} characters, and the {kind.limit.what} {kind.name} "
+                f"suffix: {self.suffix!r} has {len(self.suffix)} characters, and the {kind.limit.what} {kind.purpose} "
                 f"({kind.limit.characters} at most) leaves {room}: shorten it"
+            )
+        if secret := self.names.mistaken_for_an_arn():
+            raise ValueError(
+                f"suffix: {self.suffix!r} makes the secret's name {secret} end in a hyphen and six characters, as an ARN "
+                "does, so Secrets Manager may find the wrong one: choose a suffix that is not six characters long"
             )
         longest = max((self.failover_name, *dict(self.region_names.items()).values()), key=len)
         if len(longest) > CERTIFICATE_NAME_CHARACTERS:

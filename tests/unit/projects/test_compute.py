@@ -37,7 +37,7 @@ def allowed(recorder, name):
     ("name", "physical", "memory", "timeout", "reserved"),
     [
         ("payment", "payment-processor", 256, 10, 100),
-        ("health", "health-check", 128, 1, 20),
+        ("health", "payment-health", 128, 1, 20),
         ("audit", "payment-audit", 256, 60, 10),
     ],
 )
@@ -76,7 +76,7 @@ def test_logs_are_kept_for_a_week_under_the_functions_names(compute, role):
     groups = {each["name"]: each["retentionInDays"] for each in compute.of("LogGroup")}
     assert groups == {
         f"/aws/lambda/payment-processor-{role}-x7k2": 7,
-        f"/aws/lambda/health-check-{role}-x7k2": 7,
+        f"/aws/lambda/payment-health-{role}-x7k2": 7,
         f"/aws/lambda/payment-audit-{role}-x7k2": 7,
         f"/aws/apigateway/payment-api-{role}-x7k2": 7,
     }
@@ -86,10 +86,10 @@ def test_functions_know_their_own_regions_data(compute, role):
     variables = compute.one("Function", "payment")["environment"]["variables"]
     assert variables["ROLE"] == role
     assert variables["ENVIRONMENT"] == "payments"
-    assert variables["TABLE_NAME"] == "payments-x7k2"
+    assert variables["TABLE_NAME"] == "payment-transactions-x7k2"
     assert variables["CONSISTENCY"] == "MRSC"
     assert variables["FAILOVER_NAME"] == "api.x7k2.pay.example.com"
-    assert variables["AUDIT_BUCKET"] == f"payment-audit-{role}-x7k2-{ACCOUNT}"
+    assert variables["AUDIT_BUCKET"] == f"payment-audit-logs-{role}-x7k2-{ACCOUNT}"
     assert f":{REGION[role]}:" in variables["API_KEYS_SECRET_ARN"]
     assert len(variables["RELEASE"]) == 12
 
@@ -102,7 +102,7 @@ def test_the_health_function_only_reads_the_table(compute):
 
 def test_the_payment_function_writes_payments_and_audit_records(compute, role):
     rights = allowed(compute, "payment")
-    bucket = f"arn:aws:bucket:::payment-audit-{role}-x7k2-{ACCOUNT}"
+    bucket = f"arn:aws:bucket:::payment-audit-logs-{role}-x7k2-{ACCOUNT}"
     assert rights["s3:PutObject"] == {f"{bucket}/payments/*", f"{bucket}/canary/*"}
     assert {action for action in rights if action.startswith("dynamodb:")} == {
         "dynamodb:GetItem",
@@ -117,7 +117,7 @@ def test_the_payment_function_writes_payments_and_audit_records(compute, role):
 
 def test_the_audit_function_sweeps_and_files_notifications(compute, role):
     rights = allowed(compute, "audit")
-    queue = f"arn:aws:sqs:{REGION[role]}:{ACCOUNT}:notifications-{role}-x7k2"
+    queue = f"arn:aws:sqs:{REGION[role]}:{ACCOUNT}:payment-notifications-{role}-x7k2"
     assert rights["sqs:ReceiveMessage"] == rights["sqs:DeleteMessage"] == {queue}
     assert next(iter(rights["dynamodb:Query"])).endswith("/index/unfinished")
     assert any(each.endswith("/notifications/*") for each in rights["s3:PutObject"])
@@ -194,7 +194,7 @@ def test_each_route_may_call_its_function_and_no_other(compute):
     assert sources["payment-get-payment"][1].endswith(":::api/v1/GET/payment/*")
     assert sources["health-get-health"][1].endswith(":::api/v1/GET/health")
     assert "payment-processor" in sources["payment-create-payment"][0]
-    assert "health-check" in sources["health-get-health"][0]
+    assert "payment-health" in sources["health-get-health"][0]
     assert all(each["sourceAccount"] == ACCOUNT for each in compute.of("Permission"))
 
 

@@ -74,7 +74,11 @@ def test_the_payments_environment_loads():
             {"network.availability_zones": 1},
             "network.availability_zones: 1 is wrong: input should be greater than or equal to 2",
         ),
-        ({"suffix": "a" * 27}, "has 27 characters, and the S3 bucket payment-audit (63 at most) leaves 26: shorten it"),
+        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
+        (
+            {"suffix": "abc123"},
+            "suffix: 'abc123' makes the secret's name payment-api-secret-abc123 end in a hyphen and six",
+        ),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
