@@ -132,8 +132,8 @@ class Foundation(StrictModel):
             )
         if secret := self.names.mistaken_for_an_arn():
             raise ValueError(
-                f"suffix: {self.suffix!r} makes the secret's name {secret} end in a hyphen and six characters, as an ARN "
-                "does, so Secrets Manager may find the wrong one: choose a suffix that is not six characters long"
+                f"suffix: {self.suffix!r} makes the secret's name {secret} end in a hyphen and six characters, as "
+                "an ARN does, so Secrets Manager may find the wrong one: choose a suffix of another length"
             )
         longest = max((self.failover_name, *dict(self.region_names.items()).values()), key=len)
         if len(longest) > CERTIFICATE_NAME_CHARACTERS:

@@ -59,7 +59,7 @@ class Kind:
     account: bool = False
     """Ends in the account's id: bucket names are shared by all accounts of AWS."""
     folder: bool = False
-    """Holds others: the suffix is a folder of its own, `/payment-processing/x7k2/...`."""
+    """Holds others, and ends in the suffix as a folder of its own: `/payment-processing/x7k2/...`."""
 
 
 Part = Literal["service", "region", "environment", "purpose", "role"]
