@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from shared import naming
 from shared.environment_errors import one_line
 from shared.environment_sections import (
+    UNRESERVED_CONCURRENCY,
     ComputeSettings,
     DataSettings,
     EdgeSettings,
@@ -228,6 +229,20 @@ class Environment(Foundation):
             raise ValueError(
                 f"regions: {', '.join(sorted(regions))} cannot share a strongly consistent table: choose three of one "
                 f"set ({sets}), or data.consistency: eventual"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_stays_unreserved(self) -> Self:
+        compute = self.compute
+        functions = (compute.payment, compute.health, compute.audit, self.edge.failover_control)
+        reserved = sum(each.reserved_concurrency or 0 for each in functions)
+        left = compute.account_concurrency - reserved
+        if reserved and left < UNRESERVED_CONCURRENCY:
+            raise ValueError(
+                f"compute.account_concurrency: {compute.account_concurrency} less {reserved} reserved leaves {left}, "
+                f"and Lambda wants {UNRESERVED_CONCURRENCY} unreserved: reserve "
+                f"{max(compute.account_concurrency - UNRESERVED_CONCURRENCY, 0)} or less in all"
             )
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import botocore.session
 import pytest
 
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
@@ -36,8 +37,8 @@ def allowed(recorder, name):
 @pytest.mark.parametrize(
     ("name", "physical", "memory", "timeout", "reserved"),
     [
-        ("payment", "payment-processor", 256, 10, 100),
-        ("health", "payment-health", 128, 1, 20),
+        ("payment", "payment-processor", 256, 10, 250),
+        ("health", "payment-health", 128, 1, 50),
         ("audit", "payment-audit", 256, 60, 10),
     ],
 )
@@ -195,20 +196,65 @@ def test_each_route_may_call_its_function_and_no_other(compute):
     assert sources["health-get-health"][1].endswith(":::api/v1/GET/health")
     assert "payment-processor" in sources["payment-create-payment"][0]
     assert "payment-health" in sources["health-get-health"][0]
-    assert all(each["sourceAccount"] == ACCOUNT for each in compute.of("Permission"))
 
 
-def test_what_the_api_refuses_itself_is_a_problem_document(compute):
-    statuses = {each["responseType"]: each["statusCode"] for each in compute.of("Response")}
-    assert statuses["BAD_REQUEST_BODY"] == "400"
-    assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
-    assert statuses["THROTTLED"] == "429"
+def test_every_answer_of_the_api_itself_is_a_problem_document(compute):
+    """All that the SDK's model of API Gateway lists: what is not set would be a bare `{"message": ...}`."""
+    types = botocore.session.get_session().get_service_model("apigateway").shape_for("GatewayResponseType").enum
+    assert {each["responseType"] for each in compute.of("Response")} == set(types)
     for response in compute.of("Response"):
+        assert set(response["responseTemplates"]) == {"application/json"}
         body = json.loads(response["responseTemplates"]["application/json"])
-        assert str(body["status"]) == response["statusCode"]
+        assert {"type", "title", "detail"} <= set(body)
         headers = response["responseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
-        assert ("gatewayresponse.header.Retry-After" in headers) == (response["statusCode"] in {"429", "503", "504"})
+
+
+# Of 5XX and of the fallbacks, what AWS's own status is, or the class of it.
+AWS_STATUS = {
+    "DEFAULT_4XX": "4", "ACCESS_DENIED": "403", "BAD_REQUEST_BODY": "400", "BAD_REQUEST_PARAMETERS": "400",
+    "EXPIRED_TOKEN": "403", "INVALID_API_KEY": "403", "INVALID_SIGNATURE": "403", "MISSING_AUTHENTICATION_TOKEN": "403",
+    "QUOTA_EXCEEDED": "429", "REQUEST_TOO_LARGE": "413", "RESOURCE_NOT_FOUND": "404", "THROTTLED": "429",
+    "UNAUTHORIZED": "401", "UNSUPPORTED_MEDIA_TYPE": "415", "WAF_FILTERED": "403", "DEFAULT_5XX": "5",
+    "API_CONFIGURATION_ERROR": "500", "AUTHORIZER_CONFIGURATION_ERROR": "500", "AUTHORIZER_FAILURE": "500",
+    "INTEGRATION_FAILURE": "504", "INTEGRATION_TIMEOUT": "504",
+}  # fmt: skip
+
+
+def test_no_status_of_a_5xx_or_a_fallback_is_set(compute):
+    """API Gateway would count a changed 5XX as a 4XX, and a fallback's status becomes that of all others."""
+    for response in compute.of("Response"):
+        kind = response["responseType"]
+        body = json.loads(response["responseTemplates"]["application/json"])
+        if "statusCode" in response.inputs:
+            assert AWS_STATUS[kind] in range_of_4xx(), kind
+            assert body["status"] == int(response["statusCode"])
+        elif len(AWS_STATUS[kind]) == 1:
+            assert "status" not in body
+        else:
+            assert body["status"] == int(AWS_STATUS[kind])
+    assert {
+        each["responseType"]: each.get("statusCode") for each in compute.of("Response") if each.get("statusCode")
+    } == {"MISSING_AUTHENTICATION_TOKEN": "404"}
+
+
+def range_of_4xx():
+    return {str(status) for status in range(400, 500)}
+
+
+def test_what_may_succeed_later_says_when(compute):
+    for response in compute.of("Response"):
+        status = AWS_STATUS[response["responseType"]]
+        headers = response["responseParameters"]
+        assert ("gatewayresponse.header.Retry-After" in headers) == (status == "429" or status.startswith("5"))
+
+
+def test_only_alarms_permissions_name_the_account_beside_the_source(compute):
+    """As AWS documents: EventBridge's and API Gateway's have the source's ARN alone, which carries the account."""
+    for permission in [*compute.of("Permission"), *run_environment()["edge/payments"].recorder.of("Permission")]:
+        of_alarms = permission["principal"] == "lambda.alarms.cloudwatch.amazonaws.com"
+        assert ("sourceAccount" in permission.inputs) == of_alarms
+        assert permission["principal"] == "*" or permission["sourceArn"]
 
 
 def test_a_changed_route_makes_a_new_deployment(monkeypatch):
