@@ -172,10 +172,12 @@ class PaymentApi(pulumi.ComponentResource):
                 f"{self._name}-{kind.lower().replace('_', '-')}",
                 rest_api_id=self._api.id,
                 response_type=kind,
-                status_code=str(problem.changed_to) if problem.changed_to else None,
+                status_code=problem.set_status,
                 response_templates={"application/json": problem.body},
                 response_parameters=problem.headers,
-                opts=self._options,
+                # Where none is set, API Gateway reads back its own, and the provider would unset that at each update
+                # (terraform-provider-aws 48260).
+                opts=self._region.options(self, ignore_changes=None if problem.set_status else ["statusCode"]),
             )
             for kind, problem in PROBLEMS.items()
         ]

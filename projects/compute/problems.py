@@ -14,6 +14,7 @@ from dataclasses import dataclass
 RETRY_SECONDS = 1
 
 TOO_MANY = 429
+SERVER_ERRORS = range(500, 600)
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,25 @@ class GatewayProblem:
     detail: str
     status: int | None = None
     changed_to: int | None = None
-    """The status that clients get instead. Never of a 5XX: API Gateway counts a changed status as a 4XXError
-    (Developer Guide, "Amazon API Gateway dimensions and metrics"), and the alarms that take a region out of DNS watch
-    5XXError. A fallback's would even change the status of each response that has none of its own."""
+    """The status that clients get instead."""
     server: bool = False
-    """A fallback of the 5XX class."""
+    """One of the 5XX class, of no certain status."""
+
+    @property
+    def set_status(self) -> str | None:
+        """The status that is set at all: never that of a 5XX, nor of a fallback.
+
+        API Gateway counts a modified status as a 4XXError (Developer Guide, "Amazon API Gateway dimensions and
+        metrics"), and the alarms that take a region out of DNS watch 5XXError. A fallback's status would become that of
+        each response that has none of its own ("Gateway response types").
+        """
+        status = self.changed_to or self.status
+        return str(status) if status and status < SERVER_ERRORS.start else None
 
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed a little later."""
-        return self.server or (self.status or 0) in {TOO_MANY, *range(500, 600)}
+        return self.server or self.status == TOO_MANY or self.status in SERVER_ERRORS
 
     @property
     def body(self) -> str:
@@ -93,7 +103,8 @@ PROBLEMS: Mapping[str, GatewayProblem] = {
     "API_CONFIGURATION_ERROR": _problem("unavailable", 500),
     "AUTHORIZER_CONFIGURATION_ERROR": _problem("unavailable", 500),
     "AUTHORIZER_FAILURE": _problem("unavailable", 500),
-    "INTEGRATION_FAILURE": _problem("unavailable", 504),
+    # API Gateway's list says 504, and clients were seen to get 500 (localstack 11183).
+    "INTEGRATION_FAILURE": _problem("unavailable", server=True),
     "INTEGRATION_TIMEOUT": _problem("unavailable", 504),
 }
 """By response type: all that API Gateway has."""
