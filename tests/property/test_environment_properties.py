@@ -142,7 +142,7 @@ def test_what_the_throttle_lets_through_finds_a_function(name, reserved, rate, m
     assert isinstance(loaded, str) == (reserved * 1000 < rate * milliseconds)
     if isinstance(loaded, str):
         assert f"{name}.reserved_concurrency: {reserved} holds" in loaded
-        enough = int(re.search(r": reserve (\d+)", loaded)[1])
+        (enough,) = map(int, re.findall(r": reserve (\d+)", loaded))
         assert not isinstance(environment(enough, rate), str)
         assert isinstance(environment(enough - 1, rate), str) or enough == 1
         if lower := re.search(r"requests_per_second of (\d+) or less", loaded):
