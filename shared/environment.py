@@ -31,7 +31,7 @@ from shared.environment_sections import (
 from shared.errors import Problem
 from shared.failover_time import Fault, GreyBound, bound, worst
 from shared.failover_time import fitting as fitting_checks
-from shared.roles import PerRole, Role
+from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
 
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
@@ -220,6 +220,18 @@ class Environment(Foundation):
     def failover_bound(self) -> int:
         """Seconds that a failover takes at most, whatever the fault."""
         return worst(self.edge.checks.of_the_entry_point, self.edge.ttl).total
+
+    @model_validator(mode="after")
+    def _zones_lie_in_their_regions(self) -> Self:
+        for role in ROLES:
+            prefix = f"{naming.short_region(self.region(role))}-az"
+            for zone in self.network.zones.of(role):
+                if not zone.startswith(prefix):
+                    raise ValueError(
+                        f"network.zones.{role}: {zone} is not in {self.region(role)}, "
+                        f"whose zones are {prefix}1 and so on"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _tables_can_span_the_regions(self) -> Self:

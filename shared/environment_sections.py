@@ -72,17 +72,45 @@ class Cidrs(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+OLD_ZONE = "use1-az3"
+"""Takes no network interfaces of Lambda, and lacks endpoints of several services."""
+
+
+def _usable(zones: tuple[str, ...]) -> tuple[str, ...]:
+    for zone in zones:
+        if zones.count(zone) > 1:
+            raise ValueError(f"{zone} is there twice: choose another")
+        if zone == OLD_ZONE:
+            raise ValueError(f"{zone} takes no functions: choose another")
+    return zones
+
+
+ZoneId = Annotated[str, Field(pattern=r"^[a-z]+\d-az\d$")]
+ZoneIds = Annotated[tuple[ZoneId, ...], Field(min_length=2, max_length=4), AfterValidator(_usable)]
+
+
+class Zones(StrictModel):
+    """The availability zones of each region's subnets, by id: a zone's name differs from account to account."""
+
+    primary: ZoneIds
+    secondary: ZoneIds
+
+    def of(self, role: Role) -> tuple[str, ...]:
+        """The zones in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class NetworkSettings(Section):
     """A VPC in each region."""
 
     layer: ClassVar[str] = "network"
 
     cidrs: Cidrs
-    availability_zones: Annotated[int, Field(ge=2, le=4)]
+    zones: Zones
 
-    def private_subnets(self, role: Role) -> list[IPv4Network]:
-        """One range for each availability zone."""
-        return list(self.cidrs.of(role).subnets(SUBNET_BITS))[: self.availability_zones]
+    def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
+        """A range for each availability zone's id."""
+        return dict(zip(self.zones.of(role), self.cidrs.of(role).subnets(SUBNET_BITS), strict=False))
 
 
 class AuditSettings(StrictModel):

@@ -76,8 +76,6 @@ class Recorder(Mocks):
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
-            case "aws:index/getAvailabilityZones:getAvailabilityZones":
-                return {"names": ["zone-a", "zone-b", "zone-c"]}
             case "pulumi:pulumi:readStackOutputs":
                 name = args.args["name"]
                 if name not in self.outputs:

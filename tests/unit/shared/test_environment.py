@@ -71,8 +71,15 @@ def test_the_payments_environment_loads():
         ({"network.cidrs.primary": "10.0.0.0/8"}, 'network.cidrs.primary: "10.0.0.0/8": a VPC here has between /16'),
         ({"network.cidrs.primary": "8.8.0.0/16"}, 'network.cidrs.primary: "8.8.0.0/16": addresses of the internet'),
         (
-            {"network.availability_zones": 1},
-            "network.availability_zones: 1 is wrong: input should be greater than or equal to 2",
+            {"network.zones.primary": ["use1-az1"]},
+            "network.zones.primary",
+        ),
+        ({"network.zones.primary": ["use1-az1", "use1-az1"]}, "network.zones.primary"),
+        ({"network.zones.primary": ["use1-az1", "use1-az3"]}, "use1-az3 takes no functions: choose another"),
+        ({"network.zones.primary": ["use1-az1", "us-east-1b"]}, "network.zones.primary"),
+        (
+            {"network.zones.secondary": ["use2-az1", "usw2-az1"]},
+            "network.zones.secondary: usw2-az1 is not in us-east-2, whose zones are use2-az1 and so on",
         ),
         ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
         (
@@ -217,4 +224,5 @@ def test_an_environment_cannot_be_changed():
 def test_private_subnets_are_sixteenths_of_the_range():
     network = Environment.load("payments").network
     assert isinstance(network, NetworkSettings)
-    assert [str(each) for each in network.private_subnets("secondary")] == ["10.1.0.0/20", "10.1.16.0/20"]
+    ranges = {zone: str(each) for zone, each in network.private_subnets("secondary").items()}
+    assert ranges == {"use2-az1": "10.1.0.0/20", "use2-az2": "10.1.16.0/20"}
