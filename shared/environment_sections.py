@@ -282,3 +282,4 @@ class ObservabilitySettings(Section):
     errors: Annotated[int, Field(ge=0)]
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
+    table_replication_seconds: Annotated[int, Field(ge=1)]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 RETRY_SECONDS = 1
 
+SCHEME = 'ApiKey realm="payments"'
+UNAUTHORIZED = 401
 TOO_MANY = 429
 SERVER_ERRORS = range(500, 600)
 
@@ -57,7 +59,10 @@ class GatewayProblem:
     def headers(self) -> dict[str, str]:
         """As API Gateway maps them: a literal stands in single quotes."""
         retry = {"gatewayresponse.header.Retry-After": f"'{RETRY_SECONDS}'"} if self.retryable else {}
-        return {"gatewayresponse.header.Content-Type": "'application/problem+json'", **retry}
+        # A 401 must say how to authenticate (RFC 9110). Of a function's answer REST APIs rename this header to
+        # `x-amzn-Remapped-WWW-Authenticate`; only the API itself can give it.
+        ask = {"gatewayresponse.header.WWW-Authenticate": f"'{SCHEME}'"} if self.status == UNAUTHORIZED else {}
+        return {"gatewayresponse.header.Content-Type": "'application/problem+json'", **retry, **ask}
 
 
 WORDS = {

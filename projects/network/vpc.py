@@ -32,14 +32,13 @@ class AclRule:
 class Vpc(pulumi.ComponentResource):
     """The VPC with one private subnet in each of `settings.zones`.
 
-    Attributes: id, private_subnet_ids, private_route_table_id, cidr, default_security_group (has no rules).
+    Attributes: id, private_subnet_ids, private_route_table_id, cidr.
     """
 
     id: pulumi.Output[str]
     private_subnet_ids: pulumi.Output[Sequence[str]]
     private_route_table_id: pulumi.Output[str]
     cidr: str
-    default_security_group: aws.ec2.DefaultSecurityGroup
 
     def __init__(self, name: str, region: Region, settings: NetworkSettings) -> None:
         super().__init__("payments:network:Vpc", name)
@@ -56,7 +55,7 @@ class Vpc(pulumi.ComponentResource):
             opts=self._options,
         )
         self.id = vpc.id
-        self.default_security_group = aws.ec2.DefaultSecurityGroup(
+        aws.ec2.DefaultSecurityGroup(
             f"{name}-default",
             vpc_id=vpc.id,  # no rules: AWS's own let everything out
             tags={"Name": region.named(naming.VPC, "-default")},

@@ -17,6 +17,7 @@ from shared.roles import PRIMARY, SECONDARY, other
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
 
+MILLISECONDS = 1000
 MINUTE = 60
 FIVE_MINUTES = 300
 FAILOVER_TRAFFIC_PERIOD = 10
@@ -149,6 +150,20 @@ def _data(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRu
             Metric("AWS/DynamoDB", f"{kind}ThrottleEvents", {"TableName": table}, "Sum"),
             0,
         )
+    # Reported where the writes are made, and only with eventual consistency: a strongly consistent table has no such
+    # metric (DynamoDB Developer Guide, "Global tables metrics"), so this alarm has no data there and stays quiet.
+    yield AlarmRule(
+        "table-replication-lag",
+        f"Writes reach the table of the {peer} over {settings.table_replication_seconds} s late: a failover loses them",
+        Metric(
+            "AWS/DynamoDB",
+            "ReplicationLatency",
+            {"TableName": table, "ReceivingRegion": watched.region.foundation.region(peer)},
+            "Average",
+        ),
+        settings.table_replication_seconds * MILLISECONDS,
+        evaluations=3,
+    )
     # S3 reports a delay where copies arrive, and a failure where they come from.
     yield AlarmRule(
         "audit-replication-lag",

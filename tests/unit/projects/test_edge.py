@@ -108,6 +108,20 @@ def test_the_gate_needs_all_its_checks(edge):
     assert gate["childHealthThreshold"] == 4
 
 
+@pytest.mark.parametrize("what", ["standard", "fast", "secondary"])
+def test_a_check_waits_for_the_name_that_it_asks(edge, what):
+    """Else it starts with failures; destroyed, the name would go first and clients be moved."""
+    after = edge.one("HealthCheck", what).after
+    assert {f"Record:entry-points-{role}" for role in ROLES} <= after
+
+
+def test_failover_records_wait_for_every_check_and_both_names(edge):
+    for role in ROLES:
+        after = edge.one("Record", f"failover-{role}").after
+        assert {f"HealthCheck:{each.name}" for each in edge.of("HealthCheck")} <= after
+        assert {f"Record:entry-points-{each}" for each in ROLES} <= after
+
+
 @pytest.mark.parametrize(
     ("what", "role", "interval", "threshold"),
     [("standard", "primary", 30, 2), ("fast", "primary", 10, 3), ("secondary", "secondary", 30, 2)],

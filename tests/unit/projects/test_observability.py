@@ -40,6 +40,7 @@ def alarm(recorder, name):
         ("dynamodb-user-errors", "AWS/DynamoDB UserErrors", "Sum", 10),
         ("dynamodb-read-throttles", "AWS/DynamoDB ReadThrottleEvents", "Sum", 0),
         ("dynamodb-write-throttles", "AWS/DynamoDB WriteThrottleEvents", "Sum", 0),
+        ("table-replication-lag", "AWS/DynamoDB ReplicationLatency", "Average", 5000),
         ("audit-replication-lag", "AWS/S3 ReplicationLatency", "Maximum", 900),
         ("audit-replication-failures", "AWS/S3 OperationsFailedReplication", "Sum", 0),
         ("dead-letters", "AWS/SQS ApproximateNumberOfMessagesVisible", "Maximum", 0),
@@ -85,6 +86,14 @@ def test_replication_is_watched_where_its_metrics_are(watch, role):
         "SourceBucket": buckets[role],
         "DestinationBucket": buckets[OTHER[role]],
         "RuleId": f"to-{OTHER[role]}",
+    }
+
+
+def test_the_tables_replication_is_watched_towards_the_other_region(watch, role):
+    receiving = {"primary": "us-east-2", "secondary": "us-east-1"}[role]
+    assert alarm(watch, "table-replication-lag")["dimensions"] == {
+        "TableName": "payment-transactions-x7k2",
+        "ReceivingRegion": receiving,
     }
 
 
