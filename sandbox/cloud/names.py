@@ -54,6 +54,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "request_scope()",
     ),
     "ministack.core.router": ("_KNOWN_AWS_SERVICE_NAMES",),
+    "ministack.services.acm": ("_validation_options()",),
     "ministack.services.apigateway_v1": (
         "_GatewayError()",
         "_account_settings.get()",

@@ -21,6 +21,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.logging_needs_a_role": (_ANSWERS + "test_a_stage_logs_only_when_the_account_has_a_role_for_it",),
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
     "apigateway.tags": (_ANSWERS + "test_tags_of_a_creation_and_later_ones_are_told_by_every_answer",),
+    "certificates.validation_records": (_ANSWERS + "test_a_name_has_one_validation_record_of_acms_form",),
     "cloudwatch.answers_in_the_query_protocol": (
         _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",
     ),

@@ -155,7 +155,8 @@ def _default_group(clients: Clients, made: Made) -> dict[str, Any]:
 def _acl_entry(clients: Clients, made: Made) -> dict[str, Any]:
     told = clients("ec2").describe_network_acls(NetworkAclIds=[made.outputs["networkAclId"]])
     acl = only(told, "NetworkAcls")
-    (found,) = (each for each in acl["Entries"] if each["RuleNumber"] == made.outputs["ruleNumber"])
+    place = (made.outputs["ruleNumber"], made.outputs["egress"])
+    (found,) = (each for each in acl["Entries"] if (each["RuleNumber"], each["Egress"]) == place)
     return {**found, "networkAclId": acl["NetworkAclId"], "protocol": {"6": "tcp"}.get(found["Protocol"])}
 
 
@@ -177,7 +178,8 @@ def _api_tags(
 ) -> Callable[[Clients, Made], list[dict[str, str]]]:
     def listed_tags(clients: Clients, made: Made) -> Any:
         where = place.format(id=made.id, **made.outputs)
-        return clients("apigateway").get_tags(resourceArn=f"arn:aws:apigateway:us-east-1::/{where}")["tags"]
+        gateway = clients("apigateway")
+        return gateway.get_tags(resourceArn=f"arn:aws:apigateway:{gateway.meta.region_name}::/{where}")["tags"]
 
     return _all(listed_tags, lambda clients, made: get(clients, made)["tags"])
 
@@ -278,13 +280,15 @@ def _table_tag(clients: Clients, made: Made) -> dict[str, Any]:
 
 
 def _target(clients: Clients, made: Made) -> dict[str, Any]:
-    found = only(clients("events").list_targets_by_rule(Rule=made.outputs["rule"]), "Targets")
+    targets = clients("events").list_targets_by_rule(Rule=made.outputs["rule"])["Targets"]
+    found = next(dict(each) for each in targets if each["Id"] == made.outputs["targetId"])
     return {**found, "rule": made.outputs["rule"]}
 
 
 def _attachment(clients: Clients, made: Made) -> dict[str, Any]:
     attached = clients("iam").list_attached_role_policies(RoleName=made.outputs["role"])["AttachedPolicies"]
-    return {**only({"all": attached}, "all"), "role": made.outputs["role"]}
+    found = next(dict(each) for each in attached if each["PolicyArn"] == made.outputs["policyArn"])
+    return {**found, "role": made.outputs["role"]}
 
 
 def _key(clients: Clients, made: Made) -> dict[str, Any]:
@@ -293,6 +297,7 @@ def _key(clients: Clients, made: Made) -> dict[str, Any]:
     found["primaryKeyArn"] = found.get("MultiRegionConfiguration", {}).get("PrimaryKey", {}).get("Arn")
     found["enableKeyRotation"] = kms.get_key_rotation_status(KeyId=made.id)["KeyRotationEnabled"]
     found["region"] = found["Arn"].split(":")[3]
+    found["policy"] = kms.get_key_policy(KeyId=made.id, PolicyName="default")["Policy"]
     return found
 
 
@@ -305,7 +310,8 @@ def _key_alias(clients: Clients, made: Made) -> dict[str, Any]:
 
 def _function(clients: Clients, made: Made) -> dict[str, Any]:
     found = clients("lambda").get_function(FunctionName=made.id)
-    return {**found["Configuration"], **found.get("Concurrency", {})}
+    reserved = found.get("Concurrency", {}).get("ReservedConcurrentExecutions", -1)  # the SDK's word for none
+    return {**found["Configuration"], "reservedConcurrentExecutions": reserved}
 
 
 def _permission(clients: Clients, made: Made) -> dict[str, Any]:
@@ -344,12 +350,13 @@ def _of_function(operation: str) -> Callable[[Clients, Made], dict[str, Any]]:
 def _record(clients: Clients, made: Made) -> dict[str, Any]:
     zone = made.outputs["zoneId"]
     told = clients("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-    (found,) = (each for each in told if each["Type"] not in ("NS", "SOA"))
+    place = (made.outputs["fqdn"].rstrip("."), made.outputs["type"], made.outputs.get("setIdentifier") or None)
+    found = next(each for each in told if (each["Name"].rstrip("."), each["Type"], each.get("SetIdentifier")) == place)
     name = made.inputs["name"].rstrip(".")
     return {
         **found,
         "zoneId": zone,
-        "name": name if found["Name"].rstrip(".") in (name, made.outputs["fqdn"]) else found["Name"],
+        "name": made.inputs["name"] if found["Name"].rstrip(".") in (name, made.outputs["fqdn"]) else found["Name"],
         "records": [each["Value"] for each in found["ResourceRecords"]],
         "failoverRoutingPolicies": [{"type": found.get("Failover")}],
     }
@@ -417,7 +424,8 @@ def _queue(clients: Clients, made: Made) -> dict[str, Any]:
 
 
 def _log_group(clients: Clients, made: Made) -> dict[str, Any]:
-    return only(clients("logs").describe_log_groups(logGroupNamePrefix=made.id), "logGroups")
+    found = clients("logs").describe_log_groups(logGroupNamePrefix=made.id)["logGroups"]
+    return next(dict(each) for each in found if each["logGroupName"] == made.id)
 
 
 _OURS = "it is the provider's, not the cloud's"

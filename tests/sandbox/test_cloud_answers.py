@@ -286,6 +286,24 @@ def test_a_domain_name_is_as_aws_describes_one(cloud: RunningCloud, region: str)
     gateway.delete_domain_name(domainName=domain)
 
 
+def test_a_name_has_one_validation_record_of_acms_form(cloud: RunningCloud) -> None:
+    """The same in every region, for a wildcard of it, and for another certificate; another name has another one."""
+    domain = f"{name()}.example.com"
+
+    def record(region: str, wanted: str) -> tuple[str, str]:
+        acm = cloud.client("acm", region)
+        arn = acm.request_certificate(DomainName=wanted, ValidationMethod="DNS")["CertificateArn"]
+        (option,) = acm.describe_certificate(CertificateArn=arn)["Certificate"]["DomainValidationOptions"]
+        assert option["DomainName"] == wanted
+        return option["ResourceRecord"]["Name"], option["ResourceRecord"]["Value"]
+
+    found, value = record(HOME, domain)
+    assert re.fullmatch(rf"_[0-9a-f]{{32}}\.{re.escape(domain)}\.", found)
+    assert re.fullmatch(r"_[0-9a-f]{32}\.[a-z]{10}\.acm-validations\.aws\.", value)
+    assert {record(HOME, domain), record(OTHER, domain), record(HOME, f"*.{domain}")} == {(found, value)}
+    assert record(HOME, f"a.{domain}")[1] != value
+
+
 LOGS = {"destinationArn": "arn:aws:logs:ap-south-1:000000000000:log-group:a", "format": "$context.requestId"}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cloud.repairs import (
     apigateway,
+    certificates,
     cloudwatch,
     dynamodb,
     endpoints,
@@ -46,6 +47,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     apigateway.logging_needs_a_role,
     apigateway.patches,
     apigateway.tags,
+    certificates.validation_records,
     cloudwatch.answers_in_the_query_protocol,
     cloudwatch.functions_as_actions,
     cloudwatch.whole_alarms,
