@@ -176,6 +176,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_get_func_record_for_ref()",
         "_iter_all_esms()",
         "_put_function_concurrency()",
+        "_reserved_concurrency()",
         "handle_function_url_request()",
         "invoke_async_with_retry()",
         "resolve_function_url()",

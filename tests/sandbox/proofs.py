@@ -50,6 +50,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "functions.prepared_when_created": (_FUNCTIONS + "test_its_code_is_prepared_before_anybody_calls_it",),
     "functions.ready_at_once": (_SPEED + "test_a_function_is_ready_at_once",),
+    "functions.reserved_concurrency": (
+        _GATEWAY_ANSWERS + "test_a_function_without_an_answer_is_an_error_that_tells_nothing[throttled]",
+        _ANSWERS + "test_what_is_reserved_holds_for_versions_and_aliases",
+    ),
     "functions.unreserved_concurrency": (_ANSWERS + "test_a_hundred_concurrent_executions_stay_unreserved",),
     "gateway.function_errors": (
         _GATEWAY_ANSWERS + "test_a_function_without_an_answer_is_an_error_that_tells_nothing",

@@ -429,6 +429,20 @@ def test_an_endpoints_policy_is_changed_and_reset(cloud: RunningCloud, kind: str
     assert default["Statement"][0]["Action"] == "*"
 
 
+def test_what_is_reserved_holds_for_versions_and_aliases(cloud: RunningCloud) -> None:
+    lambdas, function = cloud.client("lambda", LONELY), Function(cloud, region=LONELY).name
+    version = lambdas.publish_version(FunctionName=function)["Version"]
+    lambdas.create_alias(FunctionName=function, Name="live", FunctionVersion=version)
+    for qualifier in ("$LATEST", version, "live"):
+        lambdas.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+        with pytest.raises(ClientError, match="TooManyRequestsException") as error:
+            lambdas.invoke(FunctionName=function, Qualifier=qualifier)
+        assert error.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        lambdas.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+        assert lambdas.invoke(FunctionName=function, Qualifier=qualifier)["StatusCode"] == 200
+    lambdas.delete_function(FunctionName=function)
+
+
 def test_a_hundred_concurrent_executions_stay_unreserved(cloud: RunningCloud) -> None:
     lambdas = cloud.client("lambda", LONELY)
     one, two = (Function(cloud, region=LONELY).name for _ in range(2))

@@ -114,7 +114,8 @@ def api(cloud: RunningCloud) -> Iterator[Api]:
     resource = gateway.create_resource(restApiId=identity, parentId=root, pathPart="pay")["id"]
     place = {"restApiId": identity, "resourceId": resource, "httpMethod": "POST"}
     gateway.put_method(**place, authorizationType="NONE")
-    arn = f"arn:aws:lambda:{REGION}:000000000000:function:{function.name}"
+    version = function.client.publish_version(FunctionName=function.name)["Version"]
+    arn = function.client.create_alias(FunctionName=function.name, Name="live", FunctionVersion=version)["AliasArn"]
     gateway.put_integration(
         **place,
         integrationHttpMethod="POST",
@@ -124,6 +125,7 @@ def api(cloud: RunningCloud) -> Iterator[Api]:
     )
     cloud.client("lambda", REGION).add_permission(
         FunctionName=function.name,
+        Qualifier="live",
         StatementId="api",
         Action="lambda:InvokeFunction",
         Principal="apigateway.amazonaws.com",
@@ -188,6 +190,8 @@ def test_a_function_without_an_answer_is_an_error_that_tells_nothing(api: Api, f
 def test_the_integrations_time_out_is_504(api: Api) -> None:
     functions = api.cloud.client("lambda", REGION)
     functions.update_function_configuration(FunctionName=api.function.name, Timeout=10)
+    version = functions.publish_version(FunctionName=api.function.name)["Version"]
+    functions.update_alias(FunctionName=api.function.name, Name="live", FunctionVersion=version)
     answer = api.post(do="sleep", seconds=3)
     assert (answer.status_code, answer.json()) == (504, {"message": "Endpoint request timed out"})
 

@@ -58,6 +58,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     functions.environments,
     functions.ready_at_once,
     functions.prepared_when_created,
+    functions.reserved_concurrency,
     functions.unreserved_concurrency,
     gateway.function_errors,
     gateway.gateway_response_statuses,

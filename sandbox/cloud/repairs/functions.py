@@ -53,6 +53,18 @@ def prepared_when_created() -> None:
     lambda_svc._build_config = prepared
 
 
+def reserved_concurrency() -> None:
+    """What a function has reserved holds for its newest code only: a version, and so an alias, runs without a limit."""
+
+    def reserved(function: dict[str, Any], config: dict[str, Any]) -> int | None:
+        _, _, _, region, account, *_ = config["FunctionArn"].split(":")
+        record = lambda_svc._functions.get_scoped(account, region, config["FunctionName"]) or function
+        number = record.get("concurrency")
+        return None if number is None else int(number)
+
+    lambda_svc._reserved_concurrency = reserved
+
+
 def unreserved_concurrency() -> None:
     """Functions may reserve all concurrent executions, and the account's quota is what this machine can run."""
     put, settings = lambda_svc._put_function_concurrency, lambda_svc._get_account_settings
