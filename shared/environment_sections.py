@@ -5,6 +5,7 @@ Rules within a section live here, rules across sections in `shared.environment`.
 
 from __future__ import annotations
 
+import math
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -71,17 +72,45 @@ class Cidrs(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+OLD_ZONE = "use1-az3"
+"""Takes no network interfaces of Lambda, and lacks endpoints of several services."""
+
+
+def _usable(zones: tuple[str, ...]) -> tuple[str, ...]:
+    for zone in zones:
+        if zones.count(zone) > 1:
+            raise ValueError(f"{zone} is there twice: choose another")
+        if zone == OLD_ZONE:
+            raise ValueError(f"{zone} takes no functions: choose another")
+    return zones
+
+
+ZoneId = Annotated[str, Field(pattern=r"^[a-z]+\d-az\d$")]
+ZoneIds = Annotated[tuple[ZoneId, ...], Field(min_length=2, max_length=4), AfterValidator(_usable)]
+
+
+class Zones(StrictModel):
+    """The availability zones of each region's subnets, by id: a zone's name differs from account to account."""
+
+    primary: ZoneIds
+    secondary: ZoneIds
+
+    def of(self, role: Role) -> tuple[str, ...]:
+        """The zones in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class NetworkSettings(Section):
     """A VPC in each region."""
 
     layer: ClassVar[str] = "network"
 
     cidrs: Cidrs
-    availability_zones: Annotated[int, Field(ge=2, le=4)]
+    zones: Zones
 
-    def private_subnets(self, role: Role) -> list[IPv4Network]:
-        """One range for each availability zone."""
-        return list(self.cidrs.of(role).subnets(SUBNET_BITS))[: self.availability_zones]
+    def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
+        """A range for each availability zone's id."""
+        return dict(zip(self.zones.of(role), self.cidrs.of(role).subnets(SUBNET_BITS), strict=False))
 
 
 class AuditSettings(StrictModel):
@@ -124,6 +153,22 @@ class FunctionSettings(StrictModel):
     reserved_concurrency: Annotated[int, Field(ge=1)] | None
 
 
+class ApiFunctionSettings(FunctionSettings):
+    """A function behind the API. `expected_seconds`: how long a request keeps it busy when all is well but slow."""
+
+    expected_seconds: Annotated[float, Field(gt=0, le=LONGEST_INTEGRATION)]
+
+    def concurrency(self, requests_per_second: int) -> int:
+        """Executions at once that hold this many requests (Little's law)."""
+        return math.ceil(round(requests_per_second * self.expected_seconds, 6))
+
+    def requests_per_second(self) -> int | None:
+        """What the reservation holds; None when nothing is reserved."""
+        if self.reserved_concurrency is None:
+            return None
+        return math.floor(round(self.reserved_concurrency / self.expected_seconds, 6))
+
+
 class ThrottleSettings(StrictModel):
     """What one region's API lets through before it answers 429."""
 
@@ -136,8 +181,8 @@ class ComputeSettings(Section):
 
     layer: ClassVar[str] = "compute"
 
-    payment: FunctionSettings
-    health: FunctionSettings
+    payment: ApiFunctionSettings
+    health: ApiFunctionSettings
     audit: FunctionSettings
     account_concurrency: Annotated[int, Field(ge=1)]
     sweep_minutes: Annotated[int, Field(ge=1, le=60)]
@@ -158,14 +203,18 @@ class ComputeSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _enough_unreserved(self) -> Self:
-        reserved = sum(each.reserved_concurrency or 0 for each in (self.payment, self.health, self.audit))
-        if reserved and self.account_concurrency - reserved < UNRESERVED_CONCURRENCY:
-            raise ValueError(
-                f"account_concurrency: {self.account_concurrency} less {reserved} reserved leaves "
-                f"{self.account_concurrency - reserved}, and Lambda wants {UNRESERVED_CONCURRENCY} unreserved: reserve "
-                f"{max(self.account_concurrency - UNRESERVED_CONCURRENCY, 0)} or less in all"
-            )
+    def _reservations_hold_the_throttle(self) -> Self:
+        """What the API lets through must find a function: Lambda's refusal is a 500, and a client was promised 429."""
+        rate = self.throttle.requests_per_second
+        for name, function in (("payment", self.payment), ("health", self.health)):
+            holds = function.requests_per_second()
+            if holds is not None and holds < rate:
+                fix = f" or throttle.requests_per_second of {holds} or less" if holds else ""
+                raise ValueError(
+                    f"{name}.reserved_concurrency: {function.reserved_concurrency} holds {holds} requests/s of "
+                    f"{function.expected_seconds:g} s, and the throttle lets {rate} through: reserve "
+                    f"{function.concurrency(rate)}{fix}"
+                )
         return self
 
 
@@ -203,6 +252,12 @@ class GreyFailureSettings(StrictModel):
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
+class FailoverControlSettings(StrictModel):
+    """The function that latches a failover, in the secondary. Its executions are its own, whatever the API's take."""
+
+    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
@@ -213,6 +268,7 @@ class EdgeSettings(Section):
     checks: HealthChecksSettings
     grey_failure: GreyFailureSettings
     failback: Literal["manual", "automatic"]
+    failover_control: FailoverControlSettings
     emails: tuple[Email, ...]
 
 
@@ -226,3 +282,4 @@ class ObservabilitySettings(Section):
     errors: Annotated[int, Field(ge=0)]
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
+    table_replication_seconds: Annotated[int, Field(ge=1)]

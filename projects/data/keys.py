@@ -11,7 +11,7 @@ from shared.components.regions import Region
 from shared.roles import PerRole
 
 WAITING_DAYS = 7
-"""The shortest that KMS lets a deleted key wait."""
+"""The shortest that KMS lets a deleted key wait. The primary's wait begins when its replica is gone: 14 days in all."""
 
 ADMINISTRATION = [
     f"kms:{action}"
@@ -63,7 +63,7 @@ class DataKey(pulumi.ComponentResource):
         for region, key_id in ((primary, key.key_id), (secondary, replica.key_id)):
             aws.kms.Alias(
                 f"{name}-{region.role}",
-                name=naming.DATA_KEY.of(region.suffix),
+                name=region.named_once(naming.DATA_KEY),
                 target_key_id=key_id,
                 opts=region.options(self),
             )

@@ -1,4 +1,4 @@
-"""One page over both regions; each region has its own copy, so that one is left when a region is gone."""
+"""One page over both regions. Dashboards are global to an account, so each region's stack has one of another name."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Dashboard(pulumi.ComponentResource):
         }
 
     def _named(self, kind: Kind, role: Role) -> str:
-        return kind.of(self._watched.region.suffix, role)
+        return self._watched.region.foundation.names.of(kind, role)
 
 
 def _graph(title: str, region: str, metrics: Sequence[object], *, x: int, y: int) -> dict[str, object]:

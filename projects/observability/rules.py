@@ -17,6 +17,7 @@ from shared.roles import PRIMARY, SECONDARY, other
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
 
+MILLISECONDS = 1000
 MINUTE = 60
 FIVE_MINUTES = 300
 FAILOVER_TRAFFIC_PERIOD = 10
@@ -111,7 +112,7 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
     compute = watched.compute
     functions = {
-        "payment": compute.payment_function_name,
+        "processor": compute.payment_function_name,
         "health": compute.health_function_name,
         "audit": compute.audit_function_name,
     }
@@ -121,7 +122,7 @@ def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[Al
             f"The {what} function ended with an error of its own",
             Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
             0,
-            degrades=what == "payment",
+            degrades=what == "processor",
         )
     yield AlarmRule(
         "health-latency",
@@ -149,6 +150,20 @@ def _data(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRu
             Metric("AWS/DynamoDB", f"{kind}ThrottleEvents", {"TableName": table}, "Sum"),
             0,
         )
+    # Reported where the writes are made, and only with eventual consistency: a strongly consistent table has no such
+    # metric (DynamoDB Developer Guide, "Global tables metrics"), so this alarm has no data there and stays quiet.
+    yield AlarmRule(
+        "table-replication-lag",
+        f"Writes reach the table of the {peer} over {settings.table_replication_seconds} s late: a failover loses them",
+        Metric(
+            "AWS/DynamoDB",
+            "ReplicationLatency",
+            {"TableName": table, "ReceivingRegion": watched.region.foundation.region(peer)},
+            "Average",
+        ),
+        settings.table_replication_seconds * MILLISECONDS,
+        evaluations=3,
+    )
     # S3 reports a delay where copies arrive, and a failure where they come from.
     yield AlarmRule(
         "audit-replication-lag",
@@ -208,7 +223,7 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
     region, checks = watched.region, watched.edge.health_check_ids
     if region.role == SECONDARY:
         yield AlarmRule(
-            naming.FAILOVER_TRAFFIC_ALARM.name,
+            naming.FAILOVER_TRAFFIC_ALARM.purpose,
             "Clients are served by the secondary",
             Metric(
                 "Payments",

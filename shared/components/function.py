@@ -31,6 +31,9 @@ INTERFACE_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 
+ALARMS = "lambda.alarms.cloudwatch.amazonaws.com"
+"""The principal of alarms that call a function."""
+
 MAXIMUM_EVENT_AGE = 3600
 """Seconds that an asynchronous event is tried before it goes to the dead letters."""
 
@@ -41,8 +44,6 @@ class Placement:
 
     subnet_ids: pulumi.Input[Sequence[str]]
     security_group_id: pulumi.Input[str]
-    default_security_group_id: pulumi.Input[str]
-    """Where its interfaces wait for their end, so that the real group can be destroyed at once."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,6 @@ class Function(pulumi.ComponentResource):
             environment={"variables": dict(code.variables)},
             tracing_config={"mode": "Active"},
             vpc_config=_in_vpc(placement) if placement else None,
-            replace_security_groups_on_destroy=True if placement else None,
-            replacement_security_group_ids=[placement.default_security_group_id] if placement else None,
             # Lambda takes a VPC function's interfaces down with its role's permissions: they must outlive it.
             opts=region.options(self, depends_on=[log, *permissions]),
         )
@@ -139,7 +138,12 @@ class Function(pulumi.ComponentResource):
         self.register_outputs({})
 
     def allow(self, name: str, principal: str, source_arn: pulumi.Input[str]) -> aws.lambda_.Permission:
-        """Let a service call the alias on behalf of `source_arn`, of this account."""
+        """Let a service call the alias on behalf of `source_arn`, which says the account.
+
+        Only alarms get the account beside it, as CloudWatch documents (User Guide, "Invoke a Lambda function from an
+        alarm"). For EventBridge and API Gateway the documented permission has the ARN alone, and with the account
+        beside it EventBridge's invocations were reported to fail without a word (terraform-provider-aws 4116).
+        """
         return aws.lambda_.Permission(
             f"{self._name}-{name}",
             statement_id=name,
@@ -148,7 +152,7 @@ class Function(pulumi.ComponentResource):
             qualifier=self.alias.name,
             principal=principal,
             source_arn=source_arn,
-            source_account=self._region.account,
+            source_account=self._region.account if principal == ALARMS else None,
             opts=self._options,
         )
 
@@ -169,6 +173,9 @@ class Function(pulumi.ComponentResource):
         )
         statements = [
             iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(log.arn, ":*")]),
+            # AWS's policy for functions in a VPC allows it: a line that Lambda delivers late would make the group again
+            # after it was destroyed, without retention.
+            iam.deny(["logs:CreateLogGroup"], ["*"]),
             *code.statements,
         ]
         if dead_letters is not None:

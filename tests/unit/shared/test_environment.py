@@ -71,10 +71,21 @@ def test_the_payments_environment_loads():
         ({"network.cidrs.primary": "10.0.0.0/8"}, 'network.cidrs.primary: "10.0.0.0/8": a VPC here has between /16'),
         ({"network.cidrs.primary": "8.8.0.0/16"}, 'network.cidrs.primary: "8.8.0.0/16": addresses of the internet'),
         (
-            {"network.availability_zones": 1},
-            "network.availability_zones: 1 is wrong: input should be greater than or equal to 2",
+            {"network.zones.primary": ["use1-az1"]},
+            "network.zones.primary",
         ),
-        ({"suffix": "a" * 27}, "has 27 characters, and the S3 bucket payment-audit (63 at most) leaves 26: shorten it"),
+        ({"network.zones.primary": ["use1-az1", "use1-az1"]}, "network.zones.primary"),
+        ({"network.zones.primary": ["use1-az1", "use1-az3"]}, "use1-az3 takes no functions: choose another"),
+        ({"network.zones.primary": ["use1-az1", "us-east-1b"]}, "network.zones.primary"),
+        (
+            {"network.zones.secondary": ["use2-az1", "usw2-az1"]},
+            "network.zones.secondary: usw2-az1 is not in us-east-2, whose zones are use2-az1 and so on",
+        ),
+        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
+        (
+            {"suffix": "abc123"},
+            "suffix: 'abc123' makes the secret's name payment-api-secret-abc123 end in a hyphen and six",
+        ),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
@@ -92,7 +103,23 @@ def test_the_payments_environment_loads():
         ),
         (
             {"compute.account_concurrency": 200},
-            "less 130 reserved leaves 70, and Lambda wants 100 unreserved: reserve 100",
+            "200 less 315 reserved leaves -115, and Lambda wants 100 unreserved: reserve 100 or less in all",
+        ),
+        (
+            {"compute.payment.reserved_concurrency": 100},
+            "payment.reserved_concurrency: 100 holds 200 requests/s of 0.5 s, and the throttle lets 500 through",
+        ),
+        (
+            {"compute.payment.reserved_concurrency": 100},
+            "reserve 250 or throttle.requests_per_second of 200 or less",
+        ),
+        (
+            {"compute.health.reserved_concurrency": 20},
+            "health.reserved_concurrency: 20 holds 200 requests/s of 0.1 s",
+        ),
+        (
+            {"edge.failover_control.reserved_concurrency": 600},
+            "compute.account_concurrency: 1000 less 910 reserved leaves 90",
         ),
         (
             {"edge.ttl": 60, "edge.checks.fast": {"interval": 30, "threshold": 3}},
@@ -197,4 +224,5 @@ def test_an_environment_cannot_be_changed():
 def test_private_subnets_are_sixteenths_of_the_range():
     network = Environment.load("payments").network
     assert isinstance(network, NetworkSettings)
-    assert [str(each) for each in network.private_subnets("secondary")] == ["10.1.0.0/20", "10.1.16.0/20"]
+    ranges = {zone: str(each) for zone, each in network.private_subnets("secondary").items()}
+    assert ranges == {"use2-az1": "10.1.0.0/20", "use2-az2": "10.1.16.0/20"}
