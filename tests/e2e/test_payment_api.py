@@ -19,6 +19,7 @@ pytestmark = pytest.mark.xdist_group("running")
 
 REGIONS = {"primary": "us-east-1", "secondary": "us-east-2"}
 BODY = {"amount": 100, "currency": "USD", "customerId": "test-123"}
+PAYMENT = json.dumps(BODY).encode()
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Deployed:
         given = {"x-api-key": self.api_key, "Idempotency-Key": key, **headers}
         return httpx.post(f"{self.gateways[REGIONS[role]]}/payment", json=BODY, headers=given, timeout=60)
 
-    def send(self, role, lines, content=json.dumps(BODY).encode()):
+    def send(self, role, lines, content=PAYMENT):
         """POST with these header lines, as they are."""
         types = [] if any(name == "Content-Type" for name, _ in lines) else [("Content-Type", "application/json")]
         headers = [("x-api-key", self.api_key), *types, *lines]
@@ -116,8 +117,8 @@ def test_json_is_json_by_its_type_and_a_body_s_mistake_is_told(deployed):
         headers = [("Idempotency-Key", "types"), ("Content-Type", content_type)]
         return deployed.send("primary", headers, content)
 
-    assert answer(json.dumps(BODY).encode()).status_code == 201
-    assert answer(json.dumps(BODY).encode(), "text/plain").status_code == 415
+    assert answer(PAYMENT).status_code == 201
+    assert answer(PAYMENT, "text/plain").status_code == 415
     assert answer(b"x", "text/plain").status_code == 415
     for body, said in (
         (b'{"amount": NaN}', "NaN"),
