@@ -293,8 +293,8 @@ class Environment(Foundation):
             if not spent.in_a_year:
                 percent = self.objectives.availability_percent
                 raise ValueError(
-                    f"objectives.availability_percent: {percent:g} % leaves {Allowance(percent).seconds(YEAR)} s a year, "
-                    f"and one failure ({spent.failure}) may take {spent.promised} s: promise less"
+                    f"objectives.availability_percent: {percent:g} % leaves {Allowance(percent).seconds(YEAR)} s a "
+                    f"year, and one failure ({spent.failure}) may take {spent.promised} s: promise less"
                 )
         for fault in (Fault.REFUSED, Fault.ERROR, Fault.HANG):
             found = bound(checks, ttl, fault)
