@@ -35,7 +35,7 @@ def lines(environment: Environment) -> list[str]:
         f"payments that fail while health is green are noticed from {noticed['promised']} a minute on "
         f"(computed: {noticed['computed']}), below that when the probes of every minute fail too"
     )
-    table = [HEADINGS]
+    table: list[tuple[str, ...]] = [HEADINGS]
     for spent in environment.spending():
         seconds = (spent.at_most, spent.promised, spent.left_of_a_month, spent.left_of_a_year)
         table.append((spent.failure, *(f"{each} s" for each in seconds), str(spent.in_a_year)))

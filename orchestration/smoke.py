@@ -90,7 +90,7 @@ class SmokeTest:
         # The sandbox has no stages that come by and by: there, what is refused is wrong.
         patience = NEW_STAGE_SECONDS if new and not self._target.gateways else 0
         with ThreadPoolExecutor(len(asks)) as threads:  # both start cold: at once they take half the time
-            list(threads.map(lambda ask: _expect(*ask, patience), asks))
+            list(threads.map(lambda ask: _expect(*ask, patience=patience), asks))
 
     def _live(self, known: Serving, region: str) -> Serving:
         lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)

@@ -81,7 +81,7 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
     stage = {"ApiName": watched.compute.rest_api_name, "Stage": watched.compute.stage_name}
     # Rates are of the paying route: in the whole stage's, the health checkers' 128 quick and good answers a minute hide
     # what fewer payments suffer. A count is not diluted, and takes in every route.
-    payments = {**stage, **naming.PAYMENT_ROUTE}
+    payments: Mapping[str, Text] = {**stage, **naming.PAYMENT_ROUTE}
 
     def metric(name: str, statistic: str, dimensions: Mapping[str, Text] = payments) -> Metric:
         return Metric("AWS/ApiGateway", name, dimensions, statistic)
