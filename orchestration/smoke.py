@@ -83,14 +83,14 @@ class SmokeTest:
         secret = self._aws.secret(data["api_keys_secret_arns"][stack.role], region)
         canary = merchant(CANARY, entry(self._target.gateways, region, address.netloc, address.path), secret)
         key = f"smoke-{secrets.token_hex(8)}"
-        asks = (
-            (200, canary.health, "GET /health"),
-            (201, lambda: canary.pay(PAYMENT, key), "POST /payment"),
-        )
         # The sandbox has no stages that come by and by: there, what is refused is wrong.
         patience = NEW_STAGE_SECONDS if new and not self._target.gateways else 0
+        asks = (
+            (200, canary.health, "GET /health", patience),
+            (201, lambda: canary.pay(PAYMENT, key), "POST /payment", patience),
+        )
         with ThreadPoolExecutor(len(asks)) as threads:  # both start cold: at once they take half the time
-            list(threads.map(lambda ask: _expect(*ask, patience=patience), asks))
+            list(threads.map(lambda ask: _expect(*ask), asks))
 
     def _live(self, known: Serving, region: str) -> Serving:
         lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)
