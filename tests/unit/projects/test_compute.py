@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 
 from lambdas.web.answer import problem
+from shared.naming import PAYMENT_ROUTE
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
 
 REGION = {"primary": "us-east-1", "secondary": "us-east-2"}
@@ -169,6 +170,16 @@ def test_the_api_has_its_routes_and_nothing_else(compute):
         ("GET", "api-health-id"),
         ("HEAD", "api-health-id"),
     }
+
+
+def test_alarms_find_the_paying_route_and_its_metrics(compute):
+    """Metrics by route exist only where the method's settings ask for them, under the resource's whole path."""
+    (method,) = [each for each in compute.of("Method") if each["httpMethod"] == PAYMENT_ROUTE["Method"]]
+    (resource,) = [each for each in compute.of("Resource") if f"{each.name}-id" == method["resourceId"]]
+    assert resource["parentId"] == "root"
+    assert f"/{resource['pathPart']}" == PAYMENT_ROUTE["Resource"]
+    settings = compute.one("MethodSettings")
+    assert (settings["methodPath"], settings["settings"]["metricsEnabled"]) == ("*/*", True)
 
 
 def test_the_api_validates_the_key_header_and_that_the_body_is_an_object(compute):
