@@ -19,7 +19,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.domain_of_request": (_GATEWAY + "test_name_shared_by_two_regions_means_the_api_of_the_address",),
     "apigateway.integration_timeout": (_GATEWAY + "test_integrations_timeout_holds",),
     "apigateway.logging_needs_a_role": (_ANSWERS + "test_a_stage_logs_only_when_the_account_has_a_role_for_it",),
+    "apigateway.models_by_content_type": (_GATEWAY + "test_a_body_of_another_type_is_not_the_models_business",),
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
+    "apigateway.repeated_headers": (_GATEWAY + "test_a_function_gets_every_line_of_a_header",),
     "apigateway.tags": (_ANSWERS + "test_tags_of_a_creation_and_later_ones_are_told_by_every_answer",),
     "certificates.validation_records": (_ANSWERS + "test_a_name_has_one_validation_record_of_acms_form",),
     "cloudwatch.answers_in_the_query_protocol": (
