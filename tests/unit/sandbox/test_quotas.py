@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import quotas
-from sandbox.cloud.quotas import ALL, BURST, OPERATIONS, Bucket, Quota, Quotas, operation
+from sandbox.cloud.quotas import ALL, BURST, OPERATIONS, TokenBucket, Quota, Quotas, operation
 from shared.errors import Problem
 
 PLACES = {"restapi_id": "a1", "resource_id": "b2", "parent_id": "b2", "domain_name": "a.example.com"}
@@ -44,11 +44,11 @@ class Clock:
 )
 def test_no_window_has_more_requests_than_its_quota(quota: Quota, pauses: list[float]):
     clock = Clock()
-    bucket, taken = Bucket(quota, quota.requests, clock), []
+    allowance, taken = TokenBucket(quota, quota.requests, clock), []
     for pause in pauses:
         clock.now += pause
-        if not bucket.wait():
-            bucket.take()
+        if not allowance.wait():
+            allowance.take()
             taken.append(clock.now)
     rate = quota.requests / quota.seconds
     for first in range(len(taken)):
