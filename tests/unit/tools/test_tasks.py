@@ -58,7 +58,27 @@ def test_a_task_gets_what_is_chosen_and_the_defaults_of_a_choice():
     assert got == [(Choice(layer="data"), "2")]
 
 
-def test_every_option_of_a_choice_is_told():
+def every_task(collection=tasks.namespace, before=""):
+    """All tasks with their names, those of collections too."""
+    for name, task in collection.tasks.items():
+        yield f"{before}{name}", task
+    for name, inner in collection.collections.items():
+        yield from every_task(inner, f"{before}{name}.")
+
+
+@pytest.mark.parametrize(("name", "task"), every_task())
+def test_a_task_says_what_it_does_and_what_each_option_is_for(name, task):
+    summary = (task.__doc__ or "").strip().splitlines()[0]
+    assert summary.endswith(".")
+    if name.startswith("sandbox."):
+        assert "sandbox" in summary
+    for argument in task.get_arguments():
+        assert argument.help, f"{name} --{argument.name}"
+
+
+def test_no_help_is_for_an_option_that_is_none():
+    used = {argument.name.replace("-", "_") for _, task in every_task() for argument in task.get_arguments()}
+    assert {name.replace("-", "_") for name in tasks.HELP} == used
     assert {field.name for field in dataclasses.fields(Choice)} <= tasks.HELP.keys()
 
 
