@@ -144,6 +144,14 @@ def graph(choice: Choice) -> int:
     return commands.graph(choice)
 
 
+@choosing("environment", "json")
+def check(choice: Choice) -> int:
+    """Check the environment file, and say what its promises leave for failures."""
+    from orchestration import commands
+
+    return commands.check(choice)
+
+
 @choosing("region", "environment", "target", "json")
 def pay(
     choice: Choice, amount: str = "100", currency: str = "USD", customer: str = "test-123", key: str | None = None
@@ -281,7 +289,20 @@ def bench_payment(choice: Choice) -> int:
 
 
 namespace = Collection(
-    deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
+    deploy_all,
+    deploy,
+    preview_all,
+    destroy_all,
+    drift,
+    outputs,
+    graph,
+    check,
+    pay,
+    engine,
+    test,
+    prove,
+    simulate,
+    mutate,
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 set_region.aliases = ("gate",)  # the name that it had first

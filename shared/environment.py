@@ -9,7 +9,7 @@ Imports no Pulumi: the orchestration loads environments on its quick path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -28,7 +28,7 @@ from shared.environment_sections import (
     StrictModel,
 )
 from shared.errors import Problem
-from shared.failover_time import Fault, GreyBound, bound, worst
+from shared.failover_time import YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
 from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
@@ -145,7 +145,9 @@ class Foundation(StrictModel):
 
 
 class Objectives(StrictModel):
-    """Promised times in seconds, for clients that honour the TTL."""
+    """What is promised: an availability in percent; and times in seconds, for clients that honour the TTL."""
+
+    availability_percent: Annotated[float, Field(gt=0, lt=100)]
 
     failover: Annotated[int, Field(gt=0)]
     grey_failure: Annotated[int, Field(gt=0)]
@@ -201,6 +203,15 @@ class Environment(Foundation):
             raise Problem(f"unknown layer {layer!r}: choose one of {', '.join(s.layer for s in self.SECTIONS)}")
         section: Section = getattr(self, layer)
         return {"foundation": self.foundation().model_dump(mode="json"), layer: section.model_dump(mode="json")}
+
+    def spending(self) -> Iterator[Spending]:
+        """What each kind of failure takes of the time that the promised availability leaves."""
+        allowance = Allowance(self.objectives.availability_percent)
+        checks, ttl = self.edge.checks.of_the_entry_point, self.edge.ttl
+        for fault in Fault:
+            yield allowance.after(fault.label, bound(checks, ttl, fault).total, self.objectives.failover)
+        grey = GreyBound(self.edge.grey_failure.periods, ttl)
+        yield allowance.after("grey failure", grey.total, self.objectives.grey_failure)
 
     def require_own_domain(self) -> None:
         """Refuse, by a Problem, a domain that AWS would refuse later, half-way through the edge layer."""
@@ -272,6 +283,13 @@ class Environment(Foundation):
             raise ValueError(
                 f"objectives.grey_failure: {self.objectives.grey_failure} s cannot be reached ({grey}): {fix}"
             )
+        for spent in self.spending():
+            if not spent.in_a_year:
+                percent = self.objectives.availability_percent
+                raise ValueError(
+                    f"objectives.availability_percent: {percent:g} % leaves {Allowance(percent).seconds(YEAR)} s a "
+                    f"year, and one failure ({spent.failure}) may take {spent.promised} s: promise less"
+                )
         for fault in (Fault.REFUSED, Fault.ERROR, Fault.HANG):
             found = bound(checks, ttl, fault)
             if self.objectives.detection is not None and found.detection > self.objectives.detection:

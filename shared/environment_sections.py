@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.failover_time import HealthCheckTiming
+from shared.grey_failure import Detection
 from shared.roles import PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
@@ -243,10 +244,31 @@ class HealthChecksSettings(StrictModel):
 
 
 class GreyFailureSettings(StrictModel):
-    """When answers alone take the primary out: share of 5XX, for so many minutes in a row."""
+    """When answers alone take the primary out: share of 5XX to payments, for so many minutes in a row.
+
+    `lowest_payment_rate`: from so many payments a minute on their failure is noticed even if probes go through.
+    """
 
     error_percent: Annotated[int, Field(ge=1, le=100)]
     periods: Annotated[int, Field(ge=1, le=10)]
+    lowest_payment_rate: Annotated[int, Field(ge=1, le=30)]
+
+    @property
+    def detection(self) -> Detection:
+        """What the promise is computed from."""
+        return Detection(self.error_percent, self.periods)
+
+    @model_validator(mode="after")
+    def _noticed_at_that_rate(self) -> Self:
+        lowest = self.detection.lowest_rate()
+        if lowest is None or self.lowest_payment_rate < lowest:
+            fix = f"ask for {lowest}" if lowest and lowest <= 30 else "lower error_percent"
+            found = f"noticed from {lowest} a minute on" if lowest else "never noticed"
+            raise ValueError(
+                f"lowest_payment_rate: {self.lowest_payment_rate} payments a minute that all fail beside "
+                f"{self.detection.probe_payments} of green probes: {found}: {fix}"
+            )
+        return self
 
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]

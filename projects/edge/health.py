@@ -40,7 +40,7 @@ class HealthChecks(pulumi.ComponentResource):
 
     - standard and fast: its health route, asked by its own name every 30 and every 10 s;
     - stop_switch: the switch in the secondary does not say stop (nor does silence);
-    - errors: its answers are not mostly 5XX, which catches payments failing while health is green.
+    - errors: its answers to payments are not mostly 5XX, which catches payments failing while health is green.
 
     The secondary's own check feeds alarms and readiness only. Attributes: ids.
     """
@@ -160,7 +160,8 @@ class HealthChecks(pulumi.ComponentResource):
             f"{self._name}-grey-failure",
             name=region.named(naming.GREY_FAILURE_ALARM),
             alarm_description="Health is green and payments fail: takes the primary out of DNS",
-            dimensions={"ApiName": compute.rest_api_name, "Stage": compute.stage_name},
+            # Of the paying route alone: the stage's share is diluted by the health checkers' own answers.
+            dimensions={"ApiName": compute.rest_api_name, "Stage": compute.stage_name, **naming.PAYMENT_ROUTE},
             alarm_actions=[notifications.topic_arns.primary],
             ok_actions=[notifications.topic_arns.primary],
             opts=region.options(self),

@@ -13,6 +13,7 @@ from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environm
 SHARED = "api.x7k2.pay.example.com"
 OWN = {"primary": "use1-api.x7k2.pay.example.com", "secondary": "use2-api.x7k2.pay.example.com"}
 ROLES = ("primary", "secondary")
+PAYING = {"ApiName": "payment-api-primary-x7k2", "Stage": "v1", "Resource": "/payment", "Method": "POST"}
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ def test_grey_failure_follows_what_such_a_check_can_follow(edge):
     assert (alarm["threshold"], alarm["period"], alarm["evaluationPeriods"]) == (0.5, 60, 2)
     assert alarm["treatMissingData"] == "notBreaching"
     assert not {"datapointsToAlarm", "extendedStatistic", "metricQueries"} & set(alarm.inputs)
-    assert alarm["dimensions"] == {"ApiName": "payment-api-primary-x7k2", "Stage": "v1"}
+    assert alarm["dimensions"] == PAYING
     assert (check["cloudwatchAlarmName"], check["cloudwatchAlarmRegion"]) == (alarm["name"], "us-east-1")
     assert check["insufficientDataHealthStatus"] == "Healthy"
 

@@ -67,7 +67,10 @@ def test_every_alarm_tells_its_own_regions_topic(watch, role):
 
 
 def test_alarms_watch_their_own_region(watch, role):
-    assert alarm(watch, "latency")["dimensions"] == {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
+    stage = {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
+    assert alarm(watch, "errors")["dimensions"] == stage
+    for rate in ("latency", "error-rate"):
+        assert alarm(watch, rate)["dimensions"] == stage | {"Resource": "/payment", "Method": "POST"}
     assert alarm(watch, "processor-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
     assert alarm(watch, "notification-dead-letters")["dimensions"] == {
         "QueueName": f"payment-notification-dead-letters-{role}-x7k2"

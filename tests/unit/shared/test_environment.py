@@ -127,7 +127,17 @@ def test_the_payments_environment_loads():
         ),
         ({"objectives.grey_failure": 220}, "= 275 s): edge.grey_failure.periods of 1 or less fits"),
         ({"objectives.grey_failure": 200}, "= 275 s): the least is 215 s"),
+        (
+            {"objectives.availability_percent": 99.9999},
+            "99.9999 % leaves 31 s a year, and one failure (refused) may take 120 s: promise less",
+        ),
         ({"objectives.detection": 30}, "objectives.detection: 30 s cannot be reached (hang takes 42 s)"),
+        (
+            {"edge.grey_failure.lowest_payment_rate": 5},
+            "5 payments a minute that all fail beside 4 of green probes: noticed from 14 a minute on: ask for 14",
+        ),
+        ({"edge.grey_failure.lowest_payment_rate": 31}, "edge.grey_failure.lowest_payment_rate: 31 is wrong"),
+        ({"edge.grey_failure.error_percent": 100}, "never noticed: lower error_percent"),
         ({"edge.ttls": 3}, "edge.ttls is not a field: did you mean ttl?"),
         ({"edge.zzz": 3}, "edge.zzz is not a field: known are parent_zone_id, ttl, checks"),
         ({"edge.checks.quick": 3}, "edge.checks.quick is not a field: known are standard, fast, stop_switch"),
