@@ -82,7 +82,7 @@ def test_an_environment_that_cannot_be_loaded_does_not_keep_the_status_back(box,
         raise Problem(name)
 
     box()
-    monkeypatch.setattr(commands.Environment, "load", load)
+    monkeypatch.setattr(Environment, "load", load)
     assert commands.status() == 0
     assert shown(capsys)["33"].startswith("more regions")
 
