@@ -120,6 +120,8 @@ odd = st.one_of(
 @given(path=st.sampled_from(list(paths(CONTENT))), value=odd)
 @example(("edge", "ttl"), float("nan"))
 @example(("edge", "ttl"), float("inf"))
+@example(("compute", "payment", "expected_seconds"), 5e-324)
+@example(("observability", "error_percent"), 5e-324)
 @example(("domain",), "a" * 10_000)
 @example(("suffix",), "x\ny")
 def test_any_value_in_any_place_is_taken_or_refused_in_one_line(path, value):
