@@ -66,18 +66,23 @@ def every_task(collection=tasks.namespace, before=""):
         yield from every_task(inner, f"{before}{name}.")
 
 
-@pytest.mark.parametrize(("name", "task"), every_task())
-def test_a_task_says_what_it_does_and_what_each_option_is_for(name, task):
+OPTIONS = {name: (task, task.get_arguments()) for name, task in every_task()}
+"""Once for all tests: invoke hands the help of an option out, and has it no more."""
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_task_says_what_it_does_and_what_each_option_is_for(name):
+    task, options = OPTIONS[name]
     summary = (task.__doc__ or "").strip().splitlines()[0]
     assert summary.endswith(".")
     if name.startswith("sandbox."):
         assert "sandbox" in summary
-    for argument in task.get_arguments():
+    for argument in options:
         assert argument.help, f"{name} --{argument.name}"
 
 
 def test_no_help_is_for_an_option_that_is_none():
-    used = {argument.name.replace("-", "_") for _, task in every_task() for argument in task.get_arguments()}
+    used = {argument.name.replace("-", "_") for _, options in OPTIONS.values() for argument in options}
     assert {name.replace("-", "_") for name in tasks.HELP} == used
     assert {field.name for field in dataclasses.fields(Choice)} <= tasks.HELP.keys()
 
