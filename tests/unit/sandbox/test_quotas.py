@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import quotas
-from sandbox.cloud.quotas import ALL, BURST, OPERATIONS, TokenBucket, Quota, Quotas, operation
+from sandbox.cloud.quotas import ALL, BURST, OPERATIONS, Quota, Quotas, TokenBucket, operation
 from shared.errors import Problem
 
 PLACES = {"restapi_id": "a1", "resource_id": "b2", "parent_id": "b2", "domain_name": "a.example.com"}
