@@ -255,7 +255,7 @@ def _on_tags(
             "domainnames": apigateway_v1._domain_names,
         }
         record = stores[kind][name]
-    record["tags"] = change({**apigateway_v1._v1_tags.pop(known, {}), **(record.get("tags") or {})})
+    record["tags"] = change({**(record.get("tags") or {}), **apigateway_v1._v1_tags.pop(known, {})})
     return answer(record["tags"])
 
 
