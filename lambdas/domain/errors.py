@@ -27,6 +27,14 @@ class Throttled(Unavailable):
     """The dependency asks for fewer requests; nothing was written."""
 
 
+class Refused(Unavailable):
+    """The dependency said no and would say so again (a right is missing, the item is too large); nothing was written."""
+
+
+class Unreadable(Unavailable):
+    """The payment is there, and this release cannot read it: a newer one wrote it, or it is damaged."""
+
+
 class NoAnswer(Exception):
     """The processor did not answer: the charge may or may not exist."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.domain.payment import LEASE
 from tests.doubles.acquirer import Acquirer
@@ -74,6 +76,7 @@ def test_no_answer_is_unknown_until_the_processor_tells():
     assert json.loads(first["body"])["status"] == "pending"
     assert "audit_pending" not in region.payment()
     assert region.bucket.objects == {}
+    region.clock.time += 5_000
     again = region.post("k")
     assert again["statusCode"] == 201
     assert acquirer.calls == ["charge", "find"]
@@ -84,6 +87,7 @@ def test_no_answer_is_unknown_until_the_processor_tells():
 def test_a_charge_that_never_arrived_is_asked_for_then_made():
     region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
     assert region.post("k")["statusCode"] == 202
+    region.clock.time += 5_000
     assert region.post("k")["statusCode"] == 201
     assert acquirer.calls == ["charge", "find", "charge"]
 
@@ -91,6 +95,7 @@ def test_a_charge_that_never_arrived_is_asked_for_then_made():
 def test_a_processor_that_stays_silent_keeps_it_unknown():
     region = Region(processor=(acquirer := Acquirer(silent=["charge", "find"])))
     assert region.post("k")["statusCode"] == 202
+    region.clock.time += 5_000
     assert region.post("k")["statusCode"] == 202
     assert acquirer.calls == ["charge", "find"]
     assert region.payment()["attempts"]["N"] == "2"
@@ -148,3 +153,56 @@ def test_a_canary_never_reaches_the_card_processor():
     assert region.post("c", api_key=CANARY)["statusCode"] == 201
     assert acquirer.calls == []
     assert [charge.split("#")[0] for charge in region.charges()] == ["canary-charge"]
+
+
+def test_before_its_time_a_silent_processor_s_payment_costs_nothing():
+    """400 requests while the processor is silent: 202 without a write, and a Retry-After that is true."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"] + ["find"] * 400)))
+    region.post("k")
+    calls, asked = [], []
+    for _ in range(400):
+        region.clock.time += 1_000
+        region.wire.calls.clear()
+        before, due = len(acquirer.calls), int(region.payment()["retry_at"]["N"])
+        now = region.clock.now()
+        answer = region.post("k")
+        assert answer["statusCode"] == 202
+        assert json.loads(answer["body"])["status"] == "pending"
+        after = int(region.payment()["retry_at"]["N"])
+        assert int(answer["headers"]["Retry-After"]) == (after - now) / 1000
+        calls.append((now >= due, len(acquirer.calls) > before, len(region.wire.calls)))
+        asked += [now - START] if now >= due else []
+    assert {*calls} == {(False, False, 1), (True, True, 3)}, "one attempt at PutItem is all, until it is time"
+    assert asked == [5_000, 15_000, 35_000, 75_000, 155_000, 315_000]
+
+
+@given(st.lists(st.integers(0, 3_000), max_size=40), st.integers(0, 1))
+def test_asking_never_postpones_the_sweep(pauses, wanders):
+    """Whatever its clients do: the payment is asked about when the last answer said, and by then the sweep does."""
+    region = Region(processor=Acquirer(silent=["charge"] + ["find"] * 100))
+    other = Region("us-east-2", region.clock, region.table, processor=region.processor)
+    answers = [(START, region.post("k"))]
+    for number, pause in enumerate(pauses):
+        region.clock.time += pause
+        answers.append((region.clock.now(), (region, other)[number * wanders % 2].post("k")))
+    at, answer = answers[-1]
+    promised = at + 1_000 * int(answer["headers"]["Retry-After"])
+    assert promised - 1_000 < int(region.payment()["due"]["N"]) <= promised
+    region.clock.time = promised
+    region.processor.silent.clear()
+    assert region.sweep() == {"resolved": 1}
+
+
+@pytest.mark.parametrize("status", ["REFUNDED", "", "authorizing"])
+def test_a_payment_in_a_status_of_a_newer_release_is_503(status):
+    """Nothing can be said of it: it may be final, so 202 could be a lie."""
+    region = Region(processor=(acquirer := Acquirer()))
+    location = region.post("k")["headers"]["Location"]
+    region.payment()["status"] = {"S": status}
+    before = dict(region.payment())
+    for answer in (region.post("k"), region.get(location)):
+        assert answer["statusCode"] == 503
+        assert answer["headers"]["Retry-After"] == "2"
+        assert json.loads(answer["body"])["type"] == "/problems/unavailable"
+    assert region.payment() == before
+    assert acquirer.calls == ["charge"]
