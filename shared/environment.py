@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from shared import naming
 from shared.environment_errors import one_line
 from shared.environment_sections import (
+    UNRESERVED_CONCURRENCY,
     ComputeSettings,
     DataSettings,
     EdgeSettings,
@@ -98,6 +99,16 @@ class Foundation(StrictModel):
         return self.regions.primary if role == "primary" else self.regions.secondary
 
     @property
+    def names(self) -> naming.Names:
+        """Every physical name of the environment."""
+        return naming.Names(
+            naming.PATTERNS[self.profile],
+            self.name,
+            self.suffix,
+            PerRole(self.regions.primary, self.regions.secondary),
+        )
+
+    @property
     def zone_name(self) -> str:
         """The DNS zone that belongs to this environment alone."""
         return f"{self.suffix}.{self.domain}"
@@ -114,11 +125,16 @@ class Foundation(StrictModel):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        room, kind = naming.longest_suffix()
+        room, kind = self.names.room()
         if len(self.suffix) > room:
             raise ValueError(
-                f"suffix: {self.suffix!r} has {len(self.suffix)} characters, and the {kind.limit.what} {kind.name} "
+                f"suffix: {self.suffix!r} has {len(self.suffix)} characters, and the {kind.limit.what} {kind.purpose} "
                 f"({kind.limit.characters} at most) leaves {room}: shorten it"
+            )
+        if secret := self.names.mistaken_for_an_arn():
+            raise ValueError(
+                f"suffix: {self.suffix!r} makes the secret's name {secret} end in a hyphen and six characters, as "
+                "an ARN does, so Secrets Manager may find the wrong one: choose a suffix of another length"
             )
         longest = max((self.failover_name, *dict(self.region_names.items()).values()), key=len)
         if len(longest) > CERTIFICATE_NAME_CHARACTERS:
@@ -213,6 +229,20 @@ class Environment(Foundation):
             raise ValueError(
                 f"regions: {', '.join(sorted(regions))} cannot share a strongly consistent table: choose three of one "
                 f"set ({sets}), or data.consistency: eventual"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_stays_unreserved(self) -> Self:
+        compute = self.compute
+        functions = (compute.payment, compute.health, compute.audit, self.edge.failover_control)
+        reserved = sum(each.reserved_concurrency or 0 for each in functions)
+        left = compute.account_concurrency - reserved
+        if reserved and left < UNRESERVED_CONCURRENCY:
+            raise ValueError(
+                f"compute.account_concurrency: {compute.account_concurrency} less {reserved} reserved leaves {left}, "
+                f"and Lambda wants {UNRESERVED_CONCURRENCY} unreserved: reserve "
+                f"{max(compute.account_concurrency - UNRESERVED_CONCURRENCY, 0)} or less in all"
             )
         return self
 

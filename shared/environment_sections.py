@@ -5,6 +5,7 @@ Rules within a section live here, rules across sections in `shared.environment`.
 
 from __future__ import annotations
 
+import math
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -124,6 +125,22 @@ class FunctionSettings(StrictModel):
     reserved_concurrency: Annotated[int, Field(ge=1)] | None
 
 
+class ApiFunctionSettings(FunctionSettings):
+    """A function behind the API. `expected_seconds`: how long a request keeps it busy when all is well but slow."""
+
+    expected_seconds: Annotated[float, Field(gt=0, le=LONGEST_INTEGRATION)]
+
+    def concurrency(self, requests_per_second: int) -> int:
+        """Executions at once that hold this many requests (Little's law)."""
+        return math.ceil(round(requests_per_second * self.expected_seconds, 6))
+
+    def requests_per_second(self) -> int | None:
+        """What the reservation holds; None when nothing is reserved."""
+        if self.reserved_concurrency is None:
+            return None
+        return math.floor(round(self.reserved_concurrency / self.expected_seconds, 6))
+
+
 class ThrottleSettings(StrictModel):
     """What one region's API lets through before it answers 429."""
 
@@ -136,8 +153,8 @@ class ComputeSettings(Section):
 
     layer: ClassVar[str] = "compute"
 
-    payment: FunctionSettings
-    health: FunctionSettings
+    payment: ApiFunctionSettings
+    health: ApiFunctionSettings
     audit: FunctionSettings
     account_concurrency: Annotated[int, Field(ge=1)]
     sweep_minutes: Annotated[int, Field(ge=1, le=60)]
@@ -158,14 +175,18 @@ class ComputeSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _enough_unreserved(self) -> Self:
-        reserved = sum(each.reserved_concurrency or 0 for each in (self.payment, self.health, self.audit))
-        if reserved and self.account_concurrency - reserved < UNRESERVED_CONCURRENCY:
-            raise ValueError(
-                f"account_concurrency: {self.account_concurrency} less {reserved} reserved leaves "
-                f"{self.account_concurrency - reserved}, and Lambda wants {UNRESERVED_CONCURRENCY} unreserved: reserve "
-                f"{max(self.account_concurrency - UNRESERVED_CONCURRENCY, 0)} or less in all"
-            )
+    def _reservations_hold_the_throttle(self) -> Self:
+        """What the API lets through must find a function: Lambda's refusal is a 500, and a client was promised 429."""
+        rate = self.throttle.requests_per_second
+        for name, function in (("payment", self.payment), ("health", self.health)):
+            holds = function.requests_per_second()
+            if holds is not None and holds < rate:
+                fix = f" or throttle.requests_per_second of {holds} or less" if holds else ""
+                raise ValueError(
+                    f"{name}.reserved_concurrency: {function.reserved_concurrency} holds {holds} requests/s of "
+                    f"{function.expected_seconds:g} s, and the throttle lets {rate} through: reserve "
+                    f"{function.concurrency(rate)}{fix}"
+                )
         return self
 
 
@@ -203,6 +224,12 @@ class GreyFailureSettings(StrictModel):
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
+class FailoverControlSettings(StrictModel):
+    """The function that latches a failover, in the secondary. Its executions are its own, whatever the API's take."""
+
+    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
@@ -213,6 +240,7 @@ class EdgeSettings(Section):
     checks: HealthChecksSettings
     grey_failure: GreyFailureSettings
     failback: Literal["manual", "automatic"]
+    failover_control: FailoverControlSettings
     emails: tuple[Email, ...]
 
 

@@ -1,17 +1,19 @@
 """Every physical name of the system, in one place, and the limits that AWS sets for it.
 
-A name is `<kind>-<role>-<suffix>` (or `<kind>-<suffix>` for what exists once), so that several environments live in one
-account and nothing is left nameless after a mistake. Layers that come later are named here too: a policy can name a
-resource that does not exist yet, and needs no dependency on the layer that will own it.
+A kind says what a thing is for. How that becomes a name is a pattern, one for each profile: payments are
+`<service>-<purpose>-<role>-<suffix>`, without the role for what exists once. Every name has the suffix, so that several
+environments live in one account and nothing is left nameless after a mistake. Layers that come later are named here
+too: a policy can name a resource that does not exist yet, and needs no dependency on the layer that will own it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from shared.roles import Role
+from shared.roles import ROLES, PerRole, Role
 
 
 @dataclass(frozen=True)
@@ -42,67 +44,124 @@ TAG = Limit("Name tag", 256)
 
 ACCOUNT_DIGITS = 12
 
+TIGHT = 32
+"""Characters that a load balancer's or a target group's name may have: a kind with no more says its region shortly."""
+
 
 @dataclass(frozen=True)
 class Kind:
     """One thing of the system that has a physical name."""
 
-    name: str
+    purpose: str
     limit: Limit
     prefix: str = ""
     """Put before the name, e.g. `/aws/lambda/` for a function's log group."""
     account: bool = False
     """Ends in the account's id: bucket names are shared by all accounts of AWS."""
-
-    def of(self, suffix: str, role: Role | None = None, *, account: str | None = None, tail: str = "") -> str:
-        """The physical name in the region of `role`, or of what exists once; `tail` tells several of a kind apart."""
-        if self.account and account is None:
-            raise ValueError(f"the name of {self.name} needs the account's id")
-        parts = [self.name, *([role] if role else []), suffix, *([account] if self.account and account else [])]
-        return self.prefix + "-".join(parts) + tail
-
-    def room_for_suffix(self) -> int:
-        """Characters that are left for the suffix in the longest form of this name."""
-        return self.limit.characters - len(self.of("", "secondary", account="0" * ACCOUNT_DIGITS))
+    folder: bool = False
+    """Holds others, and ends in the suffix as a folder of its own: `/payment-processing/x7k2/...`."""
 
 
-VPC = Kind("payments-vpc", TAG)
-SUBNET = Kind("payments-private", TAG)
-ROUTE_TABLE = Kind("payments-private", TAG)
-NETWORK_ACL = Kind("payments-private", TAG)
-FUNCTION_SECURITY_GROUP = Kind("payment-functions", SECURITY_GROUP)
-ENDPOINT_SECURITY_GROUP = Kind("vpc-endpoints", SECURITY_GROUP)
-VPC_ENDPOINT = Kind("payments", TAG)
-FLOW_LOG_GROUP = Kind("payments-vpc", LOG_GROUP, "/vpc/flow-logs/")
-FLOW_LOG_ROLE = Kind("vpc-flow-logs", ROLE)
+Part = Literal["service", "region", "environment", "purpose", "role"]
 
-PAYMENTS_TABLE = Kind("payments", TABLE)
-AUDIT_BUCKET = Kind("payment-audit", BUCKET, account=True)
+
+@dataclass(frozen=True)
+class Pattern:
+    """How a profile names things: the parts in their order, of which role or region is one. The suffix comes last."""
+
+    service: str
+    parts: tuple[Part, ...]
+
+
+PATTERNS: Mapping[str, Pattern] = {"payments": Pattern("payment", ("service", "purpose", "role"))}
+"""By profile."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The physical names of one environment."""
+
+    pattern: Pattern
+    environment: str
+    suffix: str
+    regions: PerRole[str]
+
+    def of(self, kind: Kind, role: Role | None = None, *, account: str | None = None, tail: str = "") -> str:
+        """The physical name in the region of `role`, or of what exists once; `tail` tells several of a kind apart.
+
+        Raises ValueError when the kind's name needs the account's id and there is none.
+        """
+        if kind.account and account is None:
+            raise ValueError(f"the name of {kind.purpose} needs the account's id")
+        said = {
+            "service": self.pattern.service,
+            "region": self._region(kind, role) if role else None,
+            "environment": self.environment,
+            "purpose": kind.purpose,
+            "role": role,
+        }
+        parts = [word for part in self.pattern.parts if (word := said[part]) is not None]
+        name = "-".join(parts) + ("/" if kind.folder else "-") + self.suffix
+        return kind.prefix + name + (f"-{account}" if kind.account else "") + tail
+
+    def mistaken_for_an_arn(self) -> str | None:
+        """A secret's name that ends as its ARN does, in a hyphen and six characters: a look-up might find another.
+
+        Source: Secrets Manager API Reference, CreateSecret, Name.
+        """
+        secrets = (self.of(kind) for kind in kinds() if kind.limit is SECRET)
+        return next((name for name in secrets if re.search(r"-[^-]{6}$", name)), None)
+
+    def room(self) -> tuple[int, Kind]:
+        """How many characters every name leaves for a suffix, and the kind that leaves the fewest."""
+        return min(((self._room(kind), kind) for kind in kinds()), key=lambda each: each[0])
+
+    def _room(self, kind: Kind) -> int:
+        longest = max(len(self.of(kind, role, account="0" * ACCOUNT_DIGITS)) for role in ROLES)
+        return kind.limit.characters - longest + len(self.suffix)
+
+    def _region(self, kind: Kind, role: Role) -> str:
+        region = self.regions.of(role)
+        return short_region(region) if kind.limit.characters <= TIGHT else region
+
+
+VPC = Kind("vpc", TAG)
+SUBNET = Kind("private", TAG)
+ROUTE_TABLE = Kind("private", TAG)
+NETWORK_ACL = Kind("private", TAG)
+FUNCTION_SECURITY_GROUP = Kind("functions", SECURITY_GROUP)
+ENDPOINT_SECURITY_GROUP = Kind("endpoints", SECURITY_GROUP)
+VPC_ENDPOINT = Kind("endpoint", TAG)
+FLOW_LOG_GROUP = Kind("vpc", LOG_GROUP, "/vpc/flow-logs/")
+FLOW_LOG_ROLE = Kind("flow-logs", ROLE)
+
+PAYMENTS_TABLE = Kind("transactions", TABLE)
+AUDIT_BUCKET = Kind("audit-logs", BUCKET, account=True)
 REPLICATION_ROLE = Kind("audit-replication", ROLE)
-DATA_KEY = Kind("payments-data", KEY_ALIAS, "alias/")
-API_KEYS_SECRET = Kind("payment-api-keys", SECRET)
-DATABASE_SECRET = Kind("payment-database", SECRET)
-PARAMETERS = Kind("payments", PARAMETER, "/")
+DATA_KEY = Kind("data", KEY_ALIAS, "alias/")
+API_KEYS_SECRET = Kind("api-secret", SECRET)
+DATABASE_SECRET = Kind("database-secret", SECRET)
+PARAMETERS = Kind("processing", PARAMETER, "/", folder=True)
 
-PAYMENT_FUNCTION = Kind("payment-processor", FUNCTION)
-HEALTH_FUNCTION = Kind("health-check", FUNCTION)
-AUDIT_FUNCTION = Kind("payment-audit", FUNCTION)
-SWEEP_RULE = Kind("payment-sweep", EVENT_RULE)
+PAYMENT_FUNCTION = Kind("processor", FUNCTION)
+HEALTH_FUNCTION = Kind("health", FUNCTION)
+AUDIT_FUNCTION = Kind("audit", FUNCTION)
+SWEEP_RULE = Kind("sweep", EVENT_RULE)
 DEAD_LETTER_QUEUE = Kind("dead-letters", QUEUE)
-PAYMENT_API = Kind("payment-api", REST_API)
-ACCESS_LOG_GROUP = Kind("payment-api", LOG_GROUP, "/aws/apigateway/")
+PAYMENT_API = Kind("api", REST_API)
+ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
-STOP_PARAMETER = Kind("failover", PARAMETER, "/")
-NOTIFICATION_TOPIC = Kind("notifications", TOPIC)
+STOP_PARAMETER = Kind("failover", PARAMETER, "/", folder=True)
+NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
 NOTIFICATION_DEAD_LETTER_QUEUE = Kind("notification-dead-letters", QUEUE)
-HEALTH_CHECK = Kind("payment-api", TAG)
+HEALTH_CHECK = Kind("api", TAG)
 GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
-DASHBOARD_OF_PAYMENTS = Kind("payments", DASHBOARD)
-COMPOSITE_ALARM = Kind("payments-degraded", ALARM)
+DASHBOARD_OF_PAYMENTS = Kind("dashboard", DASHBOARD)
+COMPOSITE_ALARM = Kind("degraded", ALARM)
 
 FUNCTION_LOG_PREFIX = "/aws/lambda/"
 """Where Lambda writes a function's log, under the function's name."""
@@ -120,11 +179,6 @@ UNFINISHED = "unfinished"
 def kinds() -> Iterator[Kind]:
     """Every kind of name above."""
     return (value for value in globals().values() if isinstance(value, Kind))
-
-
-def longest_suffix() -> tuple[int, Kind]:
-    """How many characters every name leaves for a suffix, and the kind that leaves the fewest."""
-    return min(((kind.room_for_suffix(), kind) for kind in kinds()), key=lambda each: each[0])
 
 
 def alarm(name: str) -> Kind:

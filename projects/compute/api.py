@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.compute.functions import Functions
+from projects.compute.problems import PROBLEMS
 from shared import naming
 from shared.clients import IDEMPOTENCY_KEY
 from shared.components.function import Function
@@ -43,35 +44,6 @@ ACCESS_LOG_FORMAT = json.dumps(
 
 PAYMENT_BODY = {"$schema": "http://json-schema.org/draft-04/schema#", "title": "Payment", "type": "object"}
 """The API checks that there is an object; its fields are the function's business, which answers 422."""
-
-PROBLEMS = {
-    "BAD_REQUEST_BODY": (400, "malformed-request", "The request cannot be read"),
-    "BAD_REQUEST_PARAMETERS": (400, "idempotency-key-invalid", "An Idempotency-Key is needed"),
-    "MISSING_AUTHENTICATION_TOKEN": (404, "not-found", "There is no such resource"),
-    "REQUEST_TOO_LARGE": (413, "too-large", "The request is too large"),
-    "UNSUPPORTED_MEDIA_TYPE": (415, "unsupported-media-type", "The body must be application/json"),
-    "THROTTLED": (429, "throttled", "Too many requests"),
-    "INTEGRATION_FAILURE": (503, "unavailable", "A dependency is out"),
-    "INTEGRATION_TIMEOUT": (504, "unavailable", "A dependency is out"),
-}
-"""What the API answers by itself, as the problem details (RFC 9457) that the function gives: status, type and title."""
-
-DETAILS = {
-    "malformed-request": "The body must be a JSON object.",
-    "idempotency-key-invalid": "Send one Idempotency-Key, new for each payment.",
-    "not-found": "The API has /payment, /payment/{paymentId} and /health.",
-    "too-large": "Send less.",
-    "unsupported-media-type": "Send Content-Type: application/json.",
-    "throttled": "Try again later, with the same Idempotency-Key.",
-    "unavailable": "Try again later, with the same Idempotency-Key.",
-}
-"""What to do about each type of problem."""
-
-RETRYABLE = frozenset({429, 503, 504})
-
-
-def _problem(status: int, kind: str, title: str) -> dict[str, object]:
-    return {"type": f"/problems/{kind}", "title": title, "status": status, "detail": DETAILS[kind]}
 
 
 @dataclass(frozen=True)
@@ -200,13 +172,12 @@ class PaymentApi(pulumi.ComponentResource):
                 f"{self._name}-{kind.lower().replace('_', '-')}",
                 rest_api_id=self._api.id,
                 response_type=kind,
-                status_code=str(problem[0]),
-                response_templates={"application/json": json.dumps(_problem(*problem))},
-                response_parameters={
-                    "gatewayresponse.header.Content-Type": "'application/problem+json'",
-                    **({"gatewayresponse.header.Retry-After": "'1'"} if problem[0] in RETRYABLE else {}),
-                },
-                opts=self._options,
+                status_code=problem.set_status,
+                response_templates={"application/json": problem.body},
+                response_parameters=problem.headers,
+                # Where none is set, API Gateway reads back its own, and the provider would unset that at each update
+                # (terraform-provider-aws 48260).
+                opts=self._region.options(self, ignore_changes=None if problem.set_status else ["statusCode"]),
             )
             for kind, problem in PROBLEMS.items()
         ]
@@ -219,7 +190,7 @@ class PaymentApi(pulumi.ComponentResource):
             "routes": [asdict(parts.route) for parts in routes],
             "called": [parts.integration.uri for parts in routes],
             "body": PAYMENT_BODY,
-            "problems": [PROBLEMS, DETAILS],
+            "problems": {kind: asdict(problem) for kind, problem in PROBLEMS.items()},
         }
         return aws.apigateway.Deployment(
             self._name,

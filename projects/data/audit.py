@@ -68,7 +68,7 @@ class AuditBuckets(pulumi.ComponentResource):
         self, name: str, regions: PerRole[Region], key: DataKey
     ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
         primary = regions.primary
-        role_name = naming.REPLICATION_ROLE.of(primary.suffix)
+        role_name = primary.named_once(naming.REPLICATION_ROLE)
         role = aws.iam.Role(
             f"{name}-replication",
             name=role_name,

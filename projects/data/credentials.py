@@ -64,7 +64,7 @@ class Secrets(pulumi.ComponentResource):
         primary, secondary = self._regions.primary, self._regions.secondary
         secret = aws.secretsmanager.Secret(
             name,
-            name=kind.of(primary.suffix),
+            name=primary.named_once(kind),
             description=description,
             kms_key_id=self._key.arns.primary,
             recovery_window_in_days=0,  # destroyed means gone, so the name is free again

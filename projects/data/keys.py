@@ -63,7 +63,7 @@ class DataKey(pulumi.ComponentResource):
         for region, key_id in ((primary, key.key_id), (secondary, replica.key_id)):
             aws.kms.Alias(
                 f"{name}-{region.role}",
-                name=naming.DATA_KEY.of(region.suffix),
+                name=region.named_once(naming.DATA_KEY),
                 target_key_id=key_id,
                 opts=region.options(self),
             )

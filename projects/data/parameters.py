@@ -15,7 +15,7 @@ from shared.roles import PerRole
 
 
 class Parameters(pulumi.ComponentResource):
-    """SSM parameters `/payments-<suffix>/...` in both regions: same names, each region's own values.
+    """SSM parameters `/payment-processing/<suffix>/...` in both regions: same names, each region's own values.
 
     SSM replicates nothing, so each region has its own. Where secrets lie is itself encrypted.
     """
@@ -43,7 +43,7 @@ class Parameters(pulumi.ComponentResource):
             for key_name, value in plain.items():
                 aws.ssm.Parameter(
                     f"{name}-{role}-{key_name}",
-                    name=naming.PARAMETERS.of(region.suffix, tail=f"/{key_name}"),
+                    name=region.named_once(naming.PARAMETERS, f"/{key_name}"),
                     type="String",
                     value=value,
                     opts=region.options(self),
@@ -51,7 +51,7 @@ class Parameters(pulumi.ComponentResource):
             for key_name, value in encrypted.items():
                 aws.ssm.Parameter(
                     f"{name}-{role}-{key_name}",
-                    name=naming.PARAMETERS.of(region.suffix, tail=f"/{key_name}"),
+                    name=region.named_once(naming.PARAMETERS, f"/{key_name}"),
                     type="SecureString",
                     value=value,
                     key_id=key.arns.of(role),

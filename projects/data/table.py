@@ -14,7 +14,7 @@ from shared.roles import PerRole
 
 
 class PaymentsTable(pulumi.ComponentResource):
-    """The table `payments-<suffix>` with keys `pk` and `sk`, the index `unfinished`, and a replica.
+    """The table `payment-transactions-<suffix>` with keys `pk` and `sk`, the index `unfinished`, and a replica.
 
     Strong consistency (MRSC) needs a witness in a third region and no stream; eventual consistency (MREC) replicates
     by the stream. The mode is for the table's life. Attributes: name, arns, consistency.
@@ -32,7 +32,7 @@ class PaymentsTable(pulumi.ComponentResource):
 
         self._table = aws.dynamodb.Table(
             name,
-            name=naming.PAYMENTS_TABLE.of(primary.suffix),
+            name=primary.named_once(naming.PAYMENTS_TABLE),
             billing_mode="PAY_PER_REQUEST",
             hash_key="pk",
             range_key="sk",

@@ -84,7 +84,8 @@ class Notifications(pulumi.ComponentResource):
                     [topic.arn],
                     principal={"Service": "cloudwatch.amazonaws.com"},
                     condition=iam.of_account(
-                        region.account, {"aws:SourceArn": region.arn("cloudwatch", f"alarm:*-{region.suffix}")}
+                        region.account,
+                        {"aws:SourceArn": region.arn("cloudwatch", f"alarm:{region.named(naming.alarm('*'))}")},
                     ),
                     sid="AlarmsPublish",
                 )

@@ -52,7 +52,7 @@ class StopSwitch(pulumi.ComponentResource):
 
         parameter = aws.ssm.Parameter(
             name,
-            name=naming.STOP_PARAMETER.of(secondary.suffix, tail="/stop-switch"),
+            name=secondary.named_once(naming.STOP_PARAMETER, "/stop-switch"),
             description="run, or stop while the primary is kept out of DNS",
             type="String",
             value=RUN,

@@ -57,7 +57,7 @@ class Endpoints(pulumi.ComponentResource):
 
 def gateway_statements(region: Region) -> Mapping[str, iam.Statement]:
     """What each gateway endpoint lets through."""
-    table = region.arn("dynamodb", f"table/{naming.PAYMENTS_TABLE.of(region.suffix)}")
+    table = region.arn("dynamodb", f"table/{region.named_once(naming.PAYMENTS_TABLE)}")
     return {
         "dynamodb": _ours(
             region,
@@ -71,14 +71,14 @@ def gateway_statements(region: Region) -> Mapping[str, iam.Statement]:
 def interface_statements(region: Region) -> Mapping[str, iam.Statement]:
     """What each interface endpoint lets through."""
     secrets = (naming.API_KEYS_SECRET, naming.DATABASE_SECRET)
-    parameters = naming.PARAMETERS.of(region.suffix)
+    parameters = region.named_once(naming.PARAMETERS)
     groups = [naming.FUNCTION_LOG_PREFIX + region.named(function) for function in FUNCTIONS]
     return {
         "secretsmanager": _ours(
             region,
             ["secretsmanager:GetSecretValue"],
             # Secrets Manager ends each ARN in six random characters.
-            [region.arn("secretsmanager", f"secret:{kind.of(region.suffix)}-??????") for kind in secrets],
+            [region.arn("secretsmanager", f"secret:{region.named_once(kind)}-??????") for kind in secrets],
         ),
         "ssm": _ours(
             region,
@@ -90,7 +90,7 @@ def interface_statements(region: Region) -> Mapping[str, iam.Statement]:
             region,
             ["kms:Decrypt", "kms:GenerateDataKey"],
             [region.arn("kms", "key/*")],
-            {"ForAnyValue:StringEquals": {"kms:ResourceAliases": naming.DATA_KEY.of(region.suffix)}},
+            {"ForAnyValue:StringEquals": {"kms:ResourceAliases": region.named_once(naming.DATA_KEY)}},
         ),
         "logs": _ours(
             region,

@@ -117,7 +117,7 @@ class Dashboard(pulumi.ComponentResource):
         }
 
     def _named(self, kind: Kind, role: Role) -> str:
-        return kind.of(self._watched.region.suffix, role)
+        return self._watched.region.foundation.names.of(kind, role)
 
 
 def _graph(title: str, region: str, metrics: Sequence[object], *, x: int, y: int) -> dict[str, object]:

@@ -111,7 +111,7 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
     compute = watched.compute
     functions = {
-        "payment": compute.payment_function_name,
+        "processor": compute.payment_function_name,
         "health": compute.health_function_name,
         "audit": compute.audit_function_name,
     }
@@ -121,7 +121,7 @@ def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[Al
             f"The {what} function ended with an error of its own",
             Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
             0,
-            degrades=what == "payment",
+            degrades=what == "processor",
         )
     yield AlarmRule(
         "health-latency",
@@ -208,7 +208,7 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
     region, checks = watched.region, watched.edge.health_check_ids
     if region.role == SECONDARY:
         yield AlarmRule(
-            naming.FAILOVER_TRAFFIC_ALARM.name,
+            naming.FAILOVER_TRAFFIC_ALARM.purpose,
             "Clients are served by the secondary",
             Metric(
                 "Payments",

@@ -46,14 +46,13 @@ class Region:
         account = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
         return Region(role, name, account, foundation, provider)
 
-    @property
-    def suffix(self) -> str:
-        """What ends every physical name."""
-        return self.foundation.suffix
-
     def named(self, kind: Kind, tail: str = "") -> str:
         """The physical name of this region's `kind`."""
-        return kind.of(self.suffix, self.role, account=self.account, tail=tail)
+        return self.foundation.names.of(kind, self.role, account=self.account, tail=tail)
+
+    def named_once(self, kind: Kind, tail: str = "") -> str:
+        """The physical name of what the environment has once, or under one name in both regions."""
+        return self.foundation.names.of(kind, tail=tail)
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of `resource` in this region and account."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from ipaddress import IPv4Network
 from itertools import combinations
 
@@ -81,9 +82,10 @@ def test_every_name_fits_what_aws_allows_or_the_suffix_is_refused(suffix):
     if isinstance(loaded, str):
         assert loaded.startswith(("suffix: ", "domain: "))
         return
+    assert len(suffix) != 6  # a secret's ARN ends in a hyphen and six characters, so no secret's name may
     for kind in naming.kinds():
         for role in ROLES:
-            assert len(kind.of(suffix, role, account="0" * 12)) <= kind.limit.characters
+            assert len(loaded.names.of(kind, role, account="0" * 12)) <= kind.limit.characters
 
 
 @given(
@@ -102,10 +104,47 @@ def test_no_environment_loads_that_cannot_keep_its_promise(interval, threshold, 
         assert all(bound(entry, ttl, fault).total <= objective for fault in Fault)
 
 
-@given(*[st.one_of(st.none(), st.integers(1, 500))] * 3, st.integers(1, 1500))
-def test_reservations_leave_enough_unreserved(payment, health, audit, account):
+reservation = st.one_of(st.none(), st.integers(1, 700))
+
+
+@given(payment=reservation, health=reservation, audit=reservation, control=reservation, account=st.integers(1, 2500))
+def test_reservations_leave_enough_unreserved(payment, health, audit, control, account):
     reserved = {"payment": payment, "health": health, "audit": audit}
     compute = {name: PAYMENTS["compute"][name] | {"reserved_concurrency": value} for name, value in reserved.items()}
-    loaded = load(compute=compute | {"account_concurrency": account})
-    total = sum(value or 0 for value in reserved.values())
+    compute |= {"account_concurrency": account, "throttle": {"requests_per_second": 1, "burst": 1}}
+    loaded = load(compute=compute, edge={"failover_control": {"reserved_concurrency": control}})
+    total = sum(value or 0 for value in (*reserved.values(), control))
     assert isinstance(loaded, str) == bool(total and account - total < 100)
+
+
+@given(
+    name=st.sampled_from(["payment", "health"]),
+    reserved=st.integers(1, 700),
+    rate=st.integers(1, 2000),
+    milliseconds=st.integers(1, 3000),
+)
+def test_what_the_throttle_lets_through_finds_a_function(name, reserved, rate, milliseconds):
+    """And both values that a refusal suggests load."""
+    other = {"payment": "health", "health": "payment"}[name]
+
+    def environment(reserved, rate):
+        function = {"reserved_concurrency": reserved, "expected_seconds": milliseconds / 1000}
+        return load(
+            compute={
+                name: PAYMENTS["compute"][name] | function,
+                other: PAYMENTS["compute"][other] | {"reserved_concurrency": None},
+                "throttle": {"requests_per_second": rate, "burst": 1},
+                "account_concurrency": 10_000,
+            }
+        )
+
+    loaded = environment(reserved, rate)
+    assert isinstance(loaded, str) == (reserved * 1000 < rate * milliseconds)
+    if isinstance(loaded, str):
+        assert f"{name}.reserved_concurrency: {reserved} holds" in loaded
+        (enough,) = map(int, re.findall(r": reserve (\d+)", loaded))
+        assert not isinstance(environment(enough, rate), str)
+        assert isinstance(environment(enough - 1, rate), str) or enough == 1
+        if lower := re.search(r"requests_per_second of (\d+) or less", loaded):
+            assert not isinstance(environment(reserved, int(lower[1])), str)
+            assert isinstance(environment(reserved, int(lower[1]) + 1), str)

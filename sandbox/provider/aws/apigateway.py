@@ -320,7 +320,7 @@ class GatewayResponse(Part):
         "responseType": Text(required=True, replaces=True),
         "responseParameters": Map(default={}),
         "responseTemplates": Map(default={}),
-        "statusCode": Text(),
+        "statusCode": Text(computed=True),
     }
 
     def create(self) -> str:

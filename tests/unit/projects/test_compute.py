@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import botocore.session
 import pytest
 
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
@@ -36,8 +37,8 @@ def allowed(recorder, name):
 @pytest.mark.parametrize(
     ("name", "physical", "memory", "timeout", "reserved"),
     [
-        ("payment", "payment-processor", 256, 10, 100),
-        ("health", "health-check", 128, 1, 20),
+        ("payment", "payment-processor", 256, 10, 250),
+        ("health", "payment-health", 128, 1, 50),
         ("audit", "payment-audit", 256, 60, 10),
     ],
 )
@@ -76,7 +77,7 @@ def test_logs_are_kept_for_a_week_under_the_functions_names(compute, role):
     groups = {each["name"]: each["retentionInDays"] for each in compute.of("LogGroup")}
     assert groups == {
         f"/aws/lambda/payment-processor-{role}-x7k2": 7,
-        f"/aws/lambda/health-check-{role}-x7k2": 7,
+        f"/aws/lambda/payment-health-{role}-x7k2": 7,
         f"/aws/lambda/payment-audit-{role}-x7k2": 7,
         f"/aws/apigateway/payment-api-{role}-x7k2": 7,
     }
@@ -86,10 +87,10 @@ def test_functions_know_their_own_regions_data(compute, role):
     variables = compute.one("Function", "payment")["environment"]["variables"]
     assert variables["ROLE"] == role
     assert variables["ENVIRONMENT"] == "payments"
-    assert variables["TABLE_NAME"] == "payments-x7k2"
+    assert variables["TABLE_NAME"] == "payment-transactions-x7k2"
     assert variables["CONSISTENCY"] == "MRSC"
     assert variables["FAILOVER_NAME"] == "api.x7k2.pay.example.com"
-    assert variables["AUDIT_BUCKET"] == f"payment-audit-{role}-x7k2-{ACCOUNT}"
+    assert variables["AUDIT_BUCKET"] == f"payment-audit-logs-{role}-x7k2-{ACCOUNT}"
     assert f":{REGION[role]}:" in variables["API_KEYS_SECRET_ARN"]
     assert len(variables["RELEASE"]) == 12
 
@@ -102,7 +103,7 @@ def test_the_health_function_only_reads_the_table(compute):
 
 def test_the_payment_function_writes_payments_and_audit_records(compute, role):
     rights = allowed(compute, "payment")
-    bucket = f"arn:aws:bucket:::payment-audit-{role}-x7k2-{ACCOUNT}"
+    bucket = f"arn:aws:bucket:::payment-audit-logs-{role}-x7k2-{ACCOUNT}"
     assert rights["s3:PutObject"] == {f"{bucket}/payments/*", f"{bucket}/canary/*"}
     assert {action for action in rights if action.startswith("dynamodb:")} == {
         "dynamodb:GetItem",
@@ -117,7 +118,7 @@ def test_the_payment_function_writes_payments_and_audit_records(compute, role):
 
 def test_the_audit_function_sweeps_and_files_notifications(compute, role):
     rights = allowed(compute, "audit")
-    queue = f"arn:aws:sqs:{REGION[role]}:{ACCOUNT}:notifications-{role}-x7k2"
+    queue = f"arn:aws:sqs:{REGION[role]}:{ACCOUNT}:payment-notifications-{role}-x7k2"
     assert rights["sqs:ReceiveMessage"] == rights["sqs:DeleteMessage"] == {queue}
     assert next(iter(rights["dynamodb:Query"])).endswith("/index/unfinished")
     assert any(each.endswith("/notifications/*") for each in rights["s3:PutObject"])
@@ -194,21 +195,58 @@ def test_each_route_may_call_its_function_and_no_other(compute):
     assert sources["payment-get-payment"][1].endswith(":::api/v1/GET/payment/*")
     assert sources["health-get-health"][1].endswith(":::api/v1/GET/health")
     assert "payment-processor" in sources["payment-create-payment"][0]
-    assert "health-check" in sources["health-get-health"][0]
-    assert all(each["sourceAccount"] == ACCOUNT for each in compute.of("Permission"))
+    assert "payment-health" in sources["health-get-health"][0]
 
 
-def test_what_the_api_refuses_itself_is_a_problem_document(compute):
-    statuses = {each["responseType"]: each["statusCode"] for each in compute.of("Response")}
-    assert statuses["BAD_REQUEST_BODY"] == "400"
-    assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
-    assert statuses["THROTTLED"] == "429"
+def test_every_answer_of_the_api_itself_is_a_problem_document(compute):
+    """All that the SDK's model of API Gateway lists: what is not set would be a bare `{"message": ...}`."""
+    types = botocore.session.get_session().get_service_model("apigateway").shape_for("GatewayResponseType").enum
+    assert {each["responseType"] for each in compute.of("Response")} == set(types)
     for response in compute.of("Response"):
+        assert set(response["responseTemplates"]) == {"application/json"}
         body = json.loads(response["responseTemplates"]["application/json"])
-        assert str(body["status"]) == response["statusCode"]
+        assert {"type", "title", "detail"} <= set(body)
         headers = response["responseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
-        assert ("gatewayresponse.header.Retry-After" in headers) == (response["statusCode"] in {"429", "503", "504"})
+
+
+# What AWS answers by itself, or the class of it where that is not certain.
+AWS_STATUS = {
+    "DEFAULT_4XX": "4", "ACCESS_DENIED": "403", "BAD_REQUEST_BODY": "400", "BAD_REQUEST_PARAMETERS": "400",
+    "EXPIRED_TOKEN": "403", "INVALID_API_KEY": "403", "INVALID_SIGNATURE": "403", "MISSING_AUTHENTICATION_TOKEN": "403",
+    "QUOTA_EXCEEDED": "429", "REQUEST_TOO_LARGE": "413", "RESOURCE_NOT_FOUND": "404", "THROTTLED": "429",
+    "UNAUTHORIZED": "401", "UNSUPPORTED_MEDIA_TYPE": "415", "WAF_FILTERED": "403", "DEFAULT_5XX": "5",
+    "API_CONFIGURATION_ERROR": "500", "AUTHORIZER_CONFIGURATION_ERROR": "500", "AUTHORIZER_FAILURE": "500",
+    "INTEGRATION_FAILURE": "5", "INTEGRATION_TIMEOUT": "504",
+}  # fmt: skip
+
+
+def test_no_status_of_a_5xx_or_a_fallback_is_set(compute):
+    """API Gateway would count a modified 5XX as a 4XX, and a fallback's status becomes that of all others."""
+    for response in compute.of("Response"):
+        own = AWS_STATUS[response["responseType"]]
+        expected = "404" if response["responseType"] == "MISSING_AUTHENTICATION_TOKEN" else own
+        told = json.loads(response["responseTemplates"]["application/json"]).get("status")
+        assert told == (None if len(own) == 1 else int(expected))
+        if own.startswith("5") or len(own) == 1:
+            assert "statusCode" not in response.inputs
+        else:
+            assert response["statusCode"] == expected
+
+
+def test_what_may_succeed_later_says_when(compute):
+    for response in compute.of("Response"):
+        status = AWS_STATUS[response["responseType"]]
+        headers = response["responseParameters"]
+        assert ("gatewayresponse.header.Retry-After" in headers) == (status == "429" or status.startswith("5"))
+
+
+def test_only_alarms_permissions_name_the_account_beside_the_source(compute):
+    """As AWS documents: EventBridge's and API Gateway's have the source's ARN alone, which carries the account."""
+    for permission in [*compute.of("Permission"), *run_environment()["edge/payments"].recorder.of("Permission")]:
+        of_alarms = permission["principal"] == "lambda.alarms.cloudwatch.amazonaws.com"
+        assert ("sourceAccount" in permission.inputs) == of_alarms
+        assert permission["principal"] == "*" or permission["sourceArn"]
 
 
 def test_a_changed_route_makes_a_new_deployment(monkeypatch):

@@ -53,7 +53,7 @@ def test_an_eventually_consistent_table_streams_and_has_no_witness():
 
 def test_the_table_is_recoverable_and_encrypted_in_both_regions(data):
     table = data.one("Table")
-    assert table["name"] == "payments-x7k2"
+    assert table["name"] == "payment-transactions-x7k2"
     assert table["billingMode"] == "PAY_PER_REQUEST"
     assert (table["hashKey"], table["rangeKey"]) == ("pk", "sk")
     assert table["pointInTimeRecovery"] == {"enabled": True, "recoveryPeriodInDays": 35}
@@ -70,7 +70,7 @@ def test_the_replica_is_tagged_as_the_secondary(data):
     assert tags["Region"] == "us-east-2"
     assert set(tags) == {"Service", "Owner", "CostCenter", "Environment", "Region", "DR-Role"}
     assert {each["resourceArn"] for each in data.of("Tag")} == {
-        f"arn:aws:dynamodb:us-east-2:{ACCOUNT}:table/payments-x7k2"
+        f"arn:aws:dynamodb:us-east-2:{ACCOUNT}:table/payment-transactions-x7k2"
     }
     assert "propagateTags" not in data.one("Table")["replicas"][0]
 
@@ -95,7 +95,7 @@ def test_the_sweeps_index_holds_keys_by_due_time(data):
 @pytest.mark.parametrize("role", ["primary", "secondary"])
 def test_each_bucket_is_private_versioned_encrypted_and_tls_only(data, role):
     name = f"audit-{role}"
-    assert data.one("Bucket", name)["bucket"] == f"payment-audit-{role}-x7k2-{ACCOUNT}"
+    assert data.one("Bucket", name)["bucket"] == f"payment-audit-logs-{role}-x7k2-{ACCOUNT}"
     assert data.one("Bucket", name)["forceDestroy"] is True
     assert data.one("BucketVersioning", name)["versioningConfiguration"] == {"status": "Enabled"}
     blocked = data.one("BucketPublicAccessBlock", name)
@@ -116,7 +116,7 @@ def test_each_bucket_replicates_to_the_other_in_time(data, source, destination):
     replication = data.one("BucketReplicationConfig", f"audit-{source}")
     (rule,) = replication["rules"]
     target = rule["destination"]
-    assert target["bucket"] == f"arn:aws:bucket:::payment-audit-{destination}-x7k2-{ACCOUNT}"
+    assert target["bucket"] == f"arn:aws:bucket:::payment-audit-logs-{destination}-x7k2-{ACCOUNT}"
     assert target["encryptionConfiguration"] == {"replicaKmsKeyId": KEYS[destination]}
     assert target["replicationTime"] == {"status": "Enabled", "time": {"minutes": 15}}
     assert target["metrics"] == {"status": "Enabled", "eventThreshold": {"minutes": 15}}
@@ -130,7 +130,7 @@ def test_the_replication_role_names_both_buckets_and_both_keys(data):
     statements = json.loads(data.one("RolePolicy", "audit-replication")["policy"])["Statement"]
     named = {resource for statement in statements for resource in statement["Resource"]}
     for role in ("primary", "secondary"):
-        arn = f"arn:aws:bucket:::payment-audit-{role}-x7k2-{ACCOUNT}"
+        arn = f"arn:aws:bucket:::payment-audit-logs-{role}-x7k2-{ACCOUNT}"
         assert {arn, f"{arn}/*", KEYS[role]} <= named
 
 
@@ -149,7 +149,7 @@ def test_one_key_serves_both_regions_under_one_alias(data):
     key = data.one("Key")
     assert (key["multiRegion"], key["enableKeyRotation"], key["deletionWindowInDays"]) == (True, True, 7)
     assert data.one("ReplicaKey")["primaryKeyArn"] == KEYS["primary"]
-    assert {each["name"] for each in data.of("Alias")} == {"alias/payments-data-x7k2"}
+    assert {each["name"] for each in data.of("Alias")} == {"alias/payment-data-x7k2"}
     assert {each.provider.split("::")[-2] for each in data.of("Alias")} == {"aws-primary", "aws-secondary"}
 
 
@@ -189,9 +189,11 @@ def test_parameters_have_the_same_names_and_their_own_regions_values(data):
         by_region[parameter.provider.split("::")[-2]][parameter["name"]] = parameter
     primary, secondary = by_region["aws-primary"], by_region["aws-secondary"]
     assert set(primary) == set(secondary)
-    assert primary["/payments-x7k2/endpoint"]["value"] == "https://use1-api.x7k2.pay.example.com"
-    assert secondary["/payments-x7k2/endpoint"]["value"] == "https://use2-api.x7k2.pay.example.com"
-    assert secondary["/payments-x7k2/dynamodb-endpoint"]["value"] == "https://dynamodb.us-east-2.amazonaws.com"
-    secure = secondary["/payments-x7k2/api-keys-secret"]
+    assert primary["/payment-processing/x7k2/endpoint"]["value"] == "https://use1-api.x7k2.pay.example.com"
+    assert secondary["/payment-processing/x7k2/endpoint"]["value"] == "https://use2-api.x7k2.pay.example.com"
+    assert (
+        secondary["/payment-processing/x7k2/dynamodb-endpoint"]["value"] == "https://dynamodb.us-east-2.amazonaws.com"
+    )
+    secure = secondary["/payment-processing/x7k2/api-keys-secret"]
     assert (secure["type"], secure["keyId"]) == ("SecureString", KEYS["secondary"])
-    assert secure["value"] == f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-keys-x7k2-AbCdEf"
+    assert secure["value"] == f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-secret-x7k2-AbCdEf"

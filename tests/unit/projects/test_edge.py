@@ -129,7 +129,7 @@ def test_the_stop_switch_stops_only_while_it_can_be_read(edge):
 
 def test_the_stop_switch_lives_in_the_secondary_and_keeps_what_operators_set(edge):
     parameter = edge.one("Parameter")
-    assert (parameter["name"], parameter["value"]) == ("/failover-x7k2/stop-switch", "run")
+    assert (parameter["name"], parameter["value"]) == ("/payment-failover/x7k2/stop-switch", "run")
     for kind in ("Parameter", "Function", "FunctionUrl"):
         assert edge.one(kind).provider.split("::")[-2] == "aws-secondary"
     assert "vpcConfig" not in edge.one("Function").inputs
@@ -147,7 +147,7 @@ def test_the_switches_url_is_public_and_needs_both_permissions(edge):
 
 def test_the_latch_is_called_by_the_failover_alarm_alone(edge, run):
     (latch,) = [each for each in edge.of("Permission") if each["principal"].startswith("lambda.alarms")]
-    assert latch["sourceArn"] == f"arn:aws:cloudwatch:us-east-2:{ACCOUNT}:alarm:failover-traffic-secondary-x7k2"
+    assert latch["sourceArn"] == f"arn:aws:cloudwatch:us-east-2:{ACCOUNT}:alarm:payment-failover-traffic-secondary-x7k2"
     assert run.exports["latch_action_arns"] == ["arn:aws:alias:::live"]
 
 
@@ -182,7 +182,7 @@ def test_topics_are_encrypted_and_take_only_our_alarms(edge, role):
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert statement["Condition"] == {
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:*-x7k2"},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:payment-*-{role}-x7k2"},
     }
 
 
@@ -192,8 +192,8 @@ def test_each_queue_hears_both_topics_each_subscribed_in_its_own_region(edge):
     }
     assert subscriptions == {
         (
-            f"arn:aws:topic:::notifications-{source}-x7k2",
-            f"arn:aws:queue:::notifications-{role}-x7k2",
+            f"arn:aws:topic:::payment-failover-topic-{source}-x7k2",
+            f"arn:aws:queue:::payment-notifications-{role}-x7k2",
             f"aws-{source}",
         )
         for source in ROLES
@@ -202,7 +202,7 @@ def test_each_queue_hears_both_topics_each_subscribed_in_its_own_region(edge):
     for role in ROLES:
         (statement,) = json.loads(edge.one("QueuePolicy", role)["policy"])["Statement"]
         assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == [
-            f"arn:aws:topic:::notifications-{source}-x7k2" for source in ROLES
+            f"arn:aws:topic:::payment-failover-topic-{source}-x7k2" for source in ROLES
         ]
 
 
@@ -217,13 +217,13 @@ def test_people_are_told_by_both_regions(with_settings):
 def test_each_queue_is_filed_by_its_regions_audit_function(edge, role):
     mapping = edge.one("EventSourceMapping", role)
     assert mapping["functionName"] == published()[f"organization/compute/payments-{role}"]["audit_alias_arn"]
-    assert mapping["eventSourceArn"] == f"arn:aws:queue:::notifications-{role}-x7k2"
+    assert mapping["eventSourceArn"] == f"arn:aws:queue:::payment-notifications-{role}-x7k2"
     assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
     queue = edge.one("Queue", f"notifications-{role}")
     assert mapping["maximumBatchingWindowInSeconds"] == 5
     assert queue["visibilityTimeoutSeconds"] == 365
     assert json.loads(queue["redrivePolicy"]) == {
-        "deadLetterTargetArn": f"arn:aws:queue:::notification-dead-letters-{role}-x7k2",
+        "deadLetterTargetArn": f"arn:aws:queue:::payment-notification-dead-letters-{role}-x7k2",
         "maxReceiveCount": 5,
     }
     assert queue["sqsManagedSseEnabled"] is True

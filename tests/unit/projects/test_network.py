@@ -34,7 +34,7 @@ def test_the_vpc_has_its_regions_range_and_names_inside(network, role):
     assert vpc["cidrBlock"] == CIDRS[role]
     assert vpc["enableDnsSupport"] is True
     assert vpc["enableDnsHostnames"] is True
-    assert vpc["tags"]["Name"] == f"payments-vpc-{role}-x7k2"
+    assert vpc["tags"]["Name"] == f"payment-vpc-{role}-x7k2"
 
 
 def test_a_private_subnet_lies_in_each_of_two_zones(network, role):
@@ -114,14 +114,14 @@ def test_endpoints_serve_our_account_alone(network):
 
 def test_the_kms_endpoint_is_for_the_key_with_our_alias(network):
     (statement,) = json.loads(network.one("VpcEndpoint", "kms")["policy"])["Statement"]
-    assert statement["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/payments-data-x7k2"}
+    assert statement["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/payment-data-x7k2"}
 
 
 def test_flow_logs_keep_all_traffic(network, role):
     log = network.one("FlowLog")
     assert (log["trafficType"], log["logDestinationType"]) == ("ALL", "cloud-watch-logs")
     group = network.one("LogGroup")
-    assert (group["name"], group["retentionInDays"]) == (f"/vpc/flow-logs/payments-vpc-{role}-x7k2", 7)
+    assert (group["name"], group["retentionInDays"]) == (f"/vpc/flow-logs/payment-vpc-{role}-x7k2", 7)
     trust = json.loads(network.one("Role")["assumeRolePolicy"])["Statement"][0]
     assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
@@ -153,9 +153,9 @@ def test_interface_policies_name_resources_of_later_layers():
     found: dict[str, Any] = {}
     run_component("payments-secondary", build)
     assert found["secretsmanager"]["Resource"][0] == (
-        f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-keys-x7k2-??????"
+        f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-secret-x7k2-??????"
     )
-    assert found["ssm"]["Resource"] == [f"arn:aws:ssm:us-east-2:{ACCOUNT}:parameter/payments-x7k2/*"]
+    assert found["ssm"]["Resource"] == [f"arn:aws:ssm:us-east-2:{ACCOUNT}:parameter/payment-processing/x7k2/*"]
     assert found["logs"]["Resource"][0] == (
         f"arn:aws:logs:us-east-2:{ACCOUNT}:log-group:/aws/lambda/payment-processor-secondary-x7k2:*"
     )

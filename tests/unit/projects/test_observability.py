@@ -33,7 +33,7 @@ def alarm(recorder, name):
         ("latency", "AWS/ApiGateway Latency", "p99", 500),
         ("error-rate", "AWS/ApiGateway 5XXError", "Average", 0.01),
         ("errors", "AWS/ApiGateway 5XXError", "Sum", 10),
-        ("payment-function-errors", "AWS/Lambda Errors", "Sum", 0),
+        ("processor-function-errors", "AWS/Lambda Errors", "Sum", 0),
         ("health-function-errors", "AWS/Lambda Errors", "Sum", 0),
         ("audit-function-errors", "AWS/Lambda Errors", "Sum", 0),
         ("health-latency", "AWS/Lambda Duration", "p99", 100),
@@ -59,7 +59,7 @@ def test_more_than_ten_errors_are_counted_over_five_minutes(watch):
 
 
 def test_every_alarm_tells_its_own_regions_topic(watch, role):
-    topic = f"arn:aws:topic:::notifications-{role}-x7k2"
+    topic = f"arn:aws:topic:::payment-failover-topic-{role}-x7k2"
     for found in [*watch.of("MetricAlarm"), watch.one("CompositeAlarm")]:
         assert topic in found["alarmActions"]
         assert found["okActions"] == [topic]
@@ -67,15 +67,15 @@ def test_every_alarm_tells_its_own_regions_topic(watch, role):
 
 def test_alarms_watch_their_own_region(watch, role):
     assert alarm(watch, "latency")["dimensions"] == {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
-    assert alarm(watch, "payment-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
+    assert alarm(watch, "processor-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
     assert alarm(watch, "notification-dead-letters")["dimensions"] == {
-        "QueueName": f"notification-dead-letters-{role}-x7k2"
+        "QueueName": f"payment-notification-dead-letters-{role}-x7k2"
     }
     assert "dimensions" not in alarm(watch, "dynamodb-user-errors").inputs
 
 
 def test_replication_is_watched_where_its_metrics_are(watch, role):
-    buckets = {each: f"payment-audit-{each}-x7k2-{ACCOUNT}" for each in OTHER}
+    buckets = {each: f"payment-audit-logs-{each}-x7k2-{ACCOUNT}" for each in OTHER}
     assert alarm(watch, "audit-replication-lag")["dimensions"] == {
         "SourceBucket": buckets[OTHER[role]],
         "DestinationBucket": buckets[role],
@@ -101,11 +101,11 @@ def test_failover_traffic_latches_within_a_minute_and_only_in_the_secondary(watc
         assert not found
         return
     (traffic,) = found
-    assert traffic["name"] == "failover-traffic-secondary-x7k2"
+    assert traffic["name"] == "payment-failover-traffic-secondary-x7k2"
     assert (traffic["period"], traffic["evaluationPeriods"], traffic["threshold"]) == (10, 1, 1)
     assert traffic["dimensions"] == {"Environment": "payments", "Role": "secondary"}
     latch = published()["organization/edge/payments"]["latch_action_arns"]
-    assert traffic["alarmActions"] == ["arn:aws:topic:::notifications-secondary-x7k2", *latch]
+    assert traffic["alarmActions"] == ["arn:aws:topic:::payment-failover-topic-secondary-x7k2", *latch]
 
 
 def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
@@ -118,10 +118,10 @@ def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
 def test_what_clients_notice_is_summed_up(watch, role):
     rule = watch.one("CompositeAlarm")["alarmRule"]
     names = set(rule.replace('ALARM("', "").replace('")', "").split(" OR "))
-    expected = {"latency", "error-rate", "errors", "payment-function-errors"}
+    expected = {"latency", "error-rate", "errors", "processor-function-errors"}
     if role == "primary":
         expected |= {"primary-unhealthy"}
-    assert names == {f"{name}-{role}-x7k2" for name in expected}
+    assert names == {f"payment-{name}-{role}-x7k2" for name in expected}
 
 
 def test_the_dashboard_shows_both_regions(watch):

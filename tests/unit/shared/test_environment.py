@@ -74,7 +74,11 @@ def test_the_payments_environment_loads():
             {"network.availability_zones": 1},
             "network.availability_zones: 1 is wrong: input should be greater than or equal to 2",
         ),
-        ({"suffix": "a" * 27}, "has 27 characters, and the S3 bucket payment-audit (63 at most) leaves 26: shorten it"),
+        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
+        (
+            {"suffix": "abc123"},
+            "suffix: 'abc123' makes the secret's name payment-api-secret-abc123 end in a hyphen and six",
+        ),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
@@ -92,7 +96,23 @@ def test_the_payments_environment_loads():
         ),
         (
             {"compute.account_concurrency": 200},
-            "less 130 reserved leaves 70, and Lambda wants 100 unreserved: reserve 100",
+            "200 less 315 reserved leaves -115, and Lambda wants 100 unreserved: reserve 100 or less in all",
+        ),
+        (
+            {"compute.payment.reserved_concurrency": 100},
+            "payment.reserved_concurrency: 100 holds 200 requests/s of 0.5 s, and the throttle lets 500 through",
+        ),
+        (
+            {"compute.payment.reserved_concurrency": 100},
+            "reserve 250 or throttle.requests_per_second of 200 or less",
+        ),
+        (
+            {"compute.health.reserved_concurrency": 20},
+            "health.reserved_concurrency: 20 holds 200 requests/s of 0.1 s",
+        ),
+        (
+            {"edge.failover_control.reserved_concurrency": 600},
+            "compute.account_concurrency: 1000 less 910 reserved leaves 90",
         ),
         (
             {"edge.ttl": 60, "edge.checks.fast": {"interval": 30, "threshold": 3}},

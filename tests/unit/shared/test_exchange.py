@@ -125,4 +125,4 @@ def test_unknowns_stay_unknown_at_any_depth(tmp_path, monkeypatch):
     (tmp_path / "data.payments.json").write_text(json.dumps(data), encoding="utf-8")
     got = consumed(DataOutputs, {}, preview=True)
     assert got["key_arns"] in ({"primary": None, "secondary": "known"}, None)
-    assert got["table_name"] == "payments-x7k2"
+    assert got["table_name"] == "payment-transactions-x7k2"

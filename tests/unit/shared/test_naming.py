@@ -5,34 +5,82 @@ from __future__ import annotations
 import pytest
 
 from shared import naming
+from shared.naming import PATTERNS, Kind, Limit, Names, Pattern
+from shared.roles import PerRole
 from shared.stack import Stack
 
+PAYMENTS = Names(PATTERNS["payments"], "payments", "x7k2", PerRole("us-east-1", "us-east-2"))
+TRADING = Names(
+    Pattern("trading", ("service", "region", "environment", "purpose")),
+    "production",
+    "x7k2",
+    PerRole("us-east-1", "us-west-2"),
+)
+"""How another profile names: nothing but the pattern differs."""
 
-def test_a_name_is_kind_role_suffix():
-    assert naming.PAYMENT_FUNCTION.of("x7k2", "primary") == "payment-processor-primary-x7k2"
-    assert naming.PAYMENTS_TABLE.of("x7k2") == "payments-x7k2"
-    assert naming.DATA_KEY.of("x7k2") == "alias/payments-data-x7k2"
-    assert naming.PARAMETERS.of("x7k2", tail="/table") == "/payments-x7k2/table"
+
+@pytest.mark.parametrize(
+    ("kind", "role", "name"),
+    [
+        (naming.PAYMENTS_TABLE, None, "payment-transactions-x7k2"),
+        (naming.PAYMENT_FUNCTION, "primary", "payment-processor-primary-x7k2"),
+        (naming.PAYMENT_API, "secondary", "payment-api-secondary-x7k2"),
+        (naming.NOTIFICATION_TOPIC, "secondary", "payment-failover-topic-secondary-x7k2"),
+        (naming.API_KEYS_SECRET, None, "payment-api-secret-x7k2"),
+        (naming.DATA_KEY, None, "alias/payment-data-x7k2"),
+        (naming.ACCESS_LOG_GROUP, "primary", "/aws/apigateway/payment-api-primary-x7k2"),
+        (naming.alarm("latency"), "primary", "payment-latency-primary-x7k2"),
+    ],
+)
+def test_payments_are_service_purpose_role_suffix(kind, role, name):
+    assert PAYMENTS.of(kind, role) == name
+
+
+def test_parameters_lie_in_a_folder_of_the_suffix():
+    assert PAYMENTS.of(naming.PARAMETERS, tail="/endpoint") == "/payment-processing/x7k2/endpoint"
+    assert TRADING.of(naming.PARAMETERS, tail="/endpoint") == "/trading-production-processing/x7k2/endpoint"
 
 
 def test_a_bucket_also_says_the_account_and_must():
-    assert naming.AUDIT_BUCKET.of("x7k2", "secondary", account="123456789012") == (
-        "payment-audit-secondary-x7k2-123456789012"
+    assert PAYMENTS.of(naming.AUDIT_BUCKET, "secondary", account="123456789012") == (
+        "payment-audit-logs-secondary-x7k2-123456789012"
     )
     with pytest.raises(ValueError, match="needs the account's id"):
-        naming.AUDIT_BUCKET.of("x7k2", "secondary")
+        PAYMENTS.of(naming.AUDIT_BUCKET, "secondary")
 
 
-def test_the_longest_suffix_is_what_the_tightest_name_leaves():
-    room, kind = naming.longest_suffix()
-    assert len(kind.of("x" * room, "secondary", account="0" * 12)) == kind.limit.characters
-    assert all(
-        len(each.of("x" * room, "secondary", account="0" * 12)) <= each.limit.characters for each in naming.kinds()
-    )
+@pytest.mark.parametrize(
+    ("kind", "role", "name"),
+    [
+        (naming.PAYMENTS_TABLE, None, "trading-production-transactions-x7k2"),
+        (naming.PAYMENT_FUNCTION, "primary", "trading-us-east-1-production-processor-x7k2"),
+        (naming.PAYMENT_FUNCTION, "secondary", "trading-us-west-2-production-processor-x7k2"),
+        (Kind("alb", Limit("load balancer", 32)), "primary", "trading-use1-production-alb-x7k2"),
+        (Kind("alb", Limit("load balancer", 32)), "secondary", "trading-usw2-production-alb-x7k2"),
+    ],
+)
+def test_another_profile_is_another_pattern(kind, role, name):
+    assert TRADING.of(kind, role) == name
+    assert len(name) <= kind.limit.characters
 
 
-def test_no_two_kinds_of_one_service_share_a_name():
-    named = [(kind.limit.what, kind.prefix, kind.name) for kind in naming.kinds() if kind.limit is not naming.TAG]
+@pytest.mark.parametrize("names", [PAYMENTS, TRADING], ids=["payments", "trading"])
+def test_the_longest_suffix_is_what_the_tightest_name_leaves(names):
+    room, kind = names.room()
+    longest = Names(names.pattern, names.environment, "x" * room, names.regions)
+    lengths = {each: len(longest.of(each, "secondary", account="0" * 12)) for each in naming.kinds()}
+    assert lengths[kind] == kind.limit.characters
+    assert all(length <= each.limit.characters for each, length in lengths.items())
+
+
+@pytest.mark.parametrize("names", [PAYMENTS, TRADING], ids=["payments", "trading"])
+def test_no_two_things_of_one_service_share_a_name(names):
+    named = [
+        (kind.limit, names.of(kind, role, account="0" * 12))
+        for kind in naming.kinds()
+        for role in ("primary", "secondary")
+        if kind.limit is not naming.TAG
+    ]
     assert len(named) == len(set(named))
 
 
