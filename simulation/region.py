@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
-from lambdas.domain.payment import Response
-from lambdas.domain.sweep import PAYMENT_TIME
+from lambdas.domain.payment import WORK_TIME, Response
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
@@ -159,7 +158,7 @@ class SimulatedRegion:
         def body() -> None:
             release, container = self._container()
             request = Request.of(event)
-            container.sweep.payments.deadline.begin(FUNCTION_TIMEOUT - MARGIN)
+            container.sweep.payments.deadline.begin(WORK_TIME)
             response = request.response(container.api.answer(request), {})
             self.warm.append((release, container))
             deliver(response)
@@ -172,7 +171,7 @@ class SimulatedRegion:
         def body() -> None:
             release, container = self._container()
             sweep = container.sweep
-            swept = sweep.run(sweep.payments.clock.now() + SWEEP_TIMEOUT - MARGIN - PAYMENT_TIME)
+            swept = sweep.run(sweep.payments.clock.now() + SWEEP_TIMEOUT - MARGIN - WORK_TIME)
             self.warm.append((release, container))
             if swept.failure is not None:
                 self.history.trace("sweep failed", str(swept.failure))

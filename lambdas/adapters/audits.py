@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import Refused, Unavailable
+from lambdas.domain.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
@@ -46,6 +46,6 @@ class BucketAudits:
             )
         except ClientError:
             pass  # it is there already
-        except Refused as error:
+        except Rejected as error:
             # Every record's fate, not this one's: it is owed until somebody gives the right back.
             raise Unavailable(str(error)) from error

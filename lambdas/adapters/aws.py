@@ -29,8 +29,8 @@ CONNECTIONS: Final = 4
 class EndingClient:
     """An SDK client whose every operation ends after `limit` seconds, with TimeoutError if need be.
 
-    The SDK's time-outs are no end: urllib3 waits for `connect_timeout` at *each* address of a name (S3 has eight), again
-    for TLS, and for `read_timeout` at each piece of an answer; for the name's resolution nobody does.
+    The SDK's time-outs are no end: urllib3 waits for `connect_timeout` at *each* address of a name (S3 has eight) and
+    again for TLS, for `read_timeout` at each piece of an answer, and for the name's resolution without any.
     """
 
     client: Any
@@ -66,4 +66,6 @@ def client(service: str, *, connect_timeout: float = 1.0, read_timeout: float = 
         s3={"us_east_1_regional_endpoint": "regional"},
         user_agent_extra="region-failover",
     )
-    return EndingClient(_session().create_client(service, config=config), ATTEMPT / 1000, ThreadPoolExecutor(CONNECTIONS))
+    return EndingClient(
+        _session().create_client(service, config=config), ATTEMPT / 1000, ThreadPoolExecutor(CONNECTIONS)
+    )

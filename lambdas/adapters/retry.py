@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from lambdas.domain.errors import Refused, Throttled, Unavailable
+from lambdas.domain.errors import Rejected, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Retry:
     ) -> dict[str, Any]:
         """The operation's answer.
 
-        Raises Throttled and Refused (no effect), Unavailable (the call may have had its effect), and ClientError only
+        Raises Throttled and Rejected (no effect), Unavailable (the call may have had its effect), and ClientError only
         for the error code that the caller says it understands, `expected`.
         """
         started = self.clock.now()
@@ -83,7 +83,7 @@ class Retry:
                 failure = _failure(error)
                 failure.__cause__ = error
             if (
-                isinstance(failure, Refused)
+                isinstance(failure, Rejected)
                 or attempt == ATTEMPTS
                 or self.clock.now() + pause > started + BUDGET
                 or not self._allows(pause + ATTEMPT)
@@ -104,6 +104,6 @@ def _failure(error: Exception) -> Unavailable:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in THROTTLED:
             return Throttled(code)
-        return (Unavailable if code in TRANSIENT or status >= 500 else Refused)(code or str(status))
+        return (Unavailable if code in TRANSIENT or status >= 500 else Rejected)(code or str(status))
     name = type(error).__name__
-    return Refused(name) if isinstance(error, ParamValidationError) else Unavailable(name)
+    return Rejected(name) if isinstance(error, ParamValidationError) else Unavailable(name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.payment import SECOND
-from lambdas.domain.sweep import PAYMENT_TIME
+from lambdas.domain.payment import SECOND, WORK_TIME
 from lambdas.telemetry.figures import FINISHED
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def sweep(service: Service, left: int) -> dict[str, Any]:
     """Sweep for so long (ms). Raises Unavailable, after the rest is done, when part of the index could not be read."""
-    swept = service.sweep.run(service.payments.clock.now() + left - PAYMENT_TIME)
+    swept = service.sweep.run(service.payments.clock.now() + left - WORK_TIME)
     error = None if swept.failure is None else str(swept.failure)
     service.journal.measure("sweep", metrics(swept), error=error)
     if swept.failure is not None:

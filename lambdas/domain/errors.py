@@ -27,8 +27,8 @@ class Throttled(Unavailable):
     """The dependency asks for fewer requests; nothing was written."""
 
 
-class Refused(Unavailable):
-    """The dependency said no and would say so again (a right is missing, the item is too large); nothing was written."""
+class Rejected(Unavailable):
+    """The dependency said no and would again: a right is missing, the item is too large. Nothing was written."""
 
 
 class Unreadable(Unavailable):

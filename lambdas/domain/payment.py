@@ -29,8 +29,10 @@ SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 
+WORK_TIME: Final = 9_500
+"""Nobody works on a payment for longer than this, however long its function may run."""
 LEASE: Final = 15 * SECOND
-"""Longer than the function may run (10 s): a lease expires only when its holder is gone."""
+"""Longer than that, though clocks differ a little: a lease expires only when its holder is gone."""
 ABANDON_AFTER: Final = 15 * MINUTE
 """A payment that the processor has never heard of by then is cancelled there instead of charged: nobody expects it."""
 AUDIT_GRACE: Final = 30 * SECOND
@@ -102,7 +104,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment as the table holds it. Times in ms. `steps` is its history in order, the middle of a long one left out."""
+    """A payment as the table holds it. Times in ms. `steps` is its history; of a long one the middle is left out."""
 
     id: str
     client: str

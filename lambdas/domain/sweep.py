@@ -18,8 +18,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from lambdas.domain.errors import Contradiction, InProgress, Refused, Unavailable, Unreadable
-from lambdas.domain.payment import SECOND, Task
+from lambdas.domain.errors import Contradiction, InProgress, Rejected, Unavailable, Unreadable
+from lambdas.domain.payment import WORK_TIME, Task
 from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from lambdas.domain.payment import Payment, PaymentStatus
     from lambdas.domain.ports import Due
     from lambdas.domain.service import Payments
-
-PAYMENT_TIME: Final = 9 * SECOND
-"""One payment, with finding it, takes no longer: as long as a request has, and less than a lease."""
 
 _OPEN: Final = frozenset({"unknown", "deferred", "stuck"})
 
@@ -63,7 +60,7 @@ class Sweep:
     """Makes the simulated processor forget a canary's charge (by the payment's id). Raises Unavailable."""
 
     def run(self, until: int) -> Swept:
-        """Work until nothing is due or the time is up (ms): what is begun last ends within `PAYMENT_TIME` of it."""
+        """Work until nothing is due or the time is up (ms); what is begun last ends `WORK_TIME` later at most."""
         clock, swept = self.payments.clock, Swept()
         began = clock.now()
         postponed: dict[Task, list[Due]] = {task: [] for task in Task}
@@ -75,7 +72,7 @@ class Sweep:
             (Task.TIDY, until),
         ):
             while clock.now() < end:
-                self.payments.deadline.begin(PAYMENT_TIME)
+                self.payments.deadline.begin(WORK_TIME)
                 due = next(lists[task], None)
                 if due is None:
                     break
@@ -128,7 +125,7 @@ class Sweep:
             what = "taken"
         except Contradiction:
             what = "contradicted"
-        except (Refused, Unreadable) as error:
+        except (Rejected, Unreadable) as error:
             journal.tell("sweep_stuck", payment_id=due.payment_id, error=str(error))
         except Unavailable as error:
             journal.tell("sweep_deferred", payment_id=due.payment_id, error=str(error))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lambdas.adapters.aws import client
 from lambdas.adapters.composition import connect
 from lambdas.adapters.keys import ApiKeys
+from lambdas.domain.payment import WORK_TIME
 from lambdas.payment.api import Api
 from lambdas.web import headers
 from lambdas.web.request import Request
@@ -27,6 +28,6 @@ _api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAI
 
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     """Answer one proxy event, before Lambda ends the function."""
-    _service.deadline.begin(context.get_remaining_time_in_millis() - MARGIN)
+    _service.deadline.begin(min(context.get_remaining_time_in_millis() - MARGIN, WORK_TIME))
     request = Request.of(event)
     return request.response(_api.answer(request), headers.of_every_answer(_service.settings.place))

@@ -19,6 +19,8 @@ SHOWN: Final = {
     PaymentStatus.CAPTURED: "paid",
     PaymentStatus.DECLINED: "declined",
 }
+
+
 def document(payment: Payment) -> dict[str, Any]:
     """The payment's representation."""
     shown: dict[str, Any] = {
@@ -53,7 +55,7 @@ def render(payment: Payment) -> Response:
 
 
 def posted(paid: Paid, now: int) -> Answer:
-    """The answer to POST: 201, 402, or 202 while the outcome is unknown, with the seconds until it is asked for again."""
+    """The answer to POST: 201, 402, or 202 while the outcome is unknown, with the time until it is asked for again."""
     payment = paid.payment
     headers = {"Location": location(payment)}
     if paid.replayed:

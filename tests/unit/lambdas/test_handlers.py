@@ -13,6 +13,7 @@ import pytest
 
 from lambdas.adapters.aws import EndingClient, client
 from lambdas.adapters.retry import ATTEMPT
+from lambdas.domain.payment import WORK_TIME
 from lambdas.web.answer import Answer
 
 VARIABLES = {
@@ -30,6 +31,7 @@ VARIABLES = {
     "API_KEYS_SECRET_ARN": "arn",
     "FAILOVER_NAME": "API.Payments.example",
 }
+LONG = SimpleNamespace(get_remaining_time_in_millis=lambda: 28_000)
 LEFT = SimpleNamespace(get_remaining_time_in_millis=lambda: 10_000)
 
 
@@ -63,9 +65,12 @@ def test_a_request_has_the_function_s_time_but_for_a_margin(load, monkeypatch):
     monkeypatch.setattr(main, "_api", SimpleNamespace(answer=answer))
     event = {"httpMethod": "GET", "path": "/payment/pay_x", "headers": {}, "requestContext": {"requestId": "r"}}
     assert main.handler(event, LEFT)["statusCode"] == 200
-    ((path, time_left),) = seen
-    assert path == "/payment/pay_x"
-    assert 9_300 < time_left <= 9_500
+    main.handler(event, LONG)
+    main.handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: 4_000))
+    assert [path for path, _ in seen] == ["/payment/pay_x"] * 3
+    assert 9_300 < seen[0][1] <= 9_500
+    assert seen[1][1] <= WORK_TIME, "less than a lease, however long the function may run"
+    assert 3_300 < seen[2][1] <= 3_500
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}])
@@ -82,7 +87,9 @@ def test_a_sweep_and_a_batch_of_notifications_have_it_too(load, monkeypatch, eve
 def test_a_call_of_the_sdk_ends_however_it_hangs():
     """A socket's time-outs do not bound it: names with many addresses, TLS, answers that come in drops."""
     released = threading.Event()
-    sdk = SimpleNamespace(hangs=lambda **_: released.wait(10), echoes=lambda **arguments: arguments, fails=lambda: 1 / 0)
+    sdk = SimpleNamespace(
+        hangs=lambda **_: released.wait(10), echoes=lambda **arguments: arguments, fails=lambda: 1 / 0
+    )
     ending = EndingClient(sdk, 0.05, ThreadPoolExecutor(2))
     began = time.monotonic()
     with pytest.raises(TimeoutError):

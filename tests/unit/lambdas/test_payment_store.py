@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 from lambdas.adapters.items import PARTITIONS, from_item, partition, to_item
 from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry, code_of
 from lambdas.adapters.store import PAGE, DynamoPayments
-from lambdas.domain.errors import Refused, Throttled, Unavailable, Unreadable
+from lambdas.domain.errors import Rejected, Throttled, Unavailable, Unreadable
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
@@ -159,7 +159,7 @@ def test_the_index_lists_what_is_due_from_either_end_page_by_page(world):
         store.create(one.unanswered(START - number))
     recorder.calls.clear()
     oldest_first = [one.id for one in reversed(created)]
-    assert PAGE < len(created)
+    assert len(created) > PAGE
     assert [due.payment_id for due in store.due(name, START + 5_000, newest_first=False)] == oldest_first
     assert [due.payment_id for due in store.due(name, START + 5_000, newest_first=True)] == oldest_first[::-1]
     assert [due.payment_id for due in store.due(name, START + 4_999, newest_first=False)] == oldest_first[:-1]
@@ -315,10 +315,10 @@ def test_what_is_refused_is_not_repeated(world, error):
     store, _, wire, _ = world
     wire.fail("GetItem", error)
     expected = code_of(error) if isinstance(error, ClientError) else "ParamValidationError"
-    with pytest.raises(Refused, match=expected):
+    with pytest.raises(Rejected, match=expected):
         store.get("pay_x")
     wire.fail("PutItem", error)
-    with pytest.raises(Refused, match=expected):
+    with pytest.raises(Rejected, match=expected):
         store.create(payment())
     assert wire.calls == ["GetItem", "PutItem"]
 
@@ -343,7 +343,7 @@ def test_an_error_without_a_name_is_not_repeated(response):
     def broken(**_):
         raise error
 
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         Retry(clock)(broken)
     assert clock.slept == []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +131,104 @@ def test_a_table_that_stays_out_is_503_and_charges_nothing():
     assert answer["statusCode"] == 503
     assert answer["headers"]["Retry-After"] == "2"
     assert acquirer.calls == []
+
+
+REFUSALS = [
+    *map(refused, ("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException")),
+    *map(refused, ("ResourceNotFoundException", "KMSInvalidStateException", "KMSAccessDeniedException")),
+    *map(refused, ("ValidationException", "NeverHeardOf")),
+    ParamValidationError(report="x"),
+    NoCredentialsError(),
+    ResponseParserError("not JSON"),
+    OSError("reset"),
+    RuntimeError("nobody thought of it"),
+]
+
+
+def is_unavailable(answer):
+    return (
+        answer["statusCode"] == 503
+        and answer["headers"]["Content-Type"] == "application/problem+json"
+        and int(answer["headers"]["Retry-After"]) >= 1
+        and json.loads(answer["body"])["type"] == "/problems/unavailable"
+    )
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "GetItem"])
+def test_no_error_of_the_table_leaves_the_function(error, operation):
+    """The right answer to each of them is 503 with Retry-After, and a line in the log that names it."""
+    region = Region(processor=Acquirer())
+    region.wire.fail(operation, error, times=4)
+    answer = region.get("/payment/pay_k7qapwxonm4ln4qhqmkdtldkhs") if operation == "GetItem" else region.post("k")
+    assert is_unavailable(answer)
+    named = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    assert [line["error"] for line in region.journal.lines if line["event"] == "dependency_out"] == [named]
+    region.wire.planned.clear()
+    region.clock.time += LEASE
+    assert region.post("k")["statusCode"] == 201
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+def test_no_error_of_the_secret_leaves_the_function(error):
+    region = Region()
+    region.secrets.error = error
+    assert is_unavailable(region.post("k"))
+    region.secrets.error = None
+    assert region.post("k")["statusCode"] == 201
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+def test_no_error_of_the_bucket_fails_a_payment(error):
+    region = Region()
+    region.bucket.error = error
+    assert region.post("k")["statusCode"] == 201
+    region.bucket.error = None
+    region.clock.time += 60_000
+    assert region.sweep() == {"audited": 1}
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("processor", ["outside", "in the table"])
+def test_no_error_of_the_processor_leaves_the_function(error, processor, monkeypatch):
+    """The charge may exist: the client is told to wait."""
+    region = Region(processor=Acquirer() if processor == "outside" else None)
+    if processor == "outside":
+        monkeypatch.setattr(region.processor, "charge", lambda *_: (_ for _ in ()).throw(error))
+    else:
+        put = region.table.write
+
+        def write(name, key, change):
+            if key[1] == "charge":
+                raise error
+            put(name, key, change)
+
+        monkeypatch.setattr(region.table, "write", write)
+    assert region.post("k")["statusCode"] == 202
+    monkeypatch.undo()
+    region.clock.time += 5_000
+    assert region.post("k")["statusCode"] == 201
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "{", "[]", "null", '{"clients": []}', '{"clients": {"a": 1}}', '{"clients": 1}']
+)
+def test_a_secret_that_is_none_is_503_and_stays_out_of_the_log(secret, monkeypatch):
+    region = Region()
+    monkeypatch.setattr(region.secrets, "get_secret_value", lambda **_: {"SecretString": secret})
+    assert is_unavailable(region.post("k"))
+    (line,) = [line for line in region.journal.lines if line["event"] == "dependency_out"]
+    assert line["error"] == "the API keys cannot be read: not the clients' keys"
+
+
+def test_a_mistake_of_ours_is_503_counted_and_told_without_its_text(monkeypatch):
+    region = Region()
+    monkeypatch.setattr(type(region.keys), "_match", lambda *_: {}["4111 1111 1111 1111"])
+    assert is_unavailable(region.post("k"))
+    (line,) = [line for line in region.journal.lines if line["event"] == "unexpected"]
+    assert line["RequestsFailed"] == 1
+    assert line["error"].startswith("KeyError in <lambda>, line ")
+    assert "4111" not in json.dumps(region.journal.lines)
 
 
 def test_a_table_that_throttles_is_429():

@@ -10,9 +10,9 @@ import pytest
 from lambdas.adapters.store import DynamoPayments
 from lambdas.audit.sweeping import sweep
 from lambdas.domain.errors import NoAnswer, Unavailable
-from lambdas.domain.payment import CANARY_KEPT, LEASE, RESPONSE_KEPT, Task
+from lambdas.domain.payment import CANARY_KEPT, LEASE, RESPONSE_KEPT, WORK_TIME, Task
 from lambdas.domain.service import FOREIGN_GRACE
-from lambdas.domain.sweep import PAYMENT_TIME, Sweep
+from lambdas.domain.sweep import Sweep
 from tests.doubles.acquirer import Acquirer
 from tests.doubles.payments import CANARY, START, ManualClock, Region, refused, timed_out
 
@@ -235,8 +235,9 @@ def test_one_bad_payment_holds_up_no_other(kind, monkeypatch):
     region.clock.time += 1
     region.post("good")
     region.post("other")
-    if BAD[kind] is not None:
-        BAD[kind](bad)
+    damage = BAD[kind]
+    if damage is not None:
+        damage(bad)
     elif kind == "refused":
         region.wire.fail("UpdateItem", refused("ValidationException"))
     else:
@@ -304,7 +305,7 @@ def test_payments_that_cannot_be_finished_hold_up_no_fresh_one(bad):
     for number in range(3):
         region.post(f"fresh{number}")
     region.clock.time += 5_000
-    payments = replace(region.service.payments, store=slow(region, stuck, PAYMENT_TIME))
+    payments = replace(region.service.payments, store=slow(region, stuck, WORK_TIME))
     swept = replace(region.service.sweep, payments=payments).run(region.clock.now() + 50_000)
     assert swept.done["resolved"] == 3
     assert swept.oldest > 6_000
