@@ -223,11 +223,15 @@ def test_a_secret_that_is_none_is_503_and_stays_out_of_the_log(secret, monkeypat
 
 def test_a_mistake_of_ours_is_503_counted_and_told_without_its_text(monkeypatch):
     region = Region()
-    monkeypatch.setattr(type(region.keys), "_match", lambda *_: {}["4111 1111 1111 1111"])
+
+    def mistaken(*_):
+        raise KeyError("4111 1111 1111 1111")
+
+    monkeypatch.setattr(type(region.keys), "_match", mistaken)
     assert is_unavailable(region.post("k"))
     (line,) = [line for line in region.journal.lines if line["event"] == "unexpected"]
     assert line["RequestsFailed"] == 1
-    assert line["error"].startswith("KeyError in <lambda>, line ")
+    assert line["error"].startswith("KeyError in mistaken, line ")
     assert "4111" not in json.dumps(region.journal.lines)
 
 
