@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from engine.backend import is_held
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement
-from shared.contracts import LAYERS, schema
+from shared.contracts import CONTRACT, LAYERS, schema
 from shared.errors import Problem
 from shared.packaging import packages
 from shared.packaging.imports import Source, Tree
@@ -151,7 +151,7 @@ class Fingerprints:
         parts = {}
         for producer in sorted(self._graph.reads[stack], key=str):
             checkpoint = self._backend.checkpoint(producer)
-            read = ("contract", *(field.name for field in fields(LAYERS[producer.layer].outputs)))
+            read = (CONTRACT, *(field.name for field in fields(LAYERS[producer.layer].outputs)))
             outputs = checkpoint.outputs if checkpoint else {}
             parts[f"outputs of {producer}"] = digest(
                 json.dumps({name: outputs.get(name) for name in read}, sort_keys=True)
