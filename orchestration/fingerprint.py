@@ -40,11 +40,14 @@ CONTRACTS = Path("shared/contracts.py")
 PACKAGES = Path("shared/packaging/packages.py")
 DOCUMENTS = frozenset({".md", ".pyc"})
 
+FUNCTIONS = "functions"
+"""The part of the packages: of all parts the one that concerns functions and nothing else."""
+
 CHANGED = {
     "code": "the program's code changed",
     "environment": "its part of the environment changed",
     "versions": "a locked version changed",
-    "functions": "a function's package changed",
+    FUNCTIONS: "a function's package changed",
     "contracts": "a contract changed",
     "generation": "the cloud was replaced or restored since",
 }
@@ -87,7 +90,7 @@ class Fingerprints:
         self._root = root
         self._environment = environment
         self._graph = graph
-        self._backend = backend
+        self.backend = backend
         self._tree = Tree(root)
         self._generation = generation
         self._static = cache(self._static_parts)
@@ -98,17 +101,17 @@ class Fingerprints:
 
     def judge(self, stack: Stack) -> Judgement:
         """Say whether the stack's newest update still describes it, and if not, why."""
-        checkpoint = self._backend.checkpoint(stack)
-        newest = self._backend.newest_update(stack)
+        checkpoint = self.backend.checkpoint(stack)
+        newest = self.backend.newest_update(stack)
         if checkpoint is None or newest is None:
             return Judgement(Freshness.STALE, "new")
         known, update = self._known(stack), update_id(newest.message)
-        locks = self._backend.locks(stack)
+        locks = self.backend.locks(stack)
         unsettled = {
             "an update of it is running": any(map(is_held, locks)),
             "its last update was interrupted": checkpoint.pending or locks,
             "its last update failed": not newest.succeeded,
-            "its last release was rolled back": self._backend.tags(stack).get(TAG) == WITHDRAWN,
+            "its last release was rolled back": self.backend.tags(stack).get(TAG) == WITHDRAWN,
             "it was updated by hand since": update is None,
             "its last update was not recorded as complete": known is None or known.update != update,
         }
@@ -117,9 +120,17 @@ class Fingerprints:
                 return Judgement(Freshness.STALE, reason)
         return _compare(known.parts if known else {}, self.parts(stack))
 
+    def differences(self, stack: Stack) -> frozenset[str] | None:
+        """Return the parts that differ from the newest update's; None when what that was made of is not known."""
+        known = self._known(stack)
+        if known is None or not self.verified(stack):
+            return None
+        now = self.parts(stack)
+        return frozenset(name for name in now | dict(known.parts) if known.parts.get(name) != now.get(name))
+
     def doubtful(self, stack: Stack) -> bool:
         """Whether cloud and state may differ: the last update has no fingerprint, or the cloud was restored."""
-        checkpoint = self._backend.checkpoint(stack)
+        checkpoint = self.backend.checkpoint(stack)
         if checkpoint is None or checkpoint.empty:
             return False
         known = self._known(stack)
@@ -127,11 +138,11 @@ class Fingerprints:
 
     def verified(self, stack: Stack) -> bool:
         """Whether the stack's newest update is the one that its fingerprint describes."""
-        newest, known = self._backend.newest_update(stack), self._known(stack)
+        newest, known = self.backend.newest_update(stack), self._known(stack)
         return newest is not None and known is not None and known.update == update_id(newest.message)
 
     def _known(self, stack: Stack) -> Fingerprint | None:
-        return Fingerprint.from_tag(self._backend.tags(stack).get(TAG, ""))
+        return Fingerprint.from_tag(self.backend.tags(stack).get(TAG, ""))
 
     def _static_parts(self, layer: str) -> dict[str, str]:
         closure = program_sources(self._tree, layer)
@@ -143,14 +154,14 @@ class Fingerprints:
             "code": digest(*(part for path in sorted(paths) for part in (str(path), (self._root / path).read_bytes()))),
             "contracts": digest(*contracts),
             "environment": digest(json.dumps(settings, sort_keys=True, default=str)),
-            "functions": digest(*(packages.digest(name) for name in _packaged(closure))),
+            FUNCTIONS: digest(*(packages.digest(name) for name in _packaged(closure))),
             "versions": digest((self._root / LOCK).read_bytes()),
         }
 
     def _upstream(self, stack: Stack) -> dict[str, str]:
         parts = {}
         for producer in sorted(self._graph.reads[stack], key=str):
-            checkpoint = self._backend.checkpoint(producer)
+            checkpoint = self.backend.checkpoint(producer)
             read = (CONTRACT, *(field.name for field in fields(LAYERS[producer.layer].outputs)))
             outputs = checkpoint.outputs if checkpoint else {}
             parts[f"outputs of {producer}"] = digest(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.operations import Operations, Starter
+from engine.cli import Cli
+from engine.operations import Interrupted, Operations, Starter
 from engine.workspace import Workspace
 from orchestration import recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
-from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, deployment
+from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, comparison, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
+from orchestration.guard import Guard, DataWouldGo
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
+from shared.contracts import DEPLOYED_AS, MAY_MOVE
+from shared.deployed_as import described, moved, place
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph
@@ -51,22 +57,45 @@ def operate(
     root: Path,
     check: ReleaseCheck,
     force: bool = False,
+    refresh: bool = False,
+    discard: Collection[str] = (),
 ) -> Result:
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
-    `check` decides whether a release that one region has got may go on to the next.
+    `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo before
+    it changes anything when something that holds data would go and `discard` does not name it. With `refresh` it first
+    compares every stack with the cloud, fresh ones too.
     """
     changing = operation in CHANGING
+    _same_account(target, stacks)
     with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
-        plan = _plan(operation, graph, stacks, fingerprints, force=force)
+        plan = _plan(operation, graph, stacks, fingerprints, force=force, refresh=refresh)
         if not report.all_fresh(plan):
             workspace.verify_passphrase()
         lines = report.Lines(plan)
+        guard = None
+        if operation is Operation.DEPLOY:
+            projects = root / "projects"
+            looks = runs.Looks(run)
+            looking = Operations(Starter(_moving(target.cli), looks, projects).start, looks, lambda *_: None)
+            guard = Guard(
+                lambda stack: looking.run(stack, "preview", *comparison(fingerprints, stack, always=refresh)),
+                graph,
+                target.backend,
+                differences=fingerprints.differences,
+                discard=discard,
+                programs_may_end_early=target.programs_may_end_early,
+            )
+            _look(guard, plan, run, looking)
+            if set(plan.stacks) >= _deployed(target, graph):
+                target = dataclasses.replace(target, cli=_moving(target.cli))
+            else:
+                _same_place(target, environment, plan)
 
         def started(stack: Stack) -> None:
             if ahead:
@@ -78,7 +107,7 @@ def operate(
 
         start = Starter(target.cli, run, root / "projects").start
         held = None
-        if operation is Operation.DEPLOY and target.holds_programs:
+        if operation is Operation.DEPLOY and target.holds_programs and not refresh:
             held = HeldEngines(
                 start,
                 run.held,
@@ -89,7 +118,8 @@ def operate(
                 started=started,
             )
         operations = Operations(held.start if held else start, run, progress)
-        driver = DRIVERS[operation](RunContext(target, graph, run, operations, workspace, fingerprints, check))
+        context = RunContext(target, graph, run, operations, workspace, fingerprints, check, refresh=refresh)
+        driver = DRIVERS[operation](dataclasses.replace(context, guard=guard.require) if guard else context)
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
         with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():
@@ -101,13 +131,62 @@ def operate(
     return Result(plan, outcomes, code, run.folder, record)
 
 
+def _look(guard: Guard, plan: Plan, run: runs.Run, looking: Operations) -> None:
+    """Look at what the plan would let go. Raises DataWouldGo, and then nothing has been changed."""
+    try:
+        with on_signals(looking.interrupt):
+            guard.look(plan)
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except DataWouldGo as refused:
+        run.finish([{"refused": holder.name, "stack": str(holder.stack)} for holder in refused.holders], 1)
+        raise
+
+
+def _moving(cli: Cli) -> Cli:
+    """The CLI with programs that go on where their stack is somewhere else: the guard has looked at what would go."""
+    return Cli(cli.executable, {**cli.variables, MAY_MOVE: "guarded"})
+
+
+def _deployed(target: Target, graph: Graph) -> set[Stack]:
+    return {stack for stack in graph.stacks if (found := target.backend.checkpoint(stack)) and not found.empty}
+
+
+def _same_account(target: Target, stacks: Sequence[Stack]) -> None:
+    """Raise Problem when a stack is in another AWS account: compared with this one, all of it would seem gone."""
+    for stack in stacks if target.account else ():
+        _stay(target, stack, {"account": target.account})
+
+
+def _same_place(target: Target, environment: Environment, plan: Plan) -> None:
+    """Raise Problem when a run that leaves some stacks where they are would move another."""
+    for step in plan.steps:
+        if not step.fresh:
+            _stay(target, step.stack, place(environment.foundation(), step.stack.role))
+
+
+def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:
+    checkpoint = target.backend.checkpoint(stack)
+    last = checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None
+    if differences := moved(last, here):
+        raise Problem(f"{described(stack, differences)}; nothing was changed")
+
+
 def _plan(
-    operation: Operation, graph: Graph, stacks: Sequence[Stack], fingerprints: Fingerprints, *, force: bool
+    operation: Operation,
+    graph: Graph,
+    stacks: Sequence[Stack],
+    fingerprints: Fingerprints,
+    *,
+    force: bool,
+    refresh: bool,
 ) -> Plan:
     def judge(stack: Stack) -> Judgement:
         if operation not in JUDGED:
             return Judgement(Freshness.STALE, "")
         judgement = fingerprints.judge(stack)
+        if refresh and judgement.freshness is Freshness.FRESH:
+            return Judgement(Freshness.STALE, "to compare it with the cloud")
         forced = force and judgement.freshness is Freshness.FRESH
         return Judgement(Freshness.FORCED, "forced") if forced else judgement
 

@@ -36,6 +36,10 @@ class Target:
     """Whether a person confirms what is about to be touched."""
     adopts_creates: bool = False
     """Whether a create that is asked for again answers with what the first one made."""
+    account: str = ""
+    """The AWS account, where it can be the wrong one."""
+    programs_may_end_early: bool = False
+    """Whether its language host may take a program that ended before its end for complete."""
     holds_programs: bool = False
     """Whether its language host holds a program back until it is told to go on."""
     selects_stacks: bool = False

@@ -23,7 +23,7 @@ PREVIEWED_OUTPUTS = "PREVIEWED_OUTPUTS"
 """Environment variable of a preview: a folder of `<project>.<stack>.json`, each the outputs of one previewed stack."""
 
 CONTRACT = "contract"
-"""The output that says which contract a stack keeps: its name and version. A program that has exported it is complete."""
+"""The output that says which contract a stack keeps: its name and version. A program comes to its end with it."""
 
 DEPLOYED_AS = "deployed_as"
 """The output that says where a stack is: account, suffix, and region by what it is for."""

@@ -1,4 +1,4 @@
-"""Where a stack is, as it says in its outputs: account, suffix, and its regions. What moves is made anew, data included."""
+"""Where a stack is, as it says in its outputs: account, suffix and regions. What moves is made anew, data included."""
 
 from __future__ import annotations
 
