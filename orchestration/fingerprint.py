@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -38,6 +38,8 @@ A file backend cannot lose its last tag: the engine does not write an empty set 
 LOCK = Path("requirements.lock")
 CONTRACTS = Path("shared/contracts.py")
 PACKAGES = Path("shared/packaging/packages.py")
+PACKAGING = frozenset({"Code", "digest", "package", "release_of"})
+"""What takes a function's name for its package: of shared/components/function.py and shared/packaging/packages.py."""
 DOCUMENTS = frozenset({".md", ".pyc"})
 
 FUNCTIONS = "functions"
@@ -216,20 +218,97 @@ def _ignored(path: Path) -> bool:
 
 
 def _machinery(contracts: Source) -> str:
-    """What programs use of the contracts' module beside the types: its imports and functions, without the graph."""
-    kept = [node for node in contracts.tree.body if not isinstance(node, ast.ClassDef | ast.AnnAssign | ast.Expr)]
-    return "\n".join(ast.dump(node) for node in kept)
+    """What programs use of the contracts' module beside the types' fields: all but documentation and the graph."""
+    return "\n".join(ast.dump(node) for node in _kept(contracts.tree.body))
+
+
+def _kept(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        match node:
+            case ast.Expr():
+                continue  # what a docstring says changes nothing
+            case ast.AnnAssign(target=ast.Name(id="LAYERS")):
+                continue  # the graph: what a layer reads counts by the schemas of that
+            case ast.ClassDef():
+                yield from _beside_fields(node)
+            case _:
+                yield node
+
+
+def _beside_fields(contract: ast.ClassDef) -> Iterator[ast.stmt]:
+    """A class with its methods, constants and defaults; nothing for one of mere fields, which count by their schema."""
+    kept = [node for node in contract.body if not isinstance(node, ast.Expr) and not _is_field(node)]
+    if kept:
+        yield ast.ClassDef(contract.name, contract.bases, contract.keywords, kept, contract.decorator_list)
+
+
+def _is_field(node: ast.stmt) -> bool:
+    match node:
+        case ast.AnnAssign(value=None) | ast.AnnAssign(target=ast.Name(id="project" | "version")):
+            return True
+    return False
 
 
 def _packaged(closure: tuple[Source, ...]) -> list[str]:
     """Return the functions whose packages the program may take: those that its own modules name.
 
-    A program that packages functions and names none gets them by a computed name: then all of them count.
+    All of them count where one is packaged under a name that only running the program would tell, or none is named.
     """
     if all(source.path != PACKAGES for source in closure):
         return []
-    named = {text for source in closure if source.path.parts[0] == "projects" for text in source.texts}
+    own = [source for source in closure if source.path.parts[0] == "projects"]
+    if any(_packages_by_computed_name(source) for source in own):
+        return packages.functions()
+    named = {text for source in own for text in source.texts}
     return [name for name in packages.functions() if name in named] or packages.functions()
+
+
+def _packages_by_computed_name(source: Source) -> bool:
+    """Whether a module asks for a function's package by anything but text that stands in it."""
+    constants = {
+        target.id
+        for node in source.tree.body
+        if isinstance(node, ast.Assign) and _is_literal(node.value, frozenset())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    called = {
+        alias.asname or alias.name: alias.name
+        for node in source.running
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return any(
+        not all(_is_literal(argument, constants) for argument in _function_argument(node))
+        for node in source.running
+        if isinstance(node, ast.Call) and called.get(_called(node), _called(node)) in PACKAGING
+    )
+
+
+def _called(node: ast.Call) -> str:
+    """The last name of what is called: `Code` of `function.Code(…)`."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _function_argument(node: ast.Call) -> list[ast.expr]:
+    """The argument that names functions: the first one, or `function`. Unpacked ones may hold it."""
+    unpacked = [keyword.value for keyword in node.keywords if keyword.arg is None]
+    named = [keyword.value for keyword in node.keywords if keyword.arg in {"function", "functions"}]
+    return [*node.args[:1], *named, *unpacked]
+
+
+def _is_literal(node: ast.expr, constants: Collection[str]) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name in constants
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return all(_is_literal(element, constants) for element in elements)
+    return False
 
 
 def missing_upstream(graph: Graph, stack: Stack, backend: Backend) -> Problem | None:

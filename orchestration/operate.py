@@ -18,7 +18,7 @@ from orchestration.ahead import Ahead, HeldEngines
 from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, comparison, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
-from orchestration.guard import Guard, DataWouldGo
+from orchestration.guard import DataWouldGo, Guard
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
 from shared.contracts import DEPLOYED_AS, MAY_MOVE
 from shared.deployed_as import described, moved, place
@@ -62,9 +62,9 @@ def operate(
 ) -> Result:
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
-    `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo before
-    it changes anything when something that holds data would go and `discard` does not name it. With `refresh` it first
-    compares every stack with the cloud, fresh ones too.
+    `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo,
+    before it changes anything, when something that holds data would go and `discard` does not name it. With `refresh`
+    it first compares every stack with the cloud, fresh ones too.
     """
     changing = operation in CHANGING
     _same_account(target, stacks)

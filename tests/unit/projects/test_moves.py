@@ -91,7 +91,7 @@ def test_a_program_that_ends_before_it_has_published_is_an_error_in_one_line(end
         this_region(NetworkSettings)
         end()
 
-    with pytest.raises(pulumi.RunError, match="^projects/network ended before it published its outputs: ") as caught:
+    with pytest.raises(pulumi.RunError, match=r"^projects/network ended before it published its outputs: ") as caught:
         run_component("payments-primary", build, published(), project="network")
     assert "\n" not in str(caught.value)
 
