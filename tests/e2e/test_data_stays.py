@@ -16,13 +16,15 @@ ENVIRONMENT = "environments/payments.yaml"
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 MOVES = {
     "suffix": [("suffix: x7k2", "suffix: q9q9")],
-    "primary and secondary": [
+    "both": [
         ("primary: us-east-1", "primary: us-east-2"),
         ("secondary: us-east-2", "secondary: us-east-1"),
     ],
     "secondary": [("secondary: us-east-2", "secondary: us-west-2"), ("witness: us-west-2", "witness: us-east-2")],
 }
 """Edits of the environment file after which all that holds data would be made anew, or a region's part of it."""
+
+EVERYTHING = {"bucket", "table", "secret"}
 
 ENDS = {
     "exits": "import sys\nsys.exit(0)\n",
@@ -69,37 +71,61 @@ class Edits:
         self._file.write_text(self._text)
 
 
-@pytest.mark.parametrize("move", [*MOVES])
-def test_a_system_that_would_move_is_refused_before_anything_changes(running, move):
+def listed(answer):
+    """What a refusal lists: names with amounts, by the name of the region."""
+    rows = re.findall(r"^  (\S+) +(us-\S+)  (.+)$", answer.err, re.MULTILINE)
+    return {name: amount for name, _, amount in rows}
+
+
+def named(answer):
+    """What the last line of a refusal says to name."""
+    return answer.err.splitlines()[-1].rpartition("--discard-data ")[2].split(",")
+
+
+@pytest.mark.parametrize(("move", "kinds"), [("suffix", EVERYTHING), ("both", EVERYTHING), ("secondary", {"bucket"})])
+def test_a_system_that_would_move_is_refused_before_anything_changes(running, move, kinds):
     paid = running.ok("pay", "--key", "before", "--json").json["answer"]
     before = kept(running)
     with Edits(running, MOVES[move]):
-        for command in (("deploy-all",), ("deploy-all", "--force"), ("deploy", "--layer", "data")):
-            refused = running.run(*command)
-            assert refused.code == 1
-            assert kept(running) == before
-            held = re.findall(r"^  (\S+) +(us-\S+)  (.+)$", refused.err, re.MULTILINE)
-            assert {name.partition("/")[0] for name, _, _ in held} >= {"bucket", "table", "secret"}
-            amounts = {name.partition("/")[0]: amount for name, _, amount in held}
-            assert re.match(r"at least [1-9]\d* items, as of \d\d:\d\d UTC", amounts["table"])
-            last = refused.err.splitlines()[-1]
-            assert last.startswith("error: ")
-            assert "nothing was changed" in last
-            assert f"./invoke {' '.join(command[:1])}" in last
-            assert set(last.rpartition("--discard-data ")[2].split(",")) == {name for name, _, _ in held}
-        told = running.run("deploy-all", "--json").json["refused"]
-        assert {row["name"] for row in told} >= {name for name, _, _ in held}
+        refused = running.run("deploy-all")
+        assert refused.code == 1
+        assert kept(running) == before
+        held = listed(refused)
+        assert {name.partition("/")[0] for name in held} >= kinds
+        assert sorted(held) == sorted(named(refused))
+        last = refused.err.splitlines()[-1]
+        for word in ("error: ", "nothing was changed", "is deployed with", "./invoke deploy-all --discard-data"):
+            assert word in last
         by_hand = owner(running, "data", "payments", "up", "--yes")
         assert by_hand.returncode != 0
         assert "stack data/payments is deployed with" in by_hand.stdout
         assert "Traceback" not in by_hand.stdout + by_hand.stderr
         assert kept(running)[0] == before[0]
+    again = running.ok("pay", "--key", "before", "--json").json
+    assert (again["answer"], again["replayed"]) == (paid, True)
+    assert set(running.ok("deploy-all", "--json").statuses.values()) <= {"fresh", "unchanged"}
+
+
+def test_whatever_command_it_is_and_it_says_how_much_would_go(running):
+    running.ok("pay")
+    before = kept(running)
+    with Edits(running, MOVES["suffix"]):
+        for command in ("deploy-all --force", "deploy-all --refresh", "deploy --layer data"):
+            refused = running.run(*command.split())
+            assert refused.code == 1
+            amounts = {name.partition("/")[0]: amount for name, amount in listed(refused).items()}
+            for kind, unit in (("table", "items"), ("bucket", "versions? of objects"), ("secret", "versions?")):
+                assert re.fullmatch(rf"at least [1-9]\d* {unit}, as of \d\d:\d\d UTC", amounts[kind])
+        other = running.run("deploy", "--layer", "network")
+        assert other.code == 1
+        assert "stack network/payments-secondary is deployed with suffix x7k2, not q9q9: " in other.complaint
+        told = running.run("deploy-all", "--json").json["refused"]
+        assert {row["stack"] for row in told} >= {"data/payments", "edge/payments"}
+        assert kept(running) == before
         previewed = running.ok("preview-all").out
         assert re.search(r"^  ± aws:dynamodb/table:Table payments \(\S+\): .*; holds data$", previewed, re.MULTILINE)
         assert "deploy-all refuses this" in previewed
-    again = running.ok("pay", "--key", "before", "--json").json
-    assert (again["answer"], again["replayed"]) == (paid, True)
-    running.ok("deploy-all")
+    assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 
 
 def test_a_name_that_would_not_go_is_refused(running):
@@ -125,9 +151,7 @@ def test_data_that_the_program_leaves_out_stays(running):
         refused = running.run("deploy", "--layer", "data")
     assert refused.code == 1
     assert kept(running) == before
-    (last,) = [line for line in refused.err.splitlines() if line.startswith("error: ")]
-    going = last.rpartition("--discard-data ")[2].split(",")
-    assert [name.partition("/")[0] for name in going] == ["bucket", "bucket"]
+    assert [name.partition("/")[0] for name in named(refused)] == ["bucket", "bucket"]
     assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 
 
@@ -176,10 +200,12 @@ def test_what_is_named_goes_and_the_system_lives_on_under_its_new_suffix(checkou
     checkout.ok("deploy-all")
     checkout.ok("pay", "--key", "before")
     with Edits(checkout, MOVES["suffix"]):
-        named = checkout.run("deploy-all").err.splitlines()[-1].rpartition("--discard-data ")[2]
-        some = checkout.run("deploy-all", "--discard-data", named.partition(",")[2])
-        assert (some.code, named.partition(",")[0] in some.err) == (1, True)
-        assert set(checkout.ok("deploy-all", "--discard-data", named, "--json").statuses.values()) == {"changed"}
+        first, *others = named(checkout.run("deploy-all"))
+        some = checkout.run("deploy-all", "--discard-data", ",".join(others))
+        assert some.code == 1
+        assert first in listed(some)
+        everything_named = checkout.ok("deploy-all", "--discard-data", ",".join([first, *others]), "--json")
+        assert set(everything_named.statuses.values()) == {"changed"}
         assert checkout.ok("pay", "--key", "before", "--json").json["replayed"] is False
         assert set(checkout.ok("deploy-all", "--json").statuses.values()) <= {"fresh", "unchanged"}
         checkout.ok("drift")
