@@ -109,7 +109,7 @@ def show(plan: Plan, outcomes: Sequence[Outcome], closing: str, *, details: bool
     """Print the table, what goes, or with `details` each resource, and the next thing to do."""
     from rich.console import Console  # noqa: PLC0415
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(table(plan, outcomes))
     if plan.operation in NAMING:
         for outcome in outcomes:

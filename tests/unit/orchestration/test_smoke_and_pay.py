@@ -171,6 +171,23 @@ def test_a_broken_release_goes_back_to_what_served(route):
     assert len([one for one in api.asked if one.path == path]) == smoke.ATTEMPTS
 
 
+@pytest.mark.parametrize("missing", ["endpoint", "api_keys_secret_arns"])
+def test_a_stack_that_publishes_less_is_one_line(missing):
+    """Its program ended early, under a language host that takes that for complete."""
+    with Api(OK) as api:
+        test = smoke_test(api)
+        whole = test._target.backend.checkpoint
+        less = {stack: {k: v for k, v in whole(stack).outputs.items() if k != missing} for stack in (COMPUTE, DATA)}
+        test._target.backend.checkpoint = lambda stack: SimpleNamespace(
+            outputs={"other": 1, **less[stack]}, resources=()
+        )
+        with pytest.raises(
+            Problem, match=rf"^smoke test: \S+ does not publish {missing}: run "
+        ) as caught:
+            test.after(COMPUTE, smoke.Serving({}, {}))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_refusal_is_not_asked_again():
     with Api({**OK, ("POST", "/v1/payment"): [401]}) as api, pytest.raises(Problem, match="first release, so nothing"):
         smoke_test(api).after(COMPUTE, smoke.Serving({}, {}))
