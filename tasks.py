@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -52,17 +51,17 @@ def command(body: Callable[..., int | None]) -> Any:
 
     @functools.wraps(body)
     def run(*arguments: Any, **options: Any) -> None:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what has begun is put in order from now on
         try:
             code = body(*arguments, **options)
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 128 + signal.SIGPIPE
         except Problem as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = 1
         except KeyboardInterrupt:
-            code = 130
+            print("interrupted", file=sys.stderr)
+            code = 128 + signal.SIGINT
+        finally:
+            signal.signal(signal.SIGINT, before)
         if code:
             sys.exit(code)
 
@@ -142,6 +141,14 @@ def graph(choice: Choice) -> int:
     from orchestration import commands
 
     return commands.graph(choice)
+
+
+@choosing("environment", "json")
+def check(choice: Choice) -> int:
+    """Check the environment file, and say what its promises leave for failures."""
+    from orchestration import commands
+
+    return commands.check(choice)
 
 
 @choosing("region", "environment", "target", "json")
@@ -279,7 +286,20 @@ def bench_payment(choice: Choice) -> int:
 
 
 namespace = Collection(
-    deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
+    deploy_all,
+    deploy,
+    preview_all,
+    destroy_all,
+    drift,
+    outputs,
+    graph,
+    check,
+    pay,
+    engine,
+    test,
+    prove,
+    simulate,
+    mutate,
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 set_region.aliases = ("gate",)  # the name that it had first

@@ -79,6 +79,18 @@ def graph(choice: Choice) -> int:
     return 0
 
 
+def check(choice: Choice) -> int:
+    """Print what the environment promises and what its failures leave of that. Raises Problem when it cannot load."""
+    from orchestration import promises  # noqa: PLC0415
+
+    settings = Environment.load(choice.environment, ROOT)
+    if choice.json:
+        report.print_json(promises.values(settings))
+    else:
+        print("\n".join(promises.lines(settings)))
+    return 0
+
+
 def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str) -> int:
     """Make a payment as the storefront and print the answer and who served it. Returns 1 unless it is paid."""
     from orchestration import pay as payments  # noqa: PLC0415

@@ -100,7 +100,7 @@ def begin(state: Path, operation: str, environment: str, target: str, *, changin
         "operation": operation,
         "environment": environment,
         "target": target,
-        "by": f"{getpass.getuser()}@{socket.gethostname()}",
+        "by": f"{_user()}@{socket.gethostname()}",
         "pid": os.getpid(),
         "began": began,
     }
@@ -163,6 +163,13 @@ def _forget_old(runs: Path) -> None:
     for folder in sorted(runs.iterdir())[:-KEPT]:
         if not any(folder.glob("sessions/*")):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # neither a variable nor the system's list of users says
+        return f"user {os.getuid()}"
 
 
 def _now() -> str:

@@ -115,7 +115,7 @@ class Sandbox:
         )
 
     def variables(self) -> dict[str, str]:
-        """What everything that works in the sandbox has in its environment, without `variables.REMOVED`."""
+        """The sandbox's own variables, for whatever works in it beside what it has `variables.inherited`."""
         port = ports.remembered(self.layout)
         if port is None:
             raise Problem("the sandbox was never started; run ./invoke sandbox.up")

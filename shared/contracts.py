@@ -43,14 +43,12 @@ class NetworkOutputs:
     """One region's network, of the regional layer `network`."""
 
     project: ClassVar[str] = "network"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     vpc_id: Output[str]
     private_subnet_ids: Output[Sequence[str]]
     function_security_group_id: Output[str]
     """Lets a function out to the VPC's endpoints, and nothing in."""
-    default_security_group_id: Output[str]
-    """Has no rules: a function moves here while it is destroyed, so that its real groups can go at once."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.failover_time import HealthCheckTiming
+from shared.grey_failure import Detection
 from shared.roles import PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
@@ -72,17 +73,45 @@ class Cidrs(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+OLD_ZONE = "use1-az3"
+"""Takes no network interfaces of Lambda, and lacks endpoints of several services."""
+
+
+def _usable(zones: tuple[str, ...]) -> tuple[str, ...]:
+    for zone in zones:
+        if zones.count(zone) > 1:
+            raise ValueError(f"{zone} is there twice: choose another")
+        if zone == OLD_ZONE:
+            raise ValueError(f"{zone} takes no functions: choose another")
+    return zones
+
+
+ZoneId = Annotated[str, Field(pattern=r"^[a-z]+\d-az\d$")]
+ZoneIds = Annotated[tuple[ZoneId, ...], Field(min_length=2, max_length=4), AfterValidator(_usable)]
+
+
+class Zones(StrictModel):
+    """The availability zones of each region's subnets, by id: a zone's name differs from account to account."""
+
+    primary: ZoneIds
+    secondary: ZoneIds
+
+    def of(self, role: Role) -> tuple[str, ...]:
+        """The zones in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class NetworkSettings(Section):
     """A VPC in each region."""
 
     layer: ClassVar[str] = "network"
 
     cidrs: Cidrs
-    availability_zones: Annotated[int, Field(ge=2, le=4)]
+    zones: Zones
 
-    def private_subnets(self, role: Role) -> list[IPv4Network]:
-        """One range for each availability zone."""
-        return list(self.cidrs.of(role).subnets(SUBNET_BITS))[: self.availability_zones]
+    def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
+        """A range for each availability zone's id."""
+        return dict(zip(self.zones.of(role), self.cidrs.of(role).subnets(SUBNET_BITS), strict=False))
 
 
 class AuditSettings(StrictModel):
@@ -215,10 +244,31 @@ class HealthChecksSettings(StrictModel):
 
 
 class GreyFailureSettings(StrictModel):
-    """When answers alone take the primary out: share of 5XX, for so many minutes in a row."""
+    """When answers alone take the primary out: share of 5XX to payments, for so many minutes in a row.
+
+    `lowest_payment_rate`: from so many payments a minute on their failure is noticed even if probes go through.
+    """
 
     error_percent: Annotated[int, Field(ge=1, le=100)]
     periods: Annotated[int, Field(ge=1, le=10)]
+    lowest_payment_rate: Annotated[int, Field(ge=1, le=30)]
+
+    @property
+    def detection(self) -> Detection:
+        """What the promise is computed from."""
+        return Detection(self.error_percent, self.periods)
+
+    @model_validator(mode="after")
+    def _noticed_at_that_rate(self) -> Self:
+        lowest = self.detection.lowest_rate()
+        if lowest is None or self.lowest_payment_rate < lowest:
+            fix = f"ask for {lowest}" if lowest and lowest <= 30 else "lower error_percent"
+            found = f"noticed from {lowest} a minute on" if lowest else "never noticed"
+            raise ValueError(
+                f"lowest_payment_rate: {self.lowest_payment_rate} payments a minute that all fail beside "
+                f"{self.detection.probe_payments} of green probes: {found}: {fix}"
+            )
+        return self
 
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
@@ -254,3 +304,4 @@ class ObservabilitySettings(Section):
     errors: Annotated[int, Field(ge=0)]
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
+    table_replication_seconds: Annotated[int, Field(ge=1)]

@@ -17,7 +17,7 @@ from orchestration.target import Target, settings
 from sandbox import Sandbox
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
-from sandbox.variables import REMOVED
+from sandbox.variables import enter
 from shared import files
 from shared.root import ROOT
 
@@ -33,14 +33,14 @@ FAST: Mapping[Trick, Mapping[str, str]] = {
 
 
 def make(_: Environment, tell: Callable[[str], None]) -> Target:
-    """Start the sandbox when it is not running, and install the engine in it."""
+    """Start the sandbox when it is not running, install the engine in it, and let this process work in it alone."""
     sandbox = Sandbox(ROOT)
-    found = find.find(tell)
+    found = find.find(tell)  # by the user's own proxies and indexes, if it has to be got
     status = sandbox.up(tell)
     install(sandbox.layout, found.executable)
-    inherited = {name: value for name, value in os.environ.items() if name not in REMOVED}
+    enter(sandbox.variables())
     configuration = sandbox.layout.stack_configuration
-    variables = {**inherited, **sandbox.variables(), **settings(configuration)}
+    variables = {**os.environ, **settings(configuration)}
     for trick, fast in FAST.items():
         variables |= fast if on(trick) else {}
     if on(Trick.GARBAGE):

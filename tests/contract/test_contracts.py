@@ -57,11 +57,10 @@ def test_a_layer_consumes_only_earlier_ones():
 
 def test_a_schema_shows_every_field_nested_ones_too():
     assert schema(NetworkOutputs).splitlines() == [
-        "network v1",
+        "network v2",
         "  vpc_id: Output[str]",
         "  private_subnet_ids: Output[Sequence[str]]",
         "  function_security_group_id: Output[str]",
-        "  default_security_group_id: Output[str]",
     ]
     assert "    gate: Output[str]" in schema(EdgeOutputs)
     assert schema(DataOutputs) != schema(EdgeOutputs)

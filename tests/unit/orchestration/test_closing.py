@@ -80,6 +80,7 @@ def test_a_preview_says_what_a_deployment_refuses():
 def test_the_command_that_lets_data_go_is_the_one_that_was_typed_with_one_option_more(chosen):
     state = {"id": "payments", "outputs": {"name": "payments"}}
     holder = Holder.of(DATA, TABLE, state)
+    assert holder is not None
     words = shlex.split(discarding([holder], Choice(**chosen)).partition("./invoke ")[2])
     task = tasks.deploy if "layer" in chosen else tasks.deploy_all
     known = {f"--{argument.name.replace('_', '-')}" for argument in task.get_arguments()}

@@ -181,11 +181,46 @@ def test_a_stack_that_publishes_less_is_one_line(missing):
         test._target.backend.checkpoint = lambda stack: SimpleNamespace(
             outputs={"other": 1, **less[stack]}, resources=()
         )
-        with pytest.raises(
-            Problem, match=rf"^smoke test: \S+ does not publish {missing}: run "
-        ) as caught:
+        with pytest.raises(Problem, match=rf"^smoke test: \S+ does not publish {missing}: run ") as caught:
             test.after(COMPUTE, smoke.Serving({}, {}))
     assert "\n" not in str(caught.value)
+
+
+def on_aws(api):
+    """A target without gateways is AWS: its names lead to the API by themselves."""
+    there = target(api)
+    there.gateways = {}
+    return there
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("route", [("GET", "/v1/health"), ("POST", "/v1/payment")])
+def test_on_aws_a_new_stage_may_not_be_there_at_once(monkeypatch, status, route):
+    with Api({**OK, route: [*[status] * 25, {"GET": 200, "POST": 201}[route[0]]]}) as api:
+        monkeypatch.setattr(smoke, "entry", lambda _gateways, _region, host, path: EntryPoint(api.url + path, host))
+        test = smoke.SmokeTest(on_aws(api), ENVIRONMENT)
+        test._aws = Cloud()
+        assert test.after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
+
+
+def test_on_aws_a_stage_that_never_comes_is_a_failure_after_its_minute(monkeypatch):
+    monkeypatch.setattr(smoke, "NEW_STAGE_SECONDS", 0.2)
+    with Api({**OK, ("GET", "/v1/health"): [403]}) as api:
+        monkeypatch.setattr(smoke, "entry", lambda _gateways, _region, host, path: EntryPoint(api.url + path, host))
+        test = smoke.SmokeTest(on_aws(api), ENVIRONMENT)
+        test._aws = Cloud()
+        with pytest.raises(Problem, match="GET /health answered 403"):
+            test.after(COMPUTE, smoke.Serving({}, {}))
+    assert len([one for one in api.asked if one.path == "/v1/health"]) > 1
+
+
+def test_on_aws_a_stage_that_served_before_is_there_or_broken(monkeypatch):
+    with Api({**OK, ("GET", "/v1/health"): [403, 200]}) as api:
+        monkeypatch.setattr(smoke, "entry", lambda _gateways, _region, host, path: EntryPoint(api.url + path, host))
+        test = smoke.SmokeTest(on_aws(api), ENVIRONMENT)
+        test._aws = Cloud(version="6", deployment="old")
+        with pytest.raises(Problem, match="GET /health answered 403"):
+            test.after(COMPUTE, smoke.Serving({("payment", "live"): "6"}, {("api", "v1"): "old"}))
 
 
 def test_a_refusal_is_not_asked_again():
