@@ -19,8 +19,14 @@ MOVES = {
     "both": [
         ("primary: us-east-1", "primary: us-east-2"),
         ("secondary: us-east-2", "secondary: us-east-1"),
+        ("[use1-az1, use1-az2]", "[use2-az1, use2-az2]"),
+        ("secondary: [use2-az1, use2-az2]", "secondary: [use1-az1, use1-az2]"),
     ],
-    "secondary": [("secondary: us-east-2", "secondary: us-west-2"), ("witness: us-west-2", "witness: us-east-2")],
+    "secondary": [
+        ("secondary: us-east-2", "secondary: us-west-2"),
+        ("witness: us-west-2", "witness: us-east-2"),
+        ("[use2-az1, use2-az2]", "[usw2-az1, usw2-az2]"),
+    ],
 }
 """Edits of the environment file after which all that holds data would be made anew, or a region's part of it."""
 

@@ -159,7 +159,8 @@ def found(answer):
 
 def recommended(answer):
     """The command that a drift recommends."""
-    return re.search(r"^To repair it: \./invoke (.+)$", answer.out, re.MULTILINE)[1].split()
+    (command,) = re.findall(r"^To repair it: \./invoke (.+)$", answer.out, re.MULTILINE)
+    return command.split()
 
 
 def test_what_drift_recommends_repairs(running):
