@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.backend import FileBackend
 from engine.cli import Cli
@@ -24,7 +24,12 @@ from orchestration.runs import Run
 from orchestration.target import Target
 from shared import files
 from shared.contracts import MAY_MOVE, PREVIEWED_OUTPUTS
+from shared.errors import Problem
+from shared.roles import ROLES
 from shared.stack import Stack
+
+if TYPE_CHECKING:
+    from shared.environment import Environment
 
 
 class ReleaseCheck(Protocol):
@@ -202,6 +207,30 @@ class Destroy(_Driver):
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
         events = c.operations.run(stack, *arguments)
         return Work(events.changes, recovered, events.resources)
+
+
+class Blaming:
+    """Runs steps with another driver; when the cloud itself is the trouble, that is what a failed step says."""
+
+    def __init__(self, driver: Driver, target: Target, environment: Environment) -> None:
+        self._driver = driver
+        self._target = target
+        self._environment = environment
+
+    def judge(self, stack: Stack) -> Judgement:
+        return self._driver.judge(stack)
+
+    def run(self, step: Step) -> Work:
+        try:
+            return self._driver.run(step)
+        except Problem as problem:
+            roles = ROLES if step.stack.role is None else (step.stack.role,)
+            if trouble := self._target.trouble(self._environment.region(role) for role in roles):
+                raise Problem(trouble) from problem
+            raise
+
+    def interrupt(self) -> None:
+        self._driver.interrupt()
 
 
 DRIVERS: Mapping[Operation, Callable[[RunContext], Driver]] = {

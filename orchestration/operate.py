@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli import Cli
+from engine.cli import Cli, WrongPassphrase
 from engine.operations import Interrupted, Operations, Starter
 from engine.workspace import Workspace
 from orchestration import recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
-from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, comparison, deployment
+from orchestration.driver import DRIVERS, Blaming, ReleaseCheck, RunContext, comparison, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.guard import DataWouldGo, Guard
@@ -25,6 +25,7 @@ from shared.deployed_as import described, moved, place
 from shared.errors import Problem
 
 if TYPE_CHECKING:
+    from engine.events import Events
     from orchestration.graph import Graph
     from orchestration.target import Target
     from shared.environment import Environment
@@ -76,26 +77,15 @@ def operate(
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, force=force, refresh=refresh)
         if not report.all_fresh(plan):
-            workspace.verify_passphrase()
+            _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
         guard = None
         if operation is Operation.DEPLOY:
-            projects = root / "projects"
             looks = runs.Looks(run)
-            looking = Operations(Starter(_moving(target.cli), looks, projects).start, looks, lambda *_: None)
-            guard = Guard(
-                lambda stack: looking.run(stack, "preview", *comparison(fingerprints, stack, always=refresh)),
-                graph,
-                target.backend,
-                differences=fingerprints.differences,
-                discard=discard,
-                programs_may_end_early=target.programs_may_end_early,
-            )
-            _look(guard, plan, run, looking)
-            if set(plan.stacks) >= _deployed(target, graph):
-                target = dataclasses.replace(target, cli=_moving(target.cli))
-            else:
-                _same_place(target, environment, plan)
+            looking = Operations(Starter(_moving(target.cli), looks, root / "projects").start, looks, lambda *_: None)
+            context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
+            guard = _guarded(plan, context, discard)
+            target = _in_place(target, graph, environment, plan)
 
         def started(stack: Stack) -> None:
             if ahead:
@@ -119,7 +109,9 @@ def operate(
             )
         operations = Operations(held.start if held else start, run, progress)
         context = RunContext(target, graph, run, operations, workspace, fingerprints, check, refresh=refresh)
-        driver = DRIVERS[operation](dataclasses.replace(context, guard=guard.require) if guard else context)
+        if guard:
+            context = dataclasses.replace(context, guard=guard.require)
+        driver = Blaming(DRIVERS[operation](context), target, environment)
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
         with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():
@@ -131,16 +123,51 @@ def operate(
     return Result(plan, outcomes, code, run.folder, record)
 
 
-def _look(guard: Guard, plan: Plan, run: runs.Run, looking: Operations) -> None:
-    """Look at what the plan would let go. Raises DataWouldGo, and then nothing has been changed."""
+def _verify_passphrase(workspace: Workspace, target: Target) -> None:
     try:
-        with on_signals(looking.interrupt):
+        workspace.verify_passphrase()
+    except WrongPassphrase as wrong:
+        raise Problem(target.lost_passphrase or str(wrong)) from wrong
+
+
+def _guarded(plan: Plan, context: RunContext, discard: Collection[str]) -> Guard:
+    """Look at what a deployment would let go. Raises DataWouldGo, and then nothing has been changed."""
+    c = context
+
+    def preview(stack: Stack) -> Events:
+        return c.operations.run(stack, "preview", *comparison(c.fingerprints, stack, always=c.refresh))
+
+    guard = Guard(
+        preview,
+        c.graph,
+        c.target.backend,
+        differences=c.fingerprints.differences,
+        discard=discard,
+        programs_may_end_early=c.target.programs_may_end_early,
+    )
+    try:
+        with on_signals(c.operations.interrupt):
             guard.look(plan)
     except Interrupted:
         raise KeyboardInterrupt from None
-    except DataWouldGo as refused:
-        run.finish([{"refused": holder.name, "stack": str(holder.stack)} for holder in refused.holders], 1)
+    except DataWouldGo as refusal:
+        c.run.finish([{"refused": holder.name, "stack": str(holder.stack)} for holder in refusal.holders], 1)
         raise
+    return guard
+
+
+def _in_place(target: Target, graph: Graph, environment: Environment, plan: Plan) -> Target:
+    """Return the target with programs that may move, once the guard has looked at all that is deployed.
+
+    A run of some stacks must leave them where the others are. Raises Problem before it changes anything.
+    """
+    deployed = {stack for stack in graph.stacks if (found := target.backend.checkpoint(stack)) and not found.empty}
+    if set(plan.stacks) >= deployed:
+        return dataclasses.replace(target, cli=_moving(target.cli))
+    for step in plan.steps:
+        if not step.fresh:
+            _stay(target, step.stack, place(environment.foundation(), step.stack.role))
+    return target
 
 
 def _moving(cli: Cli) -> Cli:
@@ -148,21 +175,10 @@ def _moving(cli: Cli) -> Cli:
     return Cli(cli.executable, {**cli.variables, MAY_MOVE: "guarded"})
 
 
-def _deployed(target: Target, graph: Graph) -> set[Stack]:
-    return {stack for stack in graph.stacks if (found := target.backend.checkpoint(stack)) and not found.empty}
-
-
 def _same_account(target: Target, stacks: Sequence[Stack]) -> None:
     """Raise Problem when a stack is in another AWS account: compared with this one, all of it would seem gone."""
     for stack in stacks if target.account else ():
         _stay(target, stack, {"account": target.account})
-
-
-def _same_place(target: Target, environment: Environment, plan: Plan) -> None:
-    """Raise Problem when a run that leaves some stacks where they are would move another."""
-    for step in plan.steps:
-        if not step.fresh:
-            _stay(target, step.stack, place(environment.foundation(), step.stack.role))
 
 
 def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:

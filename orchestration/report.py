@@ -12,6 +12,7 @@ from orchestration.holdings import Holder
 from orchestration.plan import Operation, Plan, Step
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from engine.events import ResourceChange
@@ -76,7 +77,8 @@ class Lines:
         """Show how many resources have been dealt with; called from the threads that watch the engines."""
         if self._live and resources:
             self._finished[stack] = resources
-            counts = ", ".join(f"{stack} {count}" for stack, count in list(self._finished.items()))
+            finished = list(self._finished.items())
+            counts = ", ".join(f"{stack}: {count} resource{'s' * (count != 1)}" for stack, count in finished)
             print(f"\r{CLEAR}{counts}", end="\r", file=sys.stderr, flush=True)
 
     def _line(self, stack: Stack, text: str) -> None:
@@ -110,7 +112,7 @@ def show(plan: Plan, outcomes: Sequence[Outcome], closing: str, *, details: bool
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
-    console.print(table(plan, outcomes))
+    _print_table(console, table(plan, outcomes))
     if plan.operation in NAMING:
         for outcome in outcomes:
             if lines := resource_lines(outcome, plan.operation, details=details):
@@ -169,6 +171,17 @@ def holder_rows(amounts: Sequence[tuple[Holder, str]]) -> list[dict[str, str]]:
         {"stack": str(holder.stack), "name": holder.name, "region": holder.region, "holds": amount}
         for holder, amount in amounts
     ]
+
+
+def _print_table(console: Console, shown: Table) -> None:
+    """Print a table; without the blanks that fill its lines up, where it goes to a file or another program."""
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as printed:
+        console.print(shown)
+    for line in printed.get().splitlines():
+        print(line.rstrip())
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
