@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,15 @@ HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
     "layer": "network, data, compute, edge or observability",
-    "region": "a role: primary or secondary (of sandbox.region: an AWS region, such as us-east-1)",
+    "region": "a role: primary or secondary; of sandbox.region also an AWS region, such as us-east-1",
+    "all": "list every region, not only those that an environment uses",
+    "amount": "in the currency's units, such as 100 or 12.50",
+    "currency": "an ISO 4217 code, such as USD",
+    "customer": "the merchant's name for its customer",
     "force": "also run the stacks in which nothing changed",
+    "refresh": "compare every stack with the cloud first, and repair what differs",
+    "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
+    "details": "name every resource, not only those that would be replaced or deleted",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
     "key": "the Idempotency-Key; a new one by default",
@@ -49,17 +55,17 @@ def command(body: Callable[..., int | None]) -> Any:
 
     @functools.wraps(body)
     def run(*arguments: Any, **options: Any) -> None:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what has begun is put in order from now on
         try:
             code = body(*arguments, **options)
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 128 + signal.SIGPIPE
         except Problem as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = 1
         except KeyboardInterrupt:
-            code = 130
+            print("interrupted", file=sys.stderr)
+            code = 128 + signal.SIGINT
+        finally:
+            signal.signal(signal.SIGINT, before)
         if code:
             sys.exit(code)
 
@@ -83,7 +89,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "json", "yes")
+@choosing("environment", "target", "force", "refresh", "discard_data", "json", "yes")
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -91,7 +97,7 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing("layer", "region", "environment", "target", "force", "json", "yes")
+@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "json", "yes")
 def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands
@@ -102,11 +108,11 @@ def deploy(choice: Choice) -> int:
 
 
 @choosing("environment", "target", "json")
-def preview_all(choice: Choice) -> int:
+def preview_all(choice: Choice, details: bool = False) -> int:
     """Show what deploy-all would change, carried through all layers."""
     from orchestration import commands
 
-    return commands.preview(choice)
+    return commands.preview(choice, details=details)
 
 
 @choosing("environment", "target", "json", "yes")
@@ -141,8 +147,18 @@ def graph(choice: Choice) -> int:
     return commands.graph(choice)
 
 
+@choosing("environment", "json")
+def check(choice: Choice) -> int:
+    """Check the environment file, and say what its promises leave for failures."""
+    from orchestration import commands
+
+    return commands.check(choice)
+
+
 @choosing("region", "environment", "target", "json")
-def pay(choice: Choice, amount: str = "100", currency: str = "USD", customer: str = "test-123", key: str = "") -> int:
+def pay(
+    choice: Choice, amount: str = "100", currency: str = "USD", customer: str = "test-123", key: str | None = None
+) -> int:
     """Make a payment through the API and say which region served it."""
     from orchestration import commands
 
@@ -200,7 +216,7 @@ def mutate(_: Context, json: bool = False) -> int:
 
 @command
 def up(_: Context, json: bool = False) -> int:
-    """Start AWS on this machine, or find it running."""
+    """Start the sandbox (AWS on this machine), or find it running."""
     from sandbox import commands
 
     return commands.up(as_json=json)
@@ -208,23 +224,23 @@ def up(_: Context, json: bool = False) -> int:
 
 @command
 def down(_: Context, wipe: bool = False) -> int:
-    """Stop it; its state is kept."""
+    """Stop the sandbox; its cloud and its stacks are kept."""
     from sandbox import commands
 
     return commands.down(wipe=wipe)
 
 
 @command
-def status(_: Context, json: bool = False) -> int:
-    """Say whether it runs, and where; exit 3 when it does not."""
+def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A002 - the option's name
+    """Say whether the sandbox runs, and where; exit 3 when it does not."""
     from sandbox import commands
 
-    return commands.status(as_json=json)
+    return commands.status(as_json=json, every_region=all)
 
 
 @command
 def logs(_: Context, follow: bool = False) -> int:
-    """Print what it wrote."""
+    """Print the sandbox's logs."""
     from sandbox import commands
 
     return commands.logs(follow=follow)
@@ -232,18 +248,18 @@ def logs(_: Context, follow: bool = False) -> int:
 
 @command
 def env(_: Context) -> int:
-    """Print its settings: eval "$(./invoke sandbox.env)"."""
+    """Print the sandbox's variables for a shell: eval "$(./invoke sandbox.env)"."""
     from sandbox import commands
 
     return commands.variables()
 
 
-@command
-def set_region(_: Context, region: str = "", state: str = "refuse") -> int:
-    """Take an AWS region out (--state refuse, hang or errors), or bring it back (--state open)."""
+@choosing("region", "environment")
+def set_region(choice: Choice, state: str = "refuse") -> int:
+    """Take a region of the sandbox out (--state refuse, hang or errors), or bring it back (--state open)."""
     from sandbox import commands
 
-    return commands.set_region(region, state)
+    return commands.set_region(choice.region, state, choice.environment)
 
 
 @choosing("environment")
@@ -276,7 +292,20 @@ def bench_payment(choice: Choice) -> int:
 
 
 namespace = Collection(
-    deploy_all, deploy, preview_all, destroy_all, drift, outputs, graph, pay, engine, test, prove, simulate, mutate
+    deploy_all,
+    deploy,
+    preview_all,
+    destroy_all,
+    drift,
+    outputs,
+    graph,
+    check,
+    pay,
+    engine,
+    test,
+    prove,
+    simulate,
+    mutate,
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 set_region.aliases = ("gate",)  # the name that it had first

@@ -33,6 +33,7 @@ Origin = Literal["path", "installer", "built"]
 Version = tuple[int, ...]
 
 MINIMUM: Version = (3, 220, 0)
+CACHE = ("region-failover", "pulumi")
 VERSION_TIMEOUT = 20  # seconds for `pulumi version`, which takes 0.1 s on an idle machine
 
 
@@ -52,31 +53,44 @@ def find(progress: Callable[[str], None] | None = None) -> Engine:
     progress: called with one line whenever there is something to tell during those.
     Raises Problem when there is none and none can be got.
     """
-    cache = cache_directory()
+    try:
+        cache = cache_directory()
+    except Problem:
+        if engine := _on_path(None)[0]:
+            return engine
+        raise
     engine, rejected = _on_path(cache)
     return engine or _cached(cache) or _get(cache, rejected, progress or _silent)
 
 
 def cache_directory() -> Path:
+    """Where engines are kept. Raises Problem for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     # The specification of base directories has a relative path ignored.
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "region-failover" / "pulumi"
+    if Path(base).is_absolute():
+        return Path(base, *CACHE)
+    try:
+        return Path(Path.home(), ".cache", *CACHE)
+    except RuntimeError:  # neither HOME nor an entry in the system's list of users
+        raise Problem(
+            "there is no home folder to keep the Pulumi engine in: set HOME or XDG_CACHE_HOME to a folder of yours"
+        ) from None
 
 
 def _silent(_: str) -> None:
     pass
 
 
-def _on_path(cache: Path) -> tuple[Engine | None, str]:
+def _on_path(cache: Path | None) -> tuple[Engine | None, str]:
     """The first executable on PATH that is new enough; or None, and a phrase that says what is there instead."""
-    versions = _Versions(cache / "versions.json")
+    versions = _Versions(cache / "versions.json" if cache else None)
     rejected = []
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         # A sandbox's own copy (`eval "$(./invoke sandbox.env)"` puts it first) is not where engines come from.
         if not folder or Path(folder).parts[-2:] == (".sandbox", "bin"):
             continue
         executable = Path(folder, "pulumi").absolute()
-        if not executable.is_file() or not os.access(executable, os.X_OK):
+        if not os.access(executable, os.X_OK) or not executable.is_file():  # also where the folder is closed to us
             continue
         version = versions.of(executable)
         if version and _parsed(version) >= MINIMUM:
@@ -88,9 +102,9 @@ def _on_path(cache: Path) -> tuple[Engine | None, str]:
 class _Versions:
     """What executables said of themselves, remembered as long as they do not change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known: dict[str, Any] = _read_json(path) or {}
+        self._known: dict[str, Any] = (_read_json(path) if path else None) or {}
 
     def of(self, executable: Path) -> str:
         stat = executable.stat()
@@ -100,14 +114,16 @@ class _Versions:
             return str(known["version"])
         version = ask_version(executable)
         self._known[str(executable)] = {"file": now, "version": version}
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs 0.1 s each time, no more
-            _write_json(self._path, self._known)
+        if self._path:
+            with contextlib.suppress(OSError):  # a cache that cannot be written costs 0.1 s each time, no more
+                _write_json(self._path, self._known)
         return version
 
 
 def ask_version(executable: Path) -> str:
     """What `pulumi version` says, as in "3.220.0"; "" when it says nothing of the kind."""
-    settings = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    settings["PULUMI_SKIP_UPDATE_CHECK"] = "true"
     try:
         said = subprocess.run(
             [executable, "version"],

@@ -7,6 +7,7 @@ machine cannot use it, so that the next one is tried, and OSError when the folde
 from __future__ import annotations
 
 import os
+import platform
 import queue
 import re
 import shutil
@@ -20,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engine.events import last_line
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -41,6 +43,32 @@ _INSTALL = (
 )
 
 
+GO_KEPT = frozenset(
+    [
+        "GOPROXY",
+        "GONOPROXY",
+        "GOPRIVATE",
+        "GOSUMDB",
+        "GONOSUMDB",
+        "GONOSUMCHECK",
+        "GOINSECURE",
+        "GOAUTH",
+        "GOVCS",
+        "GOROOT",
+        "GOPATH",
+        "GOMODCACHE",
+        "GOCACHE",
+        "GOTMPDIR",
+        "GOMAXPROCS",
+        "GODEBUG",
+    ]
+)
+
+_PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+HOST = {"GOOS": sys.platform, "GOARCH": _PROCESSORS[platform.machine()]} if platform.machine() in _PROCESSORS else {}
+"""This machine in Go's words."""
+
+
 class SourceUnavailable(Exception):
     """This source cannot be used here; the text is a phrase that says why."""
 
@@ -51,7 +79,7 @@ def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str
         raise SourceUnavailable(f"Pulumi's downloads cannot be reached ({reason})")
     tell("downloading the Pulumi engine from get.pulumi.com")
     process = subprocess.Popen(
-        [sys.executable, "-c", _INSTALL, str(place)],
+        [sys.executable, "-I", "-c", _INSTALL, str(place)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,8 +94,8 @@ def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str
             raise SourceUnavailable(f"Pulumi's installer took more than {DOWNLOAD_TIMEOUT} s") from None
         raise
     if process.returncode:
-        raise SourceUnavailable(f"Pulumi's installer failed ({_last_line(errors) or _last_line(output)})")
-    return _last_line(output)
+        raise SourceUnavailable(f"Pulumi's installer failed ({last_line(errors) or last_line(output)})")
+    return last_line(output)
 
 
 def unreachable(url: str) -> str:
@@ -111,7 +139,7 @@ def build(place: Path, lock: int, tell: Callable[[str], None]) -> str:
     with subprocess.Popen(
         command,
         cwd=MODULES,
-        env=_go_environment(os.environ),
+        env=_go_variables(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -141,12 +169,13 @@ def _follow(compiler: subprocess.Popen[str], tell: Callable[[str], None]) -> lis
     return lines
 
 
-def _go_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The user's own, without what could turn this build into another one."""
+def _go_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """The user's own, without what could turn this build into another one; from where modules come is the user's."""
     return {
-        **environment,
+        **{name: value for name, value in variables.items() if not name.startswith("GO") or name in GO_KEPT},
         "GOTOOLCHAIN": "local",  # the Go that is here, or a plain error: no download of another
-        "GOFLAGS": "",
+        "GOFLAGS": "-mod=readonly",  # instead of those that `go env -w` has set
+        **HOST,  # instead of another machine's that `go env -w` has set
         "GOWORK": "off",
         "CGO_ENABLED": "0",  # needs no C compiler, and the result no library of this machine
     }
@@ -165,10 +194,6 @@ def _module_version(go_mod: str) -> str:
     if found is None:
         raise Problem(f"{MODULES / 'go.mod'} names no version of github.com/pulumi/pulumi/pkg/v3; restore it from git")
     return found[1]
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 SOURCES: Mapping[Literal["installer", "built"], Source] = {"installer": install_official, "built": build}

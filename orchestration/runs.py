@@ -74,6 +74,22 @@ class Run:
         files.replace(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
 
 
+@dataclass(frozen=True)
+class Looks:
+    """Where a run's previews leave what they tell, beside the updates of the same stacks."""
+
+    run: Run
+
+    def log(self, stack: Stack) -> Path:
+        return self.run.folder / f"{stack.label}.preview.log"
+
+    def events(self, stack: Stack) -> Path:
+        return self.run.folder / f"{stack.label}.preview.events"
+
+    def session(self, stack: Stack) -> Path:
+        return self.run.sessions / f"{stack.label}.preview"
+
+
 @contextmanager
 def begin(state: Path, operation: str, environment: str, target: str, *, changing: bool) -> Iterator[Run]:
     """Begin a run below a target's state folder. Raises Problem while another one changes the environment."""
@@ -84,7 +100,7 @@ def begin(state: Path, operation: str, environment: str, target: str, *, changin
         "operation": operation,
         "environment": environment,
         "target": target,
-        "by": f"{getpass.getuser()}@{socket.gethostname()}",
+        "by": f"{_user()}@{socket.gethostname()}",
         "pid": os.getpid(),
         "began": began,
     }
@@ -147,6 +163,13 @@ def _forget_old(runs: Path) -> None:
     for folder in sorted(runs.iterdir())[:-KEPT]:
         if not any(folder.glob("sessions/*")):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # neither a variable nor the system's list of users says
+        return f"user {os.getuid()}"
 
 
 def _now() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -10,20 +12,58 @@ from engine.backend import without_attributes
 from sandbox import addresses, tricks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.layout import Layout
 
-REMOVED = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CA_BUNDLE",
-    "PULUMI_ACCESS_TOKEN",
-    "PULUMI_CONFIG_PASSPHRASE",
-    "PULUMI_STACK",
+KEPT = frozenset(
+    [
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "PATH",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "XDG_CACHE_HOME",
+        "TERM",
+        "COLORTERM",
+        "COLUMNS",
+        "LINES",
+        "NO_COLOR",
+        "PYTHONUTF8",
+        "PYTHONUNBUFFERED",
+        "PYTHONDONTWRITEBYTECODE",
+    ]
 )
-"""Variables that would lead out of the sandbox, or let the user's own settings in."""
+"""The user's variables that are let in: where things are and how they are shown. What is not known here stays out, as
+the SDK, the engine, its plugins, gRPC and Python each read dozens, and one is enough to lead to another cloud."""
+KEPT_BEGINNINGS = ("LC_", "SANDBOX_")
+FETCHING = frozenset(
+    [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "GITHUB_TOKEN",
+    ]
+)
+"""Let in beside them where the engine fetches Pulumi's own plugins."""
+
+ASTRAY = ("AWS_", "PULUMI_")
+"""How the variables begin that lead an SDK or an engine somewhere; in a user's shell those that are not ours go."""
+REMOVED = (
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CA_BUNDLE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "BOTO_CONFIG", "PULUMI_ACCESS_TOKEN"),
+    *("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "PYTHONHOME", "PYTHONPATH"),
+)
+"""Those that go from a user's shell whether they are set or not."""
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The account's administrator to the emulator, which does not verify his signature. Everybody else is bound by IAM."""
@@ -39,8 +79,21 @@ def official_plugins() -> bool:
     return os.environ.get(PLUGINS) == "official"
 
 
+def inherited() -> dict[str, str]:
+    """What works in the sandbox gets of this process's variables, beside the sandbox's own."""
+    known = KEPT | FETCHING if official_plugins() else KEPT
+    return {name: value for name, value in os.environ.items() if name in known or name.startswith(KEPT_BEGINNINGS)}
+
+
+def enter(settings: Mapping[str, str]) -> None:
+    """Let this process itself work in the sandbox and nowhere else: the AWS SDK in it reads the process's variables."""
+    within = {**inherited(), **settings}
+    os.environ.clear()
+    os.environ.update(within)
+
+
 def of(layout: Layout, port: int) -> dict[str, str]:
-    """The variables of the sandbox, to be laid over an environment without those in `REMOVED`."""
+    """The variables of the sandbox, to be laid over those that are `inherited`."""
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return {
         "PULUMI_HOME": str(layout.pulumi_home),
@@ -59,17 +112,32 @@ def of(layout: Layout, port: int) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **({tricks.VARIABLE: said} if (said := tricks.setting()) else {}),
-        **{name: _without_proxy(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
+        **_somebody(layout),
+        **{name: _without_proxy(os.environ.get(name, ""), port) for name in ("NO_PROXY", "no_proxy")},
     }
 
 
-def _without_proxy(hosts: str) -> str:
-    listed = [host for host in hosts.split(",") if host]
-    return ",".join([*listed, *(host for host in (addresses.AWS, "localhost") if host not in listed)])
+def _somebody(layout: Layout) -> dict[str, str]:
+    """A name and a home for a user who has none, in a container say: the engine locks no stack for nobody."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        nobody = {"USER": f"user-{os.getuid()}", "HOME": str(layout.state)}
+        return {name: os.environ.get(name) or value for name, value in nobody.items()}
+    return {}
+
+
+def _without_proxy(hosts: str, port: int) -> str:
+    """The hosts that no proxy is asked for: AWS and each gateway by its address, as few clients read a range."""
+    listed = [host.strip() for host in hosts.split(",") if host.strip()]
+    ours = dict.fromkeys([addresses.AWS, "localhost", *(host for host, _ in addresses.endpoints(port).values())])
+    return ",".join([*listed, *(host for host in ours if host not in listed)])
 
 
 def shell(settings: dict[str, str]) -> str:
     """The same as commands for `eval` in a POSIX shell."""
-    lines = [f"unset {' '.join(REMOVED)}"]
+    astray = (name for name in os.environ if name.startswith(ASTRAY) and re.fullmatch(r"[A-Z0-9_]+", name))
+    removed = dict.fromkeys([*REMOVED, *(name for name in sorted(astray) if name not in settings)])
+    lines = [f"unset {' '.join(removed)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
     return "\n".join(lines)

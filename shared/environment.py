@@ -9,14 +9,13 @@ Imports no Pulumi: the orchestration loads environments on its quick path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from shared import naming
+from shared import environment_file, naming
 from shared.environment_errors import one_line
 from shared.environment_sections import (
     UNRESERVED_CONCURRENCY,
@@ -29,9 +28,9 @@ from shared.environment_sections import (
     StrictModel,
 )
 from shared.errors import Problem
-from shared.failover_time import Fault, GreyBound, bound, worst
+from shared.failover_time import YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
 from shared.failover_time import fitting as fitting_checks
-from shared.roles import PerRole, Role
+from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
 
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
@@ -146,7 +145,9 @@ class Foundation(StrictModel):
 
 
 class Objectives(StrictModel):
-    """Promised times in seconds, for clients that honour the TTL."""
+    """What is promised: an availability in percent; and times in seconds, for clients that honour the TTL."""
+
+    availability_percent: Annotated[float, Field(gt=0, lt=100)]
 
     failover: Annotated[int, Field(gt=0)]
     grey_failure: Annotated[int, Field(gt=0)]
@@ -183,12 +184,7 @@ class Environment(Foundation):
         known = environment_names(root)
         if name not in known:
             raise Problem(f"unknown environment {name!r}: choose one of {', '.join(known)}, or add {path}")
-        try:
-            content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
-        except yaml.YAMLError as error:
-            raise Problem(f"environments/{name}.yaml: not valid YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(content, dict):
-            raise Problem(f"environments/{name}.yaml: holds no fields: start from environments/payments.yaml")
+        content = environment_file.read(path)
         try:
             return cls.model_validate({**content, "name": name})
         except ValidationError as error:
@@ -208,6 +204,15 @@ class Environment(Foundation):
         section: Section = getattr(self, layer)
         return {"foundation": self.foundation().model_dump(mode="json"), layer: section.model_dump(mode="json")}
 
+    def spending(self) -> Iterator[Spending]:
+        """What each kind of failure takes of the time that the promised availability leaves."""
+        allowance = Allowance(self.objectives.availability_percent)
+        checks, ttl = self.edge.checks.of_the_entry_point, self.edge.ttl
+        for fault in Fault:
+            yield allowance.after(fault.label, bound(checks, ttl, fault).total, self.objectives.failover)
+        grey = GreyBound(self.edge.grey_failure.periods, ttl)
+        yield allowance.after("grey failure", grey.total, self.objectives.grey_failure)
+
     def require_own_domain(self) -> None:
         """Refuse, by a Problem, a domain that AWS would refuse later, half-way through the edge layer."""
         if any(f".{self.domain}".endswith(f".{reserved}") for reserved in RESERVED_DOMAINS):
@@ -220,6 +225,18 @@ class Environment(Foundation):
     def failover_bound(self) -> int:
         """Seconds that a failover takes at most, whatever the fault."""
         return worst(self.edge.checks.of_the_entry_point, self.edge.ttl).total
+
+    @model_validator(mode="after")
+    def _zones_lie_in_their_regions(self) -> Self:
+        for role in ROLES:
+            prefix = f"{naming.short_region(self.region(role))}-az"
+            for zone in self.network.zones.of(role):
+                if not zone.startswith(prefix):
+                    raise ValueError(
+                        f"network.zones.{role}: {zone} is not in {self.region(role)}, "
+                        f"whose zones are {prefix}1 and so on"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _tables_can_span_the_regions(self) -> Self:
@@ -266,6 +283,13 @@ class Environment(Foundation):
             raise ValueError(
                 f"objectives.grey_failure: {self.objectives.grey_failure} s cannot be reached ({grey}): {fix}"
             )
+        for spent in self.spending():
+            if not spent.in_a_year:
+                percent = self.objectives.availability_percent
+                raise ValueError(
+                    f"objectives.availability_percent: {percent:g} % leaves {Allowance(percent).seconds(YEAR)} s a "
+                    f"year, and one failure ({spent.failure}) may take {spent.promised} s: promise less"
+                )
         for fault in (Fault.REFUSED, Fault.ERROR, Fault.HANG):
             found = bound(checks, ttl, fault)
             if self.objectives.detection is not None and found.detection > self.objectives.detection:
@@ -284,19 +308,6 @@ class Environment(Foundation):
             return "no health check of Route 53 is that quick, ask for more"
         nearest = sorted(fits, key=lambda ttl: (abs(ttl - self.edge.ttl), ttl))[:3]
         return "edge.checks.fast and edge.ttl that fit: " + ", ".join(fits[ttl] for ttl in nearest)
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses a field that is there twice: YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key.value} is there twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def environment_names(root: Path | None = None) -> list[str]:

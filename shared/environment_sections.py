@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.failover_time import HealthCheckTiming
+from shared.grey_failure import Detection
 from shared.roles import PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
@@ -78,17 +79,45 @@ class Cidrs(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+OLD_ZONE = "use1-az3"
+"""Takes no network interfaces of Lambda, and lacks endpoints of several services."""
+
+
+def _usable(zones: tuple[str, ...]) -> tuple[str, ...]:
+    for zone in zones:
+        if zones.count(zone) > 1:
+            raise ValueError(f"{zone} is there twice: choose another")
+        if zone == OLD_ZONE:
+            raise ValueError(f"{zone} takes no functions: choose another")
+    return zones
+
+
+ZoneId = Annotated[str, Field(pattern=r"^[a-z]+\d-az\d$")]
+ZoneIds = Annotated[tuple[ZoneId, ...], Field(min_length=2, max_length=4), AfterValidator(_usable)]
+
+
+class Zones(StrictModel):
+    """The availability zones of each region's subnets, by id: a zone's name differs from account to account."""
+
+    primary: ZoneIds
+    secondary: ZoneIds
+
+    def of(self, role: Role) -> tuple[str, ...]:
+        """The zones in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class NetworkSettings(Section):
     """A VPC in each region."""
 
     layer: ClassVar[str] = "network"
 
     cidrs: Cidrs
-    availability_zones: Annotated[int, Field(ge=2, le=4)]
+    zones: Zones
 
-    def private_subnets(self, role: Role) -> list[IPv4Network]:
-        """One range for each availability zone."""
-        return list(self.cidrs.of(role).subnets(SUBNET_BITS))[: self.availability_zones]
+    def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
+        """A range for each availability zone's id."""
+        return dict(zip(self.zones.of(role), self.cidrs.of(role).subnets(SUBNET_BITS), strict=False))
 
 
 class AuditSettings(StrictModel):
@@ -123,18 +152,25 @@ class DataSettings(Section):
         return "MRSC" if self.consistency == "strong" else "MREC"
 
 
+Executions = Annotated[int, Field(ge=1, le=1_000_000)]
+"""At once, of a function or of an account."""
+
+
 class FunctionSettings(StrictModel):
     """One Lambda function: memory in MB, timeout in seconds, reserved concurrent executions (null: unreserved)."""
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
     timeout: Annotated[int, Field(ge=1, le=900)]
-    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+    reserved_concurrency: Executions | None
 
 
 class ApiFunctionSettings(FunctionSettings):
-    """A function behind the API. `expected_seconds`: how long a request keeps it busy when all is well but slow."""
+    """A function behind the API. `expected_seconds`: how long a request keeps it busy when all is well but slow.
 
-    expected_seconds: Annotated[float, Field(gt=0, le=LONGEST_INTEGRATION)]
+    Lambda bills milliseconds: nothing is quicker.
+    """
+
+    expected_seconds: Annotated[float, Field(ge=0.001, le=LONGEST_INTEGRATION)]
 
     def concurrency(self, requests_per_second: int) -> int:
         """Executions at once that hold this many requests (Little's law)."""
@@ -162,7 +198,7 @@ class ComputeSettings(Section):
     payment: ApiFunctionSettings
     health: ApiFunctionSettings
     audit: FunctionSettings
-    account_concurrency: Annotated[int, Field(ge=1)]
+    account_concurrency: Executions
     sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
     throttle: ThrottleSettings
 
@@ -231,10 +267,31 @@ class HealthChecksSettings(StrictModel):
 
 
 class GreyFailureSettings(StrictModel):
-    """When answers alone take the primary out: share of 5XX, for so many minutes in a row."""
+    """When answers alone take the primary out: share of 5XX to payments, for so many minutes in a row.
+
+    `lowest_payment_rate`: from so many payments a minute on their failure is noticed even if probes go through.
+    """
 
     error_percent: Annotated[int, Field(ge=1, le=100)]
     periods: Annotated[int, Field(ge=1, le=10)]
+    lowest_payment_rate: Annotated[int, Field(ge=1, le=30)]
+
+    @property
+    def detection(self) -> Detection:
+        """What the promise is computed from."""
+        return Detection(self.error_percent, self.periods)
+
+    @model_validator(mode="after")
+    def _noticed_at_that_rate(self) -> Self:
+        lowest = self.detection.lowest_rate()
+        if lowest is None or self.lowest_payment_rate < lowest:
+            fix = f"ask for {lowest}" if lowest and lowest <= 30 else "lower error_percent"
+            found = f"noticed from {lowest} a minute on" if lowest else "never noticed"
+            raise ValueError(
+                f"lowest_payment_rate: {self.lowest_payment_rate} payments a minute that all fail beside "
+                f"{self.detection.probe_payments} of green probes: {found}: {fix}"
+            )
+        return self
 
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
@@ -243,7 +300,7 @@ Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 class FailoverControlSettings(StrictModel):
     """The function that latches a failover, in the secondary. Its executions are its own, whatever the API's take."""
 
-    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+    reserved_concurrency: Executions | None
 
 
 class EdgeSettings(Section):
@@ -271,3 +328,4 @@ class ObservabilitySettings(Section):
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
     unfinished_minutes: Annotated[int, Field(ge=5)]
+    table_replication_seconds: Annotated[int, Field(ge=1)]

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 
 PROPAGATION_SECONDS = 5
 """From the checkers' verdict to all name servers. AWS gives no figure: assumed, and measured by a drill."""
@@ -150,3 +151,41 @@ class GreyBound:
             f"grey failure: ({self.periods} + 1) × {METRIC_PERIOD_SECONDS} + {METRIC_DELAY_SECONDS} metric delay"
             f" + {PROPAGATION_SECONDS} propagation + {self.ttl} TTL = {self.total} s"
         )
+
+
+DAY = 24 * 3600
+MONTH = 30 * DAY
+YEAR = 365 * DAY
+"""Seconds, as availability is counted."""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What one kind of failure takes of the time that an availability leaves. All in seconds."""
+
+    failure: str
+    at_most: int
+    """By the arithmetic above."""
+    promised: int
+    """By the objective; what is left is counted with this."""
+    left_of_a_month: int
+    """After one. Below zero: one such failure breaks the availability of its month."""
+    left_of_a_year: int
+    in_a_year: int
+    """How many a year has room for, when nothing else fails."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The time without service that an availability leaves: 99.99 % is 259 s a month and 3153 s a year."""
+
+    percent: float
+
+    def seconds(self, period: int) -> int:
+        """Of `period` seconds, whole ones."""
+        return int(period * (100 - Fraction(str(self.percent))) / 100)
+
+    def after(self, failure: str, at_most: int, promised: int) -> Spending:
+        """What one failure of a kind leaves, if it takes all the time that is promised for it."""
+        month, year = self.seconds(MONTH), self.seconds(YEAR)
+        return Spending(failure, at_most, promised, month - promised, year - promised, year // promised)

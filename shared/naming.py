@@ -172,6 +172,9 @@ LIVE = "live"
 STAGE = "v1"
 """The API's stage."""
 
+PAYMENT_ROUTE = {"Resource": "/payment", "Method": "POST"}
+"""The route that pays, as API Gateway's metrics of a method call it (with detailed metrics on)."""
+
 UNFINISHED = "unfinished"
 """The table's index of what the sweep looks for: keys of items with `unfinished` set, by the time they are due."""
 

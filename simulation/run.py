@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from typing import TYPE_CHECKING, Final
 
 from simulation.invariants import check
@@ -14,7 +15,7 @@ from simulation.mutants import MUTANTS
 from simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from simulation.watch import Finding
     from simulation.world import Mode
@@ -90,12 +91,24 @@ def play_all(first: int, count: int, mode: Mode, mutant: str | None = None) -> G
             yield play_batch(begin, min(BATCH, first + count - begin), mode, mutant)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [
-            pool.submit(play_batch, begin, min(BATCH, first + count - begin), mode, mutant)
-            for begin in range(first, first + count, BATCH)
-        ]
         try:
+            with _ctrl_c_later():  # the workers inherit it: they end with the pool, and have nothing to say to Ctrl-C
+                waiting = [
+                    pool.submit(play_batch, begin, min(BATCH, first + count - begin), mode, mutant)
+                    for begin in range(first, first + count, BATCH)
+                ]
             for ready in waiting:
                 yield ready.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Hold Ctrl-C back, from this thread and what it starts."""
+    resource_tracker.ensure_running()  # it would be started with the first process, and let Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,29 +1,194 @@
-"""Makes the checkout's virtualenv from the lock.
+"""Makes the checkout's virtualenv from the lock, then starts the task.
 
 Runs on the machine's own Python, so it uses the standard library only. uv installs the lock in seconds where pip takes
 half a minute; uv itself comes from the same lock, with its hashes. A copy of the lock inside the virtualenv says what
-it holds: it is written last, so an interrupted run is simply done again.
+it holds: it is written last, so that a run that was interrupted at any moment is done again from the start.
 """
 
 from __future__ import annotations
 
+import ast
 import fcntl
+import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-ROOT = Path(__file__).resolve().parent.parent  # nothing of ours can be imported yet
-LOCK = ROOT / "requirements.lock"
-VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120 - nothing is installed yet
+
+from tools import virtualenv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT, LOCK, VENV, PYTHON = map(Path, (virtualenv.ROOT, virtualenv.LOCK, virtualenv.VENV, virtualenv.PYTHON))
 SOURCES = ("engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tasks.py", "tools")
 LIBRARIES = ("invoke", "rich")
 """What only tasks import: the sandbox, which starts without its user's settings, compiles the others."""
+MADE = "INVOKE_MADE_VIRTUALENV"
+"""Tells tools/start.py that this has just run."""
+
+PIP_SETTINGS = frozenset(
+    [
+        "index-url",
+        "extra-index-url",
+        "no-index",
+        "find-links",
+        "trusted-host",
+        "cert",
+        "client-cert",
+        "proxy",
+        "timeout",
+        "default-timeout",
+        "retries",
+        "cache-dir",
+        "no-cache-dir",
+        "keyring-provider",
+        "disable-pip-version-check",
+    ]
+)
+"""pip's settings that say where packages come from. All others are left out: `user` or `target`, say, would put them
+where nobody looks."""
+UV_SETTINGS = re.compile(
+    r"UV_(?:DEFAULT_INDEX|INDEX(?:_URL|_STRATEGY|_\w+_(?:USERNAME|PASSWORD))?|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX"
+    r"|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_\w+|REQUEST_TIMEOUT|KEYRING_PROVIDER|CACHE_DIR|NO_CACHE|LINK_MODE"
+    r"|CONCURRENT_\w+)"
+)
+"""The same of uv."""
+OF_UV = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "proxy": "ALL_PROXY",
+}
+"""What uv calls pip's settings; it reads none of them itself."""
+
+
+def variables(given: Mapping[str, str], pip_configuration: str) -> dict[str, str]:
+    """The variables of every step: the user's own, without those with which Python, pip or uv would do something else.
+
+    pip_configuration: what `pip config list` says. Its index serves uv too, where the user has not set up uv itself.
+    """
+    kept = {name: value for name, value in given.items() if not name.startswith(("PYTHON", "PIP_", "UV_"))}
+    kept |= {name: value for name, value in given.items() if UV_SETTINGS.fullmatch(name)}
+    pip = {}
+    for section in ("global", "install", ":env:"):  # as pip does, what comes later wins
+        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.*)$", pip_configuration, re.MULTILINE):
+            if key in PIP_SETTINGS:
+                pip[key] = str(ast.literal_eval(value))
+    for key, value in pip.items():
+        kept[f"PIP_{key.upper().replace('-', '_')}"] = value
+    for key, name in OF_UV.items():
+        if key in pip:
+            kept.setdefault(name, " ".join(pip[key].split()))
+    return kept | {"PIP_CONFIG_FILE": os.devnull, "PYTHONUTF8": "1"}
+
+
+class SetUp:
+    """Makes the virtualenv. Its steps hold the lock too: what a killed run started ends before another run begins."""
+
+    def __init__(self, lock: TextIO) -> None:
+        self._lock = lock
+        # The steps that ask pip run before pip's own configuration is known.
+        self._variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+    def make(self) -> None:
+        says_version = "import sys; print(sys.version_info[:2])"
+        runs = self._answers(PYTHON, "-I", "-S", "-c", says_version).strip() == str(sys.version_info[:2])
+        if runs and virtualenv.current():
+            return  # another ./invoke made it while this one waited
+        if not (runs and virtualenv.whole()):
+            self._create()
+        Path(virtualenv.STAMP).unlink(missing_ok=True)
+        uv = self._uv()
+        arguments = ("pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK)
+        self._run("installing requirements.lock", *uv, *arguments)
+        # Programs, functions and tests import from the checkout's root; relative, so that a moved checkout still works.
+        packages = next(VENV.glob("lib/python3*/site-packages"))
+        Path(packages, "checkout.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
+        # Else the first tasks would do it while they work, several processes the same modules at once, and every task
+        # would where PYTHONDONTWRITEBYTECODE is set.
+        folders = [*(ROOT / name for name in SOURCES), *(packages / name for name in LIBRARIES)]
+        self._run("compiling the checkout", PYTHON, "-I", "-m", "compileall", "-q", *folders)
+        self._run("packing the functions' SDK", PYTHON, "-I", "-m", "shared.packaging.function_sdk")
+        Path(virtualenv.INSTALLED).write_text("\n".join(path.name for path in packages.iterdir()))
+        shutil.copyfile(LOCK, virtualenv.STAMP)
+
+    def _create(self) -> None:
+        if os.path.lexists(VENV) and not VENV.is_dir():
+            sys.exit(f"invoke: {VENV} is no folder, and the virtualenv goes there: move it away and run this again")
+        import venv  # noqa: PLC0415 - some distributions leave it out, and only here it is needed
+
+        venv.create(VENV, with_pip=False, clear=True)
+
+    def _uv(self) -> list[str | Path]:
+        """The command of a uv: the lock's own, which pip gets; where there is no pip, one that is on PATH."""
+        pip: list[str | Path]
+        if self._answers(PYTHON, "-I", "-m", "pip", "--version"):
+            pip = [PYTHON, "-I", "-m", "pip"]
+        elif importlib.util.find_spec("ensurepip"):
+            self._run("making .venv", PYTHON, "-I", "-m", "ensurepip", "--default-pip")
+            pip = [PYTHON, "-I", "-m", "pip"]
+        elif uv := shutil.which("uv"):
+            self._choose_settings(None)
+            return [uv]
+        elif self._answers(sys.executable, "-I", "-m", "pip", "--version"):
+            pip = [sys.executable, "-I", "-m", "pip", "--python", PYTHON]
+        else:
+            sys.exit(
+                f"invoke: {sys.executable} has neither ensurepip nor pip, and there is no uv on PATH: install one "
+                "(on Debian and Ubuntu: apt install python3-venv) and run this again"
+            )
+        self._choose_settings(pip)
+        with tempfile.TemporaryDirectory() as folder:
+            requirement = Path(folder, "uv.txt")
+            requirement.write_text(pinned(LOCK.read_text(), "uv"))
+            self._run("getting uv", *pip, "install", "--quiet", "--require-hashes", "-r", requirement)
+        return [PYTHON, "-I", "-m", "uv"]
+
+    def _choose_settings(self, pip: list[str | Path] | None) -> None:
+        """Find out what the user's settings say about installing, and take no more of them."""
+        configuration = self._answers(*pip, "config", "list") if pip else ""
+        self._variables = variables(os.environ, configuration)
+        if not _can_be_written(_uv_cache(self._variables)):
+            self._variables |= {"UV_NO_CACHE": "1"}
+
+    def _answers(self, *command: str | Path) -> str:
+        """What a command says; empty when it fails."""
+        try:
+            done = subprocess.run([*command], env=self._variables, capture_output=True, text=True, check=False)
+        except OSError:
+            return ""  # an interpreter that is gone, or was copied in part
+        return "" if done.returncode else done.stdout
+
+    def _run(self, step: str, *command: str | Path) -> None:
+        """Run one step of the set-up; its output is shown only when it fails."""
+        print(f"invoke: {step}", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [*command],
+            env=self._variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            pass_fds=[self._lock.fileno()],
+        )
+        if done.returncode:
+            print(done.stdout.rstrip(), file=sys.stderr)
+            sys.exit(
+                f"invoke: {step} failed (above); check the network and where packages come from (PIP_INDEX_URL, "
+                "UV_DEFAULT_INDEX, proxies), and run this again"
+            )
 
 
 def pinned(lock: str, package: str) -> str:
@@ -34,56 +199,44 @@ def pinned(lock: str, package: str) -> str:
     return found[0]
 
 
-def run(step: str, *command: str | Path) -> None:
-    """Run one step of the set-up; its output is shown only when it fails."""
-    print(f"invoke: {step}", file=sys.stderr, flush=True)
-    done = subprocess.run([*command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        print(done.stdout.rstrip(), file=sys.stderr)
-        sys.exit(f"invoke: {step} failed (above); check the network and run this again")
+def _uv_cache(settings: Mapping[str, str]) -> Path | None:
+    """Where uv keeps what it has fetched; None where nobody has a home."""
+    if place := settings.get("UV_CACHE_DIR"):
+        return Path(place)
+    try:
+        return Path(settings.get("XDG_CACHE_HOME") or Path.home() / ".cache", "uv")
+    except RuntimeError:
+        return None
 
 
-def make() -> None:
-    current = VENV / LOCK.name
-    if current.is_file() and current.read_bytes() == LOCK.read_bytes():
-        return  # another ./invoke made it while this one waited
-    if not PYTHON.exists():
-        venv.create(VENV, with_pip=True, clear=True)
-    with tempfile.TemporaryDirectory() as folder:
-        requirement = Path(folder, "uv.txt")
-        requirement.write_text(pinned(LOCK.read_text(), "uv"))
-        run("getting uv", PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirement)
-    run(
-        "installing requirements.lock",
-        PYTHON,
-        "-m",
-        "uv",
-        "pip",
-        "sync",
-        "--quiet",
-        "--require-hashes",
-        "--python",
-        PYTHON,
-        LOCK,
-    )
-    # Programs, functions and tests import from the checkout's root; relative, so that a moved checkout still works.
-    packages = next(VENV.glob("lib/python3*/site-packages"))
-    Path(packages, "checkout.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
-    # Else the first tasks would do it while they work, several processes the same modules at once, and every task would
-    # where PYTHONDONTWRITEBYTECODE is set.
-    folders = [*(ROOT / name for name in SOURCES), *(packages / name for name in LIBRARIES)]
-    run("compiling the checkout", PYTHON, "-m", "compileall", "-q", *folders)
-    run("packing the functions' SDK", PYTHON, "-m", "shared.packaging.function_sdk")
-    shutil.copyfile(LOCK, current)
+def _can_be_written(folder: Path | None) -> bool:
+    if folder is None:
+        return False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def main() -> None:
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # `invoke` holds Ctrl-C back until here
         with ROOT.joinpath(".venv.lock").open("w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            make()
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("invoke: waiting for another ./invoke that makes .venv", file=sys.stderr, flush=True)
+                fcntl.flock(guard, fcntl.LOCK_EX)
+            SetUp(guard).make()
     except OSError as error:
-        sys.exit(f"invoke: cannot make {VENV}: {error.strerror or error}")
+        sys.exit(f"invoke: cannot make {error.filename or VENV}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print("invoke: interrupted; the next ./invoke makes .venv anew", file=sys.stderr)
+        sys.exit(130)
+    os.environ[MADE] = "1"
+    start = str(ROOT / "tools" / "start.py")
+    os.execv(PYTHON, [str(PYTHON), "-I", "-S", "-X", "utf8", start, *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":

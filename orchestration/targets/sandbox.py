@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from orchestration.target import Target, settings
 from sandbox import Sandbox
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
-from sandbox.variables import REMOVED
+from sandbox.variables import enter
 from shared import files
 from shared.root import ROOT
 
@@ -33,14 +34,15 @@ FAST: Mapping[Trick, Mapping[str, str]] = {
 
 
 def make(_: Environment, tell: Callable[[str], None]) -> Target:
-    """Start the sandbox when it is not running, and install the engine in it."""
+    """Start the sandbox when it is not running, install the engine in it, and let this process work in it alone."""
     sandbox = Sandbox(ROOT)
-    found = find.find(tell)
+    found = find.find(tell)  # by the user's own proxies and indexes, if it has to be got
     status = sandbox.up(tell)
+    sandbox.require_passphrase()
     install(sandbox.layout, found.executable)
-    inherited = {name: value for name, value in os.environ.items() if name not in REMOVED}
+    enter(sandbox.variables())
     configuration = sandbox.layout.stack_configuration
-    variables = {**inherited, **sandbox.variables(), **settings(configuration)}
+    variables = {**os.environ, **settings(configuration)}
     for trick, fast in FAST.items():
         variables |= fast if on(trick) else {}
     if on(Trick.GARBAGE):
@@ -59,7 +61,21 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         gateways=status.gateways,
         where="the sandbox",
         after_destroy="sandbox.down",
+        lost_passphrase=sandbox.lost_passphrase,
+        trouble=functools.partial(_trouble, sandbox),
     )
+
+
+def _trouble(sandbox: Sandbox, regions: Iterable[str]) -> str:
+    status = sandbox.status()
+    if not status.endpoint:
+        log = os.path.relpath(sandbox.layout.run / "cloud.log")
+        return f"the sandbox's cloud has ended (its log: {log}); run the same command again: it starts it and goes on"
+    for region in regions:
+        if state := status.closed_regions.get(region):
+            back = f"./invoke sandbox.region --region {region} --state open"
+            return f"{region} is out, as somebody has set it to {state}: {back} brings it back"
+    return ""
 
 
 def _start_empty_with_the_cloud(backend: Path, generation: str, tell: Callable[[str], None]) -> None:

@@ -40,7 +40,6 @@ class Functions(pulumi.ComponentResource):
         placement = Placement(
             subnet_ids=network.private_subnet_ids,
             security_group_id=network.function_security_group_id,
-            default_security_group_id=network.default_security_group_id,
         )
         variables = self._variables(release)
         self.payment = Function(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 RETRY_SECONDS = 1
 
+SCHEME = 'ApiKey realm="payments"'
+UNAUTHORIZED = 401
 TOO_MANY = 429
 SERVER_ERRORS = range(500, 600)
 
@@ -57,11 +59,17 @@ class GatewayProblem:
     def headers(self) -> dict[str, str]:
         """As API Gateway maps them: a literal stands in single quotes."""
         retry = {"gatewayresponse.header.Retry-After": f"'{RETRY_SECONDS}'"} if self.retryable else {}
-        return {"gatewayresponse.header.Content-Type": "'application/problem+json'", **retry}
+        # A 401 must say how to authenticate (RFC 9110). Of a function's answer REST APIs rename this header to
+        # `x-amzn-Remapped-WWW-Authenticate`; only the API itself can give it.
+        ask = {"gatewayresponse.header.WWW-Authenticate": f"'{SCHEME}'"} if self.status == UNAUTHORIZED else {}
+        return {"gatewayresponse.header.Content-Type": "'application/problem+json'", **retry, **ask}
 
 
 WORDS = {
-    "malformed-request": ("The request cannot be read", "The body must be a JSON object."),
+    "malformed-request": (
+        "The request cannot be read",
+        "The body must be one JSON object in UTF-8, without a byte order mark.",
+    ),
     "idempotency-key-invalid": ("An Idempotency-Key is needed", "Send one Idempotency-Key, new for each payment."),
     "unauthorized": ("The API key is missing or wrong", "Send a valid x-api-key."),
     "forbidden": ("The request is not allowed", "Do not repeat it as it is."),

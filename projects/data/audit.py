@@ -16,6 +16,13 @@ REPLICATION_MINUTES = 15
 """S3 Replication Time Control promises this and knows no other value."""
 
 
+SOURCE_BUCKET = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
+SOURCE_OBJECTS = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
+DESTINATION_OBJECTS = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
+"""What replication does with each bucket, which is a source and a destination (S3 User Guide, "Setting up permissions
+for live replication")."""
+
+
 class AuditBuckets(pulumi.ComponentResource):
     """Both audit buckets, private, versioned and encrypted, with replication in both directions.
 
@@ -27,13 +34,13 @@ class AuditBuckets(pulumi.ComponentResource):
 
     def __init__(self, name: str, regions: PerRole[Region], settings: AuditSettings, key: DataKey) -> None:
         super().__init__("payments:data:AuditBuckets", name)
+        role = self._replication_role(name, regions)
         buckets = PerRole.build(
-            lambda role: AuditBucket(f"{name}-{role}", regions.of(role), settings, key.arns.of(role), parent=self)
+            lambda each: AuditBucket(f"{name}-{each}", regions.of(each), settings, key.arns.of(each), role, parent=self)
         )
         self.names = buckets.map(lambda each: each.bucket.bucket)
         self.arns = buckets.map(lambda each: each.bucket.arn)
-
-        role, policy = self._replication_role(name, regions, key)
+        policy = self._replication_policy(name, regions, key, role)
         versioned = [bucket.versioning for _, bucket in buckets.items()]
         for source in ROLES:
             aws.s3.BucketReplicationConfig(
@@ -64,40 +71,39 @@ class AuditBuckets(pulumi.ComponentResource):
             )
         self.register_outputs({})
 
-    def _replication_role(
-        self, name: str, regions: PerRole[Region], key: DataKey
-    ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+    def _replication_role(self, name: str, regions: PerRole[Region]) -> aws.iam.Role:
+        """Made before the buckets' policies, which name it: S3 refuses a principal that does not exist."""
         primary = regions.primary
-        role_name = primary.named_once(naming.REPLICATION_ROLE)
-        role = aws.iam.Role(
+        sources = [f"arn:aws:s3:::{region.named(naming.AUDIT_BUCKET)}" for _, region in regions.items()]
+        return aws.iam.Role(
             f"{name}-replication",
-            name=role_name,
+            name=primary.named_once(naming.REPLICATION_ROLE),
             description="Replicates the audit buckets of both regions to each other",
-            assume_role_policy=iam.trust("s3.amazonaws.com"),
+            # As the S3 User Guide asks against confused deputies: this account, and the buckets that replicate.
+            assume_role_policy=iam.trust(
+                "s3.amazonaws.com", iam.of_account(primary.account, {"aws:SourceArn": sources})
+            ),
             opts=primary.options(self),
         )
-        policy = aws.iam.RolePolicy(
+
+    def _replication_policy(
+        self, name: str, regions: PerRole[Region], key: DataKey, role: aws.iam.Role
+    ) -> aws.iam.RolePolicy:
+        primary = regions.primary
+        return aws.iam.RolePolicy(
             f"{name}-replication",
-            name=role_name,
+            name=primary.named_once(naming.REPLICATION_ROLE),
             role=role.name,
             policy=iam.document(
-                iam.allow(["s3:GetReplicationConfiguration", "s3:ListBucket"], list(dict(self.arns.items()).values())),
+                iam.allow(SOURCE_BUCKET, list(dict(self.arns.items()).values())),
                 iam.allow(
-                    [
-                        "s3:GetObjectVersionForReplication",
-                        "s3:GetObjectVersionAcl",
-                        "s3:GetObjectVersionTagging",
-                        "s3:ReplicateObject",
-                        "s3:ReplicateDelete",
-                        "s3:ReplicateTags",
-                    ],
+                    [*SOURCE_OBJECTS, *DESTINATION_OBJECTS],
                     [pulumi.Output.concat(arn, "/*") for _, arn in self.arns.items()],
                 ),
                 *(self._key_use(region, key.arns.of(each), each) for each, region in regions.items()),
             ),
             opts=primary.options(self),
         )
-        return role, policy
 
     def _key_use(self, region: Region, key_arn: pulumi.Output[str], role: Role) -> iam.Statement:
         """Each region's key for that region's bucket: read as a source, written as a destination."""
@@ -125,6 +131,7 @@ class AuditBucket(pulumi.ComponentResource):
         region: Region,
         settings: AuditSettings,
         key_arn: pulumi.Output[str],
+        replication: aws.iam.Role,
         *,
         parent: pulumi.Resource,
     ) -> None:
@@ -170,15 +177,7 @@ class AuditBucket(pulumi.ComponentResource):
         aws.s3.BucketPolicy(
             name,
             bucket=bucket,
-            policy=iam.document(
-                iam.deny(
-                    ["s3:*"],
-                    [self.bucket.arn, pulumi.Output.concat(self.bucket.arn, "/*")],
-                    principal="*",
-                    condition={"Bool": {"aws:SecureTransport": "false"}},
-                    sid="TlsOnly",
-                )
-            ),
+            policy=iam.document(*bucket_statements(self.bucket.arn, replication.arn)),
             opts=region.options(self, depends_on=[blocked]),  # S3 refuses to change both at once
         )
         aws.s3.BucketLifecycleConfiguration(
@@ -190,8 +189,39 @@ class AuditBucket(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def bucket_statements(bucket: pulumi.Output[str], replication: pulumi.Output[str]) -> list[iam.Statement]:
+    """The policy of an audit bucket: TLS only, and copies by the replication role alone, which may do no more.
+
+    Functions write and operators read by their own roles' policies, so nobody else is named.
+    """
+    objects = pulumi.Output.concat(bucket, "/*")
+    by_role = {"AWS": replication}
+    return [
+        iam.deny(
+            ["s3:*"],
+            [bucket, objects],
+            principal="*",
+            condition={"Bool": {"aws:SecureTransport": "false"}},
+            sid="TlsOnly",
+        ),
+        iam.allow(SOURCE_BUCKET, [bucket], principal=by_role, sid="ReplicationReadsTheBucket"),
+        iam.allow([*SOURCE_OBJECTS, *DESTINATION_OBJECTS], [objects], principal=by_role, sid="ReplicationCopies"),
+        iam.deny(
+            DESTINATION_OBJECTS,
+            [objects],
+            principal="*",
+            condition={"ArnNotEquals": {"aws:PrincipalArn": replication}},
+            sid="NobodyElseReplicates",
+        ),
+    ]
+
+
 def lifecycle_rules(settings: AuditSettings) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
-    """Lifecycle is not replicated, so both buckets carry the same rules."""
+    """Lifecycle is not replicated, so both buckets carry the same rules.
+
+    The rules name no size: S3 then moves nothing under 128 KB (S3 User Guide, "Transitioning objects"), and audit
+    records are about 1 KB. A filter by size would move them, and Standard-IA bills each as 128 KB: 70 times the price.
+    """
     return [
         {
             "id": "archive",

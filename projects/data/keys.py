@@ -11,7 +11,7 @@ from shared.components.regions import Region
 from shared.roles import PerRole
 
 WAITING_DAYS = 7
-"""The shortest that KMS lets a deleted key wait."""
+"""The shortest that KMS lets a deleted key wait. The primary's wait begins when its replica is gone: 14 days in all."""
 
 ADMINISTRATION = [
     f"kms:{action}"

@@ -23,7 +23,13 @@ entry_points = EntryPoints("entry-points", regions, settings, zone, compute)
 notifications = Notifications("notifications", regions, settings, data, compute)
 switch = StopSwitch("stop-switch", regions.secondary, settings, data, notifications)
 checks = HealthChecks(
-    "checks", regions, settings, switch=switch, primary_compute=compute.primary, notifications=notifications
+    "checks",
+    regions,
+    settings,
+    switch=switch,
+    entry_points=entry_points,
+    primary_compute=compute.primary,
+    notifications=notifications,
 )
 FailoverRecords("failover", regions.primary, settings, zone=zone, entry_points=entry_points, checks=checks)
 

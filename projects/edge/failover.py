@@ -42,6 +42,6 @@ class FailoverRecords(pulumi.ComponentResource):
                 set_identifier=role,
                 failover_routing_policies=[{"type": role.upper()}],
                 health_check_id=checks.ids.gate if role == PRIMARY else None,
-                opts=region.options(self, depends_on=[entry_points]),
+                opts=region.options(self, depends_on=[entry_points, checks]),
             )
         self.register_outputs({})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
+from projects.edge.entry_points import EntryPoints
 from projects.edge.notifications import Notifications
 from projects.edge.stop_switch import STOPPED, StopSwitch
 from shared import naming
@@ -38,7 +40,7 @@ class HealthChecks(pulumi.ComponentResource):
 
     - standard and fast: its health route, asked by its own name every 30 and every 10 s;
     - stop_switch: the switch in the secondary does not say stop (nor does silence);
-    - errors: its answers are not mostly 5XX, which catches payments failing while health is green.
+    - errors: its answers to payments are not mostly 5XX, which catches payments failing while health is green.
 
     The secondary's own check feeds alarms and readiness only. Attributes: ids.
     """
@@ -52,10 +54,12 @@ class HealthChecks(pulumi.ComponentResource):
         settings: EdgeSettings,
         *,
         switch: StopSwitch,
+        entry_points: EntryPoints,
         primary_compute: ComputeOutputs,
         notifications: Notifications,
     ) -> None:
         super().__init__("payments:edge:HealthChecks", name)
+        self._entry_points = entry_points
         self._name = name
         self._regions = regions
 
@@ -84,13 +88,22 @@ class HealthChecks(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _check(self, what: str, role: Role, settings: aws.route53.HealthCheckArgs) -> aws.route53.HealthCheck:
+    def _check(
+        self,
+        what: str,
+        role: Role,
+        settings: aws.route53.HealthCheckArgs,
+        depends_on: Sequence[pulumi.Resource] | None = None,
+    ) -> aws.route53.HealthCheck:
         region = self._regions.of(role)
         settings.tags = {"Name": region.named(naming.HEALTH_CHECK, f"-{what}")}
-        return aws.route53.HealthCheck(f"{self._name}-{what}", settings, region.options(self))
+        return aws.route53.HealthCheck(f"{self._name}-{what}", settings, region.options(self, depends_on=depends_on))
 
     def _endpoint(self, what: str, role: Role, settings: HealthCheckSettings) -> aws.route53.HealthCheck:
-        """Ask a region's health route by that region's own name: by the failover name it would ask whoever serves."""
+        """Ask a region's health route by that region's own name: by the failover name it would ask whoever serves.
+
+        The name comes first: a check that begins before it can be resolved has its first failures behind it.
+        """
         region = self._regions.of(role)
         return self._check(
             what,
@@ -104,6 +117,7 @@ class HealthChecks(pulumi.ComponentResource):
                 request_interval=settings.interval,
                 failure_threshold=settings.threshold,
             ),
+            [self._entry_points],
         )
 
     def _stop_switch(self, settings: HealthCheckSettings, switch: StopSwitch) -> aws.route53.HealthCheck:
@@ -146,7 +160,8 @@ class HealthChecks(pulumi.ComponentResource):
             f"{self._name}-grey-failure",
             name=region.named(naming.GREY_FAILURE_ALARM),
             alarm_description="Health is green and payments fail: takes the primary out of DNS",
-            dimensions={"ApiName": compute.rest_api_name, "Stage": compute.stage_name},
+            # Of the paying route alone: the stage's share is diluted by the health checkers' own answers.
+            dimensions={"ApiName": compute.rest_api_name, "Stage": compute.stage_name, **naming.PAYMENT_ROUTE},
             alarm_actions=[notifications.topic_arns.primary],
             ok_actions=[notifications.topic_arns.primary],
             opts=region.options(self),

@@ -23,6 +23,5 @@ publish(
         vpc_id=vpc.id,
         private_subnet_ids=vpc.private_subnet_ids,
         function_security_group_id=security.functions.id,
-        default_security_group_id=vpc.default_security_group.id,
     )
 )

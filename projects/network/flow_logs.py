@@ -10,6 +10,9 @@ from shared import naming
 from shared.components import iam
 from shared.components.regions import Region
 
+AGGREGATION_SECONDS = 60
+"""The shorter of the two that there are (60 and 600): an attack is looked up by the minute."""
+
 
 class FlowLogs(pulumi.ComponentResource):
     """All traffic of the VPC, by the minute, in a log group of its own."""
@@ -39,10 +42,14 @@ class FlowLogs(pulumi.ComponentResource):
             name=region.named(naming.FLOW_LOG_ROLE),
             role=role.name,
             policy=iam.document(
+                # The five actions that the VPC User Guide lists ("IAM role for publishing flow logs to CloudWatch
+                # Logs"), for our group alone; the group is not made again after a destroy, as this policy goes first.
                 iam.allow(
-                    ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-                    [pulumi.Output.concat(group.arn, ":*")],
-                )
+                    ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                    [group.arn, pulumi.Output.concat(group.arn, ":*")],
+                ),
+                # Lists groups, so the resource is every group's name (Service Authorization Reference).
+                iam.allow(["logs:DescribeLogGroups"], [region.arn("logs", "log-group:*")]),
             ),
             opts=options,
         )
@@ -53,7 +60,7 @@ class FlowLogs(pulumi.ComponentResource):
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
             iam_role_arn=role.arn,
-            max_aggregation_interval=60,
+            max_aggregation_interval=AGGREGATION_SECONDS,
             tags={"Name": region.named(naming.VPC)},
             opts=region.options(self, depends_on=[policy]),
         )

@@ -15,9 +15,6 @@ from shared.environment_sections import NetworkSettings
 HTTPS = 443
 EPHEMERAL = (1024, 65535)
 
-OLD_ZONES = ["use1-az3"]
-"""Takes no network interfaces of Lambda, and lacks endpoints of several services."""
-
 ANYWHERE = "0.0.0.0/0"
 """Not the internet, as no route leads there: gateway endpoints answer from their services' public ranges."""
 
@@ -33,16 +30,15 @@ class AclRule:
 
 
 class Vpc(pulumi.ComponentResource):
-    """The VPC with one private subnet in each of `settings.availability_zones` zones.
+    """The VPC with one private subnet in each of `settings.zones`.
 
-    Attributes: id, private_subnet_ids, private_route_table_id, cidr, default_security_group (has no rules).
+    Attributes: id, private_subnet_ids, private_route_table_id, cidr.
     """
 
     id: pulumi.Output[str]
     private_subnet_ids: pulumi.Output[Sequence[str]]
     private_route_table_id: pulumi.Output[str]
     cidr: str
-    default_security_group: aws.ec2.DefaultSecurityGroup
 
     def __init__(self, name: str, region: Region, settings: NetworkSettings) -> None:
         super().__init__("payments:network:Vpc", name)
@@ -59,7 +55,7 @@ class Vpc(pulumi.ComponentResource):
             opts=self._options,
         )
         self.id = vpc.id
-        self.default_security_group = aws.ec2.DefaultSecurityGroup(
+        aws.ec2.DefaultSecurityGroup(
             f"{name}-default",
             vpc_id=vpc.id,  # no rules: AWS's own let everything out
             tags={"Name": region.named(naming.VPC, "-default")},
@@ -81,25 +77,14 @@ class Vpc(pulumi.ComponentResource):
     def _private_subnets(
         self, name: str, settings: NetworkSettings, routes: aws.ec2.RouteTable
     ) -> list[aws.ec2.Subnet]:
-        zones = aws.get_availability_zones(
-            state="available",
-            # Local and Wavelength Zones must be opted into, and have neither Lambda nor interface endpoints.
-            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
-            exclude_zone_ids=OLD_ZONES,
-            opts=pulumi.InvokeOptions(provider=self._region.provider),
-        ).names
         subnets = []
-        ranges = settings.private_subnets(self._region.role)
-        if len(zones) < len(ranges):
-            raise pulumi.RunError(
-                f"network.availability_zones: {len(ranges)} asked for, and {self._region.name} has {len(zones)}"
-            )
-        for number, (zone, cidr) in enumerate(zip(zones, ranges, strict=False), start=1):
+        for number, (zone, cidr) in enumerate(settings.private_subnets(self._region.role).items(), start=1):
             subnet = aws.ec2.Subnet(
                 f"{name}-private-{number}",
                 vpc_id=self.id,
                 cidr_block=str(cidr),
-                availability_zone=zone,
+                # Pinned: whatever a list of zones says today, a subnet in a zone that is out must not be replaced.
+                availability_zone_id=zone,
                 tags={"Name": self._region.named(naming.SUBNET, f"-{number}")},
                 opts=self._options,
             )

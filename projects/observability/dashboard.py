@@ -1,4 +1,4 @@
-"""One page over both regions; each region has its own copy, so that one is left when a region is gone."""
+"""One page over both regions. Dashboards are global to an account, so each region's stack has one of another name."""
 
 from __future__ import annotations
 

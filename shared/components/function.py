@@ -44,8 +44,6 @@ class Placement:
 
     subnet_ids: pulumi.Input[Sequence[str]]
     security_group_id: pulumi.Input[str]
-    default_security_group_id: pulumi.Input[str]
-    """Where its interfaces wait for their end, so that the real group can be destroyed at once."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,6 @@ class Function(pulumi.ComponentResource):
             environment={"variables": dict(code.variables)},
             tracing_config={"mode": "Active"},
             vpc_config=_in_vpc(placement) if placement else None,
-            replace_security_groups_on_destroy=True if placement else None,
-            replacement_security_group_ids=[placement.default_security_group_id] if placement else None,
             # Lambda takes a VPC function's interfaces down with its role's permissions: they must outlive it.
             opts=region.options(self, depends_on=[log, *permissions]),
         )
@@ -177,6 +173,9 @@ class Function(pulumi.ComponentResource):
         )
         statements = [
             iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(log.arn, ":*")]),
+            # AWS's policy for functions in a VPC allows it: a line that Lambda delivers late would make the group again
+            # after it was destroyed, without retention.
+            iam.deny(["logs:CreateLogGroup"], ["*"]),
             *code.statements,
         ]
         if dead_letters is not None:

@@ -34,7 +34,7 @@ def test_a_program_reads_exactly_what_its_layer_declares(stack):
 def test_a_program_publishes_exactly_its_contract(stack):
     outputs = LAYERS[stack.partition("/")[0]].outputs
     exports = run_environment()[stack].exports
-    assert set(exports) == {field.name for field in dataclasses.fields(outputs)} | {"contract"}
+    assert set(exports) == {field.name for field in dataclasses.fields(outputs)} | {"contract", "deployed_as"}
     assert exports["contract"] == {"name": outputs.project, "version": outputs.version}
     assert all(value not in (None, "") for value in exports.values())
 
@@ -57,11 +57,10 @@ def test_a_layer_consumes_only_earlier_ones():
 
 def test_a_schema_shows_every_field_nested_ones_too():
     assert schema(NetworkOutputs).splitlines() == [
-        "network v1",
+        "network v2",
         "  vpc_id: Output[str]",
         "  private_subnet_ids: Output[Sequence[str]]",
         "  function_security_group_id: Output[str]",
-        "  default_security_group_id: Output[str]",
     ]
     assert "    gate: Output[str]" in schema(EdgeOutputs)
     assert schema(DataOutputs) != schema(EdgeOutputs)

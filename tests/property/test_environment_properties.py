@@ -57,18 +57,22 @@ def test_ranges_are_disjoint_or_refused(primary, secondary):
     if IPv4Network(primary).overlaps(IPv4Network(secondary)):
         assert loaded.startswith("network.cidrs: primary")
     else:
-        subnets = [subnet for role in ROLES for subnet in loaded.network.private_subnets(role)]
+        subnets = [subnet for role in ROLES for subnet in loaded.network.private_subnets(role).values()]
         assert not any(one.overlaps(two) for one, two in combinations(subnets, 2))
         assert all(
             subnet.subnet_of(loaded.network.cidrs.of(role))
             for role in ROLES
-            for subnet in loaded.network.private_subnets(role)
+            for subnet in loaded.network.private_subnets(role).values()
         )
 
 
 @given(regions, regions, regions)
 def test_regions_differ_and_can_share_a_table_or_are_refused(primary, secondary, witness):
-    loaded = load(regions={"primary": primary, "secondary": secondary, "witness": witness})
+    zones = {
+        role: [f"{naming.short_region(region)}-az{number}" for number in (1, 2)]
+        for role, region in (("primary", primary), ("secondary", secondary))
+    }
+    loaded = load(regions={"primary": primary, "secondary": secondary, "witness": witness}, network={"zones": zones})
     chosen = {primary, secondary, witness}
     if len(chosen) == 3 and any(chosen <= known for known in REGION_SETS):
         assert loaded.region("primary") == primary

@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.environment import Environment
 from shared.failover_time import (
     INTERVALS,
+    MONTH,
     PROPAGATION_SECONDS,
     THRESHOLDS,
+    YEAR,
+    Allowance,
     Fault,
     GreyBound,
     HealthCheckTiming,
@@ -100,6 +104,31 @@ def test_the_periods_that_fit_a_grey_failure_are_the_most(periods, ttl, objectiv
     if most:
         assert GreyBound(most, ttl).total <= objective
     assert GreyBound(most + 1, ttl).total > objective
+
+
+@pytest.mark.parametrize(("percent", "month", "year"), [(99.99, 259, 3153), (99.9, 2592, 31536), (99.999, 25, 315)])
+def test_an_availability_leaves_so_much(percent, month, year):
+    assert (Allowance(percent).seconds(MONTH), Allowance(percent).seconds(YEAR)) == (month, year)
+
+
+def test_one_grey_failure_may_take_more_than_a_month_has():
+    spent = Allowance(99.99).after("grey failure", 275, 300)
+    assert (spent.left_of_a_month, spent.left_of_a_year, spent.in_a_year) == (-41, 2853, 10)
+
+
+@given(st.floats(90, 99.9999), st.integers(1, 1000))
+def test_as_many_failures_as_are_said_fit_and_one_more_does_not(percent, promised):
+    allowance = Allowance(percent)
+    many = allowance.after("any", promised, promised).in_a_year
+    assert many * promised <= allowance.seconds(YEAR) < (many + 1) * promised
+
+
+def test_every_kind_of_failure_is_counted_against_the_availability():
+    environment = Environment.load("payments")
+    spent = {each.failure: each for each in environment.spending()}
+    assert set(spent) == {fault.label for fault in Fault} | {"grey failure"}
+    assert all(each.at_most <= each.promised for each in spent.values())
+    assert {each.promised for each in spent.values()} == {120, 300}
 
 
 def test_a_grey_failure_of_payments():

@@ -68,8 +68,7 @@ class Program:
         layout = cloud.sandbox.layout
         install(layout, engine.find().executable)
         self.backend = layout.backend
-        inherited = {name: value for name, value in os.environ.items() if name not in variables.REMOVED}
-        self.variables = {**inherited, **cloud.sandbox.variables()}
+        self.variables = {**variables.inherited(), **cloud.sandbox.variables()}
         folder.mkdir()
         (folder / "Pulumi.yaml").write_text(PROJECT.format(virtualenv=sys.prefix))
         self.write()

@@ -8,7 +8,6 @@ plugin processes.
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import tempfile
@@ -22,7 +21,7 @@ from orchestration.graph import Graph
 from sandbox import Sandbox
 from sandbox.plugins.install import install
 from sandbox.tricks import OFF, VARIABLE
-from sandbox.variables import PLUGINS, REMOVED
+from sandbox.variables import PLUGINS, inherited
 from shared.root import ROOT
 from shared.stack import Stack
 from tools import checkout
@@ -94,8 +93,7 @@ def _timed(act: Callable[..., None], *arguments: object, **variables: str) -> fl
 def _one_by_one(copy: checkout.Checkout, environment: str, progress: Callable[[str], None]) -> list[float]:
     box = Sandbox(copy.root)
     install(box.layout, engine.find(progress).executable)
-    variables = {name: value for name, value in os.environ.items() if name not in REMOVED}
-    variables |= box.variables() | {PLUGINS: "plain"}
+    variables = inherited() | box.variables() | {PLUGINS: "plain"}
     del variables["PULUMI_OPTION_CONFIG_FILE"]  # each stack has a file of its own, as by default
     stacks = Graph.of(environment).stacks
     rounds = []

@@ -108,9 +108,10 @@ class Subnet(Ec2):
         "vpcId": Text(required=True, replaces=True),
         "cidrBlock": Text(required=True, replaces=True),
         "availabilityZone": Text(computed=True, replaces=True),
+        "availabilityZoneId": Text(computed=True, replaces=True),
         "mapPublicIpOnLaunch": Boolean(default=False),
     }
-    outputs = ("arn", "availabilityZoneId", "ownerId")
+    outputs = ("arn", "ownerId")
     identity = ("vpcId", "cidrBlock")
     gone = ("InvalidSubnetID.NotFound",)
     exists = ("InvalidSubnet.Conflict",)
@@ -119,7 +120,7 @@ class Subnet(Ec2):
         self.refuse_twin()
         answer = self.call(
             "create_subnet",
-            **self.arguments("create_subnet", "vpcId", "cidrBlock", "availabilityZone"),
+            **self.arguments("create_subnet", "vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"),
             TagSpecifications=self.tagged_as("subnet"),
         )
         return str(answer["Subnet"]["SubnetId"])

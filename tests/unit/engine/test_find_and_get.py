@@ -316,3 +316,56 @@ def test_finding_a_known_one_imports_little_and_starts_nothing(bin_folder: Path)
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "path 3.230.0\n", done.stderr
     assert done.returncode == 0, done.stderr
+
+
+def test_without_a_home_one_on_the_path_is_found_and_else_one_line_says_so(
+    bin_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", classmethod(lambda _: (_ for _ in ()).throw(RuntimeError("no home"))))
+    with pytest.raises(Problem, match=r"^[^\n]*XDG_CACHE_HOME[^\n]*$"):
+        engine.find()
+    pulumi(bin_folder, BUILT)
+    assert engine.find().origin == "path"
+
+
+def test_a_folder_that_is_closed_to_us_is_passed_over(bin_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    pulumi(bin_folder, BUILT)
+    monkeypatch.setenv("PATH", f"{bin_folder.parent / 'closed'}{os.pathsep}{bin_folder}")
+    real = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert engine.find().origin == "path"
+
+
+def test_the_engines_own_settings_do_not_decide_which_is_found(bin_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PULUMI_HOME", "/nowhere")
+    pulumi(bin_folder, BUILT, 'test -z "$PULUMI_HOME" || exit 1')
+    assert engine.find().version == BUILT
+
+
+def test_a_build_is_for_this_machine_and_its_modules_come_from_where_the_user_says():
+    given = {
+        "GOPROXY": "https://proxy.example.com",
+        "GOPRIVATE": "example.com",
+        "HTTPS_PROXY": "http://proxy",
+        "HOME": "/h",
+    }
+    breaking = {
+        "GOOS": "windows",
+        "GOARCH": "wasm",
+        "GOFLAGS": "-mod=vendor -tags=x",
+        "GOEXPERIMENT": "none",
+        "GO111MODULE": "off",
+    }
+    made = engine_sources._go_variables(given | breaking)
+    assert made.items() >= given.items()
+    assert made["GOFLAGS"] == "-mod=readonly"
+    assert not {"GOEXPERIMENT", "GO111MODULE"} & made.keys()
+    assert {name: made.get(name) for name in engine_sources.HOST} == engine_sources.HOST
+    assert made.get("GOOS") != "windows"

@@ -83,12 +83,13 @@ def house(tmp_path_factory):
 )
 def test_a_run_against_aws_does_without_the_sandbox(house, sts, tmp_path, task):
     question, end = TASKS[task]
-    engine, asked, states, seen, site = (tmp_path / name for name in ("bin/pulumi", "asked", "states", "seen", "site"))
-    for folder in (engine.parent, states, seen, site):
+    engine, asked, states, seen = (tmp_path / name for name in ("bin/pulumi", "asked", "states", "seen"))
+    for folder in (engine.parent, states, seen):
         folder.mkdir()
     engine.write_text(ENGINE.format(asked=asked))
     engine.chmod(0o755)
-    (site / "sitecustomize.py").write_text(WATCH)
+    (packages,) = (house.root / ".venv").glob("lib/python3*/site-packages")
+    (packages / "sitecustomize.py").write_text(WATCH)
     shutil.rmtree(house.root / ".runs", ignore_errors=True)
 
     running = house.start(
@@ -101,7 +102,6 @@ def test_a_run_against_aws_does_without_the_sandbox(house, sts, tmp_path, task):
         AWS_ACCESS_KEY_ID="somebody",
         AWS_SECRET_ACCESS_KEY="secret",
         XDG_CACHE_HOME=str(tmp_path / "cache"),
-        PYTHONPATH=str(site),
         SEEN=str(seen),
     )
     output, told = running.communicate(timeout=120)

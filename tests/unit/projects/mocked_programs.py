@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pulumi
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import Stack, run_in_stack
@@ -44,6 +44,8 @@ class Made:
     provider: str
     secret: frozenset[str] = frozenset()
     """Inputs that were given as secrets."""
+    after: frozenset[str] = frozenset()
+    """What it waits for, as `Type:logical name`."""
 
     def __getitem__(self, key: str) -> Any:
         return self.inputs[key]
@@ -61,6 +63,8 @@ class Recorder(Mocks):
     made: list[Made] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     """Full names of the stacks that were read."""
+    waits_for: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """By type and logical name: what each registration depends on."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -69,15 +73,14 @@ class Recorder(Mocks):
             return reference, {"name": reference, "outputs": dict(self.outputs[reference]), "secretOutputNames": []}
         secret = frozenset(name for name, value in args.inputs.items() if is_rpc_secret(value))
         inputs = {name: unwrap_rpc_secret(value) for name, value in args.inputs.items()}
-        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret))
+        after = self.waits_for.get((args.typ, args.name), frozenset())
+        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret, after))
         return f"{args.name}-id", {**args.inputs, **_answers(args)}
 
     def call(self, args: MockCallArgs) -> Any:
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
-            case "aws:index/getAvailabilityZones:getAvailabilityZones":
-                return {"names": ["zone-a", "zone-b", "zone-c"]}
             case "pulumi:pulumi:readStackOutputs":
                 name = args.args["name"]
                 if name not in self.outputs:
@@ -143,6 +146,16 @@ ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
 }
 
 
+class _Monitor(MockMonitor):
+    """Pulumi's, which does not tell its mocks what a resource depends on."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name in the engine's protocol
+        names = (urn.rpartition("$")[2].rpartition("::") for urn in request.dependencies)
+        after = frozenset(f"{kind.rpartition(':')[2]}:{name}" for kind, _, name in names)
+        cast("Recorder", self.mocks).waits_for[request.type, request.name] = after
+        return super().RegisterResource(request)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a program did: the resources it made, the stacks it read, and what it exports."""
@@ -164,7 +177,7 @@ def run_component(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        set_mocks(recorder, project=project, stack=stack, preview=preview)
+        set_mocks(recorder, project=project, stack=stack, preview=preview, monitor=_Monitor(recorder))
         _forget_root()  # the mocks make one, and so does the program
         exports = loop.run_until_complete(_exports_of(build))
     finally:

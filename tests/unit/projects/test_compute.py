@@ -7,6 +7,8 @@ import json
 import botocore.session
 import pytest
 
+from lambdas.web.answer import problem
+from shared.naming import PAYMENT_ROUTE
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
 
 REGION = {"primary": "us-east-1", "secondary": "us-east-2"}
@@ -53,14 +55,12 @@ def test_each_function_is_as_configured(compute, role, name, physical, *, memory
     assert function["tracingConfig"] == {"mode": "Active"}
 
 
-def test_functions_live_in_the_vpc_and_leave_it_quickly(compute):
+def test_functions_live_in_the_vpc(compute):
     for function in compute.of("Function"):
         assert function["vpcConfig"] == {
             "subnetIds": ["vpc-private-1-id", "vpc-private-2-id"],
             "securityGroupIds": ["security-functions-id"],
         }
-        assert function["replaceSecurityGroupsOnDestroy"] is True
-        assert function["replacementSecurityGroupIds"] == ["vpc-default-id"]
 
 
 def test_a_function_is_called_by_its_alias_only(compute):
@@ -127,11 +127,20 @@ def test_the_audit_function_sweeps_and_files_notifications(compute, role):
 
 def test_function_code_cannot_use_the_network_rights_that_lambda_needs(compute, role):
     statements = json.loads(compute.one("RolePolicy", "payment")["policy"])["Statement"]
-    (deny,) = [each for each in statements if each["Effect"] == "Deny"]
-    assert "ec2:CreateNetworkInterface" in deny["Action"]
+    (deny,) = [each for each in statements if "ec2:CreateNetworkInterface" in each["Action"]]
+    assert deny["Effect"] == "Deny"
     assert deny["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"] == (
         f"arn:aws:lambda:{REGION[role]}:{ACCOUNT}:function:payment-processor-{role}-x7k2"
     )
+
+
+def test_no_function_can_make_a_log_group_again(compute):
+    """AWS's policy for the VPC allows it on everything, and what Lambda delivers late comes after the destroy."""
+    edge = run_environment()["edge/payments"].recorder
+    for recorder in (compute, edge):
+        for function in recorder.of("Function"):
+            statements = json.loads(recorder.one("RolePolicy", function.name)["policy"])["Statement"]
+            assert {"Effect": "Deny", "Action": ["logs:CreateLogGroup"], "Resource": ["*"]} in statements
 
 
 def test_key_use_is_limited_to_the_services_that_encrypt_for_us(compute, role):
@@ -150,11 +159,27 @@ def test_the_sweep_runs_every_minute_and_loses_nothing(compute):
     assert compute.one("Queue")["sqsManagedSseEnabled"] is True
 
 
-def test_the_api_has_three_routes_and_nothing_else(compute):
+def test_the_api_has_its_routes_and_nothing_else(compute):
     paths = {each.name: each["pathPart"] for each in compute.of("Resource")}
     assert paths == {"api-payment": "payment", "api-payment-id": "{paymentId}", "api-health": "health"}
     routes = {(each["httpMethod"], each["resourceId"]) for each in compute.of("Method")}
-    assert routes == {("POST", "api-payment-id"), ("GET", "api-payment-id-id"), ("GET", "api-health-id")}
+    assert routes == {
+        ("POST", "api-payment-id"),
+        ("GET", "api-payment-id-id"),
+        ("HEAD", "api-payment-id-id"),
+        ("GET", "api-health-id"),
+        ("HEAD", "api-health-id"),
+    }
+
+
+def test_alarms_find_the_paying_route_and_its_metrics(compute):
+    """Metrics by route exist only where the method's settings ask for them, under the resource's whole path."""
+    (method,) = [each for each in compute.of("Method") if each["httpMethod"] == PAYMENT_ROUTE["Method"]]
+    (resource,) = [each for each in compute.of("Resource") if f"{each.name}-id" == method["resourceId"]]
+    assert resource["parentId"] == "root"
+    assert f"/{resource['pathPart']}" == PAYMENT_ROUTE["Resource"]
+    settings = compute.one("MethodSettings")
+    assert (settings["methodPath"], settings["settings"]["metricsEnabled"]) == ("*/*", True)
 
 
 def test_the_api_validates_the_key_header_and_that_the_body_is_an_object(compute):
@@ -169,7 +194,13 @@ def test_the_api_validates_the_key_header_and_that_the_body_is_an_object(compute
 
 def test_health_may_take_a_second_and_a_payment_a_little_more_than_its_function(compute):
     patience = {each.name: each["timeoutMilliseconds"] for each in compute.of("Integration")}
-    assert patience == {"api-create-payment": 10_500, "api-get-payment": 10_500, "api-get-health": 1000}
+    assert patience == {
+        "api-create-payment": 10_500,
+        "api-get-payment": 10_500,
+        "api-head-payment": 10_500,
+        "api-get-health": 1000,
+        "api-head-health": 1000,
+    }
     assert {each["type"] for each in compute.of("Integration")} == {"AWS_PROXY"}
 
 
@@ -239,6 +270,14 @@ def test_what_may_succeed_later_says_when(compute):
         status = AWS_STATUS[response["responseType"]]
         headers = response["responseParameters"]
         assert ("gatewayresponse.header.Retry-After" in headers) == (status == "429" or status.startswith("5"))
+
+
+def test_the_api_s_own_401_says_how_to_authenticate_as_the_function_s_does(compute):
+    headers = {each["responseType"]: each["responseParameters"] for each in compute.of("Response")}
+    name = "gatewayresponse.header.WWW-Authenticate"
+    asking = {kind: each[name] for kind, each in headers.items() if name in each}
+    function = problem("unauthorized", "Send a valid x-api-key.").headers["WWW-Authenticate"]
+    assert asking == {"UNAUTHORIZED": f"'{function}'"}
 
 
 def test_only_alarms_permissions_name_the_account_beside_the_source(compute):

@@ -106,9 +106,56 @@ def test_each_bucket_is_private_versioned_encrypted_and_tls_only(data, role):
     (rule,) = data.one("BucketServerSideEncryptionConfiguration", name)["rules"]
     assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEYS[role]}
     assert data.one("BucketOwnershipControls", name)["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
-    (statement,) = json.loads(data.one("BucketPolicy", name)["policy"])["Statement"]
-    assert (statement["Effect"], statement["Action"]) == ("Deny", ["s3:*"])
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    statements = bucket_policy(data, role)
+    assert (statements["TlsOnly"]["Effect"], statements["TlsOnly"]["Action"]) == ("Deny", ["s3:*"])
+    assert statements["TlsOnly"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def bucket_policy(data, role):
+    statements = json.loads(data.one("BucketPolicy", f"audit-{role}")["policy"])["Statement"]
+    return {each["Sid"]: each for each in statements}
+
+
+REPLICATION_ROLE = "arn:aws:role:::payment-audit-replication-x7k2"
+COPY = {
+    f"s3:{action}"
+    for action in (
+        "GetReplicationConfiguration", "ListBucket", "GetObjectVersionForReplication", "GetObjectVersionAcl",
+        "GetObjectVersionTagging", "ReplicateObject", "ReplicateDelete", "ReplicateTags",
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_a_bucket_s_policy_lets_the_replication_role_copy_and_nobody_else(data, role):
+    allowed = [each for each in bucket_policy(data, role).values() if each["Effect"] == "Allow"]
+    assert {action for each in allowed for action in each["Action"]} == COPY
+    assert all(each["Principal"] == {"AWS": REPLICATION_ROLE} for each in allowed)
+    bucket = f"arn:aws:bucket:::payment-audit-logs-{role}-x7k2-{ACCOUNT}"
+    assert {resource for each in allowed for resource in each["Resource"]} == {bucket, f"{bucket}/*"}
+    others = bucket_policy(data, role)["NobodyElseReplicates"]
+    assert (others["Effect"], others["Principal"]) == ("Deny", "*")
+    assert others["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": REPLICATION_ROLE}}
+
+
+def test_bucket_policies_come_after_the_role_that_they_name(data):
+    """S3 refuses a principal that does not exist."""
+    for role in ("primary", "secondary"):
+        assert "Role:audit-replication" in data.one("BucketPolicy", f"audit-{role}").after
+
+
+def test_the_replica_of_the_key_goes_before_the_key(data):
+    """KMS keeps a primary whose replica is there, and begins its wait only then."""
+    assert "Key:data-key" in data.one("ReplicaKey").after
+
+
+def test_only_s3_for_our_buckets_takes_the_replication_role_on(data):
+    (statement,) = json.loads(data.one("Role")["assumeRolePolicy"])["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    assert statement["Condition"]["ArnLike"]["aws:SourceArn"] == [
+        f"arn:aws:s3:::payment-audit-logs-{role}-x7k2-{ACCOUNT}" for role in ("primary", "secondary")
+    ]
 
 
 @pytest.mark.parametrize(("source", "destination"), [("primary", "secondary"), ("secondary", "primary")])
@@ -140,6 +187,8 @@ def test_audit_records_grow_cheaper_and_leftovers_go():
         {"days": 30, "storage_class": "STANDARD_IA"},
         {"days": 90, "storage_class": "GLACIER"},
     ]
+    # Nothing about sizes: what is under 128 KB stays in Standard, where 1 KB costs 70 times less than in Standard-IA.
+    assert all(rule["filter"] == {"prefix": ""} for rule in rules.values())
     assert rules["clean-up"]["noncurrent_version_expiration"] == {"noncurrent_days": 30}
     assert rules["clean-up"]["abort_incomplete_multipart_upload"] == {"days_after_initiation": 1}
     assert "days" not in str(rules["clean-up"]["expiration"])

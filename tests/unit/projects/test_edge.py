@@ -13,6 +13,7 @@ from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environm
 SHARED = "api.x7k2.pay.example.com"
 OWN = {"primary": "use1-api.x7k2.pay.example.com", "secondary": "use2-api.x7k2.pay.example.com"}
 ROLES = ("primary", "secondary")
+PAYING = {"ApiName": "payment-api-primary-x7k2", "Stage": "v1", "Resource": "/payment", "Method": "POST"}
 
 
 @pytest.fixture
@@ -108,6 +109,20 @@ def test_the_gate_needs_all_its_checks(edge):
     assert gate["childHealthThreshold"] == 4
 
 
+@pytest.mark.parametrize("what", ["standard", "fast", "secondary"])
+def test_a_check_waits_for_the_name_that_it_asks(edge, what):
+    """Else it starts with failures; destroyed, the name would go first and clients be moved."""
+    after = edge.one("HealthCheck", what).after
+    assert {f"Record:entry-points-{role}" for role in ROLES} <= after
+
+
+def test_failover_records_wait_for_every_check_and_both_names(edge):
+    for role in ROLES:
+        after = edge.one("Record", f"failover-{role}").after
+        assert {f"HealthCheck:{each.name}" for each in edge.of("HealthCheck")} <= after
+        assert {f"Record:entry-points-{each}" for each in ROLES} <= after
+
+
 @pytest.mark.parametrize(
     ("what", "role", "interval", "threshold"),
     [("standard", "primary", 30, 2), ("fast", "primary", 10, 3), ("secondary", "secondary", 30, 2)],
@@ -161,7 +176,7 @@ def test_grey_failure_follows_what_such_a_check_can_follow(edge):
     assert (alarm["threshold"], alarm["period"], alarm["evaluationPeriods"]) == (0.5, 60, 2)
     assert alarm["treatMissingData"] == "notBreaching"
     assert not {"datapointsToAlarm", "extendedStatistic", "metricQueries"} & set(alarm.inputs)
-    assert alarm["dimensions"] == {"ApiName": "payment-api-primary-x7k2", "Stage": "v1"}
+    assert alarm["dimensions"] == PAYING
     assert (check["cloudwatchAlarmName"], check["cloudwatchAlarmRegion"]) == (alarm["name"], "us-east-1")
     assert check["insufficientDataHealthStatus"] == "Healthy"
 

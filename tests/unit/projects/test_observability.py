@@ -40,6 +40,7 @@ def alarm(recorder, name):
         ("dynamodb-user-errors", "AWS/DynamoDB UserErrors", "Sum", 10),
         ("dynamodb-read-throttles", "AWS/DynamoDB ReadThrottleEvents", "Sum", 0),
         ("dynamodb-write-throttles", "AWS/DynamoDB WriteThrottleEvents", "Sum", 0),
+        ("table-replication-lag", "AWS/DynamoDB ReplicationLatency", "Average", 5000),
         ("audit-replication-lag", "AWS/S3 ReplicationLatency", "Maximum", 900),
         ("audit-replication-failures", "AWS/S3 OperationsFailedReplication", "Sum", 0),
         ("dead-letters", "AWS/SQS ApproximateNumberOfMessagesVisible", "Maximum", 0),
@@ -86,7 +87,10 @@ def test_every_alarm_tells_its_own_regions_topic(watch, role):
 
 
 def test_alarms_watch_their_own_region(watch, role):
-    assert alarm(watch, "latency")["dimensions"] == {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
+    stage = {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
+    assert alarm(watch, "errors")["dimensions"] == stage
+    for rate in ("latency", "error-rate"):
+        assert alarm(watch, rate)["dimensions"] == stage | {"Resource": "/payment", "Method": "POST"}
     assert alarm(watch, "processor-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
     assert alarm(watch, "notification-dead-letters")["dimensions"] == {
         "QueueName": f"payment-notification-dead-letters-{role}-x7k2"
@@ -105,6 +109,14 @@ def test_replication_is_watched_where_its_metrics_are(watch, role):
         "SourceBucket": buckets[role],
         "DestinationBucket": buckets[OTHER[role]],
         "RuleId": f"to-{OTHER[role]}",
+    }
+
+
+def test_the_tables_replication_is_watched_towards_the_other_region(watch, role):
+    receiving = {"primary": "us-east-2", "secondary": "us-east-1"}[role]
+    assert alarm(watch, "table-replication-lag")["dimensions"] == {
+        "TableName": "payment-transactions-x7k2",
+        "ReceivingRegion": receiving,
     }
 
 

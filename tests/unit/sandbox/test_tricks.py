@@ -57,6 +57,7 @@ def test_each_has_a_row_in_the_table():
 
 def target(monkeypatch, tmp_path, setting):
     """The sandbox as a target, where nothing is started."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # a target keeps nothing in it but what leads to the sandbox
     monkeypatch.setenv(VARIABLE, setting)
     layout = Layout(tmp_path)
     for folder in (layout.bin, layout.backend):
@@ -65,6 +66,8 @@ def target(monkeypatch, tmp_path, setting):
         layout=layout,
         up=lambda _: SimpleNamespace(generation="1", recoveries=0, gateways={}),
         variables=lambda: variables.of(layout, 4566),
+        require_passphrase=lambda: None,
+        lost_passphrase="",
     )
     monkeypatch.setattr(sandbox, "Sandbox", lambda _: box)
     monkeypatch.setattr(find, "find", lambda _: Engine("3", tmp_path / "pulumi", "", ""))

@@ -71,8 +71,15 @@ def test_the_payments_environment_loads():
         ({"network.cidrs.primary": "10.0.0.0/8"}, 'network.cidrs.primary: "10.0.0.0/8": a VPC here has between /16'),
         ({"network.cidrs.primary": "8.8.0.0/16"}, 'network.cidrs.primary: "8.8.0.0/16": addresses of the internet'),
         (
-            {"network.availability_zones": 1},
-            "network.availability_zones: 1 is wrong: input should be greater than or equal to 2",
+            {"network.zones.primary": ["use1-az1"]},
+            "network.zones.primary",
+        ),
+        ({"network.zones.primary": ["use1-az1", "use1-az1"]}, "network.zones.primary"),
+        ({"network.zones.primary": ["use1-az1", "use1-az3"]}, "use1-az3 takes no functions: choose another"),
+        ({"network.zones.primary": ["use1-az1", "us-east-1b"]}, "network.zones.primary"),
+        (
+            {"network.zones.secondary": ["use2-az1", "usw2-az1"]},
+            "network.zones.secondary: usw2-az1 is not in us-east-2, whose zones are use2-az1 and so on",
         ),
         ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
         (
@@ -128,7 +135,17 @@ def test_the_payments_environment_loads():
         ),
         ({"objectives.grey_failure": 220}, "= 275 s): edge.grey_failure.periods of 1 or less fits"),
         ({"objectives.grey_failure": 200}, "= 275 s): the least is 215 s"),
+        (
+            {"objectives.availability_percent": 99.9999},
+            "99.9999 % leaves 31 s a year, and one failure (refused) may take 120 s: promise less",
+        ),
         ({"objectives.detection": 30}, "objectives.detection: 30 s cannot be reached (hang takes 42 s)"),
+        (
+            {"edge.grey_failure.lowest_payment_rate": 5},
+            "5 payments a minute that all fail beside 4 of green probes: noticed from 14 a minute on: ask for 14",
+        ),
+        ({"edge.grey_failure.lowest_payment_rate": 31}, "edge.grey_failure.lowest_payment_rate: 31 is wrong"),
+        ({"edge.grey_failure.error_percent": 100}, "never noticed: lower error_percent"),
         ({"edge.ttls": 3}, "edge.ttls is not a field: did you mean ttl?"),
         ({"edge.zzz": 3}, "edge.zzz is not a field: known are parent_zone_id, ttl, checks"),
         ({"edge.checks.quick": 3}, "edge.checks.quick is not a field: known are standard, fast, stop_switch"),
@@ -225,4 +242,5 @@ def test_an_environment_cannot_be_changed():
 def test_private_subnets_are_sixteenths_of_the_range():
     network = Environment.load("payments").network
     assert isinstance(network, NetworkSettings)
-    assert [str(each) for each in network.private_subnets("secondary")] == ["10.1.0.0/20", "10.1.16.0/20"]
+    ranges = {zone: str(each) for zone, each in network.private_subnets("secondary").items()}
+    assert ranges == {"use2-az1": "10.1.0.0/20", "use2-az2": "10.1.16.0/20"}

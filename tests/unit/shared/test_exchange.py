@@ -17,8 +17,7 @@ NETWORK: dict[str, Any] = {
     "vpc_id": "vpc-1",
     "private_subnet_ids": ["subnet-1", "subnet-2"],
     "function_security_group_id": "sg-1",
-    "default_security_group_id": "sg-0",
-    "contract": {"name": "network", "version": 1},
+    "contract": {"name": "network", "version": 2},
 }
 
 
@@ -72,8 +71,8 @@ def test_a_regional_reader_reads_its_own_role_and_a_global_one_says_which():
         (None, "stack network/payments-primary is not deployed: run `./invoke deploy --layer network` first"),
         ({}, "stack network/payments-primary publishes no contract, as it was never deployed to its end: run"),
         (
-            NETWORK | {"contract": {"name": "network", "version": 2}},
-            "stack network/payments-primary publishes network version 2, and reader reads network version 1: run",
+            NETWORK | {"contract": {"name": "network", "version": 3}},
+            "stack network/payments-primary publishes network version 3, and reader reads network version 2: run",
         ),
         (
             {name: value for name, value in NETWORK.items() if name != "vpc_id"},

@@ -34,7 +34,7 @@ PLANTED = {
     ),
     "the AWS target, in a function": (
         "orchestration/targets/aws.py",
-        f"{LAZILY}from sandbox.variables import REMOVED\n",
+        f"{LAZILY}from sandbox.variables import enter\n",
         "orchestration.targets.aws -> sandbox.variables",
     ),
     "the engine": ("engine/cli.py", "\nimport sandbox.layout\n", "engine.cli -> sandbox.layout"),
@@ -91,7 +91,7 @@ PLANTED = {
     ),
     "a project on the sandbox": (
         "projects/network/vpc.py",
-        "\nfrom sandbox.variables import REMOVED\n",
+        "\nfrom sandbox.variables import enter\n",
         "projects.network.vpc -> sandbox.variables",
     ),
     "a project on another": (

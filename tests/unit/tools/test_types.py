@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CHECK = "SDK types"
 
 MISTAKES = {
-    "attribute of a resource": ("data/audit.py", "[self.bucket.arn, ", "[self.bucket.arnn, ", "arnn"),
+    "attribute of a resource": ("data/audit.py", "(self.bucket.arn, ", "(self.bucket.arnn, ", "arnn"),
     "attribute of a component's resource": (
         "network/__main__.py",
         "security.functions.id",

@@ -1,0 +1,55 @@
+"""What an environment promises, and what its failures leave of that: printed by its check."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from shared.failover_time import MONTH, YEAR, Allowance
+
+if TYPE_CHECKING:
+    from shared.environment import Environment
+
+HEADINGS = ("failure", "takes at most", "promised", "one leaves of a month", "of a year", "a year has room for")
+
+
+def values(environment: Environment) -> dict[str, Any]:
+    """The promises as JSON values: times in seconds."""
+    objectives, grey = environment.objectives, environment.edge.grey_failure
+    allowance = Allowance(objectives.availability_percent)
+    return {
+        "environment": environment.name,
+        "objectives": objectives.model_dump(mode="json"),
+        "allowed": {"month": allowance.seconds(MONTH), "year": allowance.seconds(YEAR)},
+        "failures": [dataclasses.asdict(spent) for spent in environment.spending()],
+        "grey_failure_noticed_from": {"promised": grey.lowest_payment_rate, "computed": grey.detection.lowest_rate()},
+    }
+
+
+def lines(environment: Environment) -> list[str]:
+    """The same for people."""
+    found = values(environment)
+    percent, allowed = environment.objectives.availability_percent, found["allowed"]
+    noticed = found["grey_failure_noticed_from"]
+    grey = (
+        f"payments that fail while health is green are noticed from {noticed['promised']} a minute on "
+        f"(computed: {noticed['computed']}), below that when the probes of every minute fail too"
+    )
+    table: list[tuple[str, ...]] = [HEADINGS]
+    for spent in environment.spending():
+        seconds = (spent.at_most, spent.promised, spent.left_of_a_month, spent.left_of_a_year)
+        table.append((spent.failure, *(f"{each} s" for each in seconds), str(spent.in_a_year)))
+    widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
+    return [
+        f"environments/{environment.name}.yaml is consistent",
+        f"{percent:g} % allows {allowed['month']} s without service a month (30 days) and {allowed['year']} s a year",
+        "",
+        *("  ".join(_aligned(row, widths)).rstrip() for row in table),
+        "",
+        grey,
+    ]
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    first, *others = row
+    return [first.ljust(widths[0]), *(each.rjust(width) for each, width in zip(others, widths[1:], strict=True))]

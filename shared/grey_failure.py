@@ -1,0 +1,74 @@
+"""Whether a grey failure is noticed: health is green and payments fail, so only the answers to payments tell.
+
+An alarm looks at the share of 5XX among the answers to `POST /payment` in a minute. Beside clients, probes pay there
+every minute, so that there are answers at all when nobody else pays:
+
+    share = (clients' errors + probes' errors) / (clients' payments + probes' payments + other answers)
+
+The share of a whole stage would count the health checkers' good answers, some 128 a minute, as other answers: fewer
+payments than these could all fail unnoticed. A count instead of a share would take a busy region out for the errors
+that are always there.
+
+Probes pay as the client `canary`. Where they fail too, any rate is noticed. Where they do not (a fault of some
+customers or currencies), clients' failures must outweigh the probes' successes: `Detection.lowest_rate`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+PROBES = 2
+"""Each region's probe pays in both regions."""
+
+PROBE_PAYMENTS = 2
+"""Requests to `POST /payment` of one probe: a payment, and the same again."""
+
+CERTAINTY = 0.999
+"""How often a grey failure at the lowest rate is noticed in the first minutes that could show it."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The alarm: `percent` of a minute's answers, in so many minutes in a row; and payments a minute by probes."""
+
+    percent: int
+    periods: int
+    probe_payments: int = PROBES * PROBE_PAYMENTS
+
+    @property
+    def _share(self) -> Fraction:
+        return Fraction(self.percent, 100)
+
+    def noticed(self, payments: float, failing: float, *, probes_fail: bool, other: float = 0) -> bool:
+        """Whether minutes like this raise the alarm: clients' `payments`, the share `failing`, `other` good answers."""
+        clients = Fraction(payments)
+        answers = clients + self.probe_payments + Fraction(other)
+        errors = clients * Fraction(failing) + (self.probe_payments if probes_fail else 0)
+        return bool(answers) and errors >= self._share * answers
+
+    @property
+    def payments_needed(self) -> int | None:
+        """Payments in a minute that outweigh green probes when all of them fail; None when no number does."""
+        if self._share == 1:
+            return None if self.probe_payments else 1
+        return max(math.ceil(self._share * self.probe_payments / (1 - self._share)), 1)
+
+    def certainty(self, rate: float) -> float:
+        """The probability that all periods have enough payments, when `rate` a minute arrive at random (Poisson)."""
+        needed = self.payments_needed
+        if needed is None:
+            return 0.0
+        fewer = sum(math.exp(-rate + count * math.log(rate) - math.lgamma(count + 1)) for count in range(needed))
+        return float(max(0.0, 1 - fewer) ** self.periods)
+
+    def lowest_rate(self, highest: int = 100_000) -> int | None:
+        """The fewest payments a minute at which their failure is noticed though probes are green; None when none is."""
+        low, high = 1, highest
+        if self.certainty(high) < CERTAINTY:
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.certainty(middle) >= CERTAINTY else (middle + 1, high)
+        return low

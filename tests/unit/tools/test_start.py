@@ -1,0 +1,235 @@
+"""`./invoke` on machines of all kinds: whatever the user has set, the checkout's own task answers, or one line does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shared.root import ROOT
+from tools import virtualenv
+
+FOREIGN = ("shared", "invoke", "botocore", "pulumi", "tasks", "tools", "yaml")
+"""Modules that a user's folder may have, too."""
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """What `./invoke graph` prints where nothing is in its way."""
+    return run({}).stdout
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A user's home with modules, settings and start-up files of his own."""
+    for name in FOREIGN:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('a foreign module')")
+    for name in ("sitecustomize", "usercustomize"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a foreign start')")
+    (tmp_path / ".invoke.yaml").write_text("tasks: {collection_name: fabfile}")
+    return tmp_path
+
+
+def run(variables, *words, command=None):
+    """Run `./invoke` with some variables more (or, by None, less)."""
+    merged = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
+    command = command or [str(ROOT / "invoke")]
+    return subprocess.run(
+        [*command, *(words or ("graph",))], env=merged, cwd="/", capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONPATH": "{}"},
+        {"PYTHONHOME": "{}"},
+        {"PYTHONSTARTUP": "{}/sitecustomize.py", "PYTHONINSPECT": ""},
+        {"PYTHONPLATLIBDIR": "elsewhere", "PYTHONUSERBASE": "{}", "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": ""},
+        {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONDEVMODE": "1"},
+        {"PYTHONIOENCODING": "no-such-encoding"},
+        {"HOME": "{}"},
+        {"HOME": "/nowhere", "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": "{}"},
+        {"HOME": None, "USER": None, "LOGNAME": None},
+        {"INVOKE_TASKS_COLLECTION_NAME": "fabfile", "INVOKE_DEBUG": "1", "INVOKE_RUNTIME_CONFIG": "{}/none.yaml"},
+        {"VIRTUAL_ENV": "{}", "CONDA_PREFIX": "{}", "__PYVENV_LAUNCHER__": "{}/python"},
+        {"TMPDIR": "/nowhere", "CDPATH": "/usr:/", "ENV": "{}/none", "IFS": "o"},
+        {"TERM": None, "COLUMNS": "x"},
+        {"AWS_PROFILE": "none", "AWS_CONFIG_FILE": "{}", "PULUMI_STACK": "x", "http_proxy": "http://127.0.0.1:9"},
+    ],
+    ids=",".join,
+)
+def test_the_users_variables_change_nothing(variables, elsewhere, drawn):
+    answer = run({name: value and value.format(elsewhere) for name, value in variables.items()})
+    assert (answer.stdout, answer.stderr, answer.returncode) == (drawn, "", 0)
+    assert "data/payments" in drawn
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_link_to_the_command_is_the_command(tmp_path, drawn, steps):
+    target = ROOT / "invoke"
+    for step in range(steps):
+        link = tmp_path / f"link {step}"
+        link.symlink_to(os.path.relpath(target, tmp_path) if step % 2 else target)
+        target = link
+    assert run({}, command=[str(target)]).stdout == drawn
+    assert run({"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}, command=[target.name]).stdout == drawn
+
+
+def test_a_checkout_is_one_whichever_path_leads_to_it(tmp_path):
+    (tmp_path / "link").symlink_to(ROOT)
+    script = f"import os, sys; sys.argv = ['invoke']; exec({PATHS!r})"
+    said = {
+        subprocess.check_output(
+            ["sh", "-c", f'cd "{root}" && exec .venv/bin/python -I -X utf8 -c "$1"', "sh", script], text=True
+        )
+        for root in (ROOT, tmp_path / "link")
+    }
+    assert len(said) == 1, said
+
+
+PATHS = """
+from shared.root import ROOT
+from sandbox import sources
+print(ROOT, sources.digest("sandbox/cloud"))
+"""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "ascii:strict"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX"}],
+)
+def test_a_terminal_without_our_characters_gets_ascii(variables, drawn):
+    answer = run({"PYTHONUTF8": None, **variables})
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.isascii()
+    assert answer.stdout == drawn.replace("└", "`")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+def test_an_error_with_any_character_is_one_line(encoding):
+    answer = run({"PYTHONIOENCODING": encoding}, "graph", "--environment", "ağ-🏦")
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "1>/dev/full", "2>/dev/full"])
+def test_outputs_that_are_closed_or_full_end_in_no_traceback(closing):
+    answer = run({}, command=["sh", "-c", f'"$0" graph {closing}', str(ROOT / "invoke")])
+    assert "Traceback" not in answer.stderr
+    assert answer.returncode == int("1>/dev/full" in closing)
+    assert ("No space left on device" in answer.stderr) == ("1>/dev/full" in closing)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("simulate", "--seeds", "x"), "error: --seeds: "),
+        (("simulate", "--seed", "1.5"), "error: --seed: "),
+        (("bench.tricks", "--rounds", ""), "error: --rounds: "),
+        (("nothing",), "nothing"),
+        (("graph", "--nothing"), "--nothing"),
+        (("graph", "--environment"), "environment"),
+        (("graph", "--json", "false"), "false"),
+    ],
+)
+def test_a_word_that_is_none_is_one_line(words, said):
+    answer = run({}, *words)
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert said in answer.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What starts a task, and a virtualenv of its own that only looks like one."""
+    for name in ("invoke", "tools", "tasks.py", "requirements.lock", "shared", "orchestration", "engine"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, tmp_path / name)
+    (tmp_path / "environments").symlink_to(ROOT / "environments")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", ["tasks.py", "shared/contracts.py", "orchestration/graph.py", "shared/environment.py"])
+@pytest.mark.parametrize("text", [b"\n\ndef (:\n", b"\n\nname = '\xe9'\n", b"\n\nif True:\nnothing\n"])
+def test_a_module_of_ours_that_is_no_python_is_named_with_its_line(checkout, file, text):
+    (checkout / file).write_bytes(text)
+    answer = run({}, command=[str(checkout / "invoke")])
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert answer.stderr.startswith(f"error: {file}:")
+
+
+@pytest.mark.parametrize("after", [0.02, 0.05, 0.1, 0.2, 0.4])
+def test_ctrl_c_at_any_moment_of_the_start_is_130_and_one_word(after):
+    """A task that would go on for long. It may be later here than on an idle machine, but it is early."""
+    began = subprocess.Popen(
+        [ROOT / "invoke", "simulate", "--seeds", "1000000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(after)
+    os.killpg(began.pid, signal.SIGINT)
+    try:
+        _, said = began.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(began.pid, signal.SIGKILL)
+        raise
+    assert began.returncode == 130
+    assert said.splitlines()[-1].endswith("interrupted")
+    assert "Traceback" not in said
+
+
+class TestVirtualenv:
+    @pytest.fixture
+    def made(self, tmp_path, monkeypatch):
+        """A virtualenv as it is at the end of its set-up."""
+        packages = tmp_path / ".venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        packages.mkdir(parents=True)
+        for name in ("checkout.pth", "one", "two"):
+            (packages / name).touch()
+        paths = {
+            "LOCK": tmp_path / "requirements.lock",
+            "STAMP": tmp_path / ".venv" / "requirements.lock",
+            "INSTALLED": tmp_path / ".venv" / "installed.txt",
+            "PACKAGES": packages,
+        }
+        for name, path in paths.items():
+            monkeypatch.setattr(virtualenv, name, str(path))
+        paths["LOCK"].write_text("one==1\n")
+        paths["STAMP"].write_text("one==1\n")
+        paths["INSTALLED"].write_text("checkout.pth\none\ntwo")
+        return paths
+
+    def test_is_current_when_all_is_there(self, made):
+        assert virtualenv.current()
+
+    def test_is_stale_but_whole_under_another_lock(self, made):
+        made["LOCK"].write_text("one==2\n")
+        assert virtualenv.whole()
+        assert not virtualenv.current()
+
+    @pytest.mark.parametrize("gone", ["two", "checkout.pth"])
+    def test_is_not_whole_without_a_package(self, made, gone):
+        (made["PACKAGES"] / gone).unlink()
+        assert not virtualenv.whole()
+
+    def test_is_not_whole_before_its_end(self, made):
+        made["STAMP"].unlink()
+        assert not virtualenv.whole()
+        assert not virtualenv.current()
+
+    def test_is_not_whole_for_another_interpreter(self, made, monkeypatch):
+        monkeypatch.setattr(virtualenv, "PACKAGES", str(made["PACKAGES"]).replace("python3.", "python9."))
+        assert not virtualenv.whole()
