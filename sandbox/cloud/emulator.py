@@ -11,7 +11,7 @@ from sandbox import addresses
 from sandbox.tricks import Trick, on
 
 if TYPE_CHECKING:
-    from sandbox.cloud.server import Application
+    from sandbox.server import Application
     from sandbox.layout import Layout
 
 SERVICES = (
