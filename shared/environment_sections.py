@@ -24,6 +24,12 @@ LONGEST_INTEGRATION = 29
 LONGEST_AUDIT = 60
 """Seconds: a queue hides a message for six times as long as its function may take (Lambda Developer Guide)."""
 
+SHORTEST_PAYMENT = 8
+"""Seconds for slow answers of secret, table and card processor, and the write that must follow (lambdas/README.md)."""
+
+SHORTEST_AUDIT = 20
+"""Seconds: a sweep begins no payment that it might not finish, which can take ten."""
+
 SUBNET_BITS = 4
 """A VPC is cut into 16 equal subnets, so that later tiers have room."""
 
@@ -186,7 +192,7 @@ class ComputeSettings(Section):
     health: ApiFunctionSettings
     audit: FunctionSettings
     account_concurrency: Annotated[int, Field(ge=1)]
-    sweep_minutes: Annotated[int, Field(ge=1, le=60)]
+    sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
     throttle: ThrottleSettings
 
     @model_validator(mode="after")
@@ -197,6 +203,16 @@ class ComputeSettings(Section):
                     f"{name}.timeout: {function.timeout} s is more than API Gateway waits: "
                     f"use {LONGEST_INTEGRATION - 1} or less"
                 )
+        if self.payment.timeout < SHORTEST_PAYMENT:
+            raise ValueError(
+                f"payment.timeout: {self.payment.timeout} s is less than a payment with slow answers takes: "
+                f"use {SHORTEST_PAYMENT} or more"
+            )
+        if self.audit.timeout < SHORTEST_AUDIT:
+            raise ValueError(
+                f"audit.timeout: {self.audit.timeout} s is less than a sweep needs to finish a few payments: "
+                f"use {SHORTEST_AUDIT} or more"
+            )
         if self.audit.timeout > LONGEST_AUDIT:
             raise ValueError(
                 f"audit.timeout: {self.audit.timeout} s is more than its queue waits for: use {LONGEST_AUDIT} or less"
@@ -305,3 +321,4 @@ class ObservabilitySettings(Section):
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
     table_replication_seconds: Annotated[int, Field(ge=1)]
+    unfinished_minutes: Annotated[int, Field(ge=5)]

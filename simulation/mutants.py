@@ -18,7 +18,7 @@ from lambdas.domain.outcome import Approved, Declined, Outcome
 from lambdas.domain.payment import Payment, PaymentStatus, opened
 from lambdas.domain.ports import Lost
 from lambdas.domain.service import Paid, Payments
-from lambdas.domain.sweep import Sweep
+from lambdas.domain.sweep import Sweep, Swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -199,7 +199,7 @@ def _payload_not_compared(self: Payments, instruction: Instruction, current: Pay
 
 
 @_mutant("swept-without-claim", "a sweep audits and resolves what it has not claimed", Sweep, "_work")
-def _swept_without_claim(self: Sweep, payment: Payment) -> str:
+def _swept_without_claim(self: Sweep, payment: Payment, _: Swept) -> str:
     now = self.payments.clock.now()
     if payment.due is None or payment.due > now:
         return "waiting"

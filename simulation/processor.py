@@ -58,6 +58,7 @@ class CardProcessor:
     charged_at: dict[str, int] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
+    timeout: int = PATIENCE
 
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """The port's `charge`."""

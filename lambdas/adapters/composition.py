@@ -12,6 +12,7 @@ from lambdas.adapters.clock import SystemClock, token
 from lambdas.adapters.processor import SimulatedProcessor
 from lambdas.adapters.retry import Retry
 from lambdas.adapters.store import DynamoPayments
+from lambdas.domain.deadline import Deadline
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.domain.service import Payments
 from lambdas.domain.sweep import Sweep
@@ -32,6 +33,7 @@ class Service:
     """What the payment and the audit function share."""
 
     settings: Settings
+    deadline: Deadline
     payments: Payments
     sweep: Sweep
     audits: BucketAudits
@@ -54,7 +56,8 @@ class Dependencies:
 
 def compose(settings: Settings, parts: Dependencies, processor: Processor | None = None) -> Service:
     """The service on these parts. Without a card processor all clients get the simulated one; canaries always do."""
-    retry = Retry(parts.clock)
+    deadline = Deadline(parts.clock)
+    retry = Retry(parts.clock, deadline)
     business = processor or SimulatedProcessor(parts.table, parts.table_name, retry)
     canaries = SimulatedProcessor(parts.table, parts.table_name, retry, prefix="canary-charge#")
     audits = BucketAudits(parts.objects, parts.bucket, retry)
@@ -64,12 +67,13 @@ def compose(settings: Settings, parts: Dependencies, processor: Processor | None
         audits=audits,
         journal=parts.journal,
         clock=parts.clock,
+        deadline=deadline,
         token=parts.token,
         render=render,
         region=settings.region,
         strong=settings.strong,
     )
-    return Service(settings, payments, Sweep(payments, canaries.forget), audits, retry, parts.journal)
+    return Service(settings, deadline, payments, Sweep(payments, canaries.forget), audits, retry, parts.journal)
 
 
 def connect() -> Service:
@@ -79,7 +83,7 @@ def connect() -> Service:
     parts = Dependencies(
         table=client("dynamodb"),
         table_name=os.environ["TABLE_NAME"],
-        objects=client("s3", read_timeout=1.0),
+        objects=client("s3"),
         bucket=os.environ["AUDIT_BUCKET"],
         clock=clock,
         token=token,

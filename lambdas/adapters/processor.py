@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.retry import code_of
+from lambdas.adapters.retry import ATTEMPT
 from lambdas.adapters.store import CONDITION_FAILED
 from lambdas.domain.errors import NoAnswer, Unavailable
 from lambdas.domain.outcome import Approved, Declined
@@ -44,6 +44,7 @@ class SimulatedProcessor:
     name: str
     retry: Retry
     prefix: str = "charge#"
+    timeout: int = ATTEMPT
 
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """Charge once for the key. Raises NoAnswer."""
@@ -112,10 +113,10 @@ class SimulatedProcessor:
     def _conditional(self, operation: Any, **arguments: Any) -> dict[str, Any]:
         """Write; returns the item that did not meet the condition, or else what the write answers of its own."""
         try:
-            answer = self._call(operation, **arguments, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+            answer = self._call(
+                operation, **arguments, expected=CONDITION_FAILED, ReturnValuesOnConditionCheckFailure="ALL_OLD"
+            )
         except ClientError as error:
-            if code_of(error) != CONDITION_FAILED:
-                raise
             return dict(error.response["Item"])
         return dict(answer.get("Attributes", {}))
 

@@ -21,7 +21,9 @@ from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from lambdas.domain.deadline import Deadline
     from lambdas.domain.instruction import Instruction
     from lambdas.domain.outcome import Outcome
     from lambdas.domain.payment import Payment, Response
@@ -53,6 +55,7 @@ class Payments:
     audits: AuditWriter
     journal: Journal
     clock: Clock
+    deadline: Deadline
     token: Callable[[], str]
     render: Callable[[Payment], Response]
     region: str
@@ -65,7 +68,8 @@ class Payments:
         """
         payment = opened(instruction, region=self.region, holder=self.token(), now=self.clock.now())
         try:
-            self.store.create(payment)
+            with self._time_for_one_write():
+                self.store.create(payment)
         except Lost as lost:
             return self._again(instruction, lost.current)
         # Under MREC "nothing there" may only mean "not replicated yet": the processor knows better.
@@ -84,7 +88,8 @@ class Payments:
         """
         mine = payment.leased(self.token(), self.clock.now())
         try:
-            self.store.replace(payment, mine)
+            with self._time_for_one_write():
+                self.store.replace(payment, mine)
         except Lost as lost:
             return Paid(self._others(lost), replayed=True)
         return self._work(mine, ask_first=True)
@@ -106,7 +111,8 @@ class Payments:
             raise Unavailable("the payment was deleted while it was asked for")
         if current.fingerprint != instruction.fingerprint:
             raise KeyReused
-        if current.is_final:
+        if current.is_final or not current.may_be_asked(self.clock.now()):
+            # Before its time nothing is asked or written, however often a client comes: see `retry_at`.
             return Paid(current, replayed=True)
         if not self.may_take(current):
             raise InProgress(RETRY_SOON)
@@ -118,8 +124,12 @@ class Payments:
             # The write took so long that others may be at it: theirs to finish.
             raise InProgress(RETRY_SOON)
         try:
-            outcome = self._outcome(mine, ask_first=ask_first)
+            with self._time_for_one_write():
+                outcome = self._outcome(mine, ask_first=ask_first)
         except NoAnswer:
+            new = mine.unanswered(self.clock.now())
+        except Exception as error:  # noqa: BLE001 - whatever it was, the charge may exist
+            self.journal.tell("unexpected", payment_id=mine.id, error=type(error).__name__)
             new = mine.unanswered(self.clock.now())
         else:
             settled = mine.settled(outcome, self.clock.now())
@@ -135,12 +145,23 @@ class Payments:
     def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
         processor = self.processor(payment.client)
         if ask_first:
+            self._require_time(processor)
             known = processor.find(payment.id)
             if known is not None:
                 return known
             if self.clock.now() >= payment.created + ABANDON_AFTER:
+                self._require_time(processor)
                 return processor.cancel(payment.id)
+        self._require_time(processor)
         return processor.charge(payment.id, payment.money, payment.customer)
+
+    def _require_time(self, processor: Processor) -> None:
+        if not self.deadline.allows(processor.timeout):
+            raise NoAnswer("no time is left to ask")
+
+    def _time_for_one_write(self) -> AbstractContextManager[None]:
+        """Keep the time to write down what came of it, be it that nothing is known."""
+        return self.deadline.keeping(self.store.timeout)
 
     def _audit_now(self, payment: Payment) -> None:
         """The audit must never fail a payment: what does not work here, the sweep does."""

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters.composition import Dependencies, Service, compose
 from lambdas.adapters.keys import ApiKeys
-from lambdas.adapters.retry import Retry
+from lambdas.domain.instruction import payment_id
 from lambdas.domain.ports import Processor
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
@@ -166,6 +166,8 @@ class Region:
     bucket: Bucket = field(default_factory=Bucket)
     processor: Processor | None = None
     strong: bool = True
+    limit: int | None = None
+    """Milliseconds that a request has."""
     secrets: Secrets = field(
         default_factory=lambda: Secrets(
             {
@@ -191,7 +193,7 @@ class Region:
             journal=self.journal,
         )
         self.service: Service = compose(settings, world, self.processor)
-        self.keys = ApiKeys(self.secrets, "keys", Retry(self.clock))
+        self.keys = ApiKeys(self.secrets, "keys", self.service.retry)
         self.api = Api(self.service.payments, self.keys.client_of, self.journal, "api.payments.example")
 
     def post(
@@ -216,10 +218,11 @@ class Region:
                 "requestContext": {"requestId": "request-1"},
             }
         )
+        self.service.deadline.until = None if self.limit is None else self.clock.now() + self.limit
         return request.response(self.api.answer(request), {})
 
     def sweep(self) -> dict[str, int]:
-        return dict(self.service.sweep.run(self.clock.now() + 60_000))
+        return dict(self.service.sweep.run(self.clock.now() + 60_000).done)
 
     def payments(self) -> dict[str, dict[str, Any]]:
         """The payments' items by id."""
@@ -229,6 +232,10 @@ class Region:
         """The item of the only payment."""
         (item,) = self.payments().values()
         return item
+
+    def payment_of(self, key: str, client: str = "storefront") -> dict[str, dict[str, Any]]:
+        """The item of the payment that the client asked for under this key."""
+        return self.payments()[payment_id(client, key)]
 
     def charges(self) -> list[str]:
         return [pk for pk, sk in self.table.items if sk == "charge"]

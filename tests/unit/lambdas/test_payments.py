@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.domain.payment import LEASE
 from tests.doubles.acquirer import Acquirer
@@ -74,6 +78,7 @@ def test_no_answer_is_unknown_until_the_processor_tells():
     assert json.loads(first["body"])["status"] == "pending"
     assert "audit_pending" not in region.payment()
     assert region.bucket.objects == {}
+    region.clock.time += 5_000
     again = region.post("k")
     assert again["statusCode"] == 201
     assert acquirer.calls == ["charge", "find"]
@@ -84,6 +89,7 @@ def test_no_answer_is_unknown_until_the_processor_tells():
 def test_a_charge_that_never_arrived_is_asked_for_then_made():
     region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
     assert region.post("k")["statusCode"] == 202
+    region.clock.time += 5_000
     assert region.post("k")["statusCode"] == 201
     assert acquirer.calls == ["charge", "find", "charge"]
 
@@ -91,6 +97,7 @@ def test_a_charge_that_never_arrived_is_asked_for_then_made():
 def test_a_processor_that_stays_silent_keeps_it_unknown():
     region = Region(processor=(acquirer := Acquirer(silent=["charge", "find"])))
     assert region.post("k")["statusCode"] == 202
+    region.clock.time += 5_000
     assert region.post("k")["statusCode"] == 202
     assert acquirer.calls == ["charge", "find"]
     assert region.payment()["attempts"]["N"] == "2"
@@ -126,6 +133,108 @@ def test_a_table_that_stays_out_is_503_and_charges_nothing():
     assert acquirer.calls == []
 
 
+REFUSALS = [
+    *map(refused, ("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException")),
+    *map(refused, ("ResourceNotFoundException", "KMSInvalidStateException", "KMSAccessDeniedException")),
+    *map(refused, ("ValidationException", "NeverHeardOf")),
+    ParamValidationError(report="x"),
+    NoCredentialsError(),
+    ResponseParserError("not JSON"),
+    OSError("reset"),
+    RuntimeError("nobody thought of it"),
+]
+
+
+def is_unavailable(answer):
+    return (
+        answer["statusCode"] == 503
+        and answer["headers"]["Content-Type"] == "application/problem+json"
+        and int(answer["headers"]["Retry-After"]) >= 1
+        and json.loads(answer["body"])["type"] == "/problems/unavailable"
+    )
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "GetItem"])
+def test_no_error_of_the_table_leaves_the_function(error, operation):
+    """The right answer to each of them is 503 with Retry-After, and a line in the log that names it."""
+    region = Region(processor=Acquirer())
+    region.wire.fail(operation, error, times=4)
+    answer = region.get("/payment/pay_k7qapwxonm4ln4qhqmkdtldkhs") if operation == "GetItem" else region.post("k")
+    assert is_unavailable(answer)
+    named = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    assert [line["error"] for line in region.journal.lines if line["event"] == "dependency_out"] == [named]
+    region.wire.planned.clear()
+    region.clock.time += LEASE
+    assert region.post("k")["statusCode"] == 201
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+def test_no_error_of_the_secret_leaves_the_function(error):
+    region = Region()
+    region.secrets.error = error
+    assert is_unavailable(region.post("k"))
+    region.secrets.error = None
+    assert region.post("k")["statusCode"] == 201
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+def test_no_error_of_the_bucket_fails_a_payment(error):
+    region = Region()
+    region.bucket.error = error
+    assert region.post("k")["statusCode"] == 201
+    region.bucket.error = None
+    region.clock.time += 60_000
+    assert region.sweep() == {"audited": 1}
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("processor", ["outside", "in the table"])
+def test_no_error_of_the_processor_leaves_the_function(error, processor, monkeypatch):
+    """The charge may exist: the client is told to wait."""
+    region = Region(processor=Acquirer() if processor == "outside" else None)
+    if processor == "outside":
+        monkeypatch.setattr(region.processor, "charge", lambda *_: (_ for _ in ()).throw(error))
+    else:
+        put = region.table.write
+
+        def write(name, key, change):
+            if key[1] == "charge":
+                raise error
+            put(name, key, change)
+
+        monkeypatch.setattr(region.table, "write", write)
+    assert region.post("k")["statusCode"] == 202
+    monkeypatch.undo()
+    region.clock.time += 5_000
+    assert region.post("k")["statusCode"] == 201
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "{", "[]", "null", '{"clients": []}', '{"clients": {"a": 1}}', '{"clients": 1}']
+)
+def test_a_secret_that_is_none_is_503_and_stays_out_of_the_log(secret, monkeypatch):
+    region = Region()
+    monkeypatch.setattr(region.secrets, "get_secret_value", lambda **_: {"SecretString": secret})
+    assert is_unavailable(region.post("k"))
+    (line,) = [line for line in region.journal.lines if line["event"] == "dependency_out"]
+    assert line["error"] == "the API keys cannot be read: not the clients' keys"
+
+
+def test_a_mistake_of_ours_is_503_counted_and_told_without_its_text(monkeypatch):
+    region = Region()
+
+    def mistaken(*_):
+        raise KeyError("4111 1111 1111 1111")
+
+    monkeypatch.setattr(type(region.keys), "_match", mistaken)
+    assert is_unavailable(region.post("k"))
+    (line,) = [line for line in region.journal.lines if line["event"] == "unexpected"]
+    assert line["RequestsFailed"] == 1
+    assert line["error"].startswith("KeyError in mistaken, line ")
+    assert "4111" not in json.dumps(region.journal.lines)
+
+
 def test_a_table_that_throttles_is_429():
     region = Region()
     region.wire.fail("PutItem", refused("ThrottlingException"), times=4)
@@ -148,3 +257,56 @@ def test_a_canary_never_reaches_the_card_processor():
     assert region.post("c", api_key=CANARY)["statusCode"] == 201
     assert acquirer.calls == []
     assert [charge.split("#")[0] for charge in region.charges()] == ["canary-charge"]
+
+
+def test_before_its_time_a_silent_processor_s_payment_costs_nothing():
+    """400 requests while the processor is silent: 202 without a write, and a Retry-After that is true."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"] + ["find"] * 400)))
+    region.post("k")
+    calls, asked = [], []
+    for _ in range(400):
+        region.clock.time += 1_000
+        region.wire.calls.clear()
+        before, due = len(acquirer.calls), int(region.payment()["retry_at"]["N"])
+        now = region.clock.now()
+        answer = region.post("k")
+        assert answer["statusCode"] == 202
+        assert json.loads(answer["body"])["status"] == "pending"
+        after = int(region.payment()["retry_at"]["N"])
+        assert int(answer["headers"]["Retry-After"]) == (after - now) / 1000
+        calls.append((now >= due, len(acquirer.calls) > before, len(region.wire.calls)))
+        asked += [now - START] if now >= due else []
+    assert {*calls} == {(False, False, 1), (True, True, 3)}, "one attempt at PutItem is all, until it is time"
+    assert asked == [5_000, 15_000, 35_000, 75_000, 155_000, 315_000]
+
+
+@given(st.lists(st.integers(0, 3_000), max_size=40), st.integers(0, 1))
+def test_asking_never_postpones_the_sweep(pauses, wanders):
+    """Whatever its clients do: the payment is asked about when the last answer said, and by then the sweep does."""
+    region = Region(processor=Acquirer(silent=["charge"] + ["find"] * 100))
+    other = Region("us-east-2", region.clock, region.table, processor=region.processor)
+    answers = [(START, region.post("k"))]
+    for number, pause in enumerate(pauses):
+        region.clock.time += pause
+        answers.append((region.clock.now(), (region, other)[number * wanders % 2].post("k")))
+    at, answer = answers[-1]
+    promised = at + 1_000 * int(answer["headers"]["Retry-After"])
+    assert promised - 1_000 < int(region.payment()["due"]["N"]) <= promised
+    region.clock.time = promised
+    region.processor.silent.clear()
+    assert region.sweep() == {"resolved": 1}
+
+
+@pytest.mark.parametrize("status", ["REFUNDED", "", "authorizing"])
+def test_a_payment_in_a_status_of_a_newer_release_is_503(status):
+    """Nothing can be said of it: it may be final, so 202 could be a lie."""
+    region = Region(processor=(acquirer := Acquirer()))
+    location = region.post("k")["headers"]["Location"]
+    region.payment()["status"] = {"S": status}
+    before = dict(region.payment())
+    for answer in (region.post("k"), region.get(location)):
+        assert answer["statusCode"] == 503
+        assert answer["headers"]["Retry-After"] == "2"
+        assert json.loads(answer["body"])["type"] == "/problems/unavailable"
+    assert region.payment() == before
+    assert acquirer.calls == ["charge"]

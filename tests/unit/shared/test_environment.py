@@ -98,6 +98,14 @@ def test_the_payments_environment_loads():
             "compute: payment.timeout: 29 s is more than API Gateway waits: use 28 or less",
         ),
         (
+            {"compute.payment.timeout": 7},
+            "compute: payment.timeout: 7 s is less than a payment with slow answers takes: use 8 or more",
+        ),
+        (
+            {"compute.audit.timeout": 19},
+            "compute: audit.timeout: 19 s is less than a sweep needs to finish a few payments: use 20 or more",
+        ),
+        (
             {"compute.audit.timeout": 120},
             "compute: audit.timeout: 120 s is more than its queue waits for: use 60 or less",
         ),
