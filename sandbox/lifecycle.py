@@ -35,7 +35,8 @@ ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
 
 PARTS = ("cloud", "processor", "plugins")
-"""The daemons. `processor` is outside the cloud: what functions reach by https. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
+"""The daemons. `processor` is outside AWS: what functions reach by https. Without `plugins` the cloud works, and the
+engine starts each plugin as a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,7 @@ class Sandbox:
         return {daemon.name: daemon.log for daemon in self._daemons if daemon.log.exists()}
 
     def _start(self, tell: Callable[[str], None]) -> None:
-        missing = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
-        if "cloud" in {daemon.name for daemon in missing}:  # which chooses the port: the processor follows it
-            missing = [daemon for daemon in self._daemons if daemon in missing or daemon.name == "processor"]
+        missing = self._missing()
         if not missing:
             return  # another `up` was faster
         before = ports.remembered(self.layout)
@@ -165,6 +164,13 @@ class Sandbox:
             return  # a cloud whose starter was killed ends with its first word to it: `up` looks again
         if line:
             tell(line)
+
+    def _missing(self) -> list[Daemon]:
+        """The daemons that have to be started. The cloud chooses the port, and the processor follows it."""
+        found = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
+        if all(daemon.name != "cloud" for daemon in found):
+            return found
+        return [daemon for daemon in self._daemons if daemon in found or daemon.name == "processor"]
 
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
         """Start daemons at once, and return when all of them are ready."""

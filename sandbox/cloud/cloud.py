@@ -18,8 +18,8 @@ from sandbox.cloud.region_states import RegionStates, signed
 from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
-    from sandbox.server import Receive, Scope, Send
     from sandbox.layout import Layout
+    from sandbox.server import Receive, Scope, Send
 
 
 class Cloud:
