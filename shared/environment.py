@@ -256,8 +256,8 @@ class Environment(Foundation):
             service = self.network.processor_services.of(role)
             if service is not None and service.split(".")[3] != self.region(role):
                 raise ValueError(
-                    f"network.processor_services.{role}: {service} is not in {self.region(role)}: ask the processor for "
-                    "its endpoint service there, or use null"
+                    f"network.processor_services.{role}: {service} is not in {self.region(role)}: ask the "
+                    "processor for its endpoint service there, or use null"
                 )
         return self
 
@@ -267,8 +267,8 @@ class Environment(Foundation):
             name = self.compute.processor.of(role)
             if f".{name}".endswith(f".{self.zone_name}"):
                 raise ValueError(
-                    f"compute.processor.{role}: {name} is in the zone of this environment, which would pay itself: name "
-                    "the card processor's endpoint"
+                    f"compute.processor.{role}: {name} is in the zone of this environment, which would pay itself: "
+                    "name the card processor's endpoint"
                 )
         return self
 

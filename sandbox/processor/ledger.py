@@ -122,7 +122,8 @@ class Ledger:
         what, key = line["what"], line["key"]
         if what in {"charge", "cancel"}:
             return
-        told = {"key": key, "status": what, **{name: line[name] for name in ("reference", "reason") if name in line}}
+        told: Answer = {"key": key, "status": what}
+        told |= {name: line[name] for name in ("reference", "reason") if name in line}
         asked = {name: line[name] for name in ("amount", "customer")} if "amount" in line else None
         self._charges[line["endpoint"], key] = _Charge(what, told, asked, line.get("answers_at", 0))
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,7 +24,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 class Server:
     """Answers each connection with `behave(connection)`, after TLS, or before it with `plain`."""
 
-    behave: object
+    behave: Callable[[socket.socket], object]
     certificate: trustme.LeafCert
     plain: bool = False
     requests: list[bytes] = field(default_factory=list)
