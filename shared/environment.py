@@ -262,6 +262,17 @@ class Environment(Foundation):
         return self
 
     @model_validator(mode="after")
+    def _one_payment_has_one_endpoint(self) -> Self:
+        """With eventual consistency both regions may open a payment before either knows of the other's."""
+        processor = self.compute.processor
+        if self.data.consistency == "eventual" and processor.primary != processor.secondary:
+            raise ValueError(
+                f"compute.processor: {processor.primary} and {processor.secondary} do not know each other's keys, and "
+                "with data.consistency: eventual both may be asked to charge one payment: use one name for both"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _processors_are_outside(self) -> Self:
         for role in ROLES:
             name = self.compute.processor.of(role)

@@ -24,7 +24,7 @@ class NoReply(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpsCall:
     """One request, to a server by its name."""
 
     method: str
@@ -35,7 +35,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpsReply:
     """What the server answered."""
 
     status: int
@@ -52,7 +52,7 @@ class Https:
 
     context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
-    def __call__(self, call: Call, within: int) -> Reply:
+    def __call__(self, call: HttpsCall, within: int) -> HttpsReply:
         """The answer, within so many milliseconds. Redirects are not followed. Raises NoReply."""
         request = _Request(HTTPSConnection(call.host, timeout=within / 1000, context=self.context))
         threading.Thread(target=request.run, args=(call,), daemon=True).start()
@@ -70,10 +70,10 @@ class _Request:
     done: threading.Event = field(default_factory=threading.Event)
     given_up: bool = False
     """Nobody waits any more. Lambda may freeze the thread and let it go on an hour later, when it must send nothing."""
-    reply: Reply | None = None
+    reply: HttpsReply | None = None
     failure: str = ""
 
-    def run(self, call: Call) -> None:
+    def run(self, call: HttpsCall) -> None:
         try:
             self.connection.connect()
             if not self.given_up:
@@ -85,7 +85,7 @@ class _Request:
                 elif answer.length:
                     self.failure = "the answer is cut short"
                 else:
-                    self.reply = Reply(answer.status, content)
+                    self.reply = HttpsReply(answer.status, content)
         except (OSError, HTTPException, ValueError) as error:
             # ValueError: a name or a header that no request can have. The text of others may quote what was sent.
             self.failure = type(error).__name__

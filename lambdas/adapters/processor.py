@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.adapters.https import Call, NoReply
+from lambdas.adapters.https import HttpsCall, NoReply
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.outcome import Approved, Declined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lambdas.adapters.https import Reply
+    from lambdas.adapters.https import HttpsReply
     from lambdas.domain.money import Money
     from lambdas.domain.outcome import Outcome
 
@@ -29,7 +29,7 @@ class HttpsProcessor:
     """
 
     endpoint: str
-    send: Callable[[Call, int], Reply]
+    send: Callable[[HttpsCall, int], HttpsReply]
     """Makes a request within so many milliseconds, as `https.Https` does. Raises NoReply."""
     timeout: int = TIMEOUT
 
@@ -54,7 +54,7 @@ class HttpsProcessor:
             headers |= {"Content-Type": "application/json", "Idempotency-Key": key}
             body = json.dumps(asked).encode()
         try:
-            reply = self.send(Call(method, self.endpoint, path, headers, body), self.timeout)
+            reply = self.send(HttpsCall(method, self.endpoint, path, headers, body), self.timeout)
         except NoReply as error:
             raise NoAnswer(str(error)) from error
         if reply.status != 200:

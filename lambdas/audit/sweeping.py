@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.payment import SECOND, WORK_TIME
 from lambdas.telemetry.figures import FINISHED
@@ -10,6 +10,22 @@ from lambdas.telemetry.figures import FINISHED
 if TYPE_CHECKING:
     from lambdas.adapters.composition import Service
     from lambdas.domain.sweep import Swept
+
+
+METRICS: Final = {
+    "audited": "SweepAudited",
+    "contradicted": "SweepContradicted",
+    "deferred": "SweepDeferred",
+    "deleted": "SweepDeleted",
+    "forgotten": "SweepForgotten",
+    "gone": "SweepGone",
+    "resolved": "SweepResolved",
+    "stuck": "SweepStuck",
+    "taken": "SweepTaken",
+    "unknown": "SweepUnknown",
+    "waiting": "SweepWaiting",
+}
+"""What became of a payment -> the metric that counts it."""
 
 
 def sweep(service: Service, left: int) -> dict[str, Any]:
@@ -25,7 +41,7 @@ def sweep(service: Service, left: int) -> dict[str, Any]:
 def metrics(swept: Swept) -> dict[str, float]:
     """The run as metrics. Payments that it has finished are business like those that a request finishes."""
     return {
-        **{f"Sweep{what.capitalize()}": count for what, count in sorted(swept.done.items())},
+        **{METRICS[what]: count for what, count in sorted(swept.done.items())},
         **{FINISHED[status]: count for status, count in sorted(swept.finished.items())},
         **({"Contradictions": swept.done["contradicted"]} if swept.done["contradicted"] else {}),
         **({"SweepFailed": 1} if swept.failure is not None else {}),

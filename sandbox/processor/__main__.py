@@ -26,7 +26,7 @@ LARGEST = 64 * 1024
 """Bytes of a request."""
 
 
-class Processor:
+class ProcessorApplication:
     """The application behind every name that is the processor's."""
 
     def __init__(self, ledger: Ledger, authority: Authority) -> None:
@@ -56,7 +56,7 @@ async def serve(layout: Layout, port: int, digest: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    processor = Processor(Ledger(layout.processor_ledger), Authority(layout))
+    processor = ProcessorApplication(Ledger(layout.processor_ledger), Authority(layout))
     await processor.server.listen(addresses.outside(port))
     path = layout.processor_socket
     path.unlink(missing_ok=True)

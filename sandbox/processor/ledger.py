@@ -36,7 +36,7 @@ Answer = dict[str, Any]
 """What a client is told of a key: `status` is approved (with `reference`), declined (with `reason`) or unknown."""
 
 
-class Conflict(Exception):
+class ChargeConflict(Exception):
     """The key was used for another charge."""
 
 
@@ -66,7 +66,7 @@ class Ledger:
             _cut_unfinished(self._file)
 
     def charge(self, endpoint: str, key: str, amount: dict[str, Any], customer: str) -> Answer | None:
-        """Charge once for the key. None: no answer. Raises Conflict."""
+        """Charge once for the key. None: no answer. Raises ChargeConflict."""
         scenario, asked = customer.split("-", 1)[0], {"amount": amount, "customer": customer}
         with self._lock:
             now = self._now()
@@ -77,7 +77,7 @@ class Ledger:
                 self._write(at=now, endpoint=endpoint, key=key, what="lost", **asked)
                 return None
             if known is not None and known.asked not in (None, asked):
-                raise Conflict(key)
+                raise ChargeConflict(key)
             if known is None or known.what == "lost":
                 late = LATE if known is None and scenario == "late" else 0
                 told = (

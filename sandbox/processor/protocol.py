@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.processor.ledger import Conflict
+from sandbox.processor.ledger import ChargeConflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def answer(ledger: Ledger, method: str, path: str, headers: Mapping[str, str], b
         return _refusal(400, "charge")
     try:
         return _reply(ledger.charge(endpoint, key, amount, customer))
-    except Conflict:
+    except ChargeConflict:
         return _refusal(422, "key")
 
 

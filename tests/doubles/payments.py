@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters.composition import Dependencies, Service, compose
-from lambdas.adapters.https import Call, NoReply, Reply
+from lambdas.adapters.https import HttpsCall, HttpsReply, NoReply
 from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.processor import HttpsProcessor
 from lambdas.domain.instruction import payment_id
@@ -265,9 +265,9 @@ class Region:
     def _processor(self, endpoint: str) -> Processor:
         return self.processor or HttpsProcessor(endpoint, self._send)
 
-    def _send(self, call: Call, _: int) -> Reply:
+    def _send(self, call: HttpsCall, _: int) -> HttpsReply:
         headers = {name.lower(): value for name, value in {**call.headers, "Host": call.host}.items()}
         answer = protocol.answer(self.ledger, call.method, call.path, headers, call.body or b"")
         if answer is None:
             raise NoReply("cut off")
-        return Reply(answer[0], json.dumps(answer[1]).encode())
+        return HttpsReply(answer[0], json.dumps(answer[1]).encode())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 import trustme
 
-from lambdas.adapters.https import LARGEST, Call, Https, NoReply
+from lambdas.adapters.https import LARGEST, Https, HttpsCall, NoReply
 
 NAME = "processor.example"
 CA = trustme.CA()
@@ -81,12 +81,12 @@ def https():
 
 
 def get(https, within=2_000, **headers):
-    return https(Call("GET", NAME, "/x", headers), within)
+    return https(HttpsCall("GET", NAME, "/x", headers), within)
 
 
 def test_an_answer(server, https):
     asked = server(lambda connection: connection.sendall(OK))
-    reply = https(Call("POST", NAME, "/x", {"Idempotency-Key": "k"}, b"body"), 2_000)
+    reply = https(HttpsCall("POST", NAME, "/x", {"Idempotency-Key": "k"}, b"body"), 2_000)
     assert (reply.status, reply.body) == (200, b"{}")
     (request,) = asked.requests
     assert request.startswith(b"POST /x HTTP/1.1\r\n")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.adapters.https import NoReply, Reply
+from lambdas.adapters.https import HttpsReply, NoReply
 from lambdas.adapters.processor import TIMEOUT, HttpsProcessor
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.money import Money
@@ -44,7 +44,7 @@ def answering(status=200, body=b"", error=None):
     def send(_, __):
         if error is not None:
             raise error
-        return Reply(status, body)
+        return HttpsReply(status, body)
 
     return HttpsProcessor(EAST, send)
 

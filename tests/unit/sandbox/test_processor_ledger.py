@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.processor import protocol
-from sandbox.processor.ledger import LATE, Conflict, Ledger, read
+from sandbox.processor.ledger import LATE, ChargeConflict, Ledger, read
 
 USD = {"value": 100, "currency": "USD"}
 ENDPOINTS, KEYS = ("east", "west"), ("pay_1", "pay_2")
@@ -26,7 +26,7 @@ def act(ledger, action):
     what, endpoint, key, customer, _ = action
     try:
         return ledger.charge(endpoint, key, USD, customer) if what == "charge" else getattr(ledger, what)(endpoint, key)
-    except Conflict:
+    except ChargeConflict:
         return "conflict"
 
 

@@ -16,6 +16,8 @@ from shared.root import ROOT
 
 PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8"))
 
+ONE_PROCESSOR = {f"compute.processor.{role}": "p.acquirer.io" for role in ROLES}
+
 
 @pytest.fixture
 def load(tmp_path):
@@ -195,7 +197,8 @@ def test_an_objective_that_nothing_reaches_says_so(load):
 
 
 def test_eventual_consistency_may_span_region_sets(load):
-    assert load({"regions.witness": "eu-west-1", "data.consistency": "eventual"}).data.consistency_mode == "MREC"
+    eventual = {"regions.witness": "eu-west-1", "data.consistency": "eventual", **ONE_PROCESSOR}
+    assert load(eventual).data.consistency_mode == "MREC"
 
 
 def test_more_than_one_thing_wrong_is_told(load):
@@ -255,9 +258,14 @@ def test_a_processor_that_nobody_has_is_for_the_sandbox_only(load, role):
         load({**own, f"compute.processor.{role}": "p.example.net"}).require_own_domain()
 
 
+def test_eventual_consistency_needs_one_processor_for_both_regions(load):
+    """Both regions may open one payment; endpoints that do not know each other's keys would both charge it."""
+    with pytest.raises(Problem, match=r"compute.processor: .*do not know each other's keys.*use one name for both"):
+        load({"data.consistency": "eventual"})
+
+
 def test_both_regions_may_have_one_processor(load):
-    both = {f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}
-    assert dict(load(both).compute.processor) == dict.fromkeys(ROLES, "p.acquirer.io")
+    assert dict(load(ONE_PROCESSOR).compute.processor) == dict.fromkeys(ROLES, "p.acquirer.io")
 
 
 def test_an_environment_cannot_be_changed():
