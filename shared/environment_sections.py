@@ -107,6 +107,20 @@ class Zones(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+EndpointService = Annotated[str, Field(pattern=r"^com\.amazonaws\.vpce\.[a-z0-9-]+\.vpce-svc-[0-9a-f]{17}$")]
+
+
+class ProcessorServices(StrictModel):
+    """The card processor's endpoint service in each region (PrivateLink), or null: reached by another way, or not."""
+
+    primary: EndpointService | None
+    secondary: EndpointService | None
+
+    def of(self, role: Role) -> str | None:
+        """The service in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class NetworkSettings(Section):
     """A VPC in each region."""
 
@@ -114,6 +128,7 @@ class NetworkSettings(Section):
 
     cidrs: Cidrs
     zones: Zones
+    processor_services: ProcessorServices
 
     def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
         """A range for each availability zone's id."""
@@ -190,11 +205,28 @@ class ThrottleSettings(StrictModel):
     burst: Annotated[int, Field(ge=1, le=5_000)]
 
 
+ProcessorName = Annotated[
+    str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$", max_length=253)
+]
+
+
+class ProcessorNames(StrictModel):
+    """The card processor's https name for each region; one processor may have the same for both."""
+
+    primary: ProcessorName
+    secondary: ProcessorName
+
+    def of(self, role: Role) -> str:
+        """The name that the region of `role` opens payments with."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class ComputeSettings(Section):
     """The functions and the API in front of them."""
 
     layer: ClassVar[str] = "compute"
 
+    processor: ProcessorNames
     payment: ApiFunctionSettings
     health: ApiFunctionSettings
     audit: FunctionSettings
@@ -327,5 +359,5 @@ class ObservabilitySettings(Section):
     errors: Annotated[int, Field(ge=0)]
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
-    unfinished_minutes: Annotated[int, Field(ge=5)]
     table_replication_seconds: Annotated[int, Field(ge=1)]
+    unfinished_minutes: Annotated[int, Field(ge=5)]

@@ -143,7 +143,9 @@ class SimulatedRegion:
     table: GlobalTable
     bucket: Bucket
     secrets: SimulatedSecrets
-    processor: CardProcessor | None
+    processor: CardProcessor
+    endpoints: dict[str, str]
+    """The processor's endpoint that a release opens payments with."""
     watch: Watch
     strong: bool
     skew: int
@@ -225,15 +227,17 @@ class SimulatedRegion:
             table_name="payments",
             objects=objects,
             bucket=self.name,
+            processor=lambda name: self._watched(self.processor.at(name), clock),
+            endpoint=self.endpoints[self.release],
             clock=clock,
             token=self.watch.token,
             journal=journal,
         )
         settings = Settings("simulation", self.name, self.name, self.release, self.strong)
-        service = compose(settings, surroundings, self.processor)
+        service = compose(settings, surroundings)
         payments = replace(
             service.payments,
-            processor=self._watched(service.payments.processor, clock),
+            play_money=self._watched(service.payments.play_money, clock),
             render=render_next if self.release == "next" else service.payments.render,
         )
         keys = ApiKeys(secrets, "api-keys", service.retry)
@@ -241,5 +245,5 @@ class SimulatedRegion:
             Api(payments, keys.client_of, journal, "pay.simulated"), replace(service.sweep, payments=payments)
         )
 
-    def _watched(self, processors: Callable[[str], Processor], clock: RegionClock) -> Callable[[str], Processor]:
-        return lambda client: WatchedProcessor(processors(client), self.watch, self.name, clock.now)
+    def _watched(self, processor: Processor, clock: RegionClock) -> WatchedProcessor:
+        return WatchedProcessor(processor, self.watch, self.name, clock.now)

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from lambdas.domain.sweep import Swept
 
 
-COUNTED: Final = {
-    "resolved": "SweepResolved",
-    "unknown": "SweepUnknown",
+METRICS: Final = {
     "audited": "SweepAudited",
-    "forgotten": "SweepForgotten",
-    "deleted": "SweepDeleted",
-    "gone": "SweepGone",
-    "taken": "SweepTaken",
-    "waiting": "SweepWaiting",
-    "deferred": "SweepDeferred",
     "contradicted": "SweepContradicted",
+    "deferred": "SweepDeferred",
+    "deleted": "SweepDeleted",
+    "forgotten": "SweepForgotten",
+    "gone": "SweepGone",
+    "resolved": "SweepResolved",
     "stuck": "SweepStuck",
+    "taken": "SweepTaken",
+    "unknown": "SweepUnknown",
+    "waiting": "SweepWaiting",
 }
 """What became of a payment -> the metric that counts it."""
 
@@ -41,7 +41,7 @@ def sweep(service: Service, left: int) -> dict[str, Any]:
 def metrics(swept: Swept) -> dict[str, float]:
     """The run as metrics. Payments that it has finished are business like those that a request finishes."""
     return {
-        **{COUNTED[what]: count for what, count in sorted(swept.done.items())},
+        **{METRICS[what]: count for what, count in sorted(swept.done.items())},
         **{FINISHED[status]: count for status, count in sorted(swept.finished.items())},
         **({"Contradictions": swept.done["contradicted"]} if swept.done["contradicted"] else {}),
         **({"SweepFailed": 1} if swept.failure is not None else {}),

@@ -104,7 +104,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment as the table holds it. Times in ms. `steps` is its history; of a long one the middle is left out."""
+    """A payment as the table holds it. Times in ms. `steps` is its history; of a long one the middle is left out.
+
+    `endpoint` is the processor's https name. Whoever works on the payment asks there: another endpoint has never heard
+    of it, and would charge again. Canaries' payments have none.
+    """
 
     id: str
     client: str
@@ -115,6 +119,7 @@ class Payment:
     created: int
     updated: int
     steps: tuple[Step, ...]
+    endpoint: str | None = None
     version: int = 1
     lease: Lease | None = None
     attempts: int = 0
@@ -178,6 +183,13 @@ class Payment:
         steps = self._stepped(PaymentStatus.AUTHORIZING, now) if self.status is PaymentStatus.UNKNOWN else self.steps
         return self._moved(now, steps=steps, lease=Lease(holder, now + LEASE), retry_at=None)
 
+    def at(self, endpoint: str) -> Payment:
+        """The same move, with this endpoint for a payment of an earlier release, which wrote none down.
+
+        It stays with the first that works on it: not a write of its own.
+        """
+        return self if self.is_canary or self.endpoint is not None else replace(self, endpoint=endpoint)
+
     def unanswered(self, now: int) -> Payment:
         """The processor did not answer: release the payment, to be asked about again with growing pauses."""
         pause = min(_FIRST_RETRY * 2 ** min(self.attempts, 10), _LAST_RETRY)
@@ -236,7 +248,7 @@ class Payment:
         return replace(self, version=self.version + 1, updated=now, **changes)  # type: ignore[arg-type]
 
 
-def opened(instruction: Instruction, *, region: str, holder: str, now: int) -> Payment:
+def opened(instruction: Instruction, *, region: str, endpoint: str, holder: str, now: int) -> Payment:
     """A new payment under its first lease."""
     return Payment(
         id=instruction.payment_id,
@@ -248,5 +260,6 @@ def opened(instruction: Instruction, *, region: str, holder: str, now: int) -> P
         created=now,
         updated=now,
         steps=((PaymentStatus.AUTHORIZING, now),),
+        endpoint=None if instruction.client == CANARY_CLIENT else endpoint,
         lease=Lease(holder, now + LEASE),
     )

@@ -29,7 +29,9 @@ class Clock(Protocol):
 
 
 class Processor(Protocol):
-    """A card processor. Every call carries the payment's key, and one key has at most one outcome, for ever.
+    """One endpoint of a card processor. Every call carries the payment's key, which has at most one outcome, for ever.
+
+    At this endpoint, that is: large processors have several, in regions of their own, and none knows another's keys.
 
     `timeout` is what one call takes at most (ms): it is made only while so much and the write that must follow are left
     of the request's `Deadline`. An adapter that repeats a call asks that deadline itself, as `adapters/retry.py` does.

@@ -46,12 +46,15 @@ class Paid:
 class Payments:
     """The use cases of one region. All of the world comes in through the fields.
 
-    `token` makes a name that no other request has; `processor` gives the processor of a client; `render` the answer to
+    `processor` gives the card processor's endpoint of a name, and `endpoint` is the name that new payments get here;
+    `play_money` is the canaries' processor. `token` makes a name that no other request has; `render` the answer to
     store with a final payment; `strong` says whether a conditional write sees all regions (MRSC) or only this one.
     """
 
     store: PaymentStore
     processor: Callable[[str], Processor]
+    endpoint: str
+    play_money: Processor
     audits: AuditWriter
     journal: Journal
     clock: Clock
@@ -66,7 +69,9 @@ class Payments:
 
         Raises KeyReused, InProgress, Unavailable, Contradiction.
         """
-        payment = opened(instruction, region=self.region, holder=self.token(), now=self.clock.now())
+        payment = opened(
+            instruction, region=self.region, endpoint=self.endpoint, holder=self.token(), now=self.clock.now()
+        )
         try:
             with self._time_for_one_write():
                 self.store.create(payment)
@@ -86,7 +91,7 @@ class Payments:
 
         Raises InProgress when another is doing so, Unavailable, Contradiction.
         """
-        mine = payment.leased(self.token(), self.clock.now())
+        mine = payment.leased(self.token(), self.clock.now()).at(self.endpoint)
         try:
             with self._time_for_one_write():
                 self.store.replace(payment, mine)
@@ -143,7 +148,7 @@ class Payments:
         return Paid(new, replayed=False)
 
     def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
-        processor = self.processor(payment.client)
+        processor = self._processor_of(payment)
         if ask_first:
             self._require_time(processor)
             known = processor.find(payment.id)
@@ -154,6 +159,17 @@ class Payments:
                 return processor.cancel(payment.id)
         self._require_time(processor)
         return processor.charge(payment.id, payment.money, payment.customer)
+
+    def _processor_of(self, payment: Payment) -> Processor:
+        """Play money for canaries, and for nobody else; for all others the endpoint that the payment was opened with.
+
+        There is no other way to a processor. A canary's payment names no endpoint, so none can be asked for it.
+        """
+        if payment.is_canary:
+            return self.play_money
+        if payment.endpoint is None:
+            raise NoAnswer("nobody has given the payment an endpoint")
+        return self.processor(payment.endpoint)
 
     def _require_time(self, processor: Processor) -> None:
         if not self.deadline.allows(processor.timeout):

@@ -57,7 +57,7 @@ class Sweep:
 
     payments: Payments
     forget_charge: Callable[[str], None]
-    """Makes the simulated processor forget a canary's charge (by the payment's id). Raises Unavailable."""
+    """Makes the canaries' processor forget a charge (by the payment's id). Raises Unavailable."""
 
     def run(self, until: int) -> Swept:
         """Work until nothing is due or the time is up (ms); what is begun last ends `WORK_TIME` later at most."""

@@ -35,7 +35,13 @@ MOVES = ("leased", "unanswered", "approved", "declined", "answering", "audited",
 
 
 def new(client="storefront", now=T):
-    return opened(Instruction(client, "key", Money(100, "USD"), "test-1"), region="us-east-1", holder="a", now=now)
+    return opened(
+        Instruction(client, "key", Money(100, "USD"), "test-1"),
+        region="us-east-1",
+        endpoint="p.example",
+        holder="a",
+        now=now,
+    )
 
 
 def move(payment, name, now):
@@ -93,7 +99,7 @@ def size(item):
 def test_an_item_stays_small_however_long_a_processor_is_silent(rounds, end, text):
     """Every attribute as long as it can be, and any number of questions without an answer."""
     wish = Instruction("c" * 64, "k" * 255, Money(MAX_MINOR_UNITS, "USD"), "x" * 64)
-    payment = opened(wish, region="ap-southeast-99", holder="h" * 32, now=T)
+    payment = opened(wish, region="ap-southeast-99", endpoint="p" * 253, holder="h" * 32, now=T)
     for number in range(rounds):
         payment = payment.unanswered(T + number).leased("h" * 32, T + number)
         assert len(payment.steps) <= STEPS

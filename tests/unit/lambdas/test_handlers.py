@@ -28,6 +28,7 @@ VARIABLES = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "TABLE_NAME": "payments",
     "AUDIT_BUCKET": "audit",
+    "PROCESSOR": "processor.example",
     "API_KEYS_SECRET_ARN": "arn",
     "FAILOVER_NAME": "API.Payments.example",
 }

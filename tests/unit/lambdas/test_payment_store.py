@@ -45,7 +45,11 @@ def world():
 
 def payment(key="k"):
     return opened(
-        Instruction("storefront", key, Money(100, "USD"), "test-1"), region="us-east-1", holder="a", now=START
+        Instruction("storefront", key, Money(100, "USD"), "test-1"),
+        region="us-east-1",
+        endpoint="p.example",
+        holder="a",
+        now=START,
     )
 
 
@@ -73,7 +77,13 @@ def test_what_is_written_is_read(world):
 def test_creating_twice_loses_and_tells_the_first(world):
     store, recorder, _, _ = world
     store.create(payment())
-    other = opened(Instruction("storefront", "k", Money(5, "EUR"), "b"), region="us-east-2", holder="b", now=START)
+    other = opened(
+        Instruction("storefront", "k", Money(5, "EUR"), "b"),
+        region="us-east-2",
+        endpoint="p.example",
+        holder="b",
+        now=START,
+    )
     with pytest.raises(Lost) as caught:
         store.create(other)
     assert caught.value.current == payment()
@@ -257,6 +267,7 @@ def test_an_item_has_this_shape():
         "currency": {"S": "USD"},
         "customer": {"S": "test-1"},
         "region": {"S": "us-east-1"},
+        "endpoint": {"S": "p.example"},
         "created": {"N": str(START)},
         "updated": {"N": str(START + 5)},
         "status": {"S": "CAPTURED"},

@@ -10,9 +10,12 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.payment import LEASE
+from lambdas.domain.errors import Unavailable
+from lambdas.domain.instruction import Instruction
+from lambdas.domain.money import Money
+from lambdas.domain.payment import CANARY_CLIENT, LEASE
 from tests.doubles.acquirer import Acquirer
-from tests.doubles.payments import CANARY, START, Region, refused, timed_out
+from tests.doubles.payments import CANARY, START, STOREFRONT, Region, refused, timed_out
 
 
 def statuses(item):
@@ -37,6 +40,7 @@ def test_a_payment_takes_three_writes_and_leaves_its_audit():
         "client": "storefront",
         "currency": "USD",
         "customerId": "test-123",
+        "endpoint": "us-east-1.processor.example",
         "fingerprint": item["fingerprint"]["S"],
         "paymentId": item["pk"]["S"],
         "reason": None,
@@ -189,11 +193,11 @@ def test_no_error_of_the_bucket_fails_a_payment(error):
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=repr)
-@pytest.mark.parametrize("processor", ["outside", "in the table"])
-def test_no_error_of_the_processor_leaves_the_function(error, processor, monkeypatch):
-    """The charge may exist: the client is told to wait."""
-    region = Region(processor=Acquirer() if processor == "outside" else None)
-    if processor == "outside":
+@pytest.mark.parametrize("client", [STOREFRONT, CANARY])
+def test_no_error_of_the_processor_leaves_the_function(error, client, monkeypatch):
+    """The charge may exist: the client is told to wait. A canary's processor is in the table."""
+    region = Region(processor=Acquirer())
+    if client == STOREFRONT:
         monkeypatch.setattr(region.processor, "charge", lambda *_: (_ for _ in ()).throw(error))
     else:
         put = region.table.write
@@ -204,10 +208,10 @@ def test_no_error_of_the_processor_leaves_the_function(error, processor, monkeyp
             put(name, key, change)
 
         monkeypatch.setattr(region.table, "write", write)
-    assert region.post("k")["statusCode"] == 202
+    assert region.post("k", api_key=client)["statusCode"] == 202
     monkeypatch.undo()
     region.clock.time += 5_000
-    assert region.post("k")["statusCode"] == 201
+    assert region.post("k", api_key=client)["statusCode"] == 201
 
 
 @pytest.mark.parametrize(
@@ -252,11 +256,82 @@ def test_an_outcome_that_cannot_be_written_is_503_and_found_later():
     assert acquirer.calls == ["charge", "find"]
 
 
-def test_a_canary_never_reaches_the_card_processor():
-    region = Region(processor=(acquirer := Acquirer()))
-    assert region.post("c", api_key=CANARY)["statusCode"] == 201
-    assert acquirer.calls == []
-    assert [charge.split("#")[0] for charge in region.charges()] == ["canary-charge"]
+@given(client=st.text(max_size=8) | st.sampled_from(["canary", "Canary", "canary ", "storefront"]))
+def test_canaries_pay_with_play_money_and_nobody_else_does(client):
+    """By the whole of a payment's life: opened, left, taken over by the other region, swept."""
+    acquirer = Acquirer(silent=["charge", "find"])
+    first = Region(processor=acquirer)
+    second = Region("us-east-2", first.clock, first.table, processor=acquirer)
+    instruction = Instruction(client, "k", Money(100, "USD"), "test-1")
+    is_canary = client == CANARY_CLIENT
+    if is_canary:
+        first.wire.fail("UpdateItem", timed_out(), times=4)
+        with pytest.raises(Unavailable):
+            first.service.payments.pay(instruction)
+    else:
+        first.service.payments.pay(instruction)
+    for _ in range(5):
+        first.clock.time += 60_000
+        second.sweep()
+    assert first.payment()["status"] == {"S": "CAPTURED"}
+    assert bool(acquirer.calls) == (not is_canary)
+    assert bool([pk for pk, sk in first.table.items if sk == "charge"]) == is_canary
+    assert ("endpoint" in first.payment()) == (not is_canary)
+
+
+@pytest.mark.parametrize("who", ["the client's retry", "the sweep", "the next release"])
+def test_a_payment_stays_with_the_endpoint_that_it_was_opened_with(who):
+    """Endpoints know nothing of each other's keys: another one would charge again."""
+    first = Region()
+    second = Region("us-east-2", first.clock, first.table)
+    first.post("k", {"amount": 1, "currency": "USD", "customerId": "late-1"})
+    first.clock.time += 60_000
+    if who == "the sweep":
+        second.sweep()
+    elif who == "the next release":
+        moved = Region(clock=first.clock, table=first.table, endpoint="another.processor.example")
+        moved.post("k", {"amount": 1, "currency": "USD", "customerId": "late-1"})
+    else:
+        second.post("k", {"amount": 1, "currency": "USD", "customerId": "late-1"})
+    assert first.payment()["status"] == {"S": "CAPTURED"}
+    assert {line["endpoint"] for line in first.ledger.lines} == {"us-east-1.processor.example"}
+    assert len(first.charges()) == 1
+    assert first.payment()["endpoint"] == {"S": "us-east-1.processor.example"}
+
+
+def test_regions_charge_at_their_own_endpoints():
+    first = Region()
+    second = Region("us-east-2", first.clock, first.table)
+    first.post("a")
+    second.post("b")
+    assert [line["endpoint"] for line in first.ledger.lines if line["what"] == "approved"] == [
+        "us-east-1.processor.example",
+        "us-east-2.processor.example",
+    ]
+
+
+@pytest.mark.parametrize("finish", ["retry", "sweep"])
+def test_a_payment_of_an_earlier_release_gets_the_endpoint_of_the_first_that_works_on_it(finish):
+    """Earlier releases wrote none down. From then on it is kept, in the same write as the lease."""
+    first = Region()
+    second = Region("us-east-2", first.clock, first.table)
+    silent = {"amount": 1, "currency": "USD", "customerId": "late-1"}
+    first.wire.fail("UpdateItem", timed_out(), times=4)
+    assert first.post("k", silent)["statusCode"] == 503
+    del first.payment()["endpoint"]
+    first.ledger.lines.clear()
+    first.clock.time += LEASE
+    first.wire.calls.clear()
+    assert first.post("k", silent)["statusCode"] == 202
+    assert first.wire.calls == ["PutItem", "UpdateItem", "UpdateItem"]
+    assert first.payment()["endpoint"] == {"S": "us-east-1.processor.example"}
+    first.clock.time += 60_000
+    if finish == "retry":
+        second.post("k", silent)
+    else:
+        second.sweep()
+    assert first.payment()["status"] == {"S": "CAPTURED"}
+    assert {line["endpoint"] for line in first.ledger.lines} <= {"us-east-1.processor.example"}
 
 
 def test_before_its_time_a_silent_processor_s_payment_costs_nothing():
