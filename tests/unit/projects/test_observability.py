@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 import pytest
 
-from lambdas.audit.sweeping import metrics
-from lambdas.domain.sweep import Swept
 from shared.environment import Environment
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
 
@@ -76,14 +73,6 @@ def test_what_the_functions_count_is_watched_in_both_regions(watch, role, name, 
     assert (found["comparisonOperator"], found["threshold"]) == ("GreaterThanThreshold", threshold)
     assert found["period"] * found["evaluationPeriods"] == seconds
     assert found["treatMissingData"] == missing
-
-
-def test_metrics_that_alarms_watch_are_those_that_functions_write(watch):
-    """A name that nobody writes would be an alarm that never comes."""
-    told = metrics(Swept(Counter(["contradicted", "stuck"])))
-    watched = {each["metricName"] for each in watch.of("MetricAlarm") if each["namespace"] == "Payments"}
-    assert watched - {*told} <= {"RequestsFailed", "FailoverTraffic"}
-    assert watched >= {"OldestUnfinished", "AuditsOwed", "SweepStuck", "Contradictions"}
 
 
 def test_more_than_ten_errors_are_counted_over_five_minutes(watch):
