@@ -279,6 +279,9 @@ def test_a_domain_name_is_as_aws_describes_one(cloud: RunningCloud, region: str)
         assert "mutualTlsAuthentication" not in found
         assert not [key for key, value in found.items() if value == ""]
         assert "distributionDomainName" not in found
+    with pytest.raises(ClientError, match="ConflictException"):
+        gateway.create_domain_name(domainName=domain)
+    assert gateway.get_domain_name(domainName=domain)["regionalDomainName"] == made["regionalDomainName"]
     gateway.delete_domain_name(domainName=domain)
     edge = gateway.create_domain_name(domainName=domain, mutualTlsAuthentication={"truststoreUri": "s3://a/b"})
     assert edge["mutualTlsAuthentication"] == {"truststoreUri": "s3://a/b"}

@@ -189,11 +189,19 @@ def _bounded(invoke: Invoke) -> Invoke:
 
 
 def domain_names() -> None:
-    """A domain name has no status, a regional name of no form that AWS has, us-east-1's zone, and empty settings."""
+    """A domain name has no status, a regional name of no form that AWS has, us-east-1's zone, and empty settings.
+
+    And it can be made twice, which ends its mappings.
+    """
     create = apigateway_v1._create_domain_name
 
     def created(request: dict[str, Any]) -> Answer:
-        answer: Answer = create(request)
+        answer: Answer
+        if request.get("domainName") in apigateway_v1._domain_names:
+            message = "The domain name you provided already exists."
+            answer = apigateway_v1._v1_error("ConflictException", message, 409)
+            return answer
+        answer = create(request)
         if answer[0] != 201:
             return answer
         kept = apigateway_v1._domain_names.get(request["domainName"])
