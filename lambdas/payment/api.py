@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Throttled, Unavailable
-from lambdas.domain.instruction import KEY_LENGTH
 from lambdas.domain.payment import CANARY_CLIENT, SECOND
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
 from lambdas.web import headers, view
-from lambdas.web.answer import Answer, problem, to_json
+from lambdas.web.answer import JSON, Answer, problem, to_json
+from lambdas.web.idempotency_key import InvalidKey, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_BODY: Final = 16 * 1024
 """Bytes; a payment needs about a hundred."""
+
+READING: Final = ("GET", "HEAD")
+"""HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
 
 _STATUS_METRICS: Final = {201: "PaymentsPaid", 402: "PaymentsDeclined", 202: "PaymentsUnknown"}
 
@@ -48,7 +51,7 @@ class Api:
             answer = (
                 self._route(request, client)
                 if client is not None
-                else problem("unauthorized", "Send your API key in the header x-api-key.")
+                else problem("unauthorized", "Send your API key in the header x-api-key, once.")
             )
         except Throttled:
             answer = problem("throttled", "Try again later, with the same Idempotency-Key.", retry_after=1)
@@ -59,7 +62,7 @@ class Api:
         return answer
 
     def _authenticated(self, request: Request) -> str | None:
-        key = request.header(headers.API_KEY)
+        key = request.one(headers.API_KEY)
         return self.client_of(key) if key else None
 
     def _route(self, request: Request, client: str) -> Answer:
@@ -68,7 +71,7 @@ class Api:
             return self._post(request, client) if request.method == "POST" else _not_allowed("POST")
         parent, _, payment_id = path.rpartition("/")
         if parent == "/payment":
-            return self._get(client, payment_id) if request.method == "GET" else _not_allowed("GET")
+            return self._get(client, payment_id) if request.method in READING else _not_allowed(", ".join(READING))
         return problem("not-found", "The API has /payment and /payment/{paymentId}.")
 
     def _get(self, client: str, payment_id: str) -> Answer:
@@ -79,16 +82,14 @@ class Api:
         return Answer(200, to_json(view.document(payment)))
 
     def _post(self, request: Request, client: str) -> Answer:
-        refusal, key = _unreadable(request), _idempotency_key(request)
+        refusal = _unreadable(request)
         if refusal is not None:
             return refusal
-        if key is None:
-            return problem(
-                "idempotency-key-invalid",
-                f"Send one Idempotency-Key of 1 to {KEY_LENGTH} printable ASCII characters, new for each payment.",
-            )
         try:
+            key = read_key(request.headers.get(headers.IDEMPOTENCY_KEY.lower(), ()))
             instruction = to_instruction(client, key, read_object(request.body))
+        except InvalidKey as error:
+            return problem("idempotency-key-invalid", str(error))
         except MalformedBody as error:
             return problem("malformed-request", str(error))
         except InvalidField as error:
@@ -139,20 +140,10 @@ def _not_allowed(allowed: str) -> Answer:
 def _unreadable(request: Request) -> Answer | None:
     if len(request.body) > MAX_BODY:
         return problem("too-large", f"A body may have {MAX_BODY} bytes.")
-    if not _is_json(request.header("content-type")):
-        return problem("unsupported-media-type", "Send Content-Type: application/json.")
+    types = request.headers.get("content-type", ())
+    if len(types) > 1:
+        return problem("unsupported-media-type", f"Content-Type is there {len(types)} times: send it once.")
+    # JSON is UTF-8 and knows no parameter: what one says changes nothing (RFC 8259, 8.1 and 11).
+    if request.header("content-type").partition(";")[0].strip(" \t").lower() != JSON:
+        return problem("unsupported-media-type", f"Send Content-Type: {JSON}.")
     return None
-
-
-def _is_json(content_type: str) -> bool:
-    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    charsets = [parameter.partition("=")[2].strip('"') for parameter in parameters if parameter.startswith("charset=")]
-    return media_type == "application/json" and all(charset == "utf-8" for charset in charsets)
-
-
-def _idempotency_key(request: Request) -> str | None:
-    values = request.headers.get(headers.IDEMPOTENCY_KEY.lower(), ())
-    if len(values) != 1:
-        return None
-    key = values[0].strip()
-    return key if 1 <= len(key) <= KEY_LENGTH and key.isascii() and key.isprintable() else None

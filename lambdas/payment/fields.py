@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from decimal import Decimal, InvalidOperation
@@ -21,7 +22,9 @@ class MalformedBody(ValueError):
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in the body, numbers as exact decimals. Raises MalformedBody."""
+    """The JSON object in the body, numbers as exact decimals. Raises MalformedBody, which says what is wrong."""
+    if body.startswith(codecs.BOM_UTF8):
+        raise MalformedBody("The body begins with a byte order mark: send UTF-8 without one (RFC 8259, 8.1).")
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -30,10 +33,14 @@ def read_object(body: bytes) -> dict[str, Any]:
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
-    except (ValueError, RecursionError) as error:
-        raise MalformedBody("The body must be a JSON object in UTF-8.") from error
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8, whatever its charset says: see byte {error.start + 1}.") from error
+    except json.JSONDecodeError as error:
+        raise MalformedBody(f"The body is not JSON: see line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise MalformedBody("The body is nested too deep.") from error
     if not isinstance(value, dict):
-        raise MalformedBody("The body must be a JSON object.")
+        raise MalformedBody("The body is JSON, but no object.")
     return value
 
 
@@ -72,11 +79,13 @@ def _number(text: str) -> Decimal:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+    raise MalformedBody(f"The body has {constant}, which is no JSON number.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a member is there twice")
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise MalformedBody(f"The body has a member twice: {name[:64]}.")
+        fields[name] = value
     return fields

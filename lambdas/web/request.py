@@ -20,6 +20,8 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, tuple[str, ...]]
+    """API Gateway sends all values beside the last one. A load balancer sends the last one, or, where its target group
+    has `lambda.multi_value_headers.enabled`, all: it needs that here, else a key sent twice would look like one."""
     body: bytes
     id: str
     multi_value: bool
@@ -30,10 +32,13 @@ class Request:
         """The request in a proxy event."""
         headers: dict[str, tuple[str, ...]] = {}
         single, multi = event.get("headers") or {}, event.get("multiValueHeaders") or {}
-        for name, value in single.items():
-            headers[name.lower()] = (value,)
+        # A name in two spellings is one header, sent twice.
         for name, values in multi.items():
-            headers[name.lower()] = tuple(values)
+            headers[name.lower()] = (*headers.get(name.lower(), ()), *values)
+        complete = set(headers)
+        for name, value in single.items():
+            if name.lower() not in complete:
+                headers[name.lower()] = (*headers.get(name.lower(), ()), value)
         context = event.get("requestContext") or {}
         return cls(
             method=event["httpMethod"],
@@ -47,6 +52,11 @@ class Request:
     def header(self, name: str) -> str:
         """The header's value, "" when it is missing; several values are joined as HTTP defines it."""
         return ", ".join(self.headers.get(name, ()))
+
+    def one(self, name: str) -> str:
+        """The header's value, "" when it is missing or there more than once: nobody knows which one is meant."""
+        values = self.headers.get(name, ())
+        return values[0] if len(values) == 1 else ""
 
     @property
     def host(self) -> str:

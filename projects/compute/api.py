@@ -1,11 +1,11 @@
-"""The REST API of a region: three routes to two functions, validated, throttled, logged and traced."""
+"""The REST API of a region: three paths to two functions, validated, throttled, logged and traced."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -124,10 +124,13 @@ class PaymentApi(pulumi.ComponentResource):
         create = Route("create-payment", "POST", "payment", patience, {key: True}, body=True)
         get = Route("get-payment", "GET", "payment/*", patience, {payment_id: True})
         ask = Route("get-health", "GET", "health", HEALTH_TIMEOUT_MS, {})
+        # A REST API answers 403 to HEAD where it has GET alone.
         return [
             self._route(create, payments, functions.payment),
             self._route(get, payment, functions.payment),
+            self._route(replace(get, purpose="head-payment", method="HEAD"), payment, functions.payment),
             self._route(ask, health, functions.health),
+            self._route(replace(ask, purpose="head-health", method="HEAD"), health, functions.health),
         ]
 
     def _path(self, name: str, parent_id: pulumi.Input[str], part: str) -> aws.apigateway.Resource:

@@ -66,7 +66,10 @@ class GatewayProblem:
 
 
 WORDS = {
-    "malformed-request": ("The request cannot be read", "The body must be a JSON object."),
+    "malformed-request": (
+        "The request cannot be read",
+        "The body must be one JSON object in UTF-8, without a byte order mark.",
+    ),
     "idempotency-key-invalid": ("An Idempotency-Key is needed", "Send one Idempotency-Key, new for each payment."),
     "unauthorized": ("The API key is missing or wrong", "Send a valid x-api-key."),
     "forbidden": ("The request is not allowed", "Do not repeat it as it is."),

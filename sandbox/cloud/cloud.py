@@ -15,7 +15,7 @@ from sandbox.cloud.functions import ExecutionEnvironment
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.region_states import RegionStates, signed
-from sandbox.cloud.server import Server
+from sandbox.cloud.server import RECEIVED, Server
 
 if TYPE_CHECKING:
     from sandbox.cloud.server import Receive, Scope, Send
@@ -70,6 +70,7 @@ class Cloud:
         if scope["type"] != "http":
             await self._emulator.application(scope, receive, send)
             return
+        RECEIVED.set(scope["headers"])
         host, port = scope["server"][:2]
         region = self._regions.get((host, port))
         signature = signed(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))

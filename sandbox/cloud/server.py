@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from uvicorn import Config
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept, as AWS's own endpoints roughly do; SDKs reuse connections."""
 BACKLOG = 1024
+
+RECEIVED: ContextVar[list[tuple[bytes, bytes]]] = ContextVar("headers of the request", default=[])  # noqa: B039 - read only
+"""The headers of the request that is being answered, line by line: the emulator keeps one value for each name."""
 
 
 class Server:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.xdist_group("running")
 
 REGIONS = {"primary": "us-east-1", "secondary": "us-east-2"}
 BODY = {"amount": 100, "currency": "USD", "customerId": "test-123"}
+PAYMENT = json.dumps(BODY).encode()
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Deployed:
     def post(self, role, key, **headers):
         given = {"x-api-key": self.api_key, "Idempotency-Key": key, **headers}
         return httpx.post(f"{self.gateways[REGIONS[role]]}/payment", json=BODY, headers=given, timeout=60)
+
+    def send(self, role, lines, content=PAYMENT):
+        """POST with these header lines, as they are."""
+        types = [] if any(name == "Content-Type" for name, _ in lines) else [("Content-Type", "application/json")]
+        headers = [("x-api-key", self.api_key), *types, *lines]
+        return httpx.post(f"{self.gateways[REGIONS[role]]}/payment", content=content, headers=headers, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +98,49 @@ def test_clients_racing_with_one_key_make_one_payment(deployed):
 @pytest.mark.prove
 def test_64_clients_racing_with_one_key_make_one_payment(deployed):
     race(deployed, 64)
+
+
+def test_one_key_sent_twice_is_refused_and_quoted_it_is_the_same(deployed):
+    """AWS hands both lines to the function; a proxy on the way may fold them into one."""
+    for lines in (["dup-1", "dup-1"], ["dup-1, dup-1"], ['"dup-1", "dup-1"']):
+        refused = deployed.send("primary", [("Idempotency-Key", line) for line in lines])
+        assert (refused.status_code, refused.json()["type"]) == (400, "/problems/idempotency-key-invalid")
+    first = deployed.send("primary", [("Idempotency-Key", "dup-1")])
+    again = deployed.send("secondary", [("Idempotency-Key", '"dup-1"')])
+    assert (first.status_code, again.text) == (201, first.text)
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_json_is_json_by_its_type_and_a_body_s_mistake_is_told(deployed):
+    def answer(content, content_type="application/json; charset=utf8"):
+        headers = [("Idempotency-Key", "types"), ("Content-Type", content_type)]
+        return deployed.send("primary", headers, content)
+
+    assert answer(PAYMENT).status_code == 201
+    assert answer(PAYMENT, "text/plain").status_code == 415
+    assert answer(b"x", "text/plain").status_code == 415
+    for body, said in (
+        (b'{"amount": NaN}', "NaN"),
+        (b'{"amount": 1, "amount": 1}', "twice"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b'{"a": "\xe9"}', "UTF-8"),
+        (b"[]", "object"),
+    ):
+        refused = answer(body)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (400, "application/problem+json")
+        assert said in refused.json()["detail"]
+
+
+def test_head_is_answered_wherever_get_is(deployed):
+    place = deployed.post("primary", "head").headers["Location"]
+    for path in ("/health", place):
+        url = deployed.gateways[REGIONS["primary"]] + path
+        head, get = (
+            httpx.request(method, url, headers={"x-api-key": deployed.api_key}, timeout=60)
+            for method in ("HEAD", "GET")
+        )
+        assert (head.status_code, head.content, head.headers["Served-By"]) == (200, b"", get.headers["Served-By"])
 
 
 def test_random_requests_get_what_the_document_promises(deployed):

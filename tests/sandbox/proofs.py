@@ -15,7 +15,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.domain_name_updates": (_REPAIRS + "test_domain_names_and_their_mappings_can_be_changed",),
     "apigateway.domain_of_request": (_GATEWAY + "test_name_shared_by_two_regions_means_the_api_of_the_address",),
     "apigateway.integration_timeout": (_GATEWAY + "test_integrations_timeout_holds",),
+    "apigateway.models_by_content_type": (_GATEWAY + "test_a_body_of_another_type_is_not_the_models_business",),
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
+    "apigateway.repeated_headers": (_GATEWAY + "test_a_function_gets_every_line_of_a_header",),
     "cloudwatch.percentile_alarms": (_REPAIRS + "test_percentile_alarm_has_no_other_statistic",),
     "dynamodb.multi_region_consistency": (
         _REPAIRS + "test_strongly_consistent_table_tells_its_witness_and_the_replicas_keys",

@@ -31,7 +31,8 @@ def handler(event, context):
     if event.get("path") == "/slow":
         time.sleep(2)
     told = {"region": os.environ["AWS_REGION"], "path": event.get("path") or event["rawPath"],
-            "domain": event["requestContext"].get("domainName"), "variables": event.get("stageVariables")}
+            "domain": event["requestContext"].get("domainName"), "variables": event.get("stageVariables"),
+            "headers": event["headers"], "all": event.get("multiValueHeaders")}
     return {"statusCode": 200, "headers": {"Served-By": os.environ["AWS_REGION"]}, "body": json.dumps(told)}
 """
 
@@ -75,14 +76,21 @@ def make_api(cloud: RunningCloud, region: str) -> Api:
     gateway = cloud.client("apigateway", region)
     api = gateway.create_rest_api(name=name)["id"]
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
-    validator = gateway.create_request_validator(restApiId=api, name="v", validateRequestParameters=True)["id"]
+    validator = gateway.create_request_validator(
+        restApiId=api, name="v", validateRequestParameters=True, validateRequestBody=True
+    )["id"]
+    gateway.create_model(restApiId=api, name="Object", contentType="application/json", schema='{"type": "object"}')
     for path, method, settings in (
         ("health", "GET", {}),
         ("slow", "GET", {}),
         (
             "payment",
             "POST",
-            {"requestValidatorId": validator, "requestParameters": {"method.request.header.Idempotency-Key": True}},
+            {
+                "requestValidatorId": validator,
+                "requestParameters": {"method.request.header.Idempotency-Key": True},
+                "requestModels": {"application/json": "Object"},
+            },
         ),
     ):
         resource = gateway.create_resource(restApiId=api, parentId=root, pathPart=path)["id"]
@@ -187,6 +195,31 @@ def test_validation_is_the_gateways(cloud: RunningCloud, apis: dict[str, Api], w
     assert refused.status_code == 400
     assert "Idempotency-Key" in refused.text
     assert web.post(url, json={}, headers={"Idempotency-Key": "1"}).headers["Served-By"] == REGION
+
+
+def test_a_function_gets_every_line_of_a_header(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
+    lines = [("X-Twice", "a"), ("x-twice", "b, c"), ("X-Once", "d, e")]
+    found = told(web.get(cloud.gateways[apis[REGION].region] + "/health", headers=lines))
+    assert (found["headers"]["x-twice"], found["all"]["x-twice"]) == ("b, c", ["a", "b, c"])
+    assert (found["headers"]["x-once"], found["all"]["x-once"]) == ("d, e", ["d, e"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 400),
+        ("Application/JSON; charset=utf8", 400),
+        (None, 400),
+        ("text/plain", 200),
+        ("application/jsonx", 200),
+    ],
+)
+def test_a_body_of_another_type_is_not_the_models_business(
+    cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client, content_type: str | None, status: int
+) -> None:
+    given = {"Idempotency-Key": "k"} | ({"Content-Type": content_type} if content_type else {})
+    url = cloud.gateways[apis[REGION].region] + "/payment"
+    assert web.post(url, content=b"[]", headers=given).status_code == status
 
 
 def test_queries_and_escapes_arrive(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 from ministack.services import apigateway_v1
 
+from sandbox.cloud.server import RECEIVED
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -88,6 +90,42 @@ def domain_of_request() -> None:
         return event
 
     apigateway_v1._build_lambda_event_v1 = built
+
+
+def repeated_headers() -> None:
+    """Headers of one name are folded into one value, with commas: AWS gives the last value, and all beside it."""
+    build = apigateway_v1._build_lambda_event_v1
+
+    def built(*arguments: Any, **options: Any) -> dict[str, Any]:
+        event: dict[str, Any] = build(*arguments, **options)
+        lines: dict[str, list[str]] = {}
+        for name, value in RECEIVED.get():
+            lines.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        repeated = {name: values for name, values in lines.items() if len(values) > 1 and name in event["headers"]}
+        event["multiValueHeaders"].update(repeated)
+        event["headers"].update({name: values[-1] for name, values in repeated.items()})
+        return event
+
+    apigateway_v1._build_lambda_event_v1 = built
+
+
+def models_by_content_type() -> None:
+    """A body of another type than any model's is validated against the model for JSON: AWS leaves it alone.
+
+    It says so under "Request validation for REST APIs": no matching content type, no validation, unless there is a
+    model for `$default`.
+    """
+    check = apigateway_v1._check_request_validation
+
+    def checked(method: dict[str, Any], api: str, request: Any, headers: Any, *rest: Any) -> Any:
+        models = method.get("requestModels") or {}
+        given = (apigateway_v1._header_ci(headers, "content-type") or "application/json").partition(";")[0].strip()
+        model = next((models[name] for name in models if name.lower() == given.lower()), models.get("$default"))
+        # Whatever it is found by, it is asked for under the name by which the emulator finds it in any case.
+        only = {"application/json": model} if model else {}
+        return check({**method, "requestModels": only}, api, request, headers, *rest)
+
+    apigateway_v1._check_request_validation = checked
 
 
 def integration_timeout() -> None:

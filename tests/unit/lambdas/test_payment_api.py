@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.payment.api import MAX_BODY
 from lambdas.payment.fields import is_card_like
+from lambdas.web.idempotency_key import InvalidKey, read_key
 from lambdas.web.request import Request
+from tests.doubles import openapi
 from tests.doubles.payments import CANARY, STOREFRONT, Region, timed_out
 
 OK = {"amount": 100, "currency": "USD", "customerId": "test-123"}
@@ -53,6 +58,13 @@ def test_200_for_get(region):
     assert region.get(first["headers"]["Location"] + "/")["statusCode"] == 200
 
 
+def test_head_is_answered_as_get(region):
+    location = region.post("k")["headers"]["Location"]
+    for path in (location, "/payment/pay_aaaaaaaaaaaaaaaaaaaaaaaaaa"):
+        asked = [region.send(method, path, {"x-api-key": STOREFRONT}) for method in ("GET", "HEAD")]
+        assert asked[0] == asked[1]
+
+
 def test_202_says_where_to_ask(region):
     answer = region.post("k", {**OK, "customerId": "timeout-1"})
     assert answer["statusCode"] == 202
@@ -67,33 +79,154 @@ def test_402_says_why(region):
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", "null", "1", '"x"', '{"a": NaN}', '{"a":1,"a":2}', "\ud800", "[" * 9999]
+    ("body", "said"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON: see line 1, column 2"),
+        (b'{"a": 1,}', "not JSON"),
+        (b'{"a": 01}', "not JSON"),
+        (b'{"a"\x00: 1}', "not JSON"),
+        (b"[]", "no object"),
+        (b"null", "no object"),
+        (b"1", "no object"),
+        (b'"x"', "no object"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": [Infinity]}', "Infinity"),
+        (b'{"a": -Infinity}', "-Infinity"),
+        (b'{"a": 1, "b": 2, "a": 1}', "member twice: a."),
+        (b'{"a": 1, "\\u0061": 2}', "member twice: a."),
+        (b'{"b": {"a": 1, "a": 2}}', "member twice: a."),
+        (b'\xef\xbb\xbf{"a": 1}', "byte order mark"),
+        ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+        (b'{"a": "\xe9"}', "not UTF-8, whatever its charset says: see byte 8."),
+        (b'{"a": "\xed\xa0\x80"}', "not UTF-8"),
+        (b"[" * 9999, "too deep"),
+        (b'{"a":' * 2000, "too deep"),
+    ],
 )
-def test_400_for_what_is_not_a_json_object(region, body):
-    problem(region.post("k", body), 400, "malformed-request")
-
-
-@pytest.mark.parametrize("key", [None, "", "   ", "x" * 256, "schlüssel", "a\tb", "a\x00"])
-def test_400_without_a_usable_idempotency_key(region, key):
-    problem(region.post(key), 400, "idempotency-key-invalid")
-
-
-def test_the_longest_idempotency_key(region):
-    assert region.post("x" * 255)["statusCode"] == 201
-
-
-def test_two_idempotency_keys_are_none(region):
+def test_400_says_what_is_wrong_with_the_body(region, body, said):
     event = {
         "httpMethod": "POST",
         "path": "/payment",
-        "multiValueHeaders": {
-            "x-api-key": [STOREFRONT],
-            "Content-Type": ["application/json"],
-            "Idempotency-Key": ["a", "b"],
-        },
+        "headers": {"x-api-key": STOREFRONT, "content-type": "application/json", "idempotency-key": "k"},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+    request = Request.of(event)
+    answer = request.response(region.api.answer(request), {})
+    assert said in problem(answer, 400, "malformed-request")["detail"]
+    assert region.wire.calls == []
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (None, "Send an Idempotency-Key"),
+        ("", "Send an Idempotency-Key"),
+        (" \t", "Send an Idempotency-Key"),
+        ('""', "1 to 255"),
+        ("x" * 256, "1 to 255"),
+        ('"' + "x" * 256 + '"', "1 to 255"),
+        ("schlüssel", "visible ASCII"),
+        ("a\tb", "visible ASCII"),
+        ("a\x00", "visible ASCII"),
+        ("a\x7f", "visible ASCII"),
+        ('" "', "visible ASCII"),
+        ('" a"', "visible ASCII"),
+        ("a, b", "comma"),
+        ("a,a", "comma"),
+        (",", "comma"),
+        ('a, "b"', "comma"),
+        ('a"b,c"', "comma"),
+        ('"a", "b"', "quote"),
+        ('"a" "b"', "quote"),
+        ('"a"; b=1', "quote"),
+        ('"a', "quote"),
+        ('"', "quote"),
+        (r'"a\"', "quote"),
+        (r'"a\b"', "quote"),
+        ('"é"', "quote"),
+    ],
+)
+def test_400_without_one_idempotency_key(region, key, said):
+    assert said in problem(region.post(key), 400, "idempotency-key-invalid")["detail"]
+    assert region.wire.calls == []
+
+
+@pytest.mark.parametrize("key", ["x" * 255, '"' + "x" * 255 + '"', r'"' + r"\"" * 255 + '"'])
+def test_the_longest_idempotency_key(region, key):
+    assert region.post(key)["statusCode"] == 201
+
+
+KEYS = st.from_regex(re.compile(r"[!-~]([ -~]{0,253}[!-~])?"), fullmatch=True)
+
+
+@given(key=KEYS)
+def test_a_quoted_key_is_the_bare_one(key):
+    quoted = '"' + key.replace("\\", r"\\").replace('"', r"\"") + '"'
+    assert read_key([quoted]) == read_key([f" {quoted}\t"]) == key
+    if "," not in key and not key.startswith('"'):
+        assert read_key([key]) == key
+
+
+@given(sent=KEYS | KEYS.map('"{}"'.format) | st.text(st.sampled_from('a ",\\é'), max_size=6))
+def test_the_document_accepts_the_keys_that_the_function_reads(sent):
+    schema = openapi.operation("post", "/payment")["parameters"][0]["schema"]
+    try:
+        read_key([sent])
+    except InvalidKey:
+        read = False
+    else:
+        read = sent == sent.strip(" ")  # the spaces around it are no part of a header's value
+    assert openapi.accepts(schema, sent) == read
+
+
+@given(keys=st.lists(KEYS, min_size=2, max_size=3), spelled=st.booleans())
+def test_two_keys_are_none_on_their_lines_or_folded(keys, spelled):
+    """Proxies fold lines with a comma (RFC 9110, 5.3); of which lines they were, nobody can tell then."""
+    region = Region()
+    own = {"x-api-key": [STOREFRONT], "Content-Type": ["application/json"]}
+    lines = dict(zip(("Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"), ([key] for key in keys), strict=False))
+    for sent in (lines if spelled else {"Idempotency-Key": keys}, {"Idempotency-Key": [", ".join(keys)]}):
+        last = {name: values[-1] for name, values in (own | sent).items()}
+        event = {
+            "httpMethod": "POST",
+            "path": "/payment",
+            "headers": last,
+            "multiValueHeaders": own | sent,
+            "body": json.dumps(OK),
+        }
+        answer = Request.of(event).response(region.api.answer(Request.of(event)), {})
+        problem(answer, 400, "idempotency-key-invalid")
+    assert region.wire.calls == []
+
+
+def test_a_quoted_key_repeats_the_bare_ones_payment(region):
+    first = region.post("order-17")
+    again = region.post('"order-17"')
+    assert (again["body"], again["headers"]["Idempotent-Replayed"]) == (first["body"], "true")
+    assert len(region.payments()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "status"),
+    [
+        ("x-api-key", [STOREFRONT, STOREFRONT], 401),
+        ("x-api-key", [STOREFRONT, CANARY], 401),
+        ("content-type", ["application/json", "application/json"], 415),
+        ("content-type", ["text/plain", "application/json"], 415),
+    ],
+)
+def test_a_header_that_decides_is_sent_once(region, name, values, status):
+    single = {"x-api-key": STOREFRONT, "content-type": "application/json", "idempotency-key": "k"}
+    event = {
+        "httpMethod": "POST",
+        "path": "/payment",
+        "multiValueHeaders": {**{each: [value] for each, value in single.items()}, name: values},
         "body": json.dumps(OK),
     }
-    assert region.api.answer(Request.of(event)).status == 400
+    answer = region.api.answer(Request.of(event))
+    assert (answer.status, "once" in json.loads(answer.body)["detail"]) == (status, True)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +263,8 @@ def test_impossible_ids_are_not_read(region):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "allowed"), [("GET", "/payment", "POST"), ("DELETE", "/payment/pay_x", "GET")]
+    ("method", "path", "allowed"),
+    [("GET", "/payment", "POST"), ("HEAD", "/payment", "POST"), ("DELETE", "/payment/pay_x", "GET, HEAD")],
 )
 def test_405_says_what_is_allowed(region, method, path, allowed):
     answer = region.send(method, path, {"x-api-key": STOREFRONT})
@@ -153,13 +287,33 @@ def test_413_above_the_limit(region):
     problem(region.post("l", text + " " * (MAX_BODY - len(text) + 1)), 413, "too-large")
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "", "application/jsonx", "application/json; charset=latin-1"])
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "text/plain",
+        "",
+        "application/jsonx",
+        "application/json, application/json",
+        "text/json; charset=application/json",
+        "application/problem+json",
+    ],
+)
 def test_415_for_another_type(region, media_type):
     problem(region.post("k", **{"Content-Type": media_type}), 415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize(
-    "media_type", ["Application/JSON", "application/json;charset=UTF-8", 'application/json; charset="utf-8"']
+    "media_type",
+    [
+        "Application/JSON",
+        "application/json;charset=UTF-8",
+        'application/json; charset="utf-8"',
+        "application/json; charset=utf8",
+        "application/json ; charset=latin-1",
+        "application/json; charset=",
+        "application/json;",
+        "application/json; profile=x; q=1",
+    ],
 )
 def test_json_by_any_spelling(region, media_type):
     assert region.post("k", **{"Content-Type": media_type})["statusCode"] == 201

@@ -159,11 +159,17 @@ def test_the_sweep_runs_every_minute_and_loses_nothing(compute):
     assert compute.one("Queue")["sqsManagedSseEnabled"] is True
 
 
-def test_the_api_has_three_routes_and_nothing_else(compute):
+def test_the_api_has_its_routes_and_nothing_else(compute):
     paths = {each.name: each["pathPart"] for each in compute.of("Resource")}
     assert paths == {"api-payment": "payment", "api-payment-id": "{paymentId}", "api-health": "health"}
     routes = {(each["httpMethod"], each["resourceId"]) for each in compute.of("Method")}
-    assert routes == {("POST", "api-payment-id"), ("GET", "api-payment-id-id"), ("GET", "api-health-id")}
+    assert routes == {
+        ("POST", "api-payment-id"),
+        ("GET", "api-payment-id-id"),
+        ("HEAD", "api-payment-id-id"),
+        ("GET", "api-health-id"),
+        ("HEAD", "api-health-id"),
+    }
 
 
 def test_alarms_find_the_paying_route_and_its_metrics(compute):
@@ -188,7 +194,13 @@ def test_the_api_validates_the_key_header_and_that_the_body_is_an_object(compute
 
 def test_health_may_take_a_second_and_a_payment_a_little_more_than_its_function(compute):
     patience = {each.name: each["timeoutMilliseconds"] for each in compute.of("Integration")}
-    assert patience == {"api-create-payment": 10_500, "api-get-payment": 10_500, "api-get-health": 1000}
+    assert patience == {
+        "api-create-payment": 10_500,
+        "api-get-payment": 10_500,
+        "api-head-payment": 10_500,
+        "api-get-health": 1000,
+        "api-head-health": 1000,
+    }
     assert {each["type"] for each in compute.of("Integration")} == {"AWS_PROXY"}
 
 
