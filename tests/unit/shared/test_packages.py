@@ -167,7 +167,7 @@ def test_only_the_services_that_are_used_are_inside():
     services = {function: packages.services(function) for function in FUNCTIONS}
     assert services == {
         "audit": ["dynamodb", "s3"],
-        "canary": ["secretsmanager"],
+        "canary": ["secretsmanager", "ssm"],
         "failover_control": ["secretsmanager", "ssm"],
         "health": ["dynamodb"],
         "payment": ["dynamodb", "s3", "secretsmanager"],
