@@ -124,7 +124,7 @@ def test_a_wrong_name_is_one_line_before_anything_starts(monkeypatch, call, expe
 def test_destroying_the_network_on_aws_says_what_it_waits_for():
     """While it waits: for what a network's stack shows is nothing, for the better part of an hour."""
     graph = Graph.of("payments")
-    plan = _plan(Operation.DESTROY, graph, graph.stacks, cast("Any", None), DESTROYING, force=False)
+    plan = _plan(Operation.DESTROY, graph, graph.stacks, cast("Any", None), DESTROYING, force=False, refresh=False)
     said = {str(step.stack): step.judgement.reason for step in plan.steps}
     waiting = "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"
     assert said["network/payments-primary"] == said["network/payments-secondary"] == waiting
