@@ -213,7 +213,9 @@ def test_no_alarm_on_health_checks_is_lost_without_a_word(monkeypatch, regions, 
 
     monkeypatch.setattr(Environment, "load", elsewhere)
     monkeypatch.setattr(pulumi, "warn", warnings.append)
+    # Not deployed before: a stack that is refuses another region.
+    others = {name: outputs for name, outputs in published().items() if "/observability/" not in name}
     for stack in ("payments-primary", "payments-secondary"):
-        run_program("observability", stack, published())
+        run_program("observability", stack, others)
     assert len(warnings) == said
     assert all("no alarm watches the health checks" in each for each in warnings)
