@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control, ports, sources, variables
+from sandbox import addresses, control, ports, quotas, sources, variables
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
@@ -193,7 +193,8 @@ class Sandbox:
         return [daemon for daemon in self._daemons if daemon in found or daemon.name == "processor"]
 
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
-        """Start daemons at once, and return when all of them are ready."""
+        """Start daemons at once, and return when all of them are ready. Raises Problem when a setting is none."""
+        quotas.on()
         settings = self._base_variables() | variables.of(self.layout, port)
         starting = [
             daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
