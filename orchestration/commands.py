@@ -134,7 +134,11 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
     if operation in CHANGING:
         if not sys.stdin.isatty():
             raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
-        if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
+        try:
+            answer = input("Go ahead? [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in {"y", "yes"}:
             raise Problem("not confirmed; nothing was changed")
 
 
@@ -150,10 +154,14 @@ def _closing(result: Result, place: Target, graph: Graph) -> str:
             deployed = [place.backend.checkpoint(stack) for stack in graph.stacks]
             missing = not all(checkpoint and checkpoint.outputs for checkpoint in deployed)
             following = "deploy-all" if missing else "pay --amount 100 --currency USD --customer test-123"
+            if statuses == {StepStatus.FRESH}:
+                return f"Nothing to do: no stack has changed. Next: ./invoke {following}"
         case Operation.PREVIEW:
             following = "deploy-all"
         case Operation.DRIFT:
-            following = f"deploy-all --force (what differs: {result.folder})" if result.code else "pay"
+            if not result.code:
+                return "No drift: every stack is what its state says. Next: ./invoke pay"
+            following = f"deploy-all --force (what differs: {result.folder})"
         case Operation.DESTROY:
             following = place.after_destroy
     return f"Next: ./invoke {following}"

@@ -144,7 +144,7 @@ class Sandbox:
     def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
         if region not in addresses.REGIONS:
-            raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
+            raise Problem(f"{region!r} is neither a role nor an AWS region; known are {', '.join(addresses.REGIONS)}")
         try:
             self._ask("region", region=region, state=state)
         except OSError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
 from sandbox import addresses, tricks
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,8 +76,14 @@ PLAIN_PLUGINS_ASKED_FOR = f'[ "${PLUGINS}" = plain ]'
 
 
 def official_plugins() -> bool:
-    """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official."""
-    return os.environ.get(PLUGINS) == "official"
+    """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official.
+
+    Raises Problem for a word that the variable does not know.
+    """
+    asked = os.environ.get(PLUGINS, "")
+    if asked not in {"", "official", "plain", "warm"}:
+        raise Problem(f"{PLUGINS}={asked!r} is unknown: it is `official`, `plain` or `warm` (the default)")
+    return asked == "official"
 
 
 def inherited() -> dict[str, str]:

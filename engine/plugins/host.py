@@ -1,7 +1,7 @@
 """The long-lived process that lends plugins: one connection, one plugin, as long as the connection lasts.
 
 A connection sends one byte, with the stub's standard output and error beside it, then the length of its request in a
-line, and the request: kind, engine's address, folder and the engine's environment (`NAME=value` each), separated by
+line, and the request: kind, engine's address, folder and the engine's variables (`NAME=value` each), separated by
 zero bytes. It gets one line back, a port or an error. The request `status` alone asks who is there, and gets JSON.
 """
 
@@ -152,8 +152,8 @@ class Host:
         from engine.plugins.language import PlainLauncher  # noqa: PLC0415 - see prepare
         from engine.plugins.serving import PluginRequest, open_plugin  # noqa: PLC0415 - see prepare
 
-        kind, engine, directory, *environment = request
-        variables = dict(entry.split("=", 1) for entry in environment)
+        kind, engine, directory, *entries = request
+        variables = dict(entry.split("=", 1) for entry in entries)
         launcher: Launcher = PlainLauncher(stdout, stderr)
         if self._fork_server:
             launcher = WarmLauncher(self._fork_server, launcher, stdout, stderr)
