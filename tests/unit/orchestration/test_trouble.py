@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,7 +22,7 @@ SDK = Problem('aws:dynamodb/table:Table payments: Could not connect to the endpo
 def blaming(fails, **status):
     """A driver whose work fails or not, in a sandbox with this status."""
     told = SimpleNamespace(**{"endpoint": "http://127.0.0.1:20000", "closed_regions": {}, **status})
-    box = SimpleNamespace(status=lambda: told, layout=SimpleNamespace(run=sandbox.Path("/checkout/.sandbox/run")))
+    box = SimpleNamespace(status=lambda: told, layout=SimpleNamespace(run=Path("/checkout/.sandbox/run")))
 
     def run(_):
         if fails:
