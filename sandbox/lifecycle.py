@@ -221,7 +221,7 @@ class Sandbox:
 
     def _base_variables(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""
-        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME")
+        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME", *variables.LIBRARIES)
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
         return {**inherited, "PATH": os.defpath, "TMPDIR": str(self.layout.temporary), "PYTHONUNBUFFERED": "1"}
 

@@ -140,7 +140,7 @@ class Host:
             try:
                 server, port = self._open(os.fsdecode(request).split("\0"), *descriptors)
             except Exception as error:  # noqa: BLE001 - whatever it is, the engine's user must see it
-                _send(connection, f"the plugin host: {error if isinstance(error, Problem) else _told(error)}")
+                _send(connection, f"the plugin host: {told(error)}")
                 return
             try:
                 _send(connection, str(port))
@@ -160,9 +160,10 @@ class Host:
         return open_plugin(PluginRequest(kind, engine, directory, variables), launcher, self._providers)
 
 
-def _told(error: Exception) -> str:
-    """An error that is no Problem in one line: its kind, as its text alone may be a name or nothing."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def told(error: Exception) -> str:
+    """Return an error in one line, with its kind unless it is a Problem: its text alone may be a name, or nothing."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, Problem) else f"{type(error).__name__}: {text}"
 
 
 def _send(connection: socket.socket, answer: str) -> None:
