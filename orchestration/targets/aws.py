@@ -33,7 +33,8 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
     environment.require_own_domain()
-    executable = _with_python(find.find(tell).executable)
+    found = find.find(tell).executable
+    executable = _with_python(found)
     account = _account(environment)
     state = ROOT / ".runs" / "aws"
     configuration = state / "stack.yaml"
@@ -47,6 +48,8 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         state=state,
         configuration=configuration,
         generation=account,
+        account=account,
+        programs_may_end_early=launchers.brings_python(found),
         asks_first=True,
         where=f"AWS account {account}",
     )
