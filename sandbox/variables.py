@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
-from sandbox import addresses, tricks
+from sandbox import addresses, quotas, tricks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +112,7 @@ def of(layout: Layout, port: int) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **({tricks.VARIABLE: said} if (said := tricks.setting()) else {}),
+        **({quotas.VARIABLE: said} if (said := quotas.setting()) else {}),
         **_somebody(layout),
         **{name: _without_proxy(os.environ.get(name, ""), port) for name in ("NO_PROXY", "no_proxy")},
     }

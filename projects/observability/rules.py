@@ -12,7 +12,7 @@ from shared import naming
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.roles import PRIMARY, SECONDARY, other
+from shared.roles import PRIMARY, ROLES, SECONDARY, other
 
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
@@ -20,6 +20,7 @@ HEALTH_CHECK_REGION = "us-east-1"
 MILLISECONDS = 1000
 MINUTE = 60
 FIVE_MINUTES = 300
+TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
 """Seconds: the latch must be quicker than a primary that comes and goes."""
 
@@ -73,7 +74,9 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_functions(settings, watched),
         *_data(settings, watched),
         *_queues(watched),
+        *_payments(settings, watched),
         *_failover(watched),
+        *_canary(watched),
     ]
 
 
@@ -115,17 +118,17 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
     compute = watched.compute
     functions = {
-        "processor": compute.payment_function_name,
-        "health": compute.health_function_name,
-        "audit": compute.audit_function_name,
+        "processor function": compute.payment_function_name,
+        "health function": compute.health_function_name,
+        "audit function": compute.audit_function_name,
     }
     for what, name in functions.items():
         yield AlarmRule(
-            f"{what}-function-errors",
-            f"The {what} function ended with an error of its own",
+            f"{what.replace(' ', '-')}-errors",
+            f"The {what} ended with an error of its own",
             Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
             0,
-            degrades=what == "processor",
+            degrades=what == "processor function",
         )
     yield AlarmRule(
         "health-latency",
@@ -222,6 +225,54 @@ def _queues(watched: Watched) -> Iterator[AlarmRule]:
         )
 
 
+def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
+    """What the functions count themselves. The sweep of either region sees the payments of both."""
+    region = watched.region
+
+    def metric(name: str, statistic: str) -> Metric:
+        return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
+
+    yield AlarmRule(
+        "contradictions",
+        "The card processor has contradicted what is recorded as final: see `contradiction` in the log",
+        metric("Contradictions", "Sum"),
+        0,
+    )
+    yield AlarmRule(
+        "unexpected-errors",
+        "The payment function met an error that it does not know: see `unexpected` in its log",
+        metric("RequestsFailed", "Sum"),
+        0,
+        degrades=True,
+    )
+    yield AlarmRule(
+        "stuck-payments",
+        "The sweep cannot work on a payment: see `sweep_stuck` and `unexpected` in the audit function's log",
+        metric("SweepStuck", "Sum"),
+        0,
+        FIVE_MINUTES,
+    )
+    # Each payment is asked about every five minutes at the rarest, so ten see them all. Every run tells: ten minutes
+    # without one are without a sweep.
+    yield AlarmRule(
+        "unfinished-payments",
+        f"A payment has no outcome after {settings.unfinished_minutes} minutes, or nothing sweeps",
+        metric("OldestUnfinished", "Maximum"),
+        settings.unfinished_minutes * MINUTE,
+        TEN_MINUTES,
+        missing="breaching",
+    )
+    # The other region's sweep writes what this one cannot: only what neither can is owed for long.
+    yield AlarmRule(
+        "audits-owed",
+        "Audit records could not be written for a quarter of an hour",
+        metric("AuditsOwed", "Maximum"),
+        0,
+        FIVE_MINUTES,
+        evaluations=3,
+    )
+
+
 def _failover(watched: Watched) -> Iterator[AlarmRule]:
     region, checks = watched.region, watched.edge.health_check_ids
     if region.role == SECONDARY:
@@ -239,6 +290,11 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
             comparison="GreaterThanOrEqualToThreshold",
             calls=watched.edge.latch_action_arns,
         )
+    if region.role == PRIMARY and HEALTH_CHECK_REGION not in {region.foundation.region(role) for role in ROLES}:
+        pulumi.warn(
+            f"no alarm watches the health checks: Route 53 reports them in {HEALTH_CHECK_REGION} alone, which is no "
+            "region of this environment. The canaries' alarms say which region does not serve"
+        )
     if region.name == HEALTH_CHECK_REGION:
         for role, check in ((PRIMARY, checks.gate), (SECONDARY, checks.secondary)):
             yield AlarmRule(
@@ -250,3 +306,23 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
                 missing="breaching",
                 degrades=role == region.role,
             )
+
+
+def _canary(watched: Watched) -> Iterator[AlarmRule]:
+    """What the region's canary finds of both; each region so watches the other without Route 53's own metrics."""
+    region = watched.region
+    for role in ROLES:
+        yield AlarmRule(
+            f"{role}-unserved",
+            f"The canary in the {region.role} cannot pay in the {role}, or says nothing",
+            Metric(
+                "Payments",
+                f"{role.title()}Unserved",
+                {"Environment": region.foundation.name, "Role": region.role},
+                "Maximum",
+            ),
+            0,
+            evaluations=2,
+            missing="breaching",
+            degrades=role == region.role,
+        )

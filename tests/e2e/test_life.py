@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from tests.e2e.inventory import everything
+from tests.e2e.read_back import told_otherwise
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 STACKS = {
@@ -44,6 +45,7 @@ def test_a_system_lives(checkout):
     assert set(deployed.statuses.values()) == {"changed"}
     assert changes(planned) == changes(deployed)
     assert len(everything(cloud, REGIONS) - empty) > 150
+    assert told_otherwise(checkout, cloud) == {}
 
     first = checkout.ok("pay", "--key", "order-1", "--json").json
     assert (first["status"], first["served_by"], first["replayed"]) == (201, "us-east-1 (primary)", False)
