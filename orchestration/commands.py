@@ -192,5 +192,9 @@ def _announce(operation: Operation, place: Target, settings: Environment, chosen
 
 def _confirm() -> None:
     """Ask. Raises Problem when the answer is not yes."""
-    if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
+    try:
+        answer = input("Go ahead? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
         raise Problem("not confirmed; nothing was changed")

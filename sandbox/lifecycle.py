@@ -146,7 +146,7 @@ class Sandbox:
     def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
         if region not in addresses.REGIONS:
-            raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
+            raise Problem(f"{region!r} is neither a role nor an AWS region; known are {', '.join(addresses.REGIONS)}")
         try:
             self._ask("region", region=region, state=state)
         except OSError:
@@ -235,7 +235,7 @@ class Sandbox:
 
     def _base_variables(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""
-        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME")
+        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME", *variables.LIBRARIES)
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
         return {**inherited, "PATH": os.defpath, "TMPDIR": str(self.layout.temporary), "PYTHONUNBUFFERED": "1"}
 

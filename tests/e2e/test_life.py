@@ -60,6 +60,7 @@ def test_a_system_lives(checkout):
     assert set(forced.statuses.values()) == {"unchanged"}
     assert not list((root / ".sandbox" / "backend").rglob("*.attrs"))  # a reader would trip over a half-written one
     assert set(checkout.ok("drift", "--json").statuses.values()) == {"unchanged"}
+    assert "No drift" in checkout.ok("drift").out
 
     for layer in ("network", "data", "compute", "edge", "observability"):
         bare = in_shell(checkout, f"projects/{layer}", "pulumi preview --expect-no-changes --non-interactive")

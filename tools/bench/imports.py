@@ -31,7 +31,7 @@ PLACEHOLDERS: Final = {
     "FAILOVER_NAME": "api.payments.example",
     "STOP_PARAMETER": "/switch",
     "PRIMARY_URL": "https://primary",
-    "TARGETS": "https://primary",
+    "PARAMETERS": "/parameters",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",

@@ -65,6 +65,8 @@ class Recorder(Mocks):
     """Full names of the stacks that were read."""
     waits_for: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """By type and logical name: what each registration depends on."""
+    deletes_within: dict[tuple[str, str], str] = field(default_factory=dict)
+    """How long each may take to be deleted, where the program says so."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -152,7 +154,9 @@ class _Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name in the engine's protocol
         names = (urn.rpartition("$")[2].rpartition("::") for urn in request.dependencies)
         after = frozenset(f"{kind.rpartition(':')[2]}:{name}" for kind, _, name in names)
-        cast("Recorder", self.mocks).waits_for[request.type, request.name] = after
+        recorder = cast("Recorder", self.mocks)
+        recorder.waits_for[request.type, request.name] = after
+        recorder.deletes_within[request.type, request.name] = request.customTimeouts.delete
         return super().RegisterResource(request)
 
 
