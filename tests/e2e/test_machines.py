@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -87,8 +88,11 @@ def test_a_link_to_the_checkout_leads_to_the_same_sandbox(running, tmp_path):
 
 @pytest.fixture
 def somebody_elses():
-    """A checkout that others can read and nobody but its owner can write."""
-    with tempfile.TemporaryDirectory() as name:
+    """A checkout that others can read and nobody but its owner can write: in no folder that is closed to them."""
+    place = Path(tempfile.gettempdir())
+    while not all(folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents)):
+        place = place.parent
+    with tempfile.TemporaryDirectory(dir=place) as name:
         Path(name).chmod(0o755)
         root = checkouts.copy(ROOT, Path(name, "checkout")).root
         shutil.rmtree(root / ".venv")
