@@ -16,12 +16,11 @@ from orchestration.closing import closing, discarding
 from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo
 from orchestration.holdings import holders, in_the_cloud, told
-from orchestration.operate import CHANGING, operate
+from orchestration.operate import CHANGING, elsewhere, operate
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
-from shared.contracts import DEPLOYED_AS
-from shared.deployed_as import described, moved
+from shared.deployed_as import described
 from shared.deployed_as import place as deployed_as
 from shared.environment import Environment
 from shared.errors import Problem
@@ -169,9 +168,7 @@ def _explained(refused: DataWouldGo, place: Target, settings: Environment, choic
     if choice.discarded:
         return Problem(f"{refused}: {discarding(refused.holders, choice)}")
     for stack in dict.fromkeys(holder.stack for holder in refused.holders):
-        checkpoint = place.backend.checkpoint(stack)
-        last = checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None
-        if differences := moved(last, deployed_as(settings.foundation(), stack.role)):
+        if differences := elsewhere(place, stack, deployed_as(settings.foundation(), stack.role)):
             return Problem(f"{refused}. {described(stack, differences)}. {discarding(refused.holders, choice)}")
     return Problem(f"{refused}. {discarding(refused.holders, choice)}")
 

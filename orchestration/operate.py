@@ -21,7 +21,7 @@ from orchestration.fingerprint import Fingerprints
 from orchestration.guard import DataWouldGo, Guard
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
 from shared.contracts import DEPLOYED_AS, MAY_MOVE
-from shared.deployed_as import described, moved, place
+from shared.deployed_as import Differences, described, moved, place
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -181,10 +181,14 @@ def _same_account(target: Target, stacks: Sequence[Stack]) -> None:
         _stay(target, stack, {"account": target.account})
 
 
-def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:
+def elsewhere(target: Target, stack: Stack, here: Mapping[str, Any]) -> Differences:
+    """How the place where a stack is deployed differs from `here` (shared/deployed_as.py)."""
     checkpoint = target.backend.checkpoint(stack)
-    last = checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None
-    if differences := moved(last, here):
+    return moved(checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None, here)
+
+
+def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:
+    if differences := elsewhere(target, stack, here):
         raise Problem(f"{described(stack, differences)}; nothing was changed")
 
 

@@ -104,12 +104,9 @@ class Sandbox:
             told = None
         if port is None or told is None:
             return SandboxStatus(running=False, pids=pids)
-        current = told.get("sources") == sources.digest(
-            "sandbox/cloud"
-        )  # else it may tell less, or more, than is known here
         others = (daemon for daemon in self._daemons if daemon.name != "cloud")
         return SandboxStatus(
-            running=current and all(self._serves(daemon) for daemon in others),
+            running=_is_current("cloud", told) and all(self._serves(daemon) for daemon in others),
             endpoint=addresses.url((addresses.AWS, port)),
             gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},
             pids=pids,
@@ -216,7 +213,7 @@ class Sandbox:
             told = control.ask(path, within, "status")
         except OSError:
             return False
-        return bool(told.get("sources") == sources.digest(f"sandbox/{daemon.name}"))
+        return _is_current(daemon.name, told)
 
     def _prepare(self, missing: Sequence[Daemon]) -> int:
         """Make what the daemons to be started expect, and return the port."""
@@ -256,6 +253,11 @@ class Sandbox:
 
     def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
         return control.ask(self.layout.cloud_socket, within, question, **details)
+
+
+def _is_current(name: str, told: Mapping[str, Any]) -> bool:
+    """Whether a daemon is of these sources: another one may tell less, or more, than is known here."""
+    return bool(told.get("sources") == sources.digest(f"sandbox/{name}"))
 
 
 def _stop(daemons: Sequence[Daemon]) -> None:

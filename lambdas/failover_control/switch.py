@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
-
-from lambdas.adapters.retry import code_of
 from lambdas.domain.errors import Unavailable
 from lambdas.web.answer import Answer
 
@@ -46,19 +43,13 @@ class Switch:
         """Whether the primary is stopped, at most a second old. Raises Unavailable."""
         now = self.retry.clock.now()
         if self._read_at is None or now - self._read_at >= CACHED:
-            try:
-                answer = self.retry(self.parameters.get_parameter, Name=self.parameter)
-            except ClientError as error:
-                raise Unavailable(code_of(error)) from error
+            answer = self.retry(self.parameters.get_parameter, Name=self.parameter)
             self._stopped, self._read_at = answer["Parameter"]["Value"] == STOP, now
         return self._stopped
 
     def stop(self) -> None:
         """Take the primary out, until a person restores it. Raises Unavailable."""
-        try:
-            self.retry(self.parameters.put_parameter, Name=self.parameter, Value=STOP, Type="String", Overwrite=True)
-        except ClientError as error:
-            raise Unavailable(code_of(error)) from error
+        self.retry(self.parameters.put_parameter, Name=self.parameter, Value=STOP, Type="String", Overwrite=True)
         self._read_at = None
 
     def page(self) -> Answer:

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from projects.edge.notifications import Notifications
 from shared import naming
 from shared.components import iam
-from shared.components.function import Code, Function, release_of
+from shared.components.function import Code, Function, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.contracts import DataOutputs
 from shared.environment_sections import EdgeSettings
@@ -120,11 +120,8 @@ class StopSwitch(pulumi.ComponentResource):
     def _variables(self, parameter: aws.ssm.Parameter, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
         foundation = self._region.foundation
         return {
-            "ENVIRONMENT": foundation.name,
-            "ROLE": self._region.role,
-            "RELEASE": release_of([FUNCTION]),
+            **variables_of_all(self._region, release_of([FUNCTION]), data.consistency),
             "FAILOVER_NAME": foundation.failover_name,
-            "CONSISTENCY": data.consistency,
             "STOP_PARAMETER": parameter.name,
             "PRIMARY_URL": f"https://{foundation.region_names.primary}",
             "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.secondary,

@@ -7,7 +7,7 @@ import pulumi
 from projects.observability.rules import Watched
 from shared import naming
 from shared.components import iam
-from shared.components.function import Code, Function, release_of
+from shared.components.function import Code, Function, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 
@@ -41,10 +41,7 @@ class CanaryFunction(pulumi.ComponentResource):
                 MEMORY_MB,
                 TIMEOUT,
                 variables={
-                    "ENVIRONMENT": region.foundation.name,
-                    "ROLE": region.role,
-                    "RELEASE": release_of([FUNCTION]),
-                    "CONSISTENCY": watched.data.consistency,
+                    **variables_of_all(region, release_of([FUNCTION]), watched.data.consistency),
                     "PARAMETERS": region.named_once(naming.PARAMETERS),
                 },
                 statements=_statements(region, watched),

@@ -47,6 +47,11 @@ class Metric:
     statistic: str
 
 
+def own_metric(region: Region, name: str, statistic: str) -> Metric:
+    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
+    return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
+
+
 @dataclass(frozen=True)
 class AlarmRule:
     """When to raise an alarm: `metric` against `threshold` in every one of `evaluations` periods (seconds) in a row."""
@@ -229,26 +234,23 @@ def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[Ala
     """What the functions count themselves. The sweep of either region sees the payments of both."""
     region = watched.region
 
-    def metric(name: str, statistic: str) -> Metric:
-        return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
-
     yield AlarmRule(
         "contradictions",
         "The card processor has contradicted what is recorded as final: see `contradiction` in the log",
-        metric("Contradictions", "Sum"),
+        own_metric(region, "Contradictions", "Sum"),
         0,
     )
     yield AlarmRule(
         "unexpected-errors",
         "The payment function met an error that it does not know: see `unexpected` in its log",
-        metric("RequestsFailed", "Sum"),
+        own_metric(region, "RequestsFailed", "Sum"),
         0,
         degrades=True,
     )
     yield AlarmRule(
         "stuck-payments",
         "The sweep cannot work on a payment: see `sweep_stuck` and `unexpected` in the audit function's log",
-        metric("SweepStuck", "Sum"),
+        own_metric(region, "SweepStuck", "Sum"),
         0,
         FIVE_MINUTES,
     )
@@ -257,7 +259,7 @@ def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[Ala
     yield AlarmRule(
         "unfinished-payments",
         f"A payment has no outcome after {settings.unfinished_minutes} minutes, or nothing sweeps",
-        metric("OldestUnfinished", "Maximum"),
+        own_metric(region, "OldestUnfinished", "Maximum"),
         settings.unfinished_minutes * MINUTE,
         TEN_MINUTES,
         missing="breaching",
@@ -266,7 +268,7 @@ def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[Ala
     yield AlarmRule(
         "audits-owed",
         "Audit records could not be written for a quarter of an hour",
-        metric("AuditsOwed", "Maximum"),
+        own_metric(region, "AuditsOwed", "Maximum"),
         0,
         FIVE_MINUTES,
         evaluations=3,
@@ -279,12 +281,7 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
         yield AlarmRule(
             naming.FAILOVER_TRAFFIC_ALARM.purpose,
             "Clients are served by the secondary",
-            Metric(
-                "Payments",
-                "FailoverTraffic",
-                {"Environment": region.foundation.name, "Role": region.role},
-                "Sum",
-            ),
+            own_metric(region, "FailoverTraffic", "Sum"),
             1,
             FAILOVER_TRAFFIC_PERIOD,
             comparison="GreaterThanOrEqualToThreshold",
@@ -315,12 +312,7 @@ def _canary(watched: Watched) -> Iterator[AlarmRule]:
         yield AlarmRule(
             f"{role}-unserved",
             f"The canary in the {region.role} cannot pay in the {role}, or says nothing",
-            Metric(
-                "Payments",
-                f"{role.title()}Unserved",
-                {"Environment": region.foundation.name, "Role": region.role},
-                "Maximum",
-            ),
+            own_metric(region, f"{role.title()}Unserved", "Maximum"),
             0,
             evaluations=2,
             missing="breaching",

@@ -80,25 +80,25 @@ class Quotas:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._allowances: dict[tuple[Any, ...], TokenBucket] = {}
+        self._buckets: dict[tuple[Any, ...], TokenBucket] = {}
 
     def wait(self, scope: tuple[str, ...], method: str, path: str) -> float:
         """Seconds that a request comes too early; 0 when it may go on, and then it counts."""
         name = operation(method, path)
-        wanted = [self._allowance((*scope, "all"), ALL, BURST)]
+        wanted = [self._bucket((*scope, "all"), ALL, BURST)]
         if name is not None:
             quota = OPERATIONS[name][2]
-            wanted.append(self._allowance((*scope, name), quota, quota.requests))
-        wait = max(allowance.wait() for allowance in wanted)
+            wanted.append(self._bucket((*scope, name), quota, quota.requests))
+        wait = max(bucket.wait() for bucket in wanted)
         if not wait:
-            for allowance in wanted:
-                allowance.take()
+            for bucket in wanted:
+                bucket.take()
         return wait
 
-    def _allowance(self, key: tuple[Any, ...], quota: Quota, most: float) -> TokenBucket:
-        if key not in self._allowances:
-            self._allowances[key] = TokenBucket(quota, most, self._clock)
-        return self._allowances[key]
+    def _bucket(self, key: tuple[Any, ...], quota: Quota, most: float) -> TokenBucket:
+        if key not in self._buckets:
+            self._buckets[key] = TokenBucket(quota, most, self._clock)
+        return self._buckets[key]
 
 
 def apply() -> None:

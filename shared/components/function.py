@@ -206,6 +206,16 @@ def _in_vpc(placement: Placement) -> aws.lambda_.FunctionVpcConfigArgsDict:
     return {"subnet_ids": placement.subnet_ids, "security_group_ids": [placement.security_group_id]}
 
 
+def variables_of_all(region: Region, release: str, consistency: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+    """The environment variables that every function has: lambdas/settings.py reads them."""
+    return {
+        "ENVIRONMENT": region.foundation.name,
+        "ROLE": region.role,
+        "RELEASE": release,
+        "CONSISTENCY": consistency,
+    }
+
+
 def release_of(functions: Iterable[str]) -> str:
     """A name for exactly this code: the first digits of the functions' common hash."""
     return hashlib.sha256(" ".join(digest(each) for each in functions).encode()).hexdigest()[:RELEASE_CHARACTERS]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from shared.components import iam
 from shared.components.function import Function
+from shared.components.queues import Sender, let_send
 from shared.components.regions import Region
 from shared.naming import Kind
 
@@ -39,21 +39,7 @@ def call_regularly(
     )
     allowed: list[pulumi.Resource] = [function.allow(name, "events.amazonaws.com", rule.arn)]
     if dead_letters is not None:
-        allowed.append(
-            aws.sqs.QueuePolicy(
-                name,
-                queue_url=dead_letters.url,
-                policy=iam.document(
-                    iam.allow(
-                        ["sqs:SendMessage"],
-                        [dead_letters.arn],
-                        principal={"Service": "events.amazonaws.com"},
-                        condition={"ArnEquals": {"aws:SourceArn": rule.arn}},
-                    )
-                ),
-                opts=options,
-            )
-        )
+        allowed.append(let_send(name, region, dead_letters, Sender("events.amazonaws.com", rule.arn), parent=parent))
     undelivered: aws.cloudwatch.EventTargetDeadLetterConfigArgsDict | None = (
         None if dead_letters is None else {"arn": dead_letters.arn}
     )

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.provider.resource import TYPES
-from sandbox.variables import CREDENTIALS
 from tests.sandbox import protocols
-from tests.sandbox.provider_engine import Engine, Made
+from tests.sandbox.provider_engine import TAGS, Engine, Made
 from tests.sandbox.readings import READINGS, Reading, differences
 from tests.sandbox.test_provider_types import CASES, changed
 
@@ -22,18 +21,7 @@ if TYPE_CHECKING:
     from tests.sandbox.conftest import RunningCloud
     from tests.sandbox.provider_examples import Example
 
-TAGS = {"Environment": "examples"}
 OURS = [case for case in CASES if not case.values[0].startswith("random:")]
-
-
-@pytest.fixture
-def engine(cloud: RunningCloud) -> Iterator[Engine]:
-    engine = Engine(cloud.endpoint, default_tags=TAGS, credentials=CREDENTIALS)
-    try:
-        yield engine
-    finally:
-        engine.destroy()
-        engine.close()
 
 
 def test_every_declared_type_has_a_reading():
