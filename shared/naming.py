@@ -152,7 +152,7 @@ PAYMENT_API = Kind("api", REST_API)
 ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
-STOP_PARAMETER = Kind("failover", PARAMETER, "/", folder=True)
+STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
 NOTIFICATION_DEAD_LETTER_QUEUE = Kind("notification-dead-letters", QUEUE)

@@ -1,4 +1,4 @@
-"""The failover-control function's entry: its URL, and the failover-traffic alarm."""
+"""The failover-control function's entry: the failover-traffic alarm calls it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _settings = Settings.read()
 _clock = SystemClock()
 _retry = Retry(_clock)
 _journal = LogJournal.of(_settings, _clock)
-_switch = Switch(client("ssm"), os.environ["STOP_PARAMETER"], _retry)
+_switch = Switch(client("s3"), os.environ["STOP_SWITCH_BUCKET"], os.environ["STOP_SWITCH_KEY"], _retry)
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _retry)
 
 
@@ -35,9 +35,5 @@ _latch = Latch(_switch, _primary, _journal)
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a request to the function's URL, or close the latch when the alarm went off."""
-    if "http" in event.get("requestContext", {}):
-        page = _switch.page()
-        _journal.tell("switch", status=page.status)
-        return {"statusCode": page.status, "headers": dict(page.headers), "body": page.body}
+    """Close the latch when the alarm went off."""
     return {"primary": _latch.close() if alarms(event) else "not asked"}
