@@ -132,10 +132,15 @@ def _confirm(operation: Operation, place: Target, settings: Environment, chosen:
     for stack in chosen:
         report.tell(f"  {stack}")
     if operation in CHANGING:
-        if not sys.stdin.isatty():
-            raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
-        if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
-            raise Problem("not confirmed; nothing was changed")
+        confirm()
+
+
+def confirm() -> None:
+    """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
+    if not sys.stdin.isatty():
+        raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
+    if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise Problem("not confirmed; nothing was changed")
 
 
 def _closing(result: Result, place: Target, graph: Graph) -> str:

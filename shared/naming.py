@@ -152,6 +152,7 @@ PAYMENT_API = Kind("api", REST_API)
 ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
+SWITCH_RANGES_RULE = Kind("switch-ranges", EVENT_RULE)
 STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pulumi
+import pulumi_aws as aws
 
 from projects.edge.notifications import Notifications
 from projects.edge.switch_object import SwitchObject
@@ -19,6 +21,9 @@ FUNCTION = "failover_control"
 MEMORY_MB = 256
 TIMEOUT = 30
 """Seconds: probing the primary takes a few payments."""
+
+RANGES_MINUTES = 15
+"""Between comparisons. Until the first one, after a first deployment, the alarm is on."""
 
 
 class StopSwitch(pulumi.ComponentResource):
@@ -61,9 +66,30 @@ class StopSwitch(pulumi.ComponentResource):
             ALARMS,
             secondary.arn("cloudwatch", f"alarm:{secondary.named(naming.FAILOVER_TRAFFIC_ALARM)}"),
         )
+        self._compare_ranges(name, control)
         latch = [control.alias.arn] if settings.failback == "manual" else []
         self.latch_action_arns = pulumi.Output.all(*latch)
         self.register_outputs({})
+
+    def _compare_ranges(self, name: str, control: Function) -> None:
+        """Let the function compare who may read the switch with who checks. What is missed shows as missing data."""
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-ranges",
+            name=self._region.named(naming.SWITCH_RANGES_RULE),
+            description="Compares the stop switch's readers with the published addresses of Route 53's checkers",
+            schedule_expression=f"rate({RANGES_MINUTES} minutes)",
+            opts=self._region.options(self),
+        )
+        permission = control.allow("ranges", "events.amazonaws.com", rule.arn)
+        aws.cloudwatch.EventTarget(
+            f"{name}-ranges",
+            rule=rule.name,
+            target_id=self._region.named(naming.SWITCH_RANGES_RULE),
+            arn=control.alias.arn,
+            input=json.dumps({"compare": "ranges"}),
+            retry_policy={"maximum_event_age_in_seconds": 60 * RANGES_MINUTES, "maximum_retry_attempts": 2},
+            opts=self._region.options(self, depends_on=[permission]),
+        )
 
     def _variables(self, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
         foundation = self._region.foundation
@@ -83,7 +109,7 @@ class StopSwitch(pulumi.ComponentResource):
         return [
             iam.allow(["s3:GetObject", "s3:PutObject"], [self.switch.arn]),
             # Without it S3 answers 403 for an object that is not there, as for one that may not be read.
-            iam.allow(["s3:ListBucket"], [self.switch.bucket_arn]),
+            iam.allow(["s3:ListBucket", "s3:GetBucketPolicy"], [self.switch.bucket_arn]),
             iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
             iam.allow(
                 ["kms:Decrypt"],

@@ -200,9 +200,20 @@ def test_the_latch_may_read_and_write_the_one_object(edge):
         "s3:GetObject": [SWITCH],
         "s3:PutObject": [SWITCH],
         "s3:ListBucket": [SWITCH.rpartition("/")[0]],
+        "s3:GetBucketPolicy": [SWITCH.rpartition("/")[0]],
     }
     variables = edge.one("Function")["environment"]["variables"]
     assert (variables["STOP_SWITCH_BUCKET"], variables["STOP_SWITCH_KEY"]) == (BUCKET, "stop-switch")
+
+
+def test_the_switchs_readers_are_compared_all_the_time(edge):
+    rule, target = edge.one("EventRule"), edge.one("EventTarget")
+    assert rule["scheduleExpression"] == "rate(15 minutes)"
+    assert (target["rule"], target["arn"]) == (rule["name"], "arn:aws:alias:::live")
+    assert json.loads(target["input"]) == {"compare": "ranges"}
+    (permission,) = [each for each in edge.of("Permission") if each["principal"] == "events.amazonaws.com"]
+    assert permission["sourceArn"] == f"arn:aws:eventrule:::{rule['name']}"
+    assert {rule.provider.split("::")[-2], target.provider.split("::")[-2]} == {"aws-secondary"}
 
 
 def statements_of(edge):
