@@ -31,6 +31,9 @@ HELP = {
     "currency": "an ISO 4217 code, such as USD",
     "customer": "the merchant's name for its customer",
     "force": "also run the stacks in which nothing changed",
+    "refresh": "compare every stack with the cloud first, and repair what differs",
+    "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
+    "details": "name every resource, not only those that would be replaced or deleted",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
     "key": "the Idempotency-Key; a new one by default",
@@ -87,7 +90,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "json", "yes")
+@choosing("environment", "target", "force", "refresh", "discard_data", "json", "yes")
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -95,7 +98,7 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing("layer", "region", "environment", "target", "force", "json", "yes")
+@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "json", "yes")
 def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands
@@ -106,11 +109,11 @@ def deploy(choice: Choice) -> int:
 
 
 @choosing("environment", "target", "json")
-def preview_all(choice: Choice) -> int:
+def preview_all(choice: Choice, details: bool = False) -> int:
     """Show what deploy-all would change, carried through all layers."""
     from orchestration import commands
 
-    return commands.preview(choice)
+    return commands.preview(choice, details=details)
 
 
 @choosing("environment", "target", "json", "yes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -33,8 +34,9 @@ TOLD = ("generation", "recoveries", "closed_regions", "versions", "trouble")
 ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
 
-PARTS = ("cloud", "plugins")
-"""The daemons. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
+PARTS = ("cloud", "processor", "plugins")
+"""The daemons. `processor` is outside AWS: what functions reach by https. Without `plugins` the cloud works, and the
+engine starts each plugin as a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Sandbox:
     def wipe(self) -> None:
         """Stop everything and forget the cloud and the stacks: the next `up` starts empty."""
         self.down()
-        for path in (self.layout.cloud, self.layout.backend):
+        for path in (self.layout.cloud, self.layout.backend, self.layout.processor_ledger.parent):
             shutil.rmtree(path, ignore_errors=True)
 
     def status(self) -> SandboxStatus:
@@ -155,7 +157,7 @@ class Sandbox:
         return {daemon.name: daemon.log for daemon in self._daemons if daemon.log.exists()}
 
     def _start(self, tell: Callable[[str], None]) -> None:
-        missing = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
+        missing = self._missing()
         if not missing:
             return  # another `up` was faster
         before = ports.remembered(self.layout)
@@ -183,6 +185,13 @@ class Sandbox:
         if line:
             tell(line)
 
+    def _missing(self) -> list[Daemon]:
+        """The daemons that have to be started. The cloud chooses the port, and the processor follows it."""
+        found = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
+        if all(daemon.name != "cloud" for daemon in found):
+            return found
+        return [daemon for daemon in self._daemons if daemon in found or daemon.name == "processor"]
+
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
         """Start daemons at once, and return when all of them are ready."""
         settings = self._base_variables() | variables.of(self.layout, port)
@@ -201,11 +210,12 @@ class Sandbox:
                 return daemon.pid() is None
             host = client.status(self.layout.root)
             return host is not None and client.is_current(host)
+        path = self.layout.cloud_socket if daemon.name == "cloud" else self.layout.processor_socket
         try:
-            told = self._ask("status", within)
+            told = control.ask(path, within, "status")
         except OSError:
             return False
-        return bool(told.get("sources") == sources.digest("sandbox/cloud"))
+        return bool(told.get("sources") == sources.digest(f"sandbox/{daemon.name}"))
 
     def _prepare(self, missing: Sequence[Daemon]) -> int:
         """Make what the daemons to be started expect, and return the port."""
@@ -217,7 +227,10 @@ class Sandbox:
             directory.mkdir(parents=True, exist_ok=True)
         self.require_passphrase()
         port = ports.remembered(layout)
-        return ports.choose(layout) if cloud or port is None else port
+        if cloud or port is None:
+            port = ports.choose(layout)
+        files.replace(layout.hosts, json.dumps(addresses.hosts(port)) + "\n")
+        return port
 
     def _base_variables(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""

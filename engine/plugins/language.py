@@ -133,6 +133,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "config": dict(request.config),
             "secret_keys": list(request.configSecretKeys),
             "debug": NO_DEBUG not in self._environment,
+            "exports": str(json_format.MessageToDict(info.options).get("exports", "")),
             "hold": self._hold(Path(info.program_directory, info.entry_point)),
         }
 

@@ -12,9 +12,6 @@ from http.client import HTTPException
 from ipaddress import IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
-
-from lambdas.adapters.retry import code_of
 from lambdas.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -86,8 +83,6 @@ class RangeWatch:
             published = of_checkers(json.loads(self.fetch()))
             policy = json.loads(self.retry(self.policies.get_bucket_policy, Bucket=self.bucket)["Policy"])
             left_out = missing(allowed(policy), published)
-        except ClientError as error:
-            return self._unknown(code_of(error))
         except (Unavailable, OSError, HTTPException, ValueError, KeyError, TypeError) as error:
             return self._unknown(f"{type(error).__name__}: {error}")
         result = "stale" if left_out else "current"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "Payments"
 DIMENSIONS: Final = ("Environment", "Role")
 
-UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds"}
+UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds", "OldestUnfinished": "Seconds"}
 """Metrics that are not counts."""
 HIGH_RESOLUTION: Final = frozenset({"FailoverTraffic"})
 """Kept by the second: their alarms look at 10 s."""

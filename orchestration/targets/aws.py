@@ -30,7 +30,8 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
     _require_aws_itself()
     environment.require_own_domain()
-    executable = _with_python(find.find(tell).executable)
+    found = find.find(tell).executable
+    executable = _with_python(found)
     account = _account(environment)
     state = ROOT / ".runs" / "aws"
     configuration = state / "stack.yaml"
@@ -43,6 +44,8 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         state=state,
         configuration=configuration,
         generation=account,
+        account=account,
+        programs_may_end_early=launchers.brings_python(found),
         asks_first=True,
         where=f"AWS account {account}",
     )

@@ -16,7 +16,7 @@ from engine.cli import Cli
 from engine.plugins.variables import NO_DEBUG
 from orchestration.reach import Reach
 from orchestration.target import Target, settings
-from sandbox import Sandbox
+from sandbox import Sandbox, checker_ranges
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
 from sandbox.variables import enter
@@ -78,8 +78,6 @@ def reach(tell: Callable[[str], None]) -> Reach:
 
 
 def _checkers() -> Sequence[str]:
-    from sandbox.provider.aws import checker_ranges  # noqa: PLC0415 - all of the provider comes with it
-
     return [cidr for cidr, _ in checker_ranges.IPV4]
 
 

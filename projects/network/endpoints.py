@@ -20,9 +20,14 @@ FUNCTIONS = (naming.PAYMENT_FUNCTION, naming.HEALTH_FUNCTION, naming.AUDIT_FUNCT
 
 
 class Endpoints(pulumi.ComponentResource):
-    """Gateway endpoints for DynamoDB and S3; interface endpoints for Secrets Manager, SSM, KMS and CloudWatch Logs."""
+    """Gateway endpoints for DynamoDB and S3; interface endpoints for Secrets Manager, SSM, KMS and CloudWatch Logs.
 
-    def __init__(self, name: str, region: Region, vpc: Vpc, security: Security) -> None:
+    And one for the card processor, where it offers an endpoint service (`processor_service`).
+    """
+
+    def __init__(
+        self, name: str, region: Region, vpc: Vpc, security: Security, processor_service: str | None = None
+    ) -> None:
         super().__init__("payments:network:Endpoints", name)
         options = region.options(self)
 
@@ -50,6 +55,20 @@ class Endpoints(pulumi.ComponentResource):
                 private_dns_enabled=True,
                 policy=iam.document(statement),
                 tags={"Name": region.named(naming.VPC_ENDPOINT, f"-{service}")},
+                opts=options,
+            )
+        if processor_service is not None:
+            # Its private name is the processor's own, which the processor has proven to AWS (AWS PrivateLink Guide,
+            # "Manage DNS names for VPC endpoint services"): functions ask for the same name as without an endpoint.
+            aws.ec2.VpcEndpoint(
+                f"{name}-processor",
+                vpc_id=vpc.id,
+                service_name=processor_service,
+                vpc_endpoint_type="Interface",
+                subnet_ids=vpc.private_subnet_ids,
+                security_group_ids=[security.endpoints.id],
+                private_dns_enabled=True,
+                tags={"Name": region.named(naming.VPC_ENDPOINT, "-processor")},
                 opts=options,
             )
         self.register_outputs({})

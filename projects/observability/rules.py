@@ -20,6 +20,7 @@ HEALTH_CHECK_REGION = "us-east-1"
 MILLISECONDS = 1000
 MINUTE = 60
 FIVE_MINUTES = 300
+TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
 """Seconds: the latch must be quicker than a primary that comes and goes."""
 
@@ -76,6 +77,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_functions(settings, watched),
         *_data(settings, watched),
         *_queues(watched),
+        *_payments(settings, watched),
         *_failover(watched),
     ]
 
@@ -223,6 +225,54 @@ def _queues(watched: Watched) -> Iterator[AlarmRule]:
             0,
             FIVE_MINUTES,
         )
+
+
+def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
+    """What the functions count themselves. The sweep of either region sees the payments of both."""
+    region = watched.region
+
+    def metric(name: str, statistic: str) -> Metric:
+        return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
+
+    yield AlarmRule(
+        "contradictions",
+        "The card processor has contradicted what is recorded as final: see `contradiction` in the log",
+        metric("Contradictions", "Sum"),
+        0,
+    )
+    yield AlarmRule(
+        "unexpected-errors",
+        "The payment function met an error that it does not know: see `unexpected` in its log",
+        metric("RequestsFailed", "Sum"),
+        0,
+        degrades=True,
+    )
+    yield AlarmRule(
+        "stuck-payments",
+        "The sweep cannot work on a payment: see `sweep_stuck` and `unexpected` in the audit function's log",
+        metric("SweepStuck", "Sum"),
+        0,
+        FIVE_MINUTES,
+    )
+    # Each payment is asked about every five minutes at the rarest, so ten see them all. Every run tells: ten minutes
+    # without one are without a sweep.
+    yield AlarmRule(
+        "unfinished-payments",
+        f"A payment has no outcome after {settings.unfinished_minutes} minutes, or nothing sweeps",
+        metric("OldestUnfinished", "Maximum"),
+        settings.unfinished_minutes * MINUTE,
+        TEN_MINUTES,
+        missing="breaching",
+    )
+    # The other region's sweep writes what this one cannot: only what neither can is owed for long.
+    yield AlarmRule(
+        "audits-owed",
+        "Audit records could not be written for a quarter of an hour",
+        metric("AuditsOwed", "Maximum"),
+        0,
+        FIVE_MINUTES,
+        evaluations=3,
+    )
 
 
 def _failover(watched: Watched) -> Iterator[AlarmRule]:

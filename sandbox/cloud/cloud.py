@@ -15,11 +15,11 @@ from sandbox.cloud.functions import ExecutionEnvironment
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.region_states import RegionStates, signed
-from sandbox.cloud.server import RECEIVED, Server
+from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
-    from sandbox.cloud.server import Receive, Scope, Send
     from sandbox.layout import Layout
+    from sandbox.server import Receive, Scope, Send
 
 
 class Cloud:
@@ -40,6 +40,7 @@ class Cloud:
         self._prepared: asyncio.Future[None]
 
     async def start(self) -> None:
+        ExecutionEnvironment.layout = self._layout
         ExecutionEnvironment.code = CodeStore(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()

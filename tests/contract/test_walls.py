@@ -28,7 +28,7 @@ from tests.unit.projects.mocked_programs import run_environment
 
 def payment(client):
     instruction = Instruction(client, "key", Money(100, "USD"), "customer")
-    return opened(instruction, region="us-east-1", holder="a", now=0)
+    return opened(instruction, region="us-east-1", endpoint="p.example", holder="a", now=0)
 
 
 def made(kind):

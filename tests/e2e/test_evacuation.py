@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import boto3
 import pytest
 
@@ -11,11 +13,17 @@ pytestmark = pytest.mark.xdist_group("running")
 
 
 @pytest.fixture
-def switch(running):
-    """Reads the deployed switch, as a person with the `aws` command would."""
+def client(running):
+    """Makes clients of the secondary's services, as a person with the `aws` command has them."""
     endpoint = running.ok("sandbox.status", "--json").json["endpoint"]
     credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
-    s3 = boto3.client("s3", region_name="us-east-2", endpoint_url=endpoint, **credentials)
+    return lambda service: boto3.client(service, region_name="us-east-2", endpoint_url=endpoint, **credentials)
+
+
+@pytest.fixture
+def switch(running, client):
+    """Reads the deployed switch."""
+    s3 = client("s3")
     bucket = running.ok("outputs", "--layer", "edge", "--json").json["edge/payments"]["stop_switch_bucket"]
     yield lambda: s3.get_object(Bucket=bucket, Key="stop-switch")["Body"].read().decode()
     running.ok("sandbox.region", "--region", "us-east-1", "--state", "open")
@@ -53,3 +61,11 @@ def test_a_primary_that_is_out_is_evacuated_and_not_brought_back(running, switch
     assert switch() == "primary: stop"
     running.ok("restore", "--even-if-unhealthy")
     assert switch() == "primary: run"
+
+
+def test_the_deployed_function_compares_who_may_read_the_switch_with_who_checks(client):
+    """With its own rights, and the addresses as they are told outside."""
+    answer = client("lambda").invoke(
+        FunctionName="payment-failover-control-secondary-x7k2:live", Payload=json.dumps({"compare": "ranges"}).encode()
+    )
+    assert json.loads(answer["Payload"].read()) == {"ranges": "current"}

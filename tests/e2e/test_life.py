@@ -37,6 +37,7 @@ def test_a_system_lives(checkout):
     cloud = checkout.ok("sandbox.status", "--json").json["endpoint"]
     empty = everything(cloud, REGIONS)
 
+    assert checkout.ok("drift").out.splitlines()[-1].startswith("Nothing is deployed in the sandbox. Next: ")
     planned = checkout.ok("preview-all", "--json")
     deployed = checkout.ok("deploy-all", "--json")
     assert set(deployed.statuses) == STACKS
@@ -64,5 +65,11 @@ def test_a_system_lives(checkout):
     assert subprocess.check_output(["git", "status", "--porcelain"], cwd=root, text=True) == ""
 
     destroyed = checkout.ok("destroy-all", "--yes", "--json")
+    data = {row["name"].partition("/")[0]: row["holds"] for row in destroyed.json["data"]}
+    assert data.keys() == {"table", "bucket", "key", "replica-key", "secret", "queue"}
+    assert data["table"].startswith("at least ")
+    for row in destroyed.json["data"]:  # and says so before
+        assert f"  {row['name']} " in destroyed.err
+    assert destroyed.err.index("table/") < destroyed.err.index("observability/payments-primary")
     assert set(destroyed.statuses.values()) == {"changed"}
     assert everything(cloud, REGIONS) == empty

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import boto3
 import httpx
 import pytest
 
+from sandbox.layout import Layout
+from sandbox.processor.ledger import read
 from sandbox.variables import CREDENTIALS
 from tests.doubles.fuzzing import fuzz
 
@@ -30,6 +34,8 @@ class Deployed:
     gateways: dict[str, str]
     api_key: str
     outputs: dict[str, object]
+    ledger: Path
+    """The card processor's."""
 
     def client(self, service, role):
         credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
@@ -50,12 +56,13 @@ class Deployed:
 def deployed(running):
     status = running.ok("sandbox.status", "--json").json
     outputs = running.ok("outputs", "--layer", "data", "--json").json["data/payments"]
-    found = Deployed(status["endpoint"], status["gateways"], "", outputs)
+    ledger = Layout(running.root).processor_ledger
+    found = Deployed(status["endpoint"], status["gateways"], "", outputs, ledger)
     secret = found.client("secretsmanager", "primary").get_secret_value(
         SecretId=outputs["api_keys_secret_arns"]["primary"]
     )
     key = json.loads(secret["SecretString"])["clients"]["storefront"]["current"]
-    return Deployed(found.endpoint, found.gateways, key, outputs)
+    return dataclasses.replace(found, api_key=key)
 
 
 def kept(deployed, role, payment_id):
@@ -88,7 +95,10 @@ def race(deployed, clients):
     assert len({answer.text for answer in answers}) == 1
     payment_id = answers[0].json()["paymentId"]
     for role in REGIONS:
-        assert kept(deployed, role, payment_id) == ["charge", "payment"]
+        assert kept(deployed, role, payment_id) == ["payment"]
+    asked = [line for line in read(deployed.ledger) if line["key"] == payment_id]
+    assert sum(line["what"] == "approved" for line in asked) == 1
+    assert len({line["endpoint"] for line in asked}) == 1
 
 
 def test_clients_racing_with_one_key_make_one_payment(deployed):

@@ -50,10 +50,10 @@ class RunningCloud:
 
 
 class CloudOnly(Sandbox):
-    """The cloud without the host of plugins; `settings` go into its environment."""
+    """The cloud and what is outside it, without the host of plugins; `settings` go into its environment."""
 
     def __init__(self, root: Path, **settings: str) -> None:
-        super().__init__(root, parts=["cloud"])
+        super().__init__(root, parts=["cloud", "processor"])
         left_out = {WITHOUT: os.environ[WITHOUT]} if WITHOUT in os.environ else {}
         self._settings = {**left_out, **settings}
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from ministack.services import apigateway_v1
 
-from sandbox.cloud.server import RECEIVED
+from sandbox.server import RECEIVED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -174,6 +174,21 @@ def test_a_broken_release_goes_back_to_what_served(route):
     assert len([one for one in api.asked if one.path == path]) == smoke.ATTEMPTS
 
 
+@pytest.mark.parametrize("missing", ["endpoint", "api_keys_secret_arns"])
+def test_a_stack_that_publishes_less_is_one_line(missing):
+    """Its program ended early, under a language host that takes that for complete."""
+    with Api(OK) as api:
+        test = smoke_test(api)
+        whole = test._target.backend.checkpoint
+        less = {stack: {k: v for k, v in whole(stack).outputs.items() if k != missing} for stack in (COMPUTE, DATA)}
+        test._target.backend.checkpoint = lambda stack: SimpleNamespace(
+            outputs={"other": 1, **less[stack]}, resources=()
+        )
+        with pytest.raises(Problem, match=rf"^smoke test: \S+ does not publish {missing}: run ") as caught:
+            test.after(COMPUTE, smoke.Serving({}, {}))
+    assert "\n" not in str(caught.value)
+
+
 def on_aws(api):
     """A target without gateways is AWS: its names lead to the API by themselves."""
     there = target(api)

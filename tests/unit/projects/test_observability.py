@@ -55,6 +55,26 @@ def test_what_is_watched(watch, name, metric, statistic, threshold):
     assert found["treatMissingData"] == "notBreaching"
 
 
+@pytest.mark.parametrize(
+    ("name", "metric", "rule"),
+    [
+        ("contradictions", "Contradictions Sum", (0, 60, "notBreaching")),
+        ("unexpected-errors", "RequestsFailed Sum", (0, 60, "notBreaching")),
+        ("stuck-payments", "SweepStuck Sum", (0, 300, "notBreaching")),
+        ("unfinished-payments", "OldestUnfinished Maximum", (1_200, 600, "breaching")),
+        ("audits-owed", "AuditsOwed Maximum", (0, 900, "notBreaching")),
+    ],
+)
+def test_what_the_functions_count_is_watched_in_both_regions(watch, role, name, metric, rule):
+    """A sweep tells the age in every run, so its silence is an alarm; the others are told when there is something."""
+    found, (threshold, seconds, missing) = alarm(watch, name), rule
+    assert f"{found['namespace']} {found['metricName']} {found['statistic']}" == f"Payments {metric}"
+    assert found["dimensions"] == {"Environment": "payments", "Role": role}
+    assert (found["comparisonOperator"], found["threshold"]) == ("GreaterThanThreshold", threshold)
+    assert found["period"] * found["evaluationPeriods"] == seconds
+    assert found["treatMissingData"] == missing
+
+
 def test_readers_of_the_switch_that_are_stale_or_not_compared_raise_an_alarm_in_the_secondary(watch, role):
     """Found at once, in any comparison of the period; and a period without one is an alarm too."""
     found = [each for each in watch.of("MetricAlarm") if each["name"].startswith("payment-switch-ranges-stale")]
@@ -142,7 +162,7 @@ def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
 def test_what_clients_notice_is_summed_up(watch, role):
     rule = watch.one("CompositeAlarm")["alarmRule"]
     names = set(rule.replace('ALARM("', "").replace('")', "").split(" OR "))
-    expected = {"latency", "error-rate", "errors", "processor-function-errors"}
+    expected = {"latency", "error-rate", "errors", "processor-function-errors", "unexpected-errors"}
     if role == "primary":
         expected |= {"primary-unhealthy"}
     assert names == {f"payment-{name}-{role}-x7k2" for name in expected}
