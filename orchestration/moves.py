@@ -184,11 +184,18 @@ def _checkers(move: _Move) -> Precondition:
 
 
 def _health(move: _Move, role: Role) -> Precondition:
+    """A region is unhealthy, as for a health check, when it fails so many times in a row: one may be a cold start."""
     region = move.settings.region(role)
     what = f"{role} ({region})"
     host = move.settings.foundation().region_names.of(role)
-    try:
-        answer = entry(move.place.gateways, region, host).ask("GET", "/health")
-    except Problem as problem:
-        return Precondition(what, well=False, said=str(problem))
-    return Precondition(what, answer.status == 200, f"GET /health answered {answer.status}")
+    said = ""
+    for _ in range(ROUNDS):
+        try:
+            answer = entry(move.place.gateways, region, host).ask("GET", "/health")
+        except Problem as problem:
+            said = str(problem)
+            continue
+        said = f"GET /health answered {answer.status}"
+        if answer.status == 200:
+            return Precondition(what, well=True, said=said)
+    return Precondition(what, well=False, said=said)

@@ -260,6 +260,28 @@ def test_all_is_well(findings):
     assert all(each["well"] for each in found.values())
 
 
+OUT = Problem("no answer from https://primary: refused")
+
+
+@pytest.mark.parametrize(
+    ("answers", "well"),
+    [([200], True), ([504, 200], True), ([OUT, 503, 200], True), ([503, 503, 503], False), ([OUT, OUT, OUT], False)],
+)
+def test_a_region_is_well_when_it_does_not_fail_all_the_time(monkeypatch, answers, well):
+    """As a health check decides: the first answer may be a cold start's."""
+
+    def ask(*_):
+        told = answers.pop(0)
+        if isinstance(told, Problem):
+            raise told
+        return ApiResponse(told, {}, {})
+
+    monkeypatch.setattr(moves, "entry", lambda *_: SimpleNamespace(ask=ask))
+    cloud = Cloud()
+    move = moves._Move(YES, ENVIRONMENT, AWS, cloud, Lever.of(ENVIRONMENT, cloud))
+    assert moves._health(move, "primary").well is well
+
+
 @pytest.mark.parametrize(
     ("change", "what", "said"),
     [
