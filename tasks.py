@@ -51,6 +51,9 @@ HELP = {
 }
 
 
+NO_SEED = -1
+
+
 def command(body: Callable[..., int | None]) -> Any:
     """Make a task of a function that returns an exit code; a Problem ends it in one line, never in a traceback."""
 
@@ -223,12 +226,14 @@ def prove(_: Context, only: str = "") -> int:
 
 @command
 def simulate(
-    _: Context, seeds: int = 1_000, seed: int = -1, mode: str = "mrsc", mutant: str = "", json: bool = False
+    _: Context, seeds: int = 1_000, seed: int = NO_SEED, mode: str = "mrsc", mutant: str = "", json: bool = False
 ) -> int:
     """Play payments through crashes, lost answers and lost regions, seed by seed."""
     from simulation import commands
 
-    return commands.simulate(seeds, seed if seed >= 0 else None, mode, mutant or None, as_json=json)
+    if seed < NO_SEED:
+        raise Problem(f"--seed {seed} is none: seeds are numbers from 0 on")
+    return commands.simulate(seeds, None if seed == NO_SEED else seed, mode, mutant or None, as_json=json)
 
 
 @command

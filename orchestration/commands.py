@@ -199,5 +199,9 @@ def _require_somebody() -> None:
 def confirm() -> None:
     """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
     _require_somebody()
-    if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
+    try:
+        answer = input("Go ahead? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
         raise Problem("not confirmed; nothing was changed")

@@ -75,7 +75,7 @@ def operate(
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
-        plan = _plan(operation, graph, stacks, fingerprints, force=force, refresh=refresh)
+        plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
         if not report.all_fresh(plan):
             _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
@@ -193,11 +193,14 @@ def _plan(
     graph: Graph,
     stacks: Sequence[Stack],
     fingerprints: Fingerprints,
+    destroying: Mapping[str, str],
     *,
     force: bool,
     refresh: bool,
 ) -> Plan:
     def judge(stack: Stack) -> Judgement:
+        if operation is Operation.DESTROY:
+            return Judgement(Freshness.STALE, destroying.get(stack.layer, ""))
         if operation not in JUDGED:
             return Judgement(Freshness.STALE, "")
         judgement = fingerprints.judge(stack)

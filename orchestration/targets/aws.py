@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from shared.environment import Environment
 
 
+DESTROYING = {"network": "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"}
+"""Lambda Developer Guide: interfaces of a deleted function take 20 minutes; more was seen (pulumi-aws 4382)."""
+DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CMD")
+"""How the user's variables begin that would have an engine do something else than a run asks of it."""
+
+
 def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     """Take backend, passphrase and credentials from the user's environment. Raises Problem for what is missing."""
     url = os.environ.get("PULUMI_BACKEND_URL")
@@ -35,7 +41,8 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     account = _account(environment)
     state = ROOT / ".runs" / "aws"
     configuration = state / "stack.yaml"
-    cli = Cli(executable, {**os.environ, "PULUMI_BACKEND_URL": without_attributes(url), **settings(configuration)})
+    given = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
+    cli = Cli(executable, {**given, "PULUMI_BACKEND_URL": without_attributes(url), **settings(configuration)})
     folder = file_folder(url)
     return Target(
         name="aws",
@@ -47,6 +54,7 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         account=account,
         programs_may_end_early=launchers.brings_python(found),
         asks_first=True,
+        destroying=DESTROYING,
         where=f"AWS account {account}",
     )
 
@@ -88,6 +96,6 @@ def _account(environment: Environment) -> str:
         try:
             sts = session.create_client("sts", region_name=environment.region(role), config=config)
             return str(sts.get_caller_identity()["Account"])
-        except (BotoCoreError, ClientError) as error:
-            said = str(error)
+        except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: a setting that is no number
+            said = " ".join(str(error).split())
     raise Problem(f"AWS does not accept the credentials ({said}): log in, or set AWS_PROFILE")

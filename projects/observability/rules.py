@@ -12,7 +12,7 @@ from shared import naming
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.roles import PRIMARY, SECONDARY, other
+from shared.roles import PRIMARY, ROLES, SECONDARY, other
 
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
@@ -79,6 +79,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_queues(watched),
         *_payments(settings, watched),
         *_failover(watched),
+        *_canary(watched),
     ]
 
 
@@ -120,17 +121,17 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
     compute = watched.compute
     functions = {
-        "processor": compute.payment_function_name,
-        "health": compute.health_function_name,
-        "audit": compute.audit_function_name,
+        "processor function": compute.payment_function_name,
+        "health function": compute.health_function_name,
+        "audit function": compute.audit_function_name,
     }
     for what, name in functions.items():
         yield AlarmRule(
-            f"{what}-function-errors",
-            f"The {what} function ended with an error of its own",
+            f"{what.replace(' ', '-')}-errors",
+            f"The {what} ended with an error of its own",
             Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
             0,
-            degrades=what == "processor",
+            degrades=what == "processor function",
         )
     yield AlarmRule(
         "health-latency",
@@ -306,6 +307,11 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
             comparison="GreaterThanOrEqualToThreshold",
             missing="breaching",
         )
+    if region.role == PRIMARY and HEALTH_CHECK_REGION not in {region.foundation.region(role) for role in ROLES}:
+        pulumi.warn(
+            f"no alarm watches the health checks: Route 53 reports them in {HEALTH_CHECK_REGION} alone, which is no "
+            "region of this environment. The canaries' alarms say which region does not serve"
+        )
     if region.name == HEALTH_CHECK_REGION:
         for role, check in ((PRIMARY, checks.gate), (SECONDARY, checks.secondary)):
             yield AlarmRule(
@@ -317,3 +323,23 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
                 missing="breaching",
                 degrades=role == region.role,
             )
+
+
+def _canary(watched: Watched) -> Iterator[AlarmRule]:
+    """What the region's canary finds of both; each region so watches the other without Route 53's own metrics."""
+    region = watched.region
+    for role in ROLES:
+        yield AlarmRule(
+            f"{role}-unserved",
+            f"The canary in the {region.role} cannot pay in the {role}, or says nothing",
+            Metric(
+                "Payments",
+                f"{role.title()}Unserved",
+                {"Environment": region.foundation.name, "Role": region.role},
+                "Maximum",
+            ),
+            0,
+            evaluations=2,
+            missing="breaching",
+            degrades=role == region.role,
+        )

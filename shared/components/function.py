@@ -13,9 +13,9 @@ from shared import naming
 from shared.components import iam
 from shared.components.regions import Region
 from shared.naming import Kind
+from shared.packaging.archives import RUNTIME
 from shared.packaging.packages import digest, handler, package
 
-RUNTIME = "python3.13"
 RELEASE_CHARACTERS = 12
 
 VPC_ACCESS = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"

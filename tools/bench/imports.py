@@ -32,7 +32,7 @@ PLACEHOLDERS: Final = {
     "STOP_SWITCH_BUCKET": "switch",
     "STOP_SWITCH_KEY": "stop-switch",
     "PRIMARY_URL": "https://primary",
-    "TARGETS": "https://primary",
+    "PARAMETERS": "/parameters",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",
