@@ -217,7 +217,6 @@ VALUES: dict[str, set[float | bool]] = {
     "NetworkAclRule vpc-requests-to-interface-endpoints.fromPort": {443},
     "NetworkAclRule vpc-requests-to-interface-endpoints.ruleNumber": {110},
     "NetworkAclRule vpc-requests-to-interface-endpoints.toPort": {443},
-    "Permission.invokedViaFunctionUrl": {True},
     "Queue.messageRetentionSeconds": {1209600},
     "Queue.sqsManagedSseEnabled": {True},
     "Queue.visibilityTimeoutSeconds": {30, 365},
