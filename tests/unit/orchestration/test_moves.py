@@ -33,7 +33,7 @@ def refused(code, status=400):
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Operation")
 
 
-class NoSuchKey(ClientError):
+class NoSuchKey(ClientError):  # type: ignore[misc]
     """As a client's own exceptions are."""
 
     def __init__(self):
