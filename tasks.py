@@ -40,6 +40,7 @@ HELP = {
     "only": "only the tests whose names match, as pytest's -k",
     "follow": "go on printing what comes",
     "wipe": "also delete the sandbox's cloud and its stacks",
+    "even_if_unhealthy": "restore without asking the primary whether it serves",
     "seeds": "how many histories, from seed 0 on",
     "seed": "replay this one, and print its history",
     "mode": "mrsc (strongly consistent) or mrec (eventually)",
@@ -166,6 +167,30 @@ def pay(
     from orchestration import commands
 
     return commands.pay(choice, amount=amount, currency=currency, customer=customer, key=key)
+
+
+@choosing("environment", "target", "json", "yes")
+def evacuate(choice: Choice) -> int:
+    """Move the clients out of the primary: one write in the secondary, which its health check sees."""
+    from orchestration import moves
+
+    return moves.evacuate(choice)
+
+
+@choosing("environment", "target", "json", "yes")
+def restore(choice: Choice, even_if_unhealthy: bool = False) -> int:
+    """Let the clients back to the primary, once its health route and payments work."""
+    from orchestration import moves
+
+    return moves.restore(choice, even_if_unhealthy=even_if_unhealthy)
+
+
+@choosing("environment", "target", "json")
+def ready(choice: Choice) -> int:
+    """Say whether a failover would work: the switch, who may read it, both regions; exit 1 when it would not."""
+    from orchestration import moves
+
+    return moves.ready(choice)
 
 
 @command
@@ -306,6 +331,9 @@ namespace = Collection(
     graph,
     check,
     pay,
+    evacuate,
+    restore,
+    ready,
     engine,
     test,
     prove,

@@ -119,7 +119,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
         _announce(operation, place, settings, stacks)
     held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []
     if place.asks_first and not choice.yes and operation in CHANGING:
-        _confirm()
+        confirm()
     check = SmokeTest(place, settings)
     try:
         result = operate(
@@ -183,12 +183,19 @@ def _announce(operation: Operation, place: Target, settings: Environment, chosen
     report.tell(f"{operation.value} in {place.where}, regions {regions}:")
     for stack in chosen:
         report.tell(f"  {stack}")
-    if operation in CHANGING and not sys.stdin.isatty():
+    if operation in CHANGING:
+        _require_somebody()
+
+
+def _require_somebody() -> None:
+    """Raise Problem when nobody is there to be asked."""
+    if not sys.stdin.isatty():
         raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
 
 
-def _confirm() -> None:
-    """Ask. Raises Problem when the answer is not yes."""
+def confirm() -> None:
+    """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
+    _require_somebody()
     try:
         answer = input("Go ahead? [y/N] ")
     except EOFError:

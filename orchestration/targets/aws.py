@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from engine import find, launchers
 from engine.backend import FileBackend, file_folder, without_attributes
 from engine.cli import Cli, CliBackend
+from orchestration import checker_ranges
+from orchestration.reach import Reach
 from orchestration.target import Target, settings
 from shared.errors import Problem
 from shared.roles import ROLES
@@ -32,8 +34,7 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         raise Problem("PULUMI_BACKEND_URL is not set: say where the stacks are kept, for example s3://<bucket>")
     if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
         raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
+    _require_aws_itself()
     environment.require_own_domain()
     found = find.find(tell).executable
     executable = _with_python(found)
@@ -56,6 +57,17 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         destroying=DESTROYING,
         where=f"AWS account {account}",
     )
+
+
+def reach(_: Callable[[str], None]) -> Reach:
+    """The user's own credentials and nothing else: no backend, no passphrase, no engine."""
+    _require_aws_itself()
+    return Reach(dict(os.environ), where="AWS", checkers=checker_ranges.fetch, asks_first=True)
+
+
+def _require_aws_itself() -> None:
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
 
 
 def _with_python(engine: Path) -> Path:

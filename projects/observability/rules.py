@@ -24,6 +24,9 @@ TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
 """Seconds: the latch must be quicker than a primary that comes and goes."""
 
+RANGES_PERIOD = 3 * 60 * MINUTE
+"""Seconds without a comparison that are told; one that finds a range missing is told at once."""
+
 Text = pulumi.Input[str]
 
 
@@ -286,6 +289,20 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
             FAILOVER_TRAFFIC_PERIOD,
             comparison="GreaterThanOrEqualToThreshold",
             calls=watched.edge.latch_action_arns,
+        )
+        yield AlarmRule(
+            "switch-ranges-stale",
+            "Route 53 checks from where the stop switch may not be read, or nobody has compared that for hours",
+            Metric(
+                "Payments",
+                "SwitchRangesStale",
+                {"Environment": region.foundation.name, "Role": region.role},
+                "Maximum",
+            ),
+            1,
+            RANGES_PERIOD,
+            comparison="GreaterThanOrEqualToThreshold",
+            missing="breaching",
         )
     if region.role == PRIMARY and HEALTH_CHECK_REGION not in {region.foundation.region(role) for role in ROLES}:
         pulumi.warn(

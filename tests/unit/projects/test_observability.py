@@ -77,6 +77,18 @@ def test_what_the_functions_count_is_watched_in_both_regions(watch, role, name, 
     assert found["treatMissingData"] == missing
 
 
+def test_readers_of_the_switch_that_are_stale_or_not_compared_raise_an_alarm_in_the_secondary(watch, role):
+    """Found at once, in any comparison of the period; and a period without one is an alarm too."""
+    found = [each for each in watch.of("MetricAlarm") if each["name"].startswith("payment-switch-ranges-stale")]
+    assert len(found) == (role == "secondary")
+    for each in found:
+        assert (each["metricName"], each["statistic"], each["threshold"]) == ("SwitchRangesStale", "Maximum", 1)
+        assert each["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        assert each["treatMissingData"] == "breaching"
+        assert (each["period"], each["evaluationPeriods"]) == (3 * 3600, 1)
+        assert each["dimensions"] == {"Environment": "payments", "Role": "secondary"}
+
+
 def test_more_than_ten_errors_are_counted_over_five_minutes(watch):
     assert alarm(watch, "errors")["period"] * alarm(watch, "errors")["evaluationPeriods"] == 300
 
