@@ -188,8 +188,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_find()",
         "_findall()",
         "_parse_health_check_config()",
+        "_records.get()",
         "_xml_response()",
         "_zones",
+        "_zones.values()",
         "handle_request()",
     ),
     "ministack.services.s3": (
