@@ -75,7 +75,7 @@ class Internet:
     def send(
         self, actor: str, method: str, wish: Wish, home: int, patience: int, *, stranger: str | None = None
     ) -> ClientCall:
-        """Send one request and wait for its answer, at most `patience` ms; as another client than the wish's, if named."""
+        """Send one request and wait for its answer, at most `patience` ms. A `stranger` is who asks instead."""
         region = self.regions[home % len(self.regions)]
         name = _payment_id(wish.client, wish.key)
         operation = self.history.invoke(actor, method, wish, name, region.name)

@@ -53,7 +53,7 @@ class Faults:
     def draw(cls, random: Random) -> Faults:
         """A seed's mixture."""
         rates = {field.name: random.choice(_RATES) for field in fields(cls) if field.type == "float"}
-        rates["lies"] = random.choice((0.0,) * 9 + (0.9,))
+        rates["lies"] = random.choice((0.0,) * 7 + (0.9,))
         skew = random.choice((0, 0, 50, 2_000, SKEW))
         if rates["lies"]:
             # It shows only where two ask at once, one of whom has a clock that says that the other's lease is over.

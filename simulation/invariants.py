@@ -27,7 +27,8 @@ _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
 _FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
 _PASSING: Final = frozenset({202, 409, 429, 503})
 _LONGEST_WAIT: Final = 300
-_OPEN: Final = frozenset({"AUTHORIZING", "UNKNOWN", UNDECIDED})
+_UNKNOWN: Final = frozenset({"UNKNOWN", UNDECIDED})
+_OPEN: Final = _UNKNOWN | {"AUTHORIZING"}
 _DECIMALS: Final = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
 _SHOWN: Final = {"CAPTURED": "paid", "DECLINED": "declined"}
 
@@ -38,7 +39,10 @@ def check(world: World) -> list[Finding]:
     lost: a client was told something final, or that its payment is known, and a region does not know it.
     doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
     mixed: a canary has paid with real money, or another client with play money.
-    shown: a client was shown another's payment. contradicted: answers that no single payment could have given. reworded: a replay unlike the first answer.
+    shown: a client was shown another's payment. contradicted: answers that no single payment could have given.
+    untold: a client was told otherwise than the processor has told the function, without a word of the contradiction.
+    reworded: a replay unlike the first answer, or an answer that does not say when to come again.
+    healthy: a region that is cut off from the others took itself for healthy.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
     kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
     late: a function that was ended for its time, though it never stood still. bug: an exception that nobody caught.
@@ -264,6 +268,8 @@ def _altered(world: World, payment_id: str) -> Iterator[Finding]:
             <= world.scheduler.now + 3 * SKEW
         ):
             yield Finding("altered", payment_id, f"created {after['created']['N']}, updated {after['updated']['N']}")
+        if before["status"]["S"] in _UNKNOWN and int(after["updated"]["N"]) < int(before["retry_at"]["N"]):
+            yield Finding("order", payment_id, f"taken up at {after['updated']['N']}, before {before['retry_at']['N']}")
         for name in (*_FIXED, ADDED):
             if before.get(name) != after.get(name):
                 yield Finding("altered", payment_id, f"{name} was changed")

@@ -29,7 +29,8 @@ class Way:
     """How calls to a service go. Times in ms.
 
     `latency` is typical for one direction; the caller waits for `patience`, then it raises `silence()`. A service that
-    can refuse for reasons of its own does so by `refusal()`, and one that asks for rights by `denial()`. `repeats`: requests may arrive twice.
+    can refuse for reasons of its own does so by `refusal()`, and one that asks for rights by `denial()`. `repeats`:
+    requests may arrive twice.
     """
 
     latency: int

@@ -260,8 +260,9 @@ class SimulatedRegion:
 
         def body() -> None:
             cut_off = self.name in self.table.isolated
+            table: Any = DynamoDB(self.table, self.name, self.link)
             try:
-                read_strongly(DynamoDB(self.table, self.name, self.link), "payments")
+                read_strongly(table, "payments")
             except (BotoCoreError, ClientError):
                 return
             if cut_off and self.strong and self.name in self.table.isolated:

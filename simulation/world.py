@@ -174,7 +174,7 @@ class World:
             for number, wish in enumerate(wishes * (3 if self.faults.lies else 1)):
                 habits = Habits.draw(random)
                 if self.faults.lies:
-                    habits = replace(habits, start=int(random.random() * 4_000))
+                    habits = replace(habits, start=int(random.random() * 2_500), patience=29_000)
                 name = f"client {wish.key}.{number}"
                 client = Client(name, wish, int(random.random() * 2), habits, self.internet)
                 self.scheduler.spawn(name, client.run, place=CLIENTS, delay=habits.start)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class SystemClock:
     """The machine's clock (UTC; Amazon's time service keeps it within milliseconds).
 
-    The machine counts in nanoseconds (`time_ns`) and waits in seconds (`wait`); everything else here is in milliseconds.
+    The machine counts in nanoseconds (`time_ns`) and waits in seconds (`wait`); all else here is in milliseconds.
     """
 
     time_ns: Callable[[], int] = time.time_ns

@@ -74,6 +74,19 @@ def test_a_request_has_the_function_s_time_but_for_a_margin(load, monkeypatch):
     assert 3_300 < seen[2][1] <= 3_500
 
 
+def test_health_reads_the_table_strongly(load, monkeypatch):
+    """By the function as it is started: what its entry hands to the health is what decides."""
+    asked = []
+    monkeypatch.setattr(
+        "lambdas.adapters.aws.client",
+        lambda *_, **__: SimpleNamespace(get_item=lambda **arguments: asked.append(arguments)),
+    )
+    main = load("health")
+    event = {"httpMethod": "GET", "path": "/health", "headers": {}, "requestContext": {"requestId": "r"}}
+    assert main.handler(event, LEFT)["statusCode"] == 200
+    assert {(one["TableName"], one["ConsistentRead"]) for one in asked} == {("payments", True)}
+
+
 @pytest.mark.parametrize("event", [{}, {"Records": []}])
 def test_a_sweep_and_a_batch_of_notifications_have_it_too(load, monkeypatch, event):
     main, seen = load("audit"), []
