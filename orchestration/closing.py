@@ -39,10 +39,11 @@ def discarding(found: Iterable[Holder], choice: Choice) -> str:
     return f"To let them go: {_command(_deploying(choice), choice)} --discard-data {names}"
 
 
-def _deployed(_: Result, place: Target, graph: Graph, choice: Choice) -> str:
+def _deployed(result: Result, place: Target, graph: Graph, choice: Choice) -> str:
     known = [place.backend.checkpoint(stack) for stack in graph.stacks]
     missing = not all(checkpoint and checkpoint.outputs for checkpoint in known)
-    return f"Next: {_command('deploy-all' if missing else PAY, choice)}"
+    idle = all(outcome.status is StepStatus.FRESH for outcome in result.outcomes)
+    return f"{'Nothing to do. ' * idle}Next: {_command('deploy-all' if missing else PAY, choice)}"
 
 
 def _previewed(result: Result, _place: Target, _graph: Graph, choice: Choice) -> str:

@@ -16,12 +16,11 @@ from orchestration.closing import closing, discarding
 from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo
 from orchestration.holdings import holders, in_the_cloud, told
-from orchestration.operate import CHANGING, operate
+from orchestration.operate import CHANGING, elsewhere, operate
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
-from shared.contracts import DEPLOYED_AS
-from shared.deployed_as import described, moved
+from shared.deployed_as import described
 from shared.deployed_as import place as deployed_as
 from shared.environment import Environment
 from shared.errors import Problem
@@ -120,7 +119,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
         _announce(operation, place, settings, stacks)
     held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []
     if place.asks_first and not choice.yes and operation in CHANGING:
-        _confirm()
+        confirm()
     check = SmokeTest(place, settings)
     try:
         result = operate(
@@ -169,9 +168,7 @@ def _explained(refused: DataWouldGo, place: Target, settings: Environment, choic
     if choice.discarded:
         return Problem(f"{refused}: {discarding(refused.holders, choice)}")
     for stack in dict.fromkeys(holder.stack for holder in refused.holders):
-        checkpoint = place.backend.checkpoint(stack)
-        last = checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None
-        if differences := moved(last, deployed_as(settings.foundation(), stack.role)):
+        if differences := elsewhere(place, stack, deployed_as(settings.foundation(), stack.role)):
             return Problem(f"{refused}. {described(stack, differences)}. {discarding(refused.holders, choice)}")
     return Problem(f"{refused}. {discarding(refused.holders, choice)}")
 
@@ -186,11 +183,22 @@ def _announce(operation: Operation, place: Target, settings: Environment, chosen
     report.tell(f"{operation.value} in {place.where}, regions {regions}:")
     for stack in chosen:
         report.tell(f"  {stack}")
-    if operation in CHANGING and not sys.stdin.isatty():
+    if operation in CHANGING:
+        _require_somebody()
+
+
+def _require_somebody() -> None:
+    """Raise Problem when nobody is there to be asked."""
+    if not sys.stdin.isatty():
         raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
 
 
-def _confirm() -> None:
-    """Ask. Raises Problem when the answer is not yes."""
-    if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
+def confirm() -> None:
+    """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
+    _require_somebody()
+    try:
+        answer = input("Go ahead? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
         raise Problem("not confirmed; nothing was changed")

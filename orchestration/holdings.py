@@ -231,5 +231,5 @@ def told(found: Iterable[Holder], aws: Aws) -> list[tuple[Holder, str]]:
     with ThreadPoolExecutor(8) as threads:
         amounts = list(threads.map(lambda holder: holder.amount(aws), listed))
     now = f"{datetime.now(UTC):%H:%M} UTC"
-    return [(holder, f"at least {amount}, as of {now}" if amount[:1].isdigit() else amount)
-            for holder, amount in zip(listed, amounts, strict=True)]  # fmt: skip
+    said = (f"at least {amount}, as of {now}" if amount[:1].isdigit() else amount for amount in amounts)
+    return list(zip(listed, said, strict=True))

@@ -21,7 +21,7 @@ from orchestration.fingerprint import Fingerprints
 from orchestration.guard import DataWouldGo, Guard
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
 from shared.contracts import DEPLOYED_AS, MAY_MOVE
-from shared.deployed_as import described, moved, place
+from shared.deployed_as import Differences, described, moved, place
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def operate(
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
-        plan = _plan(operation, graph, stacks, fingerprints, force=force, refresh=refresh)
+        plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
         if not report.all_fresh(plan):
             _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
@@ -181,10 +181,14 @@ def _same_account(target: Target, stacks: Sequence[Stack]) -> None:
         _stay(target, stack, {"account": target.account})
 
 
-def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:
+def elsewhere(target: Target, stack: Stack, here: Mapping[str, Any]) -> Differences:
+    """How the place where a stack is deployed differs from `here` (shared/deployed_as.py)."""
     checkpoint = target.backend.checkpoint(stack)
-    last = checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None
-    if differences := moved(last, here):
+    return moved(checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None, here)
+
+
+def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:
+    if differences := elsewhere(target, stack, here):
         raise Problem(f"{described(stack, differences)}; nothing was changed")
 
 
@@ -193,11 +197,14 @@ def _plan(
     graph: Graph,
     stacks: Sequence[Stack],
     fingerprints: Fingerprints,
+    destroying: Mapping[str, str],
     *,
     force: bool,
     refresh: bool,
 ) -> Plan:
     def judge(stack: Stack) -> Judgement:
+        if operation is Operation.DESTROY:
+            return Judgement(Freshness.STALE, destroying.get(stack.layer, ""))
         if operation not in JUDGED:
             return Judgement(Freshness.STALE, "")
         judgement = fingerprints.judge(stack)

@@ -49,6 +49,8 @@ class Target:
     """In the sandbox, where each AWS region's API answers."""
     where: str = ""
     """For a person: `AWS account 123456789012`."""
+    destroying: Mapping[str, str] = field(default_factory=dict)
+    """By layer: what destroying it waits for, told while it waits."""
     after_destroy: str = "preview-all"
     """The task that comes next when everything is destroyed."""
     lost_passphrase: str = ""
@@ -59,10 +61,15 @@ class Target:
 
 def choose(name: str, environment: Environment, tell: Callable[[str], None]) -> Target:
     """Make a target ready: the sandbox is started when it is not running. Raises Problem for an unknown name."""
+    made: Target = module(name).make(environment, tell)
+    return made
+
+
+def module(name: str) -> Any:
+    """Import a target's module. Raises Problem for an unknown name."""
     if name not in TARGETS:
         raise Problem(f"unknown target {name!r}: choose one of {', '.join(TARGETS)}")
-    made: Target = importlib.import_module(TARGETS[name]).make(environment, tell)
-    return made
+    return importlib.import_module(TARGETS[name])
 
 
 def published(target: Target, stack: Stack, name: str) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control, ports, sources, variables
+from sandbox import addresses, control, ports, quotas, sources, variables
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
@@ -104,12 +104,9 @@ class Sandbox:
             told = None
         if port is None or told is None:
             return SandboxStatus(running=False, pids=pids)
-        current = told.get("sources") == sources.digest(
-            "sandbox/cloud"
-        )  # else it may tell less, or more, than is known here
         others = (daemon for daemon in self._daemons if daemon.name != "cloud")
         return SandboxStatus(
-            running=current and all(self._serves(daemon) for daemon in others),
+            running=_is_current("cloud", told) and all(self._serves(daemon) for daemon in others),
             endpoint=addresses.url((addresses.AWS, port)),
             gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},
             pids=pids,
@@ -146,7 +143,7 @@ class Sandbox:
     def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
         if region not in addresses.REGIONS:
-            raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
+            raise Problem(f"{region!r} is neither a role nor an AWS region; known are {', '.join(addresses.REGIONS)}")
         try:
             self._ask("region", region=region, state=state)
         except OSError:
@@ -193,7 +190,8 @@ class Sandbox:
         return [daemon for daemon in self._daemons if daemon in found or daemon.name == "processor"]
 
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
-        """Start daemons at once, and return when all of them are ready."""
+        """Start daemons at once, and return when all of them are ready. Raises Problem when a setting is none."""
+        quotas.on()
         settings = self._base_variables() | variables.of(self.layout, port)
         starting = [
             daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
@@ -215,7 +213,7 @@ class Sandbox:
             told = control.ask(path, within, "status")
         except OSError:
             return False
-        return bool(told.get("sources") == sources.digest(f"sandbox/{daemon.name}"))
+        return _is_current(daemon.name, told)
 
     def _prepare(self, missing: Sequence[Daemon]) -> int:
         """Make what the daemons to be started expect, and return the port."""
@@ -234,7 +232,7 @@ class Sandbox:
 
     def _base_variables(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""
-        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME")
+        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME", *variables.LIBRARIES)
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
         return {**inherited, "PATH": os.defpath, "TMPDIR": str(self.layout.temporary), "PYTHONUNBUFFERED": "1"}
 
@@ -255,6 +253,11 @@ class Sandbox:
 
     def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
         return control.ask(self.layout.cloud_socket, within, question, **details)
+
+
+def _is_current(name: str, told: Mapping[str, Any]) -> bool:
+    """Whether a daemon is of these sources: another one may tell less, or more, than is known here."""
+    return bool(told.get("sources") == sources.digest(f"sandbox/{name}"))
 
 
 def _stop(daemons: Sequence[Daemon]) -> None:

@@ -152,7 +152,8 @@ PAYMENT_API = Kind("api", REST_API)
 ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
-STOP_PARAMETER = Kind("failover", PARAMETER, "/", folder=True)
+SWITCH_RANGES_RULE = Kind("switch-ranges", EVENT_RULE)
+STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
 NOTIFICATION_DEAD_LETTER_QUEUE = Kind("notification-dead-letters", QUEUE)
@@ -160,6 +161,8 @@ HEALTH_CHECK = Kind("api", TAG)
 GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
+CANARY_FUNCTION = Kind("canary", FUNCTION)
+CANARY_RULE = Kind("canary", EVENT_RULE)
 DASHBOARD_OF_PAYMENTS = Kind("dashboard", DASHBOARD)
 COMPOSITE_ALARM = Kind("degraded", ALARM)
 

@@ -60,7 +60,7 @@ def _end_with(peer: Any) -> None:
 def _run(request: dict[str, Any]) -> bool:
     """Whether the program failed; its error has then been shown."""
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["variables"])
     os.chdir(request["pwd"])
     entry = Path(request["program"])
     directory = entry if entry.is_dir() else entry.parent

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from lambdas.adapters.composition import connect
 from lambdas.audit.notifications import file_all
 from lambdas.audit.sweeping import sweep
+from lambdas.settings import time_for_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambdas.settings import RemainingTime
 
-MARGIN: Final = 500
-"""What is left of the function's time when the deadline has come (ms)."""
-
 _service = connect()
 
 
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     """File a batch of notifications, or sweep while there is time. A failed sweep raises: its schedule tries again."""
-    left = context.get_remaining_time_in_millis() - MARGIN
+    left = time_for_work(context)
     _service.deadline.begin(left)
     if "Records" in event:
         return file_all(event["Records"], _service.audits, _service.journal)

@@ -131,7 +131,8 @@ class Payments:
         try:
             with self._time_for_one_write():
                 outcome = self._outcome(mine, ask_first=ask_first)
-        except NoAnswer:
+        except NoAnswer as silence:
+            self.journal.tell("no_answer", payment_id=mine.id, endpoint=mine.endpoint, error=str(silence))
             new = mine.unanswered(self.clock.now())
         except Exception as error:  # noqa: BLE001 - whatever it was, the charge may exist
             self.journal.tell("unexpected", payment_id=mine.id, error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""The failover-control function's entry: its URL, and the failover-traffic alarm."""
+"""The failover-control function's entry: the failover-traffic alarm calls it, and a schedule."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.retry import Retry
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.failover_control.latch import Latch, alarms
+from lambdas.failover_control.ranges import RangeWatch, download
 from lambdas.failover_control.switch import Switch
 from lambdas.probing import Prober
 from lambdas.settings import Settings
@@ -23,7 +24,8 @@ _settings = Settings.read()
 _clock = SystemClock()
 _retry = Retry(_clock)
 _journal = LogJournal.of(_settings, _clock)
-_switch = Switch(client("ssm"), os.environ["STOP_PARAMETER"], _retry)
+_objects = client("s3")
+_switch = Switch(_objects, os.environ["STOP_SWITCH_BUCKET"], os.environ["STOP_SWITCH_KEY"], _retry)
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _retry)
 
 
@@ -31,13 +33,12 @@ def _primary() -> Prober:
     return Prober(os.environ["PRIMARY_URL"].rstrip("/"), _keys.key_of(CANARY_CLIENT), token)
 
 
+_ranges = RangeWatch(_objects, os.environ["STOP_SWITCH_BUCKET"], _retry, download, _journal)
 _latch = Latch(_switch, _primary, _journal)
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a request to the function's URL, or close the latch when the alarm went off."""
-    if "http" in event.get("requestContext", {}):
-        page = _switch.page()
-        _journal.tell("switch", status=page.status)
-        return {"statusCode": page.status, "headers": dict(page.headers), "body": page.body}
+    """Compare the switch's readers when the schedule says so; else close the latch when the alarm went off."""
+    if event.get("compare") == "ranges":
+        return {"ranges": _ranges.look()}
     return {"primary": _latch.close() if alarms(event) else "not asked"}

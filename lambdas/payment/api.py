@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_BODY: Final = 16 * 1024
 """Bytes; a payment needs about a hundred."""
 
+TRY_AGAIN: Final = "Try again later, with the same Idempotency-Key."
+
 READING: Final = ("GET", "HEAD")
 """HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
 
@@ -60,13 +62,13 @@ class Api:
                 else problem("unauthorized", "Send your API key in the header x-api-key, once.")
             )
         except Throttled:
-            answer = problem("throttled", "Try again later, with the same Idempotency-Key.", retry_after=1)
+            answer = problem("throttled", TRY_AGAIN, retry_after=1)
         except Unavailable as error:
             self.journal.tell("dependency_out", error=str(error))
-            answer = problem("unavailable", "Try again later, with the same Idempotency-Key.", retry_after=2)
+            answer = problem("unavailable", TRY_AGAIN, retry_after=2)
         except Exception as error:  # noqa: BLE001 - a mistake of ours; asking again with the same key is safe all the same
             self.journal.measure("unexpected", {"RequestsFailed": 1}, error=_told(error))
-            answer = problem("unavailable", "Try again later, with the same Idempotency-Key.", retry_after=2)
+            answer = problem("unavailable", TRY_AGAIN, retry_after=2)
         self._tell(request, client, answer, self.payments.clock.now() - started)
         return answer
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from lambdas.adapters.aws import client
 from lambdas.adapters.composition import connect
 from lambdas.adapters.keys import ApiKeys
 from lambdas.domain.payment import WORK_TIME
 from lambdas.payment.api import Api
+from lambdas.settings import time_for_work
 from lambdas.web import headers
 from lambdas.web.request import Request
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from lambdas.settings import RemainingTime
 
-MARGIN: Final = 500
-"""What is left of the function's time when the deadline has come (ms): for the answer to be put into words and told."""
-
 _service = connect()
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _service.retry)
 _api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAILOVER_NAME"].lower())
@@ -28,6 +26,6 @@ _api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAI
 
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     """Answer one proxy event, before Lambda ends the function."""
-    _service.deadline.begin(min(context.get_remaining_time_in_millis() - MARGIN, WORK_TIME))
+    _service.deadline.begin(min(time_for_work(context), WORK_TIME))
     request = Request.of(event)
     return request.response(_api.answer(request), headers.of_every_answer(_service.settings.place))

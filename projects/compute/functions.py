@@ -8,8 +8,9 @@ import pulumi
 import pulumi_aws as aws
 
 from shared import naming
+from shared.clients import CANARY
 from shared.components import iam
-from shared.components.function import Code, Function, Placement, release_of
+from shared.components.function import Code, Function, Placement, release_of, variables_of_all
 from shared.components.queues import encrypted_queue
 from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
@@ -97,12 +98,9 @@ class Functions(pulumi.ComponentResource):
     def _variables(self, release: str) -> Mapping[str, pulumi.Input[str]]:
         region, data = self._region, self._data
         return {
-            "ENVIRONMENT": region.foundation.name,
-            "ROLE": region.role,
-            "RELEASE": release,
+            **variables_of_all(region, release, data.consistency),
             "FAILOVER_NAME": region.foundation.failover_name,
             "TABLE_NAME": data.table_name,
-            "CONSISTENCY": data.consistency,
             "AUDIT_BUCKET": data.audit_bucket_names.of(region.role),
             "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.of(region.role),
         }
@@ -113,7 +111,7 @@ class Functions(pulumi.ComponentResource):
     def _payment_statements(self) -> Sequence[iam.Statement]:
         return [
             iam.allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [self._table]),
-            self._file_under("payments", "canary"),
+            self._file_under("payments", CANARY),
             iam.allow(["secretsmanager:GetSecretValue"], [self._data.api_keys_secret_arns.of(self._region.role)]),
             self._key_use("dynamodb", "s3", "secretsmanager"),
         ]
@@ -125,7 +123,7 @@ class Functions(pulumi.ComponentResource):
                 ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [self._table]
             ),
             iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, f"/index/{naming.UNFINISHED}")]),
-            self._file_under("payments", "canary", "notifications"),
+            self._file_under("payments", CANARY, "notifications"),
             self._key_use("dynamodb", "s3"),
             # The queue belongs to edge, which comes later: edge connects it to this function.
             iam.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue]),

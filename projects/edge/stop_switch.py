@@ -1,40 +1,38 @@
-"""The stop switch: a word in the secondary that takes the primary out, and the function that says and sets it."""
+"""The stop switch: what takes the primary out of DNS, and the function that throws it at a failover."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from projects.edge.notifications import Notifications
-from shared import naming
+from projects.edge.switch_object import SwitchObject
+from shared import naming, stop_switch
 from shared.components import iam
-from shared.components.function import Code, Function, release_of
+from shared.components.function import ALARMS, Code, Function, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.contracts import DataOutputs
 from shared.environment_sections import EdgeSettings
 
-RUN = "run"
-STOPPED = "primary: stop"
-"""What the function answers while the parameter says `stop`, and the check looks for."""
-
 FUNCTION = "failover_control"
 MEMORY_MB = 256
 TIMEOUT = 30
-"""Seconds: probing the primary takes a few payments; the switch's own answer is due in 2 s and takes milliseconds."""
+"""Seconds: probing the primary takes a few payments."""
+
+RANGES_MINUTES = 15
+"""Between comparisons. Until the first one, after a first deployment, the alarm is on."""
 
 
 class StopSwitch(pulumi.ComponentResource):
     """All in the secondary, outside the VPC and outside compute's releases, so that it works when little else does.
 
-    The function's URL is public: it tells Route 53's checkers one word. Only a role of this account can set it.
-    Attributes: parameter_name, url, host, latch_action_arns.
+    Attributes: switch (the object), latch_action_arns.
     """
 
-    parameter_name: pulumi.Output[str]
-    url: pulumi.Output[str]
-    host: pulumi.Output[str]
+    switch: SwitchObject
     latch_action_arns: pulumi.Output[Sequence[str]]
 
     def __init__(
@@ -46,93 +44,69 @@ class StopSwitch(pulumi.ComponentResource):
         notifications: Notifications,
     ) -> None:
         super().__init__("payments:edge:StopSwitch", name)
-        self._name = name
         self._region = secondary
-        self._options = secondary.options(self)
-
-        parameter = aws.ssm.Parameter(
-            name,
-            name=secondary.named_once(naming.STOP_PARAMETER, "/stop-switch"),
-            description="run, or stop while the primary is kept out of DNS",
-            type="String",
-            value=RUN,
-            opts=secondary.options(self, ignore_changes=["value"]),  # operators and the latch own it
-        )
-        self.parameter_name = parameter.name
+        self.switch = SwitchObject(name, secondary, parent=self)
         control = Function(
             name,
             secondary,
             Code(
                 FUNCTION,
                 naming.FAILOVER_CONTROL_FUNCTION,
-                "Says whether the primary is to be left alone, and latches a failover",
+                "Throws the stop switch when traffic has failed over and the primary does not serve",
                 MEMORY_MB,
                 TIMEOUT,
-                variables=self._variables(parameter, data),
-                statements=self._statements(parameter, data),
+                variables=self._variables(data),
+                statements=self._statements(data),
             ),
             parent=self,
             dead_letters=notifications.dead_letters.secondary.arn,
         )
-        self.url = self._public_url(control)
-        self.host = self.url.apply(lambda url: url.removeprefix("https://").rstrip("/"))
         control.allow(
             "latch",
-            "lambda.alarms.cloudwatch.amazonaws.com",
+            ALARMS,
             secondary.arn("cloudwatch", f"alarm:{secondary.named(naming.FAILOVER_TRAFFIC_ALARM)}"),
         )
+        self._compare_ranges(name, control)
         latch = [control.alias.arn] if settings.failback == "manual" else []
         self.latch_action_arns = pulumi.Output.all(*latch)
         self.register_outputs({})
 
-    def _public_url(self, control: Function) -> pulumi.Output[str]:
-        url = aws.lambda_.FunctionUrl(
-            self._name,
-            function_name=control.function.name,
-            qualifier=control.alias.name,
-            authorization_type="NONE",
-            opts=self._options,
+    def _compare_ranges(self, name: str, control: Function) -> None:
+        """Let the function compare who may read the switch with who checks. What is missed shows as missing data."""
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-ranges",
+            name=self._region.named(naming.SWITCH_RANGES_RULE),
+            description="Compares the stop switch's readers with the published addresses of Route 53's checkers",
+            schedule_expression=f"rate({RANGES_MINUTES} minutes)",
+            opts=self._region.options(self),
         )
-        # Since October 2025 a public URL needs both; without the second every request is refused.
-        aws.lambda_.Permission(
-            f"{self._name}-url",
-            statement_id="public-url",
-            action="lambda:InvokeFunctionUrl",
-            function=control.function.name,
-            qualifier=control.alias.name,
-            principal="*",
-            function_url_auth_type="NONE",
-            opts=self._options,
+        permission = control.allow("ranges", "events.amazonaws.com", rule.arn)
+        aws.cloudwatch.EventTarget(
+            f"{name}-ranges",
+            rule=rule.name,
+            target_id=self._region.named(naming.SWITCH_RANGES_RULE),
+            arn=control.alias.arn,
+            input=json.dumps({"compare": "ranges"}),
+            retry_policy={"maximum_event_age_in_seconds": 60 * RANGES_MINUTES, "maximum_retry_attempts": 2},
+            opts=self._region.options(self, depends_on=[permission]),
         )
-        aws.lambda_.Permission(
-            f"{self._name}-url-invoke",
-            statement_id="public-url-invoke",
-            action="lambda:InvokeFunction",
-            function=control.function.name,
-            qualifier=control.alias.name,
-            principal="*",
-            invoked_via_function_url=True,
-            opts=self._options,
-        )
-        address: pulumi.Output[str] = url.function_url
-        return address
 
-    def _variables(self, parameter: aws.ssm.Parameter, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
+    def _variables(self, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
         foundation = self._region.foundation
         return {
-            "ENVIRONMENT": foundation.name,
-            "ROLE": self._region.role,
-            "RELEASE": release_of([FUNCTION]),
+            **variables_of_all(self._region, release_of([FUNCTION]), data.consistency),
             "FAILOVER_NAME": foundation.failover_name,
-            "CONSISTENCY": data.consistency,
-            "STOP_PARAMETER": parameter.name,
+            "STOP_SWITCH_BUCKET": self.switch.bucket_name,
+            "STOP_SWITCH_KEY": stop_switch.KEY,
             "PRIMARY_URL": f"https://{foundation.region_names.primary}",
             "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.secondary,
         }
 
-    def _statements(self, parameter: aws.ssm.Parameter, data: DataOutputs) -> list[iam.Statement]:
+    def _statements(self, data: DataOutputs) -> list[iam.Statement]:
         return [
-            iam.allow(["ssm:GetParameter", "ssm:PutParameter"], [parameter.arn]),
+            iam.allow(["s3:GetObject", "s3:PutObject"], [self.switch.arn]),
+            # Without it S3 answers 403 for an object that is not there, as for one that may not be read.
+            iam.allow(["s3:ListBucket", "s3:GetBucketPolicy"], [self.switch.bucket_arn]),
             iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
             iam.allow(
                 ["kms:Decrypt"],

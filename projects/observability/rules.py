@@ -12,7 +12,7 @@ from shared import naming
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.roles import PRIMARY, SECONDARY, other
+from shared.roles import PRIMARY, ROLES, SECONDARY, other
 
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
@@ -23,6 +23,9 @@ FIVE_MINUTES = 300
 TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
 """Seconds: the latch must be quicker than a primary that comes and goes."""
+
+RANGES_PERIOD = 3 * 60 * MINUTE
+"""Seconds without a comparison that are told; one that finds a range missing is told at once."""
 
 Text = pulumi.Input[str]
 
@@ -45,6 +48,11 @@ class Metric:
     name: str
     dimensions: Mapping[str, Text]
     statistic: str
+
+
+def own_metric(region: Region, name: str, statistic: str) -> Metric:
+    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
+    return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_queues(watched),
         *_payments(settings, watched),
         *_failover(watched),
+        *_canary(watched),
     ]
 
 
@@ -117,17 +126,17 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
     compute = watched.compute
     functions = {
-        "processor": compute.payment_function_name,
-        "health": compute.health_function_name,
-        "audit": compute.audit_function_name,
+        "processor function": compute.payment_function_name,
+        "health function": compute.health_function_name,
+        "audit function": compute.audit_function_name,
     }
     for what, name in functions.items():
         yield AlarmRule(
-            f"{what}-function-errors",
-            f"The {what} function ended with an error of its own",
+            f"{what.replace(' ', '-')}-errors",
+            f"The {what} ended with an error of its own",
             Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
             0,
-            degrades=what == "processor",
+            degrades=what == "processor function",
         )
     yield AlarmRule(
         "health-latency",
@@ -228,26 +237,23 @@ def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[Ala
     """What the functions count themselves. The sweep of either region sees the payments of both."""
     region = watched.region
 
-    def metric(name: str, statistic: str) -> Metric:
-        return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
-
     yield AlarmRule(
         "contradictions",
         "The card processor has contradicted what is recorded as final: see `contradiction` in the log",
-        metric("Contradictions", "Sum"),
+        own_metric(region, "Contradictions", "Sum"),
         0,
     )
     yield AlarmRule(
         "unexpected-errors",
         "The payment function met an error that it does not know: see `unexpected` in its log",
-        metric("RequestsFailed", "Sum"),
+        own_metric(region, "RequestsFailed", "Sum"),
         0,
         degrades=True,
     )
     yield AlarmRule(
         "stuck-payments",
         "The sweep cannot work on a payment: see `sweep_stuck` and `unexpected` in the audit function's log",
-        metric("SweepStuck", "Sum"),
+        own_metric(region, "SweepStuck", "Sum"),
         0,
         FIVE_MINUTES,
     )
@@ -256,7 +262,7 @@ def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[Ala
     yield AlarmRule(
         "unfinished-payments",
         f"A payment has no outcome after {settings.unfinished_minutes} minutes, or nothing sweeps",
-        metric("OldestUnfinished", "Maximum"),
+        own_metric(region, "OldestUnfinished", "Maximum"),
         settings.unfinished_minutes * MINUTE,
         TEN_MINUTES,
         missing="breaching",
@@ -265,7 +271,7 @@ def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[Ala
     yield AlarmRule(
         "audits-owed",
         "Audit records could not be written for a quarter of an hour",
-        metric("AuditsOwed", "Maximum"),
+        own_metric(region, "AuditsOwed", "Maximum"),
         0,
         FIVE_MINUTES,
         evaluations=3,
@@ -278,16 +284,30 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
         yield AlarmRule(
             naming.FAILOVER_TRAFFIC_ALARM.purpose,
             "Clients are served by the secondary",
-            Metric(
-                "Payments",
-                "FailoverTraffic",
-                {"Environment": region.foundation.name, "Role": region.role},
-                "Sum",
-            ),
+            own_metric(region, "FailoverTraffic", "Sum"),
             1,
             FAILOVER_TRAFFIC_PERIOD,
             comparison="GreaterThanOrEqualToThreshold",
             calls=watched.edge.latch_action_arns,
+        )
+        yield AlarmRule(
+            "switch-ranges-stale",
+            "Route 53 checks from where the stop switch may not be read, or nobody has compared that for hours",
+            Metric(
+                "Payments",
+                "SwitchRangesStale",
+                {"Environment": region.foundation.name, "Role": region.role},
+                "Maximum",
+            ),
+            1,
+            RANGES_PERIOD,
+            comparison="GreaterThanOrEqualToThreshold",
+            missing="breaching",
+        )
+    if region.role == PRIMARY and HEALTH_CHECK_REGION not in {region.foundation.region(role) for role in ROLES}:
+        pulumi.warn(
+            f"no alarm watches the health checks: Route 53 reports them in {HEALTH_CHECK_REGION} alone, which is no "
+            "region of this environment. The canaries' alarms say which region does not serve"
         )
     if region.name == HEALTH_CHECK_REGION:
         for role, check in ((PRIMARY, checks.gate), (SECONDARY, checks.secondary)):
@@ -300,3 +320,18 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
                 missing="breaching",
                 degrades=role == region.role,
             )
+
+
+def _canary(watched: Watched) -> Iterator[AlarmRule]:
+    """What the region's canary finds of both; each region so watches the other without Route 53's own metrics."""
+    region = watched.region
+    for role in ROLES:
+        yield AlarmRule(
+            f"{role}-unserved",
+            f"The canary in the {region.role} cannot pay in the {role}, or says nothing",
+            own_metric(region, f"{role.title()}Unserved", "Maximum"),
+            0,
+            evaluations=2,
+            missing="breaching",
+            degrades=role == region.role,
+        )

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.cloud import state
+from sandbox.cloud import quotas, state
 from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
@@ -56,6 +56,10 @@ class Cloud:
 
     def _prepare(self) -> None:
         self._emulator.prepare()
+        from sandbox.cloud import account  # noqa: PLC0415 - importing it imports what it changes
+
+        account.bootstrap(addresses.REGIONS)
+        quotas.apply()
         state.resume()
 
     async def stop(self) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import addresses, control, ports, sources
+from sandbox import addresses, checker_ranges, control, ports, sources
 from sandbox.authority import Authority
 from sandbox.layout import Layout
 from sandbox.processes import PORT_TAKEN
@@ -20,6 +20,7 @@ from sandbox.processor.protocol import answer
 from sandbox.server import Server
 
 if TYPE_CHECKING:
+    from sandbox.processor.protocol import Reply
     from sandbox.server import Receive, Scope, Send
 
 LARGEST = 64 * 1024
@@ -27,7 +28,7 @@ LARGEST = 64 * 1024
 
 
 class ProcessorApplication:
-    """The application behind every name that is the processor's."""
+    """The application behind every name outside: the processor's, and the one under which AWS tells its addresses."""
 
     def __init__(self, ledger: Ledger, authority: Authority) -> None:
         self._ledger = ledger
@@ -41,7 +42,10 @@ class ProcessorApplication:
             if message["type"] != "http.request":
                 return
             body, more = body + message["body"], message["more_body"]
-        reply = answer(self._ledger, scope["method"], scope["path"], headers, body)
+        if headers.get("host") == checker_ranges.HOST and scope["path"] == checker_ranges.PATH:
+            reply: Reply | None = (200, checker_ranges.document())
+        else:
+            reply = answer(self._ledger, scope["method"], scope["path"], headers, body)
         if reply is None:
             await self.server.cut(scope, receive)
             return

@@ -17,13 +17,13 @@ REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 MOVES = {
     "suffix": [("suffix: x7k2", "suffix: q9q9")],
     "both": [
-        ("primary: us-east-1", "primary: us-east-2"),
-        ("secondary: us-east-2", "secondary: us-east-1"),
+        ("primary: us-east-1\n", "primary: us-east-2\n"),
+        ("secondary: us-east-2\n", "secondary: us-east-1\n"),
         ("[use1-az1, use1-az2]", "[use2-az1, use2-az2]"),
         ("secondary: [use2-az1, use2-az2]", "secondary: [use1-az1, use1-az2]"),
     ],
     "secondary": [
-        ("secondary: us-east-2", "secondary: us-west-2"),
+        ("secondary: us-east-2\n", "secondary: us-west-2\n"),
         ("witness: us-west-2", "witness: us-east-2"),
         ("[use2-az1, use2-az2]", "[usw2-az1, usw2-az2]"),
     ],
@@ -147,7 +147,7 @@ def test_data_that_the_program_leaves_out_stays(running):
     with running.edited(source, 'audit = AuditBuckets("audit", regions, settings.audit, key)', "audit = None"):
         text = (running.root / source).read_text()
         for old, new in (
-            ('Parameters("parameters", regions, key, table=table, audit=audit, secrets=secrets)', ""),
+            ('Parameters("parameters", regions, key, secrets)', ""),
             ("audit_bucket_names=audit.names", "audit_bucket_names=table.arns"),
             ("audit_bucket_arns=audit.arns", "audit_bucket_arns=table.arns"),
         ):

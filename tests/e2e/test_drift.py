@@ -101,9 +101,9 @@ BEHIND_ITS_BACK = {
     ),
     "an alarm": delete_alarm,
     "an alarm's threshold": raise_threshold,
-    "a parameter": lambda cloud: cloud("ssm").delete_parameter(Name=cloud.parameter(PRIMARY, "/table")),
+    "a parameter": lambda cloud: cloud("ssm").delete_parameter(Name=cloud.parameter(PRIMARY, "/endpoint")),
     "a parameter's value": lambda cloud: cloud("ssm", SECONDARY).put_parameter(
-        Name=cloud.parameter(SECONDARY, "/table"), Value="another", Overwrite=True
+        Name=cloud.parameter(SECONDARY, "/endpoint"), Value="another", Overwrite=True
     ),
     "a bucket's versioning": lambda cloud: cloud("s3").put_bucket_versioning(
         Bucket=cloud.data("audit_bucket_names")["primary"], VersioningConfiguration={"Status": "Suspended"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from tests.e2e.inventory import everything
+from tests.e2e.read_back import told_otherwise
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 STACKS = {
@@ -44,6 +45,7 @@ def test_a_system_lives(checkout):
     assert set(deployed.statuses.values()) == {"changed"}
     assert changes(planned) == changes(deployed)
     assert len(everything(cloud, REGIONS) - empty) > 150
+    assert told_otherwise(checkout, cloud) == {}
 
     first = checkout.ok("pay", "--key", "order-1", "--json").json
     assert (first["status"], first["served_by"], first["replayed"]) == (201, "us-east-1 (primary)", False)
@@ -58,6 +60,7 @@ def test_a_system_lives(checkout):
     assert set(forced.statuses.values()) == {"unchanged"}
     assert not list((root / ".sandbox" / "backend").rglob("*.attrs"))  # a reader would trip over a half-written one
     assert set(checkout.ok("drift", "--json").statuses.values()) == {"unchanged"}
+    assert "No drift" in checkout.ok("drift").out
 
     for layer in ("network", "data", "compute", "edge", "observability"):
         bare = in_shell(checkout, f"projects/{layer}", "pulumi preview --expect-no-changes --non-interactive")

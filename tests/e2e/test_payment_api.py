@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 import httpx
+import psutil
 import pytest
 
 from sandbox.layout import Layout
@@ -22,6 +23,7 @@ from tests.doubles.fuzzing import fuzz
 pytestmark = pytest.mark.xdist_group("running")
 
 REGIONS = {"primary": "us-east-1", "secondary": "us-east-2"}
+SUFFIX = "x7k2"
 BODY = {"amount": 100, "currency": "USD", "customerId": "test-123"}
 PAYMENT = json.dumps(BODY).encode()
 
@@ -162,3 +164,45 @@ def test_random_requests_get_what_the_document_promises(deployed):
 def test_five_thousand_random_requests_get_what_the_document_promises(deployed):
     answers = fuzz(None, deployed.gateways[REGIONS["secondary"]], deployed.api_key, 2_600)
     assert sum(answers.values()) >= 5_000
+
+
+def killed(deployed):
+    """The answer to a payment whose function's processes are killed while it waits for them."""
+    name = f"payment-processor-primary-{SUFFIX}"
+    deployed.post("primary", "killed-warm")
+    mine = {"AWS_LAMBDA_FUNCTION_NAME": name, "AWS_ENDPOINT_URL": deployed.endpoint}
+    found = [
+        process
+        for process in psutil.process_iter(["environ"])
+        if mine.items() <= (process.info["environ"] or {}).items()
+    ]
+    assert found
+    for process in found:
+        process.suspend()  # it has taken the payment and does not come to answer
+    with ThreadPoolExecutor(1) as behind:
+        waiting = behind.submit(deployed.post, "primary", "killed")
+        time.sleep(0.3)
+        for process in found:
+            process.kill()
+        return waiting.result()
+
+
+def throttled(deployed):
+    """The answer to a payment whose function may run no more than it does."""
+    lambdas, name = deployed.client("lambda", "primary"), f"payment-processor-primary-{SUFFIX}"
+    before = lambdas.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
+    lambdas.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        return deployed.post("primary", "throttled")
+    finally:
+        lambdas.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=before)
+
+
+@pytest.mark.parametrize(("fail", "status"), [(killed, 502), (throttled, 500)])
+def test_a_function_without_an_answer_is_a_problem_to_try_again(deployed, fail, status):
+    answer = fail(deployed)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["type"] == "/problems/unavailable"
+    assert deployed.post("primary", answer.request.headers["Idempotency-Key"]).status_code in (200, 201, 202, 409)

@@ -10,6 +10,8 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.adapters.https import HttpsReply, NoReply
+from lambdas.adapters.processor import HttpsProcessor
 from lambdas.domain.errors import Unavailable
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
@@ -297,6 +299,29 @@ def test_a_payment_stays_with_the_endpoint_that_it_was_opened_with(who):
     assert {line["endpoint"] for line in first.ledger.lines} == {"us-east-1.processor.example"}
     assert len(first.charges()) == 1
     assert first.payment()["endpoint"] == {"S": "us-east-1.processor.example"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "told"),
+    [
+        (401, None, "POST us-east-1.processor.example: 401"),
+        (200, NoReply("POST x: TimeoutError"), "POST x: TimeoutError"),
+    ],
+)
+def test_why_a_processor_did_not_answer_is_told(status, error, told):
+    """Else nobody could say whether it is out, refuses us, or has another's certificate."""
+
+    def send(*_):
+        if error is not None:
+            raise error
+        return HttpsReply(status, b"secret-body")
+
+    region = Region(processor=HttpsProcessor("us-east-1.processor.example", send))
+    assert region.post("k")["statusCode"] == 202
+    (line,) = [line for line in region.journal.lines if line["event"] == "no_answer"]
+    assert (line["endpoint"], line["error"]) == ("us-east-1.processor.example", told)
+    assert line["payment_id"] == region.payment()["pk"]["S"]
+    assert "secret" not in json.dumps(region.journal.lines)
 
 
 def test_regions_charge_at_their_own_endpoints():

@@ -368,7 +368,7 @@ def test_what_an_earlier_release_has_put_into_one_list_is_done_in_this_order_too
     assert region.sweep() == {"resolved": 1, "forgotten": 1}
     updates = [call for call in region.wire.calls if call == "UpdateItem"]
     assert len(updates) == 4, "claim, outcome, audit; and at last the forgetting"
-    assert [line["event"] for line in region.journal.lines if line["event"] != "request"] == []
+    assert {line["event"] for line in region.journal.lines} == {"request", "no_answer"}
 
 
 def test_a_silent_processor_leaves_time_for_the_audits():

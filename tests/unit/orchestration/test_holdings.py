@@ -53,7 +53,9 @@ def test_nothing_that_holds_data_is_made_of_function_code(monkeypatch):
         layer, _, name = stack.partition("/")
         again = run_program(layer, name, published())
         for kind in HOLDING:
-            before, after = ([made.inputs for made in run.recorder.made if made.type == kind] for run in (known, again))
+            before, after = (
+                {made.name: made.inputs for made in run.recorder.made if made.type == kind} for run in (known, again)
+            )
             assert before == after
     assert (
         run_program("compute", "payments-primary", published()).exports["release"]

@@ -100,7 +100,7 @@ def test_the_payments_environment_loads():
             {"network.processor_services.primary": "com.amazonaws.vpce.us-east-2.vpce-svc-0123456789abcdef0"},
             "network.processor_services.primary: com.amazonaws.vpce.us-east-2.vpce-svc-0123456789abcdef0 is not in",
         ),
-        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
+        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket stop-switch (63 at most) leaves 20: shorten it"),
         (
             {"suffix": "abc123"},
             "suffix: 'abc123' makes the secret's name payment-api-secret-abc123 end in a hyphen and six",
