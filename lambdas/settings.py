@@ -15,6 +15,7 @@ class Settings:
     """What every function of a region knows about itself."""
 
     environment: str
+    suffix: str
     role: str
     region: str
     release: str
@@ -25,6 +26,7 @@ class Settings:
         """The settings of the running function. Raises KeyError for a missing variable: a bug of the deployment."""
         return cls(
             environment=variables["ENVIRONMENT"],
+            suffix=variables["SUFFIX"],
             role=variables["ROLE"],
             region=variables["AWS_REGION"],
             release=variables["RELEASE"],

@@ -225,7 +225,7 @@ class SimulatedRegion:
             token=self.watch.token,
             journal=journal,
         )
-        settings = Settings("simulation", self.name, self.name, self.release, self.strong)
+        settings = Settings("simulation", "x7k2", self.name, self.name, self.release, self.strong)
         service = compose(settings, surroundings, self.processor)
         payments = replace(
             service.payments,

@@ -1,7 +1,8 @@
-"""The failover-control function's entry: its URL, and the failover-traffic alarm."""
+"""The failover-control function's entry, in the secondary: every minute it decides whether a failover is to last."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from lambdas.adapters.clock import SystemClock, token
 from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.retry import Retry
 from lambdas.domain.payment import CANARY_CLIENT
-from lambdas.failover_control.latch import Latch, alarms
+from lambdas.failover_control.figures import Figures
+from lambdas.failover_control.latch import Latch
+from lambdas.failover_control.rule import LatchRule
 from lambdas.failover_control.switch import Switch
 from lambdas.probing import Prober
 from lambdas.settings import Settings
@@ -31,13 +34,16 @@ def _primary() -> Prober:
     return Prober(os.environ["PRIMARY_URL"].rstrip("/"), _keys.key_of(CANARY_CLIENT), token)
 
 
-_latch = Latch(_switch, _primary, _journal)
+_latch = Latch(
+    _switch,
+    Figures(client("cloudwatch"), _journal.dimensions, _retry),
+    LatchRule.of(json.loads(os.environ["LATCH"])),
+    _primary,
+    _journal,
+    _clock,
+)
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a request to the function's URL, or close the latch when the alarm went off."""
-    if "http" in event.get("requestContext", {}):
-        page = _switch.page()
-        _journal.tell("switch", status=page.status)
-        return {"statusCode": page.status, "headers": dict(page.headers), "body": page.body}
-    return {"primary": _latch.close() if alarms(event) else "not asked"}
+def handler(_event: Mapping[str, Any], _context: object) -> dict[str, str]:
+    """Look, probe, decide. What raises is tried again in a minute, by the schedule."""
+    return {"primary": _latch.run()}

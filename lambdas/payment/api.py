@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Throttled, Unavailable
 from lambdas.domain.payment import CANARY_CLIENT, SECOND
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
+from lambdas.telemetry.sources import marks
 from lambdas.web import headers, view
 from lambdas.web.answer import JSON, Answer, problem, to_json
 from lambdas.web.idempotency_key import InvalidKey, read_key
@@ -25,6 +26,9 @@ MAX_BODY: Final = 16 * 1024
 
 READING: Final = ("GET", "HEAD")
 """HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
+
+SECONDARY: Final = "secondary"
+"""Where it matters how many clients have come by the shared name."""
 
 _STATUS_METRICS: Final = {201: "PaymentsPaid", 402: "PaymentsDeclined", 202: "PaymentsUnknown"}
 
@@ -119,6 +123,8 @@ class Api:
             metrics["Latency"] = took
             if request.host == self.failover_name:
                 metrics["FailoverTraffic"] = 1
+                if self.journal.role == SECONDARY:
+                    metrics |= marks(request.source, self.failover_name)
             if answer.status in _STATUS_METRICS and headers.REPLAYED not in answer.headers:
                 metrics[_STATUS_METRICS[answer.status]] = 1
         self.journal.measure(

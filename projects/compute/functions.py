@@ -97,6 +97,7 @@ class Functions(pulumi.ComponentResource):
         region, data = self._region, self._data
         return {
             "ENVIRONMENT": region.foundation.name,
+            "SUFFIX": region.suffix,
             "ROLE": region.role,
             "RELEASE": release,
             "FAILOVER_NAME": region.foundation.failover_name,

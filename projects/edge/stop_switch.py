@@ -121,6 +121,7 @@ class StopSwitch(pulumi.ComponentResource):
         foundation = self._region.foundation
         return {
             "ENVIRONMENT": foundation.name,
+            "SUFFIX": foundation.suffix,
             "ROLE": self._region.role,
             "RELEASE": release_of([FUNCTION]),
             "FAILOVER_NAME": foundation.failover_name,

@@ -21,7 +21,9 @@ MILLISECONDS = 1000
 MINUTE = 60
 FIVE_MINUTES = 300
 FAILOVER_TRAFFIC_PERIOD = 10
-"""Seconds: the latch must be quicker than a primary that comes and goes."""
+"""Seconds: who is told, is told within a minute."""
+FAILOVER_TRAFFIC_LOOKS_BACK = 12
+"""Periods: a metric of a log line can be a minute late and more, and counts all the same."""
 
 Text = pulumi.Input[str]
 
@@ -46,9 +48,16 @@ class Metric:
     statistic: str
 
 
+def own_metric(region: Region, name: str, statistic: str) -> Metric:
+    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
+    foundation = region.foundation
+    dimensions = {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": region.role}
+    return Metric("Payments", name, dimensions, statistic)
+
+
 @dataclass(frozen=True)
 class AlarmRule:
-    """When to raise an alarm: `metric` against `threshold` in every one of `evaluations` periods (seconds) in a row."""
+    """When to raise an alarm: `metric` against `threshold` in `datapoints` of the last `evaluations` periods (seconds)."""
 
     name: str
     description: str
@@ -56,14 +65,14 @@ class AlarmRule:
     threshold: float
     period: int = MINUTE
     evaluations: int = 1
+    datapoints: int | None = None
+    """None: in all of them."""
     comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
         "GreaterThanThreshold"
     )
     missing: Literal["notBreaching", "breaching"] = "notBreaching"
     degrades: bool = False
     """Clients notice: part of the composite alarm."""
-    calls: pulumi.Input[Sequence[str]] = ()
-    """ARNs that it calls beside the topic."""
 
 
 def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[AlarmRule]:
@@ -228,16 +237,12 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
         yield AlarmRule(
             naming.FAILOVER_TRAFFIC_ALARM.purpose,
             "Clients are served by the secondary",
-            Metric(
-                "Payments",
-                "FailoverTraffic",
-                {"Environment": region.foundation.name, "Role": region.role},
-                "Sum",
-            ),
+            own_metric(region, "FailoverTraffic", "Sum"),
             1,
             FAILOVER_TRAFFIC_PERIOD,
+            FAILOVER_TRAFFIC_LOOKS_BACK,
+            datapoints=1,
             comparison="GreaterThanOrEqualToThreshold",
-            calls=watched.edge.latch_action_arns,
         )
     if region.name == HEALTH_CHECK_REGION:
         for role, check in ((PRIMARY, checks.gate), (SECONDARY, checks.secondary)):

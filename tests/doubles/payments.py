@@ -177,9 +177,9 @@ class Region:
     )
 
     def __post_init__(self) -> None:
-        self.journal = ListJournal(self.clock, {}, "payments", "primary")
+        self.journal = ListJournal(self.clock, {}, "payments", "x7k2", "primary")
         self.journal.lines = []
-        settings = Settings("payments", "primary", self.name, "1", self.strong)
+        settings = Settings("payments", "x7k2", "primary", self.name, "1", self.strong)
         numbers = itertools.count(1)
         world = Dependencies(
             table=client(self.table, self.wire, self.name),

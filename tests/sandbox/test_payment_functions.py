@@ -126,6 +126,7 @@ def system(cloud):
                 Environment={
                     "Variables": {
                         "ENVIRONMENT": "payments",
+                        "SUFFIX": "x7k2",
                         "ROLE": role,
                         "RELEASE": "r1",
                         "CONSISTENCY": "MRSC",
@@ -251,7 +252,7 @@ def test_64_clients_with_one_key_over_both_regions(system):
 def connected(system, name):
     """A region's API in this process, on the cloud's table and bucket."""
     region = Region(name)
-    journal = ListJournal(clock := SystemClock(), {}, "payments", "primary")
+    journal = ListJournal(clock := SystemClock(), {}, "payments", "x7k2", "primary")
     journal.lines = []
     world = Dependencies(
         table=system.cloud.client("dynamodb", name, max_pool_connections=64),
@@ -262,6 +263,6 @@ def connected(system, name):
         token=token,
         journal=journal,
     )
-    service = compose(Settings("payments", "primary", name, "1", strong=True), world)
+    service = compose(Settings("payments", "x7k2", "primary", name, "1", strong=True), world)
     region.api = Api(service.payments, region.keys.client_of, journal, "api.payments.example")
     return region

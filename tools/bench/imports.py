@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDERS: Final = {
     "ENVIRONMENT": "payments",
+    "SUFFIX": "x7k2",
     "ROLE": "primary",
     "RELEASE": "r1",
     "CONSISTENCY": "MRSC",
