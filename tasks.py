@@ -25,7 +25,11 @@ HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
     "layer": "network, data, compute, edge or observability",
-    "region": "a role: primary or secondary (of sandbox.region: an AWS region, such as us-east-1)",
+    "region": "a role: primary or secondary; of sandbox.region also an AWS region, such as us-east-1",
+    "all": "list every region, not only those that an environment uses",
+    "amount": "in the currency's units, such as 100 or 12.50",
+    "currency": "an ISO 4217 code, such as USD",
+    "customer": "the merchant's name for its customer",
     "force": "also run the stacks in which nothing changed",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
@@ -149,7 +153,9 @@ def check(choice: Choice) -> int:
 
 
 @choosing("region", "environment", "target", "json")
-def pay(choice: Choice, amount: str = "100", currency: str = "USD", customer: str = "test-123", key: str = "") -> int:
+def pay(
+    choice: Choice, amount: str = "100", currency: str = "USD", customer: str = "test-123", key: str | None = None
+) -> int:
     """Make a payment through the API and say which region served it."""
     from orchestration import commands
 
@@ -207,7 +213,7 @@ def mutate(_: Context, json: bool = False) -> int:
 
 @command
 def up(_: Context, json: bool = False) -> int:
-    """Start AWS on this machine, or find it running."""
+    """Start the sandbox (AWS on this machine), or find it running."""
     from sandbox import commands
 
     return commands.up(as_json=json)
@@ -215,23 +221,23 @@ def up(_: Context, json: bool = False) -> int:
 
 @command
 def down(_: Context, wipe: bool = False) -> int:
-    """Stop it; its state is kept."""
+    """Stop the sandbox; its cloud and its stacks are kept."""
     from sandbox import commands
 
     return commands.down(wipe=wipe)
 
 
 @command
-def status(_: Context, json: bool = False) -> int:
-    """Say whether it runs, and where; exit 3 when it does not."""
+def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A002 - the option's name
+    """Say whether the sandbox runs, and where; exit 3 when it does not."""
     from sandbox import commands
 
-    return commands.status(as_json=json)
+    return commands.status(as_json=json, every_region=all)
 
 
 @command
 def logs(_: Context, follow: bool = False) -> int:
-    """Print what it wrote."""
+    """Print the sandbox's logs."""
     from sandbox import commands
 
     return commands.logs(follow=follow)
@@ -239,18 +245,18 @@ def logs(_: Context, follow: bool = False) -> int:
 
 @command
 def env(_: Context) -> int:
-    """Print its settings: eval "$(./invoke sandbox.env)"."""
+    """Print the sandbox's variables for a shell: eval "$(./invoke sandbox.env)"."""
     from sandbox import commands
 
     return commands.variables()
 
 
-@command
-def set_region(_: Context, region: str = "", state: str = "refuse") -> int:
-    """Take an AWS region out (--state refuse, hang or errors), or bring it back (--state open)."""
+@choosing("region", "environment")
+def set_region(choice: Choice, state: str = "refuse") -> int:
+    """Take a region of the sandbox out (--state refuse, hang or errors), or bring it back (--state open)."""
     from sandbox import commands
 
-    return commands.set_region(region, state)
+    return commands.set_region(choice.region, state, choice.environment)
 
 
 @choosing("environment")

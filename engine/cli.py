@@ -22,6 +22,10 @@ ANOTHER_RUN = "another run is changing this stack"
 """How the error begins when the stack is locked."""
 
 
+class WrongPassphrase(Problem):
+    """The passphrase is not the one that the stacks were made with."""
+
+
 class Cli:
     """Runs commands of one CLI with one environment. Each names its stack in full; none selects one."""
 
@@ -42,7 +46,8 @@ class Cli:
             start_new_session=True,
         )
         if done.returncode:
-            raise Problem(explained(closing_error(done.stderr) or closing_error(done.stdout)))
+            error = closing_error(done.stderr) or closing_error(done.stdout)
+            raise (WrongPassphrase if WRONG_PASSPHRASE in error else Problem)(explained(error))
         return done.stdout
 
 

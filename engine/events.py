@@ -6,13 +6,18 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from engine.backend import STACK_TYPE
+from shared.errors import Problem
+from shared.root import ROOT
 
 UNCHANGING = frozenset({"same", "read", "discard", "read-discard"})
 COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
+FRAME = re.compile(r'^  File "([^"]+)", line (\d+)', re.MULTILINE)
+PROBLEM = f"{Problem.__module__}.{Problem.__qualname__}: "
 STDERR_ERROR = re.compile(r"^error: (.+(?:\n[ \t]+\S.*)*)$", re.MULTILINE)
 """Lines that are indented belong to it: the holder of a lock."""
 
@@ -65,10 +70,27 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
+def _cause(text: str) -> str:
+    """Return a traceback in one line: where in the checkout's own code it happened, and what was wrong."""
+    said = last_line(text)
+    if said.startswith(PROBLEM):  # it says itself where and what
+        return said.removeprefix(PROBLEM)
+    own = [(file, line) for file, line in FRAME.findall(text) if _is_own(file)]
+    if not own:
+        return said
+    file, line = own[-1]
+    return f"{Path(file).relative_to(ROOT)}:{line}: {said}"
+
+
+def _is_own(file: str) -> bool:
+    path = Path(file)
+    return path.is_relative_to(ROOT) and not path.is_relative_to(ROOT / ".venv")
+
+
 def _described(message: str, urn: str) -> str:
     """Return an error in one line; of a traceback, the line that says what was wrong."""
     text = COLOUR.sub("", message).strip()
-    line = last_line(text) if TRACEBACK in text else " ".join(text.split())
+    line = _cause(text) if TRACEBACK in text else " ".join(text.split())
     kind, _, name = urn.rpartition("::")
     kind = kind.rpartition("::")[2].rpartition("$")[2]
     if not line or not kind or kind == STACK_TYPE or name in line:

@@ -21,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engine.events import last_line
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def install_official(place: Path, lock: int, tell: Callable[[str], None]) -> str
             raise SourceUnavailable(f"Pulumi's installer took more than {DOWNLOAD_TIMEOUT} s") from None
         raise
     if process.returncode:
-        raise SourceUnavailable(f"Pulumi's installer failed ({_last_line(errors) or _last_line(output)})")
-    return _last_line(output)
+        raise SourceUnavailable(f"Pulumi's installer failed ({last_line(errors) or last_line(output)})")
+    return last_line(output)
 
 
 def unreachable(url: str) -> str:
@@ -193,10 +194,6 @@ def _module_version(go_mod: str) -> str:
     if found is None:
         raise Problem(f"{MODULES / 'go.mod'} names no version of github.com/pulumi/pulumi/pkg/v3; restore it from git")
     return found[1]
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 SOURCES: Mapping[Literal["installer", "built"], Source] = {"installer": install_official, "built": build}

@@ -165,7 +165,12 @@ class HeldEngines:
         self._fingerprints.parts(stack)  # of what is there now, and no later: the program reads its sources now too
         hold = Hold(self._folder / stack.label)
         arguments = tuple(self._arguments(step))
-        self._held[stack] = _Held(arguments, self._start(stack, arguments, hold.variables), hold)
+        try:
+            process = self._start(stack, arguments, hold.variables)
+        except BaseException:
+            hold.cancel()
+            raise
+        self._held[stack] = _Held(arguments, process, hold)
 
     def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> EngineProcess:
         """Let the held engine of this very operation go on, or start one."""

@@ -82,14 +82,18 @@ def check(choice: Choice) -> int:
     return 0
 
 
-def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str) -> int:
+def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str | None) -> int:
     """Make a payment as the storefront and print the answer and who served it. Returns 1 unless it is paid."""
     from orchestration import pay as payments  # noqa: PLC0415
 
     settings = Environment.load(choice.environment, ROOT)
+    role = payments.chosen(choice.region or None)
+    wish, sent = payments.wish(amount, currency, customer), payments.idempotency_key(key)
     place = choose(choice.target, settings, report.tell)
-    role = choice.region or None
-    receipt = payments.pay(place, settings, amount=amount, currency=currency, customer=customer, role=role, key=key)
+    try:
+        receipt = payments.pay(place, settings, wish, sent, role)
+    except Problem as problem:
+        raise Problem(place.trouble([settings.region(role)]) or str(problem)) from problem
     if choice.json:
         report.print_json(receipt.to_json())
     else:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.backend import FileBackend
 from engine.cli import Cli
@@ -22,7 +22,12 @@ from orchestration.runs import Run
 from orchestration.target import Target
 from shared import files
 from shared.contracts import PREVIEWED_OUTPUTS
+from shared.errors import Problem
+from shared.roles import ROLES
 from shared.stack import Stack
+
+if TYPE_CHECKING:
+    from shared.environment import Environment
 
 
 class ReleaseCheck(Protocol):
@@ -170,6 +175,30 @@ class Destroy(_Driver):
         recovered = pending.recover(c.target, c.operations, stack)
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
         return Work(c.operations.run(stack, *arguments).changes, recovered)
+
+
+class Blaming:
+    """Runs steps with another driver; when the cloud itself is the trouble, that is what a failed step says."""
+
+    def __init__(self, driver: Driver, target: Target, environment: Environment) -> None:
+        self._driver = driver
+        self._target = target
+        self._environment = environment
+
+    def judge(self, stack: Stack) -> Judgement:
+        return self._driver.judge(stack)
+
+    def run(self, step: Step) -> Work:
+        try:
+            return self._driver.run(step)
+        except Problem as problem:
+            roles = ROLES if step.stack.role is None else (step.stack.role,)
+            if trouble := self._target.trouble(self._environment.region(role) for role in roles):
+                raise Problem(trouble) from problem
+            raise
+
+    def interrupt(self) -> None:
+        self._driver.interrupt()
 
 
 DRIVERS: Mapping[Operation, Callable[[RunContext], Driver]] = {

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.cli import WrongPassphrase
 from engine.operations import Operations, Starter
 from engine.workspace import Workspace
 from orchestration import recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
-from orchestration.driver import DRIVERS, ReleaseCheck, RunContext, deployment
+from orchestration.driver import DRIVERS, Blaming, ReleaseCheck, RunContext, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from orchestration.graph import Graph
@@ -65,7 +67,10 @@ def operate(
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, force=force)
         if not report.all_fresh(plan):
-            workspace.verify_passphrase()
+            try:
+                workspace.verify_passphrase()
+            except WrongPassphrase as wrong:
+                raise Problem(target.lost_passphrase or str(wrong)) from wrong
         lines = report.Lines(plan)
 
         def started(stack: Stack) -> None:
@@ -89,7 +94,8 @@ def operate(
                 started=started,
             )
         operations = Operations(held.start if held else start, run, progress)
-        driver = DRIVERS[operation](RunContext(target, graph, run, operations, workspace, fingerprints, check))
+        context = RunContext(target, graph, run, operations, workspace, fingerprints, check)
+        driver = Blaming(DRIVERS[operation](context), target, environment)
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
         with on_signals(executor.interrupt), closing(ahead) if ahead else nullcontext():

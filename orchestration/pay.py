@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orchestration import api
@@ -15,8 +17,16 @@ from shared.roles import PRIMARY, ROLES, Role
 from shared.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.target import Target
     from shared.environment import Environment
+
+
+JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+"""As RFC 8259 has it; an exponent of more than four digits is no amount of money."""
+LONGEST = 4000
+"""Digits that Python reads as an integer."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +68,51 @@ def merchant(target: Target, environment: Environment, client: str, role: Role) 
     return api.merchant(client, api.entry(target.gateways, region, edge["region_names"][role]), secret)
 
 
+def wish(amount: str, currency: str, customer: str) -> dict[str, Any]:
+    """Return the body of a payment as a person has typed it. Raises Problem for an amount that is no JSON number.
+
+    An amount is sent as it is written, or not at all: `1_000` and `1e-400` are numbers to Python, and other ones.
+    """
+    if not JSON_NUMBER.fullmatch(amount):
+        raise Problem(
+            f"--amount {amount!r} is no JSON number: write digits, and a point before decimals, as in 1000.50"
+        )
+    number = int(amount) if amount.lstrip("-").isdigit() and len(amount) < LONGEST else float(amount)
+    if Decimal(repr(number)) != Decimal(amount):
+        raise Problem(f"--amount {amount!r} has more digits than a JSON number keeps: it would be rounded")
+    return {"amount": number, "currency": currency, "customerId": customer}
+
+
+def idempotency_key(given: str | None) -> str:
+    """Return the key as it is sent; a new one for None. Raises Problem for one that a header would change."""
+    if given is None:
+        return secrets.token_urlsafe(16)
+    if not given.isascii() or not given.isprintable() or given.strip() != given or not given:
+        raise Problem(
+            f"--key {given!r} is no header's value: use printable ASCII characters, without blanks around them"
+        )
+    return given
+
+
 def pay(
-    target: Target,
-    environment: Environment,
-    *,
-    amount: str,
-    currency: str,
-    customer: str,
-    role: str | None = None,
-    key: str = "",
+    target: Target, environment: Environment, payment: Mapping[str, Any], key: str, role: Role = PRIMARY
 ) -> Receipt:
-    """Post a payment to a region's own name, the primary's by default; a new idempotency key unless one is given.
+    """Post a payment to a region's own name, the primary's by default.
 
     Raises Problem when nothing is deployed, the region does not answer or there is no key for the client.
     """
-    if role is not None and role not in ROLES:
-        raise Problem(f"unknown region {role!r}: choose primary or secondary")
-    storefront = merchant(target, environment, STOREFRONT, PRIMARY if role is None else role)
-    idempotency_key = key or secrets.token_urlsafe(16)
-    payment = {"amount": _number(amount), "currency": currency, "customerId": customer}
-    return Receipt(idempotency_key, storefront.pay(payment, idempotency_key))
+    storefront = merchant(target, environment, STOREFRONT, role)
+    return Receipt(key, storefront.pay(payment, key))
+
+
+def chosen(role: str | None) -> Role:
+    """Return a role that a person has typed, the primary by default. Raises Problem."""
+    for known in ROLES:
+        if role == known:
+            return known
+    if role is None:
+        return PRIMARY
+    raise Problem(f"unknown region {role!r}: choose primary or secondary")
 
 
 def _outputs(target: Target, stack: Stack) -> Any:
@@ -85,13 +120,3 @@ def _outputs(target: Target, stack: Stack) -> Any:
     if checkpoint is None or not checkpoint.outputs:
         raise Problem(f"{stack} is not deployed in {target.where}: run ./invoke deploy-all")
     return checkpoint.outputs
-
-
-def _number(amount: str) -> float | int | str:
-    """Return the amount as a JSON number; what is none goes as it is, for the API to refuse."""
-    for kind in (int, float):
-        try:
-            return kind(amount)
-        except ValueError:
-            continue
-    return amount

@@ -11,6 +11,7 @@ from orchestration.execute import Outcome, StepStatus
 from orchestration.plan import Operation, Plan, Step
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from orchestration.graph import Graph
@@ -72,7 +73,8 @@ class Lines:
         """Show how many resources have been dealt with; called from the threads that watch the engines."""
         if self._live and resources:
             self._finished[stack] = resources
-            counts = ", ".join(f"{stack} {count}" for stack, count in list(self._finished.items()))
+            finished = list(self._finished.items())
+            counts = ", ".join(f"{stack}: {count} resource{'s' * (count != 1)}" for stack, count in finished)
             print(f"\r{CLEAR}{counts}", end="\r", file=sys.stderr, flush=True)
 
     def _line(self, stack: Stack, text: str) -> None:
@@ -106,9 +108,20 @@ def show(plan: Plan, outcomes: Sequence[Outcome], closing: str) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-    console.print(table(plan, outcomes))
+    _print_table(console, table(plan, outcomes))
     if closing:
         console.print(f"\n{_plain(closing)}")
+
+
+def _print_table(console: Console, shown: Table) -> None:
+    """Print a table; without the blanks that fill its lines up, where it goes to a file or another program."""
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as printed:
+        console.print(shown)
+    for line in printed.get().splitlines():
+        print(line.rstrip())
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,10 @@ class Target:
     """For a person: `AWS account 123456789012`."""
     after_destroy: str = "preview-all"
     """The task that comes next when everything is destroyed."""
+    lost_passphrase: str = ""
+    """What to do about a passphrase that is not the stacks', where that is more than to give another one."""
+    trouble: Callable[[Iterable[str]], str] = lambda _: ""
+    """Why its cloud, or one of these regions, cannot be worked with, and what to do; empty when it can."""
 
 
 def choose(name: str, environment: Environment, tell: Callable[[str], None]) -> Target:

@@ -6,17 +6,24 @@ import dataclasses
 import json
 import subprocess
 import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sandbox.control import REGION_STATES
 from sandbox.lifecycle import Sandbox, SandboxStatus
 from sandbox.variables import shell
+from shared.environment import Environment, environment_names
 from shared.errors import Problem
+from shared.roles import ROLES
 from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def up(*, as_json: bool = False) -> int:
     """Start the sandbox, or find it running, and say where it is."""
-    return _tell(Sandbox(ROOT).up(_progress), as_json=as_json)
+    return _tell(Sandbox(ROOT).up(_progress), as_json=as_json, every_region=False)
 
 
 def down(*, wipe: bool = False) -> int:
@@ -30,9 +37,12 @@ def down(*, wipe: bool = False) -> int:
     return 0
 
 
-def status(*, as_json: bool = False) -> int:
-    """Say whether the sandbox runs and where; exit code 3 when it does not, as service managers do."""
-    return _tell(Sandbox(ROOT).status(), as_json=as_json)
+def status(*, as_json: bool = False, every_region: bool = False) -> int:
+    """Say whether the sandbox runs and where; exit code 3 when it does not, as service managers do.
+
+    Of the regions it lists those that an environment uses and those that are out; `every_region` lists all.
+    """
+    return _tell(Sandbox(ROOT).status(), as_json=as_json, every_region=every_region)
 
 
 def logs(*, follow: bool = False) -> int:
@@ -50,14 +60,21 @@ def variables() -> int:
     return 0
 
 
-def set_region(region: str, state: str) -> int:
-    """Take an AWS region out, or bring it back."""
+def set_region(region: str, state: str, environment: str) -> int:
+    """Take an AWS region out, or bring it back; a role means the region that has it in an environment."""
     if not region:
-        raise Problem("sandbox.region: say which --region, such as us-east-1; `./invoke sandbox.status` lists them")
+        raise Problem(
+            "sandbox.region: say which --region, by its role (primary or secondary) or its name (such as us-east-1)"
+        )
     if state not in REGION_STATES:
         raise Problem(f"unknown --state {state!r}: choose one of {', '.join(REGION_STATES)}")
+    named = region
+    for role in ROLES:
+        if region == role:
+            region = Environment.load(environment, ROOT).region(role)
+            named = f"{region} ({role})"
     Sandbox(ROOT).set_region(region, state)
-    print(f"{region}: {state}")
+    print(f"{named}: {state}")
     return 0
 
 
@@ -65,18 +82,36 @@ def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _tell(found: SandboxStatus, *, as_json: bool) -> int:
+def _tell(found: SandboxStatus, *, as_json: bool, every_region: bool) -> int:
     if as_json:
         print(json.dumps(dataclasses.asdict(found), indent=2))
     elif not found.running:
         print("the sandbox is not running; ./invoke sandbox.up starts it")
     else:
-        rows = {"AWS API": found.endpoint}
-        for region, url in found.gateways.items():
-            rows[region] = f"{url}  {found.closed_regions.get(region, '')}".rstrip()
-        rows |= {"generation": found.generation, **{f"{name} pid": str(pid) for name, pid in found.pids.items()}}
-        if found.trouble:
-            rows["trouble"] = found.trouble
-        for name, value in rows.items():
-            print(f"{name:<14}{value}")
+        print("\n".join(_rows(found, found.gateways if every_region else _in_use() | found.closed_regions.keys())))
     return 0 if found.running else 3
+
+
+def _rows(found: SandboxStatus, regions: Collection[str]) -> list[str]:
+    """What is told of a running sandbox, a line each, their values below each other."""
+    rows = {"AWS API": found.endpoint}
+    for region, url in found.gateways.items():
+        if region in regions:
+            rows[region] = f"{url}  {found.closed_regions.get(region, '')}".rstrip()
+    rows |= {"generation": found.generation, **{f"{name} process": str(pid) for name, pid in found.pids.items()}}
+    if found.trouble:
+        rows["trouble"] = found.trouble
+    width = max(map(len, rows))
+    lines = [f"{name:<{width}}  {value}" for name, value in rows.items()]
+    if len(regions) < len(found.gateways):
+        lines.append(f"{len(found.gateways) - len(regions)} more regions: ./invoke sandbox.status --all")
+    return lines
+
+
+def _in_use() -> set[str]:
+    """The regions of the checkout's environments, those that cannot be loaded left out."""
+    found = set()
+    for name in environment_names():
+        with suppress(Problem):
+            found |= {region for _, region in Environment.load(name).regions}
+    return found

@@ -47,7 +47,7 @@ class SandboxStatus:
     gateways: Mapping[str, str] = field(default_factory=dict)
     """The URL of each AWS region's gateway."""
     generation: str = ""
-    """The id of the cloud's life: another one whenever the cloud has started empty."""
+    """The id of the cloud's generation: another one whenever the cloud has started empty."""
     recoveries: int = 0
     """How often the cloud came back from disk after it was killed: it may have lost its last second each time."""
     closed_regions: Mapping[str, str] = field(default_factory=dict)
@@ -120,6 +120,26 @@ class Sandbox:
         if port is None:
             raise Problem("the sandbox was never started; run ./invoke sandbox.up")
         return variables.of(self.layout, port)
+
+    def require_passphrase(self) -> None:
+        """See to it that there is a passphrase. Raises Problem when there are stacks, and theirs is gone."""
+        layout = self.layout
+        if layout.passphrase.exists():
+            return
+        if any(layout.backend.glob(".pulumi/stacks/*/*.json*")):
+            raise Problem(self.lost_passphrase)
+        for salted in (layout.stack_configuration, layout.stack_configuration.with_suffix(".verified")):
+            salted.unlink(missing_ok=True)  # made with the one that is gone
+        files.replace(layout.passphrase, secrets.token_urlsafe(24), mode=0o600)
+
+    @property
+    def lost_passphrase(self) -> str:
+        """What to do without the passphrase that the stacks were made with."""
+        return (
+            f"{os.path.relpath(self.layout.passphrase)} is not the passphrase that the stacks were made with: "
+            "put that one back, or give up the sandbox's cloud and stacks by ./invoke sandbox.down --wipe; "
+            "nothing was changed"
+        )
 
     def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
@@ -195,8 +215,7 @@ class Sandbox:
             shutil.rmtree(layout.temporary, ignore_errors=True)
         for directory in (layout.cloud, layout.temporary, layout.run, layout.bin, layout.pulumi_home, layout.backend):
             directory.mkdir(parents=True, exist_ok=True)
-        if not layout.passphrase.exists():
-            files.replace(layout.passphrase, secrets.token_urlsafe(24), mode=0o600)
+        self.require_passphrase()
         port = ports.remembered(layout)
         return ports.choose(layout) if cloud or port is None else port
 

@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from shared import naming
+from shared import environment_file, naming
 from shared.environment_errors import one_line
 from shared.environment_sections import (
     UNRESERVED_CONCURRENCY,
@@ -185,12 +184,7 @@ class Environment(Foundation):
         known = environment_names(root)
         if name not in known:
             raise Problem(f"unknown environment {name!r}: choose one of {', '.join(known)}, or add {path}")
-        try:
-            content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
-        except yaml.YAMLError as error:
-            raise Problem(f"environments/{name}.yaml: not valid YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(content, dict):
-            raise Problem(f"environments/{name}.yaml: holds no fields: start from environments/payments.yaml")
+        content = environment_file.read(path)
         try:
             return cls.model_validate({**content, "name": name})
         except ValidationError as error:
@@ -314,19 +308,6 @@ class Environment(Foundation):
             return "no health check of Route 53 is that quick, ask for more"
         nearest = sorted(fits, key=lambda ttl: (abs(ttl - self.edge.ttl), ttl))[:3]
         return "edge.checks.fast and edge.ttl that fit: " + ", ".join(fits[ttl] for ttl in nearest)
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses a field that is there twice: YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key.value} is there twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def environment_names(root: Path | None = None) -> list[str]:

@@ -63,5 +63,8 @@ def _known(path: list[Any], model: type[BaseModel]) -> str:
 
 
 def _show(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # YAML's fields may be dates, its numbers of any length
+        text = ascii(value) if not isinstance(value, int) else "a number of thousands of digits"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -147,18 +147,25 @@ class DataSettings(Section):
         return "MRSC" if self.consistency == "strong" else "MREC"
 
 
+Executions = Annotated[int, Field(ge=1, le=1_000_000)]
+"""At once, of a function or of an account."""
+
+
 class FunctionSettings(StrictModel):
     """One Lambda function: memory in MB, timeout in seconds, reserved concurrent executions (null: unreserved)."""
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
     timeout: Annotated[int, Field(ge=1, le=900)]
-    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+    reserved_concurrency: Executions | None
 
 
 class ApiFunctionSettings(FunctionSettings):
-    """A function behind the API. `expected_seconds`: how long a request keeps it busy when all is well but slow."""
+    """A function behind the API. `expected_seconds`: how long a request keeps it busy when all is well but slow.
 
-    expected_seconds: Annotated[float, Field(gt=0, le=LONGEST_INTEGRATION)]
+    Lambda bills milliseconds: nothing is quicker.
+    """
+
+    expected_seconds: Annotated[float, Field(ge=0.001, le=LONGEST_INTEGRATION)]
 
     def concurrency(self, requests_per_second: int) -> int:
         """Executions at once that hold this many requests (Little's law)."""
@@ -186,7 +193,7 @@ class ComputeSettings(Section):
     payment: ApiFunctionSettings
     health: ApiFunctionSettings
     audit: FunctionSettings
-    account_concurrency: Annotated[int, Field(ge=1)]
+    account_concurrency: Executions
     sweep_minutes: Annotated[int, Field(ge=1, le=60)]
     throttle: ThrottleSettings
 
@@ -278,7 +285,7 @@ Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 class FailoverControlSettings(StrictModel):
     """The function that latches a failover, in the secondary. Its executions are its own, whatever the API's take."""
 
-    reserved_concurrency: Annotated[int, Field(ge=1)] | None
+    reserved_concurrency: Executions | None
 
 
 class LatchSettings(StrictModel):

@@ -140,7 +140,7 @@ class Host:
             try:
                 server, port = self._open(os.fsdecode(request).split("\0"), *descriptors)
             except Exception as error:  # noqa: BLE001 - whatever it is, the engine's user must see it
-                _send(connection, f"the plugin host: {error!r}")
+                _send(connection, f"the plugin host: {error if isinstance(error, Problem) else _told(error)}")
                 return
             try:
                 _send(connection, str(port))
@@ -158,6 +158,11 @@ class Host:
         if self._fork_server:
             launcher = WarmLauncher(self._fork_server, launcher, stdout, stderr)
         return open_plugin(PluginRequest(kind, engine, directory, variables), launcher, self._providers)
+
+
+def _told(error: Exception) -> str:
+    """An error that is no Problem in one line: its kind, as its text alone may be a name or nothing."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _send(connection: socket.socket, answer: str) -> None:

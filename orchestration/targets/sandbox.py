@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
     sandbox = Sandbox(ROOT)
     found = find.find(tell)  # by the user's own proxies and indexes, if it has to be got
     status = sandbox.up(tell)
+    sandbox.require_passphrase()
     install(sandbox.layout, found.executable)
     enter(sandbox.variables())
     configuration = sandbox.layout.stack_configuration
@@ -59,7 +61,21 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         gateways=status.gateways,
         where="the sandbox",
         after_destroy="sandbox.down",
+        lost_passphrase=sandbox.lost_passphrase,
+        trouble=functools.partial(_trouble, sandbox),
     )
+
+
+def _trouble(sandbox: Sandbox, regions: Iterable[str]) -> str:
+    status = sandbox.status()
+    if not status.endpoint:
+        log = os.path.relpath(sandbox.layout.run / "cloud.log")
+        return f"the sandbox's cloud has ended (its log: {log}); run the same command again: it starts it and goes on"
+    for region in regions:
+        if state := status.closed_regions.get(region):
+            back = f"./invoke sandbox.region --region {region} --state open"
+            return f"{region} is out, as somebody has set it to {state}: {back} brings it back"
+    return ""
 
 
 def _start_empty_with_the_cloud(backend: Path, generation: str, tell: Callable[[str], None]) -> None:

@@ -86,12 +86,25 @@ class Cloud:
         elif region is not None:
             await self._gateway(region, scope, receive, send)
         else:
-            form = Form(receive)
-            try:
-                await self._emulator.application(scope, form, send)
-            finally:
-                if is_change(scope, signature.service, header(scope, b"x-amz-target"), form.beginning):
-                    self._persistence.changed()
+            await self._ask_aws(signature.service, scope, receive, send)
+
+    async def _ask_aws(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the emulator answer; what it changes is on record before the answer begins."""
+        form = Form(receive)
+
+        def changes() -> bool:
+            return is_change(scope, service, header(scope, b"x-amz-target"), form.beginning)
+
+        async def answer(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start" and changes():
+                self._persistence.changing()
+            await send(message)
+
+        try:
+            await self._emulator.application(scope, form, answer)
+        finally:
+            if changes():
+                self._persistence.changed()
 
     async def _set_region(self, region: str, state: Any) -> dict[str, Any]:
         if region not in self._endpoints or state not in control.REGION_STATES:
@@ -107,8 +120,8 @@ class Cloud:
     def _status(self) -> dict[str, Any]:
         return {
             "sources": self._sources,
-            "generation": self._persistence.life.generation,
-            "recoveries": self._persistence.life.recoveries,
+            "generation": self._persistence.generation.id,
+            "recoveries": self._persistence.generation.recoveries,
             "closed_regions": dict(self._states.closed()),
             "versions": {"ministack": self._emulator.version},
             "trouble": self._persistence.trouble,

@@ -1,15 +1,17 @@
-"""The cloud's life over restarts: when its state is saved, and what is known about it when it starts again.
+"""The cloud over restarts: when its state is saved, and what is known about it when it starts again.
 
 ```
-.sandbox/cloud/life.json   whose life this is; absent while the state on disk is not the cloud's
-               state       everything but what the next two hold, less than a second old
-               items.N     DynamoDB's items since `state`
-               s3/         S3's objects, written by the emulator as they come
-               code/       the functions' code
+.sandbox/cloud/generation.json   which cloud this is; absent while the state on disk is not the cloud's
+               state             everything but what the next two hold, less than a second old
+               saved             there while `state` holds everything of it that was acknowledged
+               items.N           DynamoDB's items since `state`
+               s3/               S3's objects, written by the emulator as they come
+               code/             the functions' code
 ```
 
-What is acknowledged survives a `kill -9`, except for the last second of what only `state` holds. When that cannot be
-promised (a full disk) `life.json` goes, and the next start is an empty one that says so.
+What is acknowledged survives a `kill -9`, except for the last second of what only `state` holds: `saved` tells whether
+there was any. When that cannot be promised (a full disk) `generation.json` goes, and the next start is an empty one
+that says so.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import signal
 import time
 import uuid
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -49,13 +52,13 @@ SAVED_WITHIN = 20
 
 
 @dataclass
-class Life:
-    """What `life.json` says."""
+class Generation:
+    """What `generation.json` says."""
 
-    generation: str
+    id: str
     """Another one whenever the cloud starts empty."""
     recoveries: int = 0
-    """How often it came back from a state that it did not end with."""
+    """How often it came back from a state that may lack something that was acknowledged."""
     clean: bool = False
     """Whether the state is the one that the cloud ended with."""
 
@@ -66,11 +69,13 @@ class Persistence:
     def __init__(self, directory: Path, ministack: str) -> None:
         self._directory = directory
         self._ministack = ministack
-        self._life_file = directory / "life.json"
+        self._generation_file = directory / "generation.json"
         self._state_file = directory / "state"
+        self._saved_file = directory / "saved"
         self._blobs = state.Blobs(directory / "code")
         self._log = WriteAheadLog(directory, self._log_failed)
         self._changed = asyncio.Event()
+        self._unsaved = True  # since the last copy of this process that saved the state
         self._saving = asyncio.Lock()
         self._broken = ""  # why the state on disk can no longer become the cloud's
         self._task: asyncio.Task[None] | None = None
@@ -78,19 +83,19 @@ class Persistence:
         """Why the state is not being saved; empty when it is."""
         self.news = ""
         """What the user should know about the last start."""
-        self.life = Life(uuid.uuid4().hex)
+        self.generation = Generation(uuid.uuid4().hex)
 
     async def start(self) -> None:
         """Bring back the state on disk, or start empty, and save from now on. OSError when nothing can be written."""
         logging.getLogger("s3").addHandler(_S3Failures(self._s3_failed))
-        for file in (self._life_file, self._state_file):
+        for file in (self._generation_file, self._state_file):
             files.forget_drafts(file)
         reason = self._restore()
         if reason:
             self._clear()
             self.news = f"the cloud starts empty: its saved state {reason}"
         self._log.install()
-        self._write_life()
+        self._write_generation()
         await self._save()
         self._task = asyncio.create_task(self._save_changes())
 
@@ -101,10 +106,15 @@ class Persistence:
         if not self._broken:
             try:
                 await self._save()
-                self.life.clean = True
-                self._write_life()
+                self.generation.clean = True
+                self._write_generation()
             except OSError as error:
                 self._disown(error.strerror or str(error))
+
+    def changing(self) -> None:
+        """Hear that something is about to be acknowledged that only `state` can keep."""
+        self._unsaved = True
+        self._saved_file.unlink(missing_ok=True)  # which works on a full disk, too
 
     def changed(self) -> None:
         """Say that something was acknowledged that only `state` can keep."""
@@ -115,21 +125,23 @@ class Persistence:
         if not self._state_file.exists():
             return ""
         try:
-            life = Life(**json.loads(self._life_file.read_text()))
+            found = Generation(**json.loads(self._generation_file.read_text()))
         except FileNotFoundError:
             return "could not be kept up to date while it ran (was the disk full?)"
         except (ValueError, TypeError):
-            return f"is damaged ({self._life_file.name})"
+            return f"is damaged ({self._generation_file.name})"
         try:
-            header = state.load(self._state_file, self._ministack, life.generation, self._blobs)
+            header = state.load(self._state_file, self._ministack, found.id, self._blobs)
         except state.StateError as error:
             return str(error)
         self._log.replay(header.log)
-        if not life.clean:
-            life.recoveries += 1
-            self.news = "the cloud was killed: changes of its last second before that may be missing"
-        self.life = life
-        self.life.clean = False
+        if not found.clean:
+            whole = self._saved_file.exists()
+            found.recoveries += not whole
+            lost = "it has lost nothing" if whole else "changes of its last second before that may be missing"
+            self.news = f"the cloud was killed: {lost}"
+        self.generation = found
+        self.generation.clean = False
         return ""
 
     def _clear(self) -> None:
@@ -163,9 +175,10 @@ class Persistence:
         """Save all state as it is now, by a forked copy of this process: nothing waits for it."""
         await asyncio.to_thread(self._blobs.keep)
         number = self._log.begin()
-        header = state.Header(ministack=self._ministack, generation=self.life.generation, log=number)
+        header = state.Header(ministack=self._ministack, generation=self.generation.id, log=number)
         began = time.perf_counter()
         reading, writing = os.pipe()
+        self._unsaved = False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads: see _save_and_exit
             child = os.fork()
@@ -181,6 +194,9 @@ class Persistence:
         if said != "ok":
             number_of_error, _, text = said.partition(" ")
             raise OSError(int(number_of_error or 0), text or "the process that saves it ended early")
+        if not self._unsaved:
+            with suppress(OSError):  # then the next start only asks for more than it needs
+                self._saved_file.touch()
         self._log.forget_before(number)
         await asyncio.to_thread(self._blobs.prune)
 
@@ -205,15 +221,15 @@ class Persistence:
             os.write(writing, said.encode())
             os._exit(0)
 
-    def _write_life(self) -> None:
-        files.replace(self._life_file, json.dumps(asdict(self.life)) + "\n")
+    def _write_generation(self) -> None:
+        files.replace(self._generation_file, json.dumps(asdict(self.generation)) + "\n")
 
     def _recognise(self) -> None:
         """The state on disk is the cloud's (again)."""
         if self._broken or not self.trouble:
             return
         try:
-            self._write_life()
+            self._write_generation()
         except OSError:
             return
         log.warning("the cloud's state is being saved again")
@@ -221,7 +237,7 @@ class Persistence:
 
     def _disown(self, reason: str) -> None:
         """The state on disk is no longer the cloud's: removing a file works on a full disk, too."""
-        self._life_file.unlink(missing_ok=True)
+        self._generation_file.unlink(missing_ok=True)
         if not self.trouble:
             self.trouble = f"the cloud's state cannot be saved ({reason}); if it stops like this, it starts empty"
             log.error(self.trouble)

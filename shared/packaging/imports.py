@@ -22,6 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from shared.errors import Problem
+
 PROGRAMS: Final = ("lambdas", "projects", "shared")
 """Where programs and functions may import from at a checkout's root."""
 
@@ -73,7 +75,7 @@ class Tree:
         self._folder = str(root)
 
     def source(self, path: Path) -> Source:
-        """The file at a path from the root; errors as `parse`."""
+        """The file at a path from the root. Raises OSError, or Problem with file and line where it is no Python."""
         stat = (self.root / path).stat()
         return _source(self.root, path, (stat.st_mtime_ns, stat.st_size))
 
@@ -111,7 +113,7 @@ class Tree:
         """
         try:
             closure = self.closure(program / "__main__.py", program)
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, Problem):
             return ()
         names = {name for source in closure for name in source.names}
         return tuple(sorted(name for name in names if not self.has(name, program)))
@@ -209,7 +211,12 @@ def _for_type_checkers(test: ast.expr) -> bool | None:
 
 @functools.lru_cache(maxsize=4096)
 def _source(root: Path, path: Path, stamp: tuple[int, int]) -> Source:
-    return Source(path, stamp, parse(root / path))
+    try:
+        return Source(path, stamp, parse(root / path))
+    except SyntaxError as error:
+        raise Problem(f"{path}:{error.lineno or 1}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Problem(f"{path}: is no Python: {error}") from None
 
 
 def parse(path: Path) -> ast.Module:

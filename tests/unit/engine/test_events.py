@@ -5,6 +5,7 @@ import json
 import pytest
 
 from engine.events import Events
+from shared.root import ROOT
 
 URN = "urn:pulumi:payments::data::component:Audit$aws:s3/bucket:Bucket::audit-primary"
 STACK = "urn:pulumi:payments::data::pulumi:pulumi:Stack::data-payments"
@@ -40,6 +41,16 @@ def test_outputs_are_those_of_the_stack():
 BUCKET = "aws:s3/bucket:Bucket audit-primary"
 
 
+HEAD = "the program failed with an unhandled exception:\nTraceback (most recent call last):\n"
+TOLD = f'{HEAD}  File "x", line 1, in y\nshared.errors.Problem: environments/a.yaml: edge.ttl is missing: add it\n'
+
+
+def traceback(*files):
+    """What a program says that failed in the last of these files."""
+    frames = "".join(f'  File "{ROOT / file}", line 7, in f\n    x["y"]\n' for file in files)
+    return f"{HEAD}{frames}KeyError: 'y'\n"
+
+
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
@@ -47,6 +58,14 @@ BUCKET = "aws:s3/bucket:Bucket audit-primary"
         ([error("audit-primary is taken", URN)], "audit-primary is taken"),
         ([error("update failed", STACK), error("the region is wrong", URN)], f"{BUCKET}: the region is wrong"),
         ([error("Traceback (most recent call last):\n  File x\nKeyError: 'y'\n", STACK)], "KeyError: 'y'"),
+        ([error(traceback("projects/data/table.py"), STACK)], "projects/data/table.py:7: KeyError: 'y'"),
+        (
+            [error(traceback("projects/data/table.py", ".venv/lib/pulumi.py"), STACK)],
+            "projects/data/table.py:7: KeyError: 'y'",
+        ),
+        ([error(traceback("shared/naming.py", "/usr/lib/json.py"), STACK)], "shared/naming.py:7: KeyError: 'y'"),
+        ([error(traceback("/usr/lib/json.py"), STACK)], "KeyError: 'y'"),
+        ([error(TOLD, STACK)], "environments/a.yaml: edge.ttl is missing: add it"),
         ([error("update failed", STACK)], "update failed"),
     ],
 )

@@ -66,3 +66,20 @@ def test_the_quick_path_imports_neither_pulumi_nor_the_sdk_of_aws(module):
     code = f"import sys, {module}; print({{'pulumi', 'boto3', 'botocore', 'grpc', 'rich'}} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout.strip() == "set()"
+
+
+def test_a_table_that_goes_to_a_file_is_not_padded(capsys):
+    report.show(PLAN, (*OUTCOMES, Outcome(EDGE, StepStatus.SKIPPED, message="x" * 500)), "Next: ./invoke pay")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert all(len(line) <= report.WIDE for line in lines)
+
+
+def test_progress_has_units(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    lines = report.Lines(PLAN)
+    lines.progress(DATA, 12)
+    lines.progress(EDGE, 1)
+    said = capsys.readouterr().err
+    assert "data/payments: 12 resources" in said
+    assert "edge/payments: 1 resource" in said.split("12 resources")[-1]

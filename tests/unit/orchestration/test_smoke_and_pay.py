@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.backend import Checkpoint
 from orchestration import pay, smoke
@@ -220,14 +223,34 @@ def test_after_a_release_that_was_taken_back_the_cloud_says_what_serves():
     assert serving == smoke.Serving({("payment", "live"): "5"}, {("api", "v1"): "older"})
 
 
+NO_AMOUNTS = [
+    "",
+    " ",
+    "much",
+    "1_000",
+    "\u0661\u0660\u0660",
+    "1,5",
+    "+1",
+    "01",
+    ".5",
+    "5.",
+    "0x10",
+    "NaN",
+    "Infinity",
+    "-inf",
+]
+NO_AMOUNTS += ["1e400", "1e-400", "1e99999999", "12345678901234567.89", "0.12345678901234567890", "9" * 5000, "1 000"]
+NO_AMOUNTS += ["1\n", "\uff11", "--json", "\udcff"]
+
+
 class TestPay:
     @pytest.fixture(autouse=True)
     def cloud(self, monkeypatch):
         monkeypatch.setattr(pay, "Aws", lambda _: Cloud())
 
-    def pay(self, api, **options):
-        settings = {"amount": "100", "currency": "USD", "customer": "test-123", **options}
-        return pay.pay(target(api), ENVIRONMENT, **settings)
+    def pay(self, api, key=None, role=None, amount="100"):
+        wish = pay.wish(amount, "USD", "test-123")
+        return pay.pay(target(api), ENVIRONMENT, wish, pay.idempotency_key(key), pay.chosen(role))
 
     @pytest.mark.parametrize(("role", "host"), [(None, "use1"), ("primary", "use1"), ("secondary", "use2")])
     def test_a_payment_goes_to_the_regions_own_name_as_the_storefront(self, role, host):
@@ -246,11 +269,43 @@ class TestPay:
             assert self.pay(api, key="k1").key == "k1"
         assert api.asked[0].headers["idempotency-key"] == "k1"
 
-    @pytest.mark.parametrize(("amount", "sent"), [("12.5", 12.5), ("7", 7), ("much", "much")])
+    @pytest.mark.parametrize(("amount", "sent"), [("12.5", 12.5), ("7", 7), ("-5", -5), ("1E2", 100), ("0.10", 0.1)])
     def test_the_api_judges_the_amount(self, amount, sent):
         with Api(OK) as api:
             self.pay(api, amount=amount)
         assert api.asked[0].body["amount"] == sent
+
+    @pytest.mark.parametrize("amount", NO_AMOUNTS)
+    def test_what_is_no_amount_is_refused_and_never_rounded(self, amount):
+        with pytest.raises(Problem, match=r"^--amount [^\n]*$"):
+            pay.wish(amount, "USD", "c")
+
+    @given(st.decimals(allow_nan=False, allow_infinity=False))
+    def test_what_is_sent_is_what_was_typed(self, amount):
+        try:
+            sent = pay.wish(f"{amount}", "USD", "c")["amount"]
+        except Problem:
+            return
+        assert json.loads(json.dumps(sent), parse_int=Decimal, parse_float=Decimal) == amount
+
+    @pytest.mark.parametrize(
+        "key", ["", " ", "a\nb", "a\r\nx-api-key: b", "\xe9", "key ", "\tk", "a\0b", "\u0661", "\udcff"]
+    )
+    def test_what_is_no_header_is_refused(self, key):
+        with pytest.raises(Problem, match=r"^--key [^\n]*$"):
+            pay.idempotency_key(key)
+
+    @given(st.text())
+    @settings(deadline=None)
+    def test_a_key_is_sent_unchanged_or_refused(self, key):
+        try:
+            assert pay.idempotency_key(key) == key
+        except Problem:
+            assert not (key.isascii() and key.isalnum())
+            return
+        with Api(OK) as api:
+            self.pay(api, key=key)
+        assert api.asked[0].headers["idempotency-key"] == key
 
     def test_a_refusal_is_an_answer(self):
         with Api({("POST", "/payment"): [402]}) as api:
@@ -265,7 +320,7 @@ class TestPay:
     def test_without_a_deployment_it_says_what_to_run(self, monkeypatch):
         nothing = SimpleNamespace(backend=SimpleNamespace(checkpoint=lambda _: None), where="the sandbox")
         with pytest.raises(Problem, match="edge/payments is not deployed in the sandbox"):
-            pay.pay(nothing, ENVIRONMENT, amount="1", currency="USD", customer="c")
+            pay.pay(nothing, ENVIRONMENT, {}, "key")
 
 
 @pytest.mark.parametrize("secret", ["no JSON", "{}", '{"clients": {"storefront": {"current": "key"}}}'])

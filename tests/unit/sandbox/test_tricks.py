@@ -66,6 +66,8 @@ def target(monkeypatch, tmp_path, setting):
         layout=layout,
         up=lambda _: SimpleNamespace(generation="1", recoveries=0, gateways={}),
         variables=lambda: variables.of(layout, 4566),
+        require_passphrase=lambda: None,
+        lost_passphrase="",
     )
     monkeypatch.setattr(sandbox, "Sandbox", lambda _: box)
     monkeypatch.setattr(find, "find", lambda _: Engine("3", tmp_path / "pulumi", "", ""))

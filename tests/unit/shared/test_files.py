@@ -148,3 +148,68 @@ def test_what_killed_processes_left_can_be_forgotten(tmp_path: Path):
     files.forget_drafts(tmp_path / "file")
     assert left(tmp_path) == [".other.1-0a.draft", "file"]
     assert (tmp_path / "file").read_text() == "old"
+
+
+def test_drafts_of_a_file_whose_name_begins_or_matches_alike_are_anothers(tmp_path: Path):
+    others = [f".{name}.1-0123abcd.draft" for name in ("state.json", "stat", "sta+e", "a", "[ab]", "b", "*")]
+    for name in others:
+        files.replace(tmp_path / name, "somebody else's")
+    for name in ("state", "[ab]x", "?", "st.te"):
+        files.forget_drafts(tmp_path / name)
+        files.forget_drafts(tmp_path / "nowhere" / name)
+    assert left(tmp_path) == sorted(others)
+    files.forget_drafts(tmp_path / "[ab]")
+    assert left(tmp_path) == sorted({*others} - {".[ab].1-0123abcd.draft"})
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "[*]" * 85, "x" * 201, "x" * 200, " ", "\udcff"])
+def test_every_name_that_a_file_can_have_can_be_replaced_and_its_drafts_forgotten(tmp_path: Path, name: str):
+    for content in ("first", "second"):
+        files.replace(tmp_path / name, content)
+    assert (tmp_path / name).read_text() == "second"
+    with files.drafting(tmp_path / name) as draft:
+        files.replace(draft, "half")
+        files.forget_drafts(tmp_path / name)
+        assert left(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("existing", ["nothing", "file", "empty folder", "full folder", "link"])
+def test_a_folder_takes_the_place_of_whatever_is_there(tmp_path: Path, existing: str):
+    target = tmp_path / "folder"
+    if existing == "file":
+        target.write_text("old")
+    elif existing == "link":
+        (tmp_path / "elsewhere").mkdir()
+        target.symlink_to("elsewhere")
+    elif existing != "nothing":
+        target.mkdir()
+        if existing == "full folder":
+            (target / "old").touch()
+    with files.replacing(target) as draft:
+        files.replace(draft / "new", "new")
+    assert left(target) == ["new"]
+    assert not target.is_symlink()
+    assert [name for name in left(tmp_path) if name.startswith(".")] == []
+
+
+def test_threads_replace_one_folder_and_each_finds_a_whole_one_in_the_end(tmp_path: Path):
+    target, failed = tmp_path / "folder", []
+
+    def replace(number: int):
+        try:
+            for _ in range(40):
+                with files.replacing(target) as draft:
+                    for name in ("one", "two", "three"):
+                        files.replace(draft / name, str(number))
+        except OSError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=replace, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert left(target) == ["one", "three", "two"]
+    assert len({(target / name).read_text() for name in left(target)}) == 1
+    assert left(tmp_path) == ["folder"]

@@ -185,3 +185,20 @@ def test_a_package_and_a_fingerprint_agree_on_what_counts(checkout, statement):
         before = packages.digest("health")
         (checkout / path).write_text("# altered\n")
         assert (packages.digest("health") != before) == (path in packed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"\n\ndef (:\n", r"lambdas/a\.py:3: "),
+        (b"\nname = '\xe9'\n", r"lambdas/a\.py:\d+: .*utf-8"),
+        (b"\0", r"lambdas/a\.py:\d*:? ?.*null bytes"),
+        (b"x = " + b"-" * 100_000 + b"1\n", r"lambdas/a\.py:"),
+        ("# Zürich".encode("utf-16"), r"lambdas/a\.py:"),
+    ],
+)
+def test_a_file_that_is_no_python_is_one_line_with_its_place(tmp_path, text, said):
+    (tmp_path / "lambdas").mkdir()
+    (tmp_path / "lambdas" / "a.py").write_bytes(text)
+    with pytest.raises(Problem, match=rf"^{said}[^\n]*$"):
+        imports.Tree(tmp_path).source(Path("lambdas/a.py"))

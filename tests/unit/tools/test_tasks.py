@@ -58,7 +58,32 @@ def test_a_task_gets_what_is_chosen_and_the_defaults_of_a_choice():
     assert got == [(Choice(layer="data"), "2")]
 
 
-def test_every_option_of_a_choice_is_told():
+def every_task(collection=tasks.namespace, before=""):
+    """All tasks with their names, those of collections too."""
+    for name, task in collection.tasks.items():
+        yield f"{before}{name}", task
+    for name, inner in collection.collections.items():
+        yield from every_task(inner, f"{before}{name}.")
+
+
+OPTIONS = {name: (task, task.get_arguments()) for name, task in every_task()}
+"""Once for all tests: invoke hands the help of an option out, and has it no more."""
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_task_says_what_it_does_and_what_each_option_is_for(name):
+    task, options = OPTIONS[name]
+    summary = (task.__doc__ or "").strip().splitlines()[0]
+    assert summary.endswith(".")
+    if name.startswith("sandbox."):
+        assert "sandbox" in summary
+    for argument in options:
+        assert argument.help, f"{name} --{argument.name}"
+
+
+def test_no_help_is_for_an_option_that_is_none():
+    used = {argument.name.replace("-", "_") for _, options in OPTIONS.values() for argument in options}
+    assert {name.replace("-", "_") for name in tasks.HELP} == used
     assert {field.name for field in dataclasses.fields(Choice)} <= tasks.HELP.keys()
 
 
