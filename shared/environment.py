@@ -299,6 +299,17 @@ class Environment(Foundation):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _clients_can_go_back(self) -> Self:
+        stop, timing, given = self.edge.checks.stop_switch, self.edge.latch_timing, self.edge.latch.grace_minutes
+        back = stop.threshold * stop.interval + timing.returning
+        if given * MINUTE < back:
+            raise ValueError(
+                f"edge.latch.grace_minutes: {given} min are less than the {back} s that clients need to go back after a "
+                f"restoration, and their traffic is no failover: ask for {-(-back // MINUTE)} or more"
+            )
+        return self
+
     def _fitting(self, objective: int) -> str:
         """Values of edge.checks.fast and edge.ttl that keep the objective, the least eager for each TTL."""
         fits: dict[int, str] = {}

@@ -325,7 +325,6 @@ class EdgeSettings(Section):
     failover_control: FailoverControlSettings
     emails: tuple[Email, ...]
 
-
     @property
     def latch_timing(self) -> LatchTiming:
         """Which outages last."""
@@ -343,18 +342,6 @@ class EdgeSettings(Section):
             "again": self.latch.again_minutes,
             "grace": self.latch.grace_minutes,
         }
-
-    @model_validator(mode="after")
-    def _clients_can_go_back(self) -> Self:
-        stop = self.checks.stop_switch
-        back = stop.threshold * stop.interval + self.latch_timing.returning
-        least = -(-back // 60)
-        if self.latch.grace_minutes < least:
-            raise ValueError(
-                f"latch.grace_minutes: after a restoration clients need {back} s to go back, and their traffic is no "
-                f"failover: ask for {least} or more"
-            )
-        return self
 
 
 class ObservabilitySettings(Section):

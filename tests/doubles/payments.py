@@ -213,7 +213,7 @@ class Region:
                 "path": path,
                 "headers": {name: value for name, value in headers.items() if value is not None},
                 "body": body,
-                "requestContext": {"requestId": "request-1"},
+                "requestContext": {"requestId": "request-1", "identity": {"sourceIp": "203.0.113.9"}},
             }
         )
         return request.response(self.api.answer(request), {})
