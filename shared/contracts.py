@@ -103,7 +103,7 @@ class EdgeOutputs:
     """Names, failover and notifications of both regions, of the global layer `edge`."""
 
     project: ClassVar[str] = "edge"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     zone_id: Output[str]
     name_servers: Output[Sequence[str]]
@@ -117,9 +117,9 @@ class EdgeOutputs:
     topic_arns: PerRole[Output[str]]
     queue_urls: PerRole[Output[str]]
     """Each region's notification queue holds the notifications of both regions."""
-    stop_parameter_name: Output[str]
-    """SSM parameter in the secondary region: `run`, or `stop` while the primary is kept out of DNS."""
-    stop_switch_url: Output[str]
+    stop_switch_bucket: Output[str]
+    """S3 bucket in the secondary region whose object `stop-switch` says `primary: run`, or `primary: stop` while the
+    primary is kept out of DNS."""
     latch_action_arns: Output[Sequence[str]]
     """What the secondary's alarm on failover traffic calls beside its topic: sets the stop switch, so that a primary
     that recovers stays out. Empty when failback is automatic."""

@@ -28,7 +28,7 @@ from shared.environment_sections import (
     StrictModel,
 )
 from shared.errors import Problem
-from shared.failover_time import YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
+from shared.failover_time import MINUTE, YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
 from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT

@@ -206,6 +206,7 @@ class LatchTiming:
         return worst(self.checks, self.ttl).total + looking + (PROBE_SPREAD + 1) * METRIC_PERIOD_SECONDS
 
 
+MINUTE = 60
 DAY = 24 * 3600
 MONTH = 30 * DAY
 YEAR = 365 * DAY

@@ -1,1 +1,1 @@
-"""The failover-control function, in the secondary: serves the stop switch, and latches it at a failover."""
+"""The failover-control function, in the secondary: throws the stop switch at a failover."""

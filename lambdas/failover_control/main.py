@@ -26,7 +26,7 @@ _settings = Settings.read()
 _clock = SystemClock()
 _retry = Retry(_clock)
 _journal = LogJournal.of(_settings, _clock)
-_switch = Switch(client("ssm"), os.environ["STOP_PARAMETER"], _retry)
+_switch = Switch(client("s3"), os.environ["STOP_SWITCH_BUCKET"], os.environ["STOP_SWITCH_KEY"], _retry)
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _retry)
 
 

@@ -1,8 +1,8 @@
-"""The stop switch: while it says `stop`, no traffic goes to the primary.
+"""The stop switch: while it says `primary: stop`, no traffic goes to the primary.
 
-It is a parameter in the secondary, served at the function's URL and watched by an inverted string-match check: the
-check is unhealthy, and takes the primary out, only while the text can be read. A secondary that is out of reach, or a
-switch that cannot be read, leaves the primary where it is.
+It is an object in the secondary that an inverted string-match check of Route 53 reads: the check is unhealthy, and
+takes the primary out, only while the text can be read. A secondary that is out of reach, or an object that cannot be
+read, leaves the primary where it is.
 """
 
 from __future__ import annotations
@@ -14,57 +14,62 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.retry import code_of
 from lambdas.domain.errors import Unavailable
-from lambdas.web.answer import Answer
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
 
-STOP: Final = "stop"
-RUN: Final = "run"
-CACHED: Final = 1_000
-"""Sixteen checkers ask, and a parameter may be read 40 times a second in an account (ms)."""
+STOPPED: Final = "primary: stop"
+SEARCHED_BYTES: Final = 5_120
+"""How far a checker reads."""
+CONTENT_TYPE: Final = "text/plain"
+ENCRYPTION: Final = "AES256"
+"""SSE-S3: the checkers sign nothing, and S3 refuses unsigned reads of what a KMS key encrypts."""
 
 
-class ParameterClient(Protocol):
-    """What is used of Systems Manager: operations of the SDK's client."""
+class ObjectClient(Protocol):
+    """What is used of S3: operations of the SDK's client."""
 
-    def get_parameter(self, **arguments: Any) -> dict[str, Any]: ...
-    def put_parameter(self, **arguments: Any) -> dict[str, Any]: ...
+    def get_object(self, **arguments: Any) -> dict[str, Any]: ...
+    def put_object(self, **arguments: Any) -> dict[str, Any]: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Switch:
-    """The switch named `parameter`."""
+    """The switch that is the object `key` of `bucket`."""
 
-    parameters: ParameterClient
-    parameter: str
+    objects: ObjectClient
+    bucket: str
+    key: str
     retry: Retry
-    _stopped: bool = False
-    _read_at: int | None = None
 
-    def stopped(self) -> bool:
-        """Whether the primary is stopped, at most a second old. Raises Unavailable."""
-        now = self.retry.clock.now()
-        if self._read_at is None or now - self._read_at >= CACHED:
-            try:
-                answer = self.retry(self.parameters.get_parameter, Name=self.parameter)
-            except ClientError as error:
-                raise Unavailable(code_of(error)) from error
-            self._stopped, self._read_at = answer["Parameter"]["Value"] == STOP, now
-        return self._stopped
+    def state(self) -> tuple[bool, int]:
+        """Whether the primary is stopped, by what the checkers look for, and since when (ms; 0: nobody has said a word).
+
+        Raises Unavailable when nobody can tell.
+        """
+        try:
+            found = self.retry(self._get)
+        except ClientError as error:
+            if code_of(error) == "NoSuchKey":
+                return False, 0  # the checkers find nothing either
+            raise Unavailable(code_of(error)) from error
+        return STOPPED.encode() in found["text"], int(found["since"].timestamp() * 1000)
 
     def stop(self) -> None:
         """Take the primary out, until a person restores it. Raises Unavailable."""
         try:
-            self.retry(self.parameters.put_parameter, Name=self.parameter, Value=STOP, Type="String", Overwrite=True)
+            self.retry(
+                self.objects.put_object,
+                Bucket=self.bucket,
+                Key=self.key,
+                Body=STOPPED.encode(),
+                ContentType=CONTENT_TYPE,
+                ServerSideEncryption=ENCRYPTION,
+            )
         except ClientError as error:
             raise Unavailable(code_of(error)) from error
-        self._read_at = None
 
-    def page(self) -> Answer:
-        """What the health checkers read: `primary: stop` or `primary: run`."""
-        try:
-            state = STOP if self.stopped() else RUN
-        except Unavailable:
-            return Answer(503, "the switch cannot be read", {"Content-Type": "text/plain"})
-        return Answer(200, f"primary: {state}", {"Content-Type": "text/plain"})
+    def _get(self) -> dict[str, Any]:
+        """One attempt takes the answer with its body, which can break off too."""
+        answer = self.objects.get_object(Bucket=self.bucket, Key=self.key)
+        return {"text": answer["Body"].read(SEARCHED_BYTES), "since": answer["LastModified"]}

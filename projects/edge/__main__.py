@@ -21,12 +21,12 @@ compute = PerRole.build(lambda role: consume(ComputeOutputs, role))
 zone = Zone("zone", regions, settings)
 entry_points = EntryPoints("entry-points", regions, settings, zone, compute)
 notifications = Notifications("notifications", regions, settings, data, compute)
-switch = StopSwitch("stop-switch", regions.secondary, settings, data, notifications)
+stop = StopSwitch("stop-switch", regions.secondary, settings, data, notifications)
 checks = HealthChecks(
     "checks",
     regions,
     settings,
-    switch=switch,
+    switch=stop.switch,
     entry_points=entry_points,
     primary_compute=compute.primary,
     notifications=notifications,
@@ -43,8 +43,7 @@ publish(
         health_check_ids=checks.ids,
         topic_arns=notifications.topic_arns,
         queue_urls=notifications.queue_urls,
-        stop_parameter_name=switch.parameter_name,
-        stop_switch_url=switch.url,
-        latch_action_arns=switch.latch_action_arns,
+        stop_switch_bucket=stop.switch.bucket_name,
+        latch_action_arns=stop.latch_action_arns,
     )
 )

@@ -11,8 +11,8 @@ import pulumi_aws as aws
 
 from projects.edge.entry_points import EntryPoints
 from projects.edge.notifications import Notifications
-from projects.edge.stop_switch import STOPPED, StopSwitch
-from shared import naming
+from projects.edge.switch_object import SwitchObject
+from shared import naming, stop_switch
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, HealthCheckIds
 from shared.environment_sections import EdgeSettings, HealthCheckSettings
@@ -53,7 +53,7 @@ class HealthChecks(pulumi.ComponentResource):
         regions: PerRole[Region],
         settings: EdgeSettings,
         *,
-        switch: StopSwitch,
+        switch: SwitchObject,
         entry_points: EntryPoints,
         primary_compute: ComputeOutputs,
         notifications: Notifications,
@@ -120,10 +120,13 @@ class HealthChecks(pulumi.ComponentResource):
             [self._entry_points],
         )
 
-    def _stop_switch(self, settings: HealthCheckSettings, switch: StopSwitch) -> aws.route53.HealthCheck:
-        """Unhealthy when the switch says stop; healthy when it says anything else, or the secondary cannot be reached.
+    def _stop_switch(self, settings: HealthCheckSettings, switch: SwitchObject) -> aws.route53.HealthCheck:
+        """Unhealthy, so that the primary is out, only while the switch can be read and says stop.
 
-        An inverted check starts unhealthy, so a new one sends clients to the secondary until it has asked.
+        Such a check is healthy when it gets a 2xx or 3xx with the words in it, and inverted it is unhealthy then. All
+        else fails the plain check and so leaves the primary: `run`, 403 (the policy does not know the checker), 404 (no
+        object), no answer from the secondary. An inverted check starts unhealthy, so a new one sends clients to the
+        secondary until it has asked; policy and object come first, to make that one round.
         """
         return self._check(
             "stop-switch",
@@ -132,13 +135,14 @@ class HealthChecks(pulumi.ComponentResource):
                 type="HTTPS_STR_MATCH",
                 fqdn=switch.host,
                 port=HTTPS,
-                resource_path="/",
-                search_string=STOPPED,
+                resource_path=f"/{stop_switch.KEY}",
+                search_string=stop_switch.STOPPED,
                 invert_healthcheck=True,
                 enable_sni=True,
                 request_interval=settings.interval,
                 failure_threshold=settings.threshold,
             ),
+            switch.readable,
         )
 
     def _errors(

@@ -1,41 +1,35 @@
-"""The stop switch: a word in the secondary that takes the primary out, and the function that says and sets it."""
+"""The stop switch: what takes the primary out of DNS, and the function that throws it at a failover."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 
 import pulumi
-import pulumi_aws as aws
 
 from projects.edge.notifications import Notifications
-from shared import naming
+from projects.edge.switch_object import SwitchObject
+from shared import naming, stop_switch
 from shared.components import iam
 from shared.components.function import Code, Function, release_of
 from shared.components.regions import Region
+from shared.components.schedules import Schedule, call_regularly
 from shared.contracts import DataOutputs
 from shared.environment_sections import EdgeSettings
 
-RUN = "run"
-STOPPED = "primary: stop"
-"""What the function answers while the parameter says `stop`, and the check looks for."""
-
 FUNCTION = "failover_control"
 MEMORY_MB = 256
-TIMEOUT = 30
-"""Seconds: probing the primary takes a few payments; the switch's own answer is due in 2 s and takes milliseconds."""
+TIMEOUT = 60
+"""Seconds: probing the primary takes a few payments, each of which may be slow."""
+EVERY_MINUTE = 1
 
 
 class StopSwitch(pulumi.ComponentResource):
     """All in the secondary, outside the VPC and outside compute's releases, so that it works when little else does.
 
-    The function's URL is public: it tells Route 53's checkers one word. Only a role of this account can set it.
-    Attributes: parameter_name, url, host, latch_action_arns.
+    With `failback: automatic` nothing calls the function. Attributes: switch (the object).
     """
 
-    parameter_name: pulumi.Output[str]
-    url: pulumi.Output[str]
-    host: pulumi.Output[str]
-    latch_action_arns: pulumi.Output[Sequence[str]]
+    switch: SwitchObject
 
     def __init__(
         self,
@@ -46,78 +40,36 @@ class StopSwitch(pulumi.ComponentResource):
         notifications: Notifications,
     ) -> None:
         super().__init__("payments:edge:StopSwitch", name)
-        self._name = name
         self._region = secondary
-        self._options = secondary.options(self)
-
-        parameter = aws.ssm.Parameter(
-            name,
-            name=secondary.named_once(naming.STOP_PARAMETER, "/stop-switch"),
-            description="run, or stop while the primary is kept out of DNS",
-            type="String",
-            value=RUN,
-            opts=secondary.options(self, ignore_changes=["value"]),  # operators and the latch own it
-        )
-        self.parameter_name = parameter.name
+        self._settings = settings
+        self.switch = SwitchObject(name, secondary, parent=self)
         control = Function(
             name,
             secondary,
             Code(
                 FUNCTION,
                 naming.FAILOVER_CONTROL_FUNCTION,
-                "Says whether the primary is to be left alone, and latches a failover",
+                "Throws the stop switch when traffic has failed over and the primary does not serve",
                 MEMORY_MB,
                 TIMEOUT,
-                variables=self._variables(parameter, data),
-                statements=self._statements(parameter, data),
+                variables=self._variables(data),
+                statements=self._statements(data),
             ),
             parent=self,
             dead_letters=notifications.dead_letters.secondary.arn,
         )
-        self.url = self._public_url(control)
-        self.host = self.url.apply(lambda url: url.removeprefix("https://").rstrip("/"))
-        control.allow(
-            "latch",
-            "lambda.alarms.cloudwatch.amazonaws.com",
-            secondary.arn("cloudwatch", f"alarm:{secondary.named(naming.FAILOVER_TRAFFIC_ALARM)}"),
-        )
-        latch = [control.alias.arn] if settings.failback == "manual" else []
-        self.latch_action_arns = pulumi.Output.all(*latch)
+        if settings.failback == "manual":
+            schedule = Schedule(
+                naming.FAILOVER_CONTROL_RULE,
+                "Decides whether a failover lasts",
+                EVERY_MINUTE,
+                retries=0,  # the next minute sees the same and more
+                dead_letters=notifications.dead_letters.secondary,
+            )
+            call_regularly(name, secondary, control, schedule, parent=self)
         self.register_outputs({})
 
-    def _public_url(self, control: Function) -> pulumi.Output[str]:
-        url = aws.lambda_.FunctionUrl(
-            self._name,
-            function_name=control.function.name,
-            qualifier=control.alias.name,
-            authorization_type="NONE",
-            opts=self._options,
-        )
-        # Since October 2025 a public URL needs both; without the second every request is refused.
-        aws.lambda_.Permission(
-            f"{self._name}-url",
-            statement_id="public-url",
-            action="lambda:InvokeFunctionUrl",
-            function=control.function.name,
-            qualifier=control.alias.name,
-            principal="*",
-            function_url_auth_type="NONE",
-            opts=self._options,
-        )
-        aws.lambda_.Permission(
-            f"{self._name}-url-invoke",
-            statement_id="public-url-invoke",
-            action="lambda:InvokeFunction",
-            function=control.function.name,
-            qualifier=control.alias.name,
-            principal="*",
-            invoked_via_function_url=True,
-            opts=self._options,
-        )
-        address: pulumi.Output[str] = url.function_url
-        return address
-
-    def _variables(self, parameter: aws.ssm.Parameter, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
+    def _variables(self, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
         foundation = self._region.foundation
         return {
             "ENVIRONMENT": foundation.name,
@@ -126,14 +78,20 @@ class StopSwitch(pulumi.ComponentResource):
             "RELEASE": release_of([FUNCTION]),
             "FAILOVER_NAME": foundation.failover_name,
             "CONSISTENCY": data.consistency,
-            "STOP_PARAMETER": parameter.name,
+            "STOP_SWITCH_BUCKET": self.switch.bucket_name,
+            "STOP_SWITCH_KEY": stop_switch.KEY,
             "PRIMARY_URL": f"https://{foundation.region_names.primary}",
             "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.secondary,
+            "LATCH": json.dumps(self._settings.latch_rule),
         }
 
-    def _statements(self, parameter: aws.ssm.Parameter, data: DataOutputs) -> list[iam.Statement]:
+    def _statements(self, data: DataOutputs) -> list[iam.Statement]:
         return [
-            iam.allow(["ssm:GetParameter", "ssm:PutParameter"], [parameter.arn]),
+            iam.allow(["s3:GetObject", "s3:PutObject"], [self.switch.arn]),
+            # Without it S3 answers 403 for an object that is not there, as for one that may not be read.
+            iam.allow(["s3:ListBucket"], [self.switch.bucket_arn]),
+            # It reads metrics by no name (Service Authorization Reference, Amazon CloudWatch).
+            iam.allow(["cloudwatch:GetMetricData"], ["*"]),
             iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
             iam.allow(
                 ["kms:Decrypt"],

@@ -14,9 +14,10 @@ from lambdas.domain import audit
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.payment import CANARY_CLIENT, opened
+from lambdas.failover_control import switch
 from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from lambdas.web import headers
-from shared import clients, naming
+from shared import clients, naming, stop_switch
 from shared.packaging import packages
 from tests.doubles import openapi
 from tests.unit.projects.mocked_programs import run_environment
@@ -99,3 +100,12 @@ def test_what_is_watched_of_our_own_is_what_the_functions_measure():
     for _, metric, *rest in shown:
         assert metric in measured
         assert set(rest[:-1:2]) == set(DIMENSIONS)
+
+
+@pytest.mark.parametrize("name", ["STOPPED", "CONTENT_TYPE", "ENCRYPTION", "SEARCHED_BYTES"])
+def test_the_latch_writes_what_the_checkers_look_for(name):
+    assert getattr(switch, name) == getattr(stop_switch, name)
+
+
+def test_a_switch_that_says_run_does_not_say_stop():
+    assert stop_switch.STOPPED not in stop_switch.RUN

@@ -84,7 +84,8 @@ def statements(name, region):
             (["s3:PutObject"], f"{bucket}/*"),
         ],
         "failover_control": [
-            (["ssm:GetParameter", "ssm:PutParameter"], f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{name}"),
+            (["s3:GetObject", "s3:PutObject"], f"{bucket}/stop-switch"),
+            (["s3:ListBucket"], bucket),
             keys,
         ],
     }
@@ -103,7 +104,6 @@ def system(cloud):
         secret = cloud.client("secretsmanager", region).create_secret(
             Name=f"{made.name}-keys", SecretString=json.dumps({"clients": clients})
         )
-        cloud.client("ssm", region).put_parameter(Name=f"/{made.name}", Value="run", Type="String")
         for function, allowed in statements(made.name, region).items():
             name = f"{made.name}-{function}-{region}"
             service = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -134,7 +134,8 @@ def system(cloud):
                         "AUDIT_BUCKET": f"{made.name}-{region}",
                         "API_KEYS_SECRET_ARN": secret["ARN"],
                         "FAILOVER_NAME": "api.payments.example",
-                        "STOP_PARAMETER": f"/{made.name}",
+                        "STOP_SWITCH_BUCKET": f"{made.name}-{region}",
+                        "STOP_SWITCH_KEY": "stop-switch",
                         "PRIMARY_URL": "http://127.0.0.1:9",
                     }
                 },
@@ -217,12 +218,16 @@ def test_notifications_are_filed(system):
     assert "notifications/2026/11/18/m1.json" in system.objects("us-east-2")
 
 
-def test_an_alarm_stops_a_primary_that_does_not_serve(system):
-    url = {"requestContext": {"http": {"method": "GET"}}}
-    assert system.invoke("us-east-2", "failover_control", url)["body"] == "primary: run"
+@pytest.mark.parametrize("before", [b"primary: run", None])
+def test_an_alarm_stops_a_primary_that_does_not_serve(system, before):
+    """Also when the switch was deleted: there is nothing then that would say that it is stopped already."""
+    place = {"Bucket": f"{system.name}-us-east-2", "Key": "stop-switch"}
+    s3 = system.cloud.client("s3", "us-east-2")
+    s3.put_object(**place, Body=before) if before else s3.delete_object(**place)
     alarm = {"source": "aws.cloudwatch", "alarmData": {"alarmName": "failover", "state": {"value": "ALARM"}}}
     assert system.invoke("us-east-2", "failover_control", alarm) == {"primary": "stopped"}
-    assert system.invoke("us-east-2", "failover_control", url)["body"] == "primary: stop"
+    assert s3.get_object(**place)["Body"].read() == b"primary: stop"
+    assert system.invoke("us-east-2", "failover_control", alarm) == {"primary": "already stopped"}
 
 
 def test_64_clients_with_one_key_over_both_regions(system):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +43,20 @@ def test_prefix_lists(engine: Engine, function: str):
     assert answer["name"] == name
     with pytest.raises(Failed, match=f"{token}: no prefix list nowhere in us-west-2"):
         engine.invoke(token, name="nowhere")
+
+
+def test_address_ranges_are_those_of_the_health_checkers(engine: Engine):
+    token = "aws:index/getIpRanges:getIpRanges"
+    answer = engine.invoke(token, services=["route53_healthchecks"])
+    assert "15.177.0.0/18" in answer["cidrBlocks"]
+    for each in (*answer["cidrBlocks"], *answer["ipv6CidrBlocks"]):
+        assert ip_network(each).is_global
+    narrow = engine.invoke(token, services=["ROUTE53_HEALTHCHECKS"], regions=["GLOBAL"])
+    assert narrow["cidrBlocks"] == ["15.177.0.0/18"]
+    with pytest.raises(Failed, match="no address ranges of route53_healthchecks in mars-1"):
+        engine.invoke(token, services=["route53_healthchecks"], regions=["mars-1"])
+    with pytest.raises(Failed, match="no addresses of ec2"):
+        engine.invoke(token, services=["ec2"])
 
 
 def test_an_argument_that_is_not_declared_fails_by_name(engine: Engine):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sandbox.provider.aws import checker_ranges
 from sandbox.provider.aws.ec2 import filters
 from sandbox.provider.functions import Call, function
 from sandbox.provider.schema import Block, List, Set, Text
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 FILTERS = List(of=Block(fields={"name": Text(required=True), "values": Set(required=True)}))
 
@@ -65,6 +66,28 @@ def get_availability_zones(call: Call) -> Mapping[str, Any]:
         "names": [each["ZoneName"] for each in zones],
         "zoneIds": [each["ZoneId"] for each in zones],
         "groupNames": sorted({each.get("GroupName") or call.region for each in zones}),
+    }
+
+
+@function("aws:index/getIpRanges:getIpRanges", services=Set(required=True), regions=Set())
+def get_ip_ranges(call: Call) -> Mapping[str, Any]:
+    """The addresses of the health checkers, the one service whose addresses are recorded here."""
+    services = [each.lower() for each in call["services"]]
+    if other := sorted(set(services) - {"route53_healthchecks"}):
+        raise Problem(f"the sandbox has no addresses of {', '.join(other)}: it records those of route53_healthchecks")
+    wanted = {each.lower() for each in call["regions"] or ()}
+
+    def within(ranges: Sequence[tuple[str, str]]) -> list[str]:
+        return sorted(cidr for cidr, region in ranges if not wanted or region.lower() in wanted)
+
+    found = {"cidrBlocks": within(checker_ranges.IPV4), "ipv6CidrBlocks": within(checker_ranges.IPV6)}
+    if not any(found.values()):
+        raise Problem(f"no address ranges of {', '.join(services)} in {', '.join(sorted(wanted))}")
+    return {
+        "id": str(checker_ranges.SYNC_TOKEN),
+        "createDate": checker_ranges.CREATED,
+        "syncToken": checker_ranges.SYNC_TOKEN,
+        **found,
     }
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.provider.errors import Refused
 from sandbox.provider.resource import SHARED, Resource, setting, tag_map
-from sandbox.provider.schema import Block, Boolean, Integer, Json, List, Set, Text
+from sandbox.provider.schema import Block, Boolean, Integer, Json, List, Map, Set, Text
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +90,72 @@ class Bucket(Resource):
             if not found:
                 return
             self.call("delete_objects", Bucket=self.id, Delete={"Objects": found, "Quiet": True})
+
+
+class BucketObjectv2(Resource):
+    """An object of text, without tags: the provider's default tags have to be overridden by none."""
+
+    resource_type = "aws:s3/bucketObjectv2:BucketObjectv2"
+    service = "s3"
+    properties = {
+        "bucket": Text(required=True, replaces=True),
+        "key": Text(required=True, replaces=True),
+        "content": Text(default="", carried="a refresh of the official provider does not download objects"),
+        "contentType": Text(computed=True),
+        "serverSideEncryption": Text(computed=True, choices=("AES256", "aws:kms", "aws:kms:dsse")),
+        "overrideProvider": Block(
+            required=True,
+            carried="it is the provider's, not the cloud's",
+            fields={"defaultTags": Block(required=True, fields={"tags": Map(default={})})},
+        ),
+    }
+    outputs = ("arn", "etag", "versionId")
+    renewed = dict.fromkeys(("etag", "versionId"), ("content", "contentType", "serverSideEncryption"))
+    identity = ("bucket", "key")
+    gone = ("404", "NoSuchKey", "NoSuchBucket")
+
+    def create(self) -> str:
+        self._put()
+        return f"{self['bucket']}/{self['key']}"
+
+    @setting("content", "contentType", "serverSideEncryption", "overrideProvider")
+    def _put(self) -> None:
+        if self["overrideProvider"]["defaultTags"].get("tags"):
+            raise Problem("the sandbox's provider makes objects without tags: give overrideProvider no default tags")
+        self.call(
+            "put_object",
+            Bucket=self["bucket"],
+            Key=self["key"],
+            Body=self["content"].encode(),
+            ContentType=self["contentType"],
+            ServerSideEncryption=self["serverSideEncryption"],
+        )
+
+    def _place(self) -> dict[str, str]:
+        """Where it is, by its id: a bucket's name has no slash."""
+        bucket, _, key = self.id.removeprefix("s3://").partition("/")
+        return {"Bucket": bucket, "Key": key}
+
+    def read(self) -> Mapping[str, Any]:
+        place = self._place()
+        found = self.call("head_object", **place)
+        return {
+            "bucket": place["Bucket"],
+            "key": place["Key"],
+            "contentType": found.get("ContentType"),
+            "serverSideEncryption": found.get("ServerSideEncryption"),
+            "arn": f"arn:aws:s3:::{place['Bucket']}/{place['Key']}",
+            "etag": found["ETag"].strip('"'),
+            "versionId": found.get("VersionId", ""),
+        }
+
+    def delete(self) -> None:
+        """Every version of it, as the official provider does."""
+        place = self._place()
+        page = self.call("list_object_versions", Bucket=place["Bucket"], Prefix=place["Key"])
+        for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+            if each["Key"] == place["Key"]:
+                self.call("delete_object", **place, VersionId=each["VersionId"])
 
 
 class BucketPart(Resource):

@@ -26,6 +26,36 @@ def bucket_with_a_name_made_up(engine: Engine) -> Example:
     return Example({}, update={"tags": {"c": "d"}})
 
 
+@example("aws:s3/bucketObjectv2:BucketObjectv2")
+def an_object_without_a_word_on_how_it_is_kept(engine: Engine) -> Example:
+    return Example(
+        {"bucket": a_bucket(engine).id, "key": "a/b", "content": "x", "overrideProvider": {"defaultTags": {}}},
+        update={"content": "y"},
+    )
+
+
+@example("aws:s3/bucketObjectv2:BucketObjectv2")
+def versioned_object(engine: Engine) -> Example:
+    bucket = a_bucket(engine)
+    engine.make(
+        "aws:s3/bucketVersioning:BucketVersioning",
+        bucket=bucket.id,
+        versioningConfiguration={"status": "Enabled"},
+    )
+    return Example(
+        {
+            "bucket": bucket.id,
+            "key": "switch",
+            "content": "primary: run",
+            "contentType": "text/plain",
+            "serverSideEncryption": "AES256",
+            "overrideProvider": {"defaultTags": {"tags": {}}},
+        },
+        update={"content": "primary: stop"},
+        replace={"key": "other", "bucket": "another"},
+    )
+
+
 @example("aws:s3/bucketVersioning:BucketVersioning")
 def versioning(engine: Engine) -> Example:
     return Example(

@@ -39,6 +39,7 @@ SHARED = {
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
+    "stop_switch.py": frozenset({"edge"}),
 }
 """Who uses a module that not everybody uses."""
 

@@ -25,6 +25,8 @@ from shared.roles import ROLES
 from shared.root import ROOT
 
 ACCOUNT = "123456789012"
+CHECKERS = ["15.177.0.0/18", "107.23.255.0/26"]
+"""Where Route 53's health checkers are said to be."""
 STACKS = [
     str(stacks.Stack(layer.name, "payments", role))
     for layer in LAYERS.values()
@@ -46,6 +48,8 @@ class Made:
     """Inputs that were given as secrets."""
     after: frozenset[str] = frozenset()
     """What it waits for, as `Type:logical name`."""
+    ignored: frozenset[str] = frozenset()
+    """Properties that belong to others once it is made."""
 
     def __getitem__(self, key: str) -> Any:
         return self.inputs[key]
@@ -65,6 +69,8 @@ class Recorder(Mocks):
     """Full names of the stacks that were read."""
     waits_for: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """By type and logical name: what each registration depends on."""
+    ignored: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """By type and logical name: changes that each registration ignores."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -74,13 +80,16 @@ class Recorder(Mocks):
         secret = frozenset(name for name, value in args.inputs.items() if is_rpc_secret(value))
         inputs = {name: unwrap_rpc_secret(value) for name, value in args.inputs.items()}
         after = self.waits_for.get((args.typ, args.name), frozenset())
-        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret, after))
+        ignored = self.ignored.get((args.typ, args.name), frozenset())
+        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret, after, ignored))
         return f"{args.name}-id", {**args.inputs, **_answers(args)}
 
     def call(self, args: MockCallArgs) -> Any:
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
+            case "aws:index/getIpRanges:getIpRanges":
+                return {"services": args.args["services"], "cidrBlocks": CHECKERS, "ipv6CidrBlocks": []}
             case "pulumi:pulumi:readStackOutputs":
                 name = args.args["name"]
                 if name not in self.outputs:
@@ -133,7 +142,6 @@ ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
     "CertificateValidation": lambda args, _: {"certificateArn": args.inputs["certificateArn"]},
     "DomainName": lambda args, _: {"regionalDomainName": f"target-of-{args.name}"},
     "Function": lambda *_: {"version": "1"},
-    "FunctionUrl": lambda *_: {"functionUrl": "https://switch.lambda-url.us-east-2.on.aws/"},
     "Key": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-1"},
     "Queue": lambda _, name: {"url": f"https://sqs/{name}"},
     "RandomPassword": lambda args, _: {"result": f"generated-{args.name}"},
@@ -147,12 +155,14 @@ ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
 
 
 class _Monitor(MockMonitor):
-    """Pulumi's, which does not tell its mocks what a resource depends on."""
+    """Pulumi's, which does not tell its mocks what a resource depends on and ignores."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name in the engine's protocol
         names = (urn.rpartition("$")[2].rpartition("::") for urn in request.dependencies)
         after = frozenset(f"{kind.rpartition(':')[2]}:{name}" for kind, _, name in names)
-        cast("Recorder", self.mocks).waits_for[request.type, request.name] = after
+        recorder = cast("Recorder", self.mocks)
+        recorder.waits_for[request.type, request.name] = after
+        recorder.ignored[request.type, request.name] = frozenset(request.ignoreChanges)
         return super().RegisterResource(request)
 
 

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from projects.edge.stop_switch import STOPPED
 from shared.environment import Environment
-from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
+from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, published, run_environment, run_program
 
 SHARED = "api.x7k2.pay.example.com"
 OWN = {"primary": "use1-api.x7k2.pay.example.com", "secondary": "use2-api.x7k2.pay.example.com"}
@@ -134,30 +133,80 @@ def test_checks_ask_a_regions_own_name(edge, what, role, interval, threshold):
     assert check["fqdn"] != SHARED
 
 
-def test_the_stop_switch_stops_only_while_it_can_be_read(edge):
+BUCKET = f"payment-stop-switch-secondary-x7k2-{ACCOUNT}"
+SWITCH = f"arn:aws:bucket:::{BUCKET}/stop-switch"
+
+
+def test_the_stop_switch_stops_only_while_it_can_be_read_and_says_stop(edge):
     check = edge.one("HealthCheck", "stop-switch")
     assert check["type"] == "HTTPS_STR_MATCH"
-    assert check["fqdn"] == "switch.lambda-url.us-east-2.on.aws"
-    assert check["searchString"] == STOPPED == "primary: stop"
+    assert (check["fqdn"], check["port"]) == (f"{BUCKET}.s3.us-east-2.amazonaws.com", 443)
+    assert check["resourcePath"] == "/stop-switch"
+    assert check["searchString"] == "primary: stop"
     assert check["invertHealthcheck"] is True
+    assert check["enableSni"] is True
+    assert "." not in BUCKET, "S3's certificate is for one label below its own name"
+    assert {"BucketPolicy:stop-switch", "BucketObjectv2:stop-switch"} <= check.after
 
 
 def test_the_stop_switch_lives_in_the_secondary_and_keeps_what_operators_set(edge):
-    parameter = edge.one("Parameter")
-    assert (parameter["name"], parameter["value"]) == ("/payment-failover/x7k2/stop-switch", "run")
-    for kind in ("Parameter", "Function", "FunctionUrl"):
-        assert edge.one(kind).provider.split("::")[-2] == "aws-secondary"
+    switch = edge.one("BucketObjectv2")
+    assert (switch["bucket"], switch["key"], switch["content"]) == ("stop-switch-id", "stop-switch", "primary: run")
+    assert "primary: stop" not in switch["content"]
+    assert {"content", "etag", "versionId"} <= switch.ignored
+    parts = [each for each in edge.cloud if each.type.startswith("aws:s3/")]
+    assert len(parts) == 7
+    for each in (*parts, edge.one("Function")):
+        assert each.provider.split("::")[-2] == "aws-secondary"
     assert "vpcConfig" not in edge.one("Function").inputs
     assert edge.one("Function")["environment"]["variables"]["PRIMARY_URL"] == f"https://{OWN['primary']}"
 
 
-def test_the_switches_url_is_public_and_needs_both_permissions(edge):
-    assert edge.one("FunctionUrl")["authorizationType"] == "NONE"
-    public = [each for each in edge.of("Permission") if each["principal"] == "*"]
-    assert {each["action"] for each in public} == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
-    by_action = {each["action"]: each for each in public}
-    assert by_action["lambda:InvokeFunctionUrl"]["functionUrlAuthType"] == "NONE"
-    assert by_action["lambda:InvokeFunction"]["invokedViaFunctionUrl"] is True
+def test_the_switch_can_be_read_by_who_signs_nothing(edge):
+    """S3 refuses unsigned reads of what a KMS key encrypts, so nobody may write it so either."""
+    (rule,) = edge.one("BucketServerSideEncryptionConfiguration")["rules"]
+    assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
+    assert edge.one("BucketObjectv2")["serverSideEncryption"] == "AES256"
+    refused = statements_of(edge)["CheckersCanReadWhatIsWritten"]
+    assert (refused["Effect"], refused["Action"], refused["Resource"]) == ("Deny", ["s3:PutObject"], [SWITCH])
+    assert refused["Condition"] == {
+        "Null": {"s3:x-amz-server-side-encryption": "false"},
+        "StringNotEquals": {"s3:x-amz-server-side-encryption": "AES256"},
+    }
+
+
+def test_only_route_53s_checkers_read_the_switch_and_nothing_else(edge):
+    statements = statements_of(edge)
+    assert {sid for sid, each in statements.items() if each["Effect"] == "Allow"} == {"CheckersRead"}
+    assert statements["CheckersRead"] == {
+        "Sid": "CheckersRead",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject"],
+        "Resource": [SWITCH],
+        "Condition": {"IpAddress": {"aws:SourceIp": sorted(CHECKERS)}},
+    }
+
+
+def test_the_latch_may_read_and_write_the_one_object(edge):
+    policy = next(each for each in edge.of("RolePolicy") if "failover-control" in each["name"])
+    rights = {
+        action: each["Resource"]
+        for each in json.loads(policy["policy"])["Statement"]
+        for action in each["Action"]
+        if action.startswith("s3:")
+    }
+    assert rights == {
+        "s3:GetObject": [SWITCH],
+        "s3:PutObject": [SWITCH],
+        "s3:ListBucket": [SWITCH.rpartition("/")[0]],
+    }
+    variables = edge.one("Function")["environment"]["variables"]
+    assert (variables["STOP_SWITCH_BUCKET"], variables["STOP_SWITCH_KEY"]) == (BUCKET, "stop-switch")
+
+
+def statements_of(edge):
+    return {each["Sid"]: each for each in json.loads(edge.one("BucketPolicy")["policy"])["Statement"]}
 
 
 def test_the_latch_is_called_by_the_failover_alarm_alone(edge, run):
@@ -249,4 +298,5 @@ def test_what_people_need_is_published(run):
     assert exports["failover_name"] == SHARED
     assert exports["endpoints"] == {role: f"https://{name}" for role, name in OWN.items()}
     assert exports["name_servers"] == ["ns-1", "ns-2"]
+    assert exports["stop_switch_bucket"] == BUCKET
     assert set(exports["health_check_ids"]) == {"standard", "fast", "stop_switch", "errors", "gate", "secondary"}

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,8 @@ TAGGED_NAMES = {
 PARTS = {
     "BasePathMapping", "BucketLifecycleConfiguration", "BucketOwnershipControls", "BucketPolicy",
     "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
-    "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
-    "FunctionEventInvokeConfig", "FunctionUrl", "Integration", "Key", "Method", "MethodSettings", "Model",
+    "BucketObjectv2", "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
+    "FunctionEventInvokeConfig", "Integration", "Key", "Method", "MethodSettings", "Model",
     "NetworkAclAssociation", "NetworkAclRule", "Permission", "QueuePolicy", "RandomPassword", "ReplicaKey",
     "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "RouteTableAssociation", "SecretVersion",
     "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TopicPolicy", "TopicSubscription",
@@ -153,19 +154,92 @@ def test_every_exception_is_still_needed():
     assert needed == set(WILDCARD_EXCEPTIONS)
 
 
-def test_a_principal_that_is_everybody_is_bound_by_a_condition():
-    for resource, statements in policies():
-        for statement in statements:
-            if statement["Effect"] == "Allow" and statement.get("Principal") == "*":
-                assert resource.type == "aws:ec2/vpcEndpoint:VpcEndpoint"
-                assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == ACCOUNT
+def open_to_the_world(statement):
+    """Whether a statement lets in somebody whom neither an account nor an address limits.
+
+    To S3 a policy is not public if it limits access to a set of CIDRs by aws:SourceIp; a range that is half of the
+    Internet is no limit.
+    """
+    principal = statement.get("Principal")
+    everybody = principal == "*" or (isinstance(principal, dict) and "*" in as_list(principal.get("AWS", [])))
+    if statement["Effect"] != "Allow" or not everybody:
+        return False
+    condition = statement.get("Condition", {})
+    account = condition.get("StringEquals", {}).get("aws:PrincipalAccount")
+    ranges = [ip_network(each) for each in as_list(condition.get("IpAddress", {}).get("aws:SourceIp", []))]
+    narrow = bool(ranges) and all(each.is_global and each.prefixlen >= NARROW[each.version] for each in ranges)
+    return account != ACCOUNT and not narrow
 
 
-def test_only_the_stop_switch_can_be_called_by_anybody():
-    public = {
-        each["function"] for each in everything() if each.type.endswith(":Permission") and each["principal"] == "*"
-    }
-    assert public == {"payment-failover-control-secondary-x7k2"}
+NARROW = {4: 16, 6: 32}
+"""The longest ranges that count as a limit, by their prefix."""
+READER = {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::bucket/key"]}
+
+
+def addresses(*ranges, operator="IpAddress"):
+    return {**READER, "Condition": {operator: {"aws:SourceIp": list(ranges)}}}
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        (READER, True),
+        ({**READER, "Principal": {"AWS": "*"}}, True),
+        ({**READER, "Effect": "Deny"}, False),
+        ({**READER, "Principal": {"AWS": "arn:aws:iam::123456789012:role/a"}}, False),
+        ({**READER, "Condition": {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}}, False),
+        ({**READER, "Condition": {"StringEquals": {"aws:PrincipalAccount": "210987654321"}}}, True),
+        (addresses(), True),
+        (addresses("15.177.0.0/18"), False),
+        (addresses("0.0.0.0/0"), True),
+        (addresses("15.177.0.0/18", "128.0.0.0/1"), True),
+        (addresses("::/0"), True),
+        (addresses("10.0.0.0/16"), True),
+        (addresses("15.177.0.0/18", operator="NotIpAddress"), True),
+    ],
+)
+def test_the_rule_finds_what_is_open_to_the_world(statement, found):
+    assert open_to_the_world(statement) is found
+
+
+def test_nothing_is_open_to_the_world():
+    assert [resource.name for resource, statements in policies() if any(map(open_to_the_world, statements))] == []
+
+
+def test_no_function_can_be_called_by_anybody():
+    callers = {each["principal"] for each in everything() if each.type.endswith(":Permission")}
+    assert callers
+    assert "*" not in callers
+    assert not [each for each in everything() if each.type.endswith(":FunctionUrl")]
+
+
+@pytest.mark.parametrize("kind", ["BucketPublicAccessBlock", "BucketOwnershipControls", "BucketVersioning"])
+def test_every_bucket_has_all_that_keeps_it_private(kind):
+    buckets = {each["bucket"]: each.name for each in everything() if each.type.endswith(":Bucket")}
+    parts = {each["bucket"]: each for each in everything() if each.type.endswith(f":{kind}")}
+    assert len(buckets) == 3
+    assert parts.keys() == {f"{name}-id" for name in buckets.values()}
+    for part in parts.values():
+        match kind:
+            case "BucketPublicAccessBlock":
+                names = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+                assert all(part[name] is True for name in names)
+            case "BucketOwnershipControls":
+                assert part["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+            case _:
+                assert part["versioningConfiguration"] == {"status": "Enabled"}
+
+
+def test_every_bucket_policy_refuses_what_is_not_encrypted_on_its_way_and_comes_after_its_blocks():
+    found = [(resource, statements) for resource, statements in policies() if resource.type.endswith(":BucketPolicy")]
+    assert len(found) == 3
+    for resource, statements in found:
+        assert f"BucketPublicAccessBlock:{resource.name}" in resource.after
+        (tls,) = [each for each in statements if each.get("Sid") == "TlsOnly"]
+        assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", ["s3:*"])
+        assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        arn = tls["Resource"][0]
+        assert tls["Resource"] == [arn, f"{arn}/*"]
 
 
 def test_rights_of_aws_are_the_two_that_cannot_be_narrowed():

@@ -81,7 +81,7 @@ def test_the_payments_environment_loads():
             {"network.zones.secondary": ["use2-az1", "usw2-az1"]},
             "network.zones.secondary: usw2-az1 is not in us-east-2, whose zones are use2-az1 and so on",
         ),
-        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket audit-logs (63 at most) leaves 21: shorten it"),
+        ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket stop-switch (63 at most) leaves 20: shorten it"),
         (
             {"suffix": "abc123"},
             "suffix: 'abc123' makes the secret's name payment-api-secret-abc123 end in a hyphen and six",

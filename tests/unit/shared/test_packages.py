@@ -99,7 +99,6 @@ CALLS = {
     "dynamodb": ("get_item", {"TableName": "table", "Key": {"pk": {"S": "a"}}}),
     "s3": ("put_object", {"Bucket": "bucket", "Key": "key", "Body": "", "IfNoneMatch": "*"}),
     "secretsmanager": ("get_secret_value", {"SecretId": "secret"}),
-    "ssm": ("get_parameter", {"Name": "/switch"}),
 }
 
 
@@ -148,7 +147,7 @@ def test_only_the_services_that_are_used_are_inside():
     assert services == {
         "audit": ["dynamodb", "s3"],
         "canary": ["secretsmanager"],
-        "failover_control": ["secretsmanager", "ssm"],
+        "failover_control": ["s3", "secretsmanager"],
         "health": ["dynamodb"],
         "payment": ["dynamodb", "s3", "secretsmanager"],
     }
