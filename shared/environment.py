@@ -305,8 +305,8 @@ class Environment(Foundation):
         back = stop.threshold * stop.interval + timing.returning
         if given * MINUTE < back:
             raise ValueError(
-                f"edge.latch.grace_minutes: {given} min are less than the {back} s that clients need to go back after a "
-                f"restoration, and their traffic is no failover: ask for {-(-back // MINUTE)} or more"
+                f"edge.latch.grace_minutes: {given} min are less than the {back} s that clients need to go back after "
+                f"a restoration, and their traffic is no failover: ask for {-(-back // MINUTE)} or more"
             )
         return self
 

@@ -306,7 +306,8 @@ class LatchSettings(StrictModel):
     def _some_may_pass(self) -> Self:
         if self.failed_probes > self.probes:
             raise ValueError(
-                f"failed_probes: {self.failed_probes} of {self.probes} probes cannot fail: ask for {self.probes} or less"
+                f"failed_probes: {self.failed_probes} of {self.probes} probes cannot fail: ask for {self.probes} "
+                "or less"
             )
         return self
 
@@ -331,8 +332,13 @@ class EdgeSettings(Section):
         return LatchTiming(self.checks.of_the_entry_point, self.ttl)
 
     @property
-    def latch_rule(self) -> Mapping[str, int]:
-        """What the function that latches is given: see lambdas/failover_control/rule.py. Durations in minutes."""
+    def latch_rule(self) -> Mapping[str, int] | None:
+        """What the function that latches is given: see lambdas/failover_control/rule.py. Durations in minutes.
+
+        None: clients go back by themselves.
+        """
+        if self.failback == "automatic":
+            return None
         return {
             "failed": self.latch.failed_probes,
             "probes": self.latch.probes,

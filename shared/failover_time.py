@@ -201,7 +201,7 @@ class LatchTiming:
 
     @property
     def certain(self) -> int:
-        """An outage of this length always lasts: the last client moves, its metric is late, and the probes have failed."""
+        """An outage of this length always lasts: the last client moves, its metric is late, the probes have failed."""
         looking = METRIC_DELAY_SECONDS + METRIC_PERIOD_SECONDS
         return worst(self.checks, self.ttl).total + looking + (PROBE_SPREAD + 1) * METRIC_PERIOD_SECONDS
 

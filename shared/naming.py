@@ -161,6 +161,8 @@ HEALTH_CHECK = Kind("api", TAG)
 GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
+CANARY_FUNCTION = Kind("canary", FUNCTION)
+CANARY_RULE = Kind("canary", EVENT_RULE)
 DASHBOARD_OF_PAYMENTS = Kind("dashboard", DASHBOARD)
 COMPOSITE_ALARM = Kind("degraded", ALARM)
 

@@ -1,13 +1,12 @@
 """Failovers as the latch sees them, in simulated time: clients behind resolvers, checkers, metrics that come late.
 
-The latch, its rule, its metrics and its probes are the functions' own code. What is simulated is the world: which region
-DNS answers, which clients have asked it again, what of their requests CloudWatch has by now, and a primary that is well,
-fails, or fails only for those who are not probes. Time is whole seconds; chance comes from the seed alone.
+The latch, its rule, its metrics and its probes are the functions' own code. What is simulated is the world: which
+region DNS answers, which clients have asked it again, what of their requests CloudWatch has by now, and a primary that
+is well, fails, or fails only for those who are not probes. Time is whole seconds; chance comes from the seed alone.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,12 +16,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.retry import Retry
-from lambdas.failover_control.figures import NAMESPACE, PROBE_FAILED, REQUESTS, Figures
+from lambdas.failover_control.figures import NAMESPACE, REQUESTS, Figures
 from lambdas.failover_control.latch import Latch
 from lambdas.failover_control.rule import LatchRule
 from lambdas.probing import Prober, Reply
 from lambdas.telemetry.journal import LogJournal
-from lambdas.telemetry.sources import METRICS, marks
+from lambdas.telemetry.sources import marks
 from lambdas.web.headers import REPLAYED
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ _Statistics = dict[str, float]
 
 @dataclass(frozen=True)
 class Outage:
-    """From `begins` to `ends`, in seconds from the start, the primary serves nobody; a `grey` one shows only to clients."""
+    """From `begins` to `ends`, seconds from the start, the primary serves nobody; a `grey` one only clients see."""
 
     begins: int
     ends: int
@@ -55,9 +54,9 @@ class Outage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens. `pinned` clients stay at the secondary for ever, `clients` honour the TTL; each pays every few seconds.
+    """What happens. `pinned` clients stay at the secondary for ever, `clients` honour the TTL; each pays regularly.
 
-    `failing` is the share of the primary's requests that fail without an outage. `restored` lists when somebody has said
+    `failing` is the share of the primary's requests that fail without an outage. `restored` is when somebody has said
     `run` (s); before the start counts too.
     """
 
@@ -104,7 +103,7 @@ class _World:
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """The primary's answer to a probe."""
-        del headers, body
+        del url, headers, body
         if self.out(probe=True) or self.random.random() < self.scenario.failing:
             return Reply(503, {}, b"")
         if method == "POST":
@@ -127,10 +126,8 @@ class _World:
                     self.series[name][minute] = {"Sum": value, "Minimum": value, "Maximum": value}
                 else:
                     known["Sum"] += value
-                    if value < known["Minimum"]:
-                        known["Minimum"] = value
-                    if value > known["Maximum"]:
-                        known["Maximum"] = value
+                    known["Minimum"] = min(known["Minimum"], value)
+                    known["Maximum"] = max(known["Maximum"], value)
 
     def get_metric_data(self, **arguments: Any) -> dict[str, Any]:
         """CloudWatch's, for what has arrived."""
@@ -138,7 +135,8 @@ class _World:
         results = []
         for query in arguments["MetricDataQueries"]:
             stat = query["MetricStat"]
-            assert stat["Metric"]["Namespace"] == NAMESPACE
+            if stat["Metric"]["Namespace"] != NAMESPACE:
+                raise AssertionError(stat)
             values = self.series[stat["Metric"]["MetricName"]]
             found = {at: values[at][stat["Stat"]] for at in range(begin, end) if at in values}
             times = [datetime.fromtimestamp(EPOCH / SECOND + at * MINUTE, UTC) for at in found]

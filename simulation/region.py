@@ -209,7 +209,7 @@ class SimulatedRegion:
 
     def _compose(self) -> Container:
         clock = RegionClock(self.scheduler, self.skew)
-        journal = TracedJournal(clock, {}, "simulation", self.name)
+        journal = TracedJournal(clock, {}, "simulation", "x7k2", self.name)
         journal.history = self.history
         table: Any = DynamoDB(self.table, self.name, self.link)
         objects: Any = WatchedBucket(self.bucket, self.watch, self.name, clock.now)

@@ -1,4 +1,7 @@
-"""The canary function's entry: fails when a region does not serve, which is what its alarm counts."""
+"""The canary function's entry: every minute it pays in both regions, as a client does, and counts what did not serve.
+
+Its payments keep the paying route's metrics alive when nobody else pays: without data no alarm sees a grey failure.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock, token
 from lambdas.adapters.keys import ApiKeys
+from lambdas.adapters.parameters import ParameterFolder
 from lambdas.adapters.retry import Retry
+from lambdas.canary.canary import PARAMETERS, Canary
 from lambdas.domain.payment import CANARY_CLIENT
-from lambdas.probing import Prober, Unhealthy
+from lambdas.probing import Prober
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 
@@ -19,30 +24,21 @@ if TYPE_CHECKING:
 
 _settings = Settings.read()
 _clock = SystemClock()
+_retry = Retry(_clock)
 _journal = LogJournal.of(_settings, _clock)
-_keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], Retry(_clock))
-_targets = [target.rstrip("/") for target in os.environ["TARGETS"].split(",")]
+_parameters = ParameterFolder(client("ssm"), os.environ["PARAMETERS"], PARAMETERS, _retry)
+_secrets = client("secretsmanager")
+_keys: dict[str, ApiKeys] = {}
+
+
+def _prober(url: str, secret_arn: str) -> Prober:
+    keys = _keys.setdefault(secret_arn, ApiKeys(_secrets, secret_arn, _retry))
+    return Prober(url, keys.key_of(CANARY_CLIENT), token)
+
+
+_canary = Canary(_settings.role, _parameters.values, _prober, _journal)
 
 
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, str]:
-    """Probe every target. Raises Unhealthy, after all were probed, when one does not serve."""
-    results = {target: probe(target) for target in _targets}
-    failures = {target: result for target, result in results.items() if result != "pass"}
-    if failures:
-        raise Unhealthy("; ".join(failures.values()))
-    return results
-
-
-def probe(target: str) -> str:
-    """`pass`, or what a client would have met."""
-    started = _clock.now()
-    prober = Prober(target, _keys.key_of(CANARY_CLIENT), token)
-    result = "pass"
-    try:
-        prober.health()
-        prober.payment()
-    except Unhealthy as failure:
-        result = str(failure)
-    metrics = {"CanaryFailed": float(result != "pass"), "CanaryDuration": float(_clock.now() - started)}
-    _journal.measure("canary", metrics, target=target, result=result)
-    return result
+    """Probe both regions. Raises Unavailable when the region's own configuration cannot be read."""
+    return _canary.sing()

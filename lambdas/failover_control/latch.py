@@ -28,7 +28,7 @@ BUDGET: Final = 15_000
 """No payment of a probe begins later (ms): a region that is so slow does not serve."""
 
 
-class Switch(Protocol):
+class PrimarySwitch(Protocol):
     """What is used of the stop switch."""
 
     def state(self) -> tuple[bool, int]:
@@ -42,11 +42,11 @@ class Switch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Latch:
-    """`prober` makes the client of the primary, when it is needed."""
+    """`prober` makes the client of the primary, when it is needed. Without a rule every failover ends by itself."""
 
-    switch: Switch
+    switch: PrimarySwitch
     figures: Figures
-    rule: LatchRule
+    rule: LatchRule | None
     prober: Callable[[], Prober]
     journal: LogJournal
     clock: Clock
@@ -59,17 +59,22 @@ class Latch:
         stopped, since = self.switch.state()
         if stopped:
             return self._told("already stopped")
-        minutes = self.figures.minutes(self.rule.memory)
-        if not self.rule.seen(minutes, self.clock.now()):
+        if self.rule is None:
+            return self._told("left alone")
+        return self._watch(self.rule, since)
+
+    def _watch(self, rule: LatchRule, since: int) -> str:
+        minutes = self.figures.minutes(rule.memory)
+        if not rule.seen(minutes, self.clock.now()):
             return self._told("no failover traffic")
         failure = self._failure()
         now = self.clock.now()
         measured = self.figures.counted(minutes)
         probed = replace(measured[-1], failed=failure is not None or bool(measured[-1].failed))
-        reason = self.rule.reason([*measured[:-1], probed], now, since)
+        reason = rule.reason([*measured[:-1], probed], now, since)
         if reason is not None:
             self.switch.stop()
-        result = "stopped" if reason else "waiting" if self.rule.waits(now, since) else "watching"
+        result = "stopped" if reason else "waiting" if rule.waits(now, since) else "watching"
         return self._told(result, failure=failure, reason=reason, probed=True)
 
     def _told(self, result: str, *, failure: str | None = None, reason: str | None = None, probed: bool = False) -> str:

@@ -37,7 +37,7 @@ def _primary() -> Prober:
 _latch = Latch(
     _switch,
     Figures(client("cloudwatch"), _journal.dimensions, _retry),
-    LatchRule.of(json.loads(os.environ["LATCH"])),
+    LatchRule.of(_values) if (_values := json.loads(os.environ["LATCH"])) else None,
     _primary,
     _journal,
     _clock,

@@ -25,8 +25,8 @@ CALM: Final = 3
 class Minute:
     """What one minute showed. Times in ms.
 
-    `requests` and `sources` are of paying clients that came by the shared name; `failed` is a probe of the primary, None
-    when there was none.
+    `requests` and `sources` are of paying clients that came by the shared name; `failed` is of a probe of the primary,
+    None when there was none.
     """
 
     start: int

@@ -43,7 +43,7 @@ class Switch:
     retry: Retry
 
     def state(self) -> tuple[bool, int]:
-        """Whether the primary is stopped, by what the checkers look for, and since when (ms; 0: nobody has said a word).
+        """Whether the primary is stopped, by what the checkers look for, and since when (ms; 0: never said).
 
         Raises Unavailable when nobody can tell.
         """

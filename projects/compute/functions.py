@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from shared import naming
 from shared.components import iam
-from shared.components.function import Code, Function, Placement, release_of
+from shared.components.function import Code, Function, Placement, release_of, variables_of_all
 from shared.components.queues import encrypted_queue
 from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
@@ -96,13 +96,9 @@ class Functions(pulumi.ComponentResource):
     def _variables(self, release: str) -> Mapping[str, pulumi.Input[str]]:
         region, data = self._region, self._data
         return {
-            "ENVIRONMENT": region.foundation.name,
-            "SUFFIX": region.suffix,
-            "ROLE": region.role,
-            "RELEASE": release,
+            **variables_of_all(region, release, data.consistency),
             "FAILOVER_NAME": region.foundation.failover_name,
             "TABLE_NAME": data.table_name,
-            "CONSISTENCY": data.consistency,
             "AUDIT_BUCKET": data.audit_bucket_names.of(region.role),
             "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.of(region.role),
         }

@@ -18,7 +18,7 @@ key = DataKey("data-key", regions)
 table = PaymentsTable("payments", regions, settings, key)
 audit = AuditBuckets("audit", regions, settings.audit, key)
 secrets = Secrets("secrets", regions, key)
-Parameters("parameters", regions, key, table=table, audit=audit, secrets=secrets)
+Parameters("parameters", regions, key, secrets)
 
 publish(
     DataOutputs(

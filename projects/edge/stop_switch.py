@@ -10,7 +10,7 @@ from projects.edge.notifications import Notifications
 from projects.edge.switch_object import SwitchObject
 from shared import naming, stop_switch
 from shared.components import iam
-from shared.components.function import Code, Function, release_of
+from shared.components.function import Code, Function, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 from shared.contracts import DataOutputs
@@ -20,13 +20,13 @@ FUNCTION = "failover_control"
 MEMORY_MB = 256
 TIMEOUT = 60
 """Seconds: probing the primary takes a few payments, each of which may be slow."""
-EVERY_MINUTE = 1
 
 
 class StopSwitch(pulumi.ComponentResource):
     """All in the secondary, outside the VPC and outside compute's releases, so that it works when little else does.
 
-    With `failback: automatic` nothing calls the function. Attributes: switch (the object).
+    With `failback: automatic` the function tells what the switch says, and leaves it alone.
+    Attributes: switch (the object).
     """
 
     switch: SwitchObject
@@ -58,31 +58,20 @@ class StopSwitch(pulumi.ComponentResource):
             parent=self,
             dead_letters=notifications.dead_letters.secondary.arn,
         )
-        if settings.failback == "manual":
-            schedule = Schedule(
-                naming.FAILOVER_CONTROL_RULE,
-                "Decides whether a failover lasts",
-                EVERY_MINUTE,
-                retries=0,  # the next minute sees the same and more
-                dead_letters=notifications.dead_letters.secondary,
-            )
-            call_regularly(name, secondary, control, schedule, parent=self)
+        # Not repeated: the next minute sees the same and more.
+        schedule = Schedule(naming.FAILOVER_CONTROL_RULE, "Decides whether a failover lasts")
+        call_regularly(name, secondary, control, schedule, parent=self)
         self.register_outputs({})
 
     def _variables(self, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
         foundation = self._region.foundation
         return {
-            "ENVIRONMENT": foundation.name,
-            "SUFFIX": foundation.suffix,
-            "ROLE": self._region.role,
-            "RELEASE": release_of([FUNCTION]),
-            "FAILOVER_NAME": foundation.failover_name,
-            "CONSISTENCY": data.consistency,
+            **variables_of_all(self._region, release_of([FUNCTION]), data.consistency),
             "STOP_SWITCH_BUCKET": self.switch.bucket_name,
             "STOP_SWITCH_KEY": stop_switch.KEY,
             "PRIMARY_URL": f"https://{foundation.region_names.primary}",
             "API_KEYS_SECRET_ARN": data.api_keys_secret_arns.secondary,
-            "LATCH": json.dumps(self._settings.latch_rule),
+            "LATCH": json.dumps(self._settings.latch_rule),  # null: failback is automatic
         }
 
     def _statements(self, data: DataOutputs) -> list[iam.Statement]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from projects.observability.alarms import Alarms
+from projects.observability.canary import CanaryFunction
 from projects.observability.dashboard import Dashboard
 from projects.observability.rules import Watched, alarm_rules
 from shared.components.exchange import consume, publish
@@ -13,6 +14,7 @@ from shared.environment_sections import ObservabilitySettings
 region, settings = this_region(ObservabilitySettings)
 watched = Watched(region, consume(ComputeOutputs), consume(DataOutputs), consume(EdgeOutputs))
 
+CanaryFunction("canary", watched)
 alarms = Alarms("alarms", region, alarm_rules(settings, watched), watched.edge.topic_arns.of(region.role))
 dashboard = Dashboard("dashboard", watched, alarms)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ from shared import naming
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.roles import PRIMARY, SECONDARY, other
+from shared.roles import PRIMARY, ROLES, SECONDARY, other
 
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
@@ -57,7 +57,7 @@ def own_metric(region: Region, name: str, statistic: str) -> Metric:
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """When to raise an alarm: `metric` against `threshold` in `datapoints` of the last `evaluations` periods (seconds)."""
+    """When to raise an alarm: `metric` against `threshold` in `datapoints` of `evaluations` periods (seconds)."""
 
     name: str
     description: str
@@ -83,6 +83,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_data(settings, watched),
         *_queues(watched),
         *_failover(watched),
+        *_canary(watched),
     ]
 
 
@@ -244,6 +245,20 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
             datapoints=1,
             comparison="GreaterThanOrEqualToThreshold",
         )
+        yield AlarmRule(
+            "latch-silent",
+            "Nobody decides whether a failover lasts: the failover-control function does not run to its end",
+            own_metric(region, "PrimaryStopped", "Minimum"),
+            0,  # it is 0 or 1: only silence is an alarm
+            evaluations=5,
+            comparison="LessThanThreshold",
+            missing="breaching",
+        )
+    if region.role == PRIMARY and HEALTH_CHECK_REGION not in {region.foundation.region(role) for role in ROLES}:
+        pulumi.warn(
+            f"no alarm watches the health checks: Route 53 reports them in {HEALTH_CHECK_REGION} alone, which is no "
+            "region of this environment. The canaries' alarms say which region does not serve"
+        )
     if region.name == HEALTH_CHECK_REGION:
         for role, check in ((PRIMARY, checks.gate), (SECONDARY, checks.secondary)):
             yield AlarmRule(
@@ -255,3 +270,18 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
                 missing="breaching",
                 degrades=role == region.role,
             )
+
+
+def _canary(watched: Watched) -> Iterator[AlarmRule]:
+    """What the region's canary finds of both; each region so watches the other without Route 53's own metrics."""
+    region = watched.region
+    for role in ROLES:
+        yield AlarmRule(
+            f"{role}-unserved",
+            f"The canary in the {region.role} cannot pay in the {role}, or says nothing",
+            own_metric(region, f"{role.title()}Unserved", "Maximum"),
+            0,
+            evaluations=2,
+            missing="breaching",
+            degrades=role == region.role,
+        )

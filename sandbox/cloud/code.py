@@ -1,6 +1,8 @@
 """Where the code of functions is unpacked: once for each package, and each file of it once for all packages.
 
-The functions of a system bring the same libraries along, so that all but the first are unpacked by links.
+The functions of a system bring the same libraries along, so that all but the first are unpacked by links. A package
+holds bytecode of Lambda's runtime or none; the functions here run on this interpreter, so its bytecode is added, as no
+function could write it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from shared import files
+from shared.packaging import archives
 
 
 class CodeStore:
@@ -35,7 +38,7 @@ class CodeStore:
         return root
 
     def _unpack(self, packed: zipfile.ZipFile, root: Path) -> None:
-        folders = {root}
+        folders, sources = {root}, {}
         for entry in packed.infolist():
             if entry.is_dir():
                 continue
@@ -43,7 +46,25 @@ class CodeStore:
             if path.parent not in folders:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 folders.add(path.parent)
-            os.link(self._kept(packed.read(entry)), path)
+            content = packed.read(entry)
+            os.link(self._kept(content), path)
+            if path.suffix == ".py":
+                sources[path.relative_to(root).as_posix()] = content
+        for name, source in sources.items():
+            self._compile(name, source, root)
+
+    def _compile(self, name: str, source: bytes, root: Path) -> None:
+        path = root / archives.bytecode_name(name)
+        if path.exists():
+            return
+        kept = self._files / hashlib.sha256(f"{path.name} {name} ".encode() + source).hexdigest()
+        if not kept.exists():
+            try:
+                files.replace(kept, archives.bytecode(name, source), mode=0o444)
+            except (SyntaxError, ValueError):  # whoever imports it is told
+                return
+        path.parent.mkdir(exist_ok=True)
+        os.link(kept, path)
 
     def _kept(self, content: bytes) -> Path:
         path = self._files / hashlib.sha256(content).hexdigest()

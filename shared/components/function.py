@@ -13,9 +13,9 @@ from shared import naming
 from shared.components import iam
 from shared.components.regions import Region
 from shared.naming import Kind
+from shared.packaging.archives import RUNTIME
 from shared.packaging.packages import digest, handler, package
 
-RUNTIME = "python3.13"
 RELEASE_CHARACTERS = 12
 
 VPC_ACCESS = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
@@ -204,6 +204,17 @@ class Function(pulumi.ComponentResource):
 
 def _in_vpc(placement: Placement) -> aws.lambda_.FunctionVpcConfigArgsDict:
     return {"subnet_ids": placement.subnet_ids, "security_group_ids": [placement.security_group_id]}
+
+
+def variables_of_all(region: Region, release: str, consistency: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+    """The environment variables that every function has: lambdas/settings.py reads them."""
+    return {
+        "ENVIRONMENT": region.foundation.name,
+        "SUFFIX": region.foundation.suffix,
+        "ROLE": region.role,
+        "RELEASE": release,
+        "CONSISTENCY": consistency,
+    }
 
 
 def release_of(functions: Iterable[str]) -> str:

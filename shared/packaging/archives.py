@@ -1,7 +1,8 @@
 """Deterministic zips of Python code: equal content gives equal bytes, with fixed times and no paths of a machine.
 
-Bytecode for the building interpreter goes along (hash-based, unchecked): without it an environment whose code folder
-cannot be written compiles the SDK at every cold start, 0.3 s of it.
+Bytecode goes along if the building interpreter makes that of Lambda's runtime (hash-based, unchecked): with it a cold
+start does not compile the SDK, 0.3 s of it, in a folder that cannot be written. That of another version would lie there
+unread.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from shared import files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+RUNTIME: Final = "python3.13"
+"""Lambda's, of all functions."""
+
+RUNTIME_TAG: Final = f"cpython-{RUNTIME.removeprefix('python').replace('.', '')}"
+"""How its bytecode is named (PEP 3147)."""
 
 _TIME: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 
@@ -39,14 +46,21 @@ def write(target: Path, entries: Iterable[tuple[str, bytes]], *, onto: Path | No
 
 
 def module(name: str, source: bytes) -> Iterator[tuple[str, bytes]]:
-    """Entries for a module, a path ending in .py: its source and its bytecode."""
+    """Entries for a module, a path ending in .py: its source, and its bytecode if that is the runtime's."""
     yield name, source
+    if sys.implementation.cache_tag == RUNTIME_TAG:
+        yield bytecode_name(name), bytecode(name, source)
+
+
+def bytecode_name(name: str) -> str:
+    """Where this interpreter looks for a module's bytecode."""
     folder, _, file = name.rpartition("/")
     compiled = f"{file.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
-    yield f"{folder}/__pycache__/{compiled}".lstrip("/"), _compiled(name, source)
+    return f"{folder}/__pycache__/{compiled}".lstrip("/")
 
 
-def _compiled(name: str, source: bytes) -> bytes:
+def bytecode(name: str, source: bytes) -> bytes:
+    """A module's bytecode for this interpreter. Raises SyntaxError."""
     # Python keeps one string for each of these, and marshal says whether it has ever been interned by anybody.
     for character in range(256):
         sys.intern(chr(character))

@@ -1,4 +1,4 @@
-"""The number of source addresses, counted without keeping one: it is right within its stated error, whoever sees what."""
+"""The number of source addresses, counted without keeping one: right within its stated error, whoever sees what."""
 
 from __future__ import annotations
 

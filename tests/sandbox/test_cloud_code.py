@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 import zipfile
 from typing import TYPE_CHECKING
@@ -27,7 +29,8 @@ def package(**files: str) -> bytes:
 
 
 def files(root: Path) -> dict[str, str]:
-    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
+    found = [path for path in root.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
+    return {path.relative_to(root).as_posix(): path.read_text() for path in found}
 
 
 def test_a_package_is_unpacked_as_it_is(tmp_path: Path):
@@ -41,6 +44,28 @@ def test_packages_share_the_files_that_are_the_same_and_no_others(tmp_path: Path
     assert (first / "library/data/model.json").samefile(second / "library/data/model.json")
     assert (first / "main.py").read_text() == "VALUE = 1\n"
     assert (second / "main.py").read_text() == "VALUE = 2\n"
+
+
+def test_this_interpreters_bytecode_is_added_once_for_all_packages(tmp_path: Path):
+    store = CodeStore(tmp_path)
+    first, second = (store.unpacked(package(**{"main.py": text})) for text in ("VALUE = 1\n", "VALUE = 2\n"))
+    name = f"library/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
+    assert (first / name).samefile(second / name)
+    code = f"import sys; sys.path.insert(0, {str(first)!r}); import library; print(library.__cached__, library.VALUE)"
+    said = subprocess.run([sys.executable, "-I", "-B", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == [str(first / name), "1"]
+
+
+def test_bytecode_that_a_package_brings_along_is_kept(tmp_path: Path):
+    name = f"library/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
+    root = CodeStore(tmp_path).unpacked(package(**{name: "brought along"}))
+    assert (root / name).read_text() == "brought along"
+
+
+def test_a_source_that_cannot_be_compiled_is_left_to_whoever_imports_it(tmp_path: Path):
+    root = CodeStore(tmp_path).unpacked(package(**{"main.py": "not Python at all", "nul.py": "\0"}))
+    assert (root / "main.py").read_text() == "not Python at all"
+    assert not list(root.glob("__pycache__/*"))
 
 
 def test_the_same_package_is_unpacked_once(tmp_path: Path):

@@ -217,6 +217,15 @@ def test_a_stopped_primary_is_not_probed(world):
     assert latch.journal.lines[-1]["PrimaryStopped"] == 1
 
 
+def test_without_a_rule_every_failover_ends_by_itself(world):
+    latch, cloud, primary, _ = world
+    object.__setattr__(latch, "rule", None)
+    primary.broken = {"GET": Unhealthy("refused")}
+    assert set(minute_by_minute(world, 10, sources=100)) == {"left alone"}
+    assert primary.requests == cloud.queries == []
+    assert latch.journal.lines[-1]["PrimaryStopped"] == 0, "the switch's state is told all the same"
+
+
 def test_after_a_restoration_it_waits_and_says_so(world):
     _, cloud, primary, clock = world
     primary.broken = {"GET": Unhealthy("refused")}

@@ -12,7 +12,7 @@ LONG_AGO = BEGIN - 1_000 * MINUTE
 
 
 def minutes(text, *, requests=9):
-    """A character is a minute: `.` quiet, `p` a probe passed, `f` failed, `C` crowd and passed, `F` crowd and failed."""
+    """A character is a minute: `.` quiet, `p` a probe passed, `f` failed, `C` a crowd, passed, `F` a crowd, failed."""
     sources = {"C": 200.0, "F": 200.0}
     failed = {"p": False, "C": False, "f": True, "F": True}
     return [
@@ -95,6 +95,6 @@ def test_the_primary_is_probed_while_clients_are_here(text, seen):
 
 def test_it_remembers_two_failovers_and_the_time_between():
     assert RULE.memory >= RULE.again + 2 * RULE.lasting
-    assert LatchRule.of({name: 7 for name in LatchRule.__slots__}).grace == 7
+    assert LatchRule.of(dict.fromkeys(LatchRule.__slots__, 7)).grace == 7
     with pytest.raises(KeyError):
         LatchRule.of({})

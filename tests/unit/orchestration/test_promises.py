@@ -21,8 +21,8 @@ def test_the_check_counts_every_kind_of_failure_against_the_availability(capsys)
     assert rows["grey failure"] == ["275", "s", "300", "s", "-41", "s", "2853", "s", "10"]
     assert "noticed from 30 a minute on" in said[-2]
     assert said[-1] == (
-        "clients go back by themselves after an outage of less than 45 s; from 449 s on they stay at the secondary until "
-        "`restore`"
+        "clients go back by themselves after an outage of less than 45 s; from 449 s on they stay at the secondary "
+        "until `restore`"
     )
 
 

@@ -240,9 +240,24 @@ def test_parameters_have_the_same_names_and_their_own_regions_values(data):
     assert set(primary) == set(secondary)
     assert primary["/payment-processing/x7k2/endpoint"]["value"] == "https://use1-api.x7k2.pay.example.com"
     assert secondary["/payment-processing/x7k2/endpoint"]["value"] == "https://use2-api.x7k2.pay.example.com"
-    assert (
-        secondary["/payment-processing/x7k2/dynamodb-endpoint"]["value"] == "https://dynamodb.us-east-2.amazonaws.com"
-    )
+    assert primary["/payment-processing/x7k2/peer-endpoint"]["value"] == "https://use2-api.x7k2.pay.example.com"
+    assert secondary["/payment-processing/x7k2/peer-endpoint"]["value"] == "https://use1-api.x7k2.pay.example.com"
     secure = secondary["/payment-processing/x7k2/api-keys-secret"]
     assert (secure["type"], secure["keyId"]) == ("SecureString", KEYS["secondary"])
     assert secure["value"] == f"arn:aws:secretsmanager:us-east-2:{ACCOUNT}:secret:payment-api-secret-x7k2-AbCdEf"
+
+
+def test_every_parameter_has_a_reader_with_its_grant(data):
+    """In each region, by name: none is there for nobody, and none is read that is not there."""
+    for role, region in (("primary", "us-east-1"), ("secondary", "us-east-2")):
+        made = {each["name"] for each in data.of("Parameter") if each.provider.split("::")[-2] == f"aws-{role}"}
+        read = {
+            resource.rpartition(":parameter")[2]
+            for run in run_environment().values()
+            for policy in run.recorder.of("RolePolicy")
+            for statement in json.loads(policy["policy"])["Statement"]
+            if "ssm:GetParameter" in statement["Action"]
+            for resource in statement["Resource"]
+            if f":{region}:" in resource
+        }
+        assert made == read

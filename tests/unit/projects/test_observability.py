@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pulumi
 import pytest
 
-from shared.environment import Environment
+from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
+from projects.observability.canary import READ
+from shared.environment import Environment, Regions
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
 
 OTHER = {"primary": "secondary", "secondary": "primary"}
@@ -107,17 +110,34 @@ def test_percentiles_of_few_samples_decide_nothing(watch):
             assert "statistic" not in found.inputs
 
 
-def test_failover_traffic_latches_within_a_minute_and_only_in_the_secondary(watch, role):
+def test_failover_traffic_is_told_in_the_secondary_also_when_its_metrics_are_late(watch, role):
     found = [each for each in watch.of("MetricAlarm") if each.name.endswith("failover-traffic")]
     if role == "primary":
         assert not found
         return
     (traffic,) = found
     assert traffic["name"] == "payment-failover-traffic-secondary-x7k2"
-    assert (traffic["period"], traffic["evaluationPeriods"], traffic["threshold"]) == (10, 1, 1)
-    assert traffic["dimensions"] == {"Environment": "payments", "Role": "secondary"}
-    latch = published()["organization/edge/payments"]["latch_action_arns"]
-    assert traffic["alarmActions"] == ["arn:aws:topic:::payment-failover-topic-secondary-x7k2", *latch]
+    assert (traffic["period"], traffic["threshold"], traffic["treatMissingData"]) == (10, 1, "notBreaching")
+    assert (traffic["datapointsToAlarm"], traffic["evaluationPeriods"]) == (1, 12), "one point of two minutes is enough"
+    assert traffic["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": "secondary"}
+    assert traffic["alarmActions"] == ["arn:aws:topic:::payment-failover-topic-secondary-x7k2"]
+
+
+def test_alarms_on_the_functions_own_metrics_ask_for_the_dimensions_that_they_have(watch, role):
+    """An alarm on a metric of other dimensions finds no data, and says nothing for ever."""
+    own = [each for each in watch.of("MetricAlarm") if each["namespace"] == NAMESPACE]
+    assert own
+    for each in own:
+        assert each["dimensions"] == dict(zip(DIMENSIONS, ("payments", "x7k2", role), strict=True)), each.name
+
+
+def test_a_latch_that_says_nothing_is_an_alarm(watch, role):
+    found = [each for each in watch.of("MetricAlarm") if each.name.endswith("latch-silent")]
+    assert len(found) == (role == "secondary")
+    for each in found:
+        assert (each["metricName"], each["treatMissingData"]) == ("PrimaryStopped", "breaching")
+        assert (each["period"], each["evaluationPeriods"], each["comparisonOperator"]) == (60, 5, "LessThanThreshold")
+        assert (each["statistic"], each["threshold"]) == ("Minimum", 0), "no value of it is below: only silence is"
 
 
 def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
@@ -130,7 +150,7 @@ def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
 def test_what_clients_notice_is_summed_up(watch, role):
     rule = watch.one("CompositeAlarm")["alarmRule"]
     names = set(rule.replace('ALARM("', "").replace('")', "").split(" OR "))
-    expected = {"latency", "error-rate", "errors", "processor-function-errors"}
+    expected = {"latency", "error-rate", "errors", "processor-function-errors", f"{role}-unserved"}
     if role == "primary":
         expected |= {"primary-unhealthy"}
     assert names == {f"payment-{name}-{role}-x7k2" for name in expected}
@@ -159,3 +179,59 @@ def test_thresholds_come_from_the_environment(monkeypatch):
     watch = run_program("observability", "payments-primary", published()).recorder
     assert alarm(watch, "latency")["threshold"] == 250
     assert alarm(watch, "error-rate")["threshold"] == 0.005
+
+
+@pytest.mark.parametrize("asked", ["primary", "secondary"])
+def test_each_region_s_canary_watches_both_and_its_silence_is_an_alarm(watch, role, asked):
+    found = alarm(watch, f"{asked}-unserved")
+    assert (found["namespace"], found["metricName"]) == ("Payments", f"{asked.title()}Unserved")
+    assert found["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": role}
+    assert (found["threshold"], found["period"], found["evaluationPeriods"]) == (0, 60, 2)
+    assert found["treatMissingData"] == "breaching"
+
+
+def test_the_canary_pays_every_minute_outside_the_vpc_and_is_not_repeated(watch, role):
+    function, rule, target = watch.one("Function"), watch.one("EventRule"), watch.one("EventTarget")
+    assert function["name"] == f"payment-canary-{role}-x7k2"
+    assert "vpcConfig" not in function.inputs
+    assert rule["scheduleExpression"] == "rate(1 minute)"
+    assert rule["name"] == f"payment-canary-{role}-x7k2"
+    assert target["arn"] == "arn:aws:alias:::live"
+    assert target["retryPolicy"] == {"maximumEventAgeInSeconds": 60, "maximumRetryAttempts": 0}
+    (permission,) = watch.of("Permission")
+    assert permission["principal"] == "events.amazonaws.com"
+    assert permission["sourceArn"] == f"arn:aws:eventrule:::{rule['name']}"
+
+
+def test_the_canary_reads_its_own_region_s_parameters_and_keys_alone(watch, role):
+    region = {"primary": "us-east-1", "secondary": "us-east-2"}[role]
+    statements = json.loads(watch.one("RolePolicy")["policy"])["Statement"]
+    rights = {action: each for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
+    folder = f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/payment-processing/x7k2"
+    assert rights["ssm:GetParameter"]["Resource"] == [f"{folder}/{name}" for name in READ]
+    assert f":{region}:" in rights["secretsmanager:GetSecretValue"]["Resource"][0]
+    assert rights["kms:Decrypt"]["Condition"]["StringEquals"]["kms:ViaService"] == [
+        f"secretsmanager.{region}.amazonaws.com",
+        f"ssm.{region}.amazonaws.com",
+    ]
+    assert watch.one("Function")["environment"]["variables"]["PARAMETERS"] == "/payment-processing/x7k2"
+
+
+@pytest.mark.parametrize(("regions", "said"), [(("us-east-1", "us-east-2"), 0), (("us-east-2", "us-west-2"), 1)])
+def test_no_alarm_on_health_checks_is_lost_without_a_word(monkeypatch, regions, said):
+    """Route 53 reports them in us-east-1 alone: where that is no region of the environment, the program says so."""
+    load, warnings = Environment.load, []
+
+    def elsewhere(name, root=None):
+        environment = load(name, root)
+        primary, secondary = regions
+        (witness,) = {"us-east-1", "us-east-2", "us-west-2"} - set(regions)
+        chosen = Regions(primary=primary, secondary=secondary, witness=witness)
+        return environment.model_copy(update={"regions": chosen})
+
+    monkeypatch.setattr(Environment, "load", elsewhere)
+    monkeypatch.setattr(pulumi, "warn", warnings.append)
+    for stack in ("payments-primary", "payments-secondary"):
+        run_program("observability", stack, published())
+    assert len(warnings) == said
+    assert all("no alarm watches the health checks" in each for each in warnings)

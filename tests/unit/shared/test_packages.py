@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.cloud.code import CodeStore
 from shared.errors import Problem
-from shared.packaging import function_sdk, packages
+from shared.packaging import archives, function_sdk, packages
+from shared.packaging.archives import RUNTIME_TAG
 from tools.bench.imports import PLACEHOLDERS as ENVIRONMENT
 
 FUNCTIONS = ("audit", "canary", "failover_control", "health", "payment")
 ZIPPED, UNZIPPED = 2_200_000, 9_000_000
 """Bytes. AWS allows 250 MB; each one is read at a cold start."""
 IMPORT = 0.35
-"""Seconds of processor time, with the package's bytecode; 0.13 when it was written, and 0.40 without bytecode."""
+"""Seconds of processor time, with bytecode; 0.13 when it was written, and 0.40 without bytecode."""
 
 
 def interpreters():
@@ -34,10 +36,13 @@ def interpreters():
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
+    """As the sandbox unpacks them, with bytecode of this interpreter."""
+    store = CodeStore(tmp_path_factory.mktemp("code"))
     root = tmp_path_factory.mktemp("task")
     for function in FUNCTIONS:
-        with zipfile.ZipFile(packages.package(function)) as archive:
-            archive.extractall(root / function)
+        shutil.copytree(
+            store.unpacked(packages.package(function).read_bytes()), root / function, copy_function=shutil.copyfile
+        )
     return root
 
 
@@ -142,12 +147,27 @@ def test_the_bytecode_is_used(unpacked, tmp_path):
     run(sys.executable, root, "import lambdas.health.main")
 
 
+@pytest.mark.parametrize(("tag", "there"), [("cpython-311", False), ("cpython-314", False), (RUNTIME_TAG, True)])
+def test_a_package_holds_bytecode_of_lambdas_runtime_or_none(monkeypatch, tag, there):
+    """Of another version it would lie there unread, and the SDK be compiled at every cold start none the less."""
+    monkeypatch.setattr(sys.implementation, "cache_tag", tag)
+    names = {name for name, _ in archives.module("botocore/session.py", b"VALUE = 1")}
+    assert names == {"botocore/session.py"} | ({f"botocore/__pycache__/session.{RUNTIME_TAG}.pyc"} if there else set())
+
+
+def test_the_packages_at_hand_hold_no_bytecode_of_another_version():
+    for function in FUNCTIONS:
+        with zipfile.ZipFile(packages.package(function)) as archive:
+            tags = {name.split(".")[-2] for name in archive.namelist() if name.endswith(".pyc")}
+        assert tags == ({RUNTIME_TAG} if sys.implementation.cache_tag == RUNTIME_TAG else set())
+
+
 def test_only_the_services_that_are_used_are_inside():
     services = {function: packages.services(function) for function in FUNCTIONS}
     assert services == {
         "audit": ["dynamodb", "s3"],
-        "canary": ["secretsmanager"],
-        "failover_control": ["s3", "secretsmanager"],
+        "canary": ["secretsmanager", "ssm"],
+        "failover_control": ["cloudwatch", "s3", "secretsmanager"],
         "health": ["dynamodb"],
         "payment": ["dynamodb", "s3", "secretsmanager"],
     }
@@ -204,7 +224,7 @@ def test_equal_sources_give_equal_bytes(checkout):
 def test_bytecode_is_the_same_whatever_the_process_did_before():
     code = (
         "import sys; from shared.packaging import archives\n"
-        "def build(): return list(archives.module('module.py', b\"found = text.strip('[]') + '['\"))\n"
+        "def build(): return archives.bytecode('module.py', b\"found = text.strip('[]') + '['\")\n"
         "before = build(); sys.intern('['); assert build() == before"
     )
     subprocess.run([sys.executable, "-c", code], cwd=packages.ROOT, check=True)

@@ -12,7 +12,7 @@ from shared.environment import Environment
 from simulation.failover import MINUTE, Outage, Scenario, run
 
 EDGE = Environment.load("payments").edge
-TIMING, RULE = EDGE.latch_timing, EDGE.latch_rule
+TIMING, RULE = EDGE.latch_timing, EDGE.latch_rule or {}
 DAY = 24 * 60 * MINUTE
 BEGINS = 120
 

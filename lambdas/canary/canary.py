@@ -1,0 +1,58 @@
+"""A client's payment in both regions, and what came of it as metrics."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lambdas.probing import Unhealthy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lambdas.probing import Prober
+    from lambdas.telemetry.journal import LogJournal
+
+ENDPOINT: Final = "endpoint"
+PEER_ENDPOINT: Final = "peer-endpoint"
+API_KEYS_SECRET: Final = "api-keys-secret"  # noqa: S105 - its parameter's name
+PARAMETERS: Final = (ENDPOINT, PEER_ENDPOINT, API_KEYS_SECRET)
+"""The region's parameters that a canary reads."""
+
+UNSERVED: Final = {"primary": "PrimaryUnserved", "secondary": "SecondaryUnserved"}
+"""The metric of each region that is asked: 1 when it did not serve, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The canary in the region of `role`. `prober` makes a client of the region at a URL."""
+
+    role: str
+    parameters: Callable[[], Mapping[str, str]]
+    prober: Callable[[str, str], Prober]
+    journal: LogJournal
+
+    def sing(self) -> dict[str, str]:
+        """Probe both regions at once, and say of each role `pass` or what a client met.
+
+        What does not serve is counted, not raised: Lambda would try again, and the next minute does that anyway.
+        """
+        where = self.parameters()
+        (peer,) = (role for role in UNSERVED if role != self.role)
+        targets = {self.role: where[ENDPOINT], peer: where[PEER_ENDPOINT]}
+        probers = [self.prober(url, where[API_KEYS_SECRET]) for url in targets.values()]
+        with ThreadPoolExecutor(len(probers)) as threads:
+            found = dict(zip(targets, threads.map(_result, probers), strict=True))
+        unserved = {UNSERVED[role]: float(result != "pass") for role, result in found.items()}
+        self.journal.measure("canary", unserved, **found)
+        return found
+
+
+def _result(prober: Prober) -> str:
+    try:
+        prober.health()
+        prober.payment()
+    except Unhealthy as failure:
+        return str(failure)
+    return "pass"

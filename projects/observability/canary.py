@@ -1,0 +1,67 @@
+"""The canary of a region: a client of ours that pays in both regions every minute."""
+
+from __future__ import annotations
+
+import pulumi
+
+from projects.observability.rules import Watched
+from shared import naming
+from shared.components import iam
+from shared.components.function import Code, Function, release_of, variables_of_all
+from shared.components.regions import Region
+from shared.components.schedules import Schedule, call_regularly
+
+FUNCTION = "canary"
+MEMORY_MB = 256
+TIMEOUT = 50
+"""Seconds. A probe makes four requests of 5 s at most, in both regions at once; the next one is due after a minute."""
+
+READ = ("endpoint", "peer-endpoint", "api-keys-secret")
+"""The region's parameters that the function reads at its start."""
+
+
+class CanaryFunction(pulumi.ComponentResource):
+    """A function outside the VPC, which has no way to the API's public name, and its schedule.
+
+    Its payments give the paying route's metrics data when nobody else pays, in both regions, so that a grey failure is
+    seen at any rate; and each region sees by it whether the other serves. It pays as the client `canary`, whose
+    payments count for nothing else. It has no dead letters: what it found is a metric, and the next minute tries again.
+    """
+
+    def __init__(self, name: str, watched: Watched) -> None:
+        super().__init__("payments:observability:Canary", name)
+        region = watched.region
+        canary = Function(
+            name,
+            region,
+            Code(
+                FUNCTION,
+                naming.CANARY_FUNCTION,
+                "Pays in both regions as a client does",
+                MEMORY_MB,
+                TIMEOUT,
+                variables={
+                    **variables_of_all(region, release_of([FUNCTION]), watched.data.consistency),
+                    "PARAMETERS": region.named_once(naming.PARAMETERS),
+                },
+                statements=_statements(region, watched),
+            ),
+            parent=self,
+        )
+        schedule = Schedule(naming.CANARY_RULE, "Pays in both regions as a client does")
+        call_regularly(name, region, canary, schedule, parent=self)
+        self.register_outputs({})
+
+
+def _statements(region: Region, watched: Watched) -> list[iam.Statement]:
+    folder = region.named_once(naming.PARAMETERS)
+    via = [f"{service}.{region.name}.amazonaws.com" for service in ("secretsmanager", "ssm")]
+    return [
+        iam.allow(["ssm:GetParameter"], [region.arn("ssm", f"parameter{folder}/{name}") for name in READ]),
+        iam.allow(["secretsmanager:GetSecretValue"], [watched.data.api_keys_secret_arns.of(region.role)]),
+        iam.allow(
+            ["kms:Decrypt"],
+            [watched.data.key_arns.of(region.role)],
+            condition={"StringEquals": {"kms:ViaService": via}},
+        ),
+    ]
