@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ def operate(
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
-        plan = _plan(operation, graph, stacks, fingerprints, force=force)
+        plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force)
         if not report.all_fresh(plan):
             try:
                 workspace.verify_passphrase()
@@ -108,9 +108,17 @@ def operate(
 
 
 def _plan(
-    operation: Operation, graph: Graph, stacks: Sequence[Stack], fingerprints: Fingerprints, *, force: bool
+    operation: Operation,
+    graph: Graph,
+    stacks: Sequence[Stack],
+    fingerprints: Fingerprints,
+    destroying: Mapping[str, str],
+    *,
+    force: bool,
 ) -> Plan:
     def judge(stack: Stack) -> Judgement:
+        if operation is Operation.DESTROY:
+            return Judgement(Freshness.STALE, destroying.get(stack.layer, ""))
         if operation not in JUDGED:
             return Judgement(Freshness.STALE, "")
         judgement = fingerprints.judge(stack)

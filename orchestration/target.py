@@ -44,6 +44,8 @@ class Target:
     """In the sandbox, where each AWS region's API answers."""
     where: str = ""
     """For a person: `AWS account 123456789012`."""
+    destroying: Mapping[str, str] = field(default_factory=dict)
+    """By layer: what destroying it waits for, told while it waits."""
     after_destroy: str = "preview-all"
     """The task that comes next when everything is destroyed."""
     lost_passphrase: str = ""

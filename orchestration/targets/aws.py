@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from shared.environment import Environment
 
 
+DESTROYING = {"network": "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"}
+"""Lambda Developer Guide: interfaces of a deleted function take 20 minutes; more was seen (pulumi-aws 4382)."""
+
+
 def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     """Take backend, passphrase and credentials from the user's environment. Raises Problem for what is missing."""
     url = os.environ.get("PULUMI_BACKEND_URL")
@@ -43,6 +47,7 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         configuration=configuration,
         generation=account,
         asks_first=True,
+        destroying=DESTROYING,
         where=f"AWS account {account}",
     )
 

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from shared import naming
+from shared.clients import CANARY
 from shared.components import iam
 from shared.components.function import Code, Function, Placement, release_of, variables_of_all
 from shared.components.queues import encrypted_queue
@@ -109,7 +110,7 @@ class Functions(pulumi.ComponentResource):
     def _payment_statements(self) -> Sequence[iam.Statement]:
         return [
             iam.allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [self._table]),
-            self._file_under("payments", "canary"),
+            self._file_under("payments", CANARY),
             iam.allow(["secretsmanager:GetSecretValue"], [self._data.api_keys_secret_arns.of(self._region.role)]),
             self._key_use("dynamodb", "s3", "secretsmanager"),
         ]
@@ -121,7 +122,7 @@ class Functions(pulumi.ComponentResource):
                 ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [self._table]
             ),
             iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, f"/index/{naming.UNFINISHED}")]),
-            self._file_under("payments", "canary", "notifications"),
+            self._file_under("payments", CANARY, "notifications"),
             self._key_use("dynamodb", "s3"),
             # The queue belongs to edge, which comes later: edge connects it to this function.
             iam.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from projects.network.vpc import HTTPS, Vpc
+from projects.network.vpc import HTTPS, INTERFACES_GO, Vpc
 from shared import naming
 from shared.components.regions import Region
 
@@ -22,6 +22,7 @@ class Security(pulumi.ComponentResource):
     def __init__(self, name: str, region: Region, vpc: Vpc) -> None:
         super().__init__("payments:network:Security", name)
         self._name = name
+        self._region = region
         self._options = region.options(self)
 
         self.functions = self._group(
@@ -75,5 +76,5 @@ class Security(pulumi.ComponentResource):
             description=description,
             vpc_id=vpc.id,
             tags={"Name": physical_name},
-            opts=self._options,
+            opts=self._region.options(self, delete=INTERFACES_GO),
         )

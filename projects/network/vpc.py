@@ -15,6 +15,9 @@ from shared.environment_sections import NetworkSettings
 HTTPS = 443
 EPHEMERAL = (1024, 65535)
 
+INTERFACES_GO = "60m"
+"""Lambda gives a deleted function's interfaces back within 20 to 45 minutes: longer than the provider waits."""
+
 ANYWHERE = "0.0.0.0/0"
 """Not the internet, as no route leads there: gateway endpoints answer from their services' public ranges."""
 
@@ -86,7 +89,7 @@ class Vpc(pulumi.ComponentResource):
                 # Pinned: whatever a list of zones says today, a subnet in a zone that is out must not be replaced.
                 availability_zone_id=zone,
                 tags={"Name": self._region.named(naming.SUBNET, f"-{number}")},
-                opts=self._options,
+                opts=self._region.options(self, delete=INTERFACES_GO),
             )
             aws.ec2.RouteTableAssociation(
                 f"{name}-private-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=self._options

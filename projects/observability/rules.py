@@ -125,17 +125,17 @@ def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRul
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
     compute = watched.compute
     functions = {
-        "processor": compute.payment_function_name,
-        "health": compute.health_function_name,
-        "audit": compute.audit_function_name,
+        "processor function": compute.payment_function_name,
+        "health function": compute.health_function_name,
+        "audit function": compute.audit_function_name,
     }
     for what, name in functions.items():
         yield AlarmRule(
-            f"{what}-function-errors",
-            f"The {what} function ended with an error of its own",
+            f"{what.replace(' ', '-')}-errors",
+            f"The {what} ended with an error of its own",
             Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
             0,
-            degrades=what == "processor",
+            degrades=what == "processor function",
         )
     yield AlarmRule(
         "health-latency",

@@ -27,12 +27,12 @@ from shared.stack import Stack
 COPIED = ("shared", "projects", "lambdas", "environments", "requirements.lock")
 GRAPH = Graph.of("payments")
 ALL = frozenset(LAYERS)
-FUNCTIONS = frozenset({"compute", "edge"})
+FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "components/function.py": FUNCTIONS,
-    "components/iam.py": ALL - {"observability"},
-    "components/queues.py": FUNCTIONS,
+    "components/queues.py": frozenset({"compute", "edge"}),
+    "components/schedules.py": frozenset({"compute", "observability"}),
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
     "files.py": FUNCTIONS,
     "packaging/archives.py": FUNCTIONS,
@@ -42,6 +42,8 @@ SHARED = {
     "stop_switch.py": frozenset({"edge"}),
 }
 """Who uses a module that not everybody uses."""
+LAYER_OF = {"failover_control": "edge", "canary": "observability"}
+"""Whose programs package a function; compute's all others."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def expected(path):
             return SHARED.get("/".join(name), ALL) if path.suffix != ".md" else set()
         case ("lambdas", *_):
             used = {f for f in packages.functions() if packages.ROOT / path in packages.sources(f)}
-            return {"edge" if function == "failover_control" else "compute" for function in used}
+            return {LAYER_OF.get(function, "compute") for function in used}
     raise AssertionError(path)
 
 

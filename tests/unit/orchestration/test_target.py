@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from orchestration import commands, target
 from orchestration.choice import Choice
+from orchestration.graph import Graph
+from orchestration.operate import _plan
+from orchestration.plan import Operation
 from orchestration.targets import sandbox
+from orchestration.targets.aws import DESTROYING
 from shared.environment import Environment
 from shared.errors import Problem
 
@@ -114,3 +119,13 @@ def test_a_wrong_name_is_one_line_before_anything_starts(monkeypatch, call, expe
     monkeypatch.setattr(commands, "choose", lambda *_: pytest.fail("the sandbox was started"))
     with pytest.raises(Problem, match=expected):
         call()
+
+
+def test_destroying_the_network_on_aws_says_what_it_waits_for():
+    """While it waits: for what a network's stack shows is nothing, for the better part of an hour."""
+    graph = Graph.of("payments")
+    plan = _plan(Operation.DESTROY, graph, graph.stacks, cast("Any", None), DESTROYING, force=False)
+    said = {str(step.stack): step.judgement.reason for step in plan.steps}
+    waiting = "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"
+    assert said["network/payments-primary"] == said["network/payments-secondary"] == waiting
+    assert {reason for stack, reason in said.items() if not stack.startswith("network/")} == {""}

@@ -71,6 +71,8 @@ class Recorder(Mocks):
     """By type and logical name: what each registration depends on."""
     ignored: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """By type and logical name: changes that each registration ignores."""
+    deletes_within: dict[tuple[str, str], str] = field(default_factory=dict)
+    """How long each may take to be deleted, where the program says so."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -163,6 +165,7 @@ class _Monitor(MockMonitor):
         recorder = cast("Recorder", self.mocks)
         recorder.waits_for[request.type, request.name] = after
         recorder.ignored[request.type, request.name] = frozenset(request.ignoreChanges)
+        recorder.deletes_within[request.type, request.name] = request.customTimeouts.delete
         return super().RegisterResource(request)
 
 
