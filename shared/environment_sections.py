@@ -298,7 +298,7 @@ class LatchSettings(StrictModel):
 
     failed_probes: Annotated[int, Field(ge=2, le=10)]
     probes: Annotated[int, Field(gt=PROBE_SPREAD, le=20)]
-    clients: Annotated[int, Field(ge=2)]
+    clients: Annotated[int, Field(ge=2, le=10_000)]
     again_minutes: Annotated[int, Field(ge=5, le=120)]
     grace_minutes: Annotated[int, Field(ge=1, le=60)]
 

@@ -21,7 +21,7 @@ from lambdas.failover_control.latch import Latch
 from lambdas.failover_control.rule import LatchRule
 from lambdas.probing import Prober, Reply
 from lambdas.telemetry.journal import LogJournal
-from lambdas.telemetry.sources import marks
+from lambdas.telemetry.sources import mark
 from lambdas.web.headers import REPLAYED
 
 if TYPE_CHECKING:
@@ -123,10 +123,9 @@ class _World:
             for name, value in metrics.items():
                 known = self.series[name].get(minute)
                 if known is None:
-                    self.series[name][minute] = {"Sum": value, "Minimum": value, "Maximum": value}
+                    self.series[name][minute] = {"Sum": value, "Maximum": value}
                 else:
                     known["Sum"] += value
-                    known["Minimum"] = min(known["Minimum"], value)
                     known["Maximum"] = max(known["Maximum"], value)
 
     def get_metric_data(self, **arguments: Any) -> dict[str, Any]:
@@ -213,7 +212,7 @@ def run(scenario: Scenario, values: Mapping[str, int], timing: LatchTiming, seed
     resolver = _Resolver(scenario, timing.checks, random)
     total = scenario.clients + scenario.pinned
     addresses = [f"203.0.113.{number}/{random.random()}" for number in range(total)]
-    hashes = [marks(address, "api") for address in addresses]
+    hashes = [mark(address, "api") for address in addresses]
     asked = [random.randrange(timing.ttl) for _ in range(total)]
     pays = [random.randrange(scenario.every) for _ in range(total)]
     away = [number >= scenario.clients for number in range(total)]

@@ -50,7 +50,7 @@ class Figures:
         """The same minutes with the number of their source addresses. Raises Unavailable."""
         if not minutes:
             return []
-        found = self._read(dict.fromkeys(METRICS, "Minimum"), minutes[0].start, minutes[-1].start + MINUTE)
+        found = self._read(dict.fromkeys(METRICS, "Maximum"), minutes[0].start, minutes[-1].start + MINUTE)
         return [
             replace(each, sources=estimate([values[each.start] for values in found.values() if each.start in values]))
             for each in minutes

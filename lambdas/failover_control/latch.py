@@ -73,6 +73,9 @@ class Latch:
         probed = replace(measured[-1], failed=failure is not None or bool(measured[-1].failed))
         reason = rule.reason([*measured[:-1], probed], now, since)
         if reason is not None:
+            if self.switch.state() != (False, since):
+                # A person moved it while the primary was probed, and knows more: what was seen is of before.
+                return self._told("moved meanwhile", failure=failure, probed=True)
             self.switch.stop()
         result = "stopped" if reason else "waiting" if rule.waits(now, since) else "watching"
         return self._told(result, failure=failure, reason=reason, probed=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Throttled, Unavailable
 from lambdas.domain.payment import CANARY_CLIENT, SECOND
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
-from lambdas.telemetry.sources import marks
+from lambdas.telemetry.sources import mark
 from lambdas.web import headers, view
 from lambdas.web.answer import JSON, Answer, problem, to_json
 from lambdas.web.idempotency_key import InvalidKey, read_key
@@ -124,7 +124,7 @@ class Api:
             if request.host == self.failover_name:
                 metrics["FailoverTraffic"] = 1
                 if self.journal.role == SECONDARY:
-                    metrics |= marks(request.source, self.failover_name)
+                    metrics |= mark(request.source, self.failover_name)
             if answer.status in _STATUS_METRICS and headers.REPLAYED not in answer.headers:
                 metrics[_STATUS_METRICS[answer.status]] = 1
         self.journal.measure(

@@ -1,16 +1,20 @@
-"""How many addresses requests came from, without keeping one: a sketch that CloudWatch merges by itself.
+"""How many addresses requests came from, without telling one: a HyperLogLog sketch that CloudWatch merges by itself.
 
-Each request adds, under a name of its own, each of `SIZE` hashes of its address, as numbers in [0, 1). The *smallest*
-number of a minute is the same however many requests an address made and however many functions saw them, and it is the
-smaller the more addresses there were: of n, n + 1 times it is 1 on the average. `Minimum` is a statistic that
-CloudWatch keeps. What is stored is a minimum over hashes, no address.
+A hash of the address chooses one of `SIZE` metrics, and gives its value: rank 1 for one half of all addresses, 2 for a
+quarter, and so on. The *largest* rank of a minute is the same however many requests an address made and however many
+functions saw them, and it is the larger the more addresses there were. `Maximum` is a statistic that CloudWatch keeps.
 
-Source: Bar-Yossef et al., "Counting Distinct Elements in a Data Stream" (RANDOM 2002), with one value kept for each of
-`SIZE` hash functions.
+Which metric and which rank is all that is told of an address. There are so few of both, and ranks end at `RANKS`, that
+of all IPv4 addresses at least 32,768 have the same: whoever hashes them all learns no more than that. A longer hash would name
+its address, with a salt or without, as trying four thousand million takes minutes.
+
+Source: Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm" (AofA 2007),
+with its correction for small numbers, linear counting of the metrics that nobody chose.
 """
 
 from __future__ import annotations
 
+import math
 import socket
 from hashlib import shake_128
 from typing import TYPE_CHECKING, Final
@@ -18,29 +22,35 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SIZE: Final = 32
-"""Hash functions. The estimate's relative error is 1/√(SIZE - 2), about a sixth."""
+SIZE: Final = 64
+"""Metrics. The estimate's relative error is 1.04/√SIZE, about an eighth."""
+RANKS: Final = 12
+"""The last rank takes in all above it, so estimates end at about 180,000."""
 
 METRICS: Final = tuple(f"FailoverSource{number:02}" for number in range(SIZE))
 
-_BYTES: Final = 4
+_ALPHA: Final = 0.709
+"""The paper's constant for 64."""
+_SMALL: Final = 2.5
+"""Up to so many times `SIZE`, empty metrics are the better measure."""
 _NETWORK: Final = 8
 """Bytes of an IPv6 address that name a network: one machine takes addresses from all of it as it likes (RFC 8981)."""
 
 
-def marks(address: str, salt: str) -> dict[str, float]:
-    """What a request from an address adds to each metric. `salt` keeps two environments' hashes apart."""
-    digest = shake_128(salt.encode() + b" " + _who(address)).digest(SIZE * _BYTES)
-    numbers = (int.from_bytes(digest[at : at + _BYTES], "big") for at in range(0, len(digest), _BYTES))
-    return dict(zip(METRICS, (number / 256**_BYTES for number in numbers), strict=True))
+def mark(address: str, salt: str) -> dict[str, float]:
+    """What a request from an address measures: one metric. `salt` keeps two environments' hashes apart."""
+    digest = int.from_bytes(shake_128(salt.encode() + b" " + _who(address)).digest(8), "big")
+    number, coins = digest % SIZE, digest // SIZE % 2**RANKS
+    return {METRICS[number]: min(RANKS - coins.bit_length() + 1, RANKS)}
 
 
-def estimate(minima: Sequence[float]) -> float:
-    """How many addresses gave these minima, one for each metric; 0 without a whole set."""
-    total = sum(minima)
-    if len(minima) != SIZE or total <= 0:
-        return 0.0
-    return max((SIZE - 1) / total - 1, 0.0)
+def estimate(ranks: Sequence[float]) -> float:
+    """How many addresses gave these largest ranks, one for each metric that anybody chose."""
+    empty = SIZE - len(ranks)
+    raw = _ALPHA * SIZE**2 / (empty + sum(2.0**-rank for rank in ranks))
+    if raw <= _SMALL * SIZE and empty:
+        return SIZE * math.log(SIZE / empty)
+    return raw
 
 
 def _who(address: str) -> bytes:

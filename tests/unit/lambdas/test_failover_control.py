@@ -13,7 +13,7 @@ from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import BUDGET, FAILURES, HEALTH_ATTEMPTS, PAYMENTS, Latch
 from lambdas.failover_control.rule import MINUTE, LatchRule
 from lambdas.probing import Prober, Reply, Unhealthy, send
-from lambdas.telemetry.sources import METRICS, marks
+from lambdas.telemetry.sources import METRICS, mark
 from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused
 
 RULE = LatchRule(failed=3, probes=5, spread=3, clients=50, lasting=4, again=30, grace=10)
@@ -43,9 +43,10 @@ class Cloud:
 
     def traffic(self, minutes_ago, sources=1):
         self.put("FailoverTraffic", minutes_ago, 9.0)
-        marked = [marks(f"192.0.2.{number}", "s") for number in range(sources)]
-        for name in METRICS:
-            self.put(name, minutes_ago, min(each[name] for each in marked))
+        for number in range(sources):
+            for name, rank in mark(f"192.0.2.{number}", "s").items():
+                known = self.values.get(name, {}).get(self.clock.time // MINUTE - minutes_ago, 0)
+                self.put(name, minutes_ago, max(rank, known))
 
     def get_metric_data(self, **arguments):
         if self.error:
@@ -231,6 +232,25 @@ def test_after_a_restoration_it_waits_and_says_so(world):
     primary.broken = {"GET": Unhealthy("refused")}
     cloud.since = clock.time
     assert minute_by_minute(world, 14) == ["waiting"] * 9 + ["watching"] * 4 + ["stopped"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_switch_that_somebody_moves_during_the_probe_is_theirs(world, stopped):
+    """A probe takes seconds: who restores in them would find the primary stopped again, in spite of the grace."""
+    latch, cloud, primary, clock = world
+    primary.broken = {"GET": Unhealthy("refused")}
+    minute_by_minute(world, 3)
+
+    def moved(*_):
+        cloud.stopped, cloud.since = stopped, clock.time
+        raise Unhealthy("refused")
+
+    primary.send = moved
+    object.__setattr__(latch, "prober", lambda: Prober("https://primary", CANARY, lambda: "t", moved))
+    assert minute_by_minute(world, 1) == ["moved meanwhile"]
+    assert cloud.stopped is stopped
+    line = latch.journal.lines[-1]
+    assert (line["ProbeFailed"], line["PrimaryStopped"]) == (1, 0)
 
 
 @pytest.mark.parametrize("what", ["the switch", "the metrics"])

@@ -142,6 +142,7 @@ def test_the_payments_environment_loads():
         ({"edge.latch.failed_probes": 1}, "edge.latch.failed_probes: 1 is wrong"),
         ({"edge.latch.probes": 3}, "edge.latch.probes: 3 is wrong"),
         ({"edge.latch.clients": 1}, "edge.latch.clients: 1 is wrong"),
+        ({"edge.latch.clients": 10_001}, "edge.latch.clients: 10001 is wrong"),
         (
             {"edge.latch.grace_minutes": 2},
             "2 min are less than the 125 s that clients need to go back after a restoration",
