@@ -5,8 +5,8 @@ quarter, and so on. The *largest* rank of a minute is the same however many requ
 functions saw them, and it is the larger the more addresses there were. `Maximum` is a statistic that CloudWatch keeps.
 
 Which metric and which rank is all that is told of an address. There are so few of both, and ranks end at `RANKS`, that
-of all IPv4 addresses at least 32,768 have the same: whoever hashes them all learns no more than that. A longer hash would name
-its address, with a salt or without, as trying four thousand million takes minutes.
+of all IPv4 addresses some 32,768 or more have the same: whoever hashes them all learns no more than that. A longer hash
+would name its address, with a salt or without, as trying four thousand million takes minutes.
 
 Source: Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm" (AofA 2007),
 with its correction for small numbers, linear counting of the metrics that nobody chose.
