@@ -31,12 +31,16 @@ HELP = {
     "currency": "an ISO 4217 code, such as USD",
     "customer": "the merchant's name for its customer",
     "force": "also run the stacks in which nothing changed",
+    "refresh": "compare every stack with the cloud first, and repair what differs",
+    "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
+    "details": "name every resource, not only those that would be replaced or deleted",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
     "key": "the Idempotency-Key; a new one by default",
     "only": "only the tests whose names match, as pytest's -k",
     "follow": "go on printing what comes",
     "wipe": "also delete the sandbox's cloud and its stacks",
+    "even_if_unhealthy": "restore without asking the primary whether it serves",
     "seeds": "how many histories, from seed 0 on",
     "seed": "replay this one, and print its history",
     "mode": "mrsc (strongly consistent) or mrec (eventually)",
@@ -45,6 +49,9 @@ HELP = {
     "trick": "only these, with commas between",
     "state": "refuse, hang, errors or open",
 }
+
+
+NO_SEED = -1
 
 
 def command(body: Callable[..., int | None]) -> Any:
@@ -86,7 +93,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "json", "yes")
+@choosing("environment", "target", "force", "refresh", "discard_data", "json", "yes")
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -94,7 +101,7 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing("layer", "region", "environment", "target", "force", "json", "yes")
+@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "json", "yes")
 def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands
@@ -105,11 +112,11 @@ def deploy(choice: Choice) -> int:
 
 
 @choosing("environment", "target", "json")
-def preview_all(choice: Choice) -> int:
+def preview_all(choice: Choice, details: bool = False) -> int:
     """Show what deploy-all would change, carried through all layers."""
     from orchestration import commands
 
-    return commands.preview(choice)
+    return commands.preview(choice, details=details)
 
 
 @choosing("environment", "target", "json", "yes")
@@ -162,6 +169,30 @@ def pay(
     return commands.pay(choice, amount=amount, currency=currency, customer=customer, key=key)
 
 
+@choosing("environment", "target", "json", "yes")
+def evacuate(choice: Choice) -> int:
+    """Move the clients out of the primary: one write in the secondary, which its health check sees."""
+    from orchestration import moves
+
+    return moves.evacuate(choice)
+
+
+@choosing("environment", "target", "json", "yes")
+def restore(choice: Choice, even_if_unhealthy: bool = False) -> int:
+    """Let the clients back to the primary, once its health route and payments work."""
+    from orchestration import moves
+
+    return moves.restore(choice, even_if_unhealthy=even_if_unhealthy)
+
+
+@choosing("environment", "target", "json")
+def ready(choice: Choice) -> int:
+    """Say whether a failover would work: the switch, who may read it, both regions; exit 1 when it would not."""
+    from orchestration import moves
+
+    return moves.ready(choice)
+
+
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
@@ -195,12 +226,14 @@ def prove(_: Context, only: str = "") -> int:
 
 @command
 def simulate(
-    _: Context, seeds: int = 1_000, seed: int = -1, mode: str = "mrsc", mutant: str = "", json: bool = False
+    _: Context, seeds: int = 1_000, seed: int = NO_SEED, mode: str = "mrsc", mutant: str = "", json: bool = False
 ) -> int:
     """Play payments through crashes, lost answers and lost regions, seed by seed."""
     from simulation import commands
 
-    return commands.simulate(seeds, seed if seed >= 0 else None, mode, mutant or None, as_json=json)
+    if seed < NO_SEED:
+        raise Problem(f"--seed {seed} is none: seeds are numbers from 0 on")
+    return commands.simulate(seeds, None if seed == NO_SEED else seed, mode, mutant or None, as_json=json)
 
 
 @command
@@ -298,6 +331,9 @@ namespace = Collection(
     graph,
     check,
     pay,
+    evacuate,
+    restore,
+    ready,
     engine,
     test,
     prove,

@@ -27,7 +27,7 @@ class WrongPassphrase(Problem):
 
 
 class Cli:
-    """Runs commands of one CLI with one environment. Each names its stack in full; none selects one."""
+    """Runs commands of one CLI with one set of variables. Each names its stack in full; none selects one."""
 
     def __init__(self, executable: Path, variables: Mapping[str, str]) -> None:
         self.executable = executable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,44 @@ from shared.errors import Problem
 from shared.root import ROOT
 
 UNCHANGING = frozenset({"same", "read", "discard", "read-discard"})
+REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
+"""The steps of a replacement, in whatever order the provider wants them."""
+REFRESH = "refresh"
+READ_FROM_ELSEWHERE = frozenset({"pulumi:pulumi:StackReference"})
+"""What a refresh finds changed, and nobody in the cloud has changed."""
 COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
 FRAME = re.compile(r'^  File "([^"]+)", line (\d+)', re.MULTILINE)
 PROBLEM = f"{Problem.__module__}.{Problem.__qualname__}: "
 STDERR_ERROR = re.compile(r"^error: (.+(?:\n[ \t]+\S.*)*)$", re.MULTILINE)
 """Lines that are indented belong to it: the holder of a lock."""
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """What is, or would be, done to one resource."""
+
+    operation: str
+    """create, update, replace or delete; seldom another of the engine's words."""
+    urn: str
+    type: str
+    """Such as `aws:s3/bucket:Bucket`."""
+    properties: tuple[str, ...] = ()
+    """Paths of the properties that differ."""
+    forcing: tuple[str, ...] = ()
+    """Those that cannot be changed in place."""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """Its state: `id`, `inputs`, `outputs`, `provider`; empty for what is created."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the program."""
+        return self.urn.rpartition("::")[2]
+
+    @property
+    def ends(self) -> bool:
+        """Whether what is there goes."""
+        return self.operation in {"replace", "delete"}
 
 
 @dataclass
@@ -32,6 +64,19 @@ class Events:
     outputs: Mapping[str, Any] | None = None
     """The stack's outputs, in a preview with the engine's sentinel where unknown; None when the program failed."""
     errors: list[str] = field(default_factory=list)
+    _resources: dict[tuple[str, str, str], ResourceChange] = field(default_factory=dict)
+    _refreshed: dict[str, ResourceChange] = field(default_factory=dict)
+    _refreshing: set[str] = field(default_factory=set)
+
+    @property
+    def resources(self) -> tuple[ResourceChange, ...]:
+        """What is, or would be, done to each resource."""
+        return tuple(self._resources.values())
+
+    @property
+    def refreshed(self) -> tuple[ResourceChange, ...]:
+        """Resources that a refresh has found changed (`update`) or gone (`delete`)."""
+        return tuple(self._refreshed.values())
 
     def read(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -39,14 +84,39 @@ class Events:
 
     def _one(self, event: Mapping[str, Any]) -> None:
         match event:
+            case {"resourcePreEvent": {"metadata": {"op": "refresh", "urn": urn}}}:
+                self._refreshing.add(urn)
+            case {"resourcePreEvent": {"metadata": metadata}}:
+                self._step(metadata)
             case {"resOutputsEvent": {"metadata": metadata}}:
                 self.finished += 1
+                if metadata.get("urn") in self._refreshing:
+                    self._refreshing.discard(metadata["urn"])
+                    self._compared(metadata)
                 if metadata["type"] == STACK_TYPE:
                     self.outputs = (metadata.get("new") or {}).get("outputs")
             case {"summaryEvent": {"resourceChanges": changes}}:
                 self.changes = {kind: count for kind, count in (changes or {}).items() if kind not in UNCHANGING}
             case {"diagnosticEvent": {"severity": "error", "message": message, **rest}}:
                 self.errors.append(_described(str(message), str(rest.get("urn", ""))))
+
+    def _step(self, metadata: Mapping[str, Any]) -> None:
+        change = _change(metadata)
+        if change.operation in UNCHANGING:
+            return
+        key = (change.urn, change.operation, str(change.before.get("id")) if change.operation == "delete" else "")
+        known = self._resources.get(key, change)
+        self._resources[key] = replace(
+            change,
+            properties=known.properties or change.properties,
+            forcing=known.forcing or change.forcing,
+            before=known.before or change.before,
+        )
+
+    def _compared(self, metadata: Mapping[str, Any]) -> None:
+        change = _change(metadata)
+        if change.operation not in {*UNCHANGING, REFRESH} and change.type not in READ_FROM_ELSEWHERE:
+            self._refreshed[change.urn] = change
 
     def failure(self, output: str) -> str:
         """Return the line that says best why the operation failed, from the events or else from the CLI's output."""
@@ -56,6 +126,18 @@ class Events:
         if causes or told:
             return (causes or told)[0]
         return closing_error(output) or "the engine said nothing"
+
+
+def _change(metadata: Mapping[str, Any]) -> ResourceChange:
+    operation = "replace" if metadata["op"] in REPLACING else str(metadata["op"])
+    return ResourceChange(
+        operation,
+        metadata["urn"],
+        metadata["type"],
+        tuple(sorted(metadata.get("detailedDiff") or metadata.get("diffs") or ())),
+        tuple(metadata.get("keys") or ()),
+        metadata.get("old") or {},
+    )
 
 
 def closing_error(output: str) -> str:

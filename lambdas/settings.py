@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class RemainingTime(Protocol):
+    """What is used of Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+MARGIN: Final = 500
+"""What is left of a function's time when its deadline has come (ms): to put the answer into words, and tell it."""
+
+
+def time_for_work(context: RemainingTime) -> int:
+    """How long an invocation may work before Lambda ends it (ms)."""
+    return context.get_remaining_time_in_millis() - MARGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from shared.clients import API_KEY, IDEMPOTENCY_KEY
 from shared.errors import Problem
@@ -51,8 +52,7 @@ class EntryPoint:
     ) -> ApiResponse:
         """Send one request. Raises Problem, naming the address, when there is no answer."""
         parts = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        connection = _connection(parts.scheme, parts.hostname or "", parts.port)
         sent = {"Accept": "application/json", **(headers or {})}
         if self.host:
             sent["Host"] = self.host
@@ -102,6 +102,22 @@ def entry(gateways: Mapping[str, str], region: str, host: str, path: str = "") -
     """Return where `https://<host><path>` answers: in the sandbox through the region's gateway, else directly."""
     gateway = gateways.get(region)
     return EntryPoint(f"{gateway}{path}", host) if gateway else EntryPoint(f"https://{host}{path}")
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    """Return a connection, on AWS through the user's proxy if he has one: the SDK and the engine ask it too."""
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - the quick path does without
+
+    proxy = getproxies().get("https", "")
+    if not proxy or proxy_bypass(host):
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT)
+    via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    connection = http.client.HTTPSConnection(via.hostname or "", via.port or 80, timeout=TIMEOUT)
+    login = base64.b64encode(f"{unquote(via.username or '')}:{unquote(via.password or '')}".encode()).decode()
+    connection.set_tunnel(host, port or 443, {"Proxy-Authorization": f"Basic {login}"} if via.username else None)
+    return connection
 
 
 def _decoded(raw: str) -> Any:

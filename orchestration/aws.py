@@ -39,14 +39,23 @@ class Aws:
         from botocore.config import Config  # noqa: PLC0415
         from botocore.session import Session  # noqa: PLC0415
 
-        return Session(profile=self._variables.get("AWS_PROFILE")).create_client(
+        session = Session(profile=self._variables.get("AWS_PROFILE"))
+        # Some defaults of the SDK are the global names of STS and S3, which are us-east-1's: an outage there would
+        # reach whoever works in another region.
+        session.set_config_variable("sts_regional_endpoints", "regional")
+        return session.create_client(
             service,
             region_name=region,
             endpoint_url=self._variables.get("AWS_ENDPOINT_URL"),
             aws_access_key_id=self._variables.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=self._variables.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=self._variables.get("AWS_SESSION_TOKEN"),
-            config=Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}),
+            config=Config(
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "max_attempts": 3},
+                s3={"us_east_1_regional_endpoint": "regional"},
+            ),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -16,5 +16,21 @@ class Choice:
     region: str = ""
     """A role; empty: both, or, where it must be one, the primary."""
     force: bool = False
+    refresh: bool = False
+    """Compare with the cloud first, and repair what differs."""
+    discard_data: str = ""
+    """Names of what holds data and may be replaced or deleted, with commas between."""
     json: bool = False
     yes: bool = False
+
+    @property
+    def discarded(self) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.discard_data.split(",") if name.strip())
+
+    def options(self) -> str:
+        """Return the options that say which environment and target this is, as a user types them."""
+        named = {"environment": self.environment, "target": self.target}
+        return "".join(f" --{name} {value}" for name, value in named.items() if value != _DEFAULTS[name])
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Choice)}

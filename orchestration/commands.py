@@ -10,13 +10,18 @@ import sys
 from collections.abc import Sequence
 
 from orchestration import report
+from orchestration.aws import Aws
 from orchestration.choice import Choice
-from orchestration.execute import StepStatus
+from orchestration.closing import closing, discarding
 from orchestration.graph import Graph
-from orchestration.operate import CHANGING, Result, operate
+from orchestration.guard import DataWouldGo
+from orchestration.holdings import holders, in_the_cloud, told
+from orchestration.operate import CHANGING, elsewhere, operate
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
+from shared.deployed_as import described
+from shared.deployed_as import place as deployed_as
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
@@ -28,14 +33,17 @@ def deploy(choice: Choice) -> int:
     return _operate(Operation.DEPLOY, choice)
 
 
-def preview(choice: Choice) -> int:
-    """Show what `deploy` would change; the previewed outputs of a layer reach the layers behind it."""
-    return _operate(Operation.PREVIEW, choice)
+def preview(choice: Choice, *, details: bool = False) -> int:
+    """Show what `deploy` would change; the previewed outputs of a layer reach the layers behind it.
+
+    It names what would be replaced or deleted; with `details` everything.
+    """
+    return _operate(Operation.PREVIEW, choice, details=details)
 
 
 def drift(choice: Choice) -> int:
-    """Compare all stacks with the cloud. Returns 1 when one differs."""
-    return _operate(Operation.DRIFT, choice)
+    """Compare all stacks with the cloud, and name what differs. Returns 1 when something does."""
+    return _operate(Operation.DRIFT, choice, details=True)
 
 
 def destroy(choice: Choice) -> int:
@@ -101,59 +109,96 @@ def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str |
     return 0 if receipt.paid else 1
 
 
-def _operate(operation: Operation, choice: Choice) -> int:
+def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> int:
     """Make stacks and target ready, run the operation and show what came of it."""
     settings = Environment.load(choice.environment, ROOT)
     graph = Graph.of(settings.name)
     stacks = _chosen(graph, choice)
     place = choose(choice.target, settings, report.tell)
     if place.asks_first and not choice.yes:
-        _confirm(operation, place, settings, stacks)
+        _announce(operation, place, settings, stacks)
+    held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []
+    if place.asks_first and not choice.yes and operation in CHANGING:
+        confirm()
     check = SmokeTest(place, settings)
     try:
-        result = operate(operation, place, settings, graph, stacks, root=ROOT, check=check, force=choice.force)
+        result = operate(
+            operation,
+            place,
+            settings,
+            graph,
+            stacks,
+            root=ROOT,
+            check=check,
+            force=choice.force,
+            refresh=choice.refresh,
+            discard=choice.discarded,
+        )
     except OSError as error:
         raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
+    except DataWouldGo as refused:
+        raise _explained(refused, place, settings, choice) from refused
     if choice.json:
-        report.print_json(result.record)
+        report.print_json({**result.record, **({"data": held} if held else {})})
     else:
-        report.show(result.plan, result.outcomes, _closing(result, place, graph))
+        report.show(result.plan, result.outcomes, closing(result, place, graph, choice), details=details)
     return result.code
+
+
+def _tell_what_goes(place: Target, stacks: Sequence[Stack]) -> list[dict[str, str]]:
+    """Say what destroying removes, and how much data is in it. Returns the latter as JSON values."""
+    found = {stack: checkpoint for stack in stacks if (checkpoint := place.backend.checkpoint(stack))}
+    count = sum(1 for each in found.values() for resource in each.resources if in_the_cloud(resource["type"]))
+    if not count:
+        return []
+    amounts = told((each for stack, state in found.items() for each in holders(stack, state)), Aws(place.cli.variables))
+    report.tell(f"destroying {count} resources of {len(found)} stacks in {place.where}; of these hold data:")
+    for line in report.holder_lines(amounts):
+        report.tell(line)
+    return report.holder_rows(amounts)
+
+
+def _explained(refused: DataWouldGo, place: Target, settings: Environment, choice: Choice) -> Problem:
+    """List what would go with how much is in it; return the error that says why, and the command that would do it."""
+    amounts = told(refused.holders, Aws(place.cli.variables))
+    if choice.json:
+        report.print_json({"refused": report.holder_rows(amounts)})
+    for line in report.holder_lines(amounts):
+        report.tell(line)
+    if choice.discarded:
+        return Problem(f"{refused}: {discarding(refused.holders, choice)}")
+    for stack in dict.fromkeys(holder.stack for holder in refused.holders):
+        if differences := elsewhere(place, stack, deployed_as(settings.foundation(), stack.role)):
+            return Problem(f"{refused}. {described(stack, differences)}. {discarding(refused.holders, choice)}")
+    return Problem(f"{refused}. {discarding(refused.holders, choice)}")
 
 
 def _chosen(graph: Graph, choice: Choice) -> tuple[Stack, ...]:
     return graph.select(choice.layer or None, choice.region or None)
 
 
-def _confirm(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:
-    """Say what on AWS is about to be touched, and ask. Raises Problem when the answer is not yes."""
+def _announce(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:
+    """Say what on AWS is about to be touched. Raises Problem when somebody has to confirm it, and nobody can."""
     regions = f"{settings.region('primary')} and {settings.region('secondary')}"
     report.tell(f"{operation.value} in {place.where}, regions {regions}:")
     for stack in chosen:
         report.tell(f"  {stack}")
     if operation in CHANGING:
-        if not sys.stdin.isatty():
-            raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
-        if input("Go ahead? [y/N] ").strip().lower() not in {"y", "yes"}:
-            raise Problem("not confirmed; nothing was changed")
+        _require_somebody()
 
 
-def _closing(result: Result, place: Target, graph: Graph) -> str:
-    """Return the line under the table: what to type next, or where to look."""
-    statuses = {outcome.status for outcome in result.outcomes}
-    if StepStatus.INTERRUPTED in statuses:
-        return "Interrupted: what had begun is complete. The same command goes on from here."
-    if not all(status.good for status in statuses):
-        return f"Logs: {result.folder}. Fix it and run the same command again: it goes on from here."
-    match result.plan.operation:
-        case Operation.DEPLOY:
-            deployed = [place.backend.checkpoint(stack) for stack in graph.stacks]
-            missing = not all(checkpoint and checkpoint.outputs for checkpoint in deployed)
-            following = "deploy-all" if missing else "pay --amount 100 --currency USD --customer test-123"
-        case Operation.PREVIEW:
-            following = "deploy-all"
-        case Operation.DRIFT:
-            following = f"deploy-all --force (what differs: {result.folder})" if result.code else "pay"
-        case Operation.DESTROY:
-            following = place.after_destroy
-    return f"Next: ./invoke {following}"
+def _require_somebody() -> None:
+    """Raise Problem when nobody is there to be asked."""
+    if not sys.stdin.isatty():
+        raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
+
+
+def confirm() -> None:
+    """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
+    _require_somebody()
+    try:
+        answer = input("Go ahead? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise Problem("not confirmed; nothing was changed")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.backend import FileBackend
 from engine.cli import Cli
+from engine.events import ResourceChange
 from engine.operations import Operations
 from engine.workspace import Workspace
 from orchestration import pending
@@ -21,7 +23,7 @@ from orchestration.plan import Freshness, Judgement, Operation, Step
 from orchestration.runs import Run
 from orchestration.target import Target
 from shared import files
-from shared.contracts import PREVIEWED_OUTPUTS
+from shared.contracts import MAY_MOVE, PREVIEWED_OUTPUTS
 from shared.errors import Problem
 from shared.roles import ROLES
 from shared.stack import Stack
@@ -54,6 +56,10 @@ class RunContext:
     workspace: Workspace
     fingerprints: Fingerprints
     check: ReleaseCheck
+    guard: Callable[[Stack], None] = lambda _: None
+    """Raises Problem when a stack's update would let something go that holds data and was not named."""
+    refresh: bool = False
+    """Compare every stack with the cloud before it is brought up to date."""
 
 
 class _Driver:
@@ -67,7 +73,7 @@ class _Driver:
 
     def _refresh(self, stack: Stack, recovered: str) -> Sequence[str]:
         """Return the option that compares the state with the cloud first, where nothing has and they may differ."""
-        return () if recovered or not self._c.fingerprints.doubtful(stack) else ("--refresh",)
+        return () if recovered else comparison(self._c.fingerprints, stack, always=self._c.refresh)
 
     def interrupt(self) -> None:
         self._c.operations.interrupt()
@@ -87,11 +93,12 @@ class Deploy(_Driver):
         recovered = pending.recover(c.target, c.operations, stack)
         parts = c.fingerprints.parts(stack)
         verified = c.fingerprints.verified(stack)
+        c.guard(stack)
         before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
         events = c.operations.run(stack, *deployment(c.run, step), *self._refresh(stack, recovered))
         remark = self._check(stack, before) if before is not None and (events.changes or not verified) else ""
         c.target.backend.tag(stack, TAG, Fingerprint(c.run.update(stack), parts).to_tag())
-        return Work(events.changes, "; ".join(filter(None, (recovered, remark))))
+        return Work(events.changes, "; ".join(filter(None, (recovered, remark))), events.resources)
 
     def _check(self, stack: Stack, before: Any) -> str:
         """Check the release that the stack has got; return the remark. Raises Problem when it was rolled back."""
@@ -107,6 +114,13 @@ def deployment(run: Run, step: Step) -> Sequence[str]:
     """Return the CLI's arguments for a step of a deployment."""
     message = run.message(run.update(step.stack), step.judgement.reason)
     return "up", "--yes", "--skip-preview", "--message", message
+
+
+def comparison(fingerprints: Fingerprints, stack: Stack, *, always: bool = False) -> Sequence[str]:
+    """Return the option by which an update first compares the state with the cloud, where they may differ."""
+    checkpoint = fingerprints.backend.checkpoint(stack)
+    known = checkpoint is not None and not checkpoint.empty
+    return ("--refresh",) if (always and known) or fingerprints.doubtful(stack) else ()
 
 
 class Preview(_Driver):
@@ -134,13 +148,13 @@ class Preview(_Driver):
         for producer in c.graph.reads[stack]:
             if not self._path(producer).exists():
                 self._carry_deployed(producer, stack)
-        variables = {PREVIEWED_OUTPUTS: str(c.run.previewed)}
+        variables = {PREVIEWED_OUTPUTS: str(c.run.previewed), MAY_MOVE: "a preview"}
         if c.target.backend.checkpoint(stack) is None:
             self._workspace.ensure(stack)
             variables |= self._elsewhere
         events = c.operations.run(stack, "preview", variables=variables)
         self._write(stack, events.outputs or {})
-        return Work(events.changes)
+        return Work(events.changes, resources=events.resources)
 
     def _carry_deployed(self, producer: Stack, consumer: Stack) -> None:
         """Give the preview what a stack that is not previewed has deployed: it may be in another backend."""
@@ -162,7 +176,24 @@ class Drift(_Driver):
     def run(self, step: Step) -> Work:
         if self._c.target.backend.checkpoint(step.stack) is None:
             return Work({}, "is not deployed")
-        return Work(self._c.operations.run(step.stack, "refresh", "--preview-only").changes)
+        events = self._c.operations.run(step.stack, "refresh", "--preview-only")
+        differs = tuple(kept for each in events.refreshed if (kept := self._beside_ignored(step.stack, each)))
+        return Work(Counter(change.operation for change in differs), resources=differs)
+
+    def _beside_ignored(self, stack: Stack, change: ResourceChange) -> ResourceChange | None:
+        """Return a difference without what the program leaves to others on purpose; None when that is all of it."""
+        checkpoint = self._c.target.backend.checkpoint(stack)
+        resources = checkpoint.resources if checkpoint else ()
+        ignored = [path for each in resources if each["urn"] == change.urn for path in each.get("ignoreChanges") or ()]
+        if change.operation != "update" or not ignored:
+            return change
+        left = tuple(path for path in change.properties if not any(_within(path, each) for each in ignored))
+        return replace(change, properties=left) if left else None
+
+
+def _within(path: str, other: str) -> bool:
+    """Whether a property's path is another one, or inside it: `tags.Owner` is inside `tags`."""
+    return path == other or path.startswith((f"{other}.", f"{other}["))
 
 
 class Destroy(_Driver):
@@ -174,7 +205,8 @@ class Destroy(_Driver):
             return Work({}, "was not deployed")
         recovered = pending.recover(c.target, c.operations, stack)
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
-        return Work(c.operations.run(stack, *arguments).changes, recovered)
+        events = c.operations.run(stack, *arguments)
+        return Work(events.changes, recovered, events.resources)
 
 
 class Blaming:

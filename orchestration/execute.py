@@ -9,14 +9,15 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from queue import SimpleQueue
 from types import FrameType
 from typing import Protocol
 
+from engine.events import ResourceChange
 from engine.operations import Interrupted
 from orchestration.plan import Freshness, Judgement, Plan, Step
 from orchestration.ready import ReadyQueue
@@ -52,14 +53,17 @@ class Outcome:
     seconds: float = 0.0
     message: str = ""
     """One line: the error, why it was skipped, or what else is worth knowing."""
+    resources: Sequence[ResourceChange] = ()
+    """What was (or would be) done to each resource."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a driver has done: changes by kind, and a remark."""
+    """What a driver has done: changes by kind, a remark, and the changes one by one."""
 
     changes: Mapping[str, int]
     remark: str = ""
+    resources: Sequence[ResourceChange] = ()
 
 
 class Driver(Protocol):
@@ -162,7 +166,7 @@ class Executor:
         except BaseException as bug:  # noqa: BLE001  a bug of ours must not leave the other stacks half done
             self._bug = bug
             outcome = Outcome(step.stack, StepStatus.FAILED, message=repr(bug))
-        self._inbox.put(Outcome(outcome.stack, outcome.status, outcome.changes, self._clock() - began, outcome.message))
+        self._inbox.put(replace(outcome, seconds=self._clock() - began))
 
     def _attempt(self, step: Step) -> Outcome:
         judgement = step.judgement
@@ -173,7 +177,7 @@ class Executor:
         self._inbox.put((step, judgement.reason))
         work = self._driver.run(step)
         status = StepStatus.CHANGED if work.changes else StepStatus.UNCHANGED
-        return Outcome(step.stack, status, work.changes, message=work.remark)
+        return Outcome(step.stack, status, work.changes, message=work.remark, resources=work.resources)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from engine.backend import is_held
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement
-from shared.contracts import LAYERS, schema
+from shared.contracts import CONTRACT, LAYERS, schema
 from shared.errors import Problem
 from shared.packaging import packages
 from shared.packaging.imports import Source, Tree
@@ -38,13 +38,18 @@ A file backend cannot lose its last tag: the engine does not write an empty set 
 LOCK = Path("requirements.lock")
 CONTRACTS = Path("shared/contracts.py")
 PACKAGES = Path("shared/packaging/packages.py")
+PACKAGING = frozenset({"Code", "digest", "package", "release_of"})
+"""What takes a function's name for its package: of shared/components/function.py and shared/packaging/packages.py."""
 DOCUMENTS = frozenset({".md", ".pyc"})
+
+FUNCTIONS = "functions"
+"""The part of the packages: of all parts the one that concerns functions and nothing else."""
 
 CHANGED = {
     "code": "the program's code changed",
     "environment": "its part of the environment changed",
     "versions": "a locked version changed",
-    "functions": "a function's package changed",
+    FUNCTIONS: "a function's package changed",
     "contracts": "a contract changed",
     "generation": "the cloud was replaced or restored since",
 }
@@ -87,7 +92,7 @@ class Fingerprints:
         self._root = root
         self._environment = environment
         self._graph = graph
-        self._backend = backend
+        self.backend = backend
         self._tree = Tree(root)
         self._generation = generation
         self._static = cache(self._static_parts)
@@ -98,17 +103,17 @@ class Fingerprints:
 
     def judge(self, stack: Stack) -> Judgement:
         """Say whether the stack's newest update still describes it, and if not, why."""
-        checkpoint = self._backend.checkpoint(stack)
-        newest = self._backend.newest_update(stack)
+        checkpoint = self.backend.checkpoint(stack)
+        newest = self.backend.newest_update(stack)
         if checkpoint is None or newest is None:
             return Judgement(Freshness.STALE, "new")
         known, update = self._known(stack), update_id(newest.message)
-        locks = self._backend.locks(stack)
+        locks = self.backend.locks(stack)
         unsettled = {
             "an update of it is running": any(map(is_held, locks)),
             "its last update was interrupted": checkpoint.pending or locks,
             "its last update failed": not newest.succeeded,
-            "its last release was rolled back": self._backend.tags(stack).get(TAG) == WITHDRAWN,
+            "its last release was rolled back": self.backend.tags(stack).get(TAG) == WITHDRAWN,
             "it was updated by hand since": update is None,
             "its last update was not recorded as complete": known is None or known.update != update,
         }
@@ -117,9 +122,17 @@ class Fingerprints:
                 return Judgement(Freshness.STALE, reason)
         return _compare(known.parts if known else {}, self.parts(stack))
 
+    def differences(self, stack: Stack) -> frozenset[str] | None:
+        """Return the parts that differ from the newest update's; None when what that was made of is not known."""
+        known = self._known(stack)
+        if known is None or not self.verified(stack):
+            return None
+        now = self.parts(stack)
+        return frozenset(name for name in now | dict(known.parts) if known.parts.get(name) != now.get(name))
+
     def doubtful(self, stack: Stack) -> bool:
         """Whether cloud and state may differ: the last update has no fingerprint, or the cloud was restored."""
-        checkpoint = self._backend.checkpoint(stack)
+        checkpoint = self.backend.checkpoint(stack)
         if checkpoint is None or checkpoint.empty:
             return False
         known = self._known(stack)
@@ -127,11 +140,11 @@ class Fingerprints:
 
     def verified(self, stack: Stack) -> bool:
         """Whether the stack's newest update is the one that its fingerprint describes."""
-        newest, known = self._backend.newest_update(stack), self._known(stack)
+        newest, known = self.backend.newest_update(stack), self._known(stack)
         return newest is not None and known is not None and known.update == update_id(newest.message)
 
     def _known(self, stack: Stack) -> Fingerprint | None:
-        return Fingerprint.from_tag(self._backend.tags(stack).get(TAG, ""))
+        return Fingerprint.from_tag(self.backend.tags(stack).get(TAG, ""))
 
     def _static_parts(self, layer: str) -> dict[str, str]:
         closure = program_sources(self._tree, layer)
@@ -143,15 +156,15 @@ class Fingerprints:
             "code": digest(*(part for path in sorted(paths) for part in (str(path), (self._root / path).read_bytes()))),
             "contracts": digest(*contracts),
             "environment": digest(json.dumps(settings, sort_keys=True, default=str)),
-            "functions": digest(*(packages.digest(name) for name in _packaged(closure))),
+            FUNCTIONS: digest(*(packages.digest(name) for name in _packaged(closure))),
             "versions": digest((self._root / LOCK).read_bytes()),
         }
 
     def _upstream(self, stack: Stack) -> dict[str, str]:
         parts = {}
         for producer in sorted(self._graph.reads[stack], key=str):
-            checkpoint = self._backend.checkpoint(producer)
-            read = ("contract", *(field.name for field in fields(LAYERS[producer.layer].outputs)))
+            checkpoint = self.backend.checkpoint(producer)
+            read = (CONTRACT, *(field.name for field in fields(LAYERS[producer.layer].outputs)))
             outputs = checkpoint.outputs if checkpoint else {}
             parts[f"outputs of {producer}"] = digest(
                 json.dumps({name: outputs.get(name) for name in read}, sort_keys=True)
@@ -205,20 +218,97 @@ def _ignored(path: Path) -> bool:
 
 
 def _machinery(contracts: Source) -> str:
-    """What programs use of the contracts' module beside the types: its imports and functions, without the graph."""
-    kept = [node for node in contracts.tree.body if not isinstance(node, ast.ClassDef | ast.AnnAssign | ast.Expr)]
-    return "\n".join(ast.dump(node) for node in kept)
+    """What programs use of the contracts' module beside the types' fields: all but documentation and the graph."""
+    return "\n".join(ast.dump(node) for node in _kept(contracts.tree.body))
+
+
+def _kept(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        match node:
+            case ast.Expr():
+                continue  # what a docstring says changes nothing
+            case ast.AnnAssign(target=ast.Name(id="LAYERS")):
+                continue  # the graph: what a layer reads counts by the schemas of that
+            case ast.ClassDef():
+                yield from _beside_fields(node)
+            case _:
+                yield node
+
+
+def _beside_fields(contract: ast.ClassDef) -> Iterator[ast.stmt]:
+    """A class with its methods, constants and defaults; nothing for one of mere fields, which count by their schema."""
+    kept = [node for node in contract.body if not isinstance(node, ast.Expr) and not _is_field(node)]
+    if kept:
+        yield ast.ClassDef(contract.name, contract.bases, contract.keywords, kept, contract.decorator_list)
+
+
+def _is_field(node: ast.stmt) -> bool:
+    match node:
+        case ast.AnnAssign(value=None) | ast.AnnAssign(target=ast.Name(id="project" | "version")):
+            return True
+    return False
 
 
 def _packaged(closure: tuple[Source, ...]) -> list[str]:
     """Return the functions whose packages the program may take: those that its own modules name.
 
-    A program that packages functions and names none gets them by a computed name: then all of them count.
+    All of them count where one is packaged under a name that only running the program would tell, or none is named.
     """
     if all(source.path != PACKAGES for source in closure):
         return []
-    named = {text for source in closure if source.path.parts[0] == "projects" for text in source.texts}
+    own = [source for source in closure if source.path.parts[0] == "projects"]
+    if any(_packages_by_computed_name(source) for source in own):
+        return packages.functions()
+    named = {text for source in own for text in source.texts}
     return [name for name in packages.functions() if name in named] or packages.functions()
+
+
+def _packages_by_computed_name(source: Source) -> bool:
+    """Whether a module asks for a function's package by anything but text that stands in it."""
+    constants = {
+        target.id
+        for node in source.tree.body
+        if isinstance(node, ast.Assign) and _is_literal(node.value, frozenset())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    called = {
+        alias.asname or alias.name: alias.name
+        for node in source.running
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return any(
+        not all(_is_literal(argument, constants) for argument in _function_argument(node))
+        for node in source.running
+        if isinstance(node, ast.Call) and called.get(_called(node), _called(node)) in PACKAGING
+    )
+
+
+def _called(node: ast.Call) -> str:
+    """The last name of what is called: `Code` of `function.Code(…)`."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _function_argument(node: ast.Call) -> list[ast.expr]:
+    """The argument that names functions: the first one, or `function`. Unpacked ones may hold it."""
+    unpacked = [keyword.value for keyword in node.keywords if keyword.arg is None]
+    named = [keyword.value for keyword in node.keywords if keyword.arg in {"function", "functions"}]
+    return [*node.args[:1], *named, *unpacked]
+
+
+def _is_literal(node: ast.expr, constants: Collection[str]) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name in constants
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return all(_is_literal(element, constants) for element in elements)
+    return False
 
 
 def missing_upstream(graph: Graph, stack: Stack, backend: Backend) -> Problem | None:

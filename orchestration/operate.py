@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli import WrongPassphrase
-from engine.operations import Operations, Starter
+from engine.cli import Cli, WrongPassphrase
+from engine.operations import Interrupted, Operations, Starter
 from engine.workspace import Workspace
 from orchestration import recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
-from orchestration.driver import DRIVERS, Blaming, ReleaseCheck, RunContext, deployment
+from orchestration.driver import DRIVERS, Blaming, ReleaseCheck, RunContext, comparison, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
+from orchestration.guard import DataWouldGo, Guard
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
+from shared.contracts import DEPLOYED_AS, MAY_MOVE
+from shared.deployed_as import Differences, described, moved, place
 from shared.errors import Problem
 
 if TYPE_CHECKING:
+    from engine.events import Events
     from orchestration.graph import Graph
     from orchestration.target import Target
     from shared.environment import Environment
@@ -53,25 +58,34 @@ def operate(
     root: Path,
     check: ReleaseCheck,
     force: bool = False,
+    refresh: bool = False,
+    discard: Collection[str] = (),
 ) -> Result:
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
-    `check` decides whether a release that one region has got may go on to the next.
+    `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo,
+    before it changes anything, when something that holds data would go and `discard` does not name it. With `refresh`
+    it first compares every stack with the cloud, fresh ones too.
     """
     changing = operation in CHANGING
+    _same_account(target, stacks)
     with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
-        plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force)
+        plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
         if not report.all_fresh(plan):
-            try:
-                workspace.verify_passphrase()
-            except WrongPassphrase as wrong:
-                raise Problem(target.lost_passphrase or str(wrong)) from wrong
+            _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
+        guard = None
+        if operation is Operation.DEPLOY:
+            looks = runs.Looks(run)
+            looking = Operations(Starter(_moving(target.cli), looks, root / "projects").start, looks, lambda *_: None)
+            context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
+            guard = _guarded(plan, context, discard)
+            target = _in_place(target, graph, environment, plan)
 
         def started(stack: Stack) -> None:
             if ahead:
@@ -83,7 +97,7 @@ def operate(
 
         start = Starter(target.cli, run, root / "projects").start
         held = None
-        if operation is Operation.DEPLOY and target.holds_programs:
+        if operation is Operation.DEPLOY and target.holds_programs and not refresh:
             held = HeldEngines(
                 start,
                 run.held,
@@ -94,7 +108,9 @@ def operate(
                 started=started,
             )
         operations = Operations(held.start if held else start, run, progress)
-        context = RunContext(target, graph, run, operations, workspace, fingerprints, check)
+        context = RunContext(target, graph, run, operations, workspace, fingerprints, check, refresh=refresh)
+        if guard:
+            context = dataclasses.replace(context, guard=guard.require)
         driver = Blaming(DRIVERS[operation](context), target, environment)
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
@@ -107,6 +123,75 @@ def operate(
     return Result(plan, outcomes, code, run.folder, record)
 
 
+def _verify_passphrase(workspace: Workspace, target: Target) -> None:
+    try:
+        workspace.verify_passphrase()
+    except WrongPassphrase as wrong:
+        raise Problem(target.lost_passphrase or str(wrong)) from wrong
+
+
+def _guarded(plan: Plan, context: RunContext, discard: Collection[str]) -> Guard:
+    """Look at what a deployment would let go. Raises DataWouldGo, and then nothing has been changed."""
+    c = context
+
+    def preview(stack: Stack) -> Events:
+        return c.operations.run(stack, "preview", *comparison(c.fingerprints, stack, always=c.refresh))
+
+    guard = Guard(
+        preview,
+        c.graph,
+        c.target.backend,
+        differences=c.fingerprints.differences,
+        discard=discard,
+        programs_may_end_early=c.target.programs_may_end_early,
+    )
+    try:
+        with on_signals(c.operations.interrupt):
+            guard.look(plan)
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except DataWouldGo as refusal:
+        c.run.finish([{"refused": holder.name, "stack": str(holder.stack)} for holder in refusal.holders], 1)
+        raise
+    return guard
+
+
+def _in_place(target: Target, graph: Graph, environment: Environment, plan: Plan) -> Target:
+    """Return the target with programs that may move, once the guard has looked at all that is deployed.
+
+    A run of some stacks must leave them where the others are. Raises Problem before it changes anything.
+    """
+    deployed = {stack for stack in graph.stacks if (found := target.backend.checkpoint(stack)) and not found.empty}
+    if set(plan.stacks) >= deployed:
+        return dataclasses.replace(target, cli=_moving(target.cli))
+    for step in plan.steps:
+        if not step.fresh:
+            _stay(target, step.stack, place(environment.foundation(), step.stack.role))
+    return target
+
+
+def _moving(cli: Cli) -> Cli:
+    """The CLI with programs that go on where their stack is somewhere else: the guard has looked at what would go."""
+    return Cli(cli.executable, {**cli.variables, MAY_MOVE: "guarded"})
+
+
+def _same_account(target: Target, stacks: Sequence[Stack]) -> None:
+    """Raise Problem when a stack is in another AWS account: compared with this one, all of it would seem gone."""
+    for stack in stacks if target.account else ():
+        _stay(target, stack, {"account": target.account})
+
+
+def elsewhere(target: Target, stack: Stack, here: Mapping[str, Any]) -> Differences:
+    """How the place where a stack is deployed differs from `here` (shared/deployed_as.py)."""
+    checkpoint = target.backend.checkpoint(stack)
+    return moved(checkpoint.outputs.get(DEPLOYED_AS) if checkpoint else None, here)
+
+
+def _stay(target: Target, stack: Stack, here: Mapping[str, Any]) -> None:
+    if differences := elsewhere(target, stack, here):
+        raise Problem(f"{described(stack, differences)}; nothing was changed")
+
+
 def _plan(
     operation: Operation,
     graph: Graph,
@@ -115,6 +200,7 @@ def _plan(
     destroying: Mapping[str, str],
     *,
     force: bool,
+    refresh: bool,
 ) -> Plan:
     def judge(stack: Stack) -> Judgement:
         if operation is Operation.DESTROY:
@@ -122,6 +208,8 @@ def _plan(
         if operation not in JUDGED:
             return Judgement(Freshness.STALE, "")
         judgement = fingerprints.judge(stack)
+        if refresh and judgement.freshness is Freshness.FRESH:
+            return Judgement(Freshness.STALE, "to compare it with the cloud")
         forced = force and judgement.freshness is Freshness.FRESH
         return Judgement(Freshness.FORCED, "forced") if forced else judgement
 

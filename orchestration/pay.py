@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import api
 from orchestration.api import ApiResponse, Merchant
 from orchestration.aws import Aws
+from orchestration.target import published
 from shared.clients import REPLAYED, SERVED_BY, STOREFRONT
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, Role
@@ -63,9 +64,10 @@ class Receipt:
 def merchant(target: Target, environment: Environment, client: str, role: Role) -> Merchant:
     """Return a client of the API at a region's own name. Raises Problem when nothing is deployed or it has no key."""
     region = environment.region(role)
-    edge, data = (_outputs(target, Stack(layer, environment.name)) for layer in ("edge", "data"))
-    secret = Aws(target.cli.variables).secret(data["api_keys_secret_arns"][role], region)
-    return api.merchant(client, api.entry(target.gateways, region, edge["region_names"][role]), secret)
+    names = published(target, Stack("edge", environment.name), "region_names")
+    arns = published(target, Stack("data", environment.name), "api_keys_secret_arns")
+    secret = Aws(target.cli.variables).secret(arns[role], region)
+    return api.merchant(client, api.entry(target.gateways, region, names[role]), secret)
 
 
 def wish(amount: str, currency: str, customer: str) -> dict[str, Any]:
@@ -113,10 +115,3 @@ def chosen(role: str | None) -> Role:
     if role is None:
         return PRIMARY
     raise Problem(f"unknown region {role!r}: choose primary or secondary")
-
-
-def _outputs(target: Target, stack: Stack) -> Any:
-    checkpoint = target.backend.checkpoint(stack)
-    if checkpoint is None or not checkpoint.outputs:
-        raise Problem(f"{stack} is not deployed in {target.where}: run ./invoke deploy-all")
-    return checkpoint.outputs

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestration.execute import Outcome, StepStatus
+from orchestration.holdings import Holder
 from orchestration.plan import Operation, Plan, Step
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from engine.events import ResourceChange
     from orchestration.graph import Graph
     from orchestration.pay import Receipt
     from shared.stack import Stack
@@ -30,6 +32,8 @@ STYLES = {
     StepStatus.SKIPPED: "yellow",
     StepStatus.INTERRUPTED: "yellow",
 }
+NAMING = frozenset({Operation.PREVIEW, Operation.DRIFT})
+"""Operations whose result is what they found, by name."""
 DOING = {
     Operation.DEPLOY: "deploying",
     Operation.PREVIEW: "previewing",
@@ -103,14 +107,70 @@ def table(plan: Plan, outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
-def show(plan: Plan, outcomes: Sequence[Outcome], closing: str) -> None:
-    """Print the table and the next thing to do."""
+def show(plan: Plan, outcomes: Sequence[Outcome], closing: str, *, details: bool = False) -> None:
+    """Print the table, what goes, or with `details` each resource, and the next thing to do."""
     from rich.console import Console  # noqa: PLC0415
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
     _print_table(console, table(plan, outcomes))
+    if plan.operation in NAMING:
+        for outcome in outcomes:
+            if lines := resource_lines(outcome, plan.operation, details=details):
+                print("\n".join(["", str(outcome.stack), *lines]))
     if closing:
-        console.print(f"\n{_plain(closing)}")
+        print(f"\n{closing}")  # by itself: a command that is to be copied must not be wrapped
+
+
+def resource_lines(outcome: Outcome, operation: Operation, *, details: bool) -> list[str]:
+    """Return a line for each resource that would be replaced or deleted, or with `details` for each at all."""
+    named = [change for change in outcome.resources if details or change.ends]
+    return [f"  {_described(outcome.stack, change, operation)}" for change in sorted(named, key=_order)]
+
+
+def _order(change: ResourceChange) -> tuple[bool, str, str]:
+    return not change.ends, change.type, change.name
+
+
+def _described(stack: Stack, change: ResourceChange, operation: Operation) -> str:
+    """`± aws:dynamodb/table:Table payments (payments-x7k2): name; holds data`."""
+    known = str(change.before.get("id", ""))
+    name = f"{change.name} ({known})" if known and known != change.name and change.ends else change.name
+    properties = change.forcing if change.operation == "replace" else change.properties
+    gone = ["is gone"] if operation is Operation.DRIFT and change.operation == "delete" else []
+    data = ["holds data"] if change.ends and not gone and Holder.of(stack, change.type, change.before) else []
+    told = "; ".join(filter(None, [", ".join(properties), *gone, *data]))
+    symbol = SYMBOLS.get(change.operation, change.operation)
+    return f"{symbol} {change.type} {name}" + (f": {told}" if told else "")
+
+
+def resource_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return what was or would be done to each resource, as JSON values."""
+    return [
+        {
+            "operation": change.operation,
+            "type": change.type,
+            "name": change.name,
+            "id": change.before.get("id"),
+            "properties": list(change.properties),
+            "forced_by": list(change.forcing),
+            "holds_data": change.ends and Holder.of(outcome.stack, change.type, change.before) is not None,
+        }
+        for change in sorted(outcome.resources, key=_order)
+    ]
+
+
+def holder_lines(amounts: Sequence[tuple[Holder, str]]) -> list[str]:
+    """Return a line for each holder of data: what and where it is, and how much is in it."""
+    width = max((len(holder.name) for holder, _ in amounts), default=0)
+    return [f"  {holder.name:<{width}}  {holder.region}  {amount}" for holder, amount in amounts]
+
+
+def holder_rows(amounts: Sequence[tuple[Holder, str]]) -> list[dict[str, str]]:
+    """Return the same as JSON values."""
+    return [
+        {"stack": str(holder.stack), "name": holder.name, "region": holder.region, "holds": amount}
+        for holder, amount in amounts
+    ]
 
 
 def _print_table(console: Console, shown: Table) -> None:
@@ -135,6 +195,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
             "changes": dict(outcome.changes),
             "seconds": round(outcome.seconds, 2),
             "message": outcome.message,
+            "resources": resource_rows(outcome),
         }
         for outcome in outcomes
     ]

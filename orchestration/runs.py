@@ -74,6 +74,22 @@ class Run:
         files.replace(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
 
 
+@dataclass(frozen=True)
+class Looks:
+    """Where a run's previews leave what they tell, beside the updates of the same stacks."""
+
+    run: Run
+
+    def log(self, stack: Stack) -> Path:
+        return self.run.folder / f"{stack.label}.preview.log"
+
+    def events(self, stack: Stack) -> Path:
+        return self.run.folder / f"{stack.label}.preview.events"
+
+    def session(self, stack: Stack) -> Path:
+        return self.run.sessions / f"{stack.label}.preview"
+
+
 @contextmanager
 def begin(state: Path, operation: str, environment: str, target: str, *, changing: bool) -> Iterator[Run]:
     """Begin a run below a target's state folder. Raises Problem while another one changes the environment."""

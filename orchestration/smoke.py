@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestration.api import ApiResponse, entry, merchant
 from orchestration.aws import Aws, asked
+from orchestration.target import published
 from shared.clients import CANARY
 from shared.errors import Problem
 from shared.roles import SECONDARY
@@ -76,11 +77,10 @@ class SmokeTest:
         return "smoke test passed"
 
     def _test(self, stack: Stack, *, new: bool) -> None:
-        outputs = self._outputs(stack)
         region = self._region(stack)
-        address = urlsplit(outputs["endpoint"])
-        data = self._outputs(Stack("data", stack.environment))
-        secret = self._aws.secret(data["api_keys_secret_arns"][stack.role], region)
+        address = urlsplit(published(self._target, stack, "endpoint"))
+        arns = published(self._target, Stack("data", stack.environment), "api_keys_secret_arns")
+        secret = self._aws.secret(arns[stack.role], region)
         canary = merchant(CANARY, entry(self._target.gateways, region, address.netloc, address.path), secret)
         key = f"smoke-{secrets.token_hex(8)}"
         # The sandbox has no stages that come by and by: there, what is refused is wrong.
@@ -130,10 +130,6 @@ class SmokeTest:
 
         asked(put_back, "put back the release that served before", region)
         return f"{region} serves the release before again"
-
-    def _outputs(self, stack: Stack) -> Mapping[str, Any]:
-        checkpoint = self._target.backend.checkpoint(stack)
-        return checkpoint.outputs if checkpoint else {}
 
     def _region(self, stack: Stack) -> str:
         return self._environment.region(stack.role or SECONDARY)

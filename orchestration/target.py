@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.backend import Backend
 from engine.cli import Cli
@@ -14,6 +14,7 @@ from shared.errors import Problem
 
 if TYPE_CHECKING:
     from shared.environment import Environment
+    from shared.stack import Stack
 
 TARGETS: Mapping[str, str] = {"sandbox": "orchestration.targets.sandbox", "aws": "orchestration.targets.aws"}
 """The module of each target, whose `make` makes it ready. None is imported before it is chosen."""
@@ -36,6 +37,10 @@ class Target:
     """Whether a person confirms what is about to be touched."""
     adopts_creates: bool = False
     """Whether a create that is asked for again answers with what the first one made."""
+    account: str = ""
+    """The AWS account, where it can be the wrong one."""
+    programs_may_end_early: bool = False
+    """Whether its language host may take a program that ended before its end for complete."""
     holds_programs: bool = False
     """Whether its language host holds a program back until it is told to go on."""
     selects_stacks: bool = False
@@ -56,10 +61,25 @@ class Target:
 
 def choose(name: str, environment: Environment, tell: Callable[[str], None]) -> Target:
     """Make a target ready: the sandbox is started when it is not running. Raises Problem for an unknown name."""
+    made: Target = module(name).make(environment, tell)
+    return made
+
+
+def module(name: str) -> Any:
+    """Import a target's module. Raises Problem for an unknown name."""
     if name not in TARGETS:
         raise Problem(f"unknown target {name!r}: choose one of {', '.join(TARGETS)}")
-    made: Target = importlib.import_module(TARGETS[name]).make(environment, tell)
-    return made
+    return importlib.import_module(TARGETS[name])
+
+
+def published(target: Target, stack: Stack, name: str) -> Any:
+    """Return what a stack publishes under a name. Raises Problem when it is not deployed, or not to its end."""
+    checkpoint = target.backend.checkpoint(stack)
+    if checkpoint is None or not checkpoint.outputs:
+        raise Problem(f"{stack} is not deployed in {target.where}: run ./invoke deploy-all")
+    if name not in checkpoint.outputs:
+        raise Problem(f"{stack} does not publish {name}: run ./invoke deploy --layer {stack.layer}")
+    return checkpoint.outputs[name]
 
 
 def settings(configuration: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The loopback addresses of the sandbox: AWS itself, and one gateway for each AWS region."""
+"""The loopback addresses of the sandbox: AWS itself, one gateway for each AWS region, and what is outside AWS."""
 
 from __future__ import annotations
 
@@ -62,6 +62,16 @@ def endpoints(port: int) -> dict[str, Endpoint]:
     if _every_loopback_address():
         return {region: (f"127.1.0.{number}", port) for number, region in enumerate(REGIONS, 1)}
     return {region: (AWS, port + number) for number, region in enumerate(REGIONS, 1)}
+
+
+def outside(port: int) -> Endpoint:
+    """What is not AWS: the card processor, by https."""
+    return ("127.2.0.1", port) if _every_loopback_address() else (AWS, port + len(REGIONS) + 1)
+
+
+def hosts(port: int) -> dict[str, Endpoint]:
+    """Where functions find https names; `*` is every name that is not listed. One table for all of them."""
+    return {"*": outside(port)}
 
 
 def _every_loopback_address() -> bool:

@@ -80,6 +80,30 @@ class Layout:
         """Where the host that lends plugins answers."""
         return self.socket("plugins.sock")
 
+    @property
+    def processor_ledger(self) -> Path:
+        """What the card processor was asked for, and decided."""
+        return self.state / "processor" / "ledger.jsonl"
+
+    @property
+    def processor_socket(self) -> Path:
+        """Where the card processor is asked about itself."""
+        return self.socket("processor.sock")
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that all in the sandbox trust."""
+        return self.state / "authority" / "certificate.pem"
+
+    @property
+    def authority_key(self) -> Path:
+        return self.state / "authority" / "key.pem"
+
+    @property
+    def hosts(self) -> Path:
+        """Where the names lead that functions ask for."""
+        return self.run / "hosts.json"
+
     def socket(self, name: str) -> Path:
         """A path for a Unix socket: in `run`, or, where that is too long, in a private directory of its own."""
         path = self.run / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control, ports, sources, variables
+from sandbox import addresses, control, ports, quotas, sources, variables
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
@@ -33,8 +34,9 @@ TOLD = ("generation", "recoveries", "closed_regions", "versions", "trouble")
 ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
 
-PARTS = ("cloud", "plugins")
-"""The daemons. Without `plugins` the cloud works, and the engine starts each plugin as a process of its own."""
+PARTS = ("cloud", "processor", "plugins")
+"""The daemons. `processor` is outside AWS: what functions reach by https. Without `plugins` the cloud works, and the
+engine starts each plugin as a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Sandbox:
     def wipe(self) -> None:
         """Stop everything and forget the cloud and the stacks: the next `up` starts empty."""
         self.down()
-        for path in (self.layout.cloud, self.layout.backend):
+        for path in (self.layout.cloud, self.layout.backend, self.layout.processor_ledger.parent):
             shutil.rmtree(path, ignore_errors=True)
 
     def status(self) -> SandboxStatus:
@@ -102,12 +104,9 @@ class Sandbox:
             told = None
         if port is None or told is None:
             return SandboxStatus(running=False, pids=pids)
-        current = told.get("sources") == sources.digest(
-            "sandbox/cloud"
-        )  # else it may tell less, or more, than is known here
         others = (daemon for daemon in self._daemons if daemon.name != "cloud")
         return SandboxStatus(
-            running=current and all(self._serves(daemon) for daemon in others),
+            running=_is_current("cloud", told) and all(self._serves(daemon) for daemon in others),
             endpoint=addresses.url((addresses.AWS, port)),
             gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},
             pids=pids,
@@ -144,7 +143,7 @@ class Sandbox:
     def set_region(self, region: str, state: control.RegionState) -> None:
         """Open or close a region until the sandbox stops: its AWS API and its gateway."""
         if region not in addresses.REGIONS:
-            raise Problem(f"{region} is no AWS region; known are {', '.join(addresses.REGIONS)}")
+            raise Problem(f"{region!r} is neither a role nor an AWS region; known are {', '.join(addresses.REGIONS)}")
         try:
             self._ask("region", region=region, state=state)
         except OSError:
@@ -155,7 +154,7 @@ class Sandbox:
         return {daemon.name: daemon.log for daemon in self._daemons if daemon.log.exists()}
 
     def _start(self, tell: Callable[[str], None]) -> None:
-        missing = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
+        missing = self._missing()
         if not missing:
             return  # another `up` was faster
         before = ports.remembered(self.layout)
@@ -183,8 +182,16 @@ class Sandbox:
         if line:
             tell(line)
 
+    def _missing(self) -> list[Daemon]:
+        """The daemons that have to be started. The cloud chooses the port, and the processor follows it."""
+        found = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
+        if all(daemon.name != "cloud" for daemon in found):
+            return found
+        return [daemon for daemon in self._daemons if daemon in found or daemon.name == "processor"]
+
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
-        """Start daemons at once, and return when all of them are ready."""
+        """Start daemons at once, and return when all of them are ready. Raises Problem when a setting is none."""
+        quotas.on()
         settings = self._base_variables() | variables.of(self.layout, port)
         starting = [
             daemon.start([sys.executable, "-m", f"sandbox.{daemon.name}", str(self.layout.root)], settings)
@@ -201,11 +208,12 @@ class Sandbox:
                 return daemon.pid() is None
             host = client.status(self.layout.root)
             return host is not None and client.is_current(host)
+        path = self.layout.cloud_socket if daemon.name == "cloud" else self.layout.processor_socket
         try:
-            told = self._ask("status", within)
+            told = control.ask(path, within, "status")
         except OSError:
             return False
-        return bool(told.get("sources") == sources.digest("sandbox/cloud"))
+        return _is_current(daemon.name, told)
 
     def _prepare(self, missing: Sequence[Daemon]) -> int:
         """Make what the daemons to be started expect, and return the port."""
@@ -217,11 +225,14 @@ class Sandbox:
             directory.mkdir(parents=True, exist_ok=True)
         self.require_passphrase()
         port = ports.remembered(layout)
-        return ports.choose(layout) if cloud or port is None else port
+        if cloud or port is None:
+            port = ports.choose(layout)
+        files.replace(layout.hosts, json.dumps(addresses.hosts(port)) + "\n")
+        return port
 
     def _base_variables(self) -> dict[str, str]:
         """Nothing but the sandbox's settings decides what its daemons do."""
-        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME")
+        kept = ("HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "TZ", "XDG_CACHE_HOME", *variables.LIBRARIES)
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
         return {**inherited, "PATH": os.defpath, "TMPDIR": str(self.layout.temporary), "PYTHONUNBUFFERED": "1"}
 
@@ -242,6 +253,11 @@ class Sandbox:
 
     def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
         return control.ask(self.layout.cloud_socket, within, question, **details)
+
+
+def _is_current(name: str, told: Mapping[str, Any]) -> bool:
+    """Whether a daemon is of these sources: another one may tell less, or more, than is known here."""
+    return bool(told.get("sources") == sources.digest(f"sandbox/{name}"))
 
 
 def _stop(daemons: Sequence[Daemon]) -> None:

@@ -6,17 +6,17 @@ import hashlib
 import sysconfig
 from pathlib import Path
 
-from sandbox import tricks
+from sandbox import quotas, tricks
 from shared.root import ROOT
 
 
 def digest(*folders: str) -> str:
     """Of the names, times and sizes of the sandbox's own modules, those of other folders, and the installed libraries.
 
-    And of what is said about tricks. Takes two milliseconds.
+    And of what is said about tricks and quotas. Takes two milliseconds.
     """
     files = [*(ROOT / "sandbox").glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
-    found = hashlib.sha256(tricks.setting().encode())
+    found = hashlib.sha256(f"{tricks.setting()}\0{quotas.setting()}".encode())
     for path in [*sorted(files), Path(sysconfig.get_path("purelib"))]:
         stat = path.stat()
         found.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\n".encode())

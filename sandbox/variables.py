@@ -6,54 +6,29 @@ import os
 import pwd
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
-from sandbox import addresses, tricks
+from sandbox import addresses, quotas, tricks
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.layout import Layout
 
-KEPT = frozenset(
-    [
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "PATH",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "TMPDIR",
-        "XDG_CACHE_HOME",
-        "TERM",
-        "COLORTERM",
-        "COLUMNS",
-        "LINES",
-        "NO_COLOR",
-        "PYTHONUTF8",
-        "PYTHONUNBUFFERED",
-        "PYTHONDONTWRITEBYTECODE",
-    ]
-)
+SHOWN = frozenset({"LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR"})
+LIBRARIES = frozenset({"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"})
+"""Without them an interpreter that needs them does not start."""
+PLACES = frozenset({"HOME", "USER", "LOGNAME", "SHELL", "PATH", "TMPDIR", "XDG_CACHE_HOME"})
+PYTHONS = frozenset({"PYTHONUTF8", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"})
+KEPT = SHOWN | LIBRARIES | PLACES | PYTHONS
 """The user's variables that are let in: where things are and how they are shown. What is not known here stays out, as
 the SDK, the engine, its plugins, gRPC and Python each read dozens, and one is enough to lead to another cloud."""
 KEPT_BEGINNINGS = ("LC_", "SANDBOX_")
-FETCHING = frozenset(
-    [
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "GITHUB_TOKEN",
-    ]
-)
+PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"})
+FETCHING = PROXIES | {"SSL_CERT_FILE", "SSL_CERT_DIR", "GITHUB_TOKEN"}
 """Let in beside them where the engine fetches Pulumi's own plugins."""
 
 ASTRAY = ("AWS_", "PULUMI_")
@@ -75,13 +50,21 @@ PLAIN_PLUGINS_ASKED_FOR = f'[ "${PLUGINS}" = plain ]'
 
 
 def official_plugins() -> bool:
-    """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official."""
-    return os.environ.get(PLUGINS) == "official"
+    """Whether Pulumi's own AWS and random plugins are to be used instead of ours: SANDBOX_PLUGINS=official.
+
+    Raises Problem for a word that the variable does not know.
+    """
+    asked = os.environ.get(PLUGINS, "")
+    if asked not in {"", "official", "plain", "warm"}:
+        raise Problem(f"{PLUGINS}={asked!r} is unknown: it is `official`, `plain` or `warm` (the default)")
+    return asked == "official"
 
 
 def inherited() -> dict[str, str]:
     """What works in the sandbox gets of this process's variables, beside the sandbox's own."""
     known = KEPT | FETCHING if official_plugins() else KEPT
+    if not Path(os.environ.get("TMPDIR", os.sep)).is_dir():
+        known -= {"TMPDIR"}  # Go takes it at its word, and cannot write there
     return {name: value for name, value in os.environ.items() if name in known or name.startswith(KEPT_BEGINNINGS)}
 
 
@@ -112,6 +95,7 @@ def of(layout: Layout, port: int) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **({tricks.VARIABLE: said} if (said := tricks.setting()) else {}),
+        **({quotas.VARIABLE: said} if (said := quotas.setting()) else {}),
         **_somebody(layout),
         **{name: _without_proxy(os.environ.get(name, ""), port) for name in ("NO_PROXY", "no_proxy")},
     }

@@ -22,6 +22,18 @@ from shared.roles import PerRole
 PREVIEWED_OUTPUTS = "PREVIEWED_OUTPUTS"
 """Environment variable of a preview: a folder of `<project>.<stack>.json`, each the outputs of one previewed stack."""
 
+CONTRACT = "contract"
+"""The output that says which contract a stack keeps: its name and version. A program comes to its end with it."""
+
+DEPLOYED_AS = "deployed_as"
+"""The output that says where a stack is: account, suffix, and region by what it is for."""
+
+MAY_MOVE = "STACKS_MAY_MOVE"
+"""Environment variable of a program: it may go on where its stack's last outputs name another suffix or region.
+
+Set by who has looked at what would go. It keeps nobody from an account that is not the stack's.
+"""
+
 if TYPE_CHECKING:
     from pulumi import Output
 

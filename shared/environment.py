@@ -214,12 +214,18 @@ class Environment(Foundation):
         yield allowance.after("grey failure", grey.total, self.objectives.grey_failure)
 
     def require_own_domain(self) -> None:
-        """Refuse, by a Problem, a domain that AWS would refuse later, half-way through the edge layer."""
-        if any(f".{self.domain}".endswith(f".{reserved}") for reserved in RESERVED_DOMAINS):
-            raise Problem(
-                f"environments/{self.name}.yaml: domain: {self.domain!r} is reserved for examples, and AWS refuses it: "
-                "set a domain that you own"
-            )
+        """Refuse, by a Problem, a domain that AWS would refuse half-way through the edge layer, and such processors."""
+        processor = self.compute.processor
+        for field, name, fix in (
+            ("domain", self.domain, "set a domain that you own"),
+            ("compute.processor.primary", processor.primary, "set your card processor's name"),
+            ("compute.processor.secondary", processor.secondary, "set your card processor's name"),
+        ):
+            if any(f".{name}".endswith(f".{reserved}") for reserved in RESERVED_DOMAINS):
+                why = "AWS refuses it" if field == "domain" else "nobody answers there"
+                raise Problem(
+                    f"environments/{self.name}.yaml: {field}: {name!r} is reserved for examples, and {why}: {fix}"
+                )
 
     @property
     def failover_bound(self) -> int:
@@ -236,6 +242,39 @@ class Environment(Foundation):
                         f"network.zones.{role}: {zone} is not in {self.region(role)}, "
                         f"whose zones are {prefix}1 and so on"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _processor_services_lie_in_their_regions(self) -> Self:
+        for role in ROLES:
+            service = self.network.processor_services.of(role)
+            if service is not None and service.split(".")[3] != self.region(role):
+                raise ValueError(
+                    f"network.processor_services.{role}: {service} is not in {self.region(role)}: ask the "
+                    "processor for its endpoint service there, or use null"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _one_payment_has_one_endpoint(self) -> Self:
+        """With eventual consistency both regions may open a payment before either knows of the other's."""
+        processor = self.compute.processor
+        if self.data.consistency == "eventual" and processor.primary != processor.secondary:
+            raise ValueError(
+                f"compute.processor: {processor.primary} and {processor.secondary} do not know each other's keys, and "
+                "with data.consistency: eventual both may be asked to charge one payment: use one name for both"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _processors_are_outside(self) -> Self:
+        for role in ROLES:
+            name = self.compute.processor.of(role)
+            if f".{name}".endswith(f".{self.zone_name}"):
+                raise ValueError(
+                    f"compute.processor.{role}: {name} is in the zone of this environment, which would pay itself: "
+                    "name the card processor's endpoint"
+                )
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,12 @@ LONGEST_INTEGRATION = 29
 LONGEST_AUDIT = 60
 """Seconds: a queue hides a message for six times as long as its function may take (Lambda Developer Guide)."""
 
+SHORTEST_PAYMENT = 8
+"""Seconds for slow answers of secret, table and card processor, and the write that must follow (lambdas/README.md)."""
+
+SHORTEST_AUDIT = 20
+"""Seconds: a sweep begins no payment that it might not finish, which can take ten."""
+
 SUBNET_BITS = 4
 """A VPC is cut into 16 equal subnets, so that later tiers have room."""
 
@@ -102,6 +108,20 @@ class Zones(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+EndpointService = Annotated[str, Field(pattern=r"^com\.amazonaws\.vpce\.[a-z0-9-]+\.vpce-svc-[0-9a-f]{17}$")]
+
+
+class ProcessorServices(StrictModel):
+    """The card processor's endpoint service in each region (PrivateLink), or null: reached by another way, or not."""
+
+    primary: EndpointService | None
+    secondary: EndpointService | None
+
+    def of(self, role: Role) -> str | None:
+        """The service in the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class NetworkSettings(Section):
     """A VPC in each region."""
 
@@ -109,6 +129,7 @@ class NetworkSettings(Section):
 
     cidrs: Cidrs
     zones: Zones
+    processor_services: ProcessorServices
 
     def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
         """A range for each availability zone's id."""
@@ -185,16 +206,33 @@ class ThrottleSettings(StrictModel):
     burst: Annotated[int, Field(ge=1, le=5_000)]
 
 
+ProcessorName = Annotated[
+    str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$", max_length=253)
+]
+
+
+class ProcessorNames(StrictModel):
+    """The card processor's https name for each region; one processor may have the same for both."""
+
+    primary: ProcessorName
+    secondary: ProcessorName
+
+    def of(self, role: Role) -> str:
+        """The name that the region of `role` opens payments with."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class ComputeSettings(Section):
     """The functions and the API in front of them."""
 
     layer: ClassVar[str] = "compute"
 
+    processor: ProcessorNames
     payment: ApiFunctionSettings
     health: ApiFunctionSettings
     audit: FunctionSettings
     account_concurrency: Executions
-    sweep_minutes: Annotated[int, Field(ge=1, le=60)]
+    sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
     throttle: ThrottleSettings
 
     @model_validator(mode="after")
@@ -205,6 +243,16 @@ class ComputeSettings(Section):
                     f"{name}.timeout: {function.timeout} s is more than API Gateway waits: "
                     f"use {LONGEST_INTEGRATION - 1} or less"
                 )
+        if self.payment.timeout < SHORTEST_PAYMENT:
+            raise ValueError(
+                f"payment.timeout: {self.payment.timeout} s is less than a payment with slow answers takes: "
+                f"use {SHORTEST_PAYMENT} or more"
+            )
+        if self.audit.timeout < SHORTEST_AUDIT:
+            raise ValueError(
+                f"audit.timeout: {self.audit.timeout} s is less than a sweep needs to finish a few payments: "
+                f"use {SHORTEST_AUDIT} or more"
+            )
         if self.audit.timeout > LONGEST_AUDIT:
             raise ValueError(
                 f"audit.timeout: {self.audit.timeout} s is more than its queue waits for: use {LONGEST_AUDIT} or less"
@@ -361,3 +409,4 @@ class ObservabilitySettings(Section):
     health_latency_ms: Annotated[int, Field(ge=1)]
     replication_minutes: Annotated[int, Field(ge=1)]
     table_replication_seconds: Annotated[int, Field(ge=1)]
+    unfinished_minutes: Annotated[int, Field(ge=5)]

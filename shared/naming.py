@@ -153,6 +153,7 @@ ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
 FAILOVER_CONTROL_RULE = Kind("failover-control", EVENT_RULE)
+SWITCH_RANGES_RULE = Kind("switch-ranges", EVENT_RULE)
 STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)

@@ -13,6 +13,9 @@ RUN: Final = "primary: run"
 STOPPED: Final = "primary: stop"
 """What Route 53's checkers look for. Whatever does not contain it leaves the primary where it is."""
 
+READERS: Final = "CheckersRead"
+"""The statement of the bucket's policy that says from where it may be read."""
+
 CONTENT_TYPE: Final = "text/plain"
 ENCRYPTION: Final = "AES256"
 """SSE-S3: the checkers sign nothing, and S3 refuses unsigned reads of what a KMS key encrypts."""

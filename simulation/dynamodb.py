@@ -6,6 +6,7 @@ What it does not know is refused by name (a ValidationException), as DynamoDB re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.store import INDEX
@@ -115,12 +116,17 @@ class DynamoDB:
         IndexName: str,  # noqa: N803
         KeyConditionExpression: str,  # noqa: N803
         Limit: int,  # noqa: N803
+        ScanIndexForward: bool = True,  # noqa: N803
+        ExclusiveStartKey: Item | None = None,  # noqa: N803
         **placeholders: Any,
     ) -> dict[str, Any]:
-        """Keys of an index's items that meet the condition, in the order of its range key."""
+        """Keys of an index's items that meet the condition, in the order of its range key or against it, by pages."""
         del TableName
         names = INDEXES[IndexName]
         condition = _Condition.of({"ConditionExpression": KeyConditionExpression, **placeholders})
+
+        def place(item: Item) -> tuple[Decimal, str]:
+            return Decimal(item[names[1]]["N"]), item["pk"]["S"]
 
         def effect() -> dict[str, Any]:
             found = [
@@ -128,8 +134,13 @@ class DynamoDB:
                 for item in self.table.scan_stale(self.region)
                 if names[0] in item and names[1] in item and condition.holds(item)
             ]
-            found.sort(key=lambda item: int(item[names[1]]["N"]))
-            return {"Items": found[:Limit], "Count": min(len(found), Limit)}
+            found.sort(key=place, reverse=not ScanIndexForward)
+            if ExclusiveStartKey is not None:
+                start = place(ExclusiveStartKey)
+                found = [item for item in found if (place(item) > start) == ScanIndexForward and place(item) != start]
+            page = found[:Limit]
+            more = {"LastEvaluatedKey": page[-1]} if len(found) >= Limit else {}
+            return {"Items": page, "Count": len(page), **more}
 
         return self._call("Query", effect)
 

@@ -31,6 +31,7 @@ def check(world: World) -> list[Finding]:
 
     lost: a client was told something final, or that its payment is known, and a region does not know it.
     doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
+    mixed: a canary has paid with real money, or another client with play money.
     contradicted: answers that no single payment could have given. reworded: a replay unlike the first answer.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
     kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
@@ -44,6 +45,7 @@ def check(world: World) -> list[Finding]:
         Finding("stuck", name, "unfinished after the faults have ended")
         for name in sorted({*world.stuck, *world.unfinished()})
     )
+    findings += _mixed(world, answers)
     charges = _charges(world, world.table.truth(world.survivors[0].name), world.scheduler.now)
     charges_then = _charges(world, world.known[world.survivors[0].name], world.asked_at)
     for payment_id, operations in answers.items():
@@ -88,19 +90,33 @@ def _kept(world: World, payment_id: str, item: Item | None, operations: list[Cli
 
 
 def _charges(world: World, table: dict[Key, Item], until: int) -> dict[str, list[str]]:
-    """Payment id -> each charge that was made for it by then, as `minor units currency`.
+    """Payment id -> each charge that was made for it by then, at any endpoint, as `minor units currency`.
 
-    `table` holds the charges of the processor that is in it: one for both regions (under MREC nobody uses it).
+    `table` holds the canaries' charges: one table for both regions (under MREC nobody uses it).
     """
     found: dict[str, list[str]] = defaultdict(list)
-    if world.processor is not None:
-        for charge in world.processor.ledger:
-            if charge.at <= until:
-                found[charge.key].append(f"{charge.amount.minor_units} {charge.amount.currency}")
+    for charge in world.processor.ledger:
+        if charge.at <= until:
+            found[charge.key].append(f"{charge.amount.minor_units} {charge.amount.currency}")
     for (pk, sk), item in table.items():
         if sk == "charge" and item["outcome"]["S"] == "approved":
             found[pk.partition("#")[2]].append(f"{item['minor_units']['N']} {item['currency']['S']}")
     return found
+
+
+def _mixed(world: World, answers: dict[str, list[ClientCall]]) -> Iterator[Finding]:
+    """Canaries pay with play money, which is in the table, and nobody else does."""
+    real = {charge.key for charge in world.processor.ledger}
+    play = {
+        pk.partition("#")[2]
+        for region in world.survivors
+        for pk, sk in world.table.truth(region.name)
+        if sk == "charge"
+    }
+    for payment_id, operations in answers.items():
+        is_canary = operations[0].wish.client == CANARY_CLIENT
+        if payment_id in (real if is_canary else play):
+            yield Finding("mixed", payment_id, f"{operations[0].wish.client} has paid with the others' money")
 
 
 def _charged(payment_id: str, region: str, item: Item | None, charges: list[str]) -> Iterator[Finding]:
@@ -192,7 +208,7 @@ def _as_record(item: Item) -> dict[str, Any]:
     }
 
 
-_FIXED: Final = ("client", "fingerprint", "minor_units", "currency", "customer", "region", "created")
+_FIXED: Final = ("client", "fingerprint", "minor_units", "currency", "customer", "region", "endpoint", "created")
 
 
 def _altered(world: World, payment_id: str) -> Iterator[Finding]:

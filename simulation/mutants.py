@@ -18,12 +18,13 @@ from lambdas.domain.outcome import Approved, Declined, Outcome
 from lambdas.domain.payment import Payment, PaymentStatus, opened
 from lambdas.domain.ports import Lost
 from lambdas.domain.service import Paid, Payments
-from lambdas.domain.sweep import Sweep
+from lambdas.domain.sweep import Sweep, Swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lambdas.domain.instruction import Instruction
+    from lambdas.domain.ports import Processor
 
 BOUND: Final = 500
 """Seeds within which each mutant must be found."""
@@ -65,6 +66,7 @@ _write = DynamoPayments._write  # noqa: SLF001 - a mutant changes what is inside
 _work = Payments._work  # noqa: SLF001
 _outcome = Payments._outcome  # noqa: SLF001
 _again = Payments._again  # noqa: SLF001
+_processor_of = Payments._processor_of  # noqa: SLF001
 _due: Any = Payment.__dict__["due"]
 
 
@@ -119,9 +121,9 @@ def _lease_ignored(_: Payment, __: int) -> bool:
 @_mutant("charge-before-create", "the charge is made before the payment is in the table", Payments, "pay")
 def _charge_before_create(self: Payments, instruction: Instruction) -> Paid:
     now = self.clock.now()
-    payment = opened(instruction, region=self.region, holder=self.token(), now=now)
+    payment = opened(instruction, region=self.region, endpoint=self.endpoint, holder=self.token(), now=now)
     try:
-        outcome = self.processor(payment.client).charge(payment.id, payment.money, payment.customer)
+        outcome = _processor_of(self, payment).charge(payment.id, payment.money, payment.customer)
     except NoAnswer as error:
         raise Unavailable(str(error)) from error
     settled = payment.settled(outcome, now)
@@ -131,6 +133,27 @@ def _charge_before_create(self: Payments, instruction: Instruction) -> Paid:
     except Lost as lost:
         return _again(self, instruction, lost.current)
     return Paid(settled, replayed=False)
+
+
+@_mutant("endpoint-ignored", "whoever works on a payment asks its own region's endpoint", Payments, "_processor_of")
+def _endpoint_ignored(self: Payments, payment: Payment) -> Processor:
+    return _processor_of(self, payment if payment.is_canary else replace(payment, endpoint=self.endpoint))
+
+
+@_mutant("endpoint-not-kept", "a payment is written without its endpoint", DynamoPayments, "create")
+def _endpoint_not_kept(self: DynamoPayments, payment: Payment) -> None:
+    item = {name: value for name, value in to_item(payment).items() if name != "endpoint"}
+    _write(self, payment, self.table.put_item, Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+
+@_mutant("canaries-pay-for-real", "canaries are charged at the card processor", Payments, "_processor_of")
+def _canaries_pay_for_real(self: Payments, payment: Payment) -> Processor:
+    return self.processor(payment.endpoint or self.endpoint)
+
+
+@_mutant("all-pay-with-play-money", "everybody is charged at the canaries' processor", Payments, "_processor_of")
+def _all_pay_with_play_money(self: Payments, _: Payment) -> Processor:
+    return self.play_money
 
 
 @_mutant("taken-over-without-asking", "an expired lease is charged again at once", Payments, "_outcome")
@@ -199,7 +222,7 @@ def _payload_not_compared(self: Payments, instruction: Instruction, current: Pay
 
 
 @_mutant("swept-without-claim", "a sweep audits and resolves what it has not claimed", Sweep, "_work")
-def _swept_without_claim(self: Sweep, payment: Payment) -> str:
+def _swept_without_claim(self: Sweep, payment: Payment, _: Swept) -> str:
     now = self.payments.clock.now()
     if payment.due is None or payment.due > now:
         return "waiting"

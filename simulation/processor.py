@@ -3,6 +3,9 @@
 The port says "one key has at most one outcome, for ever". Real processors remember idempotency keys for a day or two
 and find a payment by its key for years. Here a repeated charge is recognised for little more than a minute, while
 `find` always knows and `cancel` is for ever: code that charges again without asking first charges twice.
+
+Nor is it one: each of its endpoints knows only the keys that it was asked about itself. Code that asks another endpoint
+than the one that was charged charges twice.
 """
 
 from __future__ import annotations
@@ -50,14 +53,28 @@ class Charge:
 
 @dataclass(slots=True)
 class CardProcessor:
-    """The processor's own side: its ledger and what it remembers."""
+    """The company: one ledger, and endpoints by their names."""
 
     link: Link
     ledger: list[Charge] = field(default_factory=list)
+    endpoints: dict[str, ProcessorEndpoint] = field(default_factory=dict)
+
+    def at(self, name: str) -> ProcessorEndpoint:
+        """The endpoint of that name."""
+        return self.endpoints.setdefault(name, ProcessorEndpoint(self.link, self.ledger))
+
+
+@dataclass(slots=True)
+class ProcessorEndpoint:
+    """One endpoint's side: what it remembers."""
+
+    link: Link
+    ledger: list[Charge]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     charged_at: dict[str, int] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
+    timeout: int = PATIENCE
 
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """The port's `charge`."""

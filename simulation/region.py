@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
-from lambdas.domain.errors import Unavailable
-from lambdas.domain.payment import Response
+from lambdas.domain.payment import WORK_TIME, Response
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
@@ -38,6 +37,8 @@ FUNCTION_TIMEOUT: Final = 10_000
 """The payment function's (ms)."""
 SWEEP_TIMEOUT: Final = 60_000
 """The sweeping function's (ms)."""
+MARGIN: Final = 500
+"""What both keep of it (ms)."""
 SWEEP_EVERY: Final = 60_000
 ADDED: Final = "added_by_next_release"
 """An attribute that only the next release knows."""
@@ -63,10 +64,13 @@ class TracedJournal(LogJournal):
     """The functions' log, kept in the seed's history."""
 
     history: History
+    watch: Watch
 
     def _write(self, line: dict[str, Any]) -> None:
         if line["event"] != "request":
             self.history.trace(f"log {line['event']}", str(line.get("error", "")))
+        if line["event"] == "unexpected":
+            self.watch.broken(str(line["error"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,9 @@ class SimulatedRegion:
     table: GlobalTable
     bucket: Bucket
     secrets: SimulatedSecrets
-    processor: CardProcessor | None
+    processor: CardProcessor
+    endpoints: dict[str, str]
+    """The processor's endpoint that a release opens payments with."""
     watch: Watch
     strong: bool
     skew: int
@@ -154,6 +160,7 @@ class SimulatedRegion:
         def body() -> None:
             release, container = self._container()
             request = Request.of(event)
+            container.sweep.payments.deadline.begin(WORK_TIME)
             response = request.response(container.api.answer(request), {})
             self.warm.append((release, container))
             deliver(response)
@@ -165,14 +172,13 @@ class SimulatedRegion:
 
         def body() -> None:
             release, container = self._container()
-            try:
-                done = container.sweep.run(container.sweep.payments.clock.now() + SWEEP_TIMEOUT - FUNCTION_TIMEOUT)
-            except Unavailable as error:
-                self.history.trace("sweep failed", str(error))
-                return
+            sweep = container.sweep
+            swept = sweep.run(sweep.payments.clock.now() + SWEEP_TIMEOUT - MARGIN - WORK_TIME)
             self.warm.append((release, container))
-            if done:
-                self.history.trace("swept", " ".join(f"{name}={done[name]}" for name in sorted(done)))
+            if swept.failure is not None:
+                self.history.trace("sweep failed", str(swept.failure))
+            if swept.done:
+                self.history.trace("swept", " ".join(f"{name}={swept.done[name]}" for name in sorted(swept.done)))
 
         self._invoke("sweep", body, SWEEP_TIMEOUT)
 
@@ -189,7 +195,7 @@ class SimulatedRegion:
             try:
                 body()
             except Exception as error:  # noqa: BLE001 - whatever the code under test lets out is a finding
-                self.watch.broken(error)
+                self.watch.broken(f"{type(error).__name__}: {error}")
 
         process: SimulatedProcess = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
         self.scheduler.after(timeout, lambda: self._time_out(process))
@@ -210,7 +216,7 @@ class SimulatedRegion:
     def _compose(self) -> Container:
         clock = RegionClock(self.scheduler, self.skew)
         journal = TracedJournal(clock, {}, "simulation", "x7k2", self.name)
-        journal.history = self.history
+        journal.history, journal.watch = self.history, self.watch
         table: Any = DynamoDB(self.table, self.name, self.link)
         objects: Any = WatchedBucket(self.bucket, self.watch, self.name, clock.now)
         secrets: Any = self.secrets
@@ -221,15 +227,17 @@ class SimulatedRegion:
             table_name="payments",
             objects=objects,
             bucket=self.name,
+            processor=lambda name: self._watched(self.processor.at(name), clock),
+            endpoint=self.endpoints[self.release],
             clock=clock,
             token=self.watch.token,
             journal=journal,
         )
         settings = Settings("simulation", "x7k2", self.name, self.name, self.release, self.strong)
-        service = compose(settings, surroundings, self.processor)
+        service = compose(settings, surroundings)
         payments = replace(
             service.payments,
-            processor=self._watched(service.payments.processor, clock),
+            play_money=self._watched(service.payments.play_money, clock),
             render=render_next if self.release == "next" else service.payments.render,
         )
         keys = ApiKeys(secrets, "api-keys", service.retry)
@@ -237,5 +245,5 @@ class SimulatedRegion:
             Api(payments, keys.client_of, journal, "pay.simulated"), replace(service.sweep, payments=payments)
         )
 
-    def _watched(self, processors: Callable[[str], Processor], clock: RegionClock) -> Callable[[str], Processor]:
-        return lambda client: WatchedProcessor(processors(client), self.watch, self.name, clock.now)
+    def _watched(self, processor: Processor, clock: RegionClock) -> WatchedProcessor:
+        return WatchedProcessor(processor, self.watch, self.name, clock.now)

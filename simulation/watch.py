@@ -70,9 +70,9 @@ class Watch:
             if (leased and not self._holds(item, now)) or (not leased and int(item["due"]["N"]) <= now):
                 self._find(payment_id, f"{self.scheduler.actor} writes an audit record that it has not claimed")
 
-    def broken(self, error: Exception) -> None:
-        """A function ended with an exception that it should not have let out."""
-        self.findings.append(Finding("bug", "", f"{self.scheduler.actor} raised {type(error).__name__}: {error}"))
+    def broken(self, error: str) -> None:
+        """A function met an exception that only a mistake in it explains, or let one out."""
+        self.findings.append(Finding("bug", "", f"{self.scheduler.actor} raised {error}"))
 
     def _holds(self, item: dict[str, Any], now: int) -> bool:
         """The running process has the item's lease, and it has not expired."""
@@ -97,6 +97,11 @@ class WatchedProcessor:
     watch: Watch
     region: str
     now: Callable[[], int]
+
+    @property
+    def timeout(self) -> int:
+        """The port's."""
+        return self.processor.timeout
 
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """Charge."""

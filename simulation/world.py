@@ -20,6 +20,8 @@ from simulation.table import EventualTable, StrongTable
 from simulation.watch import Watch
 
 if TYPE_CHECKING:
+    from random import Random
+
     from simulation.history import Wish
     from simulation.table import Item, Key
 
@@ -47,6 +49,23 @@ MUCH_LATER: Final = 73 * 3_600_000
 """Stored answers are dropped after 72 hours."""
 
 
+def draw_endpoints(random: Random, mode: Mode) -> dict[str, dict[str, str]]:
+    """Region -> release -> the processor's endpoint: mostly one for each region, in some seeds another one later.
+
+    Under MREC a payment may be opened in both regions, before either knows of the other's: all have one endpoint then,
+    which `shared.environment` sees to.
+    """
+    shared = mode == "mrec" or random.random() < 0.1
+    moves = mode == "mrsc" and random.random() < 0.3
+    return {
+        region: {
+            "current": "one for both" if shared else region,
+            "next": f"{region} moved" if moves else "one for both" if shared else region,
+        }
+        for region in REGIONS
+    }
+
+
 class World:
     """One seed's world. `run()` plays it to the end; afterwards the checks look at its parts."""
 
@@ -62,8 +81,8 @@ class World:
             if mode == "mrsc"
             else EventualTable(self.scheduler, REGIONS, random.choice(LAGS))
         )
-        # The processor in the table is one only where the table is.
-        self.processor = CardProcessor(self.link) if mode == "mrec" or random.random() < 0.8 else None
+        self.processor = CardProcessor(self.link)
+        self.endpoints = draw_endpoints(random, mode)
         self.buckets = tuple(Bucket(self.link) for _ in REGIONS)
         self.buckets[0].peer, self.buckets[1].peer = self.buckets[1], self.buckets[0]
         self.secrets = SimulatedSecrets(
@@ -84,6 +103,7 @@ class World:
                 bucket=bucket,
                 secrets=self.secrets,
                 processor=self.processor,
+                endpoints=self.endpoints[name],
                 watch=self.watch,
                 strong=mode == "mrsc",
                 skew=skew,

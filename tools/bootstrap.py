@@ -31,8 +31,6 @@ ROOT, LOCK, VENV, PYTHON = map(Path, (virtualenv.ROOT, virtualenv.LOCK, virtuale
 SOURCES = ("engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tasks.py", "tools")
 LIBRARIES = ("invoke", "rich")
 """What only tasks import: the sandbox, which starts without its user's settings, compiles the others."""
-MADE = "INVOKE_MADE_VIRTUALENV"
-"""Tells tools/start.py that this has just run."""
 
 PIP_SETTINGS = frozenset(
     [
@@ -234,7 +232,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("invoke: interrupted; the next ./invoke makes .venv anew", file=sys.stderr)
         sys.exit(130)
-    os.environ[MADE] = "1"
+    os.environ[virtualenv.MADE] = "1"
     start = str(ROOT / "tools" / "start.py")
     os.execv(PYTHON, [str(PYTHON), "-I", "-S", "-X", "utf8", start, *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 

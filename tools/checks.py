@@ -32,6 +32,8 @@ FIRST_ESTIMATE = {"test": 600.0, "prove": 7200.0}
 """Seconds, on two cores, until a run on this machine has told better."""
 TAKEN = ROOT / ".build" / "tests-took.json"
 """Seconds that the last complete run took here, by its name."""
+ROUNDS = 20
+"""Looks for processes that are left: one that is ended may just have started another."""
 END_WITHIN = 10.0
 """Seconds that tests may take to put things in order when they are stopped, before all of theirs is ended."""
 
@@ -109,7 +111,10 @@ def _tests(options: Sequence[str]) -> int:
 
 def end_all(folder: str) -> None:
     """End every process that works in a folder, whatever session it is in: killed ones leave theirs behind."""
-    while found := [process for process in psutil.process_iter() if _works_in(process, folder)]:
+    for _ in range(ROUNDS):
+        found = [process for process in psutil.process_iter() if _works_in(process, folder)]
+        if not found:
+            return
         for process in found:
             with suppress(psutil.Error):
                 process.kill()

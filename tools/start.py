@@ -12,8 +12,6 @@ import signal
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - pathlib takes long, before Ctrl-C counts
-MADE = "INVOKE_MADE_VIRTUALENV"
-"""Set by tools/bootstrap.py: it has just run."""
 FOREIGN = ("PYTHON", "INVOKE_")
 """How variables begin that would change what our interpreter and the library `invoke` do."""
 KEPT = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"})
@@ -28,7 +26,7 @@ def main() -> None:
     from tools import virtualenv  # noqa: PLC0415 - see above
 
     if not virtualenv.current():
-        if MADE in os.environ:
+        if virtualenv.MADE in os.environ:
             sys.exit(
                 f"invoke: {virtualenv.VENV} is not whole although it has just been made; remove it, run this again"
             )

@@ -16,6 +16,9 @@ STAMP = f"{VENV}/requirements.lock"
 INSTALLED = f"{VENV}/installed.txt"
 """The names in PACKAGES when it was made."""
 
+MADE = "INVOKE_MADE_VIRTUALENV"
+"""The variable by which tools/bootstrap.py tells tools/start.py that it has just run."""
+
 
 def whole() -> bool:
     """Whether everything is there that a finished set-up made: it may have been copied in part, or moved to."""

@@ -1,6 +1,6 @@
 """Holds a program back while its engine starts: half of what a small update takes is getting ready.
 
-Who starts the engine locks a file and names it in the engine's environment. The program (program.py) goes no farther
+Who starts the engine locks a file and names it in the engine's variables. The program (program.py) goes no farther
 than its imports until that lock is gone, and ends there unless the file says so. A starter that dies lets go of its
 lock without a word, and so cancels.
 """

@@ -1,7 +1,7 @@
 """The long-lived process that lends plugins: one connection, one plugin, as long as the connection lasts.
 
 A connection sends one byte, with the stub's standard output and error beside it, then the length of its request in a
-line, and the request: kind, engine's address, folder and the engine's environment (`NAME=value` each), separated by
+line, and the request: kind, engine's address, folder and the engine's variables (`NAME=value` each), separated by
 zero bytes. It gets one line back, a port or an error. The request `status` alone asks who is there, and gets JSON.
 """
 
@@ -140,7 +140,7 @@ class Host:
             try:
                 server, port = self._open(os.fsdecode(request).split("\0"), *descriptors)
             except Exception as error:  # noqa: BLE001 - whatever it is, the engine's user must see it
-                _send(connection, f"the plugin host: {error if isinstance(error, Problem) else _told(error)}")
+                _send(connection, f"the plugin host: {told(error)}")
                 return
             try:
                 _send(connection, str(port))
@@ -152,17 +152,18 @@ class Host:
         from engine.plugins.language import PlainLauncher  # noqa: PLC0415 - see prepare
         from engine.plugins.serving import PluginRequest, open_plugin  # noqa: PLC0415 - see prepare
 
-        kind, engine, directory, *environment = request
-        variables = dict(entry.split("=", 1) for entry in environment)
+        kind, engine, directory, *entries = request
+        variables = dict(entry.split("=", 1) for entry in entries)
         launcher: Launcher = PlainLauncher(stdout, stderr)
         if self._fork_server:
             launcher = WarmLauncher(self._fork_server, launcher, stdout, stderr)
         return open_plugin(PluginRequest(kind, engine, directory, variables), launcher, self._providers)
 
 
-def _told(error: Exception) -> str:
-    """An error that is no Problem in one line: its kind, as its text alone may be a name or nothing."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def told(error: Exception) -> str:
+    """Return an error in one line, with its kind unless it is a Problem: its text alone may be a name, or nothing."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, Problem) else f"{type(error).__name__}: {text}"
 
 
 def _send(connection: socket.socket, answer: str) -> None:

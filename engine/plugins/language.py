@@ -57,10 +57,10 @@ class PlainLauncher:
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """One engine's language host; `environment` is that engine's."""
+    """One engine's language host; `variables` is that engine's."""
 
-    def __init__(self, engine: str, environment: Mapping[str, str], launcher: Launcher) -> None:
-        self._engine, self._environment, self._launcher = engine, dict(environment), launcher
+    def __init__(self, engine: str, variables: Mapping[str, str], launcher: Launcher) -> None:
+        self._engine, self._variables, self._launcher = engine, dict(variables), launcher
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         return language_pb2.LanguageHandshakeResponse()
@@ -98,7 +98,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             interpreter = project_interpreter(
                 json_format.MessageToDict(info.options),
                 Path(info.root_directory),
-                self._environment.get("PATH"),
+                self._variables.get("PATH"),
             )
         except Problem as problem:
             return language_pb2.RunResponse(error=str(problem))
@@ -118,7 +118,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def _program_request(self, request: Any) -> dict[str, Any]:
         info = request.info
         return {
-            "environment": self._environment,
+            "variables": self._variables,
             "pwd": request.pwd,
             "root": info.root_directory,
             "program": str(Path(info.program_directory, info.entry_point)),
@@ -132,16 +132,17 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "dry_run": request.dryRun,
             "config": dict(request.config),
             "secret_keys": list(request.configSecretKeys),
-            "debug": NO_DEBUG not in self._environment,
+            "debug": NO_DEBUG not in self._variables,
+            "exports": str(json_format.MessageToDict(info.options).get("exports", "")),
             "hold": self._hold(Path(info.program_directory, info.entry_point)),
         }
 
     def _hold(self, entry: Path) -> Mapping[str, Any] | None:
         """What holds the program back, and what it imports meanwhile; None when nothing does."""
-        if HELD_BY not in self._environment:
+        if HELD_BY not in self._variables:
             return None
         script = entry / "__main__.py" if entry.is_dir() else entry
-        return {"file": self._environment[HELD_BY], "word": GO, "imports": imports.first_imports(script)}
+        return {"file": self._variables[HELD_BY], "word": GO, "imports": imports.first_imports(script)}
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -60,7 +60,7 @@ def _end_with(peer: Any) -> None:
 def _run(request: dict[str, Any]) -> bool:
     """Whether the program failed; its error has then been shown."""
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["variables"])
     os.chdir(request["pwd"])
     entry = Path(request["program"])
     directory = entry if entry.is_dir() else entry.parent
@@ -94,7 +94,7 @@ def _run(request: dict[str, Any]) -> bool:
             raise pulumi.RunError(f"there is no Python program at {script}")  # noqa: TRY301 - reported like any other
         if request["hold"]:
             _wait_while_held(**request["hold"])
-        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _execute(script)))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _execute(script, request["exports"])))
     except BaseException as error:  # noqa: BLE001 - a program may raise anything, SystemExit included
         return _report(error, directory)
     finally:
@@ -118,8 +118,22 @@ def _say_nothing(*_: object, **__: object) -> None:
     pass
 
 
-def _execute(script: Path) -> None:
-    runpy.run_path(str(script), run_name="__main__")
+def _execute(script: Path, required: str) -> None:
+    """Run the program. One that must export something, and ends without it, fails.
+
+    To the engine a program that ends without an error is complete, and what it has not named is deleted.
+    """
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        if end.code or not required:
+            raise
+    root: Any = pulumi.runtime.settings.get_root_resource()
+    if required and required not in root.outputs:
+        raise pulumi.RunError(
+            f"{script.parent.name}/{script.name} ended before it exported {required!r}: the update fails, and "
+            "nothing is deleted"
+        )
 
 
 def _report(error: BaseException, directory: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 Serve = Callable[[Path, Mapping[str, str]], tuple[Any, int]]
-"""Starts a gRPC server of its own for an engine, of its working folder and environment; returns it and its port."""
+"""Starts a gRPC server of its own for an engine, of its working folder and variables; returns it and its port."""
 
 
 def _nothing() -> None:

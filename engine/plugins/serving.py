@@ -28,12 +28,12 @@ class PluginRequest:
     """host:port of the engine's own server; empty when it was not given."""
     directory: str
     """The engine's working folder: relative paths of assets start there."""
-    environment: Mapping[str, str]
+    variables: Mapping[str, str]
 
 
 def open_plugin(request: PluginRequest, launcher: Launcher, providers: Providers) -> tuple[Any, int]:
     """A started grpc.Server of its own for this request, and its port on 127.0.0.1."""
     if request.kind != LANGUAGE:
-        return providers.serve[request.kind](Path(request.directory), request.environment)
-    host = LanguageHost(request.engine, request.environment, launcher)
+        return providers.serve[request.kind](Path(request.directory), request.variables)
+    host = LanguageHost(request.engine, request.variables, launcher)
     return listen(4, lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))

@@ -1,4 +1,4 @@
-"""What an engine's environment tells the language host."""
+"""What an engine's variables tell the language host."""
 
 from __future__ import annotations
 

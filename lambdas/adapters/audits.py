@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.retry import code_of
-from lambdas.domain.errors import Unavailable
+from lambdas.domain.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
@@ -38,12 +37,15 @@ class BucketAudits:
         try:
             self.retry(
                 self.objects.put_object,
+                expected=_EXISTS,
                 Bucket=self.bucket,
                 Key=key,
                 Body=record,
                 ContentType=content_type,
                 IfNoneMatch="*",
             )
-        except ClientError as error:
-            if code_of(error) != _EXISTS:
-                raise Unavailable(code_of(error)) from error
+        except ClientError:
+            pass  # it is there already
+        except Rejected as error:
+            # Every record's fate, not this one's: it is owed until somebody gives the right back.
+            raise Unavailable(str(error)) from error

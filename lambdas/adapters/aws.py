@@ -1,4 +1,4 @@
-"""Clients of the bundled SDK: the bare library, with short time-outs and without its own retries.
+"""Clients of the bundled SDK: the bare library, without its own retries, and with an end to each call.
 
 Retries are ours (`retry.py`): they know the clock, and a conditional write repeated after a lost answer needs care that
 the SDK cannot take.
@@ -6,14 +6,43 @@ the SDK cannot take.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
 
+from lambdas.adapters.retry import ATTEMPT
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.session import Session
+
+CONNECTIONS: Final = 4
+"""Calls of a client at once: one that hangs must not hold up the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndingClient:
+    """An SDK client whose every operation ends after `limit` seconds, with TimeoutError if need be.
+
+    The SDK's time-outs are no end: urllib3 waits for `connect_timeout` at *each* address of a name (S3 has eight) and
+    again for TLS, for `read_timeout` at each piece of an answer, and for the name's resolution without any.
+    """
+
+    client: Any
+    limit: float
+    threads: ThreadPoolExecutor
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.client, name)
+        return partial(self._call, found) if callable(found) else found
+
+    def _call(self, operation: Callable[..., Any], **arguments: Any) -> Any:
+        return self.threads.submit(operation, **arguments).result(self.limit)
 
 
 @cache
@@ -22,19 +51,21 @@ def _session() -> Session:
 
 
 @cache
-def client(service: str, *, connect_timeout: float = 1.0, read_timeout: float = 2.0) -> Any:
+def client(service: str, *, connect_timeout: float = 1.0, read_timeout: float = 1.0) -> Any:
     """The region's client of a service (region, credentials and endpoint come from Lambda's environment).
 
-    Time-outs in seconds, for one attempt.
+    Time-outs in seconds, of a socket; a call as a whole ends after `ATTEMPT`.
     """
     config = Config(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": 1},
         tcp_keepalive=True,
-        max_pool_connections=4,
+        max_pool_connections=CONNECTIONS,
         # By default the SDK takes S3's global name for us-east-1: another way, and another fate in an outage.
         s3={"us_east_1_regional_endpoint": "regional"},
         user_agent_extra="region-failover",
     )
-    return _session().create_client(service, config=config)
+    return EndingClient(
+        _session().create_client(service, config=config), ATTEMPT / 1000, ThreadPoolExecutor(CONNECTIONS)
+    )

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from lambdas.adapters.audits import BucketAudits
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock, token
-from lambdas.adapters.processor import SimulatedProcessor
+from lambdas.adapters.https import Https
+from lambdas.adapters.play_money import PlayMoney
+from lambdas.adapters.processor import HttpsProcessor
 from lambdas.adapters.retry import Retry
 from lambdas.adapters.store import DynamoPayments
-from lambdas.domain.payment import CANARY_CLIENT
+from lambdas.domain.deadline import Deadline
 from lambdas.domain.service import Payments
 from lambdas.domain.sweep import Sweep
 from lambdas.settings import Settings
@@ -32,6 +34,7 @@ class Service:
     """What the payment and the audit function share."""
 
     settings: Settings
+    deadline: Deadline
     payments: Payments
     sweep: Sweep
     audits: BucketAudits
@@ -41,46 +44,57 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What a service stands on: SDK clients (or what behaves like them), time, names, and the journal."""
+    """What a service stands on: SDK clients (or what behaves like them), the card processor, time, and the journal.
+
+    `processor` gives the endpoint of a name; `endpoint` is the region's own.
+    """
 
     table: TableClient
     table_name: str
     objects: Objects
     bucket: str
+    processor: Callable[[str], Processor]
+    endpoint: str
     clock: Clock
     token: Callable[[], str]
     journal: LogJournal
 
 
-def compose(settings: Settings, parts: Dependencies, processor: Processor | None = None) -> Service:
-    """The service on these parts. Without a card processor all clients get the simulated one; canaries always do."""
-    retry = Retry(parts.clock)
-    business = processor or SimulatedProcessor(parts.table, parts.table_name, retry)
-    canaries = SimulatedProcessor(parts.table, parts.table_name, retry, prefix="canary-charge#")
+def compose(settings: Settings, parts: Dependencies) -> Service:
+    """The service on these parts."""
+    deadline = Deadline(parts.clock)
+    retry = Retry(parts.clock, deadline)
+    play_money = PlayMoney(parts.table, parts.table_name, retry)
     audits = BucketAudits(parts.objects, parts.bucket, retry)
     payments = Payments(
         store=DynamoPayments(parts.table, parts.table_name, retry),
-        processor=lambda client_id: canaries if client_id == CANARY_CLIENT else business,
+        processor=parts.processor,
+        endpoint=parts.endpoint,
+        play_money=play_money,
         audits=audits,
         journal=parts.journal,
         clock=parts.clock,
+        deadline=deadline,
         token=parts.token,
         render=render,
         region=settings.region,
         strong=settings.strong,
     )
-    return Service(settings, payments, Sweep(payments, canaries.forget), audits, retry, parts.journal)
+    return Service(settings, deadline, payments, Sweep(payments, play_money.forget), audits, retry, parts.journal)
 
 
 def connect() -> Service:
-    """The running function's service, on the region's table and bucket."""
+    """The running function's service, on the region's table, bucket and card processor."""
     settings = Settings.read()
     clock = SystemClock()
+    send = Https()
     parts = Dependencies(
         table=client("dynamodb"),
         table_name=os.environ["TABLE_NAME"],
-        objects=client("s3", read_timeout=1.0),
+        objects=client("s3"),
         bucket=os.environ["AUDIT_BUCKET"],
+        processor=lambda endpoint: HttpsProcessor(endpoint, send),
+        endpoint=os.environ["PROCESSOR"],
         clock=clock,
         token=token,
         journal=LogJournal.of(settings, clock),

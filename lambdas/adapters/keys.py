@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
-
-from lambdas.adapters.retry import code_of
 from lambdas.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -20,6 +17,10 @@ FRESH: Final = 60_000
 """How long a copy of the secret is used without asking (ms)."""
 RECHECK: Final = 5_000
 """An unknown key may be one that was just rotated in: ask again, but not more often than this (ms)."""
+
+
+_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError)
+"""What parsing raises when somebody has put something else into the secret; the text itself must not get into a log."""
 
 
 class SecretsClient(Protocol):
@@ -72,12 +73,12 @@ class ApiKeys:
         self._asked_at = now
         try:
             answer = self.retry(self.secrets.get_secret_value, SecretId=self.arn)
-        except (Unavailable, ClientError) as error:
+            self._keys = _parse(answer["SecretString"])
+        except (Unavailable, *_MALFORMED) as error:
             if self._read_at is not None:
                 return False
-            reason = code_of(error) if isinstance(error, ClientError) else str(error)
+            reason = str(error) if isinstance(error, Unavailable) else "not the clients' keys"
             raise Unavailable(f"the API keys cannot be read: {reason}") from error
-        self._keys = _parse(answer["SecretString"])
         self._read_at = now
         return True
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
-
-from lambdas.adapters.retry import code_of
 from lambdas.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -43,10 +40,9 @@ class ParameterFolder:
             self._asked_at = now
             try:
                 self._values = self._read()
-            except (Unavailable, ClientError) as error:
+            except Unavailable as error:
                 if not self._values:
-                    reason = code_of(error) if isinstance(error, ClientError) else str(error)
-                    raise Unavailable(f"{self.folder} cannot be read: {reason}") from error
+                    raise Unavailable(f"{self.folder} cannot be read: {error}") from error
         return self._values
 
     def _read(self) -> Mapping[str, str]:

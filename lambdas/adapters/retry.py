@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import ClientError, ParamValidationError
 
-from lambdas.domain.errors import Throttled, Unavailable
+from lambdas.domain.errors import Rejected, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lambdas.domain.deadline import Deadline
     from lambdas.domain.ports import Clock
 
 THROTTLED: Final = frozenset(
@@ -36,6 +37,8 @@ TRANSIENT: Final = THROTTLED | {
     "ServiceUnavailableException",
 }
 
+ATTEMPT: Final = 1_500
+"""What one attempt takes at most (ms): `aws.py` ends it then."""
 ATTEMPTS: Final = 4
 FIRST_PAUSE: Final = 25
 """Milliseconds before the second attempt; doubles. A conflicting MRSC write is over within a round trip or two."""
@@ -50,31 +53,57 @@ def code_of(error: ClientError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Calls SDK operations. A `ClientError` that no repetition mends is passed on, for the caller to understand."""
+    """Calls SDK operations. Whatever they raise leaves here as `Unavailable`; see `deadline` for how long it takes."""
 
     clock: Clock
+    deadline: Deadline | None = None
+    """When all must be over: no attempt is begun that could end later."""
 
-    def __call__(self, operation: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
-        """The operation's answer. Raises Throttled, Unavailable (the call may have had its effect), ClientError."""
+    def __call__(
+        self, operation: Callable[..., dict[str, Any]], /, *, expected: str | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """The operation's answer.
+
+        Raises Throttled and Rejected (no effect), Unavailable (the call may have had its effect), and ClientError only
+        for the error code that the caller says it understands, `expected`.
+        """
         started = self.clock.now()
         pause = FIRST_PAUSE
+        failure = Unavailable("no time is left")
         for attempt in range(1, ATTEMPTS + 1):
+            if not self._allows(ATTEMPT):
+                break
             try:
                 return operation(**arguments)
-            except ClientError as error:
-                code = code_of(error)
-                status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-                if code not in TRANSIENT and status < 500:
+            except Exception as error:
+                # Not the SDK's own classes alone: parsers, TLS and sockets have theirs, and a dependency is out all
+                # the same.
+                if isinstance(error, ClientError) and code_of(error) == expected:
                     raise
-                failure = Throttled(code) if code in THROTTLED else Unavailable(code or str(status))
+                failure = _failure(error)
                 failure.__cause__ = error
-            except ParamValidationError:
-                raise  # a bug of ours: no attempt was made
-            except BotoCoreError as error:
-                failure = Unavailable(type(error).__name__)
-                failure.__cause__ = error
-            if attempt == ATTEMPTS or self.clock.now() + pause > started + BUDGET:
+            if (
+                isinstance(failure, Rejected)
+                or attempt == ATTEMPTS
+                or self.clock.now() + pause > started + BUDGET
+                or not self._allows(pause + ATTEMPT)
+            ):
                 break
             self.clock.sleep(pause)
             pause *= 2
         raise failure
+
+    def _allows(self, milliseconds: int) -> bool:
+        return self.deadline is None or self.deadline.allows(milliseconds)
+
+
+def _failure(error: Exception) -> Unavailable:
+    """An SDK's error in the domain's words."""
+    if isinstance(error, ClientError):
+        code = code_of(error)
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code in THROTTLED:
+            return Throttled(code)
+        return (Unavailable if code in TRANSIENT or status >= 500 else Rejected)(code or str(status))
+    name = type(error).__name__
+    return Rejected(name) if isinstance(error, ParamValidationError) else Unavailable(name)

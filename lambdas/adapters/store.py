@@ -9,20 +9,25 @@ condition first asks: is what stands there what I wanted to write?
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.items import SHARDS, from_item, key, to_item
-from lambdas.adapters.retry import code_of
-from lambdas.domain.ports import Lost
+from lambdas.adapters.items import PARTITIONS, from_item, key, to_item
+from lambdas.adapters.retry import ATTEMPT
+from lambdas.domain.ports import Due, Lost
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from lambdas.adapters.retry import Retry
-    from lambdas.domain.payment import Payment
+    from lambdas.domain.payment import Payment, Task
 
 INDEX: Final = "unfinished"
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+PAGE: Final = 100
+"""Entries that are read from the index at once."""
 
 
 class TableClient(Protocol):
@@ -37,19 +42,23 @@ class TableClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DynamoPayments:
-    """The port `PaymentStore` on one region's replica of the table."""
+    """The port `PaymentStore` on one region's replica of the table.
+
+    Besides `Lost` all methods raise `Unavailable`, which may be `Throttled`, `Rejected` or `Unreadable`.
+    """
 
     table: TableClient
     name: str
     retry: Retry
+    timeout: int = ATTEMPT
 
     def get(self, payment_id: str) -> Payment | None:
-        """The newest state in any region. Raises Unavailable."""
+        """The newest state in any region."""
         answer = self.retry(self.table.get_item, TableName=self.name, Key=key(payment_id), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def create(self, payment: Payment) -> None:
-        """Write a payment that must not exist. Raises Lost, Unavailable."""
+        """Write a payment that must not exist. Raises Lost."""
         self._write(
             payment,
             self.table.put_item,
@@ -80,7 +89,7 @@ class DynamoPayments:
         )
 
     def delete(self, seen: Payment) -> None:
-        """Remove a payment. Raises Lost, Unavailable."""
+        """Remove a payment. Raises Lost."""
         self._write(
             None,
             self.table.delete_item,
@@ -90,29 +99,41 @@ class DynamoPayments:
             ExpressionAttributeValues={":seen_version": {"N": str(seen.version)}},
         )
 
-    def due(self, now: int, limit: int) -> list[str]:
-        """Ids of what is due, oldest first, from the index (eventually consistent). Raises Unavailable."""
-        found: list[tuple[int, str]] = []
-        for shard in SHARDS:
-            answer = self.retry(
-                self.table.query,
-                TableName=self.name,
-                IndexName=INDEX,
-                KeyConditionExpression="#unfinished = :shard AND #due <= :now",
-                ExpressionAttributeNames={"#unfinished": "unfinished", "#due": "due"},
-                ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"N": str(now)}},
-                Limit=limit,
-            )
-            found += ((int(item["due"]["N"]), item["pk"]["S"]) for item in answer["Items"])
-        return [payment_id for _, payment_id in sorted(found)[:limit]]
+    def partitions(self, task: Task) -> Sequence[str]:
+        """The index's partitions for the task."""
+        return PARTITIONS[task]
+
+    def due(self, partition: str, now: int, *, newest_first: bool) -> Iterator[Due]:
+        """What is due, page by page, from the index (eventually consistent)."""
+        arguments: dict[str, Any] = {
+            "TableName": self.name,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "#unfinished = :partition AND #due <= :now",
+            "ExpressionAttributeNames": {"#unfinished": "unfinished", "#due": "due"},
+            "ExpressionAttributeValues": {":partition": {"S": partition}, ":now": {"N": str(now)}},
+            "ScanIndexForward": not newest_first,
+            "Limit": PAGE,
+        }
+        while True:
+            answer = self.retry(self.table.query, **arguments)
+            for item in answer["Items"]:
+                # A number of DynamoDB need not be a whole one.
+                yield Due(int(Decimal(item["due"]["N"])), item["pk"]["S"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _write(self, wanted: Payment | None, operation: Any, **arguments: Any) -> None:
         """Write on a condition. `wanted` is what shall stand there afterwards (None: nothing)."""
         try:
-            self.retry(operation, TableName=self.name, ReturnValuesOnConditionCheckFailure="ALL_OLD", **arguments)
+            self.retry(
+                operation,
+                expected=CONDITION_FAILED,
+                TableName=self.name,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **arguments,
+            )
         except ClientError as error:
-            if code_of(error) != CONDITION_FAILED:
-                raise
             item = error.response.get("Item")
             current = from_item(item) if item else None
             if current != wanted:

@@ -32,6 +32,8 @@ def record(payment: Payment) -> bytes:
             "region": payment.region,
             "fingerprint": payment.fingerprint,
             "steps": [[status, at] for status, at in payment.steps],
+            # Only where there is one: records of canaries, and of payments of earlier releases, keep their bytes.
+            **({"endpoint": payment.endpoint} if payment.endpoint is not None else {}),
         },
         sort_keys=True,
         separators=(",", ":"),

@@ -27,6 +27,14 @@ class Throttled(Unavailable):
     """The dependency asks for fewer requests; nothing was written."""
 
 
+class Rejected(Unavailable):
+    """The dependency said no and would again: a right is missing, the item is too large. Nothing was written."""
+
+
+class Unreadable(Unavailable):
+    """The payment is there, and this release cannot read it: a newer one wrote it, or it is damaged."""
+
+
 class NoAnswer(Exception):
     """The processor did not answer: the charge may or may not exist."""
 

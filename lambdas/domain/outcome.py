@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from lambdas.domain.errors import NoAnswer
+
+LONGEST: Final = 255
+"""Characters of a text that a processor gives: it is stored with the payment, whose size must be bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +17,25 @@ class Approved:
 
     reference: str
 
+    def __post_init__(self) -> None:
+        """Raise NoAnswer for what cannot be a processor's answer."""
+        _require_short(self.reference)
+
 
 @dataclass(frozen=True, slots=True)
 class Declined:
     """The processor refused, finally: the key will never be charged."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        """Raise NoAnswer for what cannot be a processor's answer."""
+        _require_short(self.reason)
+
+
+def _require_short(text: str) -> None:
+    if len(text) > LONGEST:
+        raise NoAnswer(f"a text of {len(text)} characters")
 
 
 Outcome = Approved | Declined

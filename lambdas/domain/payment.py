@@ -29,8 +29,10 @@ SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 
+WORK_TIME: Final = 9_500
+"""Nobody works on a payment for longer than this, however long its function may run."""
 LEASE: Final = 15 * SECOND
-"""Longer than the function may run (10 s): a lease expires only when its holder is gone."""
+"""Longer than that, though clocks differ a little: a lease expires only when its holder is gone."""
 ABANDON_AFTER: Final = 15 * MINUTE
 """A payment that the processor has never heard of by then is cancelled there instead of charged: nobody expects it."""
 AUDIT_GRACE: Final = 30 * SECOND
@@ -43,6 +45,14 @@ CANARY_CLIENT: Final = "canary"
 
 _FIRST_RETRY: Final = 5 * SECOND
 _LAST_RETRY: Final = 5 * MINUTE
+
+FIRST_STEPS: Final = 4
+STEPS: Final = 20
+"""A payment keeps its first 4 steps and its last 16: an item must stay far below DynamoDB's 400 KB, however long a
+processor is silent."""
+
+Step = tuple[str, int]
+"""A status, and when it was reached (ms). A newer version's statuses may be among those of the past."""
 
 
 class PaymentStatus(StrEnum):
@@ -65,6 +75,17 @@ TRANSITIONS: Final = {
 FINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
 
+class Task(StrEnum):
+    """What is to be done about a payment, the most urgent first. The values are in the table already."""
+
+    FINISH = "payment"
+    """Money: get the outcome of what was left, or is unknown."""
+    AUDIT = "audit"
+    """Write the audit record that is owed."""
+    TIDY = "tidy"
+    """Drop what is old enough."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """`holder` (one request or sweep, unique) works on the payment until `until` (ms)."""
@@ -83,7 +104,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment as the table holds it. Times in ms. `steps` is its history: (status, time) in order."""
+    """A payment as the table holds it. Times in ms. `steps` is its history; of a long one the middle is left out.
+
+    `endpoint` is the processor's https name. Whoever works on the payment asks there: another endpoint has never heard
+    of it, and would charge again. Canaries' payments have none.
+    """
 
     id: str
     client: str
@@ -93,7 +118,8 @@ class Payment:
     region: str
     created: int
     updated: int
-    steps: tuple[tuple[PaymentStatus, int], ...]
+    steps: tuple[Step, ...]
+    endpoint: str | None = None
     version: int = 1
     lease: Lease | None = None
     attempts: int = 0
@@ -106,7 +132,7 @@ class Payment:
     @property
     def status(self) -> PaymentStatus:
         """The newest step's status."""
-        return self.steps[-1][0]
+        return PaymentStatus(self.steps[-1][0])
 
     @property
     def is_final(self) -> bool:
@@ -131,6 +157,19 @@ class Payment:
             return self.created + CANARY_KEPT
         return self.created + RESPONSE_KEPT if self.response is not None else None
 
+    @property
+    def task(self) -> Task | None:
+        """What the sweep has to do when it is due, or None."""
+        if not self.is_final:
+            return Task.FINISH
+        if self.audit_pending:
+            return Task.AUDIT
+        return Task.TIDY if self.due is not None else None
+
+    def may_be_asked(self, now: int) -> bool:
+        """Its processor may be asked: not before `retry_at`, which its client was told and the sweep keeps to."""
+        return self.retry_at is None or now >= self.retry_at
+
     def is_leased(self, now: int) -> bool:
         """Somebody is working on it."""
         return self.lease is not None and now < self.lease.until
@@ -143,6 +182,13 @@ class Payment:
             raise IllegalTransition(f"{self.id} is leased until {self.lease}")
         steps = self._stepped(PaymentStatus.AUTHORIZING, now) if self.status is PaymentStatus.UNKNOWN else self.steps
         return self._moved(now, steps=steps, lease=Lease(holder, now + LEASE), retry_at=None)
+
+    def at(self, endpoint: str) -> Payment:
+        """The same move, with this endpoint for a payment of an earlier release, which wrote none down.
+
+        It stays with the first that works on it: not a write of its own.
+        """
+        return self if self.is_canary or self.endpoint is not None else replace(self, endpoint=endpoint)
 
     def unanswered(self, now: int) -> Payment:
         """The processor did not answer: release the payment, to be asked about again with growing pauses."""
@@ -184,22 +230,25 @@ class Payment:
         if not self.is_final:
             raise IllegalTransition(f"{self.id} is not final but {self.status}")
 
-    def _stepped(self, status: PaymentStatus, now: int) -> tuple[tuple[PaymentStatus, int], ...]:
+    def _stepped(self, status: PaymentStatus, now: int) -> tuple[Step, ...]:
         return self._checked(self.status, status, self.steps, now)
 
     def _checked(
-        self, before: PaymentStatus, status: PaymentStatus, steps: tuple[tuple[PaymentStatus, int], ...], now: int
-    ) -> tuple[tuple[PaymentStatus, int], ...]:
+        self, before: PaymentStatus, status: PaymentStatus, steps: tuple[Step, ...], now: int
+    ) -> tuple[Step, ...]:
         if status not in TRANSITIONS[before]:
             raise IllegalTransition(f"{self.id} cannot go from {before} to {status}")
-        return (*steps, (status, now))
+        steps = (*steps, (status, now))
+        excess = max(len(steps) - STEPS, 0)
+        # Whole rounds of UNKNOWN and AUTHORIZING are left out, so that what is kept is still a path.
+        return steps[:FIRST_STEPS] + steps[FIRST_STEPS + excess + excess % 2 :]
 
     def _moved(self, now: int, **changes: object) -> Payment:
         # mypy cannot check replace() through a mapping; every caller above names fields of this class.
         return replace(self, version=self.version + 1, updated=now, **changes)  # type: ignore[arg-type]
 
 
-def opened(instruction: Instruction, *, region: str, holder: str, now: int) -> Payment:
+def opened(instruction: Instruction, *, region: str, endpoint: str, holder: str, now: int) -> Payment:
     """A new payment under its first lease."""
     return Payment(
         id=instruction.payment_id,
@@ -211,5 +260,6 @@ def opened(instruction: Instruction, *, region: str, holder: str, now: int) -> P
         created=now,
         updated=now,
         steps=((PaymentStatus.AUTHORIZING, now),),
+        endpoint=None if instruction.client == CANARY_CLIENT else endpoint,
         lease=Lease(holder, now + LEASE),
     )

@@ -6,14 +6,14 @@ any other way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lambdas.domain.money import Money
     from lambdas.domain.outcome import Outcome
-    from lambdas.domain.payment import Payment
+    from lambdas.domain.payment import Payment, Task
 
 
 class Clock(Protocol):
@@ -29,7 +29,16 @@ class Clock(Protocol):
 
 
 class Processor(Protocol):
-    """A card processor. Every call carries the payment's key, and one key has at most one outcome, for ever."""
+    """One endpoint of a card processor. Every call carries the payment's key, which has at most one outcome, for ever.
+
+    At this endpoint, that is: large processors have several, in regions of their own, and none knows another's keys.
+
+    `timeout` is what one call takes at most (ms): it is made only while so much and the write that must follow are left
+    of the request's `Deadline`. An adapter that repeats a call asks that deadline itself, as `adapters/retry.py` does.
+    """
+
+    @property
+    def timeout(self) -> int: ...
 
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """Charge once for this key; a repeated call answers the first outcome. Raises NoAnswer."""
@@ -52,11 +61,24 @@ class Lost(Exception):
         self.current = current
 
 
+class Due(NamedTuple):
+    """An entry of the index: since when something is to be done about a payment (ms), and the payment's id."""
+
+    since: int
+    payment_id: str
+
+
 class PaymentStore(Protocol):
-    """Payments, each under its id. Every write is conditional on what the writer has seen."""
+    """Payments, each under its id. Every write is conditional on what the writer has seen.
+
+    `timeout` is what one attempt at a call takes at most (ms).
+    """
+
+    @property
+    def timeout(self) -> int: ...
 
     def get(self, payment_id: str) -> Payment | None:
-        """The newest state (strongly consistent). Raises Unavailable."""
+        """The newest state (strongly consistent). Raises Unavailable, Unreadable."""
         ...
 
     def create(self, payment: Payment) -> None:
@@ -71,8 +93,12 @@ class PaymentStore(Protocol):
         """Remove a canary's payment, if the table still holds `seen`. Raises Lost or Unavailable."""
         ...
 
-    def due(self, now: int, limit: int) -> Sequence[str]:
-        """Ids of payments whose due time has passed, oldest first; may be stale. Raises Unavailable."""
+    def partitions(self, task: Task) -> Sequence[str]:
+        """Names of the lists that payments with this task are spread over."""
+        ...
+
+    def due(self, partition: str, now: int, *, newest_first: bool) -> Iterator[Due]:
+        """What is due in one of the lists, in order of time; may be stale. Raises Unavailable."""
         ...
 
 
@@ -88,5 +114,5 @@ class Journal(Protocol):
     """Where noteworthy things are told: a structured log in the functions, a list in a test."""
 
     def tell(self, event: str, **fields: str | float | bool | None) -> None:
-        """Record one event. Must not raise."""
+        """Record one event; `unexpected` is one that only a mistake of ours explains. Must not raise."""
         ...

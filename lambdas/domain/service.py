@@ -21,7 +21,9 @@ from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from lambdas.domain.deadline import Deadline
     from lambdas.domain.instruction import Instruction
     from lambdas.domain.outcome import Outcome
     from lambdas.domain.payment import Payment, Response
@@ -44,15 +46,19 @@ class Paid:
 class Payments:
     """The use cases of one region. All of the world comes in through the fields.
 
-    `token` makes a name that no other request has; `processor` gives the processor of a client; `render` the answer to
+    `processor` gives the card processor's endpoint of a name, and `endpoint` is the name that new payments get here;
+    `play_money` is the canaries' processor. `token` makes a name that no other request has; `render` the answer to
     store with a final payment; `strong` says whether a conditional write sees all regions (MRSC) or only this one.
     """
 
     store: PaymentStore
     processor: Callable[[str], Processor]
+    endpoint: str
+    play_money: Processor
     audits: AuditWriter
     journal: Journal
     clock: Clock
+    deadline: Deadline
     token: Callable[[], str]
     render: Callable[[Payment], Response]
     region: str
@@ -63,9 +69,12 @@ class Payments:
 
         Raises KeyReused, InProgress, Unavailable, Contradiction.
         """
-        payment = opened(instruction, region=self.region, holder=self.token(), now=self.clock.now())
+        payment = opened(
+            instruction, region=self.region, endpoint=self.endpoint, holder=self.token(), now=self.clock.now()
+        )
         try:
-            self.store.create(payment)
+            with self._time_for_one_write():
+                self.store.create(payment)
         except Lost as lost:
             return self._again(instruction, lost.current)
         # Under MREC "nothing there" may only mean "not replicated yet": the processor knows better.
@@ -82,9 +91,10 @@ class Payments:
 
         Raises InProgress when another is doing so, Unavailable, Contradiction.
         """
-        mine = payment.leased(self.token(), self.clock.now())
+        mine = payment.leased(self.token(), self.clock.now()).at(self.endpoint)
         try:
-            self.store.replace(payment, mine)
+            with self._time_for_one_write():
+                self.store.replace(payment, mine)
         except Lost as lost:
             return Paid(self._others(lost), replayed=True)
         return self._work(mine, ask_first=True)
@@ -106,7 +116,8 @@ class Payments:
             raise Unavailable("the payment was deleted while it was asked for")
         if current.fingerprint != instruction.fingerprint:
             raise KeyReused
-        if current.is_final:
+        if current.is_final or not current.may_be_asked(self.clock.now()):
+            # Before its time nothing is asked or written, however often a client comes: see `retry_at`.
             return Paid(current, replayed=True)
         if not self.may_take(current):
             raise InProgress(RETRY_SOON)
@@ -118,8 +129,13 @@ class Payments:
             # The write took so long that others may be at it: theirs to finish.
             raise InProgress(RETRY_SOON)
         try:
-            outcome = self._outcome(mine, ask_first=ask_first)
-        except NoAnswer:
+            with self._time_for_one_write():
+                outcome = self._outcome(mine, ask_first=ask_first)
+        except NoAnswer as silence:
+            self.journal.tell("no_answer", payment_id=mine.id, endpoint=mine.endpoint, error=str(silence))
+            new = mine.unanswered(self.clock.now())
+        except Exception as error:  # noqa: BLE001 - whatever it was, the charge may exist
+            self.journal.tell("unexpected", payment_id=mine.id, error=type(error).__name__)
             new = mine.unanswered(self.clock.now())
         else:
             settled = mine.settled(outcome, self.clock.now())
@@ -133,14 +149,36 @@ class Payments:
         return Paid(new, replayed=False)
 
     def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
-        processor = self.processor(payment.client)
+        processor = self._processor_of(payment)
         if ask_first:
+            self._require_time(processor)
             known = processor.find(payment.id)
             if known is not None:
                 return known
             if self.clock.now() >= payment.created + ABANDON_AFTER:
+                self._require_time(processor)
                 return processor.cancel(payment.id)
+        self._require_time(processor)
         return processor.charge(payment.id, payment.money, payment.customer)
+
+    def _processor_of(self, payment: Payment) -> Processor:
+        """Play money for canaries, and for nobody else; for all others the endpoint that the payment was opened with.
+
+        There is no other way to a processor. A canary's payment names no endpoint, so none can be asked for it.
+        """
+        if payment.is_canary:
+            return self.play_money
+        if payment.endpoint is None:
+            raise NoAnswer("nobody has given the payment an endpoint")
+        return self.processor(payment.endpoint)
+
+    def _require_time(self, processor: Processor) -> None:
+        if not self.deadline.allows(processor.timeout):
+            raise NoAnswer("no time is left to ask")
+
+    def _time_for_one_write(self) -> AbstractContextManager[None]:
+        """Keep the time to write down what came of it, be it that nothing is known."""
+        return self.deadline.keeping(self.store.timeout)
 
     def _audit_now(self, payment: Payment) -> None:
         """The audit must never fail a payment: what does not work here, the sweep does."""

@@ -1,24 +1,54 @@
 """Finishing what requests left unfinished: runs on a schedule in both regions, without any client.
 
 The index tells candidates (possibly stale); the strongly consistent read and the conditional claim decide.
+
+    money      oldest ─>  <─ newest    four fifths of the time, then
+    audits     oldest ─>  <─ newest    the rest, then
+    money      what is left of it, and only when none is left
+    tidying    oldest ─>  <─ newest
+
+Each list is taken from both of its ends, with the same time for each: what cannot be finished stays in the index and
+is soon among the oldest, so it can hold up no more than half of the others.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from lambdas.domain.errors import Contradiction, InProgress, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, Rejected, Unavailable, Unreadable
+from lambdas.domain.payment import WORK_TIME, Task
 from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from lambdas.domain.payment import Payment
+    from lambdas.domain.payment import Payment, PaymentStatus
+    from lambdas.domain.ports import Due
     from lambdas.domain.service import Payments
 
-BATCH: Final = 100
+_OPEN: Final = frozenset({"unknown", "deferred", "stuck"})
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a run did.
+
+    `done` counts what became of each payment: resolved, unknown, audited, forgotten, deleted; gone, taken (by another)
+    or waiting; deferred (a dependency is out), contradicted, or stuck: it cannot be worked on, for a reason of its own.
+    """
+
+    done: Counter[str] = field(default_factory=Counter)
+    finished: Counter[PaymentStatus] = field(default_factory=Counter)
+    """Payments whose outcome this run has written down, by status; canaries' are left out."""
+    oldest: int = 0
+    """Age of the oldest payment that stays unfinished (ms)."""
+    audits_owed: int = 0
+    """Audit records that it could not write."""
+    failure: Unavailable | None = None
+    """Part of the index could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,47 +57,99 @@ class Sweep:
 
     payments: Payments
     forget_charge: Callable[[str], None]
-    """Makes the simulated processor forget a canary's charge (by the payment's id). Raises Unavailable."""
+    """Makes the canaries' processor forget a charge (by the payment's id). Raises Unavailable."""
 
-    def run(self, until: int) -> Counter[str]:
-        """Work until nothing is due or the time is up (ms).
+    def run(self, until: int) -> Swept:
+        """Work until nothing is due or the time is up (ms); what is begun last ends `WORK_TIME` later at most."""
+        clock, swept = self.payments.clock, Swept()
+        began = clock.now()
+        postponed: dict[Task, list[Due]] = {task: [] for task in Task}
+        lists = {task: self._list(task, swept, postponed[task]) for task in Task}
+        for task, end in (
+            (Task.FINISH, began + (until - began) * 4 // 5),
+            (Task.AUDIT, until),
+            (Task.FINISH, until),
+            (Task.TIDY, until),
+        ):
+            while clock.now() < end:
+                self.payments.deadline.begin(WORK_TIME)
+                due = next(lists[task], None)
+                if due is None:
+                    break
+                self._count(swept, task, due, postponed)
+        return swept
 
-        Counts what became of each payment: resolved, unknown, audited, forgotten, deleted; gone, taken (by another) or
-        waiting; deferred (a dependency is out) or contradicted. Raises Unavailable when the index cannot be read.
+    def _list(self, task: Task, swept: Swept, postponed: list[Due]) -> Iterator[Due]:
+        """What is due for the task, each once, from both ends, then what was postponed until this task's turn.
+
+        The time until the next is asked for is what one took.
         """
         clock = self.payments.clock
-        done: Counter[str] = Counter()
-        seen: set[str] = set()
-        while clock.now() < until:
-            found = [name for name in self.payments.store.due(clock.now(), BATCH) if name not in seen]
-            if not found:
-                break
-            for payment_id in found:
-                if clock.now() >= until:
-                    break
-                seen.add(payment_id)
-                done[self._one(payment_id)] += 1
-        return done
+        now = clock.now()
+        ends = [self._from(task, now, swept, newest_first=newest_first) for newest_first in (False, True)]
+        spent, seen = [0, 0], set()
+        while True:
+            end = int(spent[0] > spent[1])
+            began = clock.now()
+            due = next(ends[end], None)
+            if due is None:
+                break  # each end comes to the other one at last
+            if due.payment_id not in seen:
+                seen.add(due.payment_id)
+                yield due
+                spent[end] += 1 + clock.now() - began
+        yield from postponed
 
-    def _one(self, payment_id: str) -> str:
+    def _from(self, task: Task, now: int, swept: Swept, *, newest_first: bool) -> Iterator[Due]:
+        store = self.payments.store
+
+        def readable(partition: str) -> Iterator[Due]:
+            try:
+                yield from store.due(partition, now, newest_first=newest_first)
+            except Unavailable as error:
+                swept.failure = error  # the other partitions may be there
+
+        return heapq.merge(*map(readable, store.partitions(task)), reverse=newest_first)
+
+    def _count(self, swept: Swept, task: Task, due: Due, postponed: dict[Task, list[Due]]) -> None:
+        """Work on one payment, and count what became of it: nothing about one may end the run for all."""
+        journal, payment, what = self.payments.journal, None, "stuck"
         try:
-            payment = self.payments.store.get(payment_id)
-            return self._work(payment) if payment is not None else "gone"
+            payment = self.payments.store.get(due.payment_id)
+            if task is Task.FINISH and payment is not None and payment.task in (Task.AUDIT, Task.TIDY):
+                # Earlier releases have one list for all tasks.
+                postponed[payment.task].append(due)
+                return
+            what = "gone" if payment is None else self._work(payment, swept)
         except (Lost, InProgress):
-            return "taken"
-        except Unavailable as error:
-            self.payments.journal.tell("sweep_deferred", payment_id=payment_id, error=str(error))
-            return "deferred"
+            what = "taken"
         except Contradiction:
-            return "contradicted"
+            what = "contradicted"
+        except (Rejected, Unreadable) as error:
+            journal.tell("sweep_stuck", payment_id=due.payment_id, error=str(error))
+        except Unavailable as error:
+            journal.tell("sweep_deferred", payment_id=due.payment_id, error=str(error))
+            what = "deferred"
+        except Exception as error:  # noqa: BLE001 - see above
+            journal.tell("unexpected", payment_id=due.payment_id, error=type(error).__name__)
+        swept.done[what] += 1
+        if what in _OPEN and task is Task.FINISH:
+            since = due.since if payment is None else payment.created
+            swept.oldest = max(swept.oldest, self.payments.clock.now() - since)
+        if what in _OPEN and task is Task.AUDIT:
+            swept.audits_owed += 1
 
-    def _work(self, payment: Payment) -> str:
+    def _work(self, payment: Payment, swept: Swept) -> str:
         now = self.payments.clock.now()
         if payment.due is None or payment.due > now or not self.payments.may_take(payment):
             return "waiting"
         if not payment.is_final:
-            resolved = self.payments.resolve(payment).payment
-            return "resolved" if resolved.is_final else "unknown"
+            paid = self.payments.resolve(payment)
+            if not paid.payment.is_final:
+                return "unknown"
+            if not paid.replayed and not payment.is_canary:
+                swept.finished[paid.payment.status] += 1
+            return "resolved"
         if payment.audit_pending:
             # Claimed first, so that two regions' sweeps do not write the record twice.
             claimed = payment.leased(self.payments.token(), now)

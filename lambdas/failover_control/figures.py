@@ -59,7 +59,7 @@ class Figures:
     def _read(self, statistics: Mapping[str, str], begin: int, end: int) -> dict[str, dict[int, float]]:
         """Values by metric and minute."""
         queries = [self._query(number, name, statistics[name]) for number, name in enumerate(statistics)]
-        arguments = {"MetricDataQueries": queries, "StartTime": _date(begin), "EndTime": _date(end)}
+        arguments: dict[str, Any] = {"MetricDataQueries": queries, "StartTime": _date(begin), "EndTime": _date(end)}
         found: dict[str, dict[int, float]] = {name: {} for name in statistics}
         while True:
             answer = self.retry(self.metrics.get_metric_data, **arguments)

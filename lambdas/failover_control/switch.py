@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.retry import code_of
-from lambdas.domain.errors import Unavailable
-
 if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
 
@@ -48,26 +45,21 @@ class Switch:
         Raises Unavailable when nobody can tell.
         """
         try:
-            found = self.retry(self._get)
-        except ClientError as error:
-            if code_of(error) == "NoSuchKey":
-                return False, 0  # the checkers find nothing either
-            raise Unavailable(code_of(error)) from error
+            found = self.retry(self._get, expected="NoSuchKey")
+        except ClientError:
+            return False, 0  # the checkers find nothing either
         return STOPPED.encode() in found["text"], int(found["since"].timestamp() * 1000)
 
     def stop(self) -> None:
         """Take the primary out, until a person restores it. Raises Unavailable."""
-        try:
-            self.retry(
-                self.objects.put_object,
-                Bucket=self.bucket,
-                Key=self.key,
-                Body=STOPPED.encode(),
-                ContentType=CONTENT_TYPE,
-                ServerSideEncryption=ENCRYPTION,
-            )
-        except ClientError as error:
-            raise Unavailable(code_of(error)) from error
+        self.retry(
+            self.objects.put_object,
+            Bucket=self.bucket,
+            Key=self.key,
+            Body=STOPPED.encode(),
+            ContentType=CONTENT_TYPE,
+            ServerSideEncryption=ENCRYPTION,
+        )
 
     def _get(self) -> dict[str, Any]:
         """One attempt takes the answer with its body, which can break off too."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Throttled, Unavailable
-from lambdas.domain.payment import CANARY_CLIENT, SECOND
+from lambdas.domain.payment import CANARY_CLIENT, SECOND, PaymentStatus
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
+from lambdas.telemetry.figures import FINISHED, UNKNOWN
 from lambdas.telemetry.sources import mark
 from lambdas.web import headers, view
 from lambdas.web.answer import JSON, Answer, problem, to_json
@@ -24,13 +26,19 @@ if TYPE_CHECKING:
 MAX_BODY: Final = 16 * 1024
 """Bytes; a payment needs about a hundred."""
 
+TRY_AGAIN: Final = "Try again later, with the same Idempotency-Key."
+
 READING: Final = ("GET", "HEAD")
 """HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
 
 SECONDARY: Final = "secondary"
 """Where it matters how many clients have come by the shared name."""
 
-_STATUS_METRICS: Final = {201: "PaymentsPaid", 402: "PaymentsDeclined", 202: "PaymentsUnknown"}
+_STATUS_METRICS: Final = {
+    201: FINISHED[PaymentStatus.CAPTURED],
+    402: FINISHED[PaymentStatus.DECLINED],
+    202: UNKNOWN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +66,13 @@ class Api:
                 else problem("unauthorized", "Send your API key in the header x-api-key, once.")
             )
         except Throttled:
-            answer = problem("throttled", "Try again later, with the same Idempotency-Key.", retry_after=1)
+            answer = problem("throttled", TRY_AGAIN, retry_after=1)
         except Unavailable as error:
             self.journal.tell("dependency_out", error=str(error))
-            answer = problem("unavailable", "Try again later, with the same Idempotency-Key.", retry_after=2)
+            answer = problem("unavailable", TRY_AGAIN, retry_after=2)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours; asking again with the same key is safe all the same
+            self.journal.measure("unexpected", {"RequestsFailed": 1}, error=_told(error))
+            answer = problem("unavailable", TRY_AGAIN, retry_after=2)
         self._tell(request, client, answer, self.payments.clock.now() - started)
         return answer
 
@@ -103,7 +114,7 @@ class Api:
     def _pay(self, instruction: Instruction) -> Answer:
         self.journal.correlate(**{**self.journal.correlation, "payment_id": instruction.payment_id})
         try:
-            return view.posted(self.payments.pay(instruction))
+            return view.posted(self.payments.pay(instruction), self.payments.clock.now())
         except KeyReused:
             return problem("idempotency-key-reused", "Use a new Idempotency-Key for another payment.")
         except InProgress as busy:
@@ -136,6 +147,12 @@ class Api:
             replayed=True if headers.REPLAYED in answer.headers else None,
             milliseconds=took,
         )
+
+
+def _told(error: Exception) -> str:
+    """The error's class and place, without its text, which may have anything in it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {frames[-1].name}, line {frames[-1].lineno}"
 
 
 def _not_allowed(allowed: str) -> Answer:

@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Any
 from lambdas.adapters.aws import client
 from lambdas.adapters.composition import connect
 from lambdas.adapters.keys import ApiKeys
+from lambdas.domain.payment import WORK_TIME
 from lambdas.payment.api import Api
+from lambdas.settings import time_for_work
 from lambdas.web import headers
 from lambdas.web.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lambdas.settings import RemainingTime
+
 _service = connect()
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _service.retry)
 _api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAILOVER_NAME"].lower())
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer one proxy event."""
+def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
+    """Answer one proxy event, before Lambda ends the function."""
+    _service.deadline.begin(min(time_for_work(context), WORK_TIME))
     request = Request.of(event)
     return request.response(_api.answer(request), headers.of_every_answer(_service.settings.place))

@@ -21,7 +21,7 @@ NAMESPACE: Final = "Payments"
 DIMENSIONS: Final = ("Environment", "Suffix", "Role")
 """Of every metric: one name of an environment may be there twice in an account, with two suffixes."""
 
-UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds"}
+UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds", "OldestUnfinished": "Seconds"}
 """Metrics that are not counts."""
 HIGH_RESOLUTION: Final = frozenset({"FailoverTraffic"})
 """Kept by the second: their alarms look at 10 s."""

@@ -47,7 +47,7 @@ def mark(address: str, salt: str) -> dict[str, float]:
 def estimate(ranks: Sequence[float]) -> float:
     """How many addresses gave these largest ranks, one for each metric that anybody chose."""
     empty = SIZE - len(ranks)
-    raw = _ALPHA * SIZE**2 / (empty + sum(2.0**-rank for rank in ranks))
+    raw = _ALPHA * SIZE**2 / (empty + math.fsum(math.exp2(-rank) for rank in ranks))
     if raw <= _SMALL * SIZE and empty:
         return SIZE * math.log(SIZE / empty)
     return raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from lambdas.domain.payment import Payment, PaymentStatus, Response
+from lambdas.domain.payment import SECOND, Payment, PaymentStatus, Response
 from lambdas.web.answer import PROBLEM, Answer, problem, to_json
 from lambdas.web.headers import REPLAYED
 
@@ -19,8 +19,6 @@ SHOWN: Final = {
     PaymentStatus.CAPTURED: "paid",
     PaymentStatus.DECLINED: "declined",
 }
-RETRY_AFTER: Final = 5
-"""Seconds after which asking about a pending payment is worth while: the sweep's and the processor's pace."""
 
 
 def document(payment: Payment) -> dict[str, Any]:
@@ -56,14 +54,15 @@ def render(payment: Payment) -> Response:
     return Response(refusal.status, refusal.body)
 
 
-def posted(paid: Paid) -> Answer:
-    """The answer to POST: 201, 402, or 202 while the outcome is unknown."""
+def posted(paid: Paid, now: int) -> Answer:
+    """The answer to POST: 201, 402, or 202 while the outcome is unknown, with the time until it is asked for again."""
     payment = paid.payment
     headers = {"Location": location(payment)}
     if paid.replayed:
         headers[REPLAYED] = "true"
     if not payment.is_final:
-        headers |= {"Content-Type": "application/json", "Retry-After": str(RETRY_AFTER)}
+        wait = max((payment.retry_at or now) - now, 1)
+        headers |= {"Content-Type": "application/json", "Retry-After": str(-(-wait // SECOND))}
         return Answer(202, to_json(document(payment)), headers)
     response = payment.response or render(payment)
     headers["Content-Type"] = "application/json" if response.status == 201 else PROBLEM

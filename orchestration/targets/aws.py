@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from engine import find, launchers
 from engine.backend import FileBackend, file_folder, without_attributes
 from engine.cli import Cli, CliBackend
+from orchestration import checker_ranges
+from orchestration.reach import Reach
 from orchestration.target import Target, settings
 from shared.errors import Problem
 from shared.roles import ROLES
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 DESTROYING = {"network": "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"}
 """Lambda Developer Guide: interfaces of a deleted function take 20 minutes; more was seen (pulumi-aws 4382)."""
+DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CMD")
+"""How the user's variables begin that would have an engine do something else than a run asks of it."""
 
 
 def make(environment: Environment, tell: Callable[[str], None]) -> Target:
@@ -30,14 +34,15 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         raise Problem("PULUMI_BACKEND_URL is not set: say where the stacks are kept, for example s3://<bucket>")
     if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
         raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
+    _require_aws_itself()
     environment.require_own_domain()
-    executable = _with_python(find.find(tell).executable)
+    found = find.find(tell).executable
+    executable = _with_python(found)
     account = _account(environment)
     state = ROOT / ".runs" / "aws"
     configuration = state / "stack.yaml"
-    cli = Cli(executable, {**os.environ, "PULUMI_BACKEND_URL": without_attributes(url), **settings(configuration)})
+    given = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
+    cli = Cli(executable, {**given, "PULUMI_BACKEND_URL": without_attributes(url), **settings(configuration)})
     folder = file_folder(url)
     return Target(
         name="aws",
@@ -46,10 +51,23 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         state=state,
         configuration=configuration,
         generation=account,
+        account=account,
+        programs_may_end_early=launchers.brings_python(found),
         asks_first=True,
         destroying=DESTROYING,
         where=f"AWS account {account}",
     )
+
+
+def reach(_: Callable[[str], None]) -> Reach:
+    """The user's own credentials and nothing else: no backend, no passphrase, no engine."""
+    _require_aws_itself()
+    return Reach(dict(os.environ), where="AWS", checkers=checker_ranges.fetch, asks_first=True)
+
+
+def _require_aws_itself() -> None:
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        raise Problem(f"AWS_ENDPOINT_URL is set ({endpoint}): unset it, as the target is AWS itself")
 
 
 def _with_python(engine: Path) -> Path:
@@ -78,6 +96,6 @@ def _account(environment: Environment) -> str:
         try:
             sts = session.create_client("sts", region_name=environment.region(role), config=config)
             return str(sts.get_caller_identity()["Account"])
-        except (BotoCoreError, ClientError) as error:
-            said = str(error)
+        except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: a setting that is no number
+            said = " ".join(str(error).split())
     raise Problem(f"AWS does not accept the credentials ({said}): log in, or set AWS_PROFILE")

@@ -6,7 +6,7 @@ import atexit
 import functools
 import gc
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from engine import find
 from engine.backend import FileBackend
 from engine.cli import Cli
 from engine.plugins.variables import NO_DEBUG
+from orchestration.reach import Reach
 from orchestration.target import Target, settings
-from sandbox import Sandbox
+from sandbox import Sandbox, checker_ranges
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
 from sandbox.variables import enter
@@ -64,6 +65,20 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         lost_passphrase=sandbox.lost_passphrase,
         trouble=functools.partial(_trouble, sandbox),
     )
+
+
+def reach(tell: Callable[[str], None]) -> Reach:
+    """The cloud as it is, without an engine; it is started when it is not running."""
+    sandbox = Sandbox(ROOT)
+    status = sandbox.up(tell)
+    enter(sandbox.variables())
+    return Reach(
+        dict(os.environ), where="the sandbox", checkers=_checkers, moves_clients=False, gateways=status.gateways
+    )
+
+
+def _checkers() -> Sequence[str]:
+    return [cidr for cidr, _ in checker_ranges.IPV4]
 
 
 def _trouble(sandbox: Sandbox, regions: Iterable[str]) -> str:

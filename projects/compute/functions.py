@@ -43,6 +43,7 @@ class Functions(pulumi.ComponentResource):
             security_group_id=network.function_security_group_id,
         )
         variables = self._variables(release)
+        paying = {**variables, "PROCESSOR": settings.processor.of(region.role)}
         self.payment = Function(
             "payment",
             region,
@@ -53,7 +54,7 @@ class Functions(pulumi.ComponentResource):
                 settings.payment.memory_mb,
                 settings.payment.timeout,
                 settings.payment.reserved_concurrency,
-                variables,
+                paying,
                 self._payment_statements(),
             ),
             parent=self,
@@ -85,7 +86,7 @@ class Functions(pulumi.ComponentResource):
                 settings.audit.memory_mb,
                 settings.audit.timeout,
                 settings.audit.reserved_concurrency,
-                variables,
+                paying,
                 self._audit_statements(),
             ),
             parent=self,

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from shared import naming
 from shared.components import iam
-from shared.components.queues import encrypted_queue
+from shared.components.queues import Sender, encrypted_queue, let_send
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs
 from shared.environment_sections import LONGEST_AUDIT, EdgeSettings
@@ -113,20 +113,8 @@ class Notifications(pulumi.ComponentResource):
             visibility_timeout=VISIBILITY_TIMEOUT,
             dead_letters=self.dead_letters.of(role).arn,
         )
-        policy = aws.sqs.QueuePolicy(
-            f"{self._name}-{role}",
-            queue_url=queue.url,
-            policy=iam.document(
-                iam.allow(
-                    ["sqs:SendMessage"],
-                    [queue.arn],
-                    principal={"Service": "sns.amazonaws.com"},
-                    condition={"ArnEquals": {"aws:SourceArn": [topic.arn for _, topic in topics.items()]}},
-                    sid="BothTopicsDeliver",
-                )
-            ),
-            opts=region.options(self),
-        )
+        senders = Sender("sns.amazonaws.com", [topic.arn for _, topic in topics.items()], "BothTopicsDeliver")
+        policy = let_send(f"{self._name}-{role}", region, queue, senders, parent=self)
         for source, topic in topics.items():
             aws.sns.TopicSubscription(
                 f"{self._name}-{source}-to-{role}",

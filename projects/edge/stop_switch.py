@@ -21,6 +21,9 @@ MEMORY_MB = 256
 TIMEOUT = 60
 """Seconds: probing the primary takes a few payments, each of which may be slow."""
 
+RANGES_MINUTES = 15
+"""Between comparisons. Until the first one, after a first deployment, the alarm is on."""
+
 
 class StopSwitch(pulumi.ComponentResource):
     """All in the secondary, outside the VPC and outside compute's releases, so that it works when little else does.
@@ -52,6 +55,7 @@ class StopSwitch(pulumi.ComponentResource):
                 "Throws the stop switch when traffic has failed over and the primary does not serve",
                 MEMORY_MB,
                 TIMEOUT,
+                settings.failover_control.reserved_concurrency,
                 variables=self._variables(data),
                 statements=self._statements(data),
             ),
@@ -61,6 +65,15 @@ class StopSwitch(pulumi.ComponentResource):
         # Not repeated: the next minute sees the same and more.
         schedule = Schedule(naming.FAILOVER_CONTROL_RULE, "Decides whether a failover lasts")
         call_regularly(name, secondary, control, schedule, parent=self)
+        # What is missed shows as missing data.
+        comparison = Schedule(
+            naming.SWITCH_RANGES_RULE,
+            "Compares the stop switch's readers with the published addresses of Route 53's checkers",
+            RANGES_MINUTES,
+            retries=2,
+            event={"compare": "ranges"},
+        )
+        call_regularly(f"{name}-ranges", secondary, control, comparison, parent=self)
         self.register_outputs({})
 
     def _variables(self, data: DataOutputs) -> dict[str, pulumi.Input[str]]:
@@ -78,7 +91,7 @@ class StopSwitch(pulumi.ComponentResource):
         return [
             iam.allow(["s3:GetObject", "s3:PutObject"], [self.switch.arn]),
             # Without it S3 answers 403 for an object that is not there, as for one that may not be read.
-            iam.allow(["s3:ListBucket"], [self.switch.bucket_arn]),
+            iam.allow(["s3:ListBucket", "s3:GetBucketPolicy"], [self.switch.bucket_arn]),
             # It reads metrics by no name (Service Authorization Reference, Amazon CloudWatch).
             iam.allow(["cloudwatch:GetMetricData"], ["*"]),
             iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),

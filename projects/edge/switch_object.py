@@ -119,7 +119,7 @@ def switch_statements(
             [switch],
             principal="*",
             condition={"IpAddress": {"aws:SourceIp": list(ranges)}},
-            sid="CheckersRead",
+            sid=stop_switch.READERS,
         ),
         iam.deny(
             ["s3:PutObject"],

@@ -15,7 +15,7 @@ region, settings = this_region(NetworkSettings)
 
 vpc = Vpc("vpc", region, settings)
 security = Security("security", region, vpc)
-endpoints = Endpoints("endpoints", region, vpc, security)
+Endpoints("endpoints", region, vpc, security, settings.processor_services.of(region.role))
 FlowLogs("flow-logs", region, vpc)
 
 publish(

@@ -20,9 +20,14 @@ FUNCTIONS = (naming.PAYMENT_FUNCTION, naming.HEALTH_FUNCTION, naming.AUDIT_FUNCT
 
 
 class Endpoints(pulumi.ComponentResource):
-    """Gateway endpoints for DynamoDB and S3; interface endpoints for Secrets Manager, SSM, KMS and CloudWatch Logs."""
+    """Gateway endpoints for DynamoDB and S3; interface endpoints for Secrets Manager, SSM, KMS and CloudWatch Logs.
 
-    def __init__(self, name: str, region: Region, vpc: Vpc, security: Security) -> None:
+    And one for the card processor, where it offers an endpoint service (`processor_service`).
+    """
+
+    def __init__(
+        self, name: str, region: Region, vpc: Vpc, security: Security, processor_service: str | None = None
+    ) -> None:
         super().__init__("payments:network:Endpoints", name)
         options = region.options(self)
 
@@ -39,19 +44,26 @@ class Endpoints(pulumi.ComponentResource):
             )
             security.open_gateway(service, gateway.prefix_list_id)
 
-        for service, statement in interface_statements(region).items():
+        def interface(what: str, service_name: str, policy: pulumi.Input[str] | None = None) -> None:
             aws.ec2.VpcEndpoint(
-                f"{name}-{service}",
+                f"{name}-{what}",
                 vpc_id=vpc.id,
-                service_name=f"com.amazonaws.{region.name}.{service}",
+                service_name=service_name,
                 vpc_endpoint_type="Interface",
                 subnet_ids=vpc.private_subnet_ids,
                 security_group_ids=[security.endpoints.id],
                 private_dns_enabled=True,
-                policy=iam.document(statement),
-                tags={"Name": region.named(naming.VPC_ENDPOINT, f"-{service}")},
+                policy=policy,
+                tags={"Name": region.named(naming.VPC_ENDPOINT, f"-{what}")},
                 opts=options,
             )
+
+        for service, statement in interface_statements(region).items():
+            interface(service, f"com.amazonaws.{region.name}.{service}", iam.document(statement))
+        if processor_service is not None:
+            # Its private name is the processor's own, which the processor has proven to AWS (AWS PrivateLink Guide,
+            # "Manage DNS names for VPC endpoint services"): functions ask for the same name as without an endpoint.
+            interface("processor", processor_service)
         self.register_outputs({})
 
 

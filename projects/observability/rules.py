@@ -20,10 +20,14 @@ HEALTH_CHECK_REGION = "us-east-1"
 MILLISECONDS = 1000
 MINUTE = 60
 FIVE_MINUTES = 300
+TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
 """Seconds: who is told, is told within a minute."""
 FAILOVER_TRAFFIC_LOOKS_BACK = 12
 """Periods: a metric of a log line can be a minute late and more, and counts all the same."""
+
+RANGES_PERIOD = 3 * 60 * MINUTE
+"""Seconds without a comparison that are told; one that finds a range missing is told at once."""
 
 Text = pulumi.Input[str]
 
@@ -82,6 +86,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_functions(settings, watched),
         *_data(settings, watched),
         *_queues(watched),
+        *_payments(settings, watched),
         *_failover(watched),
         *_canary(watched),
     ]
@@ -232,6 +237,51 @@ def _queues(watched: Watched) -> Iterator[AlarmRule]:
         )
 
 
+def _payments(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
+    """What the functions count themselves. The sweep of either region sees the payments of both."""
+    region = watched.region
+
+    yield AlarmRule(
+        "contradictions",
+        "The card processor has contradicted what is recorded as final: see `contradiction` in the log",
+        own_metric(region, "Contradictions", "Sum"),
+        0,
+    )
+    yield AlarmRule(
+        "unexpected-errors",
+        "The payment function met an error that it does not know: see `unexpected` in its log",
+        own_metric(region, "RequestsFailed", "Sum"),
+        0,
+        degrades=True,
+    )
+    yield AlarmRule(
+        "stuck-payments",
+        "The sweep cannot work on a payment: see `sweep_stuck` and `unexpected` in the audit function's log",
+        own_metric(region, "SweepStuck", "Sum"),
+        0,
+        FIVE_MINUTES,
+    )
+    # Each payment is asked about every five minutes at the rarest, so ten see them all. Every run tells: ten minutes
+    # without one are without a sweep.
+    yield AlarmRule(
+        "unfinished-payments",
+        f"A payment has no outcome after {settings.unfinished_minutes} minutes, or nothing sweeps",
+        own_metric(region, "OldestUnfinished", "Maximum"),
+        settings.unfinished_minutes * MINUTE,
+        TEN_MINUTES,
+        missing="breaching",
+    )
+    # The other region's sweep writes what this one cannot: only what neither can is owed for long.
+    yield AlarmRule(
+        "audits-owed",
+        "Audit records could not be written for a quarter of an hour",
+        own_metric(region, "AuditsOwed", "Maximum"),
+        0,
+        FIVE_MINUTES,
+        evaluations=3,
+    )
+
+
 def _failover(watched: Watched) -> Iterator[AlarmRule]:
     region, checks = watched.region, watched.edge.health_check_ids
     if region.role == SECONDARY:
@@ -252,6 +302,15 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
             0,  # it is 0 or 1: only silence is an alarm
             evaluations=5,
             comparison="LessThanThreshold",
+            missing="breaching",
+        )
+        yield AlarmRule(
+            "switch-ranges-stale",
+            "Route 53 checks from where the stop switch may not be read, or nobody has compared that for hours",
+            own_metric(region, "SwitchRangesStale", "Maximum"),
+            1,
+            RANGES_PERIOD,
+            comparison="GreaterThanOrEqualToThreshold",
             missing="breaching",
         )
     if region.role == PRIMARY and HEALTH_CHECK_REGION not in {region.foundation.region(role) for role in ROLES}:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox.cloud.server import Receive, Scope
+    from sandbox.server import Receive, Scope
 
 _READS = re.compile(
     r"(?:BatchGet|Decrypt|Describe|Encrypt|Filter|GenerateDataKey|Get|Head|List|Lookup|Query|ReEncrypt|Scan|Search"

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.cloud import state
+from sandbox.cloud import quotas, state
 from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
@@ -15,11 +15,11 @@ from sandbox.cloud.functions import ExecutionEnvironment
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.region_states import RegionStates, signed
-from sandbox.cloud.server import RECEIVED, Server
+from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
-    from sandbox.cloud.server import Receive, Scope, Send
     from sandbox.layout import Layout
+    from sandbox.server import Receive, Scope, Send
 
 
 class Cloud:
@@ -40,6 +40,7 @@ class Cloud:
         self._prepared: asyncio.Future[None]
 
     async def start(self) -> None:
+        ExecutionEnvironment.layout = self._layout
         ExecutionEnvironment.code = CodeStore(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
@@ -55,6 +56,10 @@ class Cloud:
 
     def _prepare(self) -> None:
         self._emulator.prepare()
+        from sandbox.cloud import account  # noqa: PLC0415 - importing it imports what it changes
+
+        account.bootstrap(addresses.REGIONS)
+        quotas.apply()
         state.resume()
 
     async def stop(self) -> None:

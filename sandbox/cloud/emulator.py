@@ -11,8 +11,8 @@ from sandbox import addresses
 from sandbox.tricks import Trick, on
 
 if TYPE_CHECKING:
-    from sandbox.cloud.server import Application
     from sandbox.layout import Layout
+    from sandbox.server import Application
 
 SERVICES = (
     "sts",

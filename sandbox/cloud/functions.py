@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.cloud.code import CodeStore
+    from sandbox.layout import Layout
 
 BOOTSTRAP = Path(__file__).with_name("function_bootstrap.py")
 END_OF_LOG = b"\n\0\n"
@@ -37,6 +38,7 @@ class ExecutionEnvironment:
     """One process of one function: the interface is that of the emulator's `lambda_runtime.Worker`."""
 
     code: CodeStore
+    layout: Layout
     """Set when the cloud starts."""
 
     def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
@@ -99,7 +101,7 @@ class ExecutionEnvironment:
         try:
             # -I and -S: the standard library and nothing else; -u: what is printed keeps its order.
             self._proc = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing)],
+                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), self.layout.hosts],
                 cwd=root,
                 env=self._variables(root),
                 stdin=subprocess.PIPE,
@@ -131,6 +133,7 @@ class ExecutionEnvironment:
             "AWS_EC2_METADATA_DISABLED": "true",
             **{name: str(value) for name, value in (config.get("Environment") or {}).get("Variables", {}).items()},
             **lambda_runtime.execution_credentials(config),
+            "SSL_CERT_FILE": str(self.layout.authority),  # instead of the machine's: it signs for every https name here
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime', '')}",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.cloud.emulator import Emulator
-    from sandbox.cloud.server import Receive, Scope, Send
+    from sandbox.server import Receive, Scope, Send
 
 _FUNCTION_URL = re.compile(r"^([a-z0-9]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.lambda-url\.([a-z0-9-]+)\.")
 _EXECUTE_API = re.compile(r"^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,11 @@ _CONFIG = botocore.config.Config(
     tcp_keepalive=True,
     user_agent="pulumi-resource-aws",  # else each call puts it together anew, twice: a seventh of its time
 )
+THROTTLED = "TooManyRequestsException"
+PATIENCE = 300.0
+"""Seconds for which what AWS throttles is asked again: API Gateway makes one domain name in 30 s."""
+PAUSE = 1.0
+"""Seconds between two attempts then."""
 _lock = threading.Lock()
 _session = botocore.session.Session()
 _clients: dict[tuple[Access, str, str], Any] = {}
@@ -87,11 +93,18 @@ class Access:
     def call(self, service: str, region: str, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of one API call. Raises Refused, or Problem."""
         given = {key: value for key, value in arguments.items() if value is not None}
-        try:
-            answer: dict[str, Any] = getattr(self.client(service, region), operation)(**given)
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            raise explained(error) from error
-        return answer
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                answer: dict[str, Any] = getattr(self.client(service, region), operation)(**given)
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] != THROTTLED or time.monotonic() > end:
+                    raise explained(error) from error
+                time.sleep(PAUSE)
+            except botocore.exceptions.BotoCoreError as error:
+                raise explained(error) from error
+            else:
+                return answer
 
     def shape(self, service: str, region: str, operation: str) -> Any:
         """The shape of an operation's arguments (a botocore shape)."""

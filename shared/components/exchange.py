@@ -1,5 +1,8 @@
 """How layers exchange outputs: one publishes its contract, others consume it through a StackReference.
 
+A program that ends before it has published fails its update: else the engine would take all that it has not named for
+gone, and delete it.
+
 While several layers are previewed together, a consumer sees what its upstream *would* publish: the previews leave
 their outputs in the folder that `PREVIEWED_OUTPUTS` names. An update never looks there.
 """
@@ -18,16 +21,14 @@ from typing import Any, TypeVar, cast
 import pulumi
 from pulumi.output import UNKNOWN
 from pulumi.runtime import rpc
+from pulumi.runtime.settings import get_root_resource
 
-from shared.contracts import LAYERS, PREVIEWED_OUTPUTS
+from shared.contracts import CONTRACT, LAYERS, PREVIEWED_OUTPUTS
 from shared.roles import Role
 from shared.stack import Stack
 
 UNKNOWN_VALUE = rpc.UNKNOWN
 """How the engine writes a value that only an update can know."""
-
-CONTRACT = "contract"
-"""The output that says which contract a stack keeps: its name and version."""
 
 READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 """The engine's own function behind a StackReference."""
@@ -39,6 +40,30 @@ Read = Callable[[str], pulumi.Output[Any]]
 def this_stack() -> Stack:
     """The stack that the running program makes."""
     return Stack.parse(pulumi.get_project(), pulumi.get_stack())
+
+
+def expect_publication() -> None:
+    """Fail the update of the running program unless it comes to `publish`, in whatever way it ends.
+
+    A program that ends without an error is complete to the engine, which then deletes what it has not named. So an
+    early `sys.exit(0)`, or an error that is swallowed, must be one. What failed leaves the last outputs in the state.
+    """
+    root: Any = get_root_resource()
+    register = root.register_outputs
+
+    def finish(outputs: pulumi.Inputs) -> None:
+        """The SDK's own last step of a program; it comes here while an error is on its way, too."""
+        error = sys.exc_info()[1]
+        quiet = error is None or (isinstance(error, SystemExit) and not error.code)
+        if quiet and CONTRACT not in root.outputs:
+            raise pulumi.RunError(
+                f"projects/{pulumi.get_project()} ended before it published its outputs: the update fails, and "
+                "nothing is deleted"
+            )
+        if quiet:
+            register(outputs)
+
+    root.register_outputs = finish
 
 
 def publish(outputs: Any) -> None:
@@ -71,15 +96,25 @@ def consume(outputs_type: type[T], role: Role | None = None) -> T:
     return cast("T", _build(outputs_type, reference.get_output))
 
 
-def _deployed(stack: Stack) -> Mapping[str, Any]:
-    """What the stack published last. A StackReference would tell too late, by a traceback, or not at all."""
+def last_outputs(stack: Stack) -> Mapping[str, Any] | None:
+    """What the stack published last, or None when there is no such stack.
+
+    A StackReference would tell too late, by a traceback, or not at all.
+    """
     try:
         answer = pulumi.runtime.invoke(READ_OUTPUTS, {"name": stack.reference}).value
     except Exception as error:
         if "unknown stack" not in str(error):
             raise
-        raise pulumi.RunError(f"stack {stack} is not deployed: {_remedy(stack)} first") from None
+        return None
     return cast("Mapping[str, Any]", cast("Any", answer)["outputs"])
+
+
+def _deployed(stack: Stack) -> Mapping[str, Any]:
+    outputs = last_outputs(stack)
+    if outputs is None:
+        raise pulumi.RunError(f"stack {stack} is not deployed: {_remedy(stack)} first")
+    return outputs
 
 
 def _previewed(stack: Stack) -> Mapping[str, Any] | None:

@@ -1,10 +1,14 @@
-"""Encrypted SQS queues for what could not be delivered and for notifications."""
+"""Encrypted SQS queues for what could not be delivered and for notifications, and who may send to them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from shared.components import iam
 from shared.components.regions import Region
 from shared.naming import Kind
 
@@ -35,5 +39,34 @@ def encrypted_queue(
         visibility_timeout_seconds=visibility_timeout,
         sqs_managed_sse_enabled=True,
         redrive_policy=redrive,
+        opts=region.options(parent),
+    )
+
+
+@dataclass(frozen=True)
+class Sender:
+    """An AWS service that sends on behalf of `sources` (ARNs); `sid` names the statement."""
+
+    service: str
+    sources: pulumi.Input[str] | Sequence[pulumi.Input[str]]
+    sid: str | None = None
+
+
+def let_send(
+    name: str, region: Region, queue: aws.sqs.Queue, sender: Sender, *, parent: pulumi.Resource
+) -> aws.sqs.QueuePolicy:
+    """Let one service send to the queue, and nobody else but by a role's own policy."""
+    return aws.sqs.QueuePolicy(
+        name,
+        queue_url=queue.url,
+        policy=iam.document(
+            iam.allow(
+                ["sqs:SendMessage"],
+                [queue.arn],
+                principal={"Service": sender.service},
+                condition={"ArnEquals": {"aws:SourceArn": sender.sources}},
+                sid=sender.sid,
+            )
+        ),
         opts=region.options(parent),
     )

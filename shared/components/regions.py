@@ -6,14 +6,17 @@ landing in whatever region the shell has set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
-from shared.components.exchange import this_stack
+from shared.components.exchange import expect_publication, last_outputs, this_stack
+from shared.contracts import DEPLOYED_AS, MAY_MOVE
+from shared.deployed_as import described, moved, place
 from shared.environment import Environment, Foundation
 from shared.environment_sections import Section
 from shared.errors import Problem
@@ -92,7 +95,9 @@ def this_region(settings: type[S]) -> tuple[Region, S]:
     if role is None:
         stacks = " or ".join(Stack(settings.layer, environment.name, each).name for each in ROLES)
         raise pulumi.RunError(f"stack {pulumi.get_stack()} names no region: select {stacks}")
-    return Region.connect(environment.foundation(), role), getattr(environment, settings.layer)
+    foundation = environment.foundation()
+    (region,) = _connect(foundation, role)
+    return region, getattr(environment, settings.layer)
 
 
 def both_regions(settings: type[S]) -> tuple[PerRole[Region], S]:
@@ -100,13 +105,31 @@ def both_regions(settings: type[S]) -> tuple[PerRole[Region], S]:
     environment, role = _environment()
     if role is not None:
         raise pulumi.RunError(f"stack {pulumi.get_stack()} names one region: select {environment.name}")
-    foundation = environment.foundation()
-    return PerRole.build(lambda each: Region.connect(foundation, each)), getattr(environment, settings.layer)
+    regions = dict(zip(ROLES, _connect(environment.foundation(), *ROLES), strict=True))
+    return PerRole.build(lambda each: regions[each]), getattr(environment, settings.layer)
 
 
 def _environment() -> tuple[Environment, Role | None]:
+    expect_publication()
     stack = this_stack()
     try:
         return Environment.load(stack.environment), stack.role
     except Problem as problem:
         raise pulumi.RunError(str(problem)) from None
+
+
+def _connect(foundation: Foundation, *roles: Role) -> list[Region]:
+    """Connect to the regions of a stack, if it is there already: in another place everything would be made anew."""
+    stack = this_stack()
+    last = (last_outputs(stack) or {}).get(DEPLOYED_AS)
+    _stay(stack, last, place(foundation, stack.role), may_move=MAY_MOVE in os.environ)
+    regions = [Region.connect(foundation, role) for role in roles]
+    here = place(foundation, stack.role, regions[0].account)
+    _stay(stack, last, {"account": here["account"]}, may_move=False)
+    pulumi.export(DEPLOYED_AS, here)
+    return regions
+
+
+def _stay(stack: Stack, last: Any, here: Mapping[str, Any], *, may_move: bool) -> None:
+    if not may_move and (differences := moved(last, here)):
+        raise pulumi.RunError(f"{described(stack, differences)}; nothing was changed")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from shared.components import iam
 from shared.components.function import Function
+from shared.components.queues import Sender, let_send
 from shared.components.regions import Region
 from shared.naming import Kind
 
@@ -22,6 +24,8 @@ class Schedule:
     minutes: int = 1
     retries: int = 0
     dead_letters: aws.sqs.Queue | None = None
+    event: Mapping[str, str] | None = None
+    """What the function is called with; EventBridge's own event when it is None."""
 
 
 def call_regularly(
@@ -39,21 +43,7 @@ def call_regularly(
     )
     allowed: list[pulumi.Resource] = [function.allow(name, "events.amazonaws.com", rule.arn)]
     if dead_letters is not None:
-        allowed.append(
-            aws.sqs.QueuePolicy(
-                name,
-                queue_url=dead_letters.url,
-                policy=iam.document(
-                    iam.allow(
-                        ["sqs:SendMessage"],
-                        [dead_letters.arn],
-                        principal={"Service": "events.amazonaws.com"},
-                        condition={"ArnEquals": {"aws:SourceArn": rule.arn}},
-                    )
-                ),
-                opts=options,
-            )
-        )
+        allowed.append(let_send(name, region, dead_letters, Sender("events.amazonaws.com", rule.arn), parent=parent))
     undelivered: aws.cloudwatch.EventTargetDeadLetterConfigArgsDict | None = (
         None if dead_letters is None else {"arn": dead_letters.arn}
     )
@@ -62,6 +52,7 @@ def call_regularly(
         rule=rule.name,
         target_id=region.named(schedule.kind),
         arn=function.alias.arn,
+        input=None if schedule.event is None else json.dumps(schedule.event),
         dead_letter_config=undelivered,
         retry_policy={"maximum_event_age_in_seconds": 60 * minutes, "maximum_retry_attempts": schedule.retries},
         opts=region.options(parent, depends_on=allowed),

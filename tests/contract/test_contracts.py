@@ -34,7 +34,7 @@ def test_a_program_reads_exactly_what_its_layer_declares(stack):
 def test_a_program_publishes_exactly_its_contract(stack):
     outputs = LAYERS[stack.partition("/")[0]].outputs
     exports = run_environment()[stack].exports
-    assert set(exports) == {field.name for field in dataclasses.fields(outputs)} | {"contract"}
+    assert set(exports) == {field.name for field in dataclasses.fields(outputs)} | {"contract", "deployed_as"}
     assert exports["contract"] == {"name": outputs.project, "version": outputs.version}
     assert all(value not in (None, "") for value in exports.values())
 

@@ -7,6 +7,8 @@ import json
 from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.adapters import items, store
 from lambdas.audit.notifications import object_key
@@ -14,9 +16,10 @@ from lambdas.domain import audit
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.payment import CANARY_CLIENT, opened
-from lambdas.failover_control import switch
+from lambdas.failover_control import ranges, switch
 from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from lambdas.web import headers
+from orchestration import checker_ranges
 from shared import clients, naming, stop_switch
 from shared.packaging import packages
 from tests.doubles import openapi
@@ -25,7 +28,7 @@ from tests.unit.projects.mocked_programs import run_environment
 
 def payment(client):
     instruction = Instruction(client, "key", Money(100, "USD"), "customer")
-    return opened(instruction, region="us-east-1", holder="a", now=0)
+    return opened(instruction, region="us-east-1", endpoint="p.example", holder="a", now=0)
 
 
 def made(kind):
@@ -105,6 +108,22 @@ def test_what_is_watched_of_our_own_is_what_the_functions_measure():
 @pytest.mark.parametrize("name", ["STOPPED", "CONTENT_TYPE", "ENCRYPTION", "SEARCHED_BYTES"])
 def test_the_latch_writes_what_the_checkers_look_for(name):
     assert getattr(switch, name) == getattr(stop_switch, name)
+
+
+NETWORKS = st.builds("{}.{}.0.0/{}".format, st.integers(1, 2), st.integers(0, 3), st.integers(16, 20))
+
+
+@given(st.lists(NETWORKS), st.lists(NETWORKS))
+def test_function_and_readiness_find_the_same_checkers_left_out(allowed, published):
+    document = {"prefixes": [{"ip_prefix": each, "service": ranges.SERVICE} for each in published]}
+    assert ranges.missing(allowed, published) == checker_ranges.missing(allowed, published)
+    assert (ranges.URL, ranges.SERVICE, ranges.READERS) == (
+        checker_ranges.URL,
+        checker_ranges.SERVICE,
+        stop_switch.READERS,
+    )
+    if published:
+        assert ranges.of_checkers(document) == checker_ranges.of_checkers(document) == tuple(sorted(published))
 
 
 def test_a_switch_that_says_run_does_not_say_stop():

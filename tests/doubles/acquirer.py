@@ -18,6 +18,7 @@ class Acquirer:
     silent: list[str] = field(default_factory=list)
     effect: bool = True
     refuse: bool = False
+    timeout: int = 3_000
 
     def charge(self, key, amount, customer):
         self.calls.append("charge")

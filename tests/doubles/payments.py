@@ -13,13 +13,17 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters.composition import Dependencies, Service, compose
+from lambdas.adapters.https import HttpsCall, HttpsReply, NoReply
 from lambdas.adapters.keys import ApiKeys
-from lambdas.adapters.retry import Retry
+from lambdas.adapters.processor import HttpsProcessor
+from lambdas.domain.instruction import payment_id
 from lambdas.domain.ports import Processor
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web.request import Request
+from sandbox.processor import protocol
+from sandbox.processor.ledger import Ledger
 from simulation.dynamodb import DynamoDB
 
 START = 1_795_000_000_000
@@ -55,6 +59,8 @@ class PlainTable:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.lock = threading.Lock()
+        self.ledger: Ledger | None = None
+        """The card processor's, for all regions of the table."""
 
     def read(self, _region: str, key: tuple[str, str], *, strong: bool) -> dict[str, dict[str, Any]] | None:
         assert strong, "payments are read strongly"
@@ -157,7 +163,10 @@ class ListJournal(LogJournal):
 
 @dataclass
 class Region:
-    """One region's payment function and sweep; regions may share table, clock and processor."""
+    """One region's payment function and sweep; regions may share table, clock and processor.
+
+    Without a `processor` it is the sandbox's own, asked in its protocol, at an endpoint for each region.
+    """
 
     name: str = "us-east-1"
     clock: ManualClock = field(default_factory=ManualClock)
@@ -165,7 +174,10 @@ class Region:
     wire: Wire = field(default_factory=Wire)
     bucket: Bucket = field(default_factory=Bucket)
     processor: Processor | None = None
+    endpoint: str = ""
     strong: bool = True
+    limit: int | None = None
+    """Milliseconds that a request has."""
     secrets: Secrets = field(
         default_factory=lambda: Secrets(
             {
@@ -181,17 +193,21 @@ class Region:
         self.journal.lines = []
         settings = Settings("payments", "x7k2", "primary", self.name, "1", self.strong)
         numbers = itertools.count(1)
+        if self.table.ledger is None:
+            self.table.ledger = Ledger(now=self.clock.now)
         world = Dependencies(
             table=client(self.table, self.wire, self.name),
             table_name="payments",
             objects=self.bucket,
             bucket="audit",
+            processor=self._processor,
+            endpoint=self.endpoint or f"{self.name}.processor.example",
             clock=self.clock,
             token=lambda: f"{self.name}-{next(numbers)}",
             journal=self.journal,
         )
-        self.service: Service = compose(settings, world, self.processor)
-        self.keys = ApiKeys(self.secrets, "keys", Retry(self.clock))
+        self.service: Service = compose(settings, world)
+        self.keys = ApiKeys(self.secrets, "keys", self.service.retry)
         self.api = Api(self.service.payments, self.keys.client_of, self.journal, "api.payments.example")
 
     def post(
@@ -216,10 +232,11 @@ class Region:
                 "requestContext": {"requestId": "request-1", "identity": {"sourceIp": "203.0.113.9"}},
             }
         )
+        self.service.deadline.until = None if self.limit is None else self.clock.now() + self.limit
         return request.response(self.api.answer(request), {})
 
     def sweep(self) -> dict[str, int]:
-        return dict(self.service.sweep.run(self.clock.now() + 60_000))
+        return dict(self.service.sweep.run(self.clock.now() + 60_000).done)
 
     def payments(self) -> dict[str, dict[str, Any]]:
         """The payments' items by id."""
@@ -230,5 +247,27 @@ class Region:
         (item,) = self.payments().values()
         return item
 
+    def payment_of(self, key: str, client: str = "storefront") -> dict[str, dict[str, Any]]:
+        """The item of the payment that the client asked for under this key."""
+        return self.payments()[payment_id(client, key)]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The card processor's memory, where no other processor was given."""
+        assert self.table.ledger is not None
+        return self.table.ledger
+
     def charges(self) -> list[str]:
-        return [pk for pk, sk in self.table.items if sk == "charge"]
+        """Money that has moved, real and play."""
+        real = [f"charge#{line['key']}" for line in self.ledger.lines if line["what"] == "approved"]
+        return real + [pk for pk, sk in self.table.items if sk == "charge"]
+
+    def _processor(self, endpoint: str) -> Processor:
+        return self.processor or HttpsProcessor(endpoint, self._send)
+
+    def _send(self, call: HttpsCall, _: int) -> HttpsReply:
+        headers = {name.lower(): value for name, value in {**call.headers, "Host": call.host}.items()}
+        answer = protocol.answer(self.ledger, call.method, call.path, headers, call.body or b"")
+        if answer is None:
+            raise NoReply("cut off")
+        return HttpsReply(answer[0], json.dumps(answer[1]).encode())

@@ -50,10 +50,15 @@ GLOBAL = (
 )
 
 
+ENDING = ("PendingDeletion", "PendingReplicaDeletion")
+"""The states of a KMS key whose deletion is scheduled."""
+
+
 def everything(endpoint: str, regions: list[str]) -> set[str]:
     """Return a name for everything in these regions and in the global services.
 
-    KMS keys count until they are scheduled for deletion: AWS keeps them for at least seven days after that.
+    What AWS keeps after its end does not count: a KMS key that awaits its deletion for days, a primary key even until
+    its replicas have been deleted; a secret within its recovery window, which no listing tells.
     """
 
     def client(service: str, region: str) -> Any:
@@ -80,5 +85,5 @@ def _listed(table: tuple[tuple[str, str, str, str], ...], client: Any) -> Iterat
 
 def _keys(kms: Any) -> Iterator[str]:
     for key in kms.list_keys()["Keys"]:
-        if kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion":
+        if kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] not in ENDING:
             yield key["KeyId"]

@@ -35,6 +35,7 @@ MADE_UP: Mapping[str, Sequence[str]] = {
     "pulumi:providers:random": ["id"],
     "aws:acm/certificate:Certificate": ["id"],
     "aws:apigateway/deployment:Deployment": ["id"],
+    "aws:apigateway/domainName:DomainName": ["outputs.regionalDomainName"],
     "aws:apigateway/requestValidator:RequestValidator": ["id"],
     "aws:apigateway/resource:Resource": ["id"],
     "aws:apigateway/restApi:RestApi": ["id", "outputs.rootResourceId"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from tests.e2e.inventory import everything
+from tests.e2e.read_back import told_otherwise
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 STACKS = {
@@ -37,12 +38,14 @@ def test_a_system_lives(checkout):
     cloud = checkout.ok("sandbox.status", "--json").json["endpoint"]
     empty = everything(cloud, REGIONS)
 
+    assert checkout.ok("drift").out.splitlines()[-1].startswith("Nothing is deployed in the sandbox. Next: ")
     planned = checkout.ok("preview-all", "--json")
     deployed = checkout.ok("deploy-all", "--json")
     assert set(deployed.statuses) == STACKS
     assert set(deployed.statuses.values()) == {"changed"}
     assert changes(planned) == changes(deployed)
     assert len(everything(cloud, REGIONS) - empty) > 150
+    assert told_otherwise(checkout, cloud) == {}
 
     first = checkout.ok("pay", "--key", "order-1", "--json").json
     assert (first["status"], first["served_by"], first["replayed"]) == (201, "us-east-1 (primary)", False)
@@ -57,6 +60,7 @@ def test_a_system_lives(checkout):
     assert set(forced.statuses.values()) == {"unchanged"}
     assert not list((root / ".sandbox" / "backend").rglob("*.attrs"))  # a reader would trip over a half-written one
     assert set(checkout.ok("drift", "--json").statuses.values()) == {"unchanged"}
+    assert "No drift" in checkout.ok("drift").out
 
     for layer in ("network", "data", "compute", "edge", "observability"):
         bare = in_shell(checkout, f"projects/{layer}", "pulumi preview --expect-no-changes --non-interactive")
@@ -64,5 +68,11 @@ def test_a_system_lives(checkout):
     assert subprocess.check_output(["git", "status", "--porcelain"], cwd=root, text=True) == ""
 
     destroyed = checkout.ok("destroy-all", "--yes", "--json")
+    data = {row["name"].partition("/")[0]: row["holds"] for row in destroyed.json["data"]}
+    assert data.keys() == {"table", "bucket", "key", "replica-key", "secret", "queue"}
+    assert data["table"].startswith("at least ")
+    for row in destroyed.json["data"]:  # and says so before
+        assert f"  {row['name']} " in destroyed.err
+    assert destroyed.err.index("table/") < destroyed.err.index("observability/payments-primary")
     assert set(destroyed.statuses.values()) == {"changed"}
     assert everything(cloud, REGIONS) == empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -52,9 +53,12 @@ def test_the_users_own_settings_reach_nothing(running, tmp_path):
 def test_the_readmes_curl_works_behind_a_proxy(running):
     """It pays, says no more than the answers, and leaves the reader where he was."""
     script = block(running, "GATEWAY=") + "\necho; pwd"
-    said = shell(running, script, **HOSTILE, PYTHONHOME="")
-    assert said.returncode == 0, said.stderr
-    assert said.stderr == ""
+    for _ in range(5):  # a cold start on a busy machine may take longer than the health route waits
+        said = shell(running, script, **HOSTILE, PYTHONHOME="")
+        assert said.returncode == 0, said.stderr
+        assert said.stderr == ""
+        if '"status":"pass"' in said.stdout:
+            break
     assert '"status":"pass"' in said.stdout
     assert "201 Created" in said.stdout
     assert said.stdout.splitlines()[-1] == str(running.root)
@@ -84,8 +88,11 @@ def test_a_link_to_the_checkout_leads_to_the_same_sandbox(running, tmp_path):
 
 @pytest.fixture
 def somebody_elses():
-    """A checkout that others can read and nobody but its owner can write."""
-    with tempfile.TemporaryDirectory() as name:
+    """A checkout that others can read and nobody but its owner can write: in no folder that is closed to them."""
+    place = Path(tempfile.gettempdir())
+    while not all(folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents)):
+        place = place.parent
+    with tempfile.TemporaryDirectory(dir=place) as name:
         Path(name).chmod(0o755)
         root = checkouts.copy(ROOT, Path(name, "checkout")).root
         shutil.rmtree(root / ".venv")

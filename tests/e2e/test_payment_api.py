@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import boto3
 import httpx
+import psutil
 import pytest
 
+from sandbox.layout import Layout
+from sandbox.processor.ledger import read
 from sandbox.variables import CREDENTIALS
 from tests.doubles.fuzzing import fuzz
 
 pytestmark = pytest.mark.xdist_group("running")
 
 REGIONS = {"primary": "us-east-1", "secondary": "us-east-2"}
+SUFFIX = "x7k2"
 BODY = {"amount": 100, "currency": "USD", "customerId": "test-123"}
 PAYMENT = json.dumps(BODY).encode()
 
@@ -30,6 +36,8 @@ class Deployed:
     gateways: dict[str, str]
     api_key: str
     outputs: dict[str, object]
+    ledger: Path
+    """The card processor's."""
 
     def client(self, service, role):
         credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
@@ -50,12 +58,13 @@ class Deployed:
 def deployed(running):
     status = running.ok("sandbox.status", "--json").json
     outputs = running.ok("outputs", "--layer", "data", "--json").json["data/payments"]
-    found = Deployed(status["endpoint"], status["gateways"], "", outputs)
+    ledger = Layout(running.root).processor_ledger
+    found = Deployed(status["endpoint"], status["gateways"], "", outputs, ledger)
     secret = found.client("secretsmanager", "primary").get_secret_value(
         SecretId=outputs["api_keys_secret_arns"]["primary"]
     )
     key = json.loads(secret["SecretString"])["clients"]["storefront"]["current"]
-    return Deployed(found.endpoint, found.gateways, key, outputs)
+    return dataclasses.replace(found, api_key=key)
 
 
 def kept(deployed, role, payment_id):
@@ -88,7 +97,10 @@ def race(deployed, clients):
     assert len({answer.text for answer in answers}) == 1
     payment_id = answers[0].json()["paymentId"]
     for role in REGIONS:
-        assert kept(deployed, role, payment_id) == ["charge", "payment"]
+        assert kept(deployed, role, payment_id) == ["payment"]
+    asked = [line for line in read(deployed.ledger) if line["key"] == payment_id]
+    assert sum(line["what"] == "approved" for line in asked) == 1
+    assert len({line["endpoint"] for line in asked}) == 1
 
 
 def test_clients_racing_with_one_key_make_one_payment(deployed):
@@ -152,3 +164,45 @@ def test_random_requests_get_what_the_document_promises(deployed):
 def test_five_thousand_random_requests_get_what_the_document_promises(deployed):
     answers = fuzz(None, deployed.gateways[REGIONS["secondary"]], deployed.api_key, 2_600)
     assert sum(answers.values()) >= 5_000
+
+
+def killed(deployed):
+    """The answer to a payment whose function's processes are killed while it waits for them."""
+    name = f"payment-processor-primary-{SUFFIX}"
+    deployed.post("primary", "killed-warm")
+    mine = {"AWS_LAMBDA_FUNCTION_NAME": name, "AWS_ENDPOINT_URL": deployed.endpoint}
+    found = [
+        process
+        for process in psutil.process_iter(["environ"])
+        if mine.items() <= (process.info["environ"] or {}).items()
+    ]
+    assert found
+    for process in found:
+        process.suspend()  # it has taken the payment and does not come to answer
+    with ThreadPoolExecutor(1) as behind:
+        waiting = behind.submit(deployed.post, "primary", "killed")
+        time.sleep(0.3)
+        for process in found:
+            process.kill()
+        return waiting.result()
+
+
+def throttled(deployed):
+    """The answer to a payment whose function may run no more than it does."""
+    lambdas, name = deployed.client("lambda", "primary"), f"payment-processor-primary-{SUFFIX}"
+    before = lambdas.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
+    lambdas.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        return deployed.post("primary", "throttled")
+    finally:
+        lambdas.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=before)
+
+
+@pytest.mark.parametrize(("fail", "status"), [(killed, 502), (throttled, 500)])
+def test_a_function_without_an_answer_is_a_problem_to_try_again(deployed, fail, status):
+    answer = fail(deployed)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["type"] == "/problems/unavailable"
+    assert deployed.post("primary", answer.request.headers["Idempotency-Key"]).status_code in (200, 201, 202, 409)

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.adapters.items import from_item, to_item
-from lambdas.domain.errors import IllegalTransition
+from lambdas.domain.errors import IllegalTransition, NoAnswer
 from lambdas.domain.instruction import Instruction, is_payment_id, payment_id
-from lambdas.domain.money import Money
-from lambdas.domain.outcome import Approved, Declined
+from lambdas.domain.money import MAX_MINOR_UNITS, Money
+from lambdas.domain.outcome import LONGEST, Approved, Declined
 from lambdas.domain.payment import (
     AUDIT_GRACE,
     CANARY_KEPT,
     FINAL,
+    FIRST_STEPS,
     LEASE,
     RESPONSE_KEPT,
+    STEPS,
     TRANSITIONS,
     Lease,
     PaymentStatus,
     Response,
     opened,
 )
+from lambdas.web.view import render
 
 T = 1_795_000_000_000
 MOVES = ("leased", "unanswered", "approved", "declined", "answering", "audited", "forgotten")
 
 
 def new(client="storefront", now=T):
-    return opened(Instruction(client, "key", Money(100, "USD"), "test-1"), region="us-east-1", holder="a", now=now)
+    return opened(
+        Instruction(client, "key", Money(100, "USD"), "test-1"),
+        region="us-east-1",
+        endpoint="p.example",
+        holder="a",
+        now=now,
+    )
 
 
 def move(payment, name, now):
@@ -46,7 +56,10 @@ def move(payment, name, now):
     }[name]()
 
 
-@given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 60_000)), max_size=25))
+@given(
+    st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 60_000)), max_size=25)
+    | st.lists(st.tuples(st.sampled_from(MOVES[:2]), st.integers(0, 60_000)), min_size=40, max_size=90)
+)
 def test_any_sequence_of_moves_is_a_path_and_survives_the_table(moves):
     payment, now = new(), T
     for name, pause in moves:
@@ -56,7 +69,10 @@ def test_any_sequence_of_moves_is_a_path_and_survives_the_table(moves):
         except IllegalTransition:
             continue
         assert moved.version == payment.version + (name != "answering")
-        assert moved.steps[: len(payment.steps)] == payment.steps
+        assert moved.steps[:FIRST_STEPS] == payment.steps[:FIRST_STEPS] or len(payment.steps) < FIRST_STEPS
+        added = {"leased": 1, "unanswered": 1, "approved": 2, "declined": 1}.get(name, 0)
+        assert set(moved.steps) <= {*payment.steps, *moved.steps[len(moved.steps) - added :]}
+        assert moved.steps[-1] == payment.steps[-1] or moved.steps[-1][1] == now
         if payment.is_final:
             assert (moved.status, moved.reference, moved.reason) == (payment.status, payment.reference, payment.reason)
         payment = moved
@@ -68,6 +84,46 @@ def test_any_sequence_of_moves_is_a_path_and_survives_the_table(moves):
     # The index has exactly what is due some time, and an unfinished payment always is.
     assert ("unfinished" in to_item(payment)) == ("due" in to_item(payment)) == (payment.due is not None)
     assert payment.is_final or payment.due is not None
+
+
+def size(item):
+    """As DynamoDB counts it: names and values in UTF-8, and no less than this for numbers and lists."""
+    return sum(len(name) + len(str(value).encode()) for name, value in item.items())
+
+
+@given(
+    st.integers(0, 2_000),
+    st.sampled_from(["approved", "declined", "unanswered"]),
+    st.text("aé💶", min_size=LONGEST, max_size=LONGEST),
+)
+def test_an_item_stays_small_however_long_a_processor_is_silent(rounds, end, text):
+    """Every attribute as long as it can be, and any number of questions without an answer."""
+    wish = Instruction("c" * 64, "k" * 255, Money(MAX_MINOR_UNITS, "USD"), "x" * 64)
+    payment = opened(wish, region="ap-southeast-99", endpoint="p" * 253, holder="h" * 32, now=T)
+    for number in range(rounds):
+        payment = payment.unanswered(T + number).leased("h" * 32, T + number)
+        assert len(payment.steps) <= STEPS
+    if end != "unanswered":
+        payment = payment.settled(Approved(text) if end == "approved" else Declined(text), T + rounds)
+        payment = payment.answering(render(payment))
+    assert len(payment.steps) <= STEPS
+    assert size(to_item(payment)) < 8_192
+    assert payment.steps[0] == (PaymentStatus.AUTHORIZING, T)
+    assert from_item(to_item(payment)) == payment
+
+
+def test_what_was_stored_with_too_many_steps_is_cut_with_its_next_move():
+    steps = [(PaymentStatus.AUTHORIZING, T), *[(PaymentStatus.UNKNOWN, T), (PaymentStatus.AUTHORIZING, T)] * 400]
+    moved = replace(new(), steps=tuple(steps)).settled(Approved("ch_1"), T + 1)
+    assert len(moved.steps) == STEPS - 1, "whole rounds are left out"
+    assert [status for status, _ in moved.steps[-2:]] == ["AUTHORIZED", "CAPTURED"]
+    assert all(after in TRANSITIONS[before] for (before, _), (after, _) in itertools.pairwise(moved.steps))
+
+
+@pytest.mark.parametrize("outcome", [Approved, Declined])
+def test_a_processor_s_text_that_is_too_long_is_no_answer(outcome):
+    with pytest.raises(NoAnswer, match="256 characters"):
+        outcome("x" * (LONGEST + 1))
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))

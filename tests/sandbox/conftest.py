@@ -18,6 +18,7 @@ from sandbox import Sandbox, variables
 from tests.sandbox.house import House
 from tests.sandbox.place import Place, a_place
 from tests.sandbox.proofs import WITHOUT
+from tests.sandbox.provider_engine import TAGS, Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,10 @@ class RunningCloud:
 
 
 class CloudOnly(Sandbox):
-    """The cloud without the host of plugins; `settings` go into its environment."""
+    """The cloud and what is outside it, without the host of plugins; `settings` go into its environment."""
 
     def __init__(self, root: Path, **settings: str) -> None:
-        super().__init__(root, parts=["cloud"])
+        super().__init__(root, parts=["cloud", "processor"])
         left_out = {WITHOUT: os.environ[WITHOUT]} if WITHOUT in os.environ else {}
         self._settings = {**left_out, **settings}
 
@@ -81,6 +82,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """A cloud that all tests of a worker share: each uses names of its own and leaves every region open."""
     with a_cloud(tmp_path_factory.mktemp("checkout")) as made:
         yield made
+
+
+@pytest.fixture(name="engine")
+def tagging_engine(cloud: RunningCloud) -> Iterator[Engine]:
+    """A provider that tags what it makes, on the shared cloud; what was made goes at the end."""
+    made = Engine(cloud.endpoint, default_tags=TAGS, credentials=variables.CREDENTIALS)
+    try:
+        yield made
+    finally:
+        made.destroy()
+        made.close()
 
 
 @pytest.fixture

@@ -74,8 +74,9 @@ class Place:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
 
-    def declare(self, virtualenv: Path) -> None:
-        runtime = {"name": "python", "options": {"virtualenv": os.path.relpath(virtualenv, self.project)}}
+    def declare(self, virtualenv: Path, **options: str) -> None:
+        options = {"virtualenv": os.path.relpath(virtualenv, self.project), **options}
+        runtime = {"name": "python", "options": options}
         (self.project / "Pulumi.yaml").write_text(json.dumps({"name": "program", "runtime": runtime}))
 
     def start_host(self) -> None:

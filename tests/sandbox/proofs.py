@@ -8,23 +8,42 @@ WITHOUT = "SANDBOX_WITHOUT_REPAIR"
 _REPAIRS = "tests/sandbox/test_cloud_repairs.py::"
 _GATEWAY = "tests/sandbox/test_gateway.py::"
 _FUNCTIONS = "tests/sandbox/test_cloud_functions.py::"
+_ANSWERS = "tests/sandbox/test_cloud_answers.py::"
+_GATEWAY_ANSWERS = "tests/sandbox/test_gateway_answers.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.base_path_mapping": (_REPAIRS + "test_empty_base_path_is_found_again",),
     "apigateway.domain_name_updates": (_REPAIRS + "test_domain_names_and_their_mappings_can_be_changed",),
+    "apigateway.domain_names": (_ANSWERS + "test_a_domain_name_is_as_aws_describes_one",),
     "apigateway.domain_of_request": (_GATEWAY + "test_name_shared_by_two_regions_means_the_api_of_the_address",),
     "apigateway.integration_timeout": (_GATEWAY + "test_integrations_timeout_holds",),
+    "apigateway.logging_needs_a_role": (_ANSWERS + "test_a_stage_logs_only_when_the_account_has_a_role_for_it",),
     "apigateway.models_by_content_type": (_GATEWAY + "test_a_body_of_another_type_is_not_the_models_business",),
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
     "apigateway.repeated_headers": (_GATEWAY + "test_a_function_gets_every_line_of_a_header",),
-    "cloudwatch.percentile_alarms": (_REPAIRS + "test_percentile_alarm_has_no_other_statistic",),
+    "apigateway.tags": (_ANSWERS + "test_tags_of_a_creation_and_later_ones_are_told_by_every_answer",),
+    "certificates.validation_records": (_ANSWERS + "test_a_name_has_one_validation_record_of_acms_form",),
+    "cloudwatch.answers_in_the_query_protocol": (
+        _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",
+    ),
+    "cloudwatch.functions_as_actions": (
+        _ANSWERS + "test_an_alarm_calls_a_function_at_a_transition_if_its_policy_allows",
+    ),
+    "cloudwatch.whole_alarms": (
+        _REPAIRS + "test_percentile_alarm_has_no_other_statistic",
+        _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[query-actions]",
+        _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[json-expression]",
+    ),
     "dynamodb.multi_region_consistency": (
         _REPAIRS + "test_strongly_consistent_table_tells_its_witness_and_the_replicas_keys",
     ),
     "dynamodb.recovery_period": (_REPAIRS + "test_recovery_period_is_kept",),
     "endpoints.flow_logs": (_REPAIRS + "test_flow_log_keeps_role_interval_group_and_tags",),
-    "endpoints.vpc_endpoints": (_REPAIRS + "test_interface_endpoint_keeps_policy_groups_and_private_dns",),
+    "endpoints.vpc_endpoints": (
+        _REPAIRS + "test_interface_endpoint_keeps_policy_groups_and_private_dns",
+        _ANSWERS + "test_an_endpoints_policy_is_changed_and_reset",
+    ),
     "functions.environments": (
         _FUNCTIONS + "test_has_only_the_standard_library_and_what_it_brought",
         _FUNCTIONS + "test_log_is_complete_and_in_order",
@@ -33,6 +52,21 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "functions.prepared_when_created": (_FUNCTIONS + "test_its_code_is_prepared_before_anybody_calls_it",),
     "functions.ready_at_once": (_SPEED + "test_a_function_is_ready_at_once",),
+    "functions.reserved_concurrency": (
+        _GATEWAY_ANSWERS + "test_a_function_without_an_answer_is_an_error_that_tells_nothing[throttled]",
+        _ANSWERS + "test_what_is_reserved_holds_for_versions_and_aliases",
+    ),
+    "functions.unreserved_concurrency": (_ANSWERS + "test_a_hundred_concurrent_executions_stay_unreserved",),
+    "gateway.function_errors": (
+        _GATEWAY_ANSWERS + "test_a_function_without_an_answer_is_an_error_that_tells_nothing",
+        _GATEWAY_ANSWERS + "test_a_functions_failure_has_the_integrations_response_and_its_refusal_the_default",
+    ),
+    "gateway.gateway_response_statuses": (
+        _GATEWAY_ANSWERS + "test_the_status_of_a_default_is_that_of_all_which_have_none",
+    ),
+    "gateway.metrics": (_GATEWAY_ANSWERS + "test_requests_are_counted_by_api_stage_and_method",),
+    "gateway.remapped_headers": (_GATEWAY_ANSWERS + "test_headers_of_a_function_are_remapped_or_dropped",),
+    "keys.pending_replicas": (_ANSWERS + "test_a_primary_key_waits_until_its_replicas_are_gone",),
     "network_acls.associations": (_REPAIRS + "test_subnet_moves_from_the_default_network_acl_to_another",),
     "network_acls.entries": (_REPAIRS + "test_network_acl_entry_keeps_its_ports",),
     "permissions.of_apis": (_GATEWAY + "test_api_needs_the_functions_permission",),
@@ -40,14 +74,22 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "permissions.of_rules": (_GATEWAY + "test_rule_needs_the_functions_permission",),
     "routing.health_check_lists": (_REPAIRS + "test_health_checks_keep_lists_and_booleans",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
+    "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
     "secrets.end_of_replication": (
         _REPAIRS + "test_secret_is_created_with_its_replicas_and_deleted_after_them",
         _REPAIRS + "test_replica_can_become_a_secret_of_its_own",
+    ),
+    "secrets.first_versions": (_ANSWERS + "test_a_secret_without_a_value_has_no_version",),
+    "secrets.labels_of_versions": (
+        _ANSWERS + "test_each_label_is_on_one_version_and_none_is_lost",
+        _ANSWERS + "test_a_version_without_labels_is_kept_and_told_only_to_who_asks",
+        _ANSWERS + "test_a_token_makes_one_version",
     ),
     "secrets.replicas_at_creation": (_REPAIRS + "test_secret_is_created_with_its_replicas_and_deleted_after_them",),
     "security_groups.prefix_lists": (_REPAIRS + "test_security_group_rule_keeps_its_prefix_list",),
     "sqs.batching_windows": (_FUNCTIONS + "test_a_mapping_waits_for_a_batch_as_long_as_its_window",),
     "sqs.queue_urls": (_REPAIRS + "test_queue_urls_do_not_name_the_sandbox",),
+    "storage.size_rule": (_ANSWERS + "test_a_lifecycles_rule_for_small_objects_is_kept",),
     "transport.loopback_is_private": (_REPAIRS + "test_loopback_counts_as_secure_transport",),
     "transport.protocols_are_read_without_the_models": (
         _SPEED + "test_an_answers_content_type_is_found_without_the_services_model",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SEED = b"0123456789abcdef"
+TAGS = {"Environment": "examples"}
+"""What every resource of the examples is tagged with, as by a provider of a stack."""
 
 
 class Failed(Exception):

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox import addresses, ports
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def handler(event, context):
         time.sleep(event["seconds"])
     if kind == "import":
         __import__(event["name"])
+    if kind == "resolve":
+        import socket
+        return [found[4] for found in socket.getaddrinfo(event["name"], event["port"], type=socket.SOCK_STREAM)]
     if kind == "unserializable":
         return {1, 2}
     return {"calls": calls, "remaining": context.get_remaining_time_in_millis(), "id": context.aws_request_id,
@@ -103,6 +107,23 @@ def test_has_only_the_standard_library_and_what_it_brought(function: Function) -
     assert function(do="import", name="sqlite3")["error"] is None
     for name in ("boto3", "pydantic", "sandbox", "shared"):
         assert "No module named" in function(do="import", name=name)["result"]["errorMessage"]
+
+
+def test_names_lead_to_what_stands_in_for_the_internet_and_addresses_where_they_say(
+    cloud: RunningCloud, function: Function
+) -> None:
+    outside = list(addresses.outside(ports.remembered(cloud.sandbox.layout) or 0))
+
+    def resolved(name: str, port: int | str) -> list[list[str | int]]:
+        found: list[list[str | int]] = function(do="resolve", name=name, port=port)["result"]
+        return found
+
+    for name in ("processor.example", "Processor.Example.", "kms.us-east-1.amazonaws.com"):
+        assert [resolved(name, port) for port in (443, "https")] == [[outside]] * 2
+    assert resolved("processor.example", 80) == [[outside[0], 80]]
+    assert resolved("127.0.0.1", 443) == [["127.0.0.1", 443]]
+    assert resolved("::1", 443)[0][:2] == ["::1", 443]
+    assert ["127.0.0.1", 443] in resolved("localhost", 443)
 
 
 def test_log_is_complete_and_in_order(function: Function) -> None:

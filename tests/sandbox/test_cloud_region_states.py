@@ -101,7 +101,7 @@ def test_opened_region_is_back(gated: RunningCloud) -> None:
 
 
 def test_unknown_region_is_named(cloud: RunningCloud) -> None:
-    with pytest.raises(Problem, match="us-moon-1 is no AWS region"):
+    with pytest.raises(Problem, match="'us-moon-1' is neither a role nor an AWS region"):
         cloud.sandbox.set_region("us-moon-1", "refuse")
 
 

@@ -32,15 +32,18 @@ def up(sandbox: Sandbox) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize("part", ["cloud", "plugins"])
-def test_part_that_was_killed_is_started_again(sandbox: Sandbox, part: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "anew"), [("cloud", {"cloud", "processor"}), ("processor", {"processor"}), ("plugins", {"plugins"})]
+)
+def test_part_that_was_killed_is_started_again(sandbox: Sandbox, part: str, anew: set[str]) -> None:
+    """The processor follows the cloud, which chooses the port."""
     up(sandbox)
     before = sandbox.status()
     os.kill(before.pids[part], signal.SIGKILL)
     up(sandbox)
     after = sandbox.status()
     assert after.endpoint == before.endpoint
-    assert {name for name in before.pids if before.pids[name] != after.pids[name]} == {part}
+    assert {name for name in before.pids if before.pids[name] != after.pids[name]} == anew
 
 
 def test_cloud_that_ends_as_soon_as_it_has_started_is_started_again(

@@ -246,3 +246,16 @@ def test_a_release_without_a_change_is_not_checked_again(house):
     house.deploy(NETWORK_2, check=check)
     house.deploy(NETWORK_2, check=check, force=True)
     assert [call[0] for call in check.calls] == ["before", "after", "before"]
+
+
+def test_another_account_is_refused_before_its_emptiness_is_taken_for_drift(house):
+    place = {"account": "111111111111", "suffix": "x7k2", "regions": {}}
+    house.write("projects/data/__main__.py", f"import pulumi\npulumi.export('deployed_as', {place!r})\n")
+    house.deploy(DATA)
+    state = house.target.backend.checkpoint(DATA)
+    other = replace(house.target, account="222222222222", generation="222222222222")
+    for operation in Operation:
+        with pytest.raises(Problem, match="deployed in account 111111111111, not 222222222222: log in to that account"):
+            house.run(operation, [DATA], target=other)
+    assert house.target.backend.checkpoint(DATA) == state
+    assert house.deploy(DATA, target=replace(house.target, account="111111111111"))[DATA].status is StepStatus.FRESH

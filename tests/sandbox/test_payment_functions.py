@@ -13,8 +13,10 @@ import pytest
 
 from lambdas.adapters.clock import SystemClock, token
 from lambdas.adapters.composition import Dependencies, compose
+from lambdas.adapters.processor import HttpsProcessor
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
+from sandbox.processor.ledger import read
 from shared.packaging import packages
 from tests.doubles import openapi
 from tests.doubles.payments import ListJournal, Region
@@ -131,6 +133,7 @@ def system(cloud):
                         "RELEASE": "r1",
                         "CONSISTENCY": "MRSC",
                         "TABLE_NAME": made.name,
+                        "PROCESSOR": f"{region}.processor.example",
                         "AUDIT_BUCKET": f"{made.name}-{region}",
                         "API_KEYS_SECRET_ARN": secret["ARN"],
                         "FAILOVER_NAME": "api.payments.example",
@@ -200,11 +203,47 @@ def test_the_sweep_finishes_what_a_client_left(system):
         ExpressionAttributeValues={":past": {"N": "1"}},
     )
     assert system.invoke("us-east-2", "audit", {"source": "aws.events"}) == {"resolved": 1}
+    assert [(line["endpoint"], line["what"]) for line in ledger(system, payment_id)] == [
+        ("us-east-1.processor.example", "charge"),
+        ("us-east-1.processor.example", "lost"),
+        ("us-east-1.processor.example", "charge"),
+        ("us-east-1.processor.example", "approved"),
+    ]
     assert (
         system.post("us-east-1", "left", {"amount": 5, "currency": "EUR", "customerId": "timeout-1"})["statusCode"]
         == 201
     )
     assert [key for key in system.objects("us-east-2") if payment_id in key]
+
+
+@pytest.mark.parametrize(
+    ("customer", "status", "lines"),
+    [
+        ("decline-1", 402, ["charge", "declined"]),
+        ("late-1", 202, ["charge", "approved"]),
+        ("twice-1", 201, ["charge", "charge", "approved"]),
+        ("anybody", 201, ["charge", "approved"]),
+    ],
+)
+def test_a_region_asks_its_own_endpoint_by_https(system, customer, status, lines):
+    body = {"amount": 5, "currency": "EUR", "customerId": customer}
+    answer = system.post("us-east-2", f"endpoint {customer}", body)
+    assert answer["statusCode"] == status
+    told = ledger(system, json.loads(answer["body"])["paymentId"])
+    assert [(line["endpoint"], line["what"]) for line in told] == [("us-east-2.processor.example", it) for it in lines]
+
+
+def test_a_canary_pays_with_play_money(system):
+    answer = system.post("us-east-2", "canary", api_key="c")
+    payment_id = json.loads(answer["body"])["paymentId"]
+    assert answer["statusCode"] == 201
+    assert ledger(system, payment_id) == []
+    assert f"canary-charge#{payment_id}" in {item["pk"]["S"] for item in system.items("us-east-1")}
+
+
+def ledger(system, payment_id):
+    """What the processor was asked for a payment, and decided."""
+    return [line for line in read(system.cloud.sandbox.layout.processor_ledger) if line["key"] == payment_id]
 
 
 def test_notifications_are_filed(system):
@@ -232,7 +271,8 @@ def test_an_alarm_stops_a_primary_that_does_not_serve(system, before):
 
 def test_64_clients_with_one_key_over_both_regions(system):
     """The payment code 64 times at once, against the cloud's tables: more than it can start functions for at a time."""
-    regions = [connected(system, region) for region in REGIONS]
+    outside = Region(clock=SystemClock())
+    regions = [connected(system, region, outside) for region in REGIONS]
     start = threading.Barrier(64)
 
     def pay(number):
@@ -248,13 +288,14 @@ def test_64_clients_with_one_key_over_both_regions(system):
     payment_id = json.loads(paid[0]["body"])["paymentId"]
     for region in REGIONS:
         named = [item for item in system.items(region) if payment_id in item["pk"]["S"]]
-        assert sorted(item["sk"]["S"] for item in named) == ["charge", "payment"]
+        assert sorted(item["sk"]["S"] for item in named) == ["payment"]
+    assert outside.charges() == [f"charge#{payment_id}"]
     records = [key for region in REGIONS for key in system.objects(region) if payment_id in key]
     assert len(records) == 1
     assert {region.post("race")["body"] for region in regions} == {paid[0]["body"]}
 
 
-def connected(system, name):
+def connected(system, name, outside):
     """A region's API in this process, on the cloud's table and bucket."""
     region = Region(name)
     journal = ListJournal(clock := SystemClock(), {}, "payments", "x7k2", "primary")
@@ -264,6 +305,8 @@ def connected(system, name):
         table_name=system.name,
         objects=system.cloud.client("s3", name, max_pool_connections=64),
         bucket=f"{system.name}-{name}",
+        processor=lambda endpoint: HttpsProcessor(endpoint, outside._send),
+        endpoint=f"{name}.processor.example",
         clock=clock,
         token=token,
         journal=journal,

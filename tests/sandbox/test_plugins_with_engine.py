@@ -44,6 +44,33 @@ def test_programs_and_providers_work(either: Place):
     until(lambda: not either.left())
 
 
+ENDS = {
+    "is empty": "",
+    "exits": "import sys\nsys.exit(0)\n",
+    "exits at once": "import os\nos._exit(0)\n",
+    "exits before its export": "import sys, pulumi\nsys.exit(0)\npulumi.export('done', 1)\n",
+}
+
+
+def test_a_program_that_ends_without_what_it_must_export_fails_and_deletes_nothing(either: Place):
+    """To the engine a program that ends without an error is complete."""
+    either.declare(Path(sys.prefix), exports="done")
+    complete = "import pulumi, pulumi_random as r\nr.RandomString('a', length=4)\npulumi.export('done', 1)\n"
+    either.write(complete + "import sys\nsys.exit(0)\n")  # early, and complete
+    code, output = either.up()
+    assert code == 0, output
+    known = either.outputs(), either.run("stack", "export")[1].count("RandomString::a")
+    for how, program in ENDS.items():
+        either.write(program)
+        code, output = either.up()
+        assert code != 0, how
+        assert "ended before" in output, how
+        assert "Traceback" not in output, how
+        assert (either.outputs(), either.run("stack", "export")[1].count("RandomString::a")) == known, how
+    either.write(complete)
+    assert either.up()[0] == 0
+
+
 def test_the_state_tells_where_a_program_makes_a_resource_and_not_on_which_stack(warm: Place):
     warm.write("import pulumi_random as random\ndef make():\n    random.RandomString('made', length=4)\n", "maker.py")
     warm.write("import maker\n\nmaker.make()\n")

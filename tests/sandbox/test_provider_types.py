@@ -12,13 +12,12 @@ import sandbox.provider.aws
 import sandbox.provider.random  # noqa: F401
 from sandbox.provider.resource import TYPES
 from sandbox.provider.wire import UNKNOWN
-from sandbox.variables import CREDENTIALS
 from tests.sandbox import provider_examples
-from tests.sandbox.provider_engine import Engine, Made
+from tests.sandbox.provider_engine import TAGS, Engine, Made
 from tests.sandbox.provider_examples import EXAMPLES, Example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 for module in pkgutil.iter_modules(provider_examples.__path__):
     importlib.import_module(f"{provider_examples.__name__}.{module.name}")
@@ -28,17 +27,6 @@ CASES = [
     for kind in EXAMPLES
     for maker in EXAMPLES[kind]
 ]
-TAGS = {"Environment": "examples"}
-
-
-@pytest.fixture
-def engine(cloud: Any) -> Iterator[Engine]:
-    engine = Engine(cloud.endpoint, default_tags=TAGS, credentials=CREDENTIALS)
-    try:
-        yield engine
-    finally:
-        engine.destroy()
-        engine.close()
 
 
 def test_every_declared_type_has_an_example():

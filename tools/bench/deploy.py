@@ -22,6 +22,7 @@ from sandbox import Sandbox
 from sandbox.plugins.install import install
 from sandbox.tricks import OFF, VARIABLE
 from sandbox.variables import PLUGINS, inherited
+from shared.environment import Environment
 from shared.root import ROOT
 from shared.stack import Stack
 from tools import checkout
@@ -58,6 +59,7 @@ class Comparison:
 
 def deploy(environment: str = "payments", progress: Callable[[str], None] = print) -> list[Comparison]:
     """Deploy an environment both ways, each in a copy of this checkout that is thrown away afterwards."""
+    Environment.load(environment)  # or a Problem, before anything is copied
     with tempfile.TemporaryDirectory() as folder:
         ours: dict[str, list[list[float]]] = {"": [], OFF: []}
         for number in range(REPEATED):

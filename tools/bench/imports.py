@@ -27,6 +27,7 @@ PLACEHOLDERS: Final = {
     "CONSISTENCY": "MRSC",
     "TABLE_NAME": "table",
     "AUDIT_BUCKET": "bucket",
+    "PROCESSOR": "processor.example",
     "API_KEYS_SECRET_ARN": "secret",
     "FAILOVER_NAME": "api.payments.example",
     "STOP_SWITCH_BUCKET": "switch",

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.tricks import OFF, VARIABLE, Trick
+from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
 from tools import checkout
@@ -67,6 +68,7 @@ def tricks(environment: str, rounds: int, only: Sequence[str] = (), *, as_json: 
         )
     if rounds < 1:
         raise Problem(f"bench: --rounds {rounds}: one at least")
+    Environment.load(environment)  # or a Problem, before anything is copied
     found = measure(environment, rounds, only)
     if as_json:
         print(json.dumps([asdict(gain) for gain in found], indent=2))

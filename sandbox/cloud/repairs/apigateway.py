@@ -1,25 +1,64 @@
-"""API Gateway's REST APIs."""
+"""API Gateway's REST APIs: what is asked of its API. How it answers its callers is in `gateway.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
+import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from ministack.core.responses import get_region
 from ministack.services import apigateway_v1
 
-from sandbox.cloud.server import RECEIVED
+from sandbox.server import RECEIVED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     Invoke = Callable[..., Awaitable[Any]]
+    Answer = tuple[int, dict[str, str], bytes]
 
 LONGEST_INTEGRATION = 29_000
 """Milliseconds that AWS gives an integration which names no time-out."""
 
 _running: set[asyncio.Future[Any]] = set()
+
+_HOSTED_ZONES = {
+    "us-east-1": "Z1UJRXOUMOOFQ8",
+    "us-east-2": "ZOJJZC49E0EPZ",
+    "us-west-1": "Z2MUQ32089INYE",
+    "us-west-2": "Z2OJLYMUO9EFXC",
+    "ca-central-1": "Z19DQILCV0OWEC",
+    "ca-west-1": "Z04745493436AWVTG1OQY",
+    "sa-east-1": "ZCMLWB8V5SYIT",
+    "eu-west-1": "ZLY8HYME6SFDD",
+    "eu-west-2": "ZJ5UAJN8Y3Z2Q",
+    "eu-west-3": "Z3KY65QIEKYHQQ",
+    "eu-central-1": "Z1U9ULNL0V5AJ3",
+    "eu-central-2": "Z09222482MK253X48U76H",
+    "eu-north-1": "Z3UWIKFBOOGXPP",
+    "eu-south-1": "Z3BT4WSQ9TDYZV",
+    "eu-south-2": "Z02499852UI5HEQ5JVWX3",
+    "ap-south-1": "Z3VO1THU9YC4UR",
+    "ap-south-2": "Z0853509Q1135NJ66RUH",
+    "ap-east-1": "Z3FD1VL90ND7K5",
+    "ap-northeast-1": "Z1YSHQZHG15GKL",
+    "ap-northeast-2": "Z20JF4UZKIW1U8",
+    "ap-northeast-3": "Z22ILHG95FLSZ2",
+    "ap-southeast-1": "ZL327KTPIQFUL",
+    "ap-southeast-2": "Z2RPCDW04V8134",
+    "ap-southeast-3": "Z10132843TYUYSLUG4HA3",
+    "ap-southeast-4": "Z092189423Y7RJK61311D",
+    "ap-southeast-5": "Z0314042F0KBUTZ3X5HF",
+    "af-south-1": "Z2DHW2332DAMTN",
+    "me-south-1": "Z20ZBPC0SS8806",
+    "me-central-1": "Z08780021BKYYY8U0YHTV",
+    "il-central-1": "Z07264553HBI44N5X2CKP",
+}
+"""The zones of regional names: https://docs.aws.amazon.com/general/latest/gr/apigateway.html."""
+_LETTERS = string.ascii_lowercase + string.digits
 
 
 def base_path_mapping() -> None:
@@ -74,7 +113,8 @@ def domain_name_updates() -> None:
         for each in operations:
             each["path"] = each["path"].replace("/restapiId", "/restApiId")  # AWS's own spelling in patches
         apigateway_v1._apply_patch(kept, operations)
-        return apigateway_v1._v1_response(apigateway_v1._public_mapping(kept) if mapping else kept)
+        answer: Answer = apigateway_v1._v1_response(apigateway_v1._public_mapping(kept) if mapping else kept)
+        return answer
 
     apigateway_v1.handle_request = handled
 
@@ -146,3 +186,107 @@ def _bounded(invoke: Invoke) -> Invoke:
         return apigateway_v1._gw_error("INTEGRATION_TIMEOUT", "Endpoint request timed out")
 
     return invoked
+
+
+def domain_names() -> None:
+    """A domain name has no status, a regional name of no form that AWS has, us-east-1's zone, and empty settings.
+
+    And it can be made twice, which ends its mappings.
+    """
+    create = apigateway_v1._create_domain_name
+
+    def created(request: dict[str, Any]) -> Answer:
+        answer: Answer
+        if request.get("domainName") in apigateway_v1._domain_names:
+            message = "The domain name you provided already exists."
+            answer = apigateway_v1._v1_error("ConflictException", message, 409)
+            return answer
+        answer = create(request)
+        if answer[0] != 201:
+            return answer
+        kept = apigateway_v1._domain_names.get(request["domainName"])
+        told = {name: value for name, value in kept.items() if value not in ("", {}, [])}
+        if "EDGE" not in told["endpointConfiguration"]["types"]:
+            for name in ("distributionDomainName", "distributionHostedZoneId"):
+                told.pop(name, None)
+        label = "".join(secrets.choice(_LETTERS) for _ in range(10))
+        told |= {
+            "domainNameStatus": "AVAILABLE",
+            "regionalDomainName": f"d-{label}.execute-api.{get_region()}.amazonaws.com",
+            "regionalHostedZoneId": _HOSTED_ZONES.get(get_region(), kept["regionalHostedZoneId"]),
+            "tags": kept["tags"],
+        }
+        kept.clear()
+        kept.update(told)
+        answered: Answer = apigateway_v1._v1_response(kept, 201)
+        return answered
+
+    apigateway_v1._create_domain_name = created
+
+
+def tags() -> None:
+    """Later tags are told by GetTags alone, and those of a creation, but for an API's, by all others alone."""
+
+    def shown(arn: str) -> Answer:
+        return _on_tags(arn, lambda kept: kept, lambda kept: apigateway_v1._v1_response({"tags": kept}))
+
+    def tagged(arn: str, request: dict[str, Any]) -> Answer:
+        return _on_tags(arn, lambda kept: {**kept, **request.get("tags", {})}, _no_content)
+
+    def untagged(arn: str, keys: Iterable[str]) -> Answer:
+        gone = set(keys)
+        return _on_tags(arn, lambda kept: {key: kept[key] for key in kept if key not in gone}, _no_content)
+
+    apigateway_v1._get_v1_tags, apigateway_v1._tag_v1_resource = shown, tagged
+    apigateway_v1._untag_v1_resource = untagged
+
+
+def _no_content(_: dict[str, str]) -> Answer:
+    return 204, {}, b""
+
+
+def _on_tags(
+    arn: str, change: Callable[[dict[str, str]], dict[str, str]], answer: Callable[[dict[str, str]], Answer]
+) -> Answer:
+    """Change the tags of what has this ARN, in the one place that every answer takes them from."""
+    known, refused = apigateway_v1._resolve_v1_tag_resource_arn(arn)
+    if refused is not None:
+        return refused  # type: ignore[no-any-return]
+    _, kind, name, *more = known.split(":")[5].split("/")
+    if more:
+        record = apigateway_v1._stages_v1[name][more[1]]
+    else:
+        stores = {
+            "restapis": apigateway_v1._rest_apis,
+            "apikeys": apigateway_v1._api_keys,
+            "usageplans": apigateway_v1._usage_plans,
+            "domainnames": apigateway_v1._domain_names,
+        }
+        record = stores[kind][name]
+    record["tags"] = change({**(record.get("tags") or {}), **apigateway_v1._v1_tags.pop(known, {})})
+    return answer(record["tags"])
+
+
+def logging_needs_a_role() -> None:
+    """A stage logs although the account has no role for it, which AWS refuses: a deployment would fail there."""
+    update = apigateway_v1._update_stage
+
+    def updated(api: str, stage: str, request: dict[str, Any]) -> Answer:
+        known = (apigateway_v1._account_settings.get("settings") or {}).get("cloudwatchRoleArn")
+        answer: Answer
+        if not known and any(_turns_logging_on(each) for each in request.get("patchOperations") or ()):
+            told = "CloudWatch Logs role ARN must be set in account settings to enable logging"
+            answer = apigateway_v1._v1_error("BadRequestException", told, 400)
+        else:
+            answer = update(api, stage, request)
+        return answer
+
+    apigateway_v1._update_stage = updated
+
+
+def _turns_logging_on(patch: dict[str, str]) -> bool:
+    value = patch.get("value") or ""
+    if patch.get("op") == "remove" or not value:
+        return False
+    path = patch["path"]
+    return path == "/accessLogSettings/destinationArn" or (path.endswith("/logging/loglevel") and value != "OFF")

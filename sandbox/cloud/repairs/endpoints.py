@@ -27,7 +27,7 @@ _LOG_FORMAT = (
 
 
 def vpc_endpoints() -> None:
-    """Endpoints lose their policy, security groups and private DNS, and a creation does not answer with a policy."""
+    """Endpoints lose their policy, security groups and private DNS, and keep a policy that is reset."""
     create: Action = ec2._ACTION_MAP["CreateVpcEndpoint"]
     modify: Action = ec2._ACTION_MAP["ModifyVpcEndpoint"]
     stored, xml = ec2._vpc_endpoints, ec2._vpce_fields_xml
@@ -51,6 +51,8 @@ def vpc_endpoints() -> None:
             endpoint["SecurityGroupIds"] = [group for group in dict.fromkeys(groups) if group not in removed]
             if given := _parameter(parameters, "PrivateDnsEnabled"):
                 endpoint["PrivateDnsEnabled"] = given == "true"
+            if _parameter(parameters, "ResetPolicy") == "true":
+                endpoint["PolicyDocument"] = _EVERYTHING
         return answer
 
     def fields(endpoint: dict[str, Any], tag: str = "item") -> str:

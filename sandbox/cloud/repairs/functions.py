@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core import lambda_runtime
+from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc
 
 from sandbox.cloud.functions import ExecutionEnvironment
+
+if TYPE_CHECKING:
+    Answer = tuple[int, dict[str, str], bytes]
+
+CONCURRENT = 1000
+"""AWS's quota of concurrent executions, of an account in a region. What runs at once here depends on the machine."""
+UNRESERVED = 100
+"""Concurrent executions that no function may reserve."""
 
 
 def environments() -> None:
@@ -41,3 +51,46 @@ def prepared_when_created() -> None:
         return built
 
     lambda_svc._build_config = prepared
+
+
+def reserved_concurrency() -> None:
+    """What a function has reserved holds for its newest code only: a version, and so an alias, runs without a limit."""
+
+    def reserved(function: dict[str, Any], config: dict[str, Any]) -> int | None:
+        _, _, _, region, account, *_ = config["FunctionArn"].split(":")
+        record = lambda_svc._functions.get_scoped(account, region, config["FunctionName"]) or function
+        number = record.get("concurrency")
+        return None if number is None else int(number)
+
+    lambda_svc._reserved_concurrency = reserved
+
+
+def unreserved_concurrency() -> None:
+    """Functions may reserve all concurrent executions, and the account's quota is what this machine can run."""
+    put, settings = lambda_svc._put_function_concurrency, lambda_svc._get_account_settings
+
+    def reserved(besides: str = "") -> int:
+        return sum(int(each.get("concurrency") or 0) for name, each in lambda_svc._functions.items() if name != besides)
+
+    def checked(function: str, request: dict[str, Any]) -> Answer:
+        wanted = int(request.get("ReservedConcurrentExecutions") or 0)
+        if CONCURRENT - reserved(besides=function) - wanted < UNRESERVED:
+            message = (
+                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+                f"below its minimum value of [{UNRESERVED}]."
+            )
+            refused: Answer = error_response_json("InvalidParameterValueException", message, 400)
+            return refused
+        answer: Answer = put(function, request)
+        return answer
+
+    def told() -> Answer:
+        status, headers, body = settings()
+        answer = json.loads(body)
+        answer["AccountLimit"] |= {
+            "ConcurrentExecutions": CONCURRENT,
+            "UnreservedConcurrentExecutions": CONCURRENT - reserved(),
+        }
+        return status, headers, json.dumps(answer).encode()
+
+    lambda_svc._put_function_concurrency, lambda_svc._get_account_settings = checked, told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import SubElement
 
 from ministack.core import router
 from ministack.services import route53
@@ -31,3 +33,23 @@ def health_check_lists() -> None:
         return {name: str(value).lower() if isinstance(value, bool) else value for name, value in config.items()}
 
     route53._parse_health_check_config = parsed
+
+
+def signing_of_zones() -> None:
+    """GetDNSSEC is missing: a zone that nobody signs answers that it is not signing."""
+    handle = route53.handle_request
+
+    async def handled(method: str, path: str, *arguments: Any) -> Any:
+        asked = re.fullmatch(r"/2013-04-01/hostedzone/([^/]+)/dnssec", path)
+        if method != "GET" or asked is None:
+            return await handle(method, path, *arguments)
+        if asked[1] not in route53._zones:
+            return route53._error_response("NoSuchHostedZone", f"No hosted zone found with ID: {asked[1]}", 404)
+        return route53._xml_response("GetDNSSECResponse", _not_signing)
+
+    route53.handle_request = handled
+
+
+def _not_signing(root: Element) -> None:
+    SubElement(SubElement(root, "Status"), "ServeSignature").text = "NOT_SIGNING"
+    SubElement(root, "KeySigningKeys")

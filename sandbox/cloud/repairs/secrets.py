@@ -1,4 +1,4 @@
-"""Secrets Manager's replicas."""
+"""Secrets Manager's replicas, and the labels of versions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ from ministack.services import secretsmanager
 
 Request = dict[str, Any]
 Answer = tuple[int, dict[str, str], bytes]
+
+MOST_VERSIONS = 100
+"""Versions that a secret keeps; the oldest without a label go first."""
+
+
+def first_versions() -> None:
+    """A secret that is made without a value has a version, without one, and a creation's token names no version."""
+    create = secretsmanager._create_secret
+
+    def created(request: Request) -> Answer:
+        answer: Answer = create(request)
+        if answer[0] != 200:
+            return answer
+        _, secret = secretsmanager._resolve(request["Name"])
+        told = json.loads(answer[2])
+        version = secret["Versions"].pop(told.pop("VersionId"))
+        if "SecretString" in request or "SecretBinary" in request:
+            told["VersionId"] = request["ClientRequestToken"]
+            secret["Versions"][told["VersionId"]] = version
+        return 200, answer[1], json.dumps(told).encode()
+
+    secretsmanager._create_secret = created
 
 
 def replicas_at_creation() -> None:
@@ -73,3 +95,67 @@ def _stop_replication(replica: Request, _: Request) -> Request:
     for name in ("_PrimarySecretArn", "_PrimaryRegion"):
         replica.pop(name, None)
     return {"ARN": replica["ARN"]}
+
+
+def labels_of_versions() -> None:
+    """PutSecretValue loses labels that come with AWSCURRENT, leaves others on two versions, and repeats what was done.
+
+    A version without a label is lost as well: AWS keeps it, and tells of it only who asks for it.
+    """
+    put, promote, versions = (
+        secretsmanager._put_secret_value,
+        secretsmanager._apply_current_promotion,
+        secretsmanager._list_secret_version_ids,
+    )
+
+    def labelled(request: Request) -> Answer:
+        _, secret = secretsmanager._resolve(request.get("SecretId"))
+        there = secret and secret["Versions"].get(request.get("ClientRequestToken"))
+        if there:
+            return _repeated(secret, there, request)
+        answer: Answer = put(request)
+        if answer[0] != 200:
+            return answer
+        told: Request = json.loads(answer[2])
+        for label in request.get("VersionStages") or ():
+            secretsmanager._remove_stage_everywhere(secret, label, except_version_id=told["VersionId"])
+            secretsmanager._add_stage(secret, told["VersionId"], label)
+        secretsmanager._sync_replicas(secret)
+        told["VersionStages"] = list(secret["Versions"][told["VersionId"]]["Stages"])
+        return 200, answer[1], json.dumps(told).encode()
+
+    def promoted(secret: Request, version: str) -> None:
+        before = dict(secret["Versions"])
+        promote(secret, version)
+        lost = {key: each for key, each in before.items() if key not in secret["Versions"]}
+        kept = {**lost, **secret["Versions"]}
+        while len(kept) > MOST_VERSIONS and (bare := next((key for key in kept if not kept[key]["Stages"]), None)):
+            del kept[bare]
+        secret["Versions"] = kept
+
+    def listed(request: Request) -> Answer:
+        answer: Answer = versions(request)
+        if answer[0] != 200 or request.get("IncludeDeprecated"):
+            return answer
+        told = json.loads(answer[2])
+        told["Versions"] = [each for each in told["Versions"] if each["VersionStages"]]
+        return 200, answer[1], json.dumps(told).encode()
+
+    secretsmanager._put_secret_value, secretsmanager._apply_current_promotion = labelled, promoted
+    secretsmanager._list_secret_version_ids = listed
+
+
+def _repeated(secret: Request, version: Request, request: Request) -> Answer:
+    """The answer to a token that has made a version: the same again for the same value, else a refusal."""
+    token = request["ClientRequestToken"]
+    answer: Answer
+    if any(version.get(name) != request.get(name) for name in ("SecretString", "SecretBinary")):
+        message = (
+            f"You can't use ClientRequestToken {token} because that value is already in use for a version of "
+            f"secret {secret['ARN']}."
+        )
+        answer = secretsmanager.error_response_json("ResourceExistsException", message, 400)
+    else:
+        told = {"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": token, "VersionStages": version["Stages"]}
+        answer = secretsmanager.json_response(told)
+    return answer

@@ -12,14 +12,14 @@ Answer = tuple[int, dict[str, str], bytes]
 """A status, headers and a body."""
 
 
-def element(name: str, content: object) -> str:
-    """An element with text, or with the elements of a list or mapping; booleans as XML has them."""
+def element(name: str, content: object, item: str = "item") -> str:
+    """An element with text, or with the elements of a mapping or a list (each an `item`); booleans as XML has them."""
     if isinstance(content, Mapping):
-        inside = "".join(element(key, value) for key, value in content.items() if value is not None)
+        inside = "".join(element(key, value, item) for key, value in content.items() if value is not None)
     elif isinstance(content, bool):
         inside = str(content).lower()
     elif isinstance(content, Iterable) and not isinstance(content, str):
-        inside = "".join(element("item", value) for value in content)
+        inside = "".join(element(item, value, item) for value in content)
     else:
         inside = escape(str(content))
     return f"<{name}>{inside}</{name}>"

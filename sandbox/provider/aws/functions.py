@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.aws import checker_ranges
+from sandbox import checker_ranges
 from sandbox.provider.aws.ec2 import filters
 from sandbox.provider.functions import Call, function
 from sandbox.provider.schema import Block, List, Set, Text

@@ -112,19 +112,13 @@ class SecretVersion(Resource):
 
     def create(self) -> str:
         answer = self.call("put_secret_value", **self.arguments("put_secret_value"))
-        for label in sorted(set(self.get("versionStages") or ()) - set(answer["VersionStages"])):
-            # The emulator forgets labels that come together with AWSCURRENT.
-            self.call(
-                "update_secret_version_stage",
-                SecretId=self["secretId"],
-                VersionStage=label,
-                MoveToVersionId=answer["VersionId"],
-            )
         return f"{self['secretId']}|{answer['VersionId']}"
 
     def read(self) -> Mapping[str, Any]:
         secret, _, version = self.id.rpartition("|")
         answer = self.call("get_secret_value", SecretId=secret, VersionId=version)
+        if not answer.get("VersionStages"):
+            raise Gone  # without a label it only waits for its end
         return self.observed(answer, secretId=secret, secretArn=answer["ARN"])
 
     def delete(self) -> None:

@@ -76,3 +76,54 @@ def test_a_failure_is_one_line_with_its_cause(events, expected):
 def test_an_engine_that_does_not_begin_says_why_on_its_output():
     assert log().failure("warning: x\nerror: no stack named 'payments' found\n") == "no stack named 'payments' found"
     assert log().failure("") == "the engine said nothing"
+
+
+def step(op, urn=URN, **metadata):
+    return {"resourcePreEvent": {"metadata": {"op": op, "urn": urn, "type": "aws:s3/bucket:Bucket", **metadata}}}
+
+
+def outcome(op, urn=URN, **metadata):
+    return {"resOutputsEvent": {"metadata": {"op": op, "urn": urn, "type": "aws:s3/bucket:Bucket", **metadata}}}
+
+
+DIFFERENT = {"keys": ["bucket"], "diffs": ["bucket", "tags"], "detailedDiff": {"bucket": {}, "tags.Owner": {}}}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [step("create-replacement", **DIFFERENT), step("replace", **DIFFERENT), step("delete-replaced")],
+        [step("delete-replaced"), step("replace", **DIFFERENT), step("create-replacement", **DIFFERENT)],
+    ],
+)
+def test_a_replacement_is_one_change_in_whatever_order_it_is_made(steps):
+    (change,) = log(*steps).resources
+    assert (change.operation, change.name, change.ends) == ("replace", "audit-primary", True)
+    assert (change.properties, change.forcing) == (("bucket", "tags.Owner"), ("bucket",))
+
+
+def test_what_stays_or_is_read_is_no_change():
+    assert log(step("same"), step("read"), step("refresh"), outcome("same")).resources == ()
+
+
+def test_two_copies_of_a_resource_end_each_by_itself():
+    found = log(step("delete", old={"id": "a"}), step("delete", old={"id": "b"})).resources
+    assert [change.before["id"] for change in found] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("op", "found"), [("same", []), ("refresh", []), ("update", ["update"]), ("delete", ["delete"])]
+)
+def test_a_refresh_tells_by_its_outcome_what_differs(op, found):
+    assert [change.operation for change in log(step("refresh"), outcome(op)).refreshed] == found
+
+
+def test_what_an_update_does_is_not_what_a_refresh_has_found():
+    events = log(step("refresh"), outcome("same"), step("update", **DIFFERENT), outcome("update"))
+    assert [change.operation for change in events.resources] == ["update"]
+    assert events.refreshed == ()
+
+
+def test_what_another_stack_publishes_is_not_the_clouds():
+    reference = {"type": "pulumi:pulumi:StackReference"}
+    assert log(step("refresh", **reference), outcome("update", **reference)).refreshed == ()

@@ -11,7 +11,7 @@ import pytest
 
 from engine import launchers
 from engine.launchers import brings_python
-from engine.plugins import fork_server
+from engine.plugins import fork_server, host
 from engine.plugins.language import project_interpreter
 from sandbox import variables
 from sandbox.layout import Layout
@@ -194,3 +194,19 @@ def test_the_fork_server_imports_what_libraries_leave_for_later():
     )
     folder = Path(fork_server.__file__).parent
     subprocess.run([sys.executable, "-P", "-c", script, folder], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("aws"), "KeyError: 'aws'"),
+        (ValueError("two\nlines  of it"), "ValueError: two lines of it"),
+        (RuntimeError(), "RuntimeError: "),
+    ],
+)
+def test_what_goes_wrong_in_the_host_is_one_line_with_its_kind(error: Exception, said: str):
+    assert host.told(error) == said
+
+
+def test_a_problem_in_the_host_is_told_in_its_own_words():
+    assert host.told(Problem("there is no virtualenv: make it first")) == "there is no virtualenv: make it first"

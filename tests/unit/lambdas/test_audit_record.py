@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,9 @@ MIDNIGHT = 1_794_960_000_000
 
 def declined(client="storefront", now=MIDNIGHT):
     instruction = Instruction(client, "k", Money(500, "JPY"), "test-1")
-    return opened(instruction, region="us-east-1", holder="a", now=now).settled(Declined("no"), now + 1)
+    return opened(instruction, region="us-east-1", endpoint="p.example", holder="a", now=now).settled(
+        Declined("no"), now + 1
+    )
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
@@ -38,10 +41,12 @@ def test_a_record_is_these_bytes():
     assert (
         audit.record(payment)
         == (
-            f'{{"amount":"500","client":"storefront","currency":"JPY","customerId":"test-1",'
+            f'{{"amount":"500","client":"storefront","currency":"JPY","customerId":"test-1","endpoint":"p.example",'
             f'"fingerprint":"{payment.fingerprint}","paymentId":"{payment.id}","reason":"no","reference":null,'
             f'"region":"us-east-1","status":"DECLINED",'
             f'"steps":[["AUTHORIZING",{MIDNIGHT}],["DECLINED",{MIDNIGHT + 1}]]}}'
         ).encode()
     )
+    of_an_earlier_release = replace(payment, endpoint=None)
+    assert audit.record(of_an_earlier_release) == audit.record(payment).replace(b'"endpoint":"p.example",', b"")
     assert audit.record(payment.leased("s", MIDNIGHT).audited(MIDNIGHT + 9)) == audit.record(payment)

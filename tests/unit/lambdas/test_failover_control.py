@@ -11,10 +11,11 @@ from lambdas.adapters.retry import Retry
 from lambdas.domain.errors import Unavailable
 from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import BUDGET, FAILURES, HEALTH_ATTEMPTS, PAYMENTS, Latch
+from lambdas.failover_control.ranges import RangeWatch
 from lambdas.failover_control.rule import MINUTE, LatchRule
 from lambdas.probing import Prober, Reply, Unhealthy, send
 from lambdas.telemetry.sources import METRICS, mark
-from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused
+from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused, timed_out
 
 RULE = LatchRule(failed=3, probes=5, spread=3, clients=50, lasting=4, again=30, grace=10)
 
@@ -273,6 +274,87 @@ def test_sources_are_read_only_while_clients_are_here(world):
     assert {len(each["MetricDataQueries"]) for each in cloud.queries} == {2}
     minute_by_minute(world, 1)
     assert {len(each["MetricDataQueries"]) for each in cloud.queries} == {2, len(METRICS)}
+
+
+class Policies:
+    """The bucket's policy. `ranges`: who may read the switch by it."""
+
+    def __init__(self, *ranges):
+        self.ranges = list(ranges)
+        self.error = None
+
+    def get_bucket_policy(self, **arguments):
+        assert arguments == {"Bucket": "bucket"}
+        if self.error:
+            raise self.error
+        address = {"IpAddress": {"aws:SourceIp": self.ranges}}
+        reading = {"Sid": "CheckersRead", "Effect": "Allow", "Condition": address}
+        return {"Policy": json.dumps({"Statement": [{"Effect": "Deny"}, reading]})}
+
+
+def document(*ranges):
+    published = [{"ip_prefix": each, "service": "ROUTE53_HEALTHCHECKS"} for each in ranges]
+    other = {"ip_prefix": "52.95.36.0/22", "service": "AMAZON"}
+    return json.dumps({"prefixes": [*published, other]}).encode()
+
+
+def watching(policies, published):
+    clock = ManualClock()
+    journal = ListJournal(clock, {}, "payments", "x7k2", "secondary")
+    journal.lines = []
+
+    def fetch():
+        if isinstance(published, Exception):
+            raise published
+        return published
+
+    return RangeWatch(policies, "bucket", Retry(clock), fetch, journal)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "published", "stale"),
+    [
+        (["15.177.0.0/18"], ["15.177.0.0/18"], 0),
+        (["15.177.0.0/18", "107.23.255.0/26"], ["15.177.0.0/18"], 0),
+        (["15.177.0.0/16"], ["15.177.0.0/18"], 0),
+        (["15.177.0.0/19", "15.177.32.0/19"], ["15.177.0.0/18"], 0),
+        (["15.177.0.0/19"], ["15.177.0.0/18"], 1),
+        (["15.177.0.0/18"], ["15.177.0.0/18", "107.23.255.0/26"], 1),
+        ([], ["15.177.0.0/18"], 1),
+        (["2600:1f18:3fff:f800::/56"], ["15.177.0.0/18"], 1),
+    ],
+)
+def test_a_checker_that_may_not_read_the_switch_is_measured(ranges, published, stale):
+    watch = watching(Policies(*ranges), document(*published))
+    assert watch.look() == ("stale" if stale else "current")
+    (line,) = watch.journal.lines
+    assert line["SwitchRangesStale"] == stale
+    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"] == "SwitchRangesStale"
+
+
+@pytest.mark.parametrize(
+    ("published", "error"),
+    [
+        (OSError("no route"), None),
+        (b"<html>", None),
+        (b"{}", None),
+        (b"[]", None),
+        (document(), None),
+        (document("no range"), None),
+        (document("15.177.0.0/18"), refused("AccessDenied", 403)),
+        (document("15.177.0.0/18"), refused("NoSuchBucketPolicy", 404)),
+        (document("15.177.0.0/18"), timed_out()),
+    ],
+)
+def test_what_cannot_be_compared_is_neither_current_nor_stale(published, error):
+    """Nothing is measured, which the alarm takes for a breach when it lasts."""
+    policies = Policies("15.177.0.0/18")
+    policies.error = error
+    watch = watching(policies, published)
+    assert watch.look() == "unknown"
+    (line,) = watch.journal.lines
+    assert "SwitchRangesStale" not in line
+    assert line["reason"]
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:9"])

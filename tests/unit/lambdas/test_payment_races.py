@@ -132,6 +132,7 @@ def two_at_once(meanwhile):
     first = Region(processor=(acquirer := Acquirer(silent=["charge"])))
     second = Region("us-east-2", first.clock, first.table, processor=acquirer)
     first.post("k")
+    first.clock.time += 5_000
     first.wire.before("UpdateItem", lambda: meanwhile(second, acquirer))
     answer = first.post("k")
     return answer, acquirer
@@ -215,6 +216,7 @@ def test_under_mrec_the_processor_is_asked_before_a_new_charge():
 def test_under_mrec_a_region_s_own_payment_waits_for_nobody():
     region = Region(processor=Acquirer(silent=["charge"]), strong=False)
     region.post("k")
+    region.clock.time += 5_000
     assert region.post("k")["statusCode"] == 201
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
+import ssl
 
-from lambdas.adapters.items import SHARDS, from_item, shard, to_item
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
+
+from lambdas.adapters.items import PARTITIONS, from_item, partition, to_item
 from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry, code_of
-from lambdas.adapters.store import DynamoPayments
-from lambdas.domain.errors import Throttled, Unavailable
+from lambdas.adapters.store import PAGE, DynamoPayments
+from lambdas.domain.errors import Rejected, Throttled, Unavailable, Unreadable
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
-from lambdas.domain.payment import LEASE, Response, opened
+from lambdas.domain.payment import LEASE, Response, Task, opened
 from lambdas.domain.ports import Lost
 from tests.doubles.payments import START, ManualClock, PlainTable, Wire, client, refused, timed_out
 
@@ -42,7 +45,11 @@ def world():
 
 def payment(key="k"):
     return opened(
-        Instruction("storefront", key, Money(100, "USD"), "test-1"), region="us-east-1", holder="a", now=START
+        Instruction("storefront", key, Money(100, "USD"), "test-1"),
+        region="us-east-1",
+        endpoint="p.example",
+        holder="a",
+        now=START,
     )
 
 
@@ -70,7 +77,13 @@ def test_what_is_written_is_read(world):
 def test_creating_twice_loses_and_tells_the_first(world):
     store, recorder, _, _ = world
     store.create(payment())
-    other = opened(Instruction("storefront", "k", Money(5, "EUR"), "b"), region="us-east-2", holder="b", now=START)
+    other = opened(
+        Instruction("storefront", "k", Money(5, "EUR"), "b"),
+        region="us-east-2",
+        endpoint="p.example",
+        holder="b",
+        now=START,
+    )
     with pytest.raises(Lost) as caught:
         store.create(other)
     assert caught.value.current == payment()
@@ -148,24 +161,98 @@ def test_a_delete_is_conditional(world):
     assert recorder.calls[1][1]["ConditionExpression"] == "#version = :seen_version"
 
 
-def test_the_index_is_asked_shard_by_shard_for_what_is_due(world):
+def test_the_index_lists_what_is_due_from_either_end_page_by_page(world):
     store, recorder, _, _ = world
-    payments = [payment(f"k{number}") for number in range(40)]
-    for number, one in enumerate(payments):
+    name = partition(Task.FINISH, payment().id)
+    created = [one for n in range(3 * 8 * PAGE) if partition(Task.FINISH, (one := payment(f"k{n}")).id) == name]
+    for number, one in enumerate(created):
         store.create(one.unanswered(START - number))
     recorder.calls.clear()
-    due = store.due(START + 4_999, 100)
-    assert due == [one.id for one in reversed(payments[1:])]
-    assert [arguments["ExpressionAttributeValues"][":shard"]["S"] for _, arguments in recorder.calls] == list(SHARDS)
-    assert {arguments["IndexName"] for _, arguments in recorder.calls} == {"unfinished"}
-    assert {arguments["Limit"] for _, arguments in recorder.calls} == {100}
-    assert store.due(START + 5_000, 3) == due[:3]
-    assert store.due(START + 5_000, 100) == [one.id for one in reversed(payments)]
+    oldest_first = [one.id for one in reversed(created)]
+    assert len(created) > PAGE
+    assert [due.payment_id for due in store.due(name, START + 5_000, newest_first=False)] == oldest_first
+    assert [due.payment_id for due in store.due(name, START + 5_000, newest_first=True)] == oldest_first[::-1]
+    assert [due.payment_id for due in store.due(name, START + 4_999, newest_first=False)] == oldest_first[:-1]
+    queries = [arguments for operation, arguments in recorder.calls]
+    assert {operation for operation, _ in recorder.calls} == {"query"}
+    assert {arguments["IndexName"] for arguments in queries} == {"unfinished"}
+    assert {arguments["ExpressionAttributeValues"][":partition"]["S"] for arguments in queries} == {name}
+    assert {arguments["Limit"] for arguments in queries} == {PAGE}
 
 
-def test_payments_spread_over_the_shards():
-    assert {shard(payment(f"k{number}").id) for number in range(200)} == set(SHARDS)
-    assert shard("pay_k7qapwxonm4ln4qhqmkdtldkhs") == "payment-7", "it is in the table already"
+def test_a_page_is_read_when_it_is_needed(world):
+    store, recorder, _, _ = world
+    for number in range(9 * PAGE):
+        store.create(payment(f"k{number}").unanswered(START))
+    recorder.calls.clear()
+    name = partition(Task.FINISH, payment().id)
+    assert next(store.due(name, START + 5_000, newest_first=False))
+    assert len(recorder.calls) == 1
+
+
+def test_a_time_that_is_no_whole_number_does_not_end_the_page(world):
+    store, _, _, table = world
+    store.create(payment().unanswered(START))
+    table.items[payment().id, "payment"]["due"] = {"N": "1.5E+3"}
+    assert [*store.due(partition(Task.FINISH, payment().id), START, newest_first=False)] == [(1_500, payment().id)]
+
+
+def test_payments_spread_over_the_partitions():
+    for task in Task:
+        assert {partition(task, payment(f"k{number}").id) for number in range(200)} == set(PARTITIONS[task])
+    assert partition(Task.FINISH, "pay_k7qapwxonm4ln4qhqmkdtldkhs") == "payment-7", "it is in the table already"
+
+
+def test_the_index_has_a_payment_by_what_is_to_be_done():
+    settled = payment().settled(Approved("ch_1"), START + 5).answering(Response(201, "{}"))
+    tasks = {payment(): "payment", settled: "audit", settled.audited(START): "tidy"}
+    assert {to_item(one)["unfinished"]["S"].split("-")[0] for one in tasks} == set(tasks.values())
+    for one, prefix in tasks.items():
+        assert to_item(one)["unfinished"]["S"].startswith(f"{prefix}-")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"status": {"S": "REFUNDED"}},
+        {"status": {"S": "REFUNDED"}, "steps": {"L": [{"S": f"REFUNDED {START}"}]}},
+        {"steps": {"L": []}},
+        {"steps": {"L": [{"S": "AUTHORIZING"}]}},
+        {"steps": {"S": "none"}},
+        {"minor_units": {"N": "0.5"}},
+        {"minor_units": {"S": "100"}},
+        {"currency": {"S": "XXX"}},
+        {"client": None},
+        {"created": None},
+        {"lease_until": None},
+    ],
+    ids=str,
+)
+def test_what_this_release_cannot_read_is_said_so_wherever_it_is_met(world, damage):
+    """A newer release's status, or a damaged item: never an exception of its own kind."""
+    store, _, _, table = world
+    store.create(payment())
+    item = {**table.items[payment().id, "payment"], **damage}
+    table.items[payment().id, "payment"] = {name: value for name, value in item.items() if value is not None}
+    before = dict(table.items)
+    with pytest.raises(Unreadable):
+        store.get(payment().id)
+    with pytest.raises(Unreadable):
+        store.create(payment())
+    assert table.items == before
+
+
+def test_a_newer_release_s_status_of_the_past_is_kept(world):
+    store, _, _, table = world
+    store.create(payment())
+    item = table.items[payment().id, "payment"]
+    item["steps"]["L"].insert(0, {"S": f"REVIEWED {START - 1}"})
+    store.replace(read := store.get(payment().id), read.unanswered(START + 1))
+    assert [step["S"].split()[0] for step in table.items[payment().id, "payment"]["steps"]["L"]] == [
+        "REVIEWED",
+        "AUTHORIZING",
+        "UNKNOWN",
+    ]
 
 
 def test_an_item_has_this_shape():
@@ -180,6 +267,7 @@ def test_an_item_has_this_shape():
         "currency": {"S": "USD"},
         "customer": {"S": "test-1"},
         "region": {"S": "us-east-1"},
+        "endpoint": {"S": "p.example"},
         "created": {"N": str(START)},
         "updated": {"N": str(START + 5)},
         "status": {"S": "CAPTURED"},
@@ -188,7 +276,7 @@ def test_an_item_has_this_shape():
         "reference": {"S": "ch_1"},
         "response_status": {"N": "201"},
         "response_body": {"S": "{}"},
-        "unfinished": {"S": shard(payment().id)},
+        "unfinished": {"S": partition(Task.AUDIT, payment().id)},
         "due": {"N": str(START + 30_005)},
         "steps": {
             "L": [{"S": f"AUTHORIZING {START}"}, {"S": f"AUTHORIZED {START + 5}"}, {"S": f"CAPTURED {START + 5}"}]
@@ -226,17 +314,36 @@ def test_what_may_pass_is_repeated_then_told_in_the_domains_words(world, error, 
 
 
 @pytest.mark.parametrize(
-    "error", [refused("ValidationException"), refused("AccessDeniedException"), ParamValidationError(report="x")]
+    "error",
+    [
+        *map(refused, ("ValidationException", "AccessDeniedException", "ExpiredTokenException")),
+        *map(refused, ("ResourceNotFoundException", "KMSInvalidStateException", "ItemCollectionSizeLimitExceeded")),
+        ParamValidationError(report="x"),
+    ],
+    ids=str,
 )
-def test_our_own_mistakes_are_not_repeated(world, error):
+def test_what_is_refused_is_not_repeated(world, error):
     store, _, wire, _ = world
     wire.fail("GetItem", error)
-    with pytest.raises(type(error)):
+    expected = code_of(error) if isinstance(error, ClientError) else "ParamValidationError"
+    with pytest.raises(Rejected, match=expected):
         store.get("pay_x")
     wire.fail("PutItem", error)
-    with pytest.raises((ClientError, ParamValidationError)):
+    with pytest.raises(Rejected, match=expected):
         store.create(payment())
     assert wire.calls == ["GetItem", "PutItem"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NoCredentialsError(), ResponseParserError("not XML"), OSError("reset"), ssl.SSLError("bad"), ValueError("odd")],
+    ids=repr,
+)
+def test_whatever_else_the_sdk_raises_is_a_dependency_that_is_out(world, error):
+    store, _, wire, _ = world
+    wire.fail("GetItem", error, times=ATTEMPTS)
+    with pytest.raises(Unavailable, match=type(error).__name__):
+        store.get("pay_x")
 
 
 @pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {}, "ResponseMetadata": {}}])
@@ -247,7 +354,7 @@ def test_an_error_without_a_name_is_not_repeated(response):
     def broken(**_):
         raise error
 
-    with pytest.raises(ClientError):
+    with pytest.raises(Rejected):
         Retry(clock)(broken)
     assert clock.slept == []
 

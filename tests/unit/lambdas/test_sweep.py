@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
-from lambdas.domain.errors import Unavailable
-from lambdas.domain.payment import CANARY_KEPT, LEASE, RESPONSE_KEPT
+from lambdas.adapters.store import DynamoPayments
+from lambdas.audit.sweeping import sweep
+from lambdas.domain.errors import NoAnswer, Unavailable
+from lambdas.domain.payment import CANARY_KEPT, LEASE, RESPONSE_KEPT, WORK_TIME, Task
 from lambdas.domain.service import FOREIGN_GRACE
+from lambdas.domain.sweep import Sweep
 from tests.doubles.acquirer import Acquirer
-from tests.doubles.payments import CANARY, START, Region, refused, timed_out
+from tests.doubles.payments import CANARY, START, ManualClock, Region, refused, timed_out
 
 
 def test_the_sweep_resolves_what_no_client_asks_for():
@@ -115,12 +122,12 @@ def test_canaries_are_removed_after_a_day_with_their_charge():
 
 def test_the_sweep_counts_contradictions_and_goes_on(monkeypatch):
     region = Region(processor=(acquirer := Acquirer(silent=["charge"])))
-    other = Region("us-east-2", region.clock, region.table, processor=Acquirer(refuse=True))
+    ahead = ManualClock(START + 5_000 + LEASE)
+    other = Region("us-east-2", ahead, region.table, processor=Acquirer(refuse=True))
     region.post("k")
     region.clock.time += 5_000
 
     def stall(key):
-        region.clock.time += LEASE
         other.sweep()
         return acquirer.outcomes[key]
 
@@ -173,22 +180,275 @@ def test_the_sweep_stops_when_its_time_is_up():
     for key in ("a", "b"):
         region.post(key)
     region.clock.time += 5_000
-    sweep, now = region.service.sweep, region.clock.now()
-    assert sweep.run(now) == {}
+    runner, now = region.service.sweep, region.clock.now()
+    assert runner.run(now).done == {}
 
     def spend():
         region.clock.time += 10
 
     region.wire.before("GetItem", spend)
-    assert sweep.run(now + 10) == {"resolved": 1}
-    assert sweep.run(now + 11) == {"resolved": 1}
+    assert runner.run(now + 10).done == {"resolved": 1}
+    assert runner.run(now + 11).done == {"resolved": 1}
 
 
-def test_the_sweep_fails_when_the_index_is_out():
-    region = Region()
-    region.wire.fail("Query", refused("InternalServerError", 500), times=4)
-    with pytest.raises(Unavailable, match="InternalServerError"):
-        region.sweep()
+def test_a_part_of_the_index_that_is_out_holds_up_no_other_part_and_fails_the_run(monkeypatch):
+    region = Region(processor=Acquirer(silent=["charge"] * 30))
+    for number in range(30):
+        region.post(f"k{number}")
+    region.clock.time += 5_000
+    due = DynamoPayments.due
+
+    def partly(self, partition, now, *, newest_first):
+        if partition == "payment-3":
+            region.wire.fail("Query", refused("AccessDeniedException"))
+        return due(self, partition, now, newest_first=newest_first)
+
+    monkeypatch.setattr(DynamoPayments, "due", partly)
+    with pytest.raises(Unavailable, match="AccessDeniedException"):
+        sweep(region.service, 60_000)
+    left = [item for item in region.payments().values() if item["status"]["S"] == "UNKNOWN"]
+    assert {item["unfinished"]["S"] for item in left} == {"payment-3"}
+    (line,) = [line for line in region.journal.lines if line["event"] == "sweep"]
+    assert (line["SweepFailed"], line["error"]) == (1, "AccessDeniedException")
+    assert line["SweepResolved"] + len(left) == 30
+    monkeypatch.undo()
+    sweep(region.service, 60_000)
+    assert {item["status"]["S"] for item in region.payments().values()} == {"CAPTURED"}
+
+
+def poison(item):
+    item["status"] = {"S": "REFUNDED"}
+
+
+def break_steps(item):
+    item["steps"] = {"L": []}
+
+
+BAD = {"newer status": poison, "damaged": break_steps, "refused": None, "unexpected": None}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_one_bad_payment_holds_up_no_other(kind, monkeypatch):
+    """Whatever is wrong with it: it is counted, told with its id, and the others are finished."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"] * 3)))
+    region.post("bad")
+    bad = region.payment()
+    region.clock.time += 1
+    region.post("good")
+    region.post("other")
+    damage = BAD[kind]
+    if damage is not None:
+        damage(bad)
+    elif kind == "refused":
+        region.wire.fail("UpdateItem", refused("ValidationException"))
+    else:
+        find = acquirer.find
+
+        def confused(key):
+            if key == bad["pk"]["S"]:
+                raise KeyError("a card number, perhaps")
+            return find(key)
+
+        monkeypatch.setattr(acquirer, "find", confused)
+    region.clock.time += 5_000
+    region.journal.lines.clear()
+    region.journal.correlate()
+    assert sweep(region.service, 60_000)["resolved"] == 2
+    told = [line for line in region.journal.lines if line["event"] in {"sweep_stuck", "unexpected"}]
+    assert [line["payment_id"] for line in told] == [bad["pk"]["S"]]
+    assert "card" not in str(told)
+    (line,) = [line for line in region.journal.lines if line["event"] == "sweep"]
+    assert line["SweepUnknown" if kind == "unexpected" else "SweepStuck"] == 1
+    assert line["OldestUnfinished"] > 0
+    assert line["PaymentsPaid"] == 2
+
+
+def test_an_unexpected_error_of_one_payment_holds_up_no_other(monkeypatch):
+    region = Region(processor=Acquirer(silent=["charge"] * 2))
+    for key in ("a", "b"):
+        region.post(key)
+    region.clock.time += 5_000
+    region.wire.fail("GetItem", RuntimeError("nobody thought of it"), times=4)
+    assert region.sweep() == {"deferred": 1, "resolved": 1}
+    monkeypatch.setattr(type(region.service.payments), "resolve", lambda *_: 1 / 0)
+    region.clock.time += 60_000
+    assert region.sweep() == {"stuck": 1}
+    assert [line["error"] for line in region.journal.lines if line["event"] == "unexpected"] == ["ZeroDivisionError"]
+
+
+def slow(region, bad, milliseconds):
+    """Reading one of these payments takes so long."""
+    get = region.service.payments.store.get
+
+    def read(payment_id):
+        if payment_id in bad:
+            region.clock.time += milliseconds
+            raise Unavailable("timed out")
+        return get(payment_id)
+
+    return SimpleNamespace(
+        get=read,
+        **{
+            name: getattr(region.service.payments.store, name)
+            for name in ("create", "replace", "delete", "due", "partitions", "timeout")
+        },
+    )
+
+
+@pytest.mark.parametrize("bad", [1, 3, 120, 1_000])
+def test_payments_that_cannot_be_finished_hold_up_no_fresh_one(bad):
+    """They are the oldest of the index in every run, and each takes as long as one may: a fresh one is reached."""
+    region = Region(processor=Acquirer(silent=["charge"] * (bad + 3)))
+    for number in range(bad):
+        region.post(f"bad{number}")
+    stuck = {*region.payments()}
+    region.clock.time += 1_000
+    for number in range(3):
+        region.post(f"fresh{number}")
+    region.clock.time += 5_000
+    payments = replace(region.service.payments, store=slow(region, stuck, WORK_TIME))
+    swept = replace(region.service.sweep, payments=payments).run(region.clock.now() + 50_000)
+    assert swept.done["resolved"] == 3
+    assert swept.oldest > 6_000
+
+
+def test_bad_payments_by_the_hundred_are_passed_in_one_run():
+    region = Region(processor=Acquirer(silent=["charge"] * 1_200))
+    for number in range(1_200):
+        region.post(f"k{number}")
+    for number, item in enumerate(region.payments().values()):
+        if number % 300:
+            poison(item)
+    region.clock.time += 5_000
+    assert region.sweep() == {"resolved": 4, "stuck": 1_196}
+
+
+def test_money_is_finished_before_audits_and_those_before_tidying():
+    """Though all of the others have been due for longer: with time for so many payments, these are they."""
+    acquirer = Acquirer()
+    region = Region(processor=acquirer)
+    for number in range(4):
+        region.post(f"old{number}")
+    region.clock.time += RESPONSE_KEPT
+    region.bucket.error = refused("SlowDown", 503)
+    for number in range(4):
+        region.post(f"owed{number}")
+    region.bucket.error = None
+    region.clock.time += 60_000
+    acquirer.silent = ["charge"] * 4
+    for number in range(4):
+        region.post(f"fresh{number}")
+    region.clock.time += 5_000
+    order = []
+    work = Sweep._work
+
+    def note(self, payment, swept):
+        order.append(payment.task)
+        region.clock.time += 10
+        return work(self, payment, swept)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sweep, "_work", note)
+        done = region.service.sweep.run(region.clock.now() + 100_000).done
+    assert order == [Task.FINISH] * 4 + [Task.AUDIT] * 4 + [Task.TIDY] * 4
+    assert done == {"resolved": 4, "audited": 4, "forgotten": 4}
+
+
+def test_what_an_earlier_release_has_put_into_one_list_is_done_in_this_order_too():
+    acquirer = Acquirer()
+    region = Region(processor=acquirer)
+    region.post("old")
+    region.clock.time += RESPONSE_KEPT
+    acquirer.silent = ["charge"]
+    region.post("fresh")
+    for item in region.payments().values():
+        item["unfinished"] = {"S": "payment-0"}
+    region.clock.time += 5_000
+    region.wire.calls.clear()
+    assert region.sweep() == {"resolved": 1, "forgotten": 1}
+    updates = [call for call in region.wire.calls if call == "UpdateItem"]
+    assert len(updates) == 4, "claim, outcome, audit; and at last the forgetting"
+    assert {line["event"] for line in region.journal.lines} == {"request", "no_answer"}
+
+
+def test_a_silent_processor_leaves_time_for_the_audits():
+    acquirer = Acquirer()
+    region = Region(processor=acquirer)
+    region.bucket.error = refused("SlowDown", 503)
+    region.post("owed")
+    region.bucket.error = None
+    acquirer.silent = ["charge"] * 20
+    for number in range(20):
+        region.post(f"k{number}")
+    region.clock.time += 60_000
+
+    def find(_):
+        region.clock.time += 3_000
+        raise NoAnswer("find")
+
+    acquirer.find = find
+    swept = region.service.sweep.run(region.clock.now() + 50_000)
+    assert swept.done["audited"] == 1
+    assert 13 <= swept.done["unknown"] < 20
+
+
+def test_what_the_sweep_finishes_is_counted_as_business_and_canaries_are_not():
+    acquirer = Acquirer(silent=["charge"] * 2)
+    region = Region(processor=acquirer)
+    region.post("paid")
+    acquirer.refuse = True
+    region.post("declined")
+    silence = functools.partial(region.wire.fail, "PutItem", timed_out(), times=4)
+    region.wire.before("PutItem", lambda: region.wire.before("PutItem", silence))  # the second one: its charge
+    region.post("canary", api_key=CANARY)
+    region.clock.time += 5_000
+    sweep(region.service, 60_000)
+    (line,) = [line for line in region.journal.lines if line["event"] == "sweep"]
+    assert (line["PaymentsPaid"], line["PaymentsDeclined"], line["SweepResolved"]) == (1, 1, 3)
+    assert (line["OldestUnfinished"], line["AuditsOwed"]) == (0, 0)
+    assert {metric["Name"]: metric["Unit"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {
+        "SweepResolved": "Count",
+        "PaymentsPaid": "Count",
+        "PaymentsDeclined": "Count",
+        "OldestUnfinished": "Seconds",
+        "AuditsOwed": "Count",
+    }
+
+
+def test_a_run_tells_the_age_of_what_stays_unfinished_and_how_many_audits_are_owed():
+    acquirer = Acquirer()
+    region = Region(processor=acquirer)
+    region.bucket.error = refused("AccessDenied", 403)
+    for key in ("a", "b"):
+        region.post(key)
+    acquirer.silent = ["charge", *["find"] * 100]
+    region.post("silent")
+    for _ in range(12):
+        region.clock.time += 60_000
+        region.journal.lines.clear()
+        sweep(region.service, 60_000)
+    told = [line for line in region.journal.lines if line["event"] == "sweep"][-1]
+    assert told["AuditsOwed"] == 2
+    assert told["OldestUnfinished"] in {0, 720}, "0 in the runs before it is asked about again"
+    region.clock.time = int(region.payment_of("silent")["due"]["N"])
+    sweep(region.service, 60_000)
+    told = region.journal.lines[-1]
+    assert told["OldestUnfinished"] == (region.clock.now() - START) / 1_000
+
+
+def test_contradictions_that_the_sweep_meets_are_counted_with_all_others(monkeypatch):
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"])))
+    other = Region("us-east-2", ManualClock(START + 5_000 + LEASE), region.table, processor=Acquirer(refuse=True))
+    region.post("k")
+    region.clock.time += 5_000
+
+    def stall(key):
+        other.sweep()
+        return acquirer.outcomes[key]
+
+    monkeypatch.setattr(acquirer, "find", stall)
+    sweep(region.service, 60_000)
+    assert region.journal.lines[-1]["Contradictions"] == 1
 
 
 def test_under_mrec_the_other_region_s_payment_is_left_alone_for_a_while():

@@ -71,10 +71,10 @@ def sts():
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A checkout whose environment has a domain of its own."""
+    """A checkout whose environment has names of its own."""
     house = checkout.copy(ROOT, tmp_path_factory.mktemp("aws") / "house")
     settings = house.root / "environments" / "payments.yaml"
-    settings.write_text(settings.read_text().replace("domain: pay.example.com", "domain: pay.ours.dev"))
+    settings.write_text(settings.read_text().replace("example.com", "ours.dev"))
     return house
 
 

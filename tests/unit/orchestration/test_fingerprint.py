@@ -31,8 +31,8 @@ FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "components/function.py": FUNCTIONS,
-    "components/queues.py": frozenset({"compute", "edge"}),
-    "components/schedules.py": frozenset({"compute", "observability"}),
+    "components/queues.py": frozenset({"compute", "edge", "observability"}),
+    "components/schedules.py": frozenset({"compute", "edge", "observability"}),
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
     "files.py": FUNCTIONS,
     "packaging/archives.py": FUNCTIONS,
@@ -44,6 +44,8 @@ SHARED = {
 """Who uses a module that not everybody uses."""
 LAYER_OF = {"failover_control": "edge", "canary": "observability"}
 """Whose programs package a function; compute's all others."""
+BEFORE = "@dataclass(frozen=True)\nclass Layer"
+"""A place in the contracts' module."""
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,81 @@ def test_a_contract_concerns_its_layer_and_its_readers(root, monkeypatch):
     after = parts(fingerprints(root))
     assert changed(before, after) == {"edge", "observability"}
     assert fingerprint._compare(before["edge"], after["edge"]).reason == "a contract changed"
+
+
+def changed_by(root, old, new):
+    """Who is stale after an edit of the contracts' module."""
+    before = parts(fingerprints(root))
+    path = root / "shared/contracts.py"
+    text = path.read_text()
+    assert old in text
+    try:
+        path.write_text(text.replace(old, new, 1))
+        after = parts(fingerprints(root))
+    finally:
+        path.write_text(text)
+    return changed(before, after)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    vpc_id: Output[str]\n", "    vpc_id: Output[str]\n\n    def vpc(self) -> str:\n        return 'vpc-1'\n"),
+        (BEFORE, "ZONES: tuple[str, ...] = ('a',)\n\n" + BEFORE),
+        ("    release: Output[str]\n", "    release: Output[str] = 'none'\n"),
+        ("    regional: bool\n", "    regional: bool = True\n"),
+        ('MAY_MOVE = "STACKS_MAY_MOVE"', 'MAY_MOVE = "MAY"'),
+        (BEFORE, "@dataclass\nclass Extra:\n    x = 1\n\n" + BEFORE),
+    ],
+)
+def test_what_programs_can_use_of_the_contracts_beside_their_fields_counts(root, old, new):
+    assert changed_by(root, old, new) == ALL
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""One region\'s network', '"""A network'),
+        ("regional=True, consumes=()),", "regional=True, consumes=()),  # first"),
+        (BEFORE, "@dataclass(frozen=True)\nclass Extra:\n    x: str\n\n" + BEFORE),
+    ],
+)
+def test_words_and_mere_fields_of_the_contracts_do_not(root, old, new):
+    assert changed_by(root, old, new) == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "all_count"),
+    [
+        ("Code('audit')", False),
+        ("Code(function='audit')", False),
+        ("NAME = 'audit'\nCode(NAME)", False),
+        ("NAMES = ('audit', 'health')\nrelease_of(NAMES)", False),
+        ("hashlib.sha256(x).digest()", False),
+        ("Code('pay' + 'ment')", True),
+        ("Code(f'{layer}')", True),
+        ("Code(name)", True),
+        ("for name in ('audit',):\n    Code(name)", True),
+        ("Code(function=name)", True),
+        ("Code(*names)", True),
+        ("Code(**{'function': name})", True),
+        ("functions.Code(name)", True),
+        ("from shared.components.function import Code as Made\nMade(name)", True),
+        ("package(name)", True),
+        ("release_of(names)", True),
+    ],
+)
+def test_a_function_that_is_packaged_by_a_computed_name_makes_all_count(tmp_path, line, all_count):
+    """A literal name beside it does not make the others known."""
+    for name, text in {
+        "projects/data/__main__.py": f"from shared.packaging import packages\nCode('health')\n{line}\n",
+        "shared/packaging/packages.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = fingerprint._packaged(program_sources(Tree(tmp_path), "data"))
+    assert (found == packages.functions()) == all_count
+    assert "health" in found
 
 
 def test_a_module_that_imports_by_computed_name_makes_all_modules_count(tmp_path):

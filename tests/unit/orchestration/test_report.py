@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from engine.events import ResourceChange
 from orchestration import report
 from orchestration.execute import Outcome, StepStatus
 from orchestration.graph import Graph
@@ -48,6 +49,65 @@ def test_rows_are_json():
     (first, second) = json.loads(json.dumps(report.rows(OUTCOMES)))
     assert first["changes"] == {"create": 51, "update": 1}
     assert (second["status"], second["role"]) == ("failed", None)
+
+
+def changed(operation, kind, name, *, known="", **differs):
+    outputs = {"name": known, "region": "us-east-1"}
+    return ResourceChange(operation, f"urn::{name}", kind, before={"id": known, "outputs": outputs}, **differs)
+
+
+CHANGES = (
+    changed("create", "aws:s3/bucket:Bucket", "new"),
+    changed("update", "aws:lambda/function:Function", "payment", known="payment", properties=("code", "memorySize")),
+    changed(
+        "replace",
+        "aws:dynamodb/table:Table",
+        "payments",
+        known="payments-x7k2",
+        properties=("name",),
+        forcing=("name",),
+    ),
+    changed("delete", "aws:iam/role:Role", "audit", known="audit"),
+)
+GONE = ["± aws:dynamodb/table:Table payments (payments-x7k2): name; holds data", "- aws:iam/role:Role audit"]
+REST = ["~ aws:lambda/function:Function payment: code, memorySize", "+ aws:s3/bucket:Bucket new"]
+
+
+@pytest.mark.parametrize(("details", "lines"), [(False, GONE), (True, [*GONE, *REST])])
+def test_a_preview_names_what_goes_and_with_details_everything(capsys, details, lines):
+    plan = make(Operation.PREVIEW, GRAPH, [DATA, EDGE], lambda _: Judgement(Freshness.STALE, ""))
+    outcomes = (Outcome(DATA, StepStatus.CHANGED, {"create": 1}, resources=CHANGES), Outcome(EDGE, StepStatus.FRESH))
+    report.show(plan, outcomes, "", details=details)
+    shown = capsys.readouterr().out.splitlines()
+    named = shown[shown.index("data/payments") + 1 :]
+    assert sorted(line.strip() for line in named) == sorted(lines)
+    assert [line.strip() for line in named[: len(GONE)]] == GONE
+    assert "edge/payments" not in shown[3:]
+
+
+def test_a_deployment_shows_its_table_alone(capsys):
+    report.show(PLAN, (Outcome(DATA, StepStatus.CHANGED, {"create": 1}, resources=CHANGES),), "")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_json_has_every_resource():
+    (row,) = json.loads(json.dumps(report.rows([Outcome(DATA, StepStatus.CHANGED, resources=CHANGES)])))
+    assert [each["operation"] for each in row["resources"]] == ["replace", "delete", "update", "create"]
+    replaced = row["resources"][0]
+    assert (replaced["id"], replaced["properties"], replaced["forced_by"]) == ("payments-x7k2", ["name"], ["name"])
+    assert [each["holds_data"] for each in row["resources"]] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("name", ["arn:aws:secretsmanager:us-east-1:1:secret:keys", "api[0]", "x" * 400])
+def test_what_is_printed_can_be_copied(capsys, name):
+    """Neither wrapped, nor taken for markup or for the name of an emoji."""
+    change = changed("delete", "aws:iam/role:Role", "role", known=name)
+    plan = make(Operation.PREVIEW, GRAPH, [DATA], lambda _: Judgement(Freshness.STALE, ""))
+    report.show(plan, (Outcome(DATA, StepStatus.FAILED, message=name[:99], resources=(change,)),), f"Next: {name}")
+    shown = capsys.readouterr().out.splitlines()
+    assert f"  - aws:iam/role:Role role ({name})" in shown
+    assert shown[-1] == f"Next: {name}"
+    assert name[:99] in shown[1]
 
 
 def test_the_picture_names_every_stack_and_what_it_reads():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -174,6 +175,21 @@ def test_a_broken_release_goes_back_to_what_served(route):
     assert len([one for one in api.asked if one.path == path]) == smoke.ATTEMPTS
 
 
+@pytest.mark.parametrize("missing", ["endpoint", "api_keys_secret_arns"])
+def test_a_stack_that_publishes_less_is_one_line(missing):
+    """Its program ended early, under a language host that takes that for complete."""
+    with Api(OK) as api:
+        test = smoke_test(api)
+        whole = test._target.backend.checkpoint
+        less = {stack: {k: v for k, v in whole(stack).outputs.items() if k != missing} for stack in (COMPUTE, DATA)}
+        test._target.backend.checkpoint = lambda stack: SimpleNamespace(
+            outputs={"other": 1, **less[stack]}, resources=()
+        )
+        with pytest.raises(Problem, match=rf"^smoke test: \S+ does not publish {missing}: run ") as caught:
+            test.after(COMPUTE, smoke.Serving({}, {}))
+    assert "\n" not in str(caught.value)
+
+
 def on_aws(api):
     """A target without gateways is AWS: its names lead to the API by themselves."""
     there = target(api)
@@ -332,3 +348,42 @@ def test_a_client_without_a_key_is_one_line(secret):
 def test_no_answer_names_the_address():
     with pytest.raises(Problem, match=r"no answer from http://127\.0\.0\.1:1 \(for x\): .*refused"):
         EntryPoint("http://127.0.0.1:1", "x").ask("GET", "/health")
+
+
+class Proxy(threading.Thread):
+    """Notes what it is asked, and refuses it."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://user:p%40ss@127.0.0.1:{self._listener.getsockname()[1]}"
+        self.asked = ""
+        self.start()
+
+    def run(self):
+        connection, _ = self._listener.accept()
+        with connection:
+            self.asked = connection.recv(4096).decode()
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+
+
+@pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY"])
+def test_aws_is_asked_through_the_users_proxy(monkeypatch, name):
+    for known in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(known, raising=False)
+    proxy = Proxy()
+    monkeypatch.setenv(name, proxy.url)
+    with pytest.raises(Problem, match=r"^no answer from https://api\.example\.com: [^\n]*403"):
+        EntryPoint("https://api.example.com").ask("GET", "/health")
+    assert proxy.asked.startswith("CONNECT api.example.com:443 ")
+    assert "Proxy-Authorization: Basic dXNlcjpwQHNz" in proxy.asked
+
+
+def test_no_proxy_is_asked_where_the_user_says_so_or_in_the_sandbox(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(Problem, match=r"no answer from https://127\.0\.0\.1:1: .*refused"):
+        EntryPoint("https://127.0.0.1:1").ask("GET", "/health")
+    with Api({("GET", "/health"): [200]}) as api:
+        assert EntryPoint(api.url).ask("GET", "/health").status == 200

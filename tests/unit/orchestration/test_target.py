@@ -5,11 +5,13 @@ from typing import Any, cast
 
 import pytest
 
+from engine import find
 from orchestration import commands, target
 from orchestration.choice import Choice
 from orchestration.graph import Graph
 from orchestration.operate import _plan
 from orchestration.plan import Operation
+from orchestration.targets import aws as on_aws
 from orchestration.targets import sandbox
 from orchestration.targets.aws import DESTROYING
 from shared.environment import Environment
@@ -74,6 +76,36 @@ def test_what_is_missing_for_aws_is_one_line(aws, change, expected):
         target.choose("aws", ENVIRONMENT, print)
 
 
+def test_on_aws_the_users_settings_are_his_but_for_those_that_would_do_something_else(aws, monkeypatch, tmp_path):
+    his = {"AWS_PROFILE": "corp", "https_proxy": "http://proxy:3128", "PULUMI_ACCESS_TOKEN": "pul-token"}
+    others = {"PULUMI_OPTION_TARGET": "x", "PULUMI_DEBUG_PROVIDERS": "aws:1", "PULUMI_STACK": "x"}
+    for name, value in {**his, **others}.items():
+        aws.setenv(name, value)
+    official = tmp_path / "pulumi"
+    official.with_name("pulumi-language-python").touch()
+    monkeypatch.setattr(find, "find", lambda _: find.Engine("3", official, "path", ""))
+    monkeypatch.setattr(on_aws, "_account", lambda _: "123456789012")
+    monkeypatch.setattr(Environment, "require_own_domain", lambda _: None)
+    given = on_aws.make(ENVIRONMENT, print).cli.variables
+    assert given.items() >= his.items()
+    assert not others.keys() & given.keys()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"AWS_PROFILE": "none"}, {"AWS_MAX_ATTEMPTS": "x"}, {"AWS_RETRY_MODE": "x"}, {"AWS_CONFIG_FILE": "{}"}],
+    ids=str,
+)
+def test_a_setting_of_the_sdk_that_is_none_is_one_line_on_aws(aws, tmp_path, setting):
+    (tmp_path / "config").write_text("[profile\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        aws.delenv(name, raising=False)
+    for name, value in {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path), **setting}.items():
+        aws.setenv(name, value.format(tmp_path / "config"))
+    with pytest.raises(Problem, match=r"^AWS does not accept the credentials \([^\n]*$"):
+        on_aws._account(ENVIRONMENT)
+
+
 def test_an_unknown_target_names_the_known_ones():
     with pytest.raises(Problem, match="unknown target 'azure': choose one of sandbox, aws"):
         target.choose("azure", ENVIRONMENT, print)
@@ -99,11 +131,25 @@ class TestConfirmation:
         ]
         assert self.operated == []
 
+    def test_an_end_of_input_is_no_yes(self, monkeypatch):
+        def ended(_):
+            raise EOFError
+
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr("builtins.input", ended)
+        with pytest.raises(Problem, match="not confirmed; nothing was changed"):
+            commands.deploy(Choice(target="aws", layer="compute"))
+        assert self.operated == []
+
     def test_nobody_there_to_ask(self, monkeypatch):
         monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
         with pytest.raises(Problem, match="add --yes to go ahead"):
             commands.destroy(Choice(target="aws"))
         assert self.operated == []
+
+
+def paying(choice=None, amount="1", key=None):
+    return commands.pay(choice or Choice(), amount=amount, currency="USD", customer="c", key=key)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +159,9 @@ class TestConfirmation:
         (lambda: commands.deploy(Choice(layer="computer")), "unknown layer 'computer'"),
         (lambda: commands.preview(Choice(layer="data", region="primary")), "layer data is global"),
         (lambda: commands.outputs(Choice(layer="compute", region="east")), "unknown region 'east'"),
+        (lambda: paying(Choice(region="east")), "unknown region 'east'"),
+        (lambda: paying(amount="1_000"), "--amount '1_000' is no JSON number"),
+        (lambda: paying(key=""), "--key '' is no header's value"),
     ],
 )
 def test_a_wrong_name_is_one_line_before_anything_starts(monkeypatch, call, expected):
@@ -124,7 +173,7 @@ def test_a_wrong_name_is_one_line_before_anything_starts(monkeypatch, call, expe
 def test_destroying_the_network_on_aws_says_what_it_waits_for():
     """While it waits: for what a network's stack shows is nothing, for the better part of an hour."""
     graph = Graph.of("payments")
-    plan = _plan(Operation.DESTROY, graph, graph.stacks, cast("Any", None), DESTROYING, force=False)
+    plan = _plan(Operation.DESTROY, graph, graph.stacks, cast("Any", None), DESTROYING, force=False, refresh=False)
     said = {str(step.stack): step.judgement.reason for step in plan.steps}
     waiting = "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"
     assert said["network/payments-primary"] == said["network/payments-secondary"] == waiting

@@ -92,7 +92,13 @@ def test_functions_know_their_own_regions_data(compute, role):
     assert variables["FAILOVER_NAME"] == "api.x7k2.pay.example.com"
     assert variables["AUDIT_BUCKET"] == f"payment-audit-logs-{role}-x7k2-{ACCOUNT}"
     assert f":{REGION[role]}:" in variables["API_KEYS_SECRET_ARN"]
+    assert variables["PROCESSOR"] == f"{REGION[role]}.processor.example.com"
     assert len(variables["RELEASE"]) == 12
+
+
+def test_only_functions_that_work_on_payments_know_the_processor(compute):
+    knowing = {each.name for each in compute.of("Function") if "PROCESSOR" in each["environment"]["variables"]}
+    assert knowing == {"payment", "audit"}
 
 
 def test_the_health_function_only_reads_the_table(compute):

@@ -203,9 +203,29 @@ def test_the_latch_may_read_and_write_the_one_object(edge):
         "s3:GetObject": [SWITCH],
         "s3:PutObject": [SWITCH],
         "s3:ListBucket": [SWITCH.rpartition("/")[0]],
+        "s3:GetBucketPolicy": [SWITCH.rpartition("/")[0]],
     }
     variables = edge.one("Function")["environment"]["variables"]
     assert (variables["STOP_SWITCH_BUCKET"], variables["STOP_SWITCH_KEY"]) == (BUCKET, "stop-switch")
+
+
+def called_by(edge, name):
+    """A schedule of failover control: its rule, the target, and the permission that names the rule."""
+    rule, target = edge.one("EventRule", name), edge.one("EventTarget", name)
+    (permission,) = [
+        each for each in edge.of("Permission") if each["sourceArn"] == f"arn:aws:eventrule:::{rule['name']}"
+    ]
+    assert permission["principal"] == "events.amazonaws.com"
+    assert "sourceAccount" not in permission.inputs
+    return rule, target
+
+
+def test_the_switchs_readers_are_compared_all_the_time(edge):
+    rule, target = called_by(edge, "stop-switch-ranges")
+    assert rule["scheduleExpression"] == "rate(15 minutes)"
+    assert (target["rule"], target["arn"]) == (rule["name"], "arn:aws:alias:::live")
+    assert json.loads(target["input"]) == {"compare": "ranges"}
+    assert {rule.provider.split("::")[-2], target.provider.split("::")[-2]} == {"aws-secondary"}
 
 
 def statements_of(edge):
@@ -214,14 +234,13 @@ def statements_of(edge):
 
 def test_the_latch_is_asked_every_minute_and_by_nobody_else(edge):
     """An alarm's action comes on a transition only: a client that stays at the secondary would disarm it."""
-    rule, target = edge.one("EventRule"), edge.one("EventTarget")
+    rule, target = called_by(edge, "stop-switch")
     assert rule["name"] == "payment-failover-control-secondary-x7k2"
     assert rule["scheduleExpression"] == "rate(1 minute)"
     assert target["arn"] == "arn:aws:alias:::live"
     assert target["retryPolicy"] == {"maximumEventAgeInSeconds": 60, "maximumRetryAttempts": 0}
-    (permission,) = [each for each in edge.of("Permission") if "failover-control" in str(each["function"])]
-    assert permission["principal"] == "events.amazonaws.com"
-    assert permission["sourceArn"] == f"arn:aws:eventrule:::{rule['name']}"
+    permissions = [each for each in edge.of("Permission") if "failover-control" in str(each["function"])]
+    assert [each["principal"] for each in permissions] == ["events.amazonaws.com"] * 2, "no alarm, no URL"
 
 
 def test_the_latch_is_given_the_rule_of_the_environment(edge):

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from projects.network.endpoints import interface_statements
+from projects.network.endpoints import Endpoints, interface_statements
+from projects.network.security import Security
 from projects.network.vpc import Vpc
 from shared.components import regions
 from shared.environment import Environment
@@ -156,6 +157,23 @@ def test_three_zones_get_three_subnets():
     run = run_component("payments-primary", build)
     ranges = {each["availabilityZoneId"]: each["cidrBlock"] for each in run.recorder.of("Subnet")}
     assert ranges == {"use1-az6": "10.0.0.0/20", "use1-az1": "10.0.16.0/20", "use1-az4": "10.0.32.0/20"}
+
+
+def test_the_processor_has_an_endpoint_where_it_offers_a_service():
+    service = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
+
+    def build(processor_service):
+        environment = Environment.load("payments")
+        region = regions.Region.connect(environment.foundation(), "primary")
+        vpc = Vpc("vpc", region, environment.network)
+        return Endpoints("endpoints", region, vpc, Security("security", region, vpc), processor_service)
+
+    made = run_component("payments-primary", lambda: build(service)).recorder.one("VpcEndpoint", "processor")
+    assert (made["serviceName"], made["vpcEndpointType"], made["privateDnsEnabled"]) == (service, "Interface", True)
+    assert made["securityGroupIds"] == ["security-endpoints-id"]
+    assert len(made["subnetIds"]) == 2
+    without = run_component("payments-primary", lambda: build(None)).recorder
+    assert not [each for each in without.of("VpcEndpoint") if "vpce-svc" in each["serviceName"]]
 
 
 def test_interface_policies_name_resources_of_later_layers():

@@ -73,6 +73,12 @@ def test_only_what_is_known_is_let_in(given):
     assert {"HOME", "PATH", "LANG"} & given.keys() <= let_in.keys()
 
 
+@pytest.mark.parametrize(("folder", "kept"), [("/", True), ("/nowhere", False), (__file__, False)])
+def test_a_place_for_temporary_files_is_let_in_if_it_is_one(monkeypatch, folder, kept):
+    monkeypatch.setenv("TMPDIR", folder)
+    assert ("TMPDIR" in variables.inherited()) is kept
+
+
 @pytest.mark.parametrize("plugins", ["official", "plain", ""])
 def test_a_proxy_is_let_in_where_plugins_are_fetched(monkeypatch, plugins):
     monkeypatch.setenv("SANDBOX_PLUGINS", plugins)

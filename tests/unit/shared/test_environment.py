@@ -11,9 +11,12 @@ from shared.contracts import LAYERS
 from shared.environment import Environment, environment_names
 from shared.environment_sections import NetworkSettings
 from shared.errors import Problem
+from shared.roles import ROLES
 from shared.root import ROOT
 
 PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8"))
+
+ONE_PROCESSOR = {f"compute.processor.{role}": "p.acquirer.io" for role in ROLES}
 
 
 @pytest.fixture
@@ -81,6 +84,22 @@ def test_the_payments_environment_loads():
             {"network.zones.secondary": ["use2-az1", "usw2-az1"]},
             "network.zones.secondary: usw2-az1 is not in us-east-2, whose zones are use2-az1 and so on",
         ),
+        ({"compute.processor.primary": "https://p.example.org"}, "compute.processor.primary"),
+        ({"compute.processor.primary": "p.example.org:8443"}, "compute.processor.primary"),
+        ({"compute.processor.primary": "p.example.org/v1"}, "compute.processor.primary"),
+        ({"compute.processor.primary": "P.example.org"}, "compute.processor.primary"),
+        ({"compute.processor.secondary": "10.0.0.1"}, "compute.processor.secondary"),
+        ({"compute.processor.secondary": "localhost"}, "compute.processor.secondary"),
+        ({"compute.processor.secondary": None}, "compute.processor.secondary"),
+        (
+            {"compute.processor.secondary": "api.x7k2.pay.example.com"},
+            "compute.processor.secondary: api.x7k2.pay.example.com is in the zone of this environment, which would pay",
+        ),
+        ({"network.processor_services.primary": "com.amazonaws.us-east-1.s3"}, "network.processor_services.primary"),
+        (
+            {"network.processor_services.primary": "com.amazonaws.vpce.us-east-2.vpce-svc-0123456789abcdef0"},
+            "network.processor_services.primary: com.amazonaws.vpce.us-east-2.vpce-svc-0123456789abcdef0 is not in",
+        ),
         ({"suffix": "a" * 22}, "has 22 characters, and the S3 bucket stop-switch (63 at most) leaves 20: shorten it"),
         (
             {"suffix": "abc123"},
@@ -96,6 +115,14 @@ def test_the_payments_environment_loads():
         (
             {"compute.payment.timeout": 29},
             "compute: payment.timeout: 29 s is more than API Gateway waits: use 28 or less",
+        ),
+        (
+            {"compute.payment.timeout": 7},
+            "compute: payment.timeout: 7 s is less than a payment with slow answers takes: use 8 or more",
+        ),
+        (
+            {"compute.audit.timeout": 19},
+            "compute: audit.timeout: 19 s is less than a sweep needs to finish a few payments: use 20 or more",
         ),
         (
             {"compute.audit.timeout": 120},
@@ -179,7 +206,8 @@ def test_an_objective_that_nothing_reaches_says_so(load):
 
 
 def test_eventual_consistency_may_span_region_sets(load):
-    assert load({"regions.witness": "eu-west-1", "data.consistency": "eventual"}).data.consistency_mode == "MREC"
+    eventual = {"regions.witness": "eu-west-1", "data.consistency": "eventual", **ONE_PROCESSOR}
+    assert load(eventual).data.consistency_mode == "MREC"
 
 
 def test_more_than_one_thing_wrong_is_told(load):
@@ -231,8 +259,22 @@ def test_a_domain_that_nobody_can_own_is_for_the_sandbox_only(load, domain):
         load({"domain": domain}).require_own_domain()
 
 
-def test_a_domain_of_ones_own_will_do(load):
-    load({"domain": "counterexample.com"}).require_own_domain()
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_a_processor_that_nobody_has_is_for_the_sandbox_only(load, role):
+    own = {"domain": "counterexample.com", **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}}
+    load(own).require_own_domain()
+    with pytest.raises(Problem, match=rf"compute.processor.{role}: 'p.example.net' is reserved for examples"):
+        load({**own, f"compute.processor.{role}": "p.example.net"}).require_own_domain()
+
+
+def test_eventual_consistency_needs_one_processor_for_both_regions(load):
+    """Both regions may open one payment; endpoints that do not know each other's keys would both charge it."""
+    with pytest.raises(Problem, match=r"compute.processor: .*do not know each other's keys.*use one name for both"):
+        load({"data.consistency": "eventual"})
+
+
+def test_both_regions_may_have_one_processor(load):
+    assert dict(load(ONE_PROCESSOR).compute.processor) == dict.fromkeys(ROLES, "p.acquirer.io")
 
 
 def test_an_environment_cannot_be_changed():

@@ -127,7 +127,8 @@ class Till:
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.scheduler = Scheduler(5)
-        self.processor = CardProcessor(Link(self.scheduler, History(self.scheduler), faults or Faults()))
+        link = Link(self.scheduler, History(self.scheduler), faults or Faults())
+        self.processor = CardProcessor(link).at("east")
 
     def __call__(self, operation: str, *arguments: object):
         results = []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -76,3 +80,46 @@ def test_what_comes_later_in_pips_configuration_wins_and_uvs_own_wins_over_it():
 @pytest.mark.parametrize("text", ["", "nothing of the kind", "global.index-url", "global.user='true'\n"])
 def test_a_configuration_without_an_index_is_none(text):
     assert bootstrap.variables({}, text).keys() == {"PIP_CONFIG_FILE", "PYTHONUTF8"}
+
+
+@pytest.mark.parametrize(
+    ("there", "used", "step"),
+    [
+        ({"pip inside", "ensurepip", "uv", "pip outside"}, ".venv", ["getting uv"]),
+        ({"ensurepip", "uv", "pip outside"}, ".venv", ["making .venv", "getting uv"]),
+        ({"uv", "pip outside"}, "/bin/uv", []),
+        ({"pip outside"}, ".venv", ["getting uv"]),
+    ],
+)
+def test_a_python_that_lacks_ensurepip_installs_with_what_else_there_is(set_up, there, used, step):
+    """As Debian's, without python3-venv."""
+    made, ran = set_up(there)
+    assert used in str(made._uv()[0])
+    assert [name for name, _ in ran] == step
+    assert ("--python" in str(ran)) is (there == {"pip outside"})
+
+
+def test_where_nothing_can_install_one_line_says_what_to_install(set_up):
+    with pytest.raises(SystemExit, match=r"^invoke: [^\n]*apt install python3-venv[^\n]*$"):
+        set_up(set())[0]._uv()
+
+
+@pytest.fixture
+def set_up(monkeypatch, tmp_path):
+    """A set-up on a machine that has some of what can install, and the steps that it runs."""
+    ran = []
+
+    def make(there):
+        def answers(_, interpreter, *arguments):
+            pip = "pip outside" if str(interpreter) == sys.executable else "pip inside"
+            return "pip 24" if arguments[2:] == ("pip", "--version") and pip in there else ""
+
+        monkeypatch.setattr(bootstrap.SetUp, "_answers", answers)
+        monkeypatch.setattr(bootstrap.SetUp, "_run", lambda _, step, *command: ran.append((step, [*map(str, command)])))
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name in there else None)
+        monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name in there else None)
+        monkeypatch.setattr(bootstrap, "PYTHON", Path("/checkout/.venv/bin/python"))
+        with (tmp_path / "lock").open("w") as lock:
+            return bootstrap.SetUp(lock), ran
+
+    return make

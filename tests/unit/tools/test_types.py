@@ -36,7 +36,7 @@ MISTAKES = {
     "key of a nested argument": ("compute/api.py", '"metrics_enabled": ', '"metricks_enabled": ', "metricks_enabled"),
     "resource option": ("network/flow_logs.py", "depends_on=[policy]", "depends_onn=[policy]", "depends_onn"),
     "class": ("data/audit.py", "aws.s3.BucketVersioning(", "aws.s3.BucketVersionning(", "BucketVersionning"),
-    "module": ("edge/notifications.py", "aws.sqs.QueuePolicy(", "aws.sqss.QueuePolicy(", "sqss"),
+    "module": ("edge/notifications.py", "aws.sns.TopicPolicy(", "aws.snss.TopicPolicy(", "snss"),
     "type that says nothing": (
         "data/credentials.py",
         "KEY_CHARACTERS = 40",

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
     from sandbox.addresses import Endpoint
@@ -30,9 +31,10 @@ RECEIVED: ContextVar[list[tuple[bytes, bytes]]] = ContextVar("headers of the req
 
 
 class Server:
-    """Serves one ASGI application on several endpoints."""
+    """Serves one ASGI application on several endpoints; by https with `tls`."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._config = Config(
             application,
             interface="asgi3",
@@ -55,7 +57,9 @@ class Server:
         listener.bind(endpoint)
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
-        self._listeners[endpoint] = await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
+        self._listeners[endpoint] = await loop.create_server(
+            self._protocol, sock=listener, backlog=BACKLOG, ssl=self._tls
+        )
 
     def silence(self, endpoint: Endpoint) -> None:
         """Refuse connections at the endpoint, and cut those that are open."""

@@ -6,6 +6,11 @@ ROUTE53_HEALTHCHECKS, without China, GovCloud and the European Sovereign Cloud, 
 
 from __future__ import annotations
 
+from typing import Any
+
+HOST = "ip-ranges.amazonaws.com"
+PATH = "/ip-ranges.json"
+
 CREATED = "2025-07-24-20-23-14"
 SYNC_TOKEN = 1753388594
 
@@ -51,3 +56,21 @@ IPV6 = (
     ("2600:1f1e:7ff:f800::/56", "sa-east-1"),
     ("2600:1f1e:fff:f800::/56", "sa-east-1"),
 )
+
+
+def document() -> dict[str, Any]:
+    """AWS's document, with the checkers' ranges alone."""
+    service = "ROUTE53_HEALTHCHECKS"
+
+    def listed(ranges: tuple[tuple[str, str], ...], name: str) -> list[dict[str, str]]:
+        return [
+            {name: cidr, "region": region, "service": service, "network_border_group": region}
+            for cidr, region in ranges
+        ]
+
+    return {
+        "syncToken": str(SYNC_TOKEN),
+        "createDate": CREATED,
+        "prefixes": listed(IPV4, "ip_prefix"),
+        "ipv6_prefixes": listed(IPV6, "ipv6_prefix"),
+    }

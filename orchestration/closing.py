@@ -1,0 +1,88 @@
+"""The line under a run's table: what to type next, or where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from orchestration.execute import StepStatus
+from orchestration.holdings import Holder, going
+from orchestration.operate import CHANGING, Result
+from orchestration.plan import Operation
+
+if TYPE_CHECKING:
+    from orchestration.choice import Choice
+    from orchestration.graph import Graph
+    from orchestration.target import Target
+
+PAY = "pay --amount 100 --currency USD --customer test-123"
+
+
+def closing(result: Result, place: Target, graph: Graph, choice: Choice) -> str:
+    """Return what to do after a run, in a line."""
+    statuses = {outcome.status for outcome in result.outcomes}
+    changing = result.plan.operation in CHANGING
+    if StepStatus.INTERRUPTED in statuses:
+        done = "what had begun is complete. The same command goes on from here" if changing else "nothing was changed"
+        return f"Interrupted: {done}."
+    if not all(status.good for status in statuses):
+        again = "run the same command again" + (": it goes on from here" if changing else "")
+        return f"Logs: {result.folder}. Fix it and {again}."
+    return AFTER[result.plan.operation](result, place, graph, choice)
+
+
+def discarding(found: Iterable[Holder], choice: Choice) -> str:
+    """Return what to type to let these go, or, of none, to go on without."""
+    names = ",".join(sorted({holder.name for holder in found}))
+    if not names:
+        return f"Leave it out: {_command(_deploying(choice), choice)}"
+    return f"To let them go: {_command(_deploying(choice), choice)} --discard-data {names}"
+
+
+def _deployed(result: Result, place: Target, graph: Graph, choice: Choice) -> str:
+    known = [place.backend.checkpoint(stack) for stack in graph.stacks]
+    missing = not all(checkpoint and checkpoint.outputs for checkpoint in known)
+    idle = all(outcome.status is StepStatus.FRESH for outcome in result.outcomes)
+    return f"{'Nothing to do. ' * idle}Next: {_command('deploy-all' if missing else PAY, choice)}"
+
+
+def _previewed(result: Result, _place: Target, _graph: Graph, choice: Choice) -> str:
+    data = [holder for each in result.outcomes for holder in going(each.stack, each.resources)]
+    if not data:
+        return f"Next: {_command('deploy-all', choice)}"
+    return (
+        "deploy-all refuses this, as it would replace or delete what holds data; see how much with "
+        f"{_command('deploy-all', choice)}. {discarding(data, choice)}"
+    )
+
+
+def _compared(result: Result, place: Target, _graph: Graph, choice: Choice) -> str:
+    if result.code:
+        return f"To repair it: {_command('deploy-all', choice)} --refresh"
+    if all(place.backend.checkpoint(stack) is None for stack in result.plan.stacks):
+        return f"Nothing is deployed in {place.where}. Next: {_command('deploy-all', choice)}"
+    return "No drift."
+
+
+def _destroyed(_result: Result, place: Target, _graph: Graph, choice: Choice) -> str:
+    following = place.after_destroy
+    return f"Next: ./invoke {following}" if "." in following else f"Next: {_command(following, choice)}"
+
+
+AFTER: Mapping[Operation, Callable[[Result, Target, Graph, Choice], str]] = {
+    Operation.DEPLOY: _deployed,
+    Operation.PREVIEW: _previewed,
+    Operation.DRIFT: _compared,
+    Operation.DESTROY: _destroyed,
+}
+
+
+def _deploying(choice: Choice) -> str:
+    if not choice.layer:
+        return "deploy-all"
+    return f"deploy --layer {choice.layer}" + (f" --region {choice.region}" if choice.region else "")
+
+
+def _command(task: str, choice: Choice) -> str:
+    """Return what to type for a task in the same environment and target."""
+    return f"./invoke {task}{choice.options()}"

@@ -1,0 +1,107 @@
+"""The stop switch as a person moves it: one object, by the secondary's own STS and S3 and nothing else.
+
+Its bucket's name follows from the environment file and the account, so neither a stack's state nor the primary, nor
+us-east-1, has to be there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from orchestration.aws import Aws, asked
+from shared import naming, stop_switch
+from shared.errors import Problem
+from shared.roles import SECONDARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.environment import Environment
+
+T = TypeVar("T")
+
+RUNBOOK = "docs/runbooks/evacuate-the-primary.md"
+
+
+@dataclass(frozen=True)
+class Lever:
+    """The switch of one environment in one account."""
+
+    aws: Aws
+    region: str
+    account: str
+    bucket: str
+
+    @staticmethod
+    def of(environment: Environment, aws: Aws) -> Lever:
+        """Find it: the account is asked for in the secondary. Raises Problem."""
+        region = environment.region(SECONDARY)
+        account = asked(
+            lambda: str(aws.client("sts", region).get_caller_identity()["Account"]), "ask who we are", region
+        )
+        names = environment.foundation().names
+        return Lever(aws, region, account, names.of(naming.STOP_SWITCH_BUCKET, SECONDARY, account=account))
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{stop_switch.KEY}"
+
+    def say(self, words: str) -> str:
+        """Write these words, and return the version that holds them. Raises Problem."""
+        answer = self._asked(
+            "put_object",
+            "write",
+            Key=stop_switch.KEY,
+            Body=words.encode(),
+            ContentType=stop_switch.CONTENT_TYPE,
+            ServerSideEncryption=stop_switch.ENCRYPTION,
+        )
+        return str(answer.get("VersionId", ""))
+
+    def stopped(self) -> bool:
+        """Return whether it keeps the primary out, as the checkers see it. Raises Problem."""
+
+        def read() -> bytes:
+            client = self.aws.client("s3", self.region)
+            try:
+                answer = client.get_object(Bucket=self.bucket, Key=stop_switch.KEY, ExpectedBucketOwner=self.account)
+            except client.exceptions.NoSuchKey:
+                return b""  # the checkers find nothing either
+            return bytes(answer["Body"].read(stop_switch.SEARCHED_BYTES))
+
+        return stop_switch.STOPPED.encode() in self._told(read, "read")
+
+    def readers(self) -> tuple[str, ...]:
+        """Return the CIDRs that may read it, by the bucket's policy. Raises Problem."""
+        document = json.loads(self._asked("get_bucket_policy", "read the policy of")["Policy"])
+        return tuple(
+            str(cidr)
+            for statement in document["Statement"]
+            if statement.get("Sid") == stop_switch.READERS and statement["Effect"] == "Allow"
+            for cidr in _listed(statement.get("Condition", {}).get("IpAddress", {}).get("aws:SourceIp", []))
+        )
+
+    def _asked(self, operation: str, doing: str, **arguments: Any) -> dict[str, Any]:
+        client = self.aws.client("s3", self.region)
+        place = {"Bucket": self.bucket, "ExpectedBucketOwner": self.account}
+        return self._told(lambda: dict(getattr(client, operation)(**place, **arguments)), doing)
+
+    def _told(self, question: Callable[[], T], doing: str) -> T:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - the SDK takes a fifth of a second
+
+        try:
+            return asked(question, f"{doing} the stop switch {self.url}", self.region)
+        except Problem as problem:
+            cause = problem.__cause__
+            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in {"NoSuchBucket", "404"}:
+                raise Problem(
+                    f"there is no stop switch in {self.region} of account {self.account}: the bucket {self.bucket} is "
+                    "not there; choose the --environment that is deployed, or run ./invoke deploy-all"
+                ) from problem
+            raise
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,201 @@
+"""Moving clients by hand: out of the primary, back to it, and whether the system is ready for either.
+
+What the tasks call. An evacuation needs the environment file, the secondary's STS and its S3. A way back asks the
+primary first, as its clients would.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from orchestration import checker_ranges, report
+from orchestration.api import Merchant, entry, merchant
+from orchestration.aws import Aws
+from orchestration.commands import confirm
+from orchestration.lever import RUNBOOK, Lever
+from orchestration.reach import reach
+from shared import naming, stop_switch
+from shared.clients import CANARY, REPLAYED
+from shared.environment import Environment
+from shared.errors import Problem
+from shared.failover_time import Fault, bound
+from shared.roles import PRIMARY, ROLES, SECONDARY, Role
+from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from orchestration.choice import Choice
+    from orchestration.reach import Reach
+
+ROUNDS = 3
+"""Health and payments in a row that must go well: a grey failure shows in some of them only."""
+PAYMENT = {"amount": 1, "currency": "USD", "customerId": "restore-test"}
+NO_DNS = "the sandbox has neither health checkers nor DNS, and keeps the object only"
+
+
+def evacuate(choice: Choice) -> int:
+    """Move the clients out of the primary, by one write in the secondary. Doing it twice is doing it once."""
+    move = _Move.of(choice)
+    back = "./invoke restore" + (f" --target {choice.target}" if move.place.asks_first else "")
+    return move.make(f"take {move.primary} out of DNS", stop_switch.STOPPED, f"To bring {move.primary} back: {back}")
+
+
+def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
+    """Let the clients back to the primary, when it serves. Raises Problem when it does not, and changes nothing."""
+    move = _Move.of(choice)
+    if even_if_unhealthy:
+        report.tell(f"{move.primary} is not asked whether it serves")
+    elif failure := _failure(_canary(move)):
+        raise Problem(
+            f"{move.primary} does not serve: {failure}; nothing was changed (--even-if-unhealthy restores anyway)"
+        )
+    return move.make(f"let clients back to {move.primary}", stop_switch.RUN, "They return while its checks are green.")
+
+
+@dataclass(frozen=True)
+class _Move:
+    """One move of an environment's clients."""
+
+    choice: Choice
+    settings: Environment
+    place: Reach
+    aws: Aws
+    lever: Lever
+
+    @staticmethod
+    def of(choice: Choice) -> _Move:
+        settings = Environment.load(choice.environment, ROOT)
+        place = reach(choice.target, report.tell)
+        aws = Aws(place.variables)
+        return _Move(choice, settings, place, aws, Lever.of(settings, aws))
+
+    @property
+    def primary(self) -> str:
+        return f"{self.settings.region(PRIMARY)} (primary)"
+
+    def make(self, purpose: str, words: str, following: str) -> int:
+        """Say what will be written, ask where that is asked, write it, and print what happens next."""
+        lever, place = self.lever, self.place
+        report.tell(f"in {place.where}, account {lever.account}, {lever.region}: to {purpose},")
+        report.tell(f"{lever.url} is to say {words!r}")
+        if place.asks_first and not self.choice.yes:
+            confirm()
+        version = lever.say(words)
+        seconds = seconds_to_move(self.settings) if place.moves_clients else None
+        if self.choice.json:
+            report.print_json(
+                {
+                    "environment": self.settings.name,
+                    "says": words,
+                    "object": lever.url,
+                    "region": lever.region,
+                    "version": version,
+                    "clients_move_within_seconds": seconds,
+                }
+            )
+            return 0
+        print(f"{lever.url} says {words!r} (version {version or 'none'})")
+        print(f"Clients that honour the TTL follow within {seconds} s." if seconds else f"No client moves: {NO_DNS}.")
+        print(following)
+        return 0
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """One thing that must be well before anything fails."""
+
+    what: str
+    well: bool
+    said: str
+
+
+def ready(choice: Choice) -> int:
+    """Print whether a failover would work. Returns 1 when something is not well."""
+    move = _Move.of(choice)
+    found = [_switch(move.lever), _checkers(move), *(_health(move, role) for role in ROLES)]
+    if choice.json:
+        report.print_json([asdict(each) for each in found])
+    else:
+        width = max(len(each.what) for each in found)
+        for each in found:
+            print(f"{each.what:<{width}}  {'ready' if each.well else 'NOT READY':<9}  {each.said}")
+    return 0 if all(each.well for each in found) else 1
+
+
+def seconds_to_move(settings: Environment) -> int:
+    """Return within how many seconds clients that honour the TTL have followed the switch."""
+    check = settings.edge.checks.stop_switch.timing()
+    return bound([check], settings.edge.ttl, Fault.ERROR).total
+
+
+def _canary(move: _Move) -> Merchant:
+    """Return the canary as a client of the primary, with its key from the secondary's copy of the secret."""
+    foundation = move.settings.foundation()
+    secret = move.aws.secret(foundation.names.of(naming.API_KEYS_SECRET), move.settings.region(SECONDARY))
+    host = foundation.region_names.of(PRIMARY)
+    return merchant(CANARY, entry(move.place.gateways, move.settings.region(PRIMARY), host), secret)
+
+
+def _failure(canary: Merchant) -> str:
+    """Return what a region does wrong, empty when it serves. The first round warms it up, and does not count."""
+    _round(canary)
+    return next(filter(None, (_round(canary) for _ in range(ROUNDS))), "")
+
+
+def _round(canary: Merchant) -> str:
+    key = f"restore-{secrets.token_hex(8)}"
+    try:
+        health = canary.health()
+        if health.status != 200:
+            return f"GET /health answered {health.describe()}"
+        paid, again = canary.pay(PAYMENT, key), canary.pay(PAYMENT, key)
+    except Problem as problem:
+        return str(problem)
+    if paid.status != 201:
+        return f"POST /payment answered {paid.describe()}"
+    if again.body != paid.body or again.headers.get(REPLAYED.lower()) != "true":
+        return "POST /payment did not answer a repetition as the payment"
+    return ""
+
+
+def _switch(lever: Lever) -> Precondition:
+    what = "stop switch"
+    try:
+        stopped = lever.stopped()
+    except Problem as problem:
+        return Precondition(what, well=False, said=str(problem))
+    if stopped:
+        return Precondition(what, well=False, said="keeps the primary out: ./invoke restore, when it serves again")
+    return Precondition(what, well=True, said=f"lets the primary serve ({RUNBOOK} says how to throw it)")
+
+
+def _checkers(move: _Move) -> Precondition:
+    what = "switch's readers"
+    try:
+        published = move.place.checkers()
+        missing = checker_ranges.missing(move.lever.readers(), published)
+    except (Problem, ValueError) as problem:  # AWS's document, or the policy, holds what is no range
+        return Precondition(what, well=False, said=str(problem))
+    if missing:
+        said = f"health checkers in {', '.join(missing)} cannot read the switch: ./invoke deploy --layer edge --force"
+        return Precondition(what, well=False, said=said)
+    return Precondition(what, well=True, said=f"all {len(published)} ranges of health checkers")
+
+
+def _health(move: _Move, role: Role) -> Precondition:
+    """A region is unhealthy, as for a health check, when it fails so many times in a row: one may be a cold start."""
+    region = move.settings.region(role)
+    what = f"{role} ({region})"
+    host = move.settings.foundation().region_names.of(role)
+    said = ""
+    for _ in range(ROUNDS):
+        try:
+            answer = entry(move.place.gateways, region, host).ask("GET", "/health")
+        except Problem as problem:
+            said = str(problem)
+            continue
+        said = f"GET /health answered {answer.status}"
+        if answer.status == 200:
+            return Precondition(what, well=True, said=said)
+    return Precondition(what, well=False, said=said)

@@ -1,0 +1,32 @@
+"""A cloud without engine, backend and stacks: what moves clients out of a region must not wait for any of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestration import target
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A way to a cloud's own APIs, and to the API that is deployed there."""
+
+    variables: Mapping[str, str]
+    """Of the AWS SDK: credentials, profile, endpoint."""
+    where: str
+    """For a person: `AWS`, `the sandbox`."""
+    checkers: Callable[[], Sequence[str]]
+    """The CIDRs that are published for Route 53's health checkers. Raises Problem."""
+    asks_first: bool = False
+    """Whether a person confirms what is about to be changed."""
+    moves_clients: bool = True
+    """Whether health checks and DNS follow the stop switch there."""
+    gateways: Mapping[str, str] = field(default_factory=dict)
+    """In the sandbox, where each AWS region's API answers."""
+
+
+def reach(name: str, tell: Callable[[str], None]) -> Reach:
+    """Return the way to a target's cloud; the sandbox is started when it is not running. Raises Problem."""
+    made: Reach = target.module(name).reach(tell)
+    return made

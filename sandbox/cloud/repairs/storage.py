@@ -1,0 +1,54 @@
+"""S3's configuration of buckets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ministack import app
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SIZE_RULE = "x-amz-transition-default-minimum-object-size"
+SIZE_RULES = ("all_storage_classes_128K", "varies_by_storage_class")
+"""From which size on objects change their storage class, where a rule's filter names none; the first by default."""
+_KEPT = "_size_rule"
+
+
+def size_rule() -> None:
+    """A lifecycle's rule for small objects is not kept: it reads back as all_storage_classes_128K.
+
+    S3's module reads what is on disk when it is imported: it is repaired when the first request wants it.
+    """
+    load = app._get_module
+
+    def loaded(name: str) -> ModuleType:
+        known = name in app._loaded_modules
+        module: ModuleType = load(name)
+        if name == "s3" and not known:
+            _repair()
+        return module
+
+    app._get_module = loaded
+
+
+def _repair() -> None:
+    from ministack.services import s3  # noqa: PLC0415 - see above
+
+    handle = s3.handle_request
+
+    async def handled(method: str, path: str, headers: dict[str, str], body: bytes, query: Any, *more: Any) -> Any:
+        if "lifecycle" not in query or method not in ("GET", "PUT"):
+            return await handle(method, path, headers, body, query, *more)
+        given = headers.get(SIZE_RULE, SIZE_RULES[0])
+        if given not in SIZE_RULES:
+            return s3._error("InvalidArgument", f"{SIZE_RULE}: {given}", 400)
+        status, answered, content = await handle(method, path, headers, body, query, *more)
+        if status != 200:
+            return status, answered, content
+        rules = s3._bucket_lifecycle[s3._parse_bucket_key(path, headers)[0]]
+        if method == "PUT":
+            rules[0][_KEPT] = given  # what is kept elsewhere is not saved with the cloud's state
+        return status, {**answered, SIZE_RULE: rules[0].get(_KEPT, SIZE_RULES[0])}, content
+
+    s3.handle_request = handled

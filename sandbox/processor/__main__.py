@@ -1,0 +1,94 @@
+"""`python -m sandbox.processor ROOT`: the card processor of the checkout at ROOT, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import addresses, checker_ranges, control, ports, sources
+from sandbox.authority import Authority
+from sandbox.layout import Layout
+from sandbox.processes import PORT_TAKEN
+from sandbox.processor.ledger import Ledger
+from sandbox.processor.protocol import answer
+from sandbox.server import Server
+
+if TYPE_CHECKING:
+    from sandbox.processor.protocol import Reply
+    from sandbox.server import Receive, Scope, Send
+
+LARGEST = 64 * 1024
+"""Bytes of a request."""
+
+
+class ProcessorApplication:
+    """The application behind every name outside: the processor's, and the one under which AWS tells its addresses."""
+
+    def __init__(self, ledger: Ledger, authority: Authority) -> None:
+        self._ledger = ledger
+        self.server = Server(self, authority.context())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body, more = b"", True
+        while more and len(body) <= LARGEST:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            body, more = body + message["body"], message["more_body"]
+        if headers.get("host") == checker_ranges.HOST and scope["path"] == checker_ranges.PATH:
+            reply: Reply | None = (200, checker_ranges.document())
+        else:
+            reply = answer(self._ledger, scope["method"], scope["path"], headers, body)
+        if reply is None:
+            await self.server.cut(scope, receive)
+            return
+        status, told = reply
+        content = json.dumps(told).encode()
+        lines = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": content})
+
+
+async def serve(layout: Layout, port: int, digest: str) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    processor = ProcessorApplication(Ledger(layout.processor_ledger), Authority(layout))
+    await processor.server.listen(addresses.outside(port))
+    path = layout.processor_socket
+    path.unlink(missing_ok=True)
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(json.dumps({"sources": digest}).encode() + b"\n")
+        await writer.drain()
+        writer.close()
+
+    control_server = await asyncio.start_unix_server(converse, path, limit=control.LARGEST)
+    os.write(1, b"ready\n")
+    await ended.wait()
+    control_server.close()
+    await processor.server.close()
+
+
+def main() -> None:
+    layout = Layout(Path(sys.argv[1]))
+    port = ports.remembered(layout)
+    if port is None:
+        sys.exit(f"{layout.ports} names no port")
+    try:
+        asyncio.run(serve(layout, port, sources.digest("sandbox/processor")))
+    except OSError as error:
+        print(f"{error.filename or layout.state}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(PORT_TAKEN if error.errno == errno.EADDRINUSE else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Clients are moved by hand: the deployed switch is thrown and put back, and no deployment minds what it says."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from sandbox.variables import CREDENTIALS
+
+pytestmark = pytest.mark.xdist_group("running")
+
+
+@pytest.fixture
+def client(running):
+    """Makes clients of the secondary's services, as a person with the `aws` command has them."""
+    endpoint = running.ok("sandbox.status", "--json").json["endpoint"]
+    credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
+    return lambda service: boto3.client(service, region_name="us-east-2", endpoint_url=endpoint, **credentials)
+
+
+@pytest.fixture
+def switch(running, client):
+    """Reads the deployed switch."""
+    s3 = client("s3")
+    bucket = running.ok("outputs", "--layer", "edge", "--json").json["edge/payments"]["stop_switch_bucket"]
+    yield lambda: s3.get_object(Bucket=bucket, Key="stop-switch")["Body"].read().decode()
+    running.ok("sandbox.region", "--region", "us-east-1", "--state", "open")
+    running.ok("restore")
+
+
+def test_the_primary_is_evacuated_and_brought_back(running, switch):
+    assert switch() == "primary: run"
+    assert running.ok("ready", "--json").code == 0
+
+    told = running.ok("evacuate", "--json").json
+    assert (told["says"], told["region"], told["clients_move_within_seconds"]) == ("primary: stop", "us-east-2", None)
+    assert switch() == "primary: stop"
+    assert running.ok("evacuate", "--json").json["says"] == "primary: stop"
+    found = {each["what"]: each["well"] for each in running.run("ready", "--json").json}
+    assert {what for what, well in found.items() if not well} == {"stop switch"}
+
+    # What it says is the operators': no drift, nothing to deploy, and a deployment leaves it.
+    assert set(running.ok("drift", "--json").statuses.values()) == {"unchanged"}
+    assert set(running.ok("deploy", "--layer", "edge", "--force", "--json").statuses.values()) == {"unchanged"}
+    assert switch() == "primary: stop"
+
+    assert running.ok("restore", "--json").json["says"] == "primary: run"
+    assert switch() == "primary: run"
+
+
+def test_a_primary_that_is_out_is_evacuated_and_not_brought_back(running, switch):
+    """Neither needs anything of the lost region but the question whether it serves."""
+    running.ok("sandbox.region", "--region", "us-east-1", "--state", "refuse")
+    running.ok("evacuate")
+    assert switch() == "primary: stop"
+    refused = running.run("restore")
+    assert refused.code == 1
+    assert "us-east-1 (primary) does not serve" in refused.complaint
+    assert switch() == "primary: stop"
+    running.ok("restore", "--even-if-unhealthy")
+    assert switch() == "primary: run"
+
+
+def test_the_deployed_function_compares_who_may_read_the_switch_with_who_checks(client):
+    """With its own rights, and the addresses as they are told outside."""
+    answer = client("lambda").invoke(
+        FunctionName="payment-failover-control-secondary-x7k2:live", Payload=json.dumps({"compare": "ranges"}).encode()
+    )
+    assert json.loads(answer["Payload"].read()) == {"ranges": "current"}

@@ -1,0 +1,115 @@
+"""The functions' entries: what they make of Lambda's context, before the parts that other tests look at."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from lambdas.adapters.aws import EndingClient, client
+from lambdas.adapters.retry import ATTEMPT
+from lambdas.domain.payment import WORK_TIME
+from lambdas.web.answer import Answer
+
+VARIABLES = {
+    "ENVIRONMENT": "payments",
+    "SUFFIX": "x7k2",
+    "ROLE": "primary",
+    "RELEASE": "1",
+    "CONSISTENCY": "MRSC",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "b",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "TABLE_NAME": "payments",
+    "AUDIT_BUCKET": "audit",
+    "PROCESSOR": "processor.example",
+    "API_KEYS_SECRET_ARN": "arn",
+    "FAILOVER_NAME": "API.Payments.example",
+}
+LONG = SimpleNamespace(get_remaining_time_in_millis=lambda: 28_000)
+LEFT = SimpleNamespace(get_remaining_time_in_millis=lambda: 10_000)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """A function's main module, started as Lambda does; what it loads is forgotten afterwards."""
+    before = dict(sys.modules)
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+    def load(function):
+        return importlib.import_module(f"lambdas.{function}.main")
+
+    yield load
+    for name in sys.modules.keys() - before.keys():
+        if name.endswith(".main"):
+            del sys.modules[name]
+
+
+def left(service):
+    return service.deadline.until - service.payments.clock.now()
+
+
+def test_a_request_has_the_function_s_time_but_for_a_margin(load, monkeypatch):
+    main, seen = load("payment"), []
+
+    def answer(request):
+        seen.append((request.path, left(main._service)))
+        return Answer(200, "{}")
+
+    monkeypatch.setattr(main, "_api", SimpleNamespace(answer=answer))
+    event = {"httpMethod": "GET", "path": "/payment/pay_x", "headers": {}, "requestContext": {"requestId": "r"}}
+    assert main.handler(event, LEFT)["statusCode"] == 200
+    main.handler(event, LONG)
+    main.handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: 4_000))
+    assert [path for path, _ in seen] == ["/payment/pay_x"] * 3
+    assert 9_300 < seen[0][1] <= 9_500
+    assert seen[1][1] <= WORK_TIME, "less than a lease, however long the function may run"
+    assert 3_300 < seen[2][1] <= 3_500
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}])
+def test_a_sweep_and_a_batch_of_notifications_have_it_too(load, monkeypatch, event):
+    main, seen = load("audit"), []
+    monkeypatch.setattr(main, "sweep", lambda service, time_left: seen.append((left(service), time_left)))
+    monkeypatch.setattr(main, "file_all", lambda *_: seen.append((left(main._service), None)))
+    main.handler(event, LEFT)
+    ((until, time_left),) = seen
+    assert 9_300 < until <= 9_500
+    assert time_left in {None, 9_500}
+
+
+def test_a_call_of_the_sdk_ends_however_it_hangs():
+    """A socket's time-outs do not bound it: names with many addresses, TLS, answers that come in drops."""
+    released = threading.Event()
+    sdk = SimpleNamespace(
+        hangs=lambda **_: released.wait(10), echoes=lambda **arguments: arguments, fails=lambda: 1 / 0
+    )
+    ending = EndingClient(sdk, 0.05, ThreadPoolExecutor(2))
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ending.hangs()
+    assert time.monotonic() - began < 1
+    assert ending.echoes(Key="k") == {"Key": "k"}
+    with pytest.raises(ZeroDivisionError):
+        ending.fails()
+    released.set()
+
+
+def test_every_client_ends_its_calls_when_the_retries_expect_it(monkeypatch):
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, VARIABLES[name])
+    found = client("secretsmanager")
+    assert isinstance(found, EndingClient)
+    assert found.limit == ATTEMPT / 1_000
+    config = found.client.meta.config
+    assert config.connect_timeout <= found.limit
+    assert config.read_timeout <= found.limit
+    assert config.retries["total_max_attempts"] == 1

@@ -1,0 +1,163 @@
+"""What holds data is known by type, for every type that the projects use, and how much it is can be said."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from botocore.exceptions import ClientError
+
+from engine.backend import Checkpoint
+from engine.events import ResourceChange
+from orchestration.holdings import HOLDING, HOLDING_NOTHING, Holder, classified, going, holders, holding, told
+from shared.components import function
+from shared.stack import Stack
+from tests.unit.projects.mocked_programs import published, run_environment, run_program
+
+DATA = Stack("data", "payments")
+BUCKET, OBJECT = "aws:s3/bucket:Bucket", "aws:s3/bucketObjectv2:BucketObjectv2"
+SECRET, VERSION = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion"
+TABLE, QUEUE, KEY = "aws:dynamodb/table:Table", "aws:sqs/queue:Queue", "aws:kms/key:Key"
+
+
+def test_every_type_that_a_project_uses_is_known_to_hold_data_or_none():
+    used = {made.type for run in run_environment().values() for made in run.recorder.cloud}
+    unknown = sorted(kind for kind in used if not classified(kind))
+    assert unknown == [], "declare them in orchestration/holdings.py"
+
+
+def test_no_type_is_said_to_hold_data_and_none():
+    nothing = {f"{module}/{name}" for module, names in HOLDING_NOTHING.items() for name in names.split()}
+    assert {kind for kind in HOLDING if kind.rpartition(":")[0] in nothing} == set()
+
+
+@pytest.mark.parametrize(
+    "kind", ["aws:rds/instance:Instance", "aws:s3/bucketV2:BucketV2", "aws:efs/fileSystem:FileSystem"]
+)
+def test_a_type_that_nobody_has_classified_holds_data(kind):
+    found = Holder.of(DATA, kind, {"id": "x-1", "outputs": {}})
+    assert found is not None
+    assert found.name == f"{kind.rpartition(':')[2]}/x-1"
+    assert told([found], None) == [(found, "data of an unknown kind")]
+
+
+@pytest.mark.parametrize("kind", ["pulumi:providers:aws", "payments:data:PaymentsTable", "pulumi:pulumi:Stack"])
+def test_what_is_no_resource_of_the_cloud_holds_nothing(kind):
+    assert holding(kind) is None
+
+
+def test_nothing_that_holds_data_is_made_of_function_code(monkeypatch):
+    """So a release of code alone needs no look at what it would let go."""
+    monkeypatch.setattr(function, "digest", lambda name: f"other-{name}")
+    for stack, known in run_environment().items():
+        layer, _, name = stack.partition("/")
+        again = run_program(layer, name, published())
+        for kind in HOLDING:
+            before, after = (
+                {made.name: made.inputs for made in run.recorder.made if made.type == kind} for run in (known, again)
+            )
+            assert before == after
+    assert (
+        run_program("compute", "payments-primary", published()).exports["release"]
+        != (published()["organization/compute/payments-primary"]["release"])
+    )
+
+
+def resource(kind, identity, **outputs):
+    return {
+        "urn": identity,
+        "type": kind,
+        "custom": True,
+        "id": identity,
+        "outputs": {"region": "us-east-1", **outputs},
+    }
+
+
+def test_what_is_a_part_goes_with_the_whole_and_stands_alone_without_it():
+    whole = resource(SECRET, "arn:secret:keys-1", name="keys")
+    part = resource(VERSION, "arn:secret:keys-1|v1", secretId="arn:secret:keys-1", versionId="v1")
+    bucket, thing = resource(BUCKET, "logs", bucket="logs"), resource(OBJECT, "logs/stop", bucket="logs", key="stop")
+    everything = Checkpoint([whole, part, bucket, thing])
+    assert {holder.name for holder in holders(DATA, everything)} == {"secret/keys", "bucket/logs"}
+    parts = [ResourceChange("delete", each["urn"], each["type"], before=each) for each in (part, thing)]
+    assert {holder.name for holder in going(DATA, parts)} == {"secret-version/keys-1/v1", "object/logs/stop"}
+
+
+def test_the_two_regions_of_a_key_have_names_of_their_own():
+    replica = "aws:kms/replicaKey:ReplicaKey"
+    found = holders(DATA, Checkpoint([resource(kind, "mrk-1", keyId="mrk-1") for kind in (KEY, replica)]))
+    assert [holder.name for holder in found] == ["key/mrk-1", "replica-key/mrk-1"]
+
+
+class Answers:
+    """AWS's clients, with answers for each call, one after another."""
+
+    def __init__(self, **answers):
+        self.answers = {name: iter(values) for name, values in answers.items()}
+
+    def client(self, *_):
+        return self
+
+    def __getattr__(self, name):
+        def call(**_):
+            answer = next(self.answers[name])
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+REFUSED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, "Scan")
+MORE = {"Count": 1000, "LastEvaluatedKey": {"pk": {"S": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("state", "answers", "amount"),
+    [
+        (resource(TABLE, "payments"), {"scan": [{"Count": 12}]}, "at least 12 items"),
+        (resource(TABLE, "payments"), {"scan": [MORE, {"Count": 1}]}, "at least 1,001 items"),
+        (
+            resource(TABLE, "payments"),
+            {"scan": [MORE] * 10, "describe_table": [{"Table": {"ItemCount": 2_000_000}}]},
+            "at least 2,000,000 items",
+        ),
+        (
+            resource(TABLE, "payments"),
+            {"scan": [MORE] * 10, "describe_table": [{"Table": {"ItemCount": 0}}]},
+            "at least 10,000 items",
+        ),
+        (resource(BUCKET, "logs"), {"list_object_versions": [{"Versions": [1]}]}, "at least 1 version of objects"),
+        (
+            resource(BUCKET, "logs"),
+            {
+                "list_object_versions": [
+                    {"Versions": [1], "IsTruncated": True, "NextKeyMarker": "k", "NextVersionIdMarker": "v"},
+                    {},
+                ]
+            },
+            "at least 1 version of objects",
+        ),
+        (resource(SECRET, "arn:s"), {"list_secret_version_ids": [{"Versions": [1, 2]}]}, "at least 2 versions"),
+        (
+            resource(QUEUE, "https://q"),
+            {
+                "get_queue_attributes": [
+                    {"Attributes": {"ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "1"}}
+                ]
+            },
+            "at least 4 messages",
+        ),
+    ],
+)
+def test_how_much_there_is_is_at_least_and_as_of(state, answers, amount):
+    (holder,) = holders(DATA, Checkpoint([state]))
+    ((_, said),) = told([holder], Answers(**answers))
+    assert re.fullmatch(rf"{amount}, as of \d\d:\d\d UTC", said)
+
+
+def test_what_cannot_be_asked_is_unknown_and_keeps_nobody_from_the_list():
+    found = holders(DATA, Checkpoint([resource(TABLE, "payments"), resource(KEY, "mrk-1", keyId="mrk-1")]))
+    said = dict(told(found, Answers(scan=[REFUSED])))
+    assert said[found[0]].startswith("an unknown amount (cannot count the items of payments in us-east-1: ")
+    assert said[found[1]] == "all that is encrypted with it"

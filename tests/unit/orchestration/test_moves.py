@@ -1,0 +1,367 @@
+"""Clients are moved by one write in the secondary; a way back asks the primary first."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration import checker_ranges, moves
+from orchestration.api import ApiResponse
+from orchestration.aws import Aws
+from orchestration.choice import Choice
+from orchestration.lever import Lever
+from orchestration.reach import Reach
+from orchestration.targets import aws as aws_target
+from shared import stop_switch
+from shared.environment import Environment
+from shared.errors import Problem
+from shared.root import ROOT
+
+ENVIRONMENT = Environment.load("payments")
+ACCOUNT = "123456789012"
+BUCKET = f"payment-stop-switch-secondary-x7k2-{ACCOUNT}"
+
+
+def refused(code, status=400):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Operation")
+
+
+class NoSuchKey(ClientError):  # type: ignore[misc]
+    """As a client's own exceptions are."""
+
+    def __init__(self):
+        super().__init__({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+
+
+class Cloud:
+    """STS, S3 and Secrets Manager of the secondary. `text`: what the switch says; `error`: what S3 answers instead."""
+
+    exceptions = SimpleNamespace(NoSuchKey=NoSuchKey)
+
+    def __init__(self, text=b"primary: run", ranges=("15.177.0.0/18",)):
+        self.text, self.ranges, self.error = text, ranges, None
+        self.asked, self.written = set(), []
+
+    def client(self, service, region):
+        self.asked.add((service, region))
+        return self
+
+    def get_caller_identity(self):
+        return {"Account": ACCOUNT}
+
+    def secret(self, arn, region):
+        self.asked.add(("secretsmanager", region))
+        assert arn == "payment-api-secret-x7k2"
+        return json.dumps({"clients": {"canary": {"current": "canary-key"}}})
+
+    def get_object(self, **place):
+        self._place(place)
+        if self.text is None:
+            raise NoSuchKey
+        return {"Body": io.BytesIO(self.text)}
+
+    def put_object(self, **arguments):
+        self._place(arguments)
+        self.written.append(arguments)
+        return {"VersionId": "v2"}
+
+    def get_bucket_policy(self, **place):
+        self._place(place)
+        reading = {
+            "Sid": "CheckersRead",
+            "Effect": "Allow",
+            "Condition": {"IpAddress": {"aws:SourceIp": list(self.ranges)}},
+        }
+        others = [{"Sid": "TlsOnly", "Effect": "Deny"}, {"Effect": "Allow"}]
+        return {"Policy": json.dumps({"Statement": [reading, *others]})}
+
+    def _place(self, arguments):
+        if self.error:
+            raise self.error
+        assert arguments["Bucket"] == BUCKET
+        assert arguments["ExpectedBucketOwner"] == ACCOUNT
+
+
+class Canary:
+    """The primary as the canary meets it: `said` answers each round."""
+
+    def __init__(self, *said):
+        self.said = list(said)
+        self.rounds = 0
+
+    def health(self):
+        self.rounds += 1
+        self.now = self.said.pop(0) if len(self.said) > 1 else self.said[0]
+        if isinstance(self.now, Problem):
+            raise self.now
+        return ApiResponse(self.now.get("health", 200), {}, {})
+
+    def pay(self, _payment, _key):
+        replayed = self.now.get("replayed", "true")
+        return ApiResponse(self.now.get("pay", 201), {"idempotent-replayed": replayed}, self.now.get("body", {}))
+
+
+WELL = {}
+BROKEN = [
+    {"health": 503},
+    {"pay": 500},
+    {"pay": 202},
+    {"replayed": "false"},
+    Problem("no answer from https://primary: timed out"),
+]
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    found = Cloud()
+    monkeypatch.setattr(moves, "Aws", lambda _: found)
+    monkeypatch.setattr(moves, "reach", lambda *_: AWS)
+    monkeypatch.setattr(moves, "_canary", lambda _: Canary(WELL))
+    return found
+
+
+AWS = Reach({}, "AWS", lambda: ["15.177.0.0/18"], asks_first=True)
+SANDBOX = replace(AWS, where="the sandbox", asks_first=False, moves_clients=False)
+YES = Choice(target="aws", yes=True, json=True)
+WRITTEN = {
+    "Bucket": BUCKET,
+    "Key": "stop-switch",
+    "ExpectedBucketOwner": ACCOUNT,
+    "ContentType": "text/plain",
+    "ServerSideEncryption": "AES256",
+}
+
+
+def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_else(cloud, capsys):
+    assert moves.evacuate(YES) == 0
+    assert cloud.written == [{**WRITTEN, "Body": b"primary: stop"}]
+    assert cloud.asked == {("sts", "us-east-2"), ("s3", "us-east-2")}
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "environment": "payments",
+        "says": "primary: stop",
+        "object": f"s3://{BUCKET}/stop-switch",
+        "region": "us-east-2",
+        "version": "v2",
+        "clients_move_within_seconds": 3 * 10 + 5 + 30,
+    }
+
+
+def test_an_evacuation_can_be_repeated(cloud):
+    assert moves.evacuate(YES) == moves.evacuate(YES) == 0
+    assert cloud.written[0] == cloud.written[1]
+
+
+def test_on_aws_it_says_what_it_will_do_and_changes_nothing_unasked(cloud, capsys):
+    with pytest.raises(Problem, match="--yes"):
+        moves.evacuate(replace(YES, yes=False))
+    assert cloud.written == []
+    said = capsys.readouterr().err
+    for word in ("AWS", ACCOUNT, "us-east-2", "us-east-1 (primary)", BUCKET, "'primary: stop'"):
+        assert word in said
+
+
+def test_the_sandbox_does_not_say_that_clients_move(cloud, capsys, monkeypatch):
+    monkeypatch.setattr(moves, "reach", lambda *_: SANDBOX)
+    assert moves.evacuate(Choice()) == 0
+    assert "No client moves: the sandbox has neither health checkers nor DNS" in capsys.readouterr().out
+    assert moves.evacuate(Choice(json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["clients_move_within_seconds"] is None
+
+
+@pytest.mark.parametrize("move", [moves.evacuate, lambda choice: moves.restore(choice, even_if_unhealthy=False)])
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (refused("NoSuchBucket", 404), f"the bucket {BUCKET} is not there"),
+        (refused("AccessDenied", 403), "cannot write the stop switch .* in us-east-2"),
+        (ConnectTimeoutError(endpoint_url="https://s3"), "cannot write the stop switch .* in us-east-2"),
+    ],
+)
+def test_what_cannot_be_written_is_one_line(cloud, move, error, line):
+    cloud.error = error
+    with pytest.raises(Problem, match=line) as caught:
+        move(YES)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_way_back_lets_the_primary_serve(cloud):
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+    assert cloud.written == [{**WRITTEN, "Body": b"primary: run"}]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("before", range(1, moves.ROUNDS + 1))
+def test_a_primary_that_fails_once_gets_no_client_back(cloud, monkeypatch, broken, before):
+    """Any of the rounds that count: a grey failure shows in some requests only."""
+    monkeypatch.setattr(moves, "_canary", lambda _: Canary(*[WELL] * before, broken, WELL))
+    with pytest.raises(Problem, match=r"us-east-1 \(primary\) does not serve: .*; nothing was changed"):
+        moves.restore(YES, even_if_unhealthy=False)
+    assert cloud.written == []
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_cold_start_is_no_failure(cloud, monkeypatch, broken):
+    canary = Canary(broken, WELL)
+    monkeypatch.setattr(moves, "_canary", lambda _: canary)
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+    assert canary.rounds == 1 + moves.ROUNDS
+
+
+def test_a_person_may_restore_without_asking_the_primary(cloud, monkeypatch):
+    monkeypatch.setattr(moves, "_canary", lambda _: pytest.fail("asked"))
+    assert moves.restore(YES, even_if_unhealthy=True) == 0
+    assert len(cloud.written) == 1
+
+
+def test_the_primary_is_asked_by_its_own_name_with_the_secondarys_copy_of_the_key():
+    cloud = Cloud()
+    move = moves._Move(YES, ENVIRONMENT, AWS, cloud, Lever.of(ENVIRONMENT, cloud))
+    canary = moves._canary(move)
+    assert canary.api_key == "canary-key"
+    assert canary.entry.url == f"https://{ENVIRONMENT.foundation().region_names.primary}"
+    assert {region for _, region in cloud.asked} == {"us-east-2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "stopped"),
+    [(b"primary: run", False), (b"primary: stop\n", True), (b"", False), (b" " * 5_108 + b"primary: stop", False)],
+)
+def test_the_switch_is_read_as_the_checkers_read_it(text, stopped):
+    cloud = Cloud(text)
+    assert Lever.of(ENVIRONMENT, cloud).stopped() is stopped
+    cloud.text = None
+    assert Lever.of(ENVIRONMENT, cloud).stopped() is False
+
+
+@pytest.fixture
+def findings(cloud, monkeypatch, capsys):
+    """What `ready` finds, by what it looks at, and its exit code."""
+    monkeypatch.setattr(moves, "_health", lambda _, role: moves.Precondition(role, well=True, said="200"))
+
+    def find():
+        code = moves.ready(YES)
+        return {each["what"]: each for each in json.loads(capsys.readouterr().out)}, code
+
+    return find
+
+
+def test_all_is_well(findings):
+    found, code = findings()
+    assert code == 0
+    assert found.keys() == {"stop switch", "switch's readers", "primary", "secondary"}
+    assert all(each["well"] for each in found.values())
+
+
+OUT = Problem("no answer from https://primary: refused")
+
+
+@pytest.mark.parametrize(
+    ("answers", "well"),
+    [([200], True), ([504, 200], True), ([OUT, 503, 200], True), ([503, 503, 503], False), ([OUT, OUT, OUT], False)],
+)
+def test_a_region_is_well_when_it_does_not_fail_all_the_time(monkeypatch, answers, well):
+    """As a health check decides: the first answer may be a cold start's."""
+
+    def ask(*_):
+        told = answers.pop(0)
+        if isinstance(told, Problem):
+            raise told
+        return ApiResponse(told, {}, {})
+
+    monkeypatch.setattr(moves, "entry", lambda *_: SimpleNamespace(ask=ask))
+    cloud = Cloud()
+    move = moves._Move(YES, ENVIRONMENT, AWS, cloud, Lever.of(ENVIRONMENT, cloud))
+    assert moves._health(move, "primary").well is well
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "said"),
+    [
+        ({"text": b"primary: stop"}, "stop switch", "restore"),
+        ({"ranges": ()}, "switch's readers", "15.177.0.0/18 cannot read the switch"),
+        ({"ranges": ("15.177.0.0/19",)}, "switch's readers", "15.177.0.0/18 cannot read the switch"),
+        ({"ranges": ("no range",)}, "switch's readers", "no range"),
+        ({"error": refused("AccessDenied", 403)}, "stop switch", "cannot read"),
+        ({"error": refused("NoSuchBucket", 404)}, "switch's readers", "is not there"),
+    ],
+)
+def test_what_is_not_well_is_found(cloud, findings, change, what, said):
+    for name, value in change.items():
+        setattr(cloud, name, value)
+    found, code = findings()
+    assert code == 1
+    assert not found[what]["well"]
+    assert said in found[what]["said"]
+
+
+def network(address, length):
+    return f"198.51.100.{address & (0xFF << (32 - length)) & 0xFF}/{length}"
+
+
+NETWORKS = st.builds(network, st.integers(0, 0xFF), st.integers(24, 32))
+
+
+def addresses(networks):
+    found = set()
+    for each in networks:
+        address, _, length = each.partition("/")
+        start = int(address.rpartition(".")[2])
+        found |= set(range(start, start + 2 ** (32 - int(length))))
+    return found
+
+
+@given(st.lists(NETWORKS, max_size=6), st.lists(NETWORKS, max_size=6))
+def test_a_range_is_missing_when_one_of_its_addresses_is(allowed, published):
+    """Ranges may be listed in other sizes than AWS publishes them in."""
+    known = addresses(allowed)
+    expected = [each for each in published if not addresses([each]) <= known]
+    assert list(checker_ranges.missing(allowed, published)) == expected
+
+
+def test_the_published_document_is_read_for_the_checkers_alone():
+    document = {
+        "prefixes": [
+            {"ip_prefix": "15.177.0.0/18", "region": "GLOBAL", "service": "ROUTE53_HEALTHCHECKS"},
+            {"ip_prefix": "52.95.36.0/22", "region": "us-east-1", "service": "AMAZON"},
+            {"ip_prefix": "15.177.128.0/18", "region": "us-east-1", "service": "ROUTE53_HEALTHCHECKS_PUBLISHING"},
+        ]
+    }
+    assert checker_ranges.of_checkers(document) == ("15.177.0.0/18",)
+    with pytest.raises(ValueError, match="no ranges"):
+        checker_ranges.of_checkers({"prefixes": []})
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-east-2"])
+@pytest.mark.parametrize("service", ["sts", "s3"])
+def test_clients_ask_their_own_region_whatever_the_sdks_defaults(service, region, monkeypatch):
+    monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
+    client = Aws({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}).client(service, region)
+    assert client.meta.endpoint_url == f"https://{service}.{region}.amazonaws.com"
+
+
+def test_the_way_to_aws_needs_neither_backend_nor_passphrase(monkeypatch):
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert aws_target.reach(print).asks_first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(Problem, match="AWS_ENDPOINT_URL is set"):
+        aws_target.reach(print)
+
+
+def test_the_runbook_says_what_the_tasks_write():
+    text = (ROOT / "docs/runbooks/evacuate-the-primary.md").read_text(encoding="utf-8")
+    for words in (stop_switch.STOPPED, stop_switch.RUN):
+        assert f"printf '{words}' >" in text
+    assert text.count(f"--key {stop_switch.KEY} \\\n") == 2
+    assert text.count(f"--content-type {stop_switch.CONTENT_TYPE}") == 2
+    assert text.count(f"--server-side-encryption {stop_switch.ENCRYPTION}") == 2
+    assert f"`{BUCKET.replace('x7k2', '<suffix>').replace(ACCOUNT, '<account id>')}`" in text
+    assert f"within {moves.seconds_to_move(ENVIRONMENT)} s" in text
