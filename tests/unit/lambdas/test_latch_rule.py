@@ -45,6 +45,7 @@ def reason(text, *, since=LONG_AGO, into=20_000):
         "Cppppf",  # one failed probe is no second failover
         "fppppC",  # nor a first one
         "CCp....",
+        "CCppC",  # too little calm: the same failover
         "CC" + "p" * 35 + "C",  # the second comes long after the first
     ],
 )
@@ -63,6 +64,7 @@ def test_what_does_not_last(text):
         ("CCCCp", "50 source addresses or more were served here for 4 minutes"),
         ("CCCCpp", "50 source addresses"),  # the last minute's metrics are late
         ("CCppppC", "a second failover 5 minutes after the first"),
+        ("CCpppC", "a second failover 4 minutes after the first"),
         ("Fppppff", "a second failover"),
         ("ffppppff", "a second failover"),
         ("C" + "p" * 29 + "C", "a second failover 30 minutes after the first"),
@@ -70,6 +72,12 @@ def test_what_does_not_last(text):
 )
 def test_what_lasts(text, why):
     assert why in (reason(text) or "")
+
+
+@pytest.mark.parametrize(("sources", "lasts"), [(49.9, False), (50.0, True)])
+def test_the_floor_of_sources_is_a_crowd(sources, lasts):
+    found = [Minute(BEGIN + at * MINUTE, 9, sources, failed=False) for at in range(RULE.lasting + 1)]
+    assert (RULE.reason(found, found[-1].start, LONG_AGO) is not None) is lasts
 
 
 def test_after_run_was_said_clients_are_given_time_to_go_back():
