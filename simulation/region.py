@@ -304,7 +304,7 @@ class SimulatedRegion:
 
     def _compose(self) -> Container:
         clock = clock_of(self.scheduler, self.skew)
-        journal = TracedJournal(clock, {}, "simulation", self.name)
+        journal = TracedJournal(clock, {}, "simulation", "x7k2", self.name)
         journal.history, journal.watch = self.history, self.watch
         table: Any = DynamoDB(self.table, self.name, self.link)
         objects: Any = WatchedBucket(self.bucket, self.watch, self.name, clock.now)
@@ -322,7 +322,7 @@ class SimulatedRegion:
             token=self.watch.token,
             journal=journal,
         )
-        settings = Settings("simulation", self.name, self.name, self.release, self.strong)
+        settings = Settings("simulation", "x7k2", self.name, self.name, self.release, self.strong)
         service = compose(settings, surroundings)
         payments = replace(
             service.payments,

@@ -18,6 +18,7 @@ from lambdas.web.answer import Answer
 
 VARIABLES = {
     "ENVIRONMENT": "payments",
+    "SUFFIX": "x7k2",
     "ROLE": "primary",
     "RELEASE": "1",
     "CONSISTENCY": "MRSC",
