@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 
 import pytest
 
 from lambdas.failover_control import latch, rule
 from lambdas.failover_control.rule import LatchRule
 from shared.environment import Environment
-from simulation.failover import MINUTE, Outage, Scenario, run
+from shared.errors import Problem
+from simulation.claims import BEGINS, Claim, claims, outage, pinned, restored, simulate_failover, twice
+from simulation.failover import MINUTE, run
 
 EDGE = Environment.load("payments").edge
 TIMING, RULE = EDGE.latch_timing, EDGE.latch_rule or {}
 DAY = 24 * 60 * MINUTE
-BEGINS = 120
 
 
 def stopped(scenario, seed, values=RULE):
     return run(scenario, values, TIMING, seed)
 
 
-def outage(length, *, clients=200, grey=False, rest=10 * MINUTE):
-    return Scenario(BEGINS + length + rest, clients=clients, outages=(Outage(BEGINS, BEGINS + length, grey),))
-
-
-def pinned(seconds):
-    return Scenario(seconds, pinned=20, failing=0.0001, every=MINUTE)
-
-
 def test_clients_that_stay_at_the_secondary_do_not_latch():
-    assert stopped(pinned(DAY // 6), 1) is None
+    assert stopped(pinned(DAY // 6, 0.0001), 1) is None
 
 
 @pytest.mark.prove
 @pytest.mark.parametrize("seed", range(30))
 def test_they_do_not_in_a_whole_day(seed):
-    assert stopped(pinned(DAY), seed) is None
+    assert stopped(pinned(DAY, 0.0001), seed) is None
 
 
 def test_pinned_clients_and_a_primary_that_loses_one_request_in_a_hundred_do_not_latch():
-    assert stopped(replace(pinned(4 * 60 * MINUTE), failing=0.01), 3) is None
+    assert stopped(pinned(4 * 60 * MINUTE, 0.01), 3) is None
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -68,12 +61,7 @@ def test_a_second_failover_soon_after_the_first_lasts_at_once(seed, between, las
     """Each alone is too short."""
     length = TIMING.shortest - 1
     second = BEGINS + length + between * MINUTE
-    scenario = Scenario(
-        second + length + 10 * MINUTE,
-        clients=200,
-        outages=(Outage(BEGINS, BEGINS + length), Outage(second, second + length)),
-    )
-    at = stopped(scenario, seed)
+    at = stopped(twice(length, between * MINUTE), seed)
     assert (at is not None) is lasts
     if at is not None:
         assert second < at < second + length + TIMING.returning + 2 * MINUTE
@@ -81,8 +69,7 @@ def test_a_second_failover_soon_after_the_first_lasts_at_once(seed, between, las
 
 @pytest.mark.parametrize("seed", range(5))
 def test_after_a_restoration_the_way_back_is_no_failover(seed):
-    scenario = replace(outage(9 * MINUTE), restored=BEGINS - 30, seconds=RULE["grace"] * MINUTE)
-    assert stopped(scenario, seed) is None
+    assert stopped(restored(RULE), seed) is None
     assert stopped(outage(9 * MINUTE), seed) is not None
 
 
@@ -103,32 +90,38 @@ MISTAKES = {
 def test_each_condition_of_the_rule_is_needed(mistake):
     """Left out, some of the claims above fail."""
     values = {**RULE, **MISTAKES[mistake]}
-    short = TIMING.shortest - 1
-
-    def twice(between):
-        second = BEGINS + short + between * MINUTE
-        two = (Outage(BEGINS, BEGINS + short), Outage(second, second + short))
-        return Scenario(second + short + 10 * MINUTE, clients=200, outages=two)
-
-    claims = [
-        (replace(pinned(60 * MINUTE), failing=0.01), False),
-        (outage(short), False),
-        (outage(TIMING.by_probes - 1, clients=20), False),
-        (outage(TIMING.certain, clients=5, rest=0), True),
-        (outage(40 * MINUTE, grey=True, rest=0), True),
-        (twice(15), True),
-        (twice(60), False),
-        (replace(outage(9 * MINUTE), restored=BEGINS - 30, seconds=RULE["grace"] * MINUTE), False),
-    ]
     assert any(
-        (stopped(scenario, seed, values) is not None) is not lasts for seed in range(6) for scenario, lasts in claims
+        (stopped(claim.scenario, seed, values) is not None) is not claim.lasts
+        for seed in range(6)
+        for claim in claims(TIMING, RULE, hours=1)
     )
+
+
+@pytest.mark.parametrize("hours", [1, pytest.param(24, marks=pytest.mark.prove)])
+def test_the_command_tells_what_lasts(capsys, hours):
+    assert simulate_failover("payments", 2, hours, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["shortest_s"], told["certain_s"], told["holds"]) == (TIMING.shortest, TIMING.certain, True)
+    assert {row["lasted"] for row in told["runs"] if row["lasts"]} == {2}
+    assert {row["lasted"] for row in told["runs"] if not row["lasts"]} == {0}
+
+
+def test_a_claim_that_does_not_hold_is_an_exit_code(capsys, monkeypatch):
+    monkeypatch.setattr("simulation.claims.claims", lambda *_: [Claim("an hour", pinned(60, 0), lasts=True)])
+    assert simulate_failover("payments", 1, 1) == 1
+    assert "does not hold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seeds", "hours"), [(0, 1), (1, 0)])
+def test_nothing_to_play_is_refused(seeds, hours):
+    with pytest.raises(Problem, match="nothing to play"):
+        simulate_failover("payments", seeds, hours)
 
 
 def test_a_probe_that_fails_by_one_request_is_noticed(monkeypatch):
     monkeypatch.setattr(latch, "FAILURES", 1)
     monkeypatch.setattr(latch, "HEALTH_ATTEMPTS", 1)
-    worse = replace(pinned(4 * 60 * MINUTE), failing=0.02)
+    worse = pinned(4 * 60 * MINUTE, 0.02)
     assert any(stopped(worse, seed) is not None for seed in range(3))
 
 
