@@ -42,6 +42,7 @@ HELP = {
     "wipe": "also delete the sandbox's cloud and its stacks",
     "even_if_unhealthy": "restore without asking the primary whether it serves",
     "seeds": "how many histories, from seed 0 on",
+    "hours": "of a day on which nothing fails",
     "seed": "replay this one, and print its history",
     "mode": "mrsc (strongly consistent) or mrec (eventually)",
     "mutant": "put this known mistake into the code first",
@@ -236,6 +237,14 @@ def simulate(
     return commands.simulate(seeds, None if seed == NO_SEED else seed, mode, mutant or None, as_json=json)
 
 
+@choosing("environment", "json")
+def simulate_failover(choice: Choice, seeds: int = 3, hours: int = 24) -> int:
+    """Play failovers against the latch: which last, which end by themselves."""
+    from simulation import claims
+
+    return claims.simulate_failover(choice.environment, seeds, hours, as_json=choice.json)
+
+
 @command
 def mutate(_: Context, json: bool = False) -> int:
     """Change the payment code in a thousand ways; its tests must notice."""
@@ -338,6 +347,7 @@ namespace = Collection(
     test,
     prove,
     simulate,
+    simulate_failover,
     mutate,
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)

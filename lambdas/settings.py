@@ -30,6 +30,7 @@ class Settings:
     """What every function of a region knows about itself."""
 
     environment: str
+    suffix: str
     role: str
     region: str
     release: str
@@ -40,6 +41,7 @@ class Settings:
         """The settings of the running function. Raises KeyError for a missing variable: a bug of the deployment."""
         return cls(
             environment=variables["ENVIRONMENT"],
+            suffix=variables["SUFFIX"],
             role=variables["ROLE"],
             region=variables["AWS_REGION"],
             release=variables["RELEASE"],

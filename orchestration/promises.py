@@ -22,6 +22,7 @@ def values(environment: Environment) -> dict[str, Any]:
         "objectives": objectives.model_dump(mode="json"),
         "allowed": {"month": allowance.seconds(MONTH), "year": allowance.seconds(YEAR)},
         "failures": [dataclasses.asdict(spent) for spent in environment.spending()],
+        "latch": _latch(environment),
         "grey_failure_noticed_from": {"promised": grey.lowest_payment_rate, "computed": grey.detection.lowest_rate()},
     }
 
@@ -47,7 +48,26 @@ def lines(environment: Environment) -> list[str]:
         *("  ".join(_aligned(row, widths)).rstrip() for row in table),
         "",
         grey,
+        _returning(environment),
     ]
+
+
+def _latch(environment: Environment) -> dict[str, int] | None:
+    """Seconds: a shorter outage than the first always returns by itself, one of the second never does."""
+    timing = environment.edge.latch_timing
+    if environment.edge.failback == "automatic":
+        return None
+    return {"shortest_outage": timing.shortest, "certain_outage": timing.certain}
+
+
+def _returning(environment: Environment) -> str:
+    found = _latch(environment)
+    if found is None:
+        return "clients go back by themselves after every failover (edge.failback: automatic)"
+    return (
+        f"clients go back by themselves after an outage of less than {found['shortest_outage']} s; from "
+        f"{found['certain_outage']} s on they stay at the secondary until `restore`"
+    )
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:

@@ -132,9 +132,6 @@ class EdgeOutputs:
     stop_switch_bucket: Output[str]
     """S3 bucket in the secondary region whose object `stop-switch` says `primary: run`, or `primary: stop` while the
     primary is kept out of DNS."""
-    latch_action_arns: Output[Sequence[str]]
-    """What the secondary's alarm on failover traffic calls beside its topic: sets the stop switch, so that a primary
-    that recovers stays out. Empty when failback is automatic."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from shared.environment_sections import (
     StrictModel,
 )
 from shared.errors import Problem
-from shared.failover_time import YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
+from shared.failover_time import MINUTE, YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
 from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
@@ -336,6 +336,17 @@ class Environment(Foundation):
                     f"objectives.detection: {self.objectives.detection} s cannot be reached ({fault.label} takes "
                     f"{found.detection} s): lower edge.checks.fast.threshold or ask for {found.detection}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _clients_can_go_back(self) -> Self:
+        stop, timing, given = self.edge.checks.stop_switch, self.edge.latch_timing, self.edge.latch.grace_minutes
+        back = stop.threshold * stop.interval + timing.returning
+        if given * MINUTE < back:
+            raise ValueError(
+                f"edge.latch.grace_minutes: {given} min are less than the {back} s that clients need to go back after "
+                f"a restoration, and their traffic is no failover: ask for {-(-back // MINUTE)} or more"
+            )
         return self
 
     def _fitting(self, objective: int) -> str:

@@ -6,12 +6,13 @@ Rules within a section live here, rules across sections in `shared.environment`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from shared.failover_time import HealthCheckTiming
+from shared.failover_time import PROBE_SPREAD, HealthCheckTiming, LatchTiming
 from shared.grey_failure import Detection
 from shared.roles import PerRole, Role
 
@@ -335,6 +336,30 @@ class FailoverControlSettings(StrictModel):
     reserved_concurrency: Executions | None
 
 
+class LatchSettings(StrictModel):
+    """What makes a failover last until somebody restores the primary. Probes are made once a minute.
+
+    `failed_probes` of the last `probes`, over two minutes or more; or `clients` source addresses at the secondary for
+    longer than their way back takes; or a second failover within `again_minutes`. Not within `grace_minutes` of a
+    restoration, in which clients go back.
+    """
+
+    failed_probes: Annotated[int, Field(ge=2, le=10)]
+    probes: Annotated[int, Field(gt=PROBE_SPREAD, le=20)]
+    clients: Annotated[int, Field(ge=2, le=10_000)]
+    again_minutes: Annotated[int, Field(ge=5, le=120)]
+    grace_minutes: Annotated[int, Field(ge=1, le=60)]
+
+    @model_validator(mode="after")
+    def _some_may_pass(self) -> Self:
+        if self.failed_probes > self.probes:
+            raise ValueError(
+                f"failed_probes: {self.failed_probes} of {self.probes} probes cannot fail: ask for {self.probes} "
+                "or less"
+            )
+        return self
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
@@ -345,8 +370,32 @@ class EdgeSettings(Section):
     checks: HealthChecksSettings
     grey_failure: GreyFailureSettings
     failback: Literal["manual", "automatic"]
+    latch: LatchSettings
     failover_control: FailoverControlSettings
     emails: tuple[Email, ...]
+
+    @property
+    def latch_timing(self) -> LatchTiming:
+        """Which outages last."""
+        return LatchTiming(self.checks.of_the_entry_point, self.ttl)
+
+    @property
+    def latch_rule(self) -> Mapping[str, int] | None:
+        """What the function that latches is given: see lambdas/failover_control/rule.py. Durations in minutes.
+
+        None: clients go back by themselves.
+        """
+        if self.failback == "automatic":
+            return None
+        return {
+            "failed": self.latch.failed_probes,
+            "probes": self.latch.probes,
+            "spread": PROBE_SPREAD,
+            "clients": self.latch.clients,
+            "lasting": self.latch_timing.lasting,
+            "again": self.latch.again_minutes,
+            "grace": self.latch.grace_minutes,
+        }
 
 
 class ObservabilitySettings(Section):

@@ -153,6 +153,60 @@ class GreyBound:
         )
 
 
+PROBE_SPREAD = 3
+"""Minutes from the first failed probe to the last: with one a minute, more than two whole ones lie between."""
+
+
+@dataclass(frozen=True)
+class LatchTiming:
+    """Which outages a latch that looks once a minute makes last. All in seconds."""
+
+    checks: tuple[HealthCheckTiming, ...]
+    """Those that take the primary out, and let it back in."""
+    ttl: int
+
+    @property
+    def returning(self) -> int:
+        """From a primary that serves again to the last client that is back: the checks, DNS, and the TTL."""
+        return max(check.threshold * check.interval for check in self.checks) + PROPAGATION_SECONDS + self.ttl
+
+    @property
+    def lasting(self) -> int:
+        """So many whole minutes in a row have failover traffic only when it lasts longer than the way back takes.
+
+        Of the first and the last of them it may have a moment alone.
+        """
+        return 2 + -(-self.returning // METRIC_PERIOD_SECONDS)
+
+    @property
+    def _first_verdict(self) -> int:
+        """When the checkers can agree at the earliest: the fault comes just before they ask."""
+        return min((check.threshold - 1) * check.interval for check in self.checks)
+
+    @property
+    def by_probes(self) -> int:
+        """The shortest outage that failed probes can make last."""
+        return self._first_verdict + (PROBE_SPREAD - 1) * METRIC_PERIOD_SECONDS
+
+    @property
+    def by_clients(self) -> int:
+        """The shortest outage that clients who stay away can make last."""
+        traffic = (self.lasting - 2) * METRIC_PERIOD_SECONDS
+        return max(self._first_verdict, traffic + self._first_verdict - self.returning)
+
+    @property
+    def shortest(self) -> int:
+        """A shorter outage always returns by itself, if it is the first for a while."""
+        return min(self.by_probes, self.by_clients)
+
+    @property
+    def certain(self) -> int:
+        """An outage of this length always lasts: the last client moves, its metric is late, the probes have failed."""
+        looking = METRIC_DELAY_SECONDS + METRIC_PERIOD_SECONDS
+        return worst(self.checks, self.ttl).total + looking + (PROBE_SPREAD + 1) * METRIC_PERIOD_SECONDS
+
+
+MINUTE = 60
 DAY = 24 * 3600
 MONTH = 30 * DAY
 YEAR = 365 * DAY

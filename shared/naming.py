@@ -152,6 +152,7 @@ PAYMENT_API = Kind("api", REST_API)
 ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
+FAILOVER_CONTROL_RULE = Kind("failover-control", EVENT_RULE)
 SWITCH_RANGES_RULE = Kind("switch-ranges", EVENT_RULE)
 STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)

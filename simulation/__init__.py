@@ -16,4 +16,5 @@ TigerBeetle's simulators.
     watch, checks, linearizability  what must hold at each moment, and for each history
     run, commands  many seeds on all processors, and `./invoke simulate`
     mutants     the code broken on purpose
+    failover, claims  a region's failovers in their own clock: which the latch makes last; `./invoke simulate-failover`
 """

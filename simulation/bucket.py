@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.adapters.retry import ATTEMPT
 from simulation.aws_errors import refused, timed_out
 from simulation.history import short
 from simulation.link import Unreachable, Way
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from simulation.link import Link
 
 LATENCY: Final = 15
-PATIENCE: Final = 1_000
+PATIENCE: Final = ATTEMPT
 REPLICATION: Final = 60_000
 """Replication between buckets takes up to this (ms); the service's own limit is 15 minutes."""
 
@@ -54,7 +55,7 @@ class Bucket:
             self._replicate(Key, Body)
             return {}
 
-        way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("s3"), refusal=self._refusal)
+        way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("s3"), refusal=self._refusal, denial=_denial)
         answer: dict[str, Any] = self.link.call("s3 PutObject", effect, way, about=short(Key.rsplit("/", 1)[-1]))
         return answer
 
@@ -74,3 +75,7 @@ class Bucket:
     def _refusal(self) -> ClientError:
         code, status = self.link.scheduler.random.choice(_REFUSALS)
         return refused(code, "PutObject", status)
+
+
+def _denial() -> ClientError:
+    return refused("AccessDenied", "PutObject", 403)

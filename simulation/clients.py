@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,8 @@ SETTLED: Final = frozenset({200, 201, 400, 401, 402, 404, 422})
 """Answers after which a client has no reason to ask again."""
 _payment_id = lru_cache(payment_id)
 _CUSTOMERS: Final = ("alice", "alice", "alice", "decline-bob", "timeout-eve", "late-max", "twice-ada")
+_AMOUNTS: Final = (("100", "USD"), ("100", "USD"), ("99.5", "EUR"), ("100", "JPY"), ("1.234", "KWD"))
+"""Amounts in currencies of two, no and three decimals."""
 CLIENTS: Final = "clients"
 """Where they all are."""
 _NETWORK: Final = 40
@@ -70,11 +72,14 @@ class Internet:
     secrets: SimulatedSecrets
     loss: Callable[[], float]
 
-    def send(self, actor: str, method: str, wish: Wish, home: int, patience: int) -> ClientCall:
-        """Send one request and wait for its answer, at most `patience` ms."""
+    def send(
+        self, actor: str, method: str, wish: Wish, home: int, patience: int, *, stranger: str | None = None
+    ) -> ClientCall:
+        """Send one request and wait for its answer, at most `patience` ms. A `stranger` is who asks instead."""
         region = self.regions[home % len(self.regions)]
         name = _payment_id(wish.client, wish.key)
         operation = self.history.invoke(actor, method, wish, name, region.name)
+        operation.stranger = stranger
         event = self._event(operation)
 
         def start(deliver: Callable[[Any], None]) -> None:
@@ -92,7 +97,7 @@ class Internet:
     def _event(self, operation: ClientCall) -> dict[str, Any]:
         """API Gateway's proxy event."""
         wish, posting = operation.wish, operation.method == "POST"
-        headers = {API_KEY: self.secrets.clients[wish.client]["current"], "Host": "pay.simulated"}
+        headers = {API_KEY: self.secrets.clients[operation.stranger or wish.client]["current"], "Host": "pay.simulated"}
         if posting:
             headers |= {IDEMPOTENCY_KEY: wish.key, "Content-Type": "application/json"}
         return {
@@ -149,13 +154,33 @@ class Client:
 
 
 def draw_wishes(random: Random, owners: tuple[str, ...]) -> list[list[Wish]]:
-    """One to three payments, each as the payloads that clients will send under its key: mostly all the same."""
+    """One to three payments, each as the payloads that clients will send under its key: mostly all the same.
+
+    Now and then two clients have come to the same key: these are two payments.
+    """
     wishes = []
     for number in range(1 + int(random.random() * 3)):
         owner = random.choice(owners)
-        wish = Wish(owner, f"key-{number}", "100", "USD", random.choice(_CUSTOMERS))
-        others = [Wish(owner, wish.key, "100.00", "USD", wish.customer)]
-        if random.random() < 0.3:
-            others.append(Wish(owner, wish.key, "250", "USD", wish.customer))
-        wishes.append([wish] + [random.choice((wish, *others)) for _ in range(int(random.random() * 4))])
+        wishes.append(_draw_payloads(random, owner, f"key-{number}"))
+        if random.random() < 0.15:
+            other = random.choice([name for name in owners if name != owner] or [owner])
+            if other != owner:
+                wishes.append(_draw_payloads(random, other, f"key-{number}"))
     return wishes
+
+
+def _draw_payloads(random: Random, owner: str, key: str) -> list[Wish]:
+    amount, currency = random.choice(_AMOUNTS)
+    wish = Wish(owner, key, amount, currency, random.choice(_CUSTOMERS))
+    others = [replace(wish, amount=f"{wish.amount}e0")]  # the same amount, written otherwise
+    if random.random() < 0.3:
+        others.append(
+            random.choice(
+                (
+                    replace(wish, amount="250"),
+                    replace(wish, currency="EUR" if currency == "USD" else "USD", amount="100"),
+                    replace(wish, customer="alice" if wish.customer != "alice" else "bob"),
+                )
+            )
+        )
+    return [wish] + [random.choice((wish, *others)) for _ in range(int(random.random() * 4))]

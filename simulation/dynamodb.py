@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.adapters.retry import ATTEMPT
 from lambdas.adapters.store import INDEX
 from simulation import expressions
 from simulation.aws_errors import refused, timed_out
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 LATENCY: Final = 4
 """Milliseconds one way; a strong write adds the way to the peer."""
-PATIENCE: Final = 2_000
-"""The client's read time-out (ms)."""
+PATIENCE: Final = ATTEMPT
 KEY: Final = ("pk", "sk")
 INDEXES: Final = {INDEX: (INDEX, "due")}
 """Index -> its hash and range key; items without either are not in it (a sparse index), and it holds keys only."""
@@ -36,6 +36,12 @@ _REFUSALS: Final = (
     ("ThrottlingException", 400),
     ("ProvisionedThroughputExceededException", 400),
     ("InternalServerError", 500),
+)
+DENIALS: Final = (
+    ("AccessDeniedException", 400),
+    ("ExpiredTokenException", 400),
+    ("KMSInvalidStateException", 400),
+    ("ResourceNotFoundException", 400),
 )
 
 
@@ -160,12 +166,18 @@ class DynamoDB:
             except CutOff:
                 raise refused("InternalServerError", operation, 500) from None
 
-        way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("dynamodb"), refusal=lambda: self._refusal(operation))
+        way = Way(
+            LATENCY,
+            PATIENCE,
+            silence=lambda: timed_out("dynamodb"),
+            refusal=lambda: self._refusal(operation, _REFUSALS),
+            denial=lambda: self._refusal(operation, DENIALS),
+        )
         answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, way, about=short(about))
         return answer
 
-    def _refusal(self, operation: str) -> ClientError:
-        code, status = self.link.scheduler.random.choice(_REFUSALS)
+    def _refusal(self, operation: str, refusals: tuple[tuple[str, int], ...]) -> ClientError:
+        code, status = self.link.scheduler.random.choice(refusals)
         return refused(code, operation, status)
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from random import Random
 
 _RATES: Final = (0.0, 0.0, 0.0, 0.01, 0.03, 0.1, 0.2)
+SKEW: Final = 20_000
+"""Clocks of the regions differ by no more (ms)."""
 _LOSSES: Final = ("none", "none", "function", "region", "isolated", "flapping")
 
 
@@ -28,6 +30,8 @@ class Faults:
     """It arrives, and has its effect, after its caller has given up."""
     refused: float = 0.0
     """The service says no at once: throttled, an internal error, a conflict. No effect."""
+    denied: float = 0.0
+    """AWS says that the function may not do this, or that its credentials are out of date."""
     repeated: float = 0.0
     """It arrives twice."""
     slow: float = 0.0
@@ -38,6 +42,8 @@ class Faults:
     """The calling function stands still, for longer than a lease at worst, and then goes on as if nothing had been."""
     pending: float = 0.0
     """The card processor takes the request and decides only later."""
+    lies: float = 0.0
+    """The card processor tells another outcome than the one that it has."""
     skew: int = 0
     """How far the two regions' clocks are apart, in milliseconds."""
     loss: str = "none"
@@ -47,5 +53,9 @@ class Faults:
     def draw(cls, random: Random) -> Faults:
         """A seed's mixture."""
         rates = {field.name: random.choice(_RATES) for field in fields(cls) if field.type == "float"}
-        skew = random.choice((0, 0, 50, 2_000, 20_000))
+        rates["lies"] = random.choice((0.0,) * 7 + (0.9,))
+        skew = random.choice((0, 0, 50, 2_000, SKEW))
+        if rates["lies"]:
+            # It shows only where two ask at once, one of whom has a clock that says that the other's lease is over.
+            return cls(lies=rates["lies"], skew=SKEW)
         return cls(**rates, skew=skew, loss=random.choice(_LOSSES))

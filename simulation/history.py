@@ -49,6 +49,8 @@ class ClientCall:
     at: int
     is_last: bool = False
     """One of the questions after everything was finished."""
+    stranger: str | None = None
+    """Another client, who asks about this payment with a key of its own."""
     returned: int | None = None
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)

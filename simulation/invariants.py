@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, PaymentStatus
 from lambdas.web import headers
+from lambdas.web.answer import JSON, PROBLEM
+from simulation.faults import SKEW
 from simulation.linearizability import INFINITY, Told, is_linearizable
-from simulation.region import ADDED
+from simulation.region import ADDED, UNDECIDED
 from simulation.scheduler import EPOCH
 from simulation.watch import Finding
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
 _FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
+_PASSING: Final = frozenset({202, 409, 429, 503})
+_LONGEST_WAIT: Final = 300
+_UNKNOWN: Final = frozenset({"UNKNOWN", UNDECIDED})
+_OPEN: Final = _UNKNOWN | {"AUTHORIZING"}
+_DECIMALS: Final = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
 _SHOWN: Final = {"CAPTURED": "paid", "DECLINED": "declined"}
 
 
@@ -32,20 +39,27 @@ def check(world: World) -> list[Finding]:
     lost: a client was told something final, or that its payment is known, and a region does not know it.
     doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
     mixed: a canary has paid with real money, or another client with play money.
-    contradicted: answers that no single payment could have given. reworded: a replay unlike the first answer.
+    shown: a client was shown another's payment. contradicted: answers that no single payment could have given.
+    untold: a client was told otherwise than the processor has told the function, without a word of the contradiction.
+    reworded: a replay unlike the first answer, or an answer that does not say when to come again.
+    healthy: a region that is cut off from the others took itself for healthy.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
     kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
-    bug: an exception that nobody caught.
+    late: a function that was ended for its time, though it never stood still. bug: an exception that nobody caught.
     """
     findings = list(world.watch.findings)
     answers: dict[str, list[ClientCall]] = defaultdict(list)
     for operation in world.history.operations:
-        answers[operation.payment_id].append(operation)
+        if operation.stranger is None:
+            answers[operation.payment_id].append(operation)
+        elif operation.status == 200:
+            findings.append(Finding("shown", operation.payment_id, f"{operation.stranger} can read another's payment"))
     findings += (
         Finding("stuck", name, "unfinished after the faults have ended")
         for name in sorted({*world.stuck, *world.unfinished()})
     )
     findings += _mixed(world, answers)
+    findings += _left_charges(world, answers)
     charges = _charges(world, world.table.truth(world.survivors[0].name), world.scheduler.now)
     charges_then = _charges(world, world.known[world.survivors[0].name], world.asked_at)
     for payment_id, operations in answers.items():
@@ -53,14 +67,15 @@ def check(world: World) -> list[Finding]:
             item = world.table.truth(region.name).get((payment_id, "payment"))
             known = world.known[region.name].get((payment_id, "payment"))
             findings += _lost(payment_id, region.name, known, operations)
-            findings += _charged(payment_id, region.name, known, charges_then.get(payment_id, []))
+            findings += _charged(world, payment_id, region.name, known, charges_then.get(payment_id, []))
             findings += _kept(world, payment_id, item, operations)
             if item is None and _is_swept(world, operations):
                 continue
-            findings += _charged(payment_id, region.name, item, charges.get(payment_id, []))
+            findings += _charged(world, payment_id, region.name, item, charges.get(payment_id, []))
             if item is not None and item["status"]["S"] in _SHOWN:
                 findings += _recorded(world, payment_id, item)
-        findings += _contradicted(payment_id, operations)
+        findings += _contradicted(payment_id, operations, lies=bool(world.faults.lies))
+        findings += _headers(payment_id, operations)
         findings += _altered(world, payment_id)
     return list(dict.fromkeys(findings))
 
@@ -119,22 +134,31 @@ def _mixed(world: World, answers: dict[str, list[ClientCall]]) -> Iterator[Findi
             yield Finding("mixed", payment_id, f"{operations[0].wish.client} has paid with the others' money")
 
 
-def _charged(payment_id: str, region: str, item: Item | None, charges: list[str]) -> Iterator[Finding]:
+def _left_charges(world: World, answers: dict[str, list[ClientCall]]) -> Iterator[Finding]:
+    """Canaries' charges go with their payments."""
+    for pk, sk in world.table.truth(world.survivors[0].name):
+        payment_id = pk.partition("#")[2]
+        if sk == "charge" and payment_id in answers and _is_swept(world, answers[payment_id]):
+            yield Finding("kept", payment_id, "a canary's charge is there after a day")
+
+
+def _charged(world: World, payment_id: str, region: str, item: Item | None, charges: list[str]) -> Iterator[Finding]:
     if len(charges) > 1:
         yield Finding("doubled", payment_id, f"charged {len(charges)} times: {charges}")
     status = item["status"]["S"] if item is not None else "absent"
     expected = [f"{item['minor_units']['N']} {item['currency']['S']}"] if item and status == "CAPTURED" else []
-    if len(charges) <= 1 and charges != expected and status not in {"AUTHORIZING", "UNKNOWN"}:
+    if len(charges) <= 1 and charges != expected and status not in _OPEN and not world.faults.lies:
         yield Finding("unbooked", payment_id, f"{region} holds {status}, the processor's ledger {charges or 'nothing'}")
 
 
-def _contradicted(payment_id: str, operations: list[ClientCall]) -> Iterator[Finding]:
+def _contradicted(payment_id: str, operations: list[ClientCall], *, lies: bool) -> Iterator[Finding]:
+    """`lies`: the processor contradicts itself, which clients are told by 500, and whose first word holds."""
     told = [_told(operation) for operation in operations]
     if not is_linearizable(told):
         yield Finding("contradicted", payment_id, "no order of the requests explains their answers")
     first: dict[int, str] = {}
     for operation in operations:
-        if operation.status == 500:
+        if operation.status == 500 and not lies:
             yield Finding("contradicted", payment_id, f"{operation.actor} was answered 500: {operation.body}")
         if operation.status in _FINAL_ANSWERS and not operation.is_late:
             if first.setdefault(operation.status, operation.body) != operation.body:
@@ -144,6 +168,21 @@ def _contradicted(payment_id: str, operations: list[ClientCall]) -> Iterator[Fin
     finals = [operation for operation in operations if operation.status in _FINAL_ANSWERS]
     if sum(headers.REPLAYED not in operation.headers for operation in finals) > 1:
         yield Finding("contradicted", payment_id, "two requests were told that they made the payment")
+
+
+def _headers(payment_id: str, operations: list[ClientCall]) -> Iterator[Finding]:
+    """A replay has the first answer's headers, and says that it is one; what is not final says when to come again."""
+    first: dict[int, dict[str, str]] = {}
+    for operation in operations:
+        said = dict(operation.headers)
+        replayed = said.pop(headers.REPLAYED, "true")
+        if operation.status in _FINAL_ANSWERS:
+            expected = first.setdefault(operation.status, said)
+            kind = JSON if operation.status == 201 else PROBLEM
+            if said != expected or said.get("Content-Type") != kind or replayed != "true":
+                yield Finding("reworded", payment_id, f"{operation.actor} got {operation.headers}, first {expected}")
+        elif operation.status in _PASSING and not 1 <= int(said.get("Retry-After", 0)) <= _LONGEST_WAIT:
+            yield Finding("reworded", payment_id, f"{operation.actor} was not told when to come again: {said}")
 
 
 def _told(operation: ClientCall) -> Told:
@@ -198,7 +237,7 @@ def _as_record(item: Item) -> dict[str, Any]:
         "paymentId": item["pk"]["S"],
         "client": item["client"]["S"],
         "customerId": item["customer"]["S"],
-        "amount": int(item["minor_units"]["N"]) / 100,  # all payments of the simulation are in dollars
+        "amount": int(item["minor_units"]["N"]) / 10 ** _DECIMALS[item["currency"]["S"]],
         "currency": item["currency"]["S"],
         "status": item["status"]["S"],
         "reference": item["reference"]["S"] if "reference" in item else None,
@@ -217,11 +256,20 @@ def _altered(world: World, payment_id: str) -> Iterator[Finding]:
         if int(after["version"]["N"]) != int(before["version"]["N"]) + 1:
             yield Finding("altered", payment_id, f"version {after['version']['N']} after {before['version']['N']}")
         steps, earlier = after["steps"]["L"], before["steps"]["L"]
-        moves = [step["S"].split(" ")[0] for step in steps[len(earlier) - 1 :]]
+        moves = [step["S"].split(" ")[0].replace(UNDECIDED, "UNKNOWN") for step in steps[len(earlier) - 1 :]]
         if steps[: len(earlier)] != earlier or not all(
             PaymentStatus(following) in TRANSITIONS[PaymentStatus(status)] for status, following in pairwise(moves)
         ):
             yield Finding("altered", payment_id, f"moved from {before['status']['S']} to {after['status']['S']}")
+        if (
+            not EPOCH
+            <= int(after["created"]["N"])
+            <= int(after["updated"]["N"]) + SKEW
+            <= world.scheduler.now + 3 * SKEW
+        ):
+            yield Finding("altered", payment_id, f"created {after['created']['N']}, updated {after['updated']['N']}")
+        if before["status"]["S"] in _UNKNOWN and int(after["updated"]["N"]) < int(before["retry_at"]["N"]):
+            yield Finding("order", payment_id, f"taken up at {after['updated']['N']}, before {before['retry_at']['N']}")
         for name in (*_FIXED, ADDED):
             if before.get(name) != after.get(name):
                 yield Finding("altered", payment_id, f"{name} was changed")

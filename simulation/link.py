@@ -29,13 +29,15 @@ class Way:
     """How calls to a service go. Times in ms.
 
     `latency` is typical for one direction; the caller waits for `patience`, then it raises `silence()`. A service that
-    can refuse for reasons of its own does so by `refusal()`. `repeats`: requests may arrive twice.
+    can refuse for reasons of its own does so by `refusal()`, and one that asks for rights by `denial()`. `repeats`:
+    requests may arrive twice.
     """
 
     latency: int
     patience: int
     silence: Callable[[], Exception]
     refusal: Callable[[], Exception] | None = None
+    denial: Callable[[], Exception] | None = None
     repeats: bool = False
 
 
@@ -59,9 +61,10 @@ class Link:
         there = self._travel(way)
         result: Any = None
         failure: Exception | None = None
-        if fate == "refused" and way.refusal is not None:
-            scheduler.sleep(there)
-            failure = way.refusal()
+        refuse = {"refused": way.refusal, "denied": way.denial}.get(fate)
+        if refuse is not None:
+            scheduler.sleep(min(there, way.patience))
+            failure = refuse()
         elif fate in {"lost", "late"} or there >= way.patience:
             if fate != "lost":
                 delay = way.patience + int(scheduler.random.random() * (LATEST - way.patience))
@@ -77,11 +80,12 @@ class Link:
                 result = effect()
             except Exception as error:  # noqa: BLE001 - the other end's answer, whatever it is
                 failure = error
-            if fate == "unanswered" or isinstance(failure, Unreachable):
+            back = self._travel(way)
+            if fate == "unanswered" or there + back > way.patience or isinstance(failure, Unreachable):
                 scheduler.sleep(way.patience - there)
                 failure = way.silence()
             else:
-                scheduler.sleep(self._travel(way))
+                scheduler.sleep(back)
         self.history.trace(what, fate if failure is None else f"{fate}: {named(failure)}")
         self._may_break("after", what)
         if failure is not None:
@@ -104,6 +108,7 @@ class Link:
             ("unanswered", faults.unanswered),
             ("late", faults.late),
             ("refused", faults.refused if way.refusal is not None else 0.0),
+            ("denied", faults.denied if way.denial is not None else 0.0),
             ("repeated", faults.repeated if way.repeats else 0.0),
         ):
             draw -= rate

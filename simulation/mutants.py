@@ -8,23 +8,36 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.adapters import items, retry
+from lambdas.adapters.audits import BucketAudits
+from lambdas.adapters.clock import SystemClock
 from lambdas.adapters.items import from_item, key, to_item
+from lambdas.adapters.play_money import PlayMoney
 from lambdas.adapters.store import DynamoPayments
-from lambdas.domain import audit, service
-from lambdas.domain.errors import InProgress, NoAnswer, Unavailable
+from lambdas.domain import audit, instruction, service
+from lambdas.domain.deadline import Deadline
+from lambdas.domain.errors import InProgress, NoAnswer, Rejected, Unavailable
+from lambdas.domain.instruction import Instruction
+from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved, Declined, Outcome
 from lambdas.domain.payment import Payment, PaymentStatus, opened
 from lambdas.domain.ports import Lost
 from lambdas.domain.service import Paid, Payments
 from lambdas.domain.sweep import Sweep, Swept
+from lambdas.web import view
+from lambdas.web.answer import JSON
+from simulation import region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
-    from lambdas.domain.instruction import Instruction
+    from lambdas.adapters.store import TableClient
     from lambdas.domain.ports import Processor
+    from lambdas.web.answer import Answer
 
 BOUND: Final = 500
 """Seeds within which each mutant must be found."""
@@ -36,7 +49,7 @@ class KnownMistake:
 
     name: str
     mistake: str
-    owner: type
+    owner: type | ModuleType
     function: str
     broken: Any
 
@@ -54,7 +67,7 @@ class KnownMistake:
 MUTANTS: Final[dict[str, KnownMistake]] = {}
 
 
-def _mutant(name: str, mistake: str, owner: type, function: str) -> Callable[[Any], Any]:
+def _mutant(name: str, mistake: str, owner: type | ModuleType, function: str) -> Callable[[Any], Any]:
     def register(broken: Any) -> Any:
         MUTANTS[name] = KnownMistake(name, mistake, owner, function, broken)
         return broken
@@ -67,6 +80,11 @@ _work = Payments._work  # noqa: SLF001
 _outcome = Payments._outcome  # noqa: SLF001
 _again = Payments._again  # noqa: SLF001
 _processor_of = Payments._processor_of  # noqa: SLF001
+_payment_id = instruction.payment_id
+_posted = view.posted
+_write_record = BucketAudits.write
+_failure = retry._failure  # noqa: SLF001
+_read = items._read  # noqa: SLF001
 _due: Any = Payment.__dict__["due"]
 
 
@@ -233,6 +251,119 @@ def _swept_without_claim(self: Sweep, payment: Payment, _: Swept) -> str:
         _work(self.payments, payment.leased(self.payments.token(), now), ask_first=True)
         return "resolved"
     return "waiting"
+
+
+def _fingerprint_without(*parts: str) -> property:
+    """The payload's fingerprint, but for these of its parts."""
+
+    def fingerprint(self: Instruction) -> str:
+        money = self.money
+        payload = {"amount": str(money.minor_units), "currency": money.currency, "customer": self.customer}
+        return "|".join(value for name, value in payload.items() if name not in parts)
+
+    return property(fingerprint)
+
+
+for _part in ("amount", "currency", "customer"):
+    _mutant(f"{_part}-not-compared", f"a key may be used again for another {_part}", Instruction, "fingerprint")(
+        _fingerprint_without(_part)
+    )
+
+
+@_mutant("key-without-client", "two clients that use the same key share a payment", instruction, "payment_id")
+def _key_without_client(_: str, key: str) -> str:
+    return _payment_id("", key)
+
+
+def _two_decimals(self: Money) -> Decimal:
+    return Decimal(self.minor_units).scaleb(-2)
+
+
+_mutant("two-decimals-for-all", "an amount is shown as if every currency had cents", Money, "amount")(
+    property(_two_decimals)
+)
+
+
+@_mutant("shown-to-anybody", "a payment is shown to whoever knows its id", Payments, "get")
+def _shown_to_anybody(self: Payments, _: str, payment_id: str) -> Payment | None:
+    return self.store.get(payment_id)
+
+
+@_mutant("replay-not-marked", "a replay looks like the first answer", Payments, "_again")
+def _replay_not_marked(self: Payments, instruction: Instruction, current: Payment | None) -> Paid:
+    return replace(_again(self, instruction, current), replayed=False)
+
+
+@_mutant("replay-s-type", "a refusal is replayed as if it were a payment", view, "posted")
+def _replay_s_type(paid: Paid, now: int) -> Answer:
+    answer = _posted(paid, now)
+    return replace(answer, headers={**answer.headers, "Content-Type": JSON}) if paid.replayed else answer
+
+
+@_mutant("retry-after-missing", "a client that must wait is not told how long", view, "posted")
+def _retry_after_missing(paid: Paid, now: int) -> Answer:
+    answer = _posted(paid, now)
+    return replace(answer, headers={name: value for name, value in answer.headers.items() if name != "Retry-After"})
+
+
+@_mutant("contradiction-swallowed", "who hears another outcome than is recorded says nothing", Payments, "_agreeing")
+def _contradiction_swallowed(_: Payments, theirs: Payment, __: Payment) -> Payment:
+    return theirs
+
+
+@_mutant("canary-charge-kept", "a canary's charge outlives its payment", PlayMoney, "forget")
+def _canary_charge_kept(_: PlayMoney, __: str) -> None:
+    pass
+
+
+@_mutant("denied-record-taken-for-written", "access refused to the bucket counts as written", BucketAudits, "write")
+def _denied_record(self: BucketAudits, key: str, record: bytes, *, content_type: str = "") -> None:
+    try:
+        _write_record(self, key, record, content_type=content_type)
+    except Unavailable as error:
+        if str(error) != "AccessDenied":
+            raise
+
+
+@_mutant("denial-let-out", "a call that AWS denies ends the function", retry, "_failure")
+def _denial_let_out(error: Exception) -> Unavailable:
+    failure = _failure(error)
+    if isinstance(failure, Rejected):
+        raise error
+    return failure
+
+
+@_mutant("clock-in-seconds", "the clock tells seconds", SystemClock, "now")
+def _clock_in_seconds(self: SystemClock) -> int:
+    return self.time_ns() // 1_000_000_000
+
+
+@_mutant("sleep-in-seconds", "a pause is taken for seconds", SystemClock, "sleep")
+def _sleep_in_seconds(self: SystemClock, milliseconds: int) -> None:
+    self.wait(milliseconds)
+
+
+@_mutant("health-read-not-strong", "health is what an eventually consistent read says", region, "read_strongly")
+def _health_read_not_strong(table: TableClient, name: str) -> None:
+    table.get_item(TableName=name, Key={"pk": {"S": "health"}, "sk": {"S": "probe"}})
+
+
+@_mutant("deadline-ignored", "there is always time for one more call", Deadline, "allows")
+def _deadline_ignored(_: Deadline, __: int) -> bool:
+    return True
+
+
+@_mutant("asked-before-its-time", "each request asks the processor, whatever it said before", Payment, "may_be_asked")
+def _asked_before_its_time(_: Payment, __: int) -> bool:
+    return True
+
+
+@_mutant("newer-status-let-out", "a status of the next release is an error of its own", items, "_read")
+def _newer_status_let_out(item: Any) -> Payment:
+    try:
+        return _read(item)
+    except ValueError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def _unknown_forgotten(self: Payment) -> int | None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from simulation.link import Link
 
 LATENCY: Final = 60
+SLOW: Final = 1_000
+"""A processor that contradicts itself also takes its time (ms, one way)."""
 PATIENCE: Final = 3_000
 REMEMBERED: Final = LATEST + 2 * STALL + 10_000
 """A repeated charge is recognised for so long (ms): longer than a request is under way and its sender stands still
@@ -89,7 +91,8 @@ class ProcessorEndpoint:
 
         def effect() -> Outcome | None:
             self._require_decided(key)
-            return self.outcomes.get(key)
+            outcome = self.outcomes.get(key)
+            return None if outcome is None else self._said(outcome)
 
         outcome: Outcome | None = self._call("processor find", key, effect)
         return outcome
@@ -113,7 +116,7 @@ class ProcessorEndpoint:
         self._require_decided(key)
         first = self.charged_at.get(key)
         if first is not None and scheduler.now - first < REMEMBERED:
-            return self.outcomes[key]
+            return self._said(self.outcomes[key])
         self.charged_at[key] = scheduler.now
         if scheduler.random.random() < self.link.faults.pending:
             self.undecided.add(key)
@@ -135,10 +138,19 @@ class ProcessorEndpoint:
         self.outcomes[key] = outcome
         return outcome
 
+    def _said(self, outcome: Outcome) -> Outcome:
+        """The outcome; now and then the opposite of it."""
+        if self.link.scheduler.random.random() >= self.link.faults.lies:
+            return outcome
+        return Declined("changed its mind") if isinstance(outcome, Approved) else Approved("ch_0")
+
     def _require_decided(self, key: str) -> None:
         if key in self.undecided:
             raise NoAnswer("not decided yet")
 
     def _call(self, what: str, key: str, effect: Callable[[], Outcome | None], *, twice: bool = False) -> Outcome:
-        outcome: Outcome = self.link.call(what, effect, _WAY_TWICE if twice else _WAY, about=short(key))
+        way = _WAY_TWICE if twice else _WAY
+        if self.link.faults.lies:
+            way = replace(way, latency=SLOW)  # two must ask at once to be told two things
+        outcome: Outcome = self.link.call(what, effect, way, about=short(key))
         return outcome

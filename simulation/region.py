@@ -6,15 +6,20 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.adapters.clock import SystemClock
 from lambdas.adapters.composition import Dependencies, compose
 from lambdas.adapters.keys import ApiKeys
+from lambdas.adapters.retry import ATTEMPT
 from lambdas.domain.payment import WORK_TIME, Response
+from lambdas.health.health import read_strongly
 from lambdas.payment.api import Api
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web import view
 from lambdas.web.request import Request
-from simulation.aws_errors import timed_out
+from simulation.aws_errors import refused, timed_out
 from simulation.dynamodb import DynamoDB
 from simulation.link import Way
 from simulation.watch import WatchedBucket, WatchedProcessor
@@ -40,24 +45,17 @@ SWEEP_TIMEOUT: Final = 60_000
 MARGIN: Final = 500
 """What both keep of it (ms)."""
 SWEEP_EVERY: Final = 60_000
+UNDECIDED: Final = "UNDECIDED"
+"""A status that only the next release knows."""
 ADDED: Final = "added_by_next_release"
 """An attribute that only the next release knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegionClock:
-    """The port `Clock`: the one simulated time, as this region's machines have it."""
-
-    scheduler: Scheduler
-    skew: int
-
-    def now(self) -> int:
-        """Milliseconds since the epoch."""
-        return self.scheduler.now + self.skew
-
-    def sleep(self, milliseconds: int) -> None:
-        """Wait."""
-        self.scheduler.sleep(milliseconds)
+def clock_of(scheduler: Scheduler, skew: int) -> SystemClock:
+    """The functions' own clock on a region's machines: the one simulated time, so much ahead."""
+    return SystemClock(
+        lambda: (scheduler.now + skew) * 1_000_000, lambda seconds: scheduler.sleep(round(seconds * 1_000))
+    )
 
 
 class TracedJournal(LogJournal):
@@ -86,20 +84,64 @@ class SimulatedSecrets:
         answer: dict[str, Any] = self.link.call(
             "secrets GetSecretValue",
             lambda: {"SecretString": json.dumps({"clients": self.clients})},
-            Way(latency=5, patience=2_000, silence=lambda: timed_out("secretsmanager")),
+            Way(
+                latency=5,
+                patience=ATTEMPT,
+                silence=lambda: timed_out("secretsmanager"),
+                denial=lambda: refused("AccessDeniedException", "GetSecretValue", 400),
+            ),
         )
         return answer
 
 
+@dataclass(slots=True)
+class NewStatus:
+    """The next release calls some unknown outcomes UNDECIDED. `steps` holds those that it has called so."""
+
+    used: bool
+    steps: set[tuple[str, str]] = field(default_factory=set)
+
+    def written(self, payment_id: str, attributes: Item, *, prefix: str = "") -> Item:
+        """Attributes (each name after `prefix`) as the next release writes them."""
+        status, steps = attributes.get(f"{prefix}status"), attributes.get(f"{prefix}steps")
+        if not self.used or steps is None:
+            return attributes
+        named = [step["S"].split(" ") for step in steps["L"]]
+        if status == {"S": "UNKNOWN"}:
+            self.steps.add((payment_id, named[-1][1]))
+            attributes = {**attributes, f"{prefix}status": {"S": UNDECIDED}}
+        renamed = [{"S": f"{self._outside(payment_id, name, at)} {at}"} for name, at in named]
+        return {**attributes, f"{prefix}steps": {"L": renamed}}
+
+    def read(self, item: Item) -> Item:
+        """An item as the next release understands it."""
+        if item.get("sk") != {"S": "payment"}:
+            return item
+        steps = [{"S": step["S"].replace(UNDECIDED, "UNKNOWN")} for step in item["steps"]["L"]]
+        return {**item, "steps": {"L": steps}, "status": {"S": item["status"]["S"].replace(UNDECIDED, "UNKNOWN")}}
+
+    def recorded(self, record: bytes) -> bytes:
+        """An audit record as the next release writes it."""
+        document = json.loads(record)
+        name = document["paymentId"]
+        document["steps"] = [[self._outside(name, status, str(at)), at] for status, at in document["steps"]]
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    def _outside(self, payment_id: str, status: str, at: str) -> str:
+        return UNDECIDED if status == "UNKNOWN" and (payment_id, at) in self.steps else status
+
+
 @dataclass(frozen=True, slots=True)
 class NextReleaseTable:
-    """The table as a later release writes it: with an attribute that the earlier release has never heard of."""
+    """The table as a later release uses it: with an attribute and a status that the earlier one has never heard of."""
 
     table: DynamoDB
+    status: NewStatus
 
     def get_item(self, **arguments: Any) -> dict[str, Any]:
         """Read."""
-        return self.table.get_item(**arguments)
+        answer = self.table.get_item(**arguments)
+        return {**answer, "Item": self.status.read(answer["Item"])} if "Item" in answer else answer
 
     def query(self, **arguments: Any) -> dict[str, Any]:
         """Query."""
@@ -107,15 +149,44 @@ class NextReleaseTable:
 
     def put_item(self, *, Item: Item, **arguments: Any) -> dict[str, Any]:  # noqa: N803
         """Write, with the attribute."""
-        return self.table.put_item(Item={**Item, ADDED: {"S": "kept"}}, **arguments)
+        return self._told(self.table.put_item, Item={**Item, ADDED: {"S": "kept"}}, **arguments)
 
     def update_item(self, **arguments: Any) -> dict[str, Any]:
-        """Change."""
-        return self.table.update_item(**arguments)
+        """Change. Where it has seen UNKNOWN, either name may stand."""
+        values = arguments["ExpressionAttributeValues"]
+        values = self.status.written(arguments["Key"]["pk"]["S"], values, prefix=":")
+        if values.get(":seen_status") == {"S": "UNKNOWN"}:
+            condition = arguments["ConditionExpression"]
+            values = {**values, ":either": {"S": UNDECIDED}}
+            arguments["ConditionExpression"] = condition.replace(
+                "#status = :seen_status", "(#status = :seen_status OR #status = :either)"
+            )
+        return self._told(self.table.update_item, **{**arguments, "ExpressionAttributeValues": values})
 
     def delete_item(self, **arguments: Any) -> dict[str, Any]:
         """Delete."""
-        return self.table.delete_item(**arguments)
+        return self._told(self.table.delete_item, **arguments)
+
+    def _told(self, operation: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
+        try:
+            return operation(**arguments)
+        except ClientError as error:
+            found: Any = error.response
+            if "Item" in found:
+                found["Item"] = self.status.read(found["Item"])
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class NextReleaseBucket:
+    """The bucket as a later release writes to it."""
+
+    objects: WatchedBucket
+    status: NewStatus
+
+    def put_object(self, *, Body: bytes, **arguments: Any) -> dict[str, Any]:  # noqa: N803
+        """Store a record."""
+        return self.objects.put_object(Body=self.status.recorded(Body), **arguments)
 
 
 def render_next(payment: Payment) -> Response:
@@ -147,6 +218,7 @@ class SimulatedRegion:
     endpoints: dict[str, str]
     """The processor's endpoint that a release opens payments with."""
     watch: Watch
+    status: NewStatus
     strong: bool
     skew: int
     release: str = "current"
@@ -162,6 +234,7 @@ class SimulatedRegion:
             request = Request.of(event)
             container.sweep.payments.deadline.begin(WORK_TIME)
             response = request.response(container.api.answer(request), {})
+            self.watch.answering(response["statusCode"])
             self.warm.append((release, container))
             deliver(response)
 
@@ -181,6 +254,21 @@ class SimulatedRegion:
                 self.history.trace("swept", " ".join(f"{name}={swept.done[name]}" for name in sorted(swept.done)))
 
         self._invoke("sweep", body, SWEEP_TIMEOUT)
+
+    def probe(self) -> None:
+        """The health function's read. In a region that is cut off all the while it must fail."""
+
+        def body() -> None:
+            cut_off = self.name in self.table.isolated
+            table: Any = DynamoDB(self.table, self.name, self.link)
+            try:
+                read_strongly(table, "payments")
+            except (BotoCoreError, ClientError):
+                return
+            if cut_off and self.strong and self.name in self.table.isolated:
+                self.watch.healthy_alone()
+
+        self._invoke("health", body, FUNCTION_TIMEOUT)
 
     def lose_functions(self) -> None:
         """All execution environments die at this moment."""
@@ -203,6 +291,7 @@ class SimulatedRegion:
     def _time_out(self, process: SimulatedProcess) -> None:
         if process.alive:
             self.history.trace("function timed out", process.name)
+            self.watch.too_slow(process)
             self.scheduler.kill(process)
 
     def _container(self) -> tuple[str, Container]:
@@ -214,14 +303,14 @@ class SimulatedRegion:
         return self.release, self._compose()
 
     def _compose(self) -> Container:
-        clock = RegionClock(self.scheduler, self.skew)
-        journal = TracedJournal(clock, {}, "simulation", self.name)
+        clock = clock_of(self.scheduler, self.skew)
+        journal = TracedJournal(clock, {}, "simulation", "x7k2", self.name)
         journal.history, journal.watch = self.history, self.watch
         table: Any = DynamoDB(self.table, self.name, self.link)
         objects: Any = WatchedBucket(self.bucket, self.watch, self.name, clock.now)
         secrets: Any = self.secrets
         if self.release == "next":
-            table = NextReleaseTable(table)
+            table, objects = NextReleaseTable(table, self.status), NextReleaseBucket(objects, self.status)
         surroundings = Dependencies(
             table=table,
             table_name="payments",
@@ -233,7 +322,7 @@ class SimulatedRegion:
             token=self.watch.token,
             journal=journal,
         )
-        settings = Settings("simulation", self.name, self.name, self.release, self.strong)
+        settings = Settings("simulation", "x7k2", self.name, self.name, self.release, self.strong)
         service = compose(settings, surroundings)
         payments = replace(
             service.payments,
@@ -245,5 +334,5 @@ class SimulatedRegion:
             Api(payments, keys.client_of, journal, "pay.simulated"), replace(service.sweep, payments=payments)
         )
 
-    def _watched(self, processor: Processor, clock: RegionClock) -> WatchedProcessor:
+    def _watched(self, processor: Processor, clock: SystemClock) -> WatchedProcessor:
         return WatchedProcessor(processor, self.watch, self.name, clock.now)

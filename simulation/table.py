@@ -36,6 +36,9 @@ class CutOff(Exception):
 class GlobalTable(Protocol):
     """A table with a replica in each region."""
 
+    isolated: dict[str, int]
+    """Regions that are cut off from the others, and since when."""
+
     def read(self, region: str, key: Key, *, strong: bool) -> Item | None:
         """The item as that region sees it. Raises Unreachable, CutOff."""
         ...

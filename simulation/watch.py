@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.domain.outcome import Approved
 from lambdas.domain.payment import FINAL
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ class Watch:
     leases_hold: bool
     """A lease outlives its function by 5 s. Where clocks differ by more, or functions stand still, it may be taken from
     a living holder, and the processor's memory alone keeps the two from charging twice."""
+    stands_still: bool
+    """Functions may stand still: only then can one be ended for its time."""
     findings: list[Finding] = field(default_factory=list)
     holders: dict[str, SimulatedProcess] = field(default_factory=dict)
     """Whose each token is: leases name their holders by them."""
+    outcomes: dict[SimulatedProcess, Outcome] = field(default_factory=dict)
+    """What the processor has told each process last."""
 
     def token(self) -> str:
         """A name that no other request has, for the running process."""
@@ -70,6 +75,21 @@ class Watch:
             if (leased and not self._holds(item, now)) or (not leased and int(item["due"]["N"]) <= now):
                 self._find(payment_id, f"{self.scheduler.actor} writes an audit record that it has not claimed")
 
+    def too_slow(self, process: SimulatedProcess) -> None:
+        """A function was ended for its time."""
+        if not self.stands_still:
+            self.findings.append(Finding("late", "", f"{process.name} was not over in its time"))
+
+    def answering(self, status: int) -> None:
+        """The running function answers its request: never otherwise than the processor has told it without a word."""
+        outcome = self.outcomes.get(self.scheduler.current)
+        if status in {201, 402} and outcome is not None and isinstance(outcome, Approved) != (status == 201):
+            self._find("", f"{self.scheduler.actor} was told {outcome} and answers {status}", kind="untold")
+
+    def healthy_alone(self) -> None:
+        """A region that is cut off from the others took itself for healthy."""
+        self._find("", f"{self.scheduler.actor} has read what nobody can vouch for", kind="healthy")
+
     def broken(self, error: str) -> None:
         """A function met an exception that only a mistake in it explains, or let one out."""
         self.findings.append(Finding("bug", "", f"{self.scheduler.actor} raised {error}"))
@@ -85,8 +105,8 @@ class Watch:
     def _item(self, region: str, payment_id: str) -> dict[str, Any] | None:
         return self.table.truth(region).get((payment_id, "payment"))
 
-    def _find(self, payment_id: str, text: str) -> None:
-        self.findings.append(Finding("order", payment_id, text))
+    def _find(self, payment_id: str, text: str, kind: str = "order") -> None:
+        self.findings.append(Finding(kind, payment_id, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +126,20 @@ class WatchedProcessor:
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """Charge."""
         self.watch.charging(self.region, self.now(), key)
-        return self.processor.charge(key, amount, customer)
+        return self._heard(self.processor.charge(key, amount, customer))
 
     def find(self, key: str) -> Outcome | None:
         """Find."""
-        return self.processor.find(key)
+        outcome = self.processor.find(key)
+        return None if outcome is None else self._heard(outcome)
 
     def cancel(self, key: str) -> Outcome:
         """Cancel."""
-        return self.processor.cancel(key)
+        return self._heard(self.processor.cancel(key))
+
+    def _heard(self, outcome: Outcome) -> Outcome:
+        self.watch.outcomes[self.watch.scheduler.current] = outcome
+        return outcome
 
 
 @dataclass(frozen=True, slots=True)

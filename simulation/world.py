@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -14,7 +15,7 @@ from simulation.faults import Faults
 from simulation.history import History
 from simulation.link import Link
 from simulation.processor import CardProcessor
-from simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, SimulatedRegion, SimulatedSecrets
+from simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, NewStatus, SimulatedRegion, SimulatedSecrets
 from simulation.scheduler import EPOCH, Scheduler
 from simulation.table import EventualTable, StrongTable
 from simulation.watch import Watch
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from simulation.table import Item, Key
 
 Mode = Literal["mrsc", "mrec"]
+RIVAL: Final = "rival"
+"""A second merchant."""
 OWNERS: Final[dict[Mode, tuple[str, ...]]] = {
-    "mrsc": (STOREFRONT, STOREFRONT, STOREFRONT, CANARY),
-    "mrec": (STOREFRONT,),
+    "mrsc": (STOREFRONT, STOREFRONT, RIVAL, CANARY),
+    "mrec": (STOREFRONT, STOREFRONT, RIVAL),
 }
 """Who pays. A canary's processor is in the table, hence not one under MREC."""
 
@@ -86,13 +89,15 @@ class World:
         self.buckets = tuple(Bucket(self.link) for _ in REGIONS)
         self.buckets[0].peer, self.buckets[1].peer = self.buckets[1], self.buckets[0]
         self.secrets = SimulatedSecrets(
-            self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in clients.CLIENTS}
+            self.link, {name: {"current": f"{name}-key-1", "previous": None} for name in (*clients.CLIENTS, RIVAL)}
         )
         self.watch = Watch(
             self.table,
             self.scheduler,
             leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
+            stands_still=bool(self.faults.stall),
         )
+        status = NewStatus(used=random.random() < 0.5)
         self.regions = tuple(
             SimulatedRegion(
                 name=name,
@@ -105,6 +110,7 @@ class World:
                 processor=self.processor,
                 endpoints=self.endpoints[name],
                 watch=self.watch,
+                status=status,
                 strong=mode == "mrsc",
                 skew=skew,
             )
@@ -164,11 +170,17 @@ class World:
     def _admit_clients(self) -> None:
         random = self.scheduler.random
         for wishes in self.wishes:
-            for number, wish in enumerate(wishes):
+            # Many at once, where two must be heard that contradict each other.
+            for number, wish in enumerate(wishes * (3 if self.faults.lies else 1)):
                 habits = Habits.draw(random)
+                if self.faults.lies:
+                    habits = replace(habits, start=int(random.random() * 2_500), patience=29_000)
                 name = f"client {wish.key}.{number}"
                 client = Client(name, wish, int(random.random() * 2), habits, self.internet)
                 self.scheduler.spawn(name, client.run, place=CLIENTS, delay=habits.start)
+            if random.random() < 0.2:
+                begin = int(random.random() * self.trouble)
+                self.scheduler.spawn("stranger", partial(self._pry, wishes[0]), place=CLIENTS, delay=begin)
 
     def _schedule_trouble(self) -> None:
         random, scheduler = self.scheduler.random, self.scheduler
@@ -204,6 +216,7 @@ class World:
             self.doomed = region.name
         if kind == "isolated":
             self.table.isolated[region.name] = self.scheduler.now
+            self.scheduler.after(1_000, region.probe)
             return
         self._lose_all_of(region)
 
@@ -246,6 +259,9 @@ class World:
         self.link.faults = Faults()
         for region in self.regions:
             self._return(region)
+        if all(region.release == "current" for region in self.survivors):
+            # What the next release has begun it must finish: nobody goes back for good from a status that is in use.
+            self._release(self.survivors[0])
 
     def _until_finished(self) -> None:
         scheduler, deadline = self.scheduler, self.scheduler.now + CALM
@@ -272,6 +288,12 @@ class World:
                         self.scheduler.spawn(f"{when} {wish.key}", partial(self._ask, when, wish, home))
         self.scheduler.run(self.scheduler.now + QUESTION)
         self._until_finished()
+
+    def _pry(self, wish: Wish) -> None:
+        """Another merchant asks about this payment."""
+        stranger = RIVAL if wish.client == STOREFRONT else STOREFRONT
+        for home in range(len(self.regions)):
+            self.internet.send("stranger", "GET", wish, home, 29_000, stranger=stranger)
 
     def _ask(self, actor: str, wish: Wish, home: int) -> None:
         self.internet.send(actor, "GET", wish, home, 29_000)

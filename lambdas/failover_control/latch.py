@@ -1,61 +1,110 @@
-"""Failing back is a decision: when traffic has failed over and the primary does not serve, the stop switch is set."""
+"""Failing back is a decision: a failover that lasts throws the stop switch, and only a person takes it back.
+
+Time drives it, every minute: CloudWatch's actions come on a transition into ALARM alone, so that one client that stays
+at the secondary would disarm them.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from lambdas.probing import Unhealthy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from lambdas.failover_control.switch import Switch
+    from lambdas.domain.ports import Clock
+    from lambdas.failover_control.figures import Figures
+    from lambdas.failover_control.rule import LatchRule
     from lambdas.probing import Prober
     from lambdas.telemetry.journal import LogJournal
 
-PAYMENTS: Final = 3
-"""Canary payments at the primary: a grey failure shows in some of them only."""
+PAYMENTS: Final = 5
+FAILURES: Final = 2
+"""So many of a probe's payments: one failed request of many is no failure of a region, and a share of them is."""
+HEALTH_ATTEMPTS: Final = 2
+BUDGET: Final = 15_000
+"""No payment of a probe begins later (ms): a region that is so slow does not serve."""
 
 
-def alarms(event: Mapping[str, Any]) -> bool:
-    """Whether an event says that an alarm went off: CloudWatch's own invocation, or its message through SNS."""
-    if "alarmData" in event:
-        return str(event["alarmData"]["state"]["value"]) == "ALARM"
-    messages = [json.loads(record["Sns"]["Message"]) for record in event.get("Records", ()) if "Sns" in record]
-    return any(message.get("NewStateValue") == "ALARM" for message in messages)
+class PrimarySwitch(Protocol):
+    """What is used of the stop switch."""
+
+    def state(self) -> tuple[bool, int]:
+        """Whether the primary is stopped, and since when the switch has said what it says (ms). Raises Unavailable."""
+        ...
+
+    def stop(self) -> None:
+        """Take the primary out. Raises Unavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Latch:
-    """`prober` makes the client of the primary, when it is needed."""
+    """`prober` makes the client of the primary, when it is needed. Without a rule every failover ends by itself."""
 
-    switch: Switch
+    switch: PrimarySwitch
+    figures: Figures
+    rule: LatchRule | None
     prober: Callable[[], Prober]
     journal: LogJournal
+    clock: Clock
 
-    def close(self) -> str:
-        """Probe the primary, and stop it if it fails once. Says `stopped`, `serving`, or `already stopped`.
+    def run(self) -> str:
+        """Look at the last minutes, probe the primary if clients are here, and stop it when the failover shall last.
 
-        Raises Unavailable when the switch cannot be moved: Lambda then tries again.
+        Says what came of it. Raises Unavailable when it cannot see or move the switch: the next minute tries again.
         """
-        if self.switch.stopped():
-            result, reason = "already stopped", None
-        elif (reason := self._failure()) is not None:
+        stopped, since = self.switch.state()
+        if stopped:
+            return self._told("already stopped")
+        if self.rule is None:
+            return self._told("left alone")
+        return self._watch(self.rule, since)
+
+    def _watch(self, rule: LatchRule, since: int) -> str:
+        minutes = self.figures.minutes(rule.memory)
+        if not rule.seen(minutes, self.clock.now()):
+            return self._told("no failover traffic")
+        failure = self._failure()
+        now = self.clock.now()
+        measured = self.figures.counted(minutes)
+        probed = replace(measured[-1], failed=failure is not None or bool(measured[-1].failed))
+        reason = rule.reason([*measured[:-1], probed], now, since)
+        if reason is not None:
+            if self.switch.state() != (False, since):
+                # A person moved it while the primary was probed, and knows more: what was seen is of before.
+                return self._told("moved meanwhile", failure=failure, probed=True)
             self.switch.stop()
-            result = "stopped"
-        else:
-            result = "serving"
-        self.journal.measure("latch", {"PrimaryStopped": float(result == "stopped")}, result=result, reason=reason)
+        result = "stopped" if reason else "waiting" if rule.waits(now, since) else "watching"
+        return self._told(result, failure=failure, reason=reason, probed=True)
+
+    def _told(self, result: str, *, failure: str | None = None, reason: str | None = None, probed: bool = False) -> str:
+        metrics = {"PrimaryStopped": float(result in {"stopped", "already stopped"})}
+        if probed:
+            metrics["ProbeFailed"] = float(failure is not None)
+        self.journal.measure("latch", metrics, result=result, failure=failure, reason=reason)
         return result
 
     def _failure(self) -> str | None:
-        try:
-            prober = self.prober()
-            prober.health()
-            for _ in range(PAYMENTS):
+        """What a client of the primary would have met, or None: what failed once may be one request of many."""
+        begun, failures = self.clock.now(), 0
+        prober = self.prober()
+        for attempt in range(1, HEALTH_ATTEMPTS + 1):
+            try:
+                prober.health()
+                break
+            except Unhealthy as unhealthy:
+                if attempt == HEALTH_ATTEMPTS:
+                    return str(unhealthy)
+        for _ in range(PAYMENTS):
+            if self.clock.now() - begun > BUDGET:
+                return f"a probe of {PAYMENTS} payments takes over {BUDGET // 1000} s"
+            try:
                 prober.payment()
-        except Unhealthy as failure:
-            return str(failure)
+            except Unhealthy as unhealthy:
+                failures += 1
+                if failures == FAILURES:
+                    return str(unhealthy)
         return None

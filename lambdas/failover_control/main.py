@@ -1,7 +1,8 @@
-"""The failover-control function's entry: the failover-traffic alarm calls it, and a schedule."""
+"""The failover-control function's entry, in the secondary: schedules ask it whether a failover is to last, and more."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from lambdas.adapters.clock import SystemClock, token
 from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.retry import Retry
 from lambdas.domain.payment import CANARY_CLIENT
-from lambdas.failover_control.latch import Latch, alarms
+from lambdas.failover_control.figures import Figures
+from lambdas.failover_control.latch import Latch
 from lambdas.failover_control.ranges import RangeWatch, download
+from lambdas.failover_control.rule import LatchRule
 from lambdas.failover_control.switch import Switch
 from lambdas.probing import Prober
 from lambdas.settings import Settings
@@ -34,11 +37,18 @@ def _primary() -> Prober:
 
 
 _ranges = RangeWatch(_objects, os.environ["STOP_SWITCH_BUCKET"], _retry, download, _journal)
-_latch = Latch(_switch, _primary, _journal)
+_latch = Latch(
+    _switch,
+    Figures(client("cloudwatch"), _journal.dimensions, _retry),
+    LatchRule.of(_values) if (_values := json.loads(os.environ["LATCH"])) else None,
+    _primary,
+    _journal,
+    _clock,
+)
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Compare the switch's readers when the schedule says so; else close the latch when the alarm went off."""
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, str]:
+    """Compare the switch's readers when that is asked; else look, probe, decide. What raises is tried again later."""
     if event.get("compare") == "ranges":
         return {"ranges": _ranges.look()}
-    return {"primary": _latch.close() if alarms(event) else "not asked"}
+    return {"primary": _latch.run()}

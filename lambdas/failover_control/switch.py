@@ -39,13 +39,16 @@ class Switch:
     key: str
     retry: Retry
 
-    def stopped(self) -> bool:
-        """Whether the primary is stopped, by what the checkers look for. Raises Unavailable when nobody can tell."""
+    def state(self) -> tuple[bool, int]:
+        """Whether the primary is stopped, by what the checkers look for, and since when (ms; 0: never said).
+
+        Raises Unavailable when nobody can tell.
+        """
         try:
-            text: bytes = self.retry(self._get, expected="NoSuchKey")["text"]
+            found = self.retry(self._get, expected="NoSuchKey")
         except ClientError:
-            return False  # the checkers find nothing either
-        return STOPPED.encode() in text
+            return False, 0  # the checkers find nothing either
+        return STOPPED.encode() in found["text"], int(found["since"].timestamp() * 1000)
 
     def stop(self) -> None:
         """Take the primary out, until a person restores it. Raises Unavailable."""
@@ -61,4 +64,4 @@ class Switch:
     def _get(self) -> dict[str, Any]:
         """One attempt takes the answer with its body, which can break off too."""
         answer = self.objects.get_object(Bucket=self.bucket, Key=self.key)
-        return {"text": answer["Body"].read(SEARCHED_BYTES)}
+        return {"text": answer["Body"].read(SEARCHED_BYTES), "since": answer["LastModified"]}

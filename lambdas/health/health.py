@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lambdas.adapters.store import TableClient
     from lambdas.domain.ports import Clock
 
 FRESH: Final = 5_000
@@ -28,6 +29,11 @@ BUDGET: Final = 100
 """How long a request waits for its read (ms)."""
 STUCK: Final = 1_000
 """A read of this age was frozen with its environment: another is started beside it (ms)."""
+
+
+def read_strongly(table: TableClient, name: str) -> None:
+    """Read what all regions agree on: raises, whatever it is, in a region that is cut off. Nothing need be there."""
+    table.get_item(TableName=name, Key={"pk": {"S": "health"}, "sk": {"S": "probe"}}, ConsistentRead=True)
 
 
 @dataclass(slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock
-from lambdas.health.health import Health
+from lambdas.health.health import Health, read_strongly
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web import headers
@@ -21,15 +22,7 @@ _settings = Settings.read()
 _clock = SystemClock()
 _journal = LogJournal.of(_settings, _clock)
 _table = client("dynamodb", connect_timeout=0.4, read_timeout=0.4)
-
-
-def _read() -> None:
-    _table.get_item(
-        TableName=os.environ["TABLE_NAME"], Key={"pk": {"S": "health"}, "sk": {"S": "probe"}}, ConsistentRead=True
-    )
-
-
-_health = Health(_read, _clock)
+_health = Health(partial(read_strongly, _table, os.environ["TABLE_NAME"]), _clock)
 # While Lambda initializes there is more processor time, and no request waits: make the connection now.
 _health.check(budget=500)
 

@@ -10,6 +10,7 @@ from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyRe
 from lambdas.domain.payment import CANARY_CLIENT, SECOND, PaymentStatus
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
 from lambdas.telemetry.figures import FINISHED, UNKNOWN
+from lambdas.telemetry.sources import mark
 from lambdas.web import headers, view
 from lambdas.web.answer import JSON, Answer, problem, to_json
 from lambdas.web.idempotency_key import InvalidKey, read_key
@@ -29,6 +30,9 @@ TRY_AGAIN: Final = "Try again later, with the same Idempotency-Key."
 
 READING: Final = ("GET", "HEAD")
 """HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
+
+SECONDARY: Final = "secondary"
+"""Where it matters how many clients have come by the shared name."""
 
 _STATUS_METRICS: Final = {
     201: FINISHED[PaymentStatus.CAPTURED],
@@ -130,6 +134,8 @@ class Api:
             metrics["Latency"] = took
             if request.host == self.failover_name:
                 metrics["FailoverTraffic"] = 1
+                if self.journal.role == SECONDARY:
+                    metrics |= mark(request.source, self.failover_name)
             if answer.status in _STATUS_METRICS and headers.REPLAYED not in answer.headers:
                 metrics[_STATUS_METRICS[answer.status]] = 1
         self.journal.measure(

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lambdas.settings import Settings
 
 NAMESPACE: Final = "Payments"
-DIMENSIONS: Final = ("Environment", "Role")
+DIMENSIONS: Final = ("Environment", "Suffix", "Role")
+"""Of every metric: one name of an environment may be there twice in an account, with two suffixes."""
 
 UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds", "OldestUnfinished": "Seconds"}
 """Metrics that are not counts."""
@@ -33,6 +34,7 @@ class LogJournal:
     clock: Clock
     context: Mapping[str, str]
     environment: str
+    suffix: str
     role: str
     correlation: dict[str, str] = field(default_factory=dict)
 
@@ -40,7 +42,12 @@ class LogJournal:
     def of(cls, settings: Settings, clock: Clock) -> LogJournal:
         """The journal of a running function."""
         context = {"region": settings.region, "release": settings.release}
-        return cls(clock, context, settings.environment, settings.role)
+        return cls(clock, context, settings.environment, settings.suffix, settings.role)
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Those of every metric, with their values."""
+        return dict(zip(DIMENSIONS, (self.environment, self.suffix, self.role), strict=True))
 
     def correlate(self, **fields: str) -> None:
         """Say these in every line until the next `correlate`: request and payment."""
@@ -51,7 +58,7 @@ class LogJournal:
         self._write({"event": event, **fields})
 
     def measure(self, event: str, metrics: Mapping[str, float], **fields: str | float | bool | None) -> None:
-        """Write one line that is also a data point of each metric (name -> value), by environment and role."""
+        """Write one line that is also a data point of each metric (name -> value), by environment, suffix and role."""
         definitions = [
             {
                 "Name": name,
@@ -68,8 +75,7 @@ class LogJournal:
             {
                 "event": event,
                 **fields,
-                "Environment": self.environment,
-                "Role": self.role,
+                **self.dimensions,
                 **metrics,
                 **({"_aws": directive} if metrics else {}),
             }

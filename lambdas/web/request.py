@@ -24,6 +24,8 @@ class Request:
     has `lambda.multi_value_headers.enabled`, all: it needs that here, else a key sent twice would look like one."""
     body: bytes
     id: str
+    source: str
+    """The caller's address, as the entry point saw it; "" when it did not say."""
     multi_value: bool
     """The answer must use `multiValueHeaders` (a load balancer drops all others in that mode)."""
 
@@ -46,6 +48,7 @@ class Request:
             headers=headers,
             body=_body(event),
             id=context.get("requestId") or _first(headers.get("x-amzn-trace-id", ())),
+            source=_source(context, headers),
             multi_value="multiValueHeaders" in event and "headers" not in event,
         )
 
@@ -82,6 +85,12 @@ def _body(event: Mapping[str, Any]) -> bytes:
         except binascii.Error:
             return b"\xff"  # what no JSON begins with: refused as any other body that is not JSON
     return str(body).encode("utf-8", "surrogatepass")
+
+
+def _source(context: Mapping[str, Any], headers: Mapping[str, tuple[str, ...]]) -> str:
+    """Of what was forwarded the last address alone is a load balancer's own word; those before it are the caller's."""
+    told = (context.get("identity") or {}).get("sourceIp") or ""
+    return told or ", ".join(headers.get("x-forwarded-for", ())).rpartition(",")[2].strip()
 
 
 def _first(values: tuple[str, ...]) -> str:

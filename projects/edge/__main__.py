@@ -44,6 +44,5 @@ publish(
         topic_arns=notifications.topic_arns,
         queue_urls=notifications.queue_urls,
         stop_switch_bucket=stop.switch.bucket_name,
-        latch_action_arns=stop.latch_action_arns,
     )
 )

@@ -47,7 +47,6 @@ class Alarms(pulumi.ComponentResource):
     def _alarm(self, name: str, rule: AlarmRule) -> aws.cloudwatch.MetricAlarm:
         metric = rule.metric
         percentile = metric.statistic.startswith("p")
-        actions = pulumi.Output.all(self._topic_arn, rule.calls).apply(lambda both: [both[0], *both[1]])
         return aws.cloudwatch.MetricAlarm(
             f"{name}-{rule.name}",
             name=self._region.named(naming.alarm(rule.name)),
@@ -61,10 +60,11 @@ class Alarms(pulumi.ComponentResource):
             evaluate_low_sample_count_percentiles="ignore" if percentile else None,
             period=rule.period,
             evaluation_periods=rule.evaluations,
+            datapoints_to_alarm=rule.datapoints,
             threshold=rule.threshold,
             comparison_operator=rule.comparison,
             treat_missing_data=rule.missing,
-            alarm_actions=actions,
+            alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
             opts=self._region.options(self),
         )

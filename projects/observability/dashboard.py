@@ -44,7 +44,8 @@ class Dashboard(pulumi.ComponentResource):
     def _column(self, role: Role) -> list[dict[str, object]]:
         api = ["ApiName", self._named(naming.PAYMENT_API, role), "Stage", naming.STAGE]
         function = ["FunctionName", self._named(naming.PAYMENT_FUNCTION, role)]
-        business = ["Environment", self._watched.region.foundation.name, "Role", role]
+        foundation = self._watched.region.foundation
+        business = ["Environment", foundation.name, "Suffix", foundation.suffix, "Role", role]
         table = ["TableName", self._watched.data.table_name]
         replication = [
             "SourceBucket",

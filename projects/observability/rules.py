@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,9 @@ MINUTE = 60
 FIVE_MINUTES = 300
 TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
-"""Seconds: the latch must be quicker than a primary that comes and goes."""
+"""Seconds: who is told, is told within a minute."""
+FAILOVER_TRAFFIC_LOOKS_BACK = 12
+"""Periods: a metric of a log line can be a minute late and more, and counts all the same."""
 
 RANGES_PERIOD = 3 * 60 * MINUTE
 """Seconds without a comparison that are told; one that finds a range missing is told at once."""
@@ -52,12 +54,14 @@ class Metric:
 
 def own_metric(region: Region, name: str, statistic: str) -> Metric:
     """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
-    return Metric("Payments", name, {"Environment": region.foundation.name, "Role": region.role}, statistic)
+    foundation = region.foundation
+    dimensions = {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": region.role}
+    return Metric("Payments", name, dimensions, statistic)
 
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """When to raise an alarm: `metric` against `threshold` in every one of `evaluations` periods (seconds) in a row."""
+    """When to raise an alarm: `metric` against `threshold` in `datapoints` of `evaluations` periods (seconds)."""
 
     name: str
     description: str
@@ -65,14 +69,14 @@ class AlarmRule:
     threshold: float
     period: int = MINUTE
     evaluations: int = 1
+    datapoints: int | None = None
+    """None: in all of them."""
     comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
         "GreaterThanThreshold"
     )
     missing: Literal["notBreaching", "breaching"] = "notBreaching"
     degrades: bool = False
     """Clients notice: part of the composite alarm."""
-    calls: pulumi.Input[Sequence[str]] = ()
-    """ARNs that it calls beside the topic."""
 
 
 def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[AlarmRule]:
@@ -287,18 +291,23 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
             own_metric(region, "FailoverTraffic", "Sum"),
             1,
             FAILOVER_TRAFFIC_PERIOD,
+            FAILOVER_TRAFFIC_LOOKS_BACK,
+            datapoints=1,
             comparison="GreaterThanOrEqualToThreshold",
-            calls=watched.edge.latch_action_arns,
+        )
+        yield AlarmRule(
+            "latch-silent",
+            "Nobody decides whether a failover lasts: the failover-control function does not run to its end",
+            own_metric(region, "PrimaryStopped", "Minimum"),
+            0,  # it is 0 or 1: only silence is an alarm
+            evaluations=5,
+            comparison="LessThanThreshold",
+            missing="breaching",
         )
         yield AlarmRule(
             "switch-ranges-stale",
             "Route 53 checks from where the stop switch may not be read, or nobody has compared that for hours",
-            Metric(
-                "Payments",
-                "SwitchRangesStale",
-                {"Environment": region.foundation.name, "Role": region.role},
-                "Maximum",
-            ),
+            own_metric(region, "SwitchRangesStale", "Maximum"),
             1,
             RANGES_PERIOD,
             comparison="GreaterThanOrEqualToThreshold",

@@ -31,9 +31,6 @@ INTERFACE_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 
-ALARMS = "lambda.alarms.cloudwatch.amazonaws.com"
-"""The principal of alarms that call a function."""
-
 MAXIMUM_EVENT_AGE = 3600
 """Seconds that an asynchronous event is tried before it goes to the dead letters."""
 
@@ -140,9 +137,8 @@ class Function(pulumi.ComponentResource):
     def allow(self, name: str, principal: str, source_arn: pulumi.Input[str]) -> aws.lambda_.Permission:
         """Let a service call the alias on behalf of `source_arn`, which says the account.
 
-        Only alarms get the account beside it, as CloudWatch documents (User Guide, "Invoke a Lambda function from an
-        alarm"). For EventBridge and API Gateway the documented permission has the ARN alone, and with the account
-        beside it EventBridge's invocations were reported to fail without a word (terraform-provider-aws 4116).
+        For EventBridge and API Gateway the documented permission has the ARN alone: with the account beside it,
+        EventBridge's invocations were reported to fail without a word (terraform-provider-aws 4116).
         """
         return aws.lambda_.Permission(
             f"{self._name}-{name}",
@@ -152,7 +148,6 @@ class Function(pulumi.ComponentResource):
             qualifier=self.alias.name,
             principal=principal,
             source_arn=source_arn,
-            source_account=self._region.account if principal == ALARMS else None,
             opts=self._options,
         )
 
@@ -210,6 +205,7 @@ def variables_of_all(region: Region, release: str, consistency: pulumi.Input[str
     """The environment variables that every function has: lambdas/settings.py reads them."""
     return {
         "ENVIRONMENT": region.foundation.name,
+        "SUFFIX": region.foundation.suffix,
         "ROLE": region.role,
         "RELEASE": release,
         "CONSISTENCY": consistency,

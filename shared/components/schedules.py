@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -22,6 +24,8 @@ class Schedule:
     minutes: int = 1
     retries: int = 0
     dead_letters: aws.sqs.Queue | None = None
+    event: Mapping[str, str] | None = None
+    """What the function is called with; EventBridge's own event when it is None."""
 
 
 def call_regularly(
@@ -48,6 +52,7 @@ def call_regularly(
         rule=rule.name,
         target_id=region.named(schedule.kind),
         arn=function.alias.arn,
+        input=None if schedule.event is None else json.dumps(schedule.event),
         dead_letter_config=undelivered,
         retry_policy={"maximum_event_age_in_seconds": 60 * minutes, "maximum_retry_attempts": schedule.retries},
         opts=region.options(parent, depends_on=allowed),

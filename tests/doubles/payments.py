@@ -189,9 +189,9 @@ class Region:
     )
 
     def __post_init__(self) -> None:
-        self.journal = ListJournal(self.clock, {}, "payments", "primary")
+        self.journal = ListJournal(self.clock, {}, "payments", "x7k2", "primary")
         self.journal.lines = []
-        settings = Settings("payments", "primary", self.name, "1", self.strong)
+        settings = Settings("payments", "x7k2", "primary", self.name, "1", self.strong)
         numbers = itertools.count(1)
         if self.table.ledger is None:
             self.table.ledger = Ledger(now=self.clock.now)
@@ -229,7 +229,7 @@ class Region:
                 "path": path,
                 "headers": {name: value for name, value in headers.items() if value is not None},
                 "body": body,
-                "requestContext": {"requestId": "request-1"},
+                "requestContext": {"requestId": "request-1", "identity": {"sourceIp": "203.0.113.9"}},
             }
         )
         self.service.deadline.until = None if self.limit is None else self.clock.now() + self.limit

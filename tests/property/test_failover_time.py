@@ -17,6 +17,7 @@ from shared.failover_time import (
     Fault,
     GreyBound,
     HealthCheckTiming,
+    LatchTiming,
     bound,
     fitting,
     worst,
@@ -133,3 +134,19 @@ def test_every_kind_of_failure_is_counted_against_the_availability():
 
 def test_a_grey_failure_of_payments():
     assert GreyBound(2, 30).total == 275
+
+
+@given(
+    st.lists(checks, min_size=1, max_size=3),
+    st.integers(1, 300),
+)
+def test_an_outage_that_always_lasts_is_longer_than_one_that_may(taken, ttl):
+    timing = LatchTiming(tuple(taken), ttl)
+    assert 0 <= timing.shortest <= timing.by_probes < timing.certain
+    # The way back fits between the first and the last of the minutes, of which each may have a moment alone.
+    assert (timing.lasting - 2) * 60 >= timing.returning > (timing.lasting - 3) * 60
+
+
+def test_the_latch_of_the_payments_environment():
+    timing = Environment.load("payments").edge.latch_timing
+    assert (timing.returning, timing.lasting, timing.by_probes, timing.by_clients) == (95, 4, 140, 45)

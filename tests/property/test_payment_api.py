@@ -159,7 +159,10 @@ class PaymentApi(RuleBasedStateMachine):
         for client, key in self.outcomes:
             assert self.item(client, key) is not None, "a payment that a client was told of is gone"
         charges = {pk.partition("#")[2]: item for (pk, sk), item in self.primary.table.items.items() if sk == "charge"}
-        play = {name: (item["outcome"]["S"], int(item["minor_units"]["N"])) for name, item in charges.items()}
+        # A refusal of what was never asked for has no amount.
+        play = {
+            name: (item["outcome"]["S"], int(item.get("minor_units", {"N": 0})["N"])) for name, item in charges.items()
+        }
         real = {}
         for line in self.primary.ledger.lines:
             if line["what"] in {"approved", "declined"}:

@@ -7,6 +7,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REGIONS = ("us-east-1", "us-east-2")
 ACCOUNT = "000000000000"
+LATCH = {"failed": 3, "probes": 5, "spread": 3, "clients": 50, "lasting": 4, "again": 30, "grace": 10}
 numbers = itertools.count()
 
 
@@ -88,6 +90,7 @@ def statements(name, region):
         "failover_control": [
             (["s3:GetObject", "s3:PutObject"], f"{bucket}/stop-switch"),
             (["s3:ListBucket"], bucket),
+            (["cloudwatch:GetMetricData"], "*"),
             keys,
         ],
     }
@@ -128,6 +131,7 @@ def system(cloud):
                 Environment={
                     "Variables": {
                         "ENVIRONMENT": "payments",
+                        "SUFFIX": made.name,
                         "ROLE": role,
                         "RELEASE": "r1",
                         "CONSISTENCY": "MRSC",
@@ -139,6 +143,7 @@ def system(cloud):
                         "STOP_SWITCH_BUCKET": f"{made.name}-{region}",
                         "STOP_SWITCH_KEY": "stop-switch",
                         "PRIMARY_URL": "http://127.0.0.1:9",
+                        "LATCH": json.dumps(LATCH),
                     }
                 },
             )
@@ -256,16 +261,37 @@ def test_notifications_are_filed(system):
     assert "notifications/2026/11/18/m1.json" in system.objects("us-east-2")
 
 
-@pytest.mark.parametrize("before", [b"primary: run", None])
-def test_an_alarm_stops_a_primary_that_does_not_serve(system, before):
+def failover_of_minutes(system, minutes):
+    """What the functions of the secondary would have measured: clients came, and the primary failed each probe."""
+    dimensions = {"Environment": "payments", "Suffix": system.name, "Role": "secondary"}
+    now = datetime.now(UTC)
+    system.cloud.client("cloudwatch", "us-east-2").put_metric_data(
+        Namespace="Payments",
+        MetricData=[
+            {
+                "MetricName": metric,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                "Timestamp": now - timedelta(minutes=ago),
+                "Value": 1,
+            }
+            for ago in range(minutes)
+            for metric in ("FailoverTraffic", "ProbeFailed")
+        ],
+    )
+
+
+def test_a_primary_that_does_not_serve_its_clients_is_stopped(system):
     """Also when the switch was deleted: there is nothing then that would say that it is stopped already."""
     place = {"Bucket": f"{system.name}-us-east-2", "Key": "stop-switch"}
     s3 = system.cloud.client("s3", "us-east-2")
-    s3.put_object(**place, Body=before) if before else s3.delete_object(**place)
-    alarm = {"source": "aws.cloudwatch", "alarmData": {"alarmName": "failover", "state": {"value": "ALARM"}}}
-    assert system.invoke("us-east-2", "failover_control", alarm) == {"primary": "stopped"}
+    assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "no failover traffic"}
+    failover_of_minutes(system, 5)
+    s3.put_object(**place, Body=b"primary: run")
+    assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "waiting"}, "it was just restored"
+    s3.delete_object(**place)
+    assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "stopped"}
     assert s3.get_object(**place)["Body"].read() == b"primary: stop"
-    assert system.invoke("us-east-2", "failover_control", alarm) == {"primary": "already stopped"}
+    assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "already stopped"}
 
 
 def test_64_clients_with_one_key_over_both_regions(system):
@@ -297,7 +323,7 @@ def test_64_clients_with_one_key_over_both_regions(system):
 def connected(system, name, outside):
     """A region's API in this process, on the cloud's table and bucket."""
     region = Region(name)
-    journal = ListJournal(clock := SystemClock(), {}, "payments", "primary")
+    journal = ListJournal(clock := SystemClock(), {}, "payments", "x7k2", "primary")
     journal.lines = []
     world = Dependencies(
         table=system.cloud.client("dynamodb", name, max_pool_connections=64),
@@ -310,6 +336,6 @@ def connected(system, name, outside):
         token=token,
         journal=journal,
     )
-    service = compose(Settings("payments", "primary", name, "1", strong=True), world)
+    service = compose(Settings("payments", "x7k2", "primary", name, "1", strong=True), world)
     region.api = Api(service.payments, region.keys.client_of, journal, "api.payments.example")
     return region

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDERS: Final = {
     "ENVIRONMENT": "payments",
+    "SUFFIX": "x7k2",
     "ROLE": "primary",
     "RELEASE": "r1",
     "CONSISTENCY": "MRSC",
@@ -31,6 +32,7 @@ PLACEHOLDERS: Final = {
     "FAILOVER_NAME": "api.payments.example",
     "STOP_SWITCH_BUCKET": "switch",
     "STOP_SWITCH_KEY": "stop-switch",
+    "LATCH": "null",
     "PRIMARY_URL": "https://primary",
     "PARAMETERS": "/parameters",
     "AWS_REGION": "us-east-1",

@@ -65,7 +65,7 @@ class PaymentFunction:
         link = Link(scheduler, History(scheduler))
         table = DynamoDB(StrongTable(scheduler, (REGION,)), REGION, link)
         clock = SystemClock()
-        self._settings = Settings("payments", "primary", REGION, "benchmark", strong=True)
+        self._settings = Settings("payments", "x7k2", "primary", REGION, "benchmark", strong=True)
         journal = LogJournal.of(self._settings, clock)
         metered: Any = SimpleNamespace(**{name: meter.wrap(getattr(table, name)) for name in OPERATIONS})
         objects: Any = SimpleNamespace(put_object=meter.wrap(Bucket(link).put_object))

@@ -48,7 +48,7 @@ def world():
 
 def sung(world, role="primary"):
     tokens = count()
-    journal = ListJournal(ManualClock(), {}, "payments", role)
+    journal = ListJournal(ManualClock(), {}, "payments", "x7k2", role)
     journal.lines = []
 
     def prober(url, secret):

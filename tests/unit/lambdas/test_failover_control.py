@@ -1,53 +1,75 @@
+"""The function in the secondary that makes a failover last: what it reads, what it asks the primary, what it stops."""
+
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from lambdas.adapters.retry import Retry
 from lambdas.domain.errors import Unavailable
-from lambdas.failover_control.latch import PAYMENTS, Latch, alarms
+from lambdas.failover_control.figures import Figures
+from lambdas.failover_control.latch import BUDGET, FAILURES, HEALTH_ATTEMPTS, PAYMENTS, Latch
 from lambdas.failover_control.ranges import RangeWatch
-from lambdas.failover_control.switch import Switch
+from lambdas.failover_control.rule import MINUTE, LatchRule
 from lambdas.probing import Prober, Reply, Unhealthy, send
+from lambdas.telemetry.sources import METRICS, mark
 from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused, timed_out
 
-
-class Body:
-    """Of an answer: `error` breaks it off."""
-
-    def __init__(self, text, error):
-        self.text, self.error = text, error
-
-    def read(self, amount):
-        if self.error:
-            raise self.error
-        return self.text[:amount]
+RULE = LatchRule(failed=3, probes=5, spread=3, clients=50, lasting=4, again=30, grace=10)
 
 
-class Objects:
-    """A bucket with the switch in it. `text`: what it says, None when it is not there."""
+class Cloud:
+    """CloudWatch with what the functions measured, and the stop switch."""
 
-    def __init__(self):
-        self.text = b"primary: run"
-        self.writes = []
+    def __init__(self, clock):
+        self.clock = clock
+        self.values = {}
+        self.queries = []
+        self.stopped = False
+        self.since = clock.time - 100 * MINUTE
         self.error = None
-        self.broken = []
 
-    def get_object(self, **arguments):
+    def state(self):
         if self.error:
             raise self.error
-        assert arguments == {"Bucket": "bucket", "Key": "stop-switch"}
-        if self.text is None:
-            raise refused("NoSuchKey", 404)
-        return {"Body": Body(self.text, self.broken.pop(0) if self.broken else None)}
+        return self.stopped, self.since
 
-    def put_object(self, **arguments):
+    def stop(self):
+        self.stopped = True
+
+    def put(self, name, minutes_ago, value):
+        self.values.setdefault(name, {})[self.clock.time // MINUTE - minutes_ago] = value
+
+    def traffic(self, minutes_ago, sources=1):
+        self.put("FailoverTraffic", minutes_ago, 9.0)
+        for number in range(sources):
+            for name, rank in mark(f"192.0.2.{number}", "s").items():
+                known = self.values.get(name, {}).get(self.clock.time // MINUTE - minutes_ago, 0)
+                self.put(name, minutes_ago, max(rank, known))
+
+    def get_metric_data(self, **arguments):
         if self.error:
             raise self.error
-        self.writes.append(arguments)
-        self.text = arguments["Body"]
-        return {}
+        self.queries.append(arguments)
+        begin, end = (arguments[name].timestamp() // 60 for name in ("StartTime", "EndTime"))
+        results = []
+        for query in arguments["MetricDataQueries"]:
+            metric = query["MetricStat"]["Metric"]
+            assert metric["Namespace"] == "Payments"
+            assert metric["Dimensions"] == [
+                {"Name": "Environment", "Value": "payments"},
+                {"Name": "Suffix", "Value": "x7k2"},
+                {"Name": "Role", "Value": "secondary"},
+            ]
+            found = {at: value for at, value in self.values.get(metric["MetricName"], {}).items() if begin <= at < end}
+            times = [datetime.fromtimestamp(at * 60, UTC) for at in found]
+            results.append({"Label": query["Label"], "Timestamps": times, "Values": list(found.values())})
+        half = len(results) // 2
+        if "NextToken" in arguments:
+            return {"MetricDataResults": results[half:]}
+        return {"MetricDataResults": results[:half], "NextToken": "more"}
 
 
 class Primary:
@@ -78,111 +100,180 @@ class Primary:
 
 @pytest.fixture
 def world():
-    clock, objects, primary = ManualClock(), Objects(), Primary()
-    journal = ListJournal(clock, {}, "payments", "secondary")
+    clock = ManualClock()
+    cloud, primary = Cloud(clock), Primary()
+    journal = ListJournal(clock, {}, "payments", "x7k2", "secondary")
     journal.lines = []
-    switch = Switch(objects, "bucket", "stop-switch", Retry(clock))
     tokens = iter(range(1000))
-    latch = Latch(switch, lambda: Prober("https://primary", CANARY, lambda: f"t{next(tokens)}", primary.send), journal)
-    return latch, objects, primary
+    latch = Latch(
+        cloud,
+        Figures(cloud, journal.dimensions, Retry(clock)),
+        RULE,
+        lambda: Prober("https://primary", CANARY, lambda: f"t{next(tokens)}", primary.send),
+        journal,
+        clock,
+    )
+    return latch, cloud, primary, clock
 
 
-@pytest.mark.parametrize(
-    ("text", "stopped"),
-    [
-        (b"primary: run", False),
-        (b"primary: stop", True),
-        (b"primary: stop\n", True),
-        (b"since 12:30\nprimary: stop, by order", True),
-        (b" " * 5_107 + b"primary: stop", True),
-        (b" " * 5_108 + b"primary: stop", False),
-        (b"", False),
-        (b"stop", False),
-        (b"PRIMARY: STOP", False),
-        (b"\xff\xfe", False),
-        (None, False),
-    ],
-)
-def test_the_switch_is_read_as_the_checkers_read_it(world, text, stopped):
-    """Words anywhere in the first 5,120 bytes; what is not there, or says anything else, stops nothing."""
-    latch, objects, _ = world
-    objects.text = text
-    assert latch.switch.stopped() is stopped
+def minute_by_minute(world, minutes, sources=1):
+    """Run once a minute with clients here; what was measured can be read in the next one."""
+    latch, cloud, _, clock = world
+    results = []
+    for _ in range(minutes):
+        clock.time += MINUTE
+        cloud.traffic(0, sources)
+        results.append(latch.run())
+        line = latch.journal.lines[-1]
+        if "ProbeFailed" in line:
+            cloud.put("ProbeFailed", 0, line["ProbeFailed"])
+    return results
 
 
-@pytest.mark.parametrize("error", [timed_out(), refused("AccessDenied", 403), refused("NoSuchBucket", 404)])
-def test_a_switch_that_cannot_be_read_is_not_taken_for_run(world, error):
-    latch, objects, _ = world
-    objects.text, objects.error = b"primary: stop", error
-    with pytest.raises(Unavailable):
-        latch.switch.stopped()
-
-
-def test_an_answer_that_breaks_off_is_asked_for_again(world):
-    latch, objects, _ = world
-    objects.text, objects.broken = b"primary: stop", [timed_out()]
-    assert latch.switch.stopped()
-    assert not objects.broken
+def test_without_clients_here_the_primary_is_not_asked(world):
+    latch, cloud, primary, _ = world
+    assert latch.run() == "no failover traffic"
+    cloud.traffic(3)
+    assert latch.run() == "no failover traffic"
+    assert primary.requests == []
+    assert "ProbeFailed" not in latch.journal.lines[-1]
 
 
 def test_a_primary_that_serves_is_left_alone(world):
-    latch, objects, primary = world
-    assert latch.close() == "serving"
-    assert objects.writes == []
+    latch, cloud, primary, _ = world
+    assert minute_by_minute(world, 1) == ["watching"]
+    assert not cloud.stopped
     assert primary.requests == [
         ("GET", "/health"),
         *[("POST", "/payment"), ("POST", "/payment"), ("GET", "/payment")] * PAYMENTS,
     ]
-    assert len(primary.region.payments()) == PAYMENTS
-    assert latch.journal.lines[-1]["result"] == "serving"
+    line = latch.journal.lines[-1]
+    assert (line["ProbeFailed"], line["PrimaryStopped"]) == (0, 0)
+
+
+def test_a_primary_that_stays_down_is_stopped_after_more_than_two_minutes(world):
+    latch, cloud, primary, _ = world
+    primary.broken = {"GET": Unhealthy("GET https://primary/health: refused")}
+    assert minute_by_minute(world, 4) == ["watching"] * 3 + ["stopped"]
+    assert cloud.stopped
+    line = latch.journal.lines[-1]
+    assert line["PrimaryStopped"] == 1
+    assert line["reason"] == "4 of the last 4 probes of the primary failed"
+    assert line["failure"] == "GET https://primary/health: refused"
+    assert CANARY not in json.dumps(latch.journal.lines)
+
+
+def test_clients_who_stay_away_stop_a_primary_whose_probes_are_green(world):
+    assert minute_by_minute(world, 5, sources=100) == ["watching"] * 4 + ["stopped"]
+    assert world[0].journal.lines[-1]["ProbeFailed"] == 0
+
+
+def test_a_few_clients_who_stay_away_do_not(world):
+    assert set(minute_by_minute(world, 60, sources=20)) == {"watching"}
 
 
 @pytest.mark.parametrize(
-    "broken",
+    ("broken", "failed"),
     [
-        {"GET": Unhealthy("refused")},
-        {("GET", 1): Reply(503, {}, b"{}")},
-        {"POST": Reply(500, {}, b"{}")},
-        {("POST", 8): Reply(202, {}, b"{}")},
-        {("POST", 3): Reply(201, {"idempotent-replayed": "true"}, b"another")},
-        {("POST", 3): Reply(201, {}, b"{}")},
-        {("GET", 10): Reply(404, {}, b"{}")},
-        {"POST": Reply(201, {"idempotent-replayed": "true"}, b"[]")},
-        {"POST": Reply(201, {"idempotent-replayed": "true"}, b"no json")},
+        ({("GET", 1): Reply(503, {}, b"{}")}, False),  # the second attempt is answered
+        ({("POST", 8): Reply(202, {}, b"{}")}, False),
+        ({("POST", 3): Reply(201, {}, b"{}")}, False),
+        ({("POST", 2): Reply(500, {}, b"{}"), ("POST", 4): Unhealthy("reset")}, True),
+        ({"GET": Unhealthy("refused")}, True),
+        ({"POST": Reply(500, {}, b"{}")}, True),
+        ({"POST": Reply(201, {"idempotent-replayed": "true"}, b"[]")}, True),
+        ({"POST": Reply(201, {"idempotent-replayed": "true"}, b"no json")}, True),
     ],
 )
-def test_a_primary_that_fails_once_is_stopped(world, broken):
-    latch, objects, primary = world
+def test_one_failed_request_of_many_is_no_failed_probe(world, broken, failed):
+    _, _, primary, _ = world
     primary.broken = broken
-    assert latch.close() == "stopped"
-    assert objects.writes == [
-        {
-            "Bucket": "bucket",
-            "Key": "stop-switch",
-            "Body": b"primary: stop",
-            "ContentType": "text/plain",
-            "ServerSideEncryption": "AES256",
-        }
-    ]
-    assert latch.switch.stopped()
-    line = latch.journal.lines[-1]
-    assert line["PrimaryStopped"] == 1
-    assert CANARY not in json.dumps(line)
+    minute_by_minute(world, 1)
+    assert world[0].journal.lines[-1]["ProbeFailed"] == failed
+
+
+def test_a_probe_ends_in_time_however_slow_the_primary_is(world):
+    """Each request may take 5 s: a probe that is asked for every minute must not take longer than one."""
+    latch, _, primary, clock = world
+    answer = primary.send
+
+    def slowly(*arguments):
+        clock.time += 4_900
+        return answer(*arguments)
+
+    primary.send = slowly
+    object.__setattr__(latch, "prober", lambda: Prober("https://primary", CANARY, lambda: "t", slowly))
+    begun = clock.time
+    minute_by_minute(world, 1)
+    assert latch.journal.lines[-1]["ProbeFailed"] == 1
+    assert clock.time - begun - MINUTE <= BUDGET + 3 * 5_000
+    assert (FAILURES, HEALTH_ATTEMPTS) == (2, 2)
 
 
 def test_a_stopped_primary_is_not_probed(world):
-    latch, objects, primary = world
-    objects.text = b"primary: stop"
-    assert latch.close() == "already stopped"
-    assert primary.requests == objects.writes == []
+    latch, cloud, primary, _ = world
+    cloud.stopped = True
+    cloud.traffic(0)
+    assert latch.run() == "already stopped"
+    assert primary.requests == cloud.queries == []
+    assert latch.journal.lines[-1]["PrimaryStopped"] == 1
 
 
-def test_a_switch_that_cannot_be_moved_is_tried_again_by_lambda(world):
-    latch, objects, primary = world
+def test_without_a_rule_every_failover_ends_by_itself(world):
+    latch, cloud, primary, _ = world
+    object.__setattr__(latch, "rule", None)
     primary.broken = {"GET": Unhealthy("refused")}
-    objects.error = refused("AccessDenied", 403)
+    assert set(minute_by_minute(world, 10, sources=100)) == {"left alone"}
+    assert primary.requests == cloud.queries == []
+    assert latch.journal.lines[-1]["PrimaryStopped"] == 0, "the switch's state is told all the same"
+
+
+def test_after_a_restoration_it_waits_and_says_so(world):
+    _, cloud, primary, clock = world
+    primary.broken = {"GET": Unhealthy("refused")}
+    cloud.since = clock.time
+    assert minute_by_minute(world, 14) == ["waiting"] * 9 + ["watching"] * 4 + ["stopped"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_switch_that_somebody_moves_during_the_probe_is_theirs(world, stopped):
+    """A probe takes seconds: who restores in them would find the primary stopped again, in spite of the grace."""
+    latch, cloud, primary, clock = world
+    primary.broken = {"GET": Unhealthy("refused")}
+    minute_by_minute(world, 3)
+
+    def moved(*_):
+        cloud.stopped, cloud.since = stopped, clock.time
+        raise Unhealthy("refused")
+
+    primary.send = moved
+    object.__setattr__(latch, "prober", lambda: Prober("https://primary", CANARY, lambda: "t", moved))
+    assert minute_by_minute(world, 1) == ["moved meanwhile"]
+    assert cloud.stopped is stopped
+    line = latch.journal.lines[-1]
+    assert (line["ProbeFailed"], line["PrimaryStopped"]) == (1, 0)
+
+
+@pytest.mark.parametrize("what", ["the switch", "the metrics"])
+def test_what_cannot_be_seen_is_looked_for_again_in_a_minute(world, what):
+    latch, cloud, _, _ = world
+    cloud.traffic(0)
+    error = Unavailable("AccessDenied") if what == "the switch" else refused("ServiceUnavailable")
+    if what == "the metrics":
+        cloud.state = lambda: (False, 0)
+    cloud.error = error
     with pytest.raises(Unavailable):
-        latch.close()
+        latch.run()
+    assert not cloud.stopped
+
+
+def test_sources_are_read_only_while_clients_are_here(world):
+    """A request for one metric costs, and there are many: most of the time nobody is here."""
+    latch, cloud, _, _ = world
+    latch.run()
+    assert {len(each["MetricDataQueries"]) for each in cloud.queries} == {2}
+    minute_by_minute(world, 1)
+    assert {len(each["MetricDataQueries"]) for each in cloud.queries} == {2, len(METRICS)}
 
 
 class Policies:
@@ -209,7 +300,7 @@ def document(*ranges):
 
 def watching(policies, published):
     clock = ManualClock()
-    journal = ListJournal(clock, {}, "payments", "secondary")
+    journal = ListJournal(clock, {}, "payments", "x7k2", "secondary")
     journal.lines = []
 
     def fetch():
@@ -264,17 +355,6 @@ def test_what_cannot_be_compared_is_neither_current_nor_stale(published, error):
     (line,) = watch.journal.lines
     assert "SwitchRangesStale" not in line
     assert line["reason"]
-
-
-def sns(state):
-    return {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps({"NewStateValue": state})}}]}
-
-
-@pytest.mark.parametrize("state", ["ALARM", "OK", "INSUFFICIENT_DATA"])
-def test_only_an_alarm_closes_the_latch(state):
-    direct = {"source": "aws.cloudwatch", "alarmData": {"alarmName": "x", "state": {"value": state}}}
-    assert alarms(direct) == alarms(sns(state)) == (state == "ALARM")
-    assert not alarms({})
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:9"])

@@ -18,6 +18,7 @@ from lambdas.web.answer import Answer
 
 VARIABLES = {
     "ENVIRONMENT": "payments",
+    "SUFFIX": "x7k2",
     "ROLE": "primary",
     "RELEASE": "1",
     "CONSISTENCY": "MRSC",
@@ -72,6 +73,19 @@ def test_a_request_has_the_function_s_time_but_for_a_margin(load, monkeypatch):
     assert 9_300 < seen[0][1] <= 9_500
     assert seen[1][1] <= WORK_TIME, "less than a lease, however long the function may run"
     assert 3_300 < seen[2][1] <= 3_500
+
+
+def test_health_reads_the_table_strongly(load, monkeypatch):
+    """By the function as it is started: what its entry hands to the health is what decides."""
+    asked = []
+    monkeypatch.setattr(
+        "lambdas.adapters.aws.client",
+        lambda *_, **__: SimpleNamespace(get_item=lambda **arguments: asked.append(arguments)),
+    )
+    main = load("health")
+    event = {"httpMethod": "GET", "path": "/health", "headers": {}, "requestContext": {"requestId": "r"}}
+    assert main.handler(event, LEFT)["statusCode"] == 200
+    assert {(one["TableName"], one["ConsistentRead"]) for one in asked} == {("payments", True)}
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}])

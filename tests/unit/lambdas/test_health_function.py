@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from lambdas.health.health import BUDGET, FRESH, STALE, STUCK, Health
+from lambdas.health.health import BUDGET, FRESH, STALE, STUCK, Health, read_strongly
 from tests.doubles.payments import ManualClock
 
 
@@ -123,3 +124,12 @@ def test_a_read_frozen_with_its_environment_does_not_block_the_next(world):
 
 def test_the_promises_of_detection():
     assert (FRESH, STALE, BUDGET) == (5_000, 10_000, 100)
+
+
+def test_the_read_is_strongly_consistent():
+    """An eventually consistent one succeeds in a region that is cut off."""
+    asked = []
+    read_strongly(SimpleNamespace(get_item=lambda **arguments: asked.append(arguments)), "payments")
+    assert asked == [
+        {"TableName": "payments", "Key": {"pk": {"S": "health"}, "sk": {"S": "probe"}}, "ConsistentRead": True}
+    ]

@@ -6,7 +6,7 @@ from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from tests.doubles.payments import START, ManualClock
 
-SETTINGS = Settings("payments", "secondary", "us-east-2", "r1", strong=True)
+SETTINGS = Settings("payments", "x7k2", "secondary", "us-east-2", "r1", strong=True)
 
 
 def test_a_line_is_json_with_its_context(capsys):
@@ -34,7 +34,7 @@ def test_metrics_are_in_the_embedded_format(capsys):
         "CloudWatchMetrics": [
             {
                 "Namespace": "Payments",
-                "Dimensions": [["Environment", "Role"]],
+                "Dimensions": [["Environment", "Suffix", "Role"]],
                 "Metrics": [
                     {"Name": "FailoverTraffic", "Unit": "Count", "StorageResolution": 1},
                     {"Name": "Latency", "Unit": "Milliseconds"},
@@ -42,7 +42,7 @@ def test_metrics_are_in_the_embedded_format(capsys):
             }
         ],
     }
-    for dimension_or_metric in ("Environment", "Role", "FailoverTraffic", "Latency"):
+    for dimension_or_metric in ("Environment", "Suffix", "Role", "FailoverTraffic", "Latency"):
         assert dimension_or_metric in line, "each must be a member of the line itself"
 
 

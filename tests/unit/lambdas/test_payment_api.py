@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lambdas.payment.api import MAX_BODY
 from lambdas.payment.fields import is_card_like
+from lambdas.telemetry.sources import METRICS, mark
 from lambdas.web.idempotency_key import InvalidKey, read_key
 from lambdas.web.request import Request
 from tests.doubles import openapi
@@ -428,6 +429,43 @@ def test_metrics_are_of_paying_clients_only(region):
     assert metrics["Namespace"] == "Payments"
     assert {"Name": "FailoverTraffic", "Unit": "Count", "StorageResolution": 1} in metrics["Metrics"]
     assert "_aws" not in region.journal.lines[2]
+
+
+def test_source_addresses_are_counted_in_the_secondary_without_being_told(region):
+    host = {"Host": "api.payments.example"}
+    region.post("k", **host)
+    assert not set(METRICS) & set(region.journal.lines[-1]), "in the primary this is all traffic, and each metric costs"
+    region.journal.role = "secondary"
+    region.post("k", **host)
+    line = region.journal.lines[-1]
+    told = {name: line[name] for name in METRICS if name in line}
+    assert told == mark("203.0.113.9", "api.payments.example")
+    assert "203.0.113.9" not in json.dumps(line)
+    assert told.keys() < {each["Name"] for each in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    region.post("c", api_key=CANARY, **host)
+    region.post("x", api_key="wrong", **host)
+    region.post("o", Host="use1-api.payments.example")
+    assert all(not set(METRICS) & set(line) for line in region.journal.lines[-3:])
+
+
+@pytest.mark.parametrize(
+    ("event", "source"),
+    [
+        (
+            {
+                "requestContext": {"identity": {"sourceIp": "203.0.113.9"}},
+                "headers": {"X-Forwarded-For": "9.9.9.9"},
+            },
+            "203.0.113.9",
+        ),
+        ({"headers": {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}}, "203.0.113.9"),
+        ({"multiValueHeaders": {"x-forwarded-for": ["6.6.6.6", "203.0.113.9"]}}, "203.0.113.9"),
+        ({}, ""),
+    ],
+)
+def test_a_caller_cannot_say_where_it_comes_from(event, source):
+    """What a caller puts into X-Forwarded-For stands before what the load balancer adds."""
+    assert Request.of({"httpMethod": "GET", "path": "/", **event}).source == source
 
 
 def test_logs_correlate_and_tell_no_secret(region):

@@ -31,8 +31,8 @@ FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "components/function.py": FUNCTIONS,
-    "components/queues.py": frozenset({"compute", "edge"}),
-    "components/schedules.py": frozenset({"compute", "observability"}),
+    "components/queues.py": frozenset({"compute", "edge", "observability"}),
+    "components/schedules.py": frozenset({"compute", "edge", "observability"}),
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
     "files.py": FUNCTIONS,
     "packaging/archives.py": FUNCTIONS,

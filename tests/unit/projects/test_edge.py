@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from lambdas.failover_control.latch import BUDGET
+from lambdas.failover_control.rule import LatchRule
+from lambdas.probing import TIMEOUT
 from shared.environment import Environment
 from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, published, run_environment, run_program
 
@@ -206,13 +209,22 @@ def test_the_latch_may_read_and_write_the_one_object(edge):
     assert (variables["STOP_SWITCH_BUCKET"], variables["STOP_SWITCH_KEY"]) == (BUCKET, "stop-switch")
 
 
+def called_by(edge, name):
+    """A schedule of failover control: its rule, the target, and the permission that names the rule."""
+    rule, target = edge.one("EventRule", name), edge.one("EventTarget", name)
+    (permission,) = [
+        each for each in edge.of("Permission") if each["sourceArn"] == f"arn:aws:eventrule:::{rule['name']}"
+    ]
+    assert permission["principal"] == "events.amazonaws.com"
+    assert "sourceAccount" not in permission.inputs
+    return rule, target
+
+
 def test_the_switchs_readers_are_compared_all_the_time(edge):
-    rule, target = edge.one("EventRule"), edge.one("EventTarget")
+    rule, target = called_by(edge, "stop-switch-ranges")
     assert rule["scheduleExpression"] == "rate(15 minutes)"
     assert (target["rule"], target["arn"]) == (rule["name"], "arn:aws:alias:::live")
     assert json.loads(target["input"]) == {"compare": "ranges"}
-    (permission,) = [each for each in edge.of("Permission") if each["principal"] == "events.amazonaws.com"]
-    assert permission["sourceArn"] == f"arn:aws:eventrule:::{rule['name']}"
     assert {rule.provider.split("::")[-2], target.provider.split("::")[-2]} == {"aws-secondary"}
 
 
@@ -220,14 +232,27 @@ def statements_of(edge):
     return {each["Sid"]: each for each in json.loads(edge.one("BucketPolicy")["policy"])["Statement"]}
 
 
-def test_the_latch_is_called_by_the_failover_alarm_alone(edge, run):
-    (latch,) = [each for each in edge.of("Permission") if each["principal"].startswith("lambda.alarms")]
-    assert latch["sourceArn"] == f"arn:aws:cloudwatch:us-east-2:{ACCOUNT}:alarm:payment-failover-traffic-secondary-x7k2"
-    assert run.exports["latch_action_arns"] == ["arn:aws:alias:::live"]
+def test_the_latch_is_asked_every_minute_and_by_nobody_else(edge):
+    """An alarm's action comes on a transition only: a client that stays at the secondary would disarm it."""
+    rule, target = called_by(edge, "stop-switch")
+    assert rule["name"] == "payment-failover-control-secondary-x7k2"
+    assert rule["scheduleExpression"] == "rate(1 minute)"
+    assert target["arn"] == "arn:aws:alias:::live"
+    assert target["retryPolicy"] == {"maximumEventAgeInSeconds": 60, "maximumRetryAttempts": 0}
+    permissions = [each for each in edge.of("Permission") if "failover-control" in str(each["function"])]
+    assert [each["principal"] for each in permissions] == ["events.amazonaws.com"] * 2, "no alarm, no URL"
+
+
+def test_the_latch_is_given_the_rule_of_the_environment(edge):
+    variables = edge.one("Function")["environment"]["variables"]
+    given = LatchRule.of(json.loads(variables["LATCH"]))
+    assert given == LatchRule(failed=3, probes=5, spread=3, clients=50, lasting=4, again=30, grace=10)
+    assert edge.one("Function")["timeout"] * 1000 >= BUDGET + int(3 * TIMEOUT * 1000) + 20_000
 
 
 def test_automatic_failback_leaves_the_latch_out(with_settings):
-    assert with_settings(failback="automatic").exports["latch_action_arns"] == []
+    function = with_settings(failback="automatic").recorder.one("Function")
+    assert function["environment"]["variables"]["LATCH"] == "null"
 
 
 def test_grey_failure_follows_what_such_a_check_can_follow(edge):

@@ -7,6 +7,7 @@ import json
 import pulumi
 import pytest
 
+from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from projects.observability.canary import READ
 from shared.environment import Environment, Regions
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
@@ -71,7 +72,7 @@ def test_what_the_functions_count_is_watched_in_both_regions(watch, role, name, 
     """A sweep tells the age in every run, so its silence is an alarm; the others are told when there is something."""
     found, (threshold, seconds, missing) = alarm(watch, name), rule
     assert f"{found['namespace']} {found['metricName']} {found['statistic']}" == f"Payments {metric}"
-    assert found["dimensions"] == {"Environment": "payments", "Role": role}
+    assert found["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": role}
     assert (found["comparisonOperator"], found["threshold"]) == ("GreaterThanThreshold", threshold)
     assert found["period"] * found["evaluationPeriods"] == seconds
     assert found["treatMissingData"] == missing
@@ -86,7 +87,7 @@ def test_readers_of_the_switch_that_are_stale_or_not_compared_raise_an_alarm_in_
         assert each["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert each["treatMissingData"] == "breaching"
         assert (each["period"], each["evaluationPeriods"]) == (3 * 3600, 1)
-        assert each["dimensions"] == {"Environment": "payments", "Role": "secondary"}
+        assert each["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": "secondary"}
 
 
 def test_more_than_ten_errors_are_counted_over_five_minutes(watch):
@@ -141,17 +142,34 @@ def test_percentiles_of_few_samples_decide_nothing(watch):
             assert "statistic" not in found.inputs
 
 
-def test_failover_traffic_latches_within_a_minute_and_only_in_the_secondary(watch, role):
+def test_failover_traffic_is_told_in_the_secondary_also_when_its_metrics_are_late(watch, role):
     found = [each for each in watch.of("MetricAlarm") if each.name.endswith("failover-traffic")]
     if role == "primary":
         assert not found
         return
     (traffic,) = found
     assert traffic["name"] == "payment-failover-traffic-secondary-x7k2"
-    assert (traffic["period"], traffic["evaluationPeriods"], traffic["threshold"]) == (10, 1, 1)
-    assert traffic["dimensions"] == {"Environment": "payments", "Role": "secondary"}
-    latch = published()["organization/edge/payments"]["latch_action_arns"]
-    assert traffic["alarmActions"] == ["arn:aws:topic:::payment-failover-topic-secondary-x7k2", *latch]
+    assert (traffic["period"], traffic["threshold"], traffic["treatMissingData"]) == (10, 1, "notBreaching")
+    assert (traffic["datapointsToAlarm"], traffic["evaluationPeriods"]) == (1, 12), "one point of two minutes is enough"
+    assert traffic["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": "secondary"}
+    assert traffic["alarmActions"] == ["arn:aws:topic:::payment-failover-topic-secondary-x7k2"]
+
+
+def test_alarms_on_the_functions_own_metrics_ask_for_the_dimensions_that_they_have(watch, role):
+    """An alarm on a metric of other dimensions finds no data, and says nothing for ever."""
+    own = [each for each in watch.of("MetricAlarm") if each["namespace"] == NAMESPACE]
+    assert own
+    for each in own:
+        assert each["dimensions"] == dict(zip(DIMENSIONS, ("payments", "x7k2", role), strict=True)), each.name
+
+
+def test_a_latch_that_says_nothing_is_an_alarm(watch, role):
+    found = [each for each in watch.of("MetricAlarm") if each.name.endswith("latch-silent")]
+    assert len(found) == (role == "secondary")
+    for each in found:
+        assert (each["metricName"], each["treatMissingData"]) == ("PrimaryStopped", "breaching")
+        assert (each["period"], each["evaluationPeriods"], each["comparisonOperator"]) == (60, 5, "LessThanThreshold")
+        assert (each["statistic"], each["threshold"]) == ("Minimum", 0), "no value of it is below: only silence is"
 
 
 def test_health_checks_are_watched_in_us_east_1_alone(watch, role):
@@ -199,7 +217,7 @@ def test_thresholds_come_from_the_environment(monkeypatch):
 def test_each_region_s_canary_watches_both_and_its_silence_is_an_alarm(watch, role, asked):
     found = alarm(watch, f"{asked}-unserved")
     assert (found["namespace"], found["metricName"]) == ("Payments", f"{asked.title()}Unserved")
-    assert found["dimensions"] == {"Environment": "payments", "Role": role}
+    assert found["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": role}
     assert (found["threshold"], found["period"], found["evaluationPeriods"]) == (0, 60, 2)
     assert found["treatMissingData"] == "breaching"
 

@@ -84,6 +84,10 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
+WITHOUT_RESOURCE = {"cloudwatch:GetMetricData"}
+"""Actions that AWS lets nobody limit to a resource (Service Authorization Reference); nothing else beside them."""
+
+
 def wildcards(statement):
     """What of an Allow statement says more than it should."""
     if statement["Effect"] != "Allow":
@@ -97,6 +101,8 @@ def wildcards(statement):
         if "*" in principal:
             yield f"principal {principal}"
     for resource in as_list(statement.get("Resource", [])):
+        if resource == "*" and set(as_list(statement["Action"])) <= WITHOUT_RESOURCE:
+            continue
         name = re.sub(r"(/|:)\*$", "", resource)
         if "*" in name or (name != resource and SUFFIX not in name):
             yield f"resource {resource}"
@@ -115,6 +121,11 @@ def policies():
     [
         ({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::bucket-x7k2"}, ["action s3:Get*"]),
         ({"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*"}, ["resource *"]),
+        ({"Effect": "Allow", "Action": ["cloudwatch:GetMetricData"], "Resource": ["*"]}, []),
+        (
+            {"Effect": "Allow", "Action": ["cloudwatch:GetMetricData", "cloudwatch:PutMetricData"], "Resource": ["*"]},
+            ["resource *"],
+        ),
         (
             {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::*/a"]},
             ["resource arn:aws:s3:::*/a"],

@@ -96,15 +96,20 @@ def test_a_package_finds_amazons_own_endpoints(unpacked, function):
         environment,
     )
     endpoints, trusted = json.loads(out.splitlines()[-1])
-    assert endpoints == [f"https://{service}.us-east-1.amazonaws.com" for service in packages.services(function)]
+    names = [NAMED_OTHERWISE.get(service, service) for service in packages.services(function)]
+    assert endpoints == [f"https://{name}.us-east-1.amazonaws.com" for name in names]
     assert trusted
 
 
+NAMED_OTHERWISE = {"cloudwatch": "monitoring"}
+"""Services whose endpoint has another name."""
+
 CALLS = {
+    "cloudwatch": ("get_metric_data", {"MetricDataQueries": [], "StartTime": 0, "EndTime": 1}),
     "dynamodb": ("get_item", {"TableName": "table", "Key": {"pk": {"S": "a"}}}),
     "s3": ("put_object", {"Bucket": "bucket", "Key": "key", "Body": "", "IfNoneMatch": "*"}),
     "secretsmanager": ("get_secret_value", {"SecretId": "secret"}),
-    "ssm": ("get_parameter", {"Name": "/parameter"}),
+    "ssm": ("get_parameters", {"Names": ["/a"]}),
 }
 
 
@@ -168,7 +173,7 @@ def test_only_the_services_that_are_used_are_inside():
     assert services == {
         "audit": ["dynamodb", "s3"],
         "canary": ["secretsmanager", "ssm"],
-        "failover_control": ["s3", "secretsmanager"],
+        "failover_control": ["cloudwatch", "s3", "secretsmanager"],
         "health": ["dynamodb"],
         "payment": ["dynamodb", "s3", "secretsmanager"],
     }
