@@ -179,9 +179,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_iter_all_esms()",
         "_put_function_concurrency()",
         "_reserved_concurrency()",
-        "handle_function_url_request()",
         "invoke_async_with_retry()",
-        "resolve_function_url()",
     ),
     "ministack.services.route53": (
         "_error_response()",
