@@ -385,6 +385,12 @@ def _versioning(clients: Clients, made: Made) -> dict[str, Any]:
     return {"bucket": made.outputs["bucket"], "versioningConfiguration": found}
 
 
+def _object(clients: Clients, made: Made) -> dict[str, Any]:
+    place = {"bucket": made.outputs["bucket"], "key": made.outputs["key"]}
+    found = clients("s3").get_object(Bucket=place["bucket"], Key=place["key"])
+    return {**place, **found, "content": found["Body"].read().decode()}
+
+
 def _ownership(clients: Clients, made: Made) -> dict[str, Any]:
     controls = clients("s3").get_bucket_ownership_controls(Bucket=made.outputs["bucket"])["OwnershipControls"]
     return {"bucket": made.outputs["bucket"], "rule": only(controls, "Rules")}
@@ -626,6 +632,7 @@ READINGS: dict[str, Reading] = {
         untold={"forceDestroy": _OURS},
         tags=_all(lambda clients, made: clients("s3").get_bucket_tagging(Bucket=made.id)["TagSet"]),
     ),
+    "aws:s3/bucketObjectv2:BucketObjectv2": Reading(_object, untold={"overrideProvider": _OURS}),
     "aws:s3/bucketVersioning:BucketVersioning": Reading(_versioning),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Reading(
         _bucket("bucket_encryption", "ServerSideEncryptionConfiguration"), {"kmsMasterKeyId": "KMSMasterKeyID"}
