@@ -389,6 +389,12 @@ def _versioning(clients: Clients, made: Made) -> dict[str, Any]:
     return {"bucket": made.outputs["bucket"], "versioningConfiguration": found}
 
 
+def _object(clients: Clients, made: Made) -> dict[str, Any]:
+    place = {"bucket": made.outputs["bucket"], "key": made.outputs["key"]}
+    found = clients("s3").get_object(Bucket=place["bucket"], Key=place["key"])
+    return {**place, **found, "content": found["Body"].read().decode()}
+
+
 def _ownership(clients: Clients, made: Made) -> dict[str, Any]:
     controls = clients("s3").get_bucket_ownership_controls(Bucket=made.outputs["bucket"])["OwnershipControls"]
     return {"bucket": made.outputs["bucket"], "rule": only(controls, "Rules")}
