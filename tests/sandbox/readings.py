@@ -378,12 +378,6 @@ def _bucket(part: str, wrapper: str = "") -> Callable[[Clients, Made], dict[str,
     return ask
 
 
-def _object(clients: Clients, made: Made) -> dict[str, Any]:
-    place = {"Bucket": made.outputs["bucket"], "Key": made.outputs["key"]}
-    found = clients("s3").get_object(**place)
-    return {**found, "bucket": place["Bucket"], "key": place["Key"], "content": found["Body"].read().decode()}
-
-
 def _versioning(clients: Clients, made: Made) -> dict[str, Any]:
     found = clients("s3").get_bucket_versioning(Bucket=made.outputs["bucket"])
     return {"bucket": made.outputs["bucket"], "versioningConfiguration": found}

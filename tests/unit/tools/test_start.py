@@ -232,6 +232,7 @@ class TestVirtualenv:
             "LOCK": tmp_path / "requirements.lock",
             "STAMP": tmp_path / ".venv" / "requirements.lock",
             "INSTALLED": tmp_path / ".venv" / "installed.txt",
+            "SETTINGS": tmp_path / ".venv" / "pyvenv.cfg",
             "PACKAGES": packages,
         }
         for name, path in paths.items():
@@ -239,6 +240,7 @@ class TestVirtualenv:
         paths["LOCK"].write_text("one==1\n")
         paths["STAMP"].write_text("one==1\n")
         paths["INSTALLED"].write_text("checkout.pth\none\ntwo")
+        paths["SETTINGS"].write_text("home = /usr/bin\n")
         return paths
 
     def test_is_current_when_all_is_there(self, made):
@@ -252,6 +254,11 @@ class TestVirtualenv:
     @pytest.mark.parametrize("gone", ["two", "checkout.pth"])
     def test_is_not_whole_without_a_package(self, made, gone):
         (made["PACKAGES"] / gone).unlink()
+        assert not virtualenv.whole()
+
+    @pytest.mark.parametrize("settings", [b"", b"hom", b"include-system-site-packages = false\n", b"\0\xff\n"])
+    def test_is_not_whole_without_a_home(self, made, settings):
+        made["SETTINGS"].write_bytes(settings)
         assert not virtualenv.whole()
 
     def test_is_not_whole_before_its_end(self, made):
