@@ -135,7 +135,7 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "routeTableAssociation securityGroup subnet vpc vpcEndpoint",
     "aws:iam": "role rolePolicy rolePolicyAttachment",
     "aws:kms": "alias",
-    "aws:lambda": "alias eventSourceMapping function functionEventInvokeConfig functionUrl permission",
+    "aws:lambda": "alias eventSourceMapping function functionEventInvokeConfig permission",
     "aws:route53": "healthCheck record zone",
     "aws:s3": "bucketLifecycleConfiguration bucketOwnershipControls bucketPolicy bucketPublicAccessBlock "
     "bucketReplicationConfig bucketServerSideEncryptionConfiguration bucketVersioning",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 AWS = "127.0.0.1"
 """Where the AWS API answers."""
@@ -60,8 +64,8 @@ def endpoints(port: int) -> dict[str, Endpoint]:
     that follow.
     """
     if _every_loopback_address():
-        return {region: (f"127.1.0.{number}", port) for number, region in enumerate(REGIONS, 1)}
-    return {region: (AWS, port + number) for number, region in enumerate(REGIONS, 1)}
+        return {region: (f"127.1.0.{number}", port) for region, number in _numbered()}
+    return {region: (AWS, port + number) for region, number in _numbered()}
 
 
 def outside(port: int) -> Endpoint:
@@ -69,9 +73,20 @@ def outside(port: int) -> Endpoint:
     return ("127.2.0.1", port) if _every_loopback_address() else (AWS, port + len(REGIONS) + 1)
 
 
-def hosts(port: int) -> dict[str, Endpoint]:
-    """Where functions find https names; `*` is every name that is not listed. One table for all of them."""
-    return {"*": outside(port)}
+def https_endpoints(port: int) -> dict[str, Endpoint]:
+    """The gateway of each region again, by https: where the APIs' names lead."""
+    if _every_loopback_address():
+        return {region: (f"127.3.0.{number}", port) for region, number in _numbered()}
+    return {region: (AWS, port + len(REGIONS) + 1 + number) for region, number in _numbered()}
+
+
+def everything(port: int) -> list[Endpoint]:
+    """All that the sandbox listens at."""
+    return [(AWS, port), *endpoints(port).values(), outside(port), *https_endpoints(port).values()]
+
+
+def _numbered() -> Iterator[tuple[str, int]]:
+    return ((region, number) for number, region in enumerate(REGIONS, 1))
 
 
 def _every_loopback_address() -> bool:

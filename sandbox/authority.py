@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ssl
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,18 @@ class Authority:
 
 
 def _kept(layout: Layout) -> trustme.CA:
-    """The authority of this checkout, the same over restarts: a function may have read its certificate before."""
+    """The authority of this checkout, the same over restarts: a function may have read its certificate before.
+
+    And one for all daemons, which start at the same time: the first makes it.
+    """
     certificate, key = layout.authority, layout.authority_key
-    try:
-        return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
-    except (FileNotFoundError, ValueError):
-        made = trustme.CA()
-        files.replace(key, made.private_key_pem.bytes(), mode=0o600)
-        files.replace(certificate, made.cert_pem.bytes())
-        return made
+    certificate.parent.mkdir(parents=True, exist_ok=True)
+    with (certificate.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+        except (FileNotFoundError, ValueError):
+            made = trustme.CA()
+            files.replace(key, made.private_key_pem.bytes(), mode=0o600)
+            files.replace(certificate, made.cert_pem.bytes())
+            return made

@@ -99,11 +99,6 @@ class Layout:
     def authority_key(self) -> Path:
         return self.state / "authority" / "key.pem"
 
-    @property
-    def hosts(self) -> Path:
-        """Where the names lead that functions ask for."""
-        return self.run / "hosts.json"
-
     def socket(self, name: str) -> Path:
         """A path for a Unix socket: in `run`, or, where that is too long, in a private directory of its own."""
         path = self.run / name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import secrets
 import shutil
@@ -227,7 +226,6 @@ class Sandbox:
         port = ports.remembered(layout)
         if cloud or port is None:
             port = ports.choose(layout)
-        files.replace(layout.hosts, json.dumps(addresses.hosts(port)) + "\n")
         return port
 
     def _base_variables(self) -> dict[str, str]:

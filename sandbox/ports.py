@@ -46,7 +46,7 @@ def choose(layout: Layout) -> int:
 def is_free(port: int) -> bool:
     """Whether AWS, all gateways and what is outside can be bound at the port."""
     with ExitStack() as opened:
-        for address in ((addresses.AWS, port), *addresses.endpoints(port).values(), addresses.outside(port)):
+        for address in addresses.everything(port):
             probe = opened.enter_context(socket.socket())
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -60,7 +60,7 @@ def is_free(port: int) -> bool:
 
 def _search(layout: Layout) -> int:
     # Each checkout starts elsewhere, always at the same place: a sandbox made anew keeps its URLs.
-    last = max(port for _, port in (*addresses.endpoints(FIRST).values(), addresses.outside(FIRST)))
+    last = max(port for _, port in addresses.everything(FIRST))
     needed = 1 + last - FIRST
     ports = range(FIRST, LAST, needed)
     start = int.from_bytes(hashlib.sha256(os.fsencode(layout.root)).digest()[:4], "big")

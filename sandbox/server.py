@@ -31,10 +31,9 @@ RECEIVED: ContextVar[list[tuple[bytes, bytes]]] = ContextVar("headers of the req
 
 
 class Server:
-    """Serves one ASGI application on several endpoints; by https with `tls`."""
+    """Serves one ASGI application on several endpoints."""
 
-    def __init__(self, application: Application, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls
+    def __init__(self, application: Application) -> None:
         self._config = Config(
             application,
             interface="asgi3",
@@ -50,16 +49,15 @@ class Server:
         self._state = ServerState()
         self._listeners: dict[Endpoint, asyncio.Server] = {}
 
-    async def listen(self, endpoint: Endpoint) -> None:
+    async def listen(self, endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> None:
+        """Serve there too; by https with `tls`."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for a late ACK
         listener.bind(endpoint)
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
-        self._listeners[endpoint] = await loop.create_server(
-            self._protocol, sock=listener, backlog=BACKLOG, ssl=self._tls
-        )
+        self._listeners[endpoint] = await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG, ssl=tls)
 
     def silence(self, endpoint: Endpoint) -> None:
         """Refuse connections at the endpoint, and cut those that are open."""

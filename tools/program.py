@@ -16,6 +16,9 @@ from invoke.program import Program
 from shared.root import ROOT
 from tools import terminal
 
+STARTER = Path("tools/start.py")
+"""Whose module runs as long as the task does."""
+
 
 class _Config(Config):
     """Without ~/.invoke.yaml and its like: they are made for somebody else's tasks."""
@@ -44,11 +47,30 @@ def run(words: list[str]) -> int:
             raise
         print(f"error: {file.relative_to(ROOT)}:{error.lineno}: {error.msg}", file=sys.stderr)
         code = 1
+    except Exception as error:
+        if (place := _import_that_failed(error)) is None:
+            raise
+        print(f"error: {place}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        code = 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: what is left is to say so
     if why := terminal.unwritten():
         print(f"error: the output could not be written to its end: {why}", file=sys.stderr)
         code = code or 1
     return code
+
+
+def _import_that_failed(error: Exception) -> str | None:
+    """The line of the checkout at which a module of it cannot be imported; None for an error of anything that ran."""
+    ours = [
+        (frame.f_code.co_name, Path(frame.f_code.co_filename).relative_to(ROOT), line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename).is_relative_to(ROOT)
+    ]
+    ours = [each for each in ours if each[1].parts[0] != ".venv"]
+    if not any(name == "<module>" and file != STARTER for name, file, _ in ours):
+        return None
+    _, file, line = ours[-1]
+    return f"{file}:{line}"
 
 
 def _option(error: ValueError) -> str:

@@ -13,6 +13,8 @@ PACKAGES = f"{VENV}/lib/python{sys.version_info.major}.{sys.version_info.minor}/
 """Where an interpreter of this version looks for packages; another version looks elsewhere, and finds none."""
 STAMP = f"{VENV}/requirements.lock"
 """The copy of the lock, written when all else is there: what was interrupted has none."""
+SETTINGS = f"{VENV}/pyvenv.cfg"
+"""Where the interpreter finds its home."""
 INSTALLED = f"{VENV}/installed.txt"
 """The names in PACKAGES when it was made."""
 
@@ -28,6 +30,9 @@ def whole() -> bool:
     except OSError:
         expected = {"checkout.pth"}  # a benchmark's copy of the checkout borrows its packages (tools/checkout.py)
     try:
+        with open(SETTINGS, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as above
+            if not any(line.startswith("home") for line in file):
+                return False
         return os.path.exists(STAMP) and expected <= set(os.listdir(PACKAGES))  # noqa: PTH110, PTH208 - as above
     except OSError:
         return False

@@ -1,8 +1,10 @@
 """What the API answers by itself, without a function: problem details (RFC 9457) for every gateway response.
 
 The types are those of Amazon API Gateway's Developer Guide, "Gateway response types for API Gateway". A function that
-is throttled makes the API answer 500, one that crashes or is cut off 502, by Lambda's Developer Guide, "Errors with API
-Gateway": those have no type of their own and get DEFAULT_5XX.
+is throttled makes the API answer 500, one that crashes or is cut off by its own time-out 502 (Lambda Developer Guide,
+"Handling Lambda errors with an API Gateway API"). No page says of which types these are. Published answers of AWS show
+INTEGRATION_FAILURE for a failed function (502, DataBiosphere/azul 7470), and INTEGRATION_TIMEOUT for one that outlasts
+the integration's time-out (504, azul 6284). Each 5XX type has the same document, so that nothing depends on it.
 """
 
 from __future__ import annotations

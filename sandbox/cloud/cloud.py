@@ -15,9 +15,12 @@ from sandbox.cloud.functions import ExecutionEnvironment
 from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.region_states import RegionStates, signed
+from sandbox.cloud.resolver import Resolver
 from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
+    import ssl
+
     from sandbox.layout import Layout
     from sandbox.server import Receive, Scope, Send
 
@@ -28,16 +31,21 @@ class Cloud:
     def __init__(self, layout: Layout, port: int, digest: str) -> None:
         self._layout = layout
         self._endpoints = addresses.endpoints(port)
-        self._regions = {endpoint: region for region, endpoint in self._endpoints.items()}
+        self._https = addresses.https_endpoints(port)
+        self._regions = {
+            endpoint: region for table in (self._endpoints, self._https) for region, endpoint in table.items()
+        }
         self._aws = (addresses.AWS, port)
         self._emulator = Emulator()
         self._gateway = Gateway(self._emulator)
         self._states = RegionStates()
         self._server = Server(self)
+        self._resolver = Resolver(port)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._sources = digest
         self._control: asyncio.Server | None = None
-        self._prepared: asyncio.Future[None]
+        self._prepared: asyncio.Task[None]
+        self._tls: ssl.SSLContext
 
     async def start(self) -> None:
         ExecutionEnvironment.layout = self._layout
@@ -46,21 +54,29 @@ class Cloud:
         await self._persistence.start()
         # A request that comes early waits for this; starting the sandbox does not.
         loop = asyncio.get_running_loop()
-        self._prepared = loop.run_in_executor(None, self._prepare)
+        self._prepared = asyncio.create_task(self._prepare())
         self._prepared.add_done_callback(lambda _: loop.run_in_executor(None, self._emulator.get_ahead))
-        for endpoint in (self._aws, *self._regions):
+        for endpoint in (self._aws, *self._endpoints.values()):
             await self._server.listen(endpoint)
         path = self._layout.cloud_socket
         path.unlink(missing_ok=True)
         self._control = await asyncio.start_unix_server(self._converse, path, limit=control.LARGEST)
 
-    def _prepare(self) -> None:
+    async def _prepare(self) -> None:
+        self._tls = await asyncio.get_running_loop().run_in_executor(None, self._prepared_apart)
+        for endpoint in self._https.values():
+            await self._server.listen(endpoint, self._tls)
+
+    def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
         from sandbox.cloud import account  # noqa: PLC0415 - importing it imports what it changes
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
         state.resume()
+        from sandbox.authority import Authority  # noqa: PLC0415 - its cryptography takes a while to load
+
+        return Authority(self._layout).context()
 
     async def stop(self) -> None:
         if self._control is not None:
@@ -115,11 +131,12 @@ class Cloud:
         if region not in self._endpoints or state not in control.REGION_STATES:
             raise ValueError(f"no such region or state: {region} {state}")
         self._states.set(region, state)
-        endpoint = self._endpoints[region]
-        if state == "refuse":
-            self._server.silence(endpoint)
-        elif not self._server.listens(endpoint):
-            await self._server.listen(endpoint)
+        await asyncio.wait({self._prepared})
+        for endpoint, tls in ((self._endpoints[region], None), (self._https[region], self._tls)):
+            if state == "refuse":
+                self._server.silence(endpoint)
+            elif not self._server.listens(endpoint):
+                await self._server.listen(endpoint, tls)
         return {}
 
     def _status(self) -> dict[str, Any]:
@@ -143,6 +160,8 @@ class Cloud:
                     told, self._persistence.news = {"line": self._persistence.news}, ""
                 case "region":
                     told = await self._set_region(asked["region"], asked["state"])
+                case "name":
+                    told = {"endpoint": self._resolver.endpoint(asked["name"])}
                 case _:
                     return
             writer.write(json.dumps(told).encode() + b"\n")

@@ -1,6 +1,6 @@
-"""Runs in a function's own process: `function_bootstrap.py RESPONSES HOSTS`.
+"""Runs in a function's own process: `function_bootstrap.py RESPONSES CLOUD`.
 
-RESPONSES is the number of the descriptor for responses, HOSTS the file that says where names lead.
+RESPONSES is the number of the descriptor for responses, CLOUD the socket that says where names lead.
 
 It knows nothing but the standard library, as its interpreter has no site-packages: what a function needs and did not
 bring along is missing here as it would be on AWS. Requests come as lines of JSON on standard input. What the function
@@ -20,6 +20,8 @@ import traceback
 from typing import Any
 
 END_OF_LOG = b"\n\0\n"
+RESOLVED_WITHIN = 5.0
+"""Seconds: a resolver that is slower is down."""
 
 
 class Context:
@@ -71,10 +73,10 @@ def respond(responses: int, text: str) -> None:
         encoded = encoded[os.write(responses, encoded) :]
 
 
-def resolve_by(hosts: dict[str, tuple[str, int]]) -> None:
-    """Let names lead where the table says and nowhere else: no function leaves this machine, by mistake either.
+def resolve_by(cloud: str) -> None:
+    """Let names lead where the cloud says and nowhere else: no function leaves this machine, by mistake either.
 
-    The table has addresses that serve https, by name; `*` is every name that it does not list.
+    `cloud` is the socket at which it is asked, each time: a record that has changed leads elsewhere.
     """
     ask = socket.getaddrinfo
 
@@ -82,12 +84,29 @@ def resolve_by(hosts: dict[str, tuple[str, int]]) -> None:
         name = host.decode("idna") if isinstance(host, bytes) else host
         if name in {None, "", "localhost"} or _is_address(name):
             return ask(host, port, *arguments, **options)
-        address, serves = hosts.get(name.rstrip(".").lower()) or hosts.get("*") or (None, 0)
+        try:
+            address, serves = asked(cloud, name)
+        except OSError as error:
+            raise socket.gaierror(socket.EAI_AGAIN, f"{name}: {error}") from error
         if address is None:
             raise socket.gaierror(socket.EAI_NONAME, f"{name} is not known")
         return ask(address, serves if port in {443, "443", "https"} else port, *arguments, **options)
 
     socket.getaddrinfo = found
+
+
+def asked(cloud: str, name: str) -> tuple[str | None, int]:
+    """The address of a name and the port that serves https there; no address for a name that nobody answers to."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(RESOLVED_WITHIN)
+        connection.connect(cloud)
+        connection.sendall(json.dumps({"question": "name", "name": name}).encode() + b"\n")
+        with connection.makefile("rb") as answers:
+            line = answers.readline()
+    if not line.endswith(b"\n"):
+        raise ConnectionError("the cloud ended while it was asked")
+    address, port = json.loads(line)["endpoint"] or (None, 0)
+    return address, port
 
 
 def _is_address(name: str) -> bool:
@@ -100,8 +119,7 @@ def _is_address(name: str) -> bool:
 
 def main() -> None:
     responses = int(sys.argv[1])
-    with open(sys.argv[2]) as hosts:  # noqa: PTH123 - pathlib takes longer to import than all of this
-        resolve_by(json.load(hosts))
+    resolve_by(sys.argv[2])
     root = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(root)
     sys.path.insert(0, root)

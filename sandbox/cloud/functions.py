@@ -101,7 +101,7 @@ class ExecutionEnvironment:
         try:
             # -I and -S: the standard library and nothing else; -u: what is printed keeps its order.
             self._proc = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), self.layout.hosts],
+                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), self.layout.cloud_socket],
                 cwd=root,
                 env=self._variables(root),
                 stdin=subprocess.PIPE,

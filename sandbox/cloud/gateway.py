@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from sandbox.cloud.emulator import Emulator
     from sandbox.server import Receive, Scope, Send
 
-_FUNCTION_URL = re.compile(r"^([a-z0-9]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.lambda-url\.([a-z0-9-]+)\.")
 _EXECUTE_API = re.compile(r"^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com$")
 
 
@@ -51,8 +50,6 @@ class Gateway:
         """
         if found := _EXECUTE_API.match(host):
             return self._api(found[1], path) if found[2] == region and found[1] in self._apis(region) else None
-        if found := _FUNCTION_URL.match(host):
-            return EmulatorPath(path) if found[2] == region else None  # the emulator knows these by Host
         domains = self._domains(region)
         if host in domains:
             return self._mapped(domains[host], path)

@@ -30,9 +30,9 @@ LARGEST = 64 * 1024
 class ProcessorApplication:
     """The application behind every name outside: the processor's, and the one under which AWS tells its addresses."""
 
-    def __init__(self, ledger: Ledger, authority: Authority) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.server = Server(self, authority.context())
+        self.server = Server(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -60,8 +60,8 @@ async def serve(layout: Layout, port: int, digest: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    processor = ProcessorApplication(Ledger(layout.processor_ledger), Authority(layout))
-    await processor.server.listen(addresses.outside(port))
+    processor = ProcessorApplication(Ledger(layout.processor_ledger))
+    await processor.server.listen(addresses.outside(port), Authority(layout).context())
     path = layout.processor_socket
     path.unlink(missing_ok=True)
 

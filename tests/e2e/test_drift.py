@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from sandbox.variables import CREDENTIALS
+from tests.e2e.states import states
 
 pytestmark = pytest.mark.xdist_group("running")
 
@@ -93,6 +94,9 @@ BEHIND_ITS_BACK = {
     "a function's concurrency": lambda cloud: cloud("lambda", SECONDARY).delete_function_concurrency(
         FunctionName=cloud.function(SECONDARY, "health")
     ),
+    "a gateway response": lambda cloud: cloud("apigateway").delete_gateway_response(
+        restApiId=cloud.outputs["compute/payments-primary"]["rest_api_id"], responseType="INTEGRATION_FAILURE"
+    ),
     "a log group": lambda cloud: cloud("logs").delete_log_group(
         logGroupName=f"/aws/lambda/{cloud.function(PRIMARY, 'health')}"
     ),
@@ -157,6 +161,19 @@ def found(answer):
     return [row for stack in answer.json["stacks"] for row in stack["resources"]]
 
 
+def declared(checkout):
+    """What the programs have asked for, by stack and resource. A function that was mended has another version."""
+    return {
+        (name, resource["urn"]): {
+            key: value
+            for key, value in resource.get("inputs", {}).items()
+            if key not in {"code", "functionVersion", "versionStages"}
+        }
+        for name, text in states(checkout).items()
+        for resource in json.loads(text)["checkpoint"]["latest"]["resources"]
+    }
+
+
 def recommended(answer):
     """The command that a drift recommends."""
     (command,) = re.findall(r"^To repair it: \./invoke (.+)$", answer.out, re.MULTILINE)
@@ -164,7 +181,8 @@ def recommended(answer):
 
 
 def test_what_drift_recommends_repairs(running):
-    cloud = Cloud(running)
+    running.ok("deploy-all", "--refresh")
+    before, cloud = declared(running), Cloud(running)
     for change in (*BEHIND_ITS_BACK.values(), *ON_PURPOSE.values()):
         change(cloud)
     drifted = running.run("drift", "--json")
@@ -180,6 +198,10 @@ def test_what_drift_recommends_repairs(running):
     again = running.run("drift", "--json")
     assert found(again) == []
     assert again.code == 0
+    now = declared(running)
+    assert {k: (before.get(k), now.get(k)) for k in before | now if before.get(k) != now.get(k)} == {}, (
+        "what was changed was taken over instead"
+    )
     assert running.ok("pay", "--json").json["status"] == 201
     assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 

@@ -109,8 +109,13 @@ def other_version(venv):
     library.rename(library.with_name("python3.1"))
 
 
+def no_home(venv):
+    (venv / "pyvenv.cfg").write_text("")
+    half_copied(venv)
+
+
 @pytest.mark.prove
-@pytest.mark.parametrize("accident", [dangling, empty_interpreter, half_copied, other_version])
+@pytest.mark.parametrize("accident", [dangling, empty_interpreter, half_copied, other_version, no_home])
 def test_a_virtualenv_that_is_not_whole_is_made_anew(fresh, accident):
     works(fresh)
     accident(fresh / ".venv")

@@ -70,7 +70,6 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "network_acls.associations": (_REPAIRS + "test_subnet_moves_from_the_default_network_acl_to_another",),
     "network_acls.entries": (_REPAIRS + "test_network_acl_entry_keeps_its_ports",),
     "permissions.of_apis": (_GATEWAY + "test_api_needs_the_functions_permission",),
-    "permissions.of_function_urls": (_GATEWAY + "test_function_url_needs_both_permissions",),
     "permissions.of_rules": (_GATEWAY + "test_rule_needs_the_functions_permission",),
     "routing.health_check_lists": (_REPAIRS + "test_health_checks_keep_lists_and_booleans",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),

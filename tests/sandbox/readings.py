@@ -328,8 +328,6 @@ def _permission(clients: Clients, made: Made) -> dict[str, Any]:
         "principal": principal if isinstance(principal, str) else next(iter(principal.values())),
         "sourceArn": conditions.get("AWS:SourceArn"),
         "sourceAccount": conditions.get("AWS:SourceAccount"),
-        "functionUrlAuthType": conditions.get("lambda:FunctionUrlAuthType"),
-        "invokedViaFunctionUrl": conditions.get("lambda:InvokedViaFunctionUrl"),
         "function": found["Resource"].split(":")[6],
         "qualifier": (found["Resource"].split(":")[7:] or [None])[0],
     }
@@ -383,6 +381,12 @@ def _bucket(part: str, wrapper: str = "") -> Callable[[Clients, Made], dict[str,
 def _versioning(clients: Clients, made: Made) -> dict[str, Any]:
     found = clients("s3").get_bucket_versioning(Bucket=made.outputs["bucket"])
     return {"bucket": made.outputs["bucket"], "versioningConfiguration": found}
+
+
+def _object(clients: Clients, made: Made) -> dict[str, Any]:
+    place = {"bucket": made.outputs["bucket"], "key": made.outputs["key"]}
+    found = clients("s3").get_object(Bucket=place["bucket"], Key=place["key"])
+    return {**place, **found, "content": found["Body"].read().decode()}
 
 
 def _ownership(clients: Clients, made: Made) -> dict[str, Any]:
@@ -579,11 +583,6 @@ READINGS: dict[str, Reading] = {
         untold={"functionName": "it is part of the question"},
     ),
     "aws:lambda/permission:Permission": Reading(_permission),
-    "aws:lambda/functionUrl:FunctionUrl": Reading(
-        _of_function("get_function_url_config"),
-        {"authorizationType": "AuthType"},
-        {"qualifier": "it is part of the question"},
-    ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Reading(
         _of_function("get_function_event_invoke_config")
     ),
@@ -626,6 +625,7 @@ READINGS: dict[str, Reading] = {
         untold={"forceDestroy": _OURS},
         tags=_all(lambda clients, made: clients("s3").get_bucket_tagging(Bucket=made.id)["TagSet"]),
     ),
+    "aws:s3/bucketObjectv2:BucketObjectv2": Reading(_object, untold={"overrideProvider": _OURS}),
     "aws:s3/bucketVersioning:BucketVersioning": Reading(_versioning),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Reading(
         _bucket("bucket_encryption", "ServerSideEncryptionConfiguration"), {"kmsMasterKeyId": "KMSMasterKeyID"}

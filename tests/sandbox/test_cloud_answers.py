@@ -9,9 +9,11 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox import checker_ranges
 from sandbox.addresses import REGIONS
 from tests.sandbox import protocols
 from tests.sandbox.test_cloud_functions import Function
@@ -491,6 +493,41 @@ def test_a_lifecycles_rule_for_small_objects_is_kept(cloud: RunningCloud) -> Non
         s3.put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration=rules, TransitionDefaultMinimumObjectSize="never"
         )
+
+
+@pytest.mark.parametrize("style", ["path", "virtual host"])
+def test_a_buckets_policy_decides_who_reads_unsigned(cloud: RunningCloud, style: str) -> None:
+    """As a health checker asks for the stop switch: without a signature, from an address, by the bucket's own name."""
+    region, bucket = "us-east-2", name()
+    s3 = cloud.client("s3", region)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+    for key in ("switch", "other"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+
+    def read(key: str, **headers: str) -> tuple[int, bytes]:
+        path, host = (f"/{key}", {"Host": f"{bucket}.s3.{region}.amazonaws.com"})
+        if style == "path":
+            path, host = f"/{bucket}/{key}", {}
+        answer = httpx.get(cloud.endpoint + path, headers={**host, **headers})
+        return answer.status_code, answer.content
+
+    def let(*ranges: str) -> None:
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/switch",
+            "Condition": {"IpAddress": {"aws:SourceIp": list(ranges)}},
+        }
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    assert read("switch")[0] == 403
+    let(*(network for network, _ in checker_ranges.IPV4))
+    assert read("switch")[0] == 403
+    assert read("switch", **{"X-Forwarded-For": "15.177.0.1"})[0] == 403
+    let("127.0.0.0/8")
+    assert read("switch") == (200, b"switch")
+    assert read("other")[0] == 403
 
 
 def test_a_primary_key_waits_until_its_replicas_are_gone(cloud: RunningCloud) -> None:

@@ -126,6 +126,47 @@ def test_names_lead_to_what_stands_in_for_the_internet_and_addresses_where_they_
     assert ["127.0.0.1", 443] in resolved("localhost", 443)
 
 
+def test_names_in_a_zone_lead_where_its_records_say(cloud: RunningCloud, function: Function) -> None:
+    """To the gateway of the region that an API's name belongs to, as far as plain records go, and else nowhere."""
+    gateways = addresses.https_endpoints(ports.remembered(cloud.sandbox.layout) or 0)
+    domain = f"{function.name}.example.net"
+    route53 = cloud.client("route53")
+
+    def zone(name: str) -> str:
+        made: str = route53.create_hosted_zone(Name=name, CallerReference=uuid.uuid4().hex)["HostedZone"]["Id"]
+        return made
+
+    def put(zone_id: str, name: str, target: str, **policy: str) -> None:
+        records = {"TTL": 30, "ResourceRecords": [{"Value": target}]}
+        change = {"Action": "UPSERT", "ResourceRecordSet": {"Name": name, "Type": "CNAME", **records, **policy}}
+        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": [change]})
+
+    def led(name: str) -> Any:
+        answer = function(do="resolve", name=name, port=443)
+        return answer["result"] if answer["error"] is None else answer["result"]["errorMessage"]
+
+    outer, inner = zone(domain), zone(f"inner.{domain}")
+    regional = [f"d-abc123.execute-api.{region}.amazonaws.com" for region in ("us-east-1", "us-west-2")]
+    put(outer, f"own.{domain}", regional[0])
+    put(outer, f"alias.{domain}", f"Own.{domain}.")
+    put(outer, f"away.{domain}", "processor.example")
+    put(outer, f"loop.{domain}", f"loop.{domain}")
+    put(outer, f"shared.{domain}", regional[0], SetIdentifier="primary", Failover="PRIMARY")
+    put(inner, f"own.inner.{domain}", regional[1])
+
+    east, west = (list(gateways[region]) for region in ("us-east-1", "us-west-2"))
+    assert led(regional[0]) == [east]
+    assert led(f"own.{domain}") == led(f"Alias.{domain}.") == [east]
+    assert led(f"own.inner.{domain}") == [west]
+    assert led(f"away.{domain}") == [list(addresses.outside(ports.remembered(cloud.sandbox.layout) or 0))]
+    for name in (f"loop.{domain}", f"shared.{domain}", f"none.{domain}", domain, f"own.inner.own.{domain}"):
+        assert "is not known" in led(name), name
+    assert "is not known" in led("d-abc123.execute-api.nowhere-1.amazonaws.com")
+
+    put(outer, f"own.{domain}", regional[1])
+    assert led(f"own.{domain}") == [west]
+
+
 def test_log_is_complete_and_in_order(function: Function) -> None:
     assert function(do="print")["log"].splitlines() == ["first", "second", "third without a line's end"]
     assert function()["log"] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from sandbox import addresses, ports
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -37,6 +39,16 @@ def ask_gateway(cloud: RunningCloud, region: str) -> int:
     return httpx.get(cloud.gateways[region] + "/health", timeout=PATIENCE).status_code
 
 
+def ask_gateway_by_https(cloud: RunningCloud, region: str) -> int:
+    """As functions do: by a name that the sandbox's authority vouches for."""
+    address, port = addresses.https_endpoints(ports.remembered(cloud.sandbox.layout) or 0)[region]
+    name = f"d-abc123.execute-api.{region}.amazonaws.com"
+    trusted = ssl.create_default_context(cafile=str(cloud.sandbox.layout.authority))
+    with httpx.Client(verify=trusted, timeout=PATIENCE) as client:
+        url = f"https://{address}:{port}/health"
+        return client.get(url, headers={"Host": name}, extensions={"sni_hostname": name}).status_code
+
+
 def test_refusing_region_takes_no_connection(gated: RunningCloud) -> None:
     ask_aws(gated, REGION)
     gated.sandbox.set_region(REGION, "refuse")
@@ -45,6 +57,19 @@ def test_refusing_region_takes_no_connection(gated: RunningCloud) -> None:
         ask_aws(gated, REGION)
     with pytest.raises(httpx.ConnectError):
         ask_gateway(gated, REGION)
+
+
+def test_a_regions_https_is_out_with_it(gated: RunningCloud) -> None:
+    assert ask_gateway_by_https(gated, REGION) == 404
+    gated.sandbox.set_region(REGION, "errors")
+    assert ask_gateway_by_https(gated, REGION) == 503
+    for state, error in (("refuse", httpx.ConnectError), ("hang", httpx.ReadTimeout)):
+        gated.sandbox.set_region(REGION, state)
+        with pytest.raises(error):
+            ask_gateway_by_https(gated, REGION)
+    assert ask_gateway_by_https(gated, OTHER) == 404
+    gated.sandbox.set_region(REGION, "open")
+    assert ask_gateway_by_https(gated, REGION) == 404
 
 
 def test_connections_that_are_open_end_with_the_region(gated: RunningCloud) -> None:

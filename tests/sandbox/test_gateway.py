@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import time
@@ -39,16 +38,15 @@ def handler(event, context):
 
 @dataclass(frozen=True)
 class Api:
-    """A REST API with GET /health, GET /slow and POST /payment, and a function's own URL."""
+    """A REST API with GET /health, GET /slow and POST /payment."""
 
     region: str
     identity: str
     function: str
-    function_url: str
 
 
-def make_function(cloud: RunningCloud, region: str, name: str) -> tuple[str, str]:
-    """A function's alias and its own URL."""
+def make_function(cloud: RunningCloud, region: str, name: str) -> str:
+    """A function's alias."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("m.py", FUNCTION)
@@ -62,17 +60,13 @@ def make_function(cloud: RunningCloud, region: str, name: str) -> tuple[str, str
         Timeout=10,
         Publish=True,
     )
-    alias = functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")["AliasArn"]
-    url = functions.create_function_url_config(FunctionName=name, Qualifier="live", AuthType="NONE")["FunctionUrl"]
-    allow = functools.partial(functions.add_permission, FunctionName=name, Qualifier="live")
-    allow(StatementId="of-url", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
-    allow(StatementId="by-url", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True)
-    return str(alias), str(url)
+    alias: str = functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")["AliasArn"]
+    return alias
 
 
 def make_api(cloud: RunningCloud, region: str) -> Api:
     name = f"t{uuid.uuid4().hex[:8]}"
-    alias, url = make_function(cloud, region, name)
+    alias = make_function(cloud, region, name)
     gateway = cloud.client("apigateway", region)
     api = gateway.create_rest_api(name=name)["id"]
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
@@ -113,7 +107,7 @@ def make_api(cloud: RunningCloud, region: str) -> Api:
     )
     deployment = gateway.create_deployment(restApiId=api)["id"]
     gateway.create_stage(restApiId=api, stageName="v1", deploymentId=deployment, variables={"color": "green"})
-    return Api(region, api, name, url)
+    return Api(region, api, name)
 
 
 @pytest.fixture(scope="module")
@@ -167,12 +161,6 @@ def test_apis_own_name_takes_the_stage_from_the_path(
     assert told(get(web, cloud.gateways[REGION], "/v1/health", host))["region"] == REGION
     assert get(web, cloud.gateways[REGION], "/v2/health", host).status_code == 403
     assert get(web, cloud.gateways[OTHER], "/v1/health", host).status_code == 404
-
-
-def test_function_url_is_reached_by_its_name(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
-    host = httpx.URL(apis[REGION].function_url).host
-    assert told(get(web, cloud.gateways[REGION], "/anything", host))["path"] == "/anything"
-    assert get(web, cloud.gateways[OTHER], "/anything", host).status_code == 404
 
 
 def test_region_with_nothing_or_with_several_names_what_it_has(cloud: RunningCloud, web: httpx.Client) -> None:
@@ -245,19 +233,9 @@ def test_api_needs_the_functions_permission(cloud: RunningCloud, web: httpx.Clie
     assert get(web, cloud.gateways[region], "/health").status_code == 500
 
 
-@pytest.mark.parametrize("missing", ["of-url", "by-url"])
-def test_function_url_needs_both_permissions(cloud: RunningCloud, web: httpx.Client, missing: str) -> None:
-    region = "eu-central-2"
-    api = make_api(cloud, region)
-    host = httpx.URL(api.function_url).host
-    assert get(web, cloud.gateways[region], "/", host).status_code == 200
-    cloud.client("lambda", region).remove_permission(FunctionName=api.function, Qualifier="live", StatementId=missing)
-    assert get(web, cloud.gateways[region], "/", host).status_code == 403
-
-
 def test_rule_needs_the_functions_permission(cloud: RunningCloud) -> None:
     region = "eu-north-1"
-    alias, _ = make_function(cloud, region, name := f"t{uuid.uuid4().hex[:8]}")
+    alias = make_function(cloud, region, name := f"t{uuid.uuid4().hex[:8]}")
     events, logs = cloud.client("events", region), cloud.client("logs", region)
     rule = events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))["RuleArn"]
     events.put_targets(Rule=name, Targets=[{"Id": "t", "Arn": alias}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from lambdas.adapters.processor import HttpsProcessor
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
+from sandbox import addresses, ports
 from sandbox.processor.ledger import read
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def names(monkeypatch):
     ask = socket.getaddrinfo
 
     def of(sandbox: Sandbox) -> None:
-        there = json.loads(sandbox.layout.hosts.read_text())["*"]
+        there = addresses.outside(ports.remembered(sandbox.layout) or 0)
         monkeypatch.setattr(socket, "getaddrinfo", lambda _, __, *rest: ask(*there, *rest))
 
     return of

@@ -71,7 +71,6 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     network_acls.associations,
     permissions.of_apis,
     permissions.of_rules,
-    permissions.of_function_urls,
     routing.health_check_lists,
     routing.signing_of_zones,
     secrets.first_versions,

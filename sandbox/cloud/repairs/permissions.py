@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORBIDDEN = (
-    403,
-    {"Content-Type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"},
-    b'{"Message":"Forbidden"}',
-)
-
 
 def of_apis() -> None:
     """An API invokes any function: AWS answers 500 when the function's policy does not name the API."""
@@ -47,23 +41,8 @@ def of_rules() -> None:
     eventbridge._invoke_target = invoked
 
 
-def of_function_urls() -> None:
-    """A function URL without authorization is open to all: AWS wants both permissions for that in the policy."""
-    handle = lambda_svc.handle_function_url_request
-
-    async def handled(url_id: str, *arguments: Any, resolved: Any = None, **options: Any) -> Any:
-        found = resolved or lambda_svc.resolve_function_url(url_id)
-        if found is not None and found[4].get("AuthType") == "NONE" and not _is_public(*found[:4]):
-            return FORBIDDEN
-        return await handle(url_id, *arguments, resolved=found, **options)
-
-    lambda_svc.handle_function_url_request = handled
-
-
-def allows(
-    function: str, service: str, *, source: str = "", action: str = "lambda:InvokeFunction", **conditions: str
-) -> bool:
-    """Whether the policy of a function, by its ARN with or without a qualifier, lets a service act for a source."""
+def allows(function: str, service: str, *, source: str) -> bool:
+    """Whether a function's policy lets a service invoke it for a source; its ARN may have a qualifier."""
     _, _, _, region, account, _, name, *_ = function.split(":")
     record = lambda_svc._functions.get_scoped(account, region, name)
     if record is None:
@@ -72,14 +51,12 @@ def allows(
         principal_arn="*",
         principal_type="Service",
         principal_account="",
-        action=action,
+        action="lambda:InvokeFunction",
         resource_arn=function,
         region=region,
         service_context={
             "aws:sourcearn": source,
             "aws:sourceaccount": account,
-            "lambda:invokedviafunctionurl": "false",
-            **conditions,
         },
     )
     return bool(evaluate_resource_policy(record.get("policy"), context, service=service).decision == "Allow")
@@ -97,12 +74,3 @@ def _asking(invoke: Invoke) -> Invoke:
         return await invoke(integration, *arguments, **options)
 
     return invoked
-
-
-def _is_public(account: str, region: str, name: str, qualifier: str | None) -> bool:
-    function = f"arn:aws:lambda:{region}:{account}:function:{name}" + (f":{qualifier}" if qualifier else "")
-    by_url = {"lambda:functionurlauthtype": "NONE", "lambda:invokedviafunctionurl": "true"}
-    return all(
-        allows(function, "", action=action, **by_url)
-        for action in ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
-    )

@@ -37,13 +37,15 @@ def _repair() -> None:
 
     handle = s3.handle_request
 
-    async def handled(method: str, path: str, headers: dict[str, str], body: bytes, query: Any, *more: Any) -> Any:
+    async def handled(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any, **of_a_name: Any
+    ) -> Any:
         if "lifecycle" not in query or method not in ("GET", "PUT"):
-            return await handle(method, path, headers, body, query, *more)
+            return await handle(method, path, headers, body, query, **of_a_name)
         given = headers.get(SIZE_RULE, SIZE_RULES[0])
         if given not in SIZE_RULES:
             return s3._error("InvalidArgument", f"{SIZE_RULE}: {given}", 400)
-        status, answered, content = await handle(method, path, headers, body, query, *more)
+        status, answered, content = await handle(method, path, headers, body, query, **of_a_name)
         if status != 200:
             return status, answered, content
         rules = s3._bucket_lifecycle[s3._parse_bucket_key(path, headers)[0]]

@@ -1,4 +1,4 @@
-"""Lambda: what calls functions, and under which names: aliases, permissions, URLs, event sources."""
+"""Lambda: what calls functions, and under which names: aliases, permissions, event sources."""
 
 from __future__ import annotations
 
@@ -65,8 +65,6 @@ class Permission(Lambda):
     properties = {
         "action": Text(required=True, replaces=True),
         "function": FunctionName(required=True, replaces=True, api="FunctionName"),
-        "functionUrlAuthType": Text(replaces=True, choices=("AWS_IAM", "NONE")),
-        "invokedViaFunctionUrl": Boolean(replaces=True),  # absent is no condition, false is one
         "principal": Text(required=True, replaces=True),
         "qualifier": Text(replaces=True),
         "sourceAccount": Text(replaces=True),
@@ -104,10 +102,6 @@ class Permission(Lambda):
             "principal": next(iter(principal.values())) if isinstance(principal, dict) else principal,
             "sourceArn": conditions.get("aws:sourcearn"),
             "sourceAccount": conditions.get("aws:sourceaccount"),
-            "functionUrlAuthType": conditions.get("lambda:functionurlauthtype"),
-            "invokedViaFunctionUrl": self.properties["invokedViaFunctionUrl"].from_api(
-                conditions.get("lambda:invokedviafunctionurl"),
-            ),
         }
 
     def _place(self) -> tuple[str, str | None, str]:
@@ -144,36 +138,6 @@ class Qualified(Lambda):
         """The inputs that say where it is."""
         place = self.place()
         return {"functionName": place["FunctionName"], "qualifier": place.get("Qualifier")}
-
-
-class FunctionUrl(Qualified):
-    """A function's own URL."""
-
-    resource_type = "aws:lambda/functionUrl:FunctionUrl"
-    identity = ("functionName", "qualifier")
-    properties = {
-        "functionName": FunctionName(required=True, replaces=True),
-        "qualifier": Text(replaces=True),
-        "authorizationType": Text(required=True, api="AuthType", choices=("AWS_IAM", "NONE")),
-        "invokeMode": Text(default="BUFFERED", choices=("BUFFERED", "RESPONSE_STREAM")),
-    }
-    outputs = ("functionArn", "functionUrl", "urlId")
-
-    def create(self) -> str:
-        self.call("create_function_url_config", **self.arguments("create_function_url_config"))
-        return self.made_id()
-
-    @setting("authorizationType", "invokeMode")
-    def _change(self) -> None:
-        self.call("update_function_url_config", **self.arguments("update_function_url_config"))
-
-    def read(self) -> Mapping[str, Any]:
-        found = self.call("get_function_url_config", **self.place())
-        url = found["FunctionUrl"]
-        return self.observed(found, **self.placed(), urlId=url.removeprefix("https://").partition(".")[0])
-
-    def delete(self) -> None:
-        self.call("delete_function_url_config", **self.place())
 
 
 class FunctionEventInvokeConfig(Qualified):

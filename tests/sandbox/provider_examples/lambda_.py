@@ -100,33 +100,6 @@ def permission_of_a_service(engine: Engine) -> Example:
     )
 
 
-@example("aws:lambda/permission:Permission")
-def permission_of_everybody(engine: Engine) -> Example:
-    made = function(engine, "example-public")
-    return Example(
-        {
-            "action": "lambda:InvokeFunction",
-            "function": made.name,
-            "principal": "*",
-            "invokedViaFunctionUrl": True,
-            "statementId": "everybody",
-        },
-        replace={"functionUrlAuthType": "NONE", "invokedViaFunctionUrl": None},
-        import_id="example-public/everybody",
-    )
-
-
-@example("aws:lambda/functionUrl:FunctionUrl")
-def function_url(engine: Engine) -> Example:
-    made = function(engine, "example-url")
-    engine.make(ALIAS, name="live", functionName=made.name, functionVersion="1")
-    return Example(
-        {"functionName": made.name, "qualifier": "live", "authorizationType": "NONE"},
-        update={"authorizationType": "AWS_IAM"},
-        replace={"qualifier": None, "functionName": "example-other"},
-    )
-
-
 @example("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")
 def event_invoke_config(engine: Engine) -> Example:
     made = function(engine, "example-asynchronous")

@@ -169,6 +169,35 @@ def test_a_module_of_ours_that_is_no_python_is_named_with_its_line(checkout, fil
     assert answer.stderr.startswith(f"error: {file}:")
 
 
+@pytest.mark.parametrize("file", ["tasks.py", "shared/contracts.py", "orchestration/graph.py", "shared/environment.py"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import no_such.module", "ModuleNotFoundError: No module named 'no_such'"),
+        ("from shared.roles import Nothing", "ImportError: cannot import name 'Nothing'"),
+        ("nothing.at_all", "NameError: name 'nothing' is not defined"),
+        ("class Wrong:\n    value = 1 / 0", "ZeroDivisionError: division by zero"),
+        ("int('\\n')", "ValueError: invalid literal"),
+    ],
+)
+def test_a_module_of_ours_that_cannot_be_imported_is_named_with_its_line(checkout, file, line, said):
+    text = (checkout / file).read_text()
+    (checkout / file).write_text(f"{text}\n{line}\n")
+    answer = run({}, command=[str(checkout / "invoke")])
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    last = len(text.splitlines()) + 1 + line.count("\n") + 1
+    assert answer.stderr.startswith(f"error: {file}:{last}: {said}")
+
+
+def test_an_error_of_what_runs_keeps_its_traceback(checkout):
+    """It is a defect of ours, and whoever mends it needs all of it."""
+    (checkout / "tasks.py").write_text("from invoke.tasks import task\n\n\n@task\ndef graph(_):\n    1 / 0\n")
+    answer = run({}, command=[str(checkout / "invoke")])
+    assert "Traceback" in answer.stderr
+    assert "ZeroDivisionError" in answer.stderr
+
+
 @pytest.mark.parametrize("after", [0.02, 0.05, 0.1, 0.2, 0.4])
 def test_ctrl_c_at_any_moment_of_the_start_is_130_and_one_word(after):
     """A task that would go on for long. It may be later here than on an idle machine, but it is early."""
@@ -203,6 +232,7 @@ class TestVirtualenv:
             "LOCK": tmp_path / "requirements.lock",
             "STAMP": tmp_path / ".venv" / "requirements.lock",
             "INSTALLED": tmp_path / ".venv" / "installed.txt",
+            "SETTINGS": tmp_path / ".venv" / "pyvenv.cfg",
             "PACKAGES": packages,
         }
         for name, path in paths.items():
@@ -210,6 +240,7 @@ class TestVirtualenv:
         paths["LOCK"].write_text("one==1\n")
         paths["STAMP"].write_text("one==1\n")
         paths["INSTALLED"].write_text("checkout.pth\none\ntwo")
+        paths["SETTINGS"].write_text("home = /usr/bin\n")
         return paths
 
     def test_is_current_when_all_is_there(self, made):
@@ -223,6 +254,11 @@ class TestVirtualenv:
     @pytest.mark.parametrize("gone", ["two", "checkout.pth"])
     def test_is_not_whole_without_a_package(self, made, gone):
         (made["PACKAGES"] / gone).unlink()
+        assert not virtualenv.whole()
+
+    @pytest.mark.parametrize("settings", [b"", b"hom", b"include-system-site-packages = false\n", b"\0\xff\n"])
+    def test_is_not_whole_without_a_home(self, made, settings):
+        made["SETTINGS"].write_bytes(settings)
         assert not virtualenv.whole()
 
     def test_is_not_whole_before_its_end(self, made):

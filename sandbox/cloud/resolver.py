@@ -1,0 +1,64 @@
+"""Where the names lead that functions ask for: to a region's gateway, to what is outside AWS, or nowhere."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox import addresses
+
+if TYPE_CHECKING:
+    from sandbox.addresses import Endpoint
+
+_EXECUTE_API = re.compile(r"[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
+LONGEST_CHAIN = 8
+"""CNAMEs that are followed; a resolver gives up on a loop."""
+
+
+class Resolver:
+    """Answers with the cloud's Route 53, and beyond it with what is outside."""
+
+    def __init__(self, port: int) -> None:
+        self._gateways = addresses.https_endpoints(port)
+        self._outside = addresses.outside(port)
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Where https to a name leads; None when a zone of the cloud's has no answer for it.
+
+        A record with a routing policy gives none: nothing here checks health.
+        """
+        name = name.rstrip(".").lower()
+        for _ in range(LONGEST_CHAIN):
+            if of_api := _EXECUTE_API.fullmatch(name):
+                return self._gateways.get(of_api[1])
+            zone = _zone(name)
+            if zone is None:
+                return self._outside
+            target = _target(zone, name)
+            if target is None:
+                return None
+            name = target
+        return None
+
+
+def _zone(name: str) -> str | None:
+    """The id of the hosted zone that a name belongs to: the one that has most of it."""
+    from ministack.services import route53  # noqa: PLC0415 - as late as the emulator's own import of it
+
+    found = [
+        (len(zone["name"]), zone["id"])
+        for zone in route53._zones.values()
+        if not zone["private"] and f".{name}.".endswith(f".{zone['name'].lower()}")
+    ]
+    return max(found)[1] if found else None
+
+
+def _target(zone: str, name: str) -> str | None:
+    from ministack.services import route53  # noqa: PLC0415
+
+    records: list[dict[str, Any]] = route53._records.get(zone, [])
+    for each in list(records):
+        if each["Type"] == "CNAME" and "SetIdentifier" not in each and each["Name"].rstrip(".").lower() == name:
+            target: str = each["ResourceRecords"][0]
+            return target.rstrip(".").lower()
+    return None
