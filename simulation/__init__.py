@@ -13,7 +13,10 @@ TigerBeetle's simulators.
     clients     who pays, asks again, gives up, comes back
     world       one seed, from the first payment to the last question
     history     what clients were told and what happened
-    watch, checks, linearizability  what must hold at each moment, and for each history
+    watch, invariants, linearizability  what must hold at each moment, and for each history
+    cells       the ways in which a worker can die, and why some cannot be
+    census      who died how in a seed, and who came next
+    aim         seeds that are led to one of these ways
     run, commands  many seeds on all processors, and `./invoke simulate`
     mutants     the code broken on purpose
     failover, claims  a region's failovers in their own clock: which the latch makes last; `./invoke simulate-failover`

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.retry import ATTEMPT
 from simulation.aws_errors import refused, timed_out
-from simulation.history import short
 from simulation.link import Unreachable, Way
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Bucket:
             return {}
 
         way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("s3"), refusal=self._refusal, denial=_denial)
-        answer: dict[str, Any] = self.link.call("s3 PutObject", effect, way, about=short(Key.rsplit("/", 1)[-1]))
+        answer: dict[str, Any] = self.link.call("s3 PutObject", effect, way, about=Key.rsplit("/", 1)[-1])
         return answer
 
     def _replicate(self, key: str, body: bytes) -> None:

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from shared.errors import Problem
+from simulation.cells import CELLS, RULES, neither, possible, why_impossible
 from simulation.mutants import MUTANTS
 from simulation.run import MAY_LOSE, Batch, Verdict, play, play_all
 from simulation.world import Mode
@@ -17,6 +18,8 @@ from simulation.world import Mode
 if TYPE_CHECKING:
     from simulation.watch import Finding
 
+ALL_CELLS_FROM: Final = 10_000
+"""Seeds that must visit all cells."""
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
@@ -26,7 +29,8 @@ def simulate(
     """Play `seeds` seeds from 0 on, or exactly one, `seed`, and then print its history.
 
     The exit code is 0 when nothing happened that the mode does not allow, 1 otherwise; the output then names the seed
-    and the command that replays it. `mutant` puts a known mistake into the code first. Raises Problem for a wrong mode
+    and the command that replays it. It is 1 as well when so many seeds as should visit every cell (see `cells`) leave
+    one out. `mutant` puts a known mistake into the code first. Raises Problem for a wrong mode
     or mutant.
     """
     chosen = next((known for known in MODES if known == mode), None)
@@ -49,6 +53,10 @@ def _replay(seed: int, mode: Mode, mutant: str | None, *, as_json: bool) -> int:
         for line in world.history.lines():
             print(line)
         print(f"\nseed {seed}, {mode}, {world.faults}\nhistory {verdict.digest}")
+        if world.director is not None:
+            print(f"aimed at {world.director.aim.cell}")
+        for cell in world.census.cells if world.census is not None else ():
+            print(f"a worker died: {cell}")
         for finding in verdict.findings:
             print(_describe(finding))
     return 1 if verdict.failures(mode) else 0
@@ -71,7 +79,8 @@ def _play(seeds: int, mode: Mode, mutant: str | None, *, as_json: bool) -> int:
         print(json.dumps(_summary(total, failing, mode, mutant, took)))
     else:
         _print(total, failing, mode, mutant, took)
-    return 0 if failing is None else 1
+    holes = mode == "mrsc" and seeds >= ALL_CELLS_FROM and bool(neither(total.cells))
+    return 0 if failing is None and not holes else 1
 
 
 def _progress(total: Batch, seeds: int) -> None:
@@ -92,10 +101,37 @@ def _print(total: Batch, failing: Verdict | None, mode: Mode, mutant: str | None
         return
     if mode == "mrsc":
         print("no payment lost, made twice or contradicted; each payment's history is linearizable")
+        _print_cells(total)
         return
     print("no payment made twice, none left unfinished. What eventual consistency lost:")
     for kind, (count, verdict, finding) in _losses(total, mode).items():
         print(f"  {kind:<13} in {count} seeds, such as {verdict.seed}: {finding.text}")
+
+
+def _print_cells(total: Batch) -> None:
+    """Where workers died. Cells that nobody has visited are listed where there were seeds enough for all."""
+    left = neither(total.cells)
+    count = len(possible())
+    print(
+        f"where workers died (status × last effect × fault × who came next): {count - len(left)} of {count} cells, "
+        f"{len(CELLS) - count} impossible by {len(RULES)} rules"
+    )
+    if total.seeds >= ALL_CELLS_FROM:
+        for cell in left:
+            print(f"  not visited, and no rule says why: {cell}")
+
+
+def _cells(total: Batch) -> dict[str, Any]:
+    impossible: dict[str, int] = {rule.reason: 0 for rule in RULES}
+    for cell in CELLS:
+        reason = why_impossible(cell)
+        if reason is not None:
+            impossible[reason] += 1
+    return {
+        "visited": {str(cell): total.cells[cell] for cell in possible() if total.cells[cell]},
+        "not_visited": [str(cell) for cell in neither(total.cells)],
+        "impossible": impossible,
+    }
 
 
 def _losses(total: Batch, mode: Mode) -> dict[str, tuple[int, Verdict, Finding]]:
@@ -120,6 +156,7 @@ def _summary(total: Batch, failing: Verdict | None, mode: Mode, mutant: str | No
             kind: {"seeds": count, "example": {"seed": verdict.seed, "text": finding.text}}
             for kind, (count, verdict, finding) in _losses(total, mode).items()
         },
+        **({"cells": _cells(total)} if mode == "mrsc" else {}),
     }
 
 

@@ -13,7 +13,6 @@ from lambdas.adapters.retry import ATTEMPT
 from lambdas.adapters.store import INDEX
 from simulation import expressions
 from simulation.aws_errors import refused, timed_out
-from simulation.history import short
 from simulation.link import Way
 from simulation.table import Conflict, CutOff
 
@@ -173,7 +172,7 @@ class DynamoDB:
             refusal=lambda: self._refusal(operation, _REFUSALS),
             denial=lambda: self._refusal(operation, DENIALS),
         )
-        answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, way, about=short(about))
+        answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, way, about=about)
         return answer
 
     def _refusal(self, operation: str, refusals: tuple[tuple[str, int], ...]) -> ClientError:

@@ -72,6 +72,12 @@ def short(name: str) -> str:
     return name[: name.find("pay_") + 10]
 
 
+def payment_of(name: str) -> str | None:
+    """The id of the payment that a name contains, or None."""
+    begin = name.find("pay_")
+    return None if begin < 0 else name[begin:].removesuffix(".json")
+
+
 class History:
     """One seed's history."""
 

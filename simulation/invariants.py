@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lambdas.domain.payment import CANARY_CLIENT, CANARY_KEPT, RESPONSE_KEPT, TRANSITIONS, PaymentStatus
 from lambdas.web import headers
 from lambdas.web.answer import JSON, PROBLEM
+from simulation.cells import why_impossible
 from simulation.faults import SKEW
 from simulation.linearizability import INFINITY, Told, is_linearizable
 from simulation.region import ADDED, UNDECIDED
@@ -45,6 +46,7 @@ def check(world: World) -> list[Finding]:
     healthy: a region that is cut off from the others took itself for healthy.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
     kept: what should have been removed with time. order: see `watch`. altered: an item moved as it must not.
+    impossible: a worker died in a way that the code excludes.
     late: a function that was ended for its time, though it never stood still. bug: an exception that nobody caught.
     """
     findings = list(world.watch.findings)
@@ -77,7 +79,21 @@ def check(world: World) -> list[Finding]:
         findings += _contradicted(payment_id, operations, lies=bool(world.faults.lies))
         findings += _headers(payment_id, operations)
         findings += _altered(world, payment_id)
+    findings += _impossible(world)
     return list(dict.fromkeys(findings))
+
+
+def _impossible(world: World) -> Iterator[Finding]:
+    """A worker died as none can: see `cells.RULES`."""
+    if world.census is None:
+        return
+    for what in sorted(world.census.unplaced):
+        yield Finding("impossible", "", f"{what} is a call of the payment code that simulation/cells.py does not place")
+    for death in world.census.deaths:
+        for cell in death.cells:
+            reason = why_impossible(cell)
+            if reason is not None:
+                yield Finding("impossible", death.payment, f"died at {cell}, but {reason}")
 
 
 def _lost(payment_id: str, region: str, item: Item | None, operations: list[ClientCall]) -> Iterator[Finding]:

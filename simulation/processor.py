@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.errors import NoAnswer
 from lambdas.domain.outcome import Approved, Declined
-from simulation.history import short
 from simulation.link import LATEST, STALL, Way
 
 if TYPE_CHECKING:
@@ -54,16 +53,26 @@ class Charge:
 
 
 @dataclass(slots=True)
+class Manner:
+    """How a processor goes about it: see `DECLINED`, `DECIDED`, `SLOW`."""
+
+    declined: float = DECLINED
+    decided: int = DECIDED
+    slow: int = SLOW
+
+
+@dataclass(slots=True)
 class CardProcessor:
     """The company: one ledger, and endpoints by their names."""
 
     link: Link
+    manner: Manner = field(default_factory=Manner)
     ledger: list[Charge] = field(default_factory=list)
     endpoints: dict[str, ProcessorEndpoint] = field(default_factory=dict)
 
     def at(self, name: str) -> ProcessorEndpoint:
         """The endpoint of that name."""
-        return self.endpoints.setdefault(name, ProcessorEndpoint(self.link, self.ledger))
+        return self.endpoints.setdefault(name, ProcessorEndpoint(self.link, self.ledger, self.manner))
 
 
 @dataclass(slots=True)
@@ -72,6 +81,7 @@ class ProcessorEndpoint:
 
     link: Link
     ledger: list[Charge]
+    manner: Manner
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     charged_at: dict[str, int] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
@@ -120,16 +130,16 @@ class ProcessorEndpoint:
         self.charged_at[key] = scheduler.now
         if scheduler.random.random() < self.link.faults.pending:
             self.undecided.add(key)
-            delay = int(scheduler.random.random() * DECIDED)
+            delay = int(scheduler.random.random() * self.manner.decided)
             scheduler.after(delay, partial(self._decide, key, amount, customer))
-            raise NoAnswer("not decided yet")
+            self._require_decided(key)
         return self._decide(key, amount, customer)
 
     def _decide(self, key: str, amount: Money, customer: str) -> Outcome:
         self.undecided.discard(key)
         scheduler = self.link.scheduler
         outcome: Outcome
-        if scheduler.random.random() < DECLINED:
+        if scheduler.random.random() < self.manner.declined:
             outcome = Declined("card_declined")
         else:
             reference = f"ch_{len(self.ledger) + 1}"
@@ -142,15 +152,21 @@ class ProcessorEndpoint:
         """The outcome; now and then the opposite of it."""
         if self.link.scheduler.random.random() >= self.link.faults.lies:
             return outcome
+        self._befalls("lies")
         return Declined("changed its mind") if isinstance(outcome, Approved) else Approved("ch_0")
 
     def _require_decided(self, key: str) -> None:
         if key in self.undecided:
+            self._befalls("pending")
             raise NoAnswer("not decided yet")
+
+    def _befalls(self, fault: str) -> None:
+        if self.link.census is not None:
+            self.link.census.befalls_running(fault)
 
     def _call(self, what: str, key: str, effect: Callable[[], Outcome | None], *, twice: bool = False) -> Outcome:
         way = _WAY_TWICE if twice else _WAY
         if self.link.faults.lies:
-            way = replace(way, latency=SLOW)  # two must ask at once to be told two things
-        outcome: Outcome = self.link.call(what, effect, way, about=short(key))
+            way = replace(way, latency=self.manner.slow)  # two must ask at once to be told two things
+        outcome: Outcome = self.link.call(what, effect, way, about=key)
         return outcome

@@ -238,7 +238,9 @@ class SimulatedRegion:
             self.warm.append((release, container))
             deliver(response)
 
-        self._invoke(name, body, FUNCTION_TIMEOUT)
+        process = self._invoke(name, body, FUNCTION_TIMEOUT)
+        if self.link.census is not None and process is not None and event["httpMethod"] == "POST":
+            self.link.census.employs(process, self.name, sweeps=False)
 
     def sweep(self) -> None:
         """The schedule fires: run the sweep."""
@@ -253,7 +255,9 @@ class SimulatedRegion:
             if swept.done:
                 self.history.trace("swept", " ".join(f"{name}={swept.done[name]}" for name in sorted(swept.done)))
 
-        self._invoke("sweep", body, SWEEP_TIMEOUT)
+        process = self._invoke("sweep", body, SWEEP_TIMEOUT)
+        if self.link.census is not None and process is not None:
+            self.link.census.employs(process, self.name, sweeps=True)
 
     def probe(self) -> None:
         """The health function's read. In a region that is cut off all the while it must fail."""
@@ -272,12 +276,14 @@ class SimulatedRegion:
 
     def lose_functions(self) -> None:
         """All execution environments die at this moment."""
+        if self.link.census is not None:
+            self.link.census.befalls_region(self.name, "loss")
         self.scheduler.kill_all(self.name)
         self.warm.clear()
 
-    def _invoke(self, function: str, body: Callable[[], None], timeout: int) -> None:
+    def _invoke(self, function: str, body: Callable[[], None], timeout: int) -> SimulatedProcess | None:
         if self.lost:
-            return
+            return None
 
         def guarded() -> None:
             try:
@@ -287,6 +293,7 @@ class SimulatedRegion:
 
         process: SimulatedProcess = self.scheduler.spawn(f"{self.name} {function}", guarded, place=self.name)
         self.scheduler.after(timeout, lambda: self._time_out(process))
+        return process
 
     def _time_out(self, process: SimulatedProcess) -> None:
         if process.alive:

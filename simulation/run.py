@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from simulation.world import World
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from simulation.cells import Cell
     from simulation.watch import Finding
     from simulation.world import Mode
 
@@ -50,12 +52,13 @@ class Verdict:
 
 @dataclass(slots=True)
 class Batch:
-    """What came of some seeds: sums, and the verdicts of those with findings."""
+    """What came of some seeds: sums, the verdicts of those with findings, and how often each cell was visited."""
 
     seeds: int = 0
     requests: int = 0
     payments: int = 0
     verdicts: list[Verdict] = field(default_factory=list)
+    cells: Counter[Cell] = field(default_factory=Counter)
 
     def add(self, other: Batch) -> None:
         """Take in another batch."""
@@ -63,6 +66,7 @@ class Batch:
         self.requests += other.requests
         self.payments += other.payments
         self.verdicts += other.verdicts
+        self.cells.update(other.cells)
 
 
 def play(seed: int, mode: Mode, mutant: str | None = None) -> tuple[World, Verdict]:
@@ -78,8 +82,9 @@ def play_batch(first: int, count: int, mode: Mode, mutant: str | None = None) ->
     """Play consecutive seeds."""
     batch = Batch()
     for seed in range(first, first + count):
-        _, verdict = play(seed, mode, mutant)
-        batch.add(Batch(1, verdict.requests, verdict.payments, [verdict] if verdict.findings else []))
+        world, verdict = play(seed, mode, mutant)
+        cells = Counter() if world.census is None else world.census.cells
+        batch.add(Batch(1, verdict.requests, verdict.payments, [verdict] if verdict.findings else [], cells))
     return batch
 
 

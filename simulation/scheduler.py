@@ -46,6 +46,7 @@ class Scheduler:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311 - reproducible on purpose
         self.now = EPOCH
+        self._until = EPOCH
         self._queue: list[tuple[int, float, int, Callable[[], object]]] = []
         self._processes: dict[SimulatedProcess, None] = {}  # a dict keeps the order, which a set does not
         self._order = count()
@@ -53,6 +54,8 @@ class Scheduler:
         self._hub = getcurrent()
         self._current: SimulatedProcess | None = None
         self._failure: BaseException | None = None
+        self.on_death: Callable[[SimulatedProcess], None] | None = None
+        """Is told of each process that is killed, before it ends."""
 
     def at(self, when: int, action: Callable[[], object]) -> None:
         """Do this at that time (ms); the past means now."""
@@ -84,8 +87,12 @@ class Scheduler:
     def sleep(self, milliseconds: int) -> None:
         """Wait; only within a process."""
         process = self.current
+        when, queue = self.now + milliseconds, self._queue
+        if when <= self._until and (not queue or queue[0][0] > when):
+            self.now = when  # nothing happens until then: no need to leave
+            return
         ticket = process.ticket = next(self._tickets)
-        self.at(self.now + milliseconds, lambda: self._resume(process, ticket, None))
+        self.at(when, lambda: self._resume(process, ticket, None))
         self._hub.switch()
 
     def wait(self, start: Callable[[Callable[[Any], None]], None]) -> Any:
@@ -99,6 +106,8 @@ class Scheduler:
         """End the process, in whatever it is doing."""
         if not process.alive:
             return
+        if self.on_death is not None:
+            self.on_death(process)
         process.alive = False
         self._processes.pop(process, None)
         if process is self._current:
@@ -119,6 +128,7 @@ class Scheduler:
     def run(self, until: int) -> None:
         """Run events up to this time (ms). Raises what a process has raised."""
         queue = self._queue
+        self._until = until
         while queue and queue[0][0] <= until:
             self.now, _, _, action = heapq.heappop(queue)
             action()
@@ -135,6 +145,11 @@ class Scheduler:
         if not process.alive:
             raise Killed
         return process
+
+    @property
+    def running(self) -> SimulatedProcess | None:
+        """The running process, or None between them."""
+        return self._current
 
     def is_busy(self, place: str) -> bool:
         """Some process there has not ended."""

@@ -128,6 +128,16 @@ class StrongTable:
         items = [entry[3] for entry in self._items[key].entries] if key in self._items else []
         return [(before, after) for before, after in pairwise(items) if before is not None and after is not None]
 
+    def newest(self, key: Key) -> Item | None:
+        """The item, for whoever looks from outside."""
+        versions = self._items.get(key)
+        return versions.newest() if versions else None
+
+    def newest_change(self, key: Key) -> tuple[Item | None, Item | None]:
+        """The last write of an item, as (before, after)."""
+        entries = self._items[key].entries
+        return entries[-2][3] if len(entries) > 1 else None, entries[-1][3]
+
     def _require_quorum(self, region: str) -> None:
         if region in self.lost:
             raise Unreachable

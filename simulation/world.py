@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from lambdas.domain.payment import LEASE
 from shared import clients
 from shared.clients import CANARY, STOREFRONT
+from simulation.aim import Aim, Director, target_of
 from simulation.bucket import Bucket
+from simulation.census import Census
 from simulation.clients import CLIENTS, Client, Habits, Internet, draw_wishes
 from simulation.faults import Faults
 from simulation.history import History
@@ -77,13 +79,20 @@ class World:
         self.scheduler = Scheduler(seed)
         random = self.scheduler.random
         self.history = History(self.scheduler)
-        self.faults = Faults.draw(random)
+        target = target_of(seed) if mode == "mrsc" else None
+        aim = None if target is None else Aim.of(target, random)
+        self.faults = Faults.draw(random) if aim is None else aim.faults
         self.link = Link(self.scheduler, self.history, self.faults)
         self.table: StrongTable | EventualTable = (
             StrongTable(self.scheduler, REGIONS)
             if mode == "mrsc"
             else EventualTable(self.scheduler, REGIONS, random.choice(LAGS))
         )
+        self.census: Census | None = None
+        """MRSC: there is one truth about each payment."""
+        if isinstance(self.table, StrongTable):
+            self.census = self.link.census = Census(self.scheduler, self.table, self.faults.skew)
+            self.scheduler.on_death = self.census.dies
         self.processor = CardProcessor(self.link)
         self.endpoints = draw_endpoints(random, mode)
         self.buckets = tuple(Bucket(self.link) for _ in REGIONS)
@@ -95,7 +104,7 @@ class World:
             self.table,
             self.scheduler,
             leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
-            stands_still=bool(self.faults.stall),
+            stands_still=bool(self.faults.stall) or (aim is not None and aim.overtaker is not None),
         )
         status = NewStatus(used=random.random() < 0.5)
         self.regions = tuple(
@@ -120,7 +129,15 @@ class World:
             self.scheduler, self.history, self.regions, self.secrets, lambda: self.link.faults.lost / 2
         )
         self.trouble = LONG_TROUBLE if random.random() < 0.1 else TROUBLE
-        self.wishes = draw_wishes(random, OWNERS[mode])
+        self.director: Director | None = None
+        if aim is None or self.census is None:
+            self.wishes = draw_wishes(random, OWNERS[mode])
+        else:
+            self.director = self.link.director = Director(
+                aim, self.internet, self.link, self.census, self.processor.manner, self.lose, self.give_back
+            )
+            self.wishes = [[self.director.wish]]
+            self.trouble = TROUBLE
         self.doomed: str | None = None
         self.gone: str | None = None
         """MREC: the region that never came back."""
@@ -139,9 +156,12 @@ class World:
         """Play the seed: trouble, calm until all is finished, the clients' last questions, and the same much later."""
         scheduler = self.scheduler
         try:
-            self._admit_clients()
-            self._schedule_trouble()
-            self._schedule_sweeps()
+            if self.director is not None:
+                scheduler.spawn("director", self.director.play)
+            else:
+                self._admit_clients()
+                self._schedule_trouble()
+                self._schedule_sweeps()
             scheduler.run(EPOCH + self.trouble)
             self._calm_down()
             scheduler.run(scheduler.now + SWEEP_EVERY)  # what is still under way arrives
@@ -150,10 +170,11 @@ class World:
             self.known = {region.name: self.table.truth(region.name) for region in self.survivors}
             self.history.is_ending = True
             self._ask_again("last")
-            if scheduler.random.random() < 0.2:
+            if scheduler.random.random() < 0.2 if self.director is None else self.director.aim.ends_late:
                 self._pass_time(MUCH_LATER)
                 self._ask_again("late")
         finally:
+            scheduler.on_death = None
             scheduler.kill_all()
 
     def unfinished(self) -> list[str]:
@@ -192,9 +213,9 @@ class World:
             if kind == "function":
                 scheduler.at(begin, region.lose_functions)
             elif kind != "none":
-                scheduler.at(begin, partial(self._lose, region, kind))
+                scheduler.at(begin, partial(self.lose, region, kind))
                 back = begin + int(random.random() * self.trouble / 2)
-                scheduler.at(back, partial(self._return, region))
+                scheduler.at(back, partial(self.give_back, region))
         if random.random() < 0.3:
             scheduler.at(EPOCH + int(random.random() * self.trouble), self._rotate_keys)
         for region in self.regions:
@@ -208,7 +229,8 @@ class World:
         for number, region in enumerate(self.regions):
             self.scheduler.after(begin + SWEEP_EVERY * (number + 1) // 2, partial(self._sweep, region))
 
-    def _lose(self, region: SimulatedRegion, kind: str) -> None:
+    def lose(self, region: SimulatedRegion, kind: str) -> None:
+        """A region is lost, or cut off from the others."""
         if self.table.lost or self.table.isolated or self.gone:
             return  # two of three places at once are beyond what the table promises
         self.history.trace(f"{kind} lost" if kind == "region" else kind, region.name)
@@ -225,7 +247,8 @@ class World:
         region.bucket.lost = region.lost = True
         region.lose_functions()
 
-    def _return(self, region: SimulatedRegion) -> None:
+    def give_back(self, region: SimulatedRegion) -> None:
+        """It returns, unless it is gone for ever."""
         if region.name == self.gone or region.name not in self.table.lost | self.table.isolated.keys():
             return
         if region.name == self.doomed:
@@ -257,8 +280,10 @@ class World:
     def _calm_down(self) -> None:
         self.history.trace("no more faults")
         self.link.faults = Faults()
+        if self.director is not None:
+            self._schedule_sweeps()
         for region in self.regions:
-            self._return(region)
+            self.give_back(region)
         if all(region.release == "current" for region in self.survivors):
             # What the next release has begun it must finish: nobody goes back for good from a status that is in use.
             self._release(self.survivors[0])
@@ -272,6 +297,9 @@ class World:
         """Long pauses need no sweep every minute: they end, time jumps, and then they run again."""
         self.sweeping = False
         self.scheduler.run(self.scheduler.now + duration)
+        if self.director is not None:
+            self.scheduler.spawn("director", self.director.play_late)
+            self.scheduler.run(self.scheduler.now + TROUBLE)
         self.sweeping = True
         for region in self.survivors:
             self._sweep(region)
@@ -286,7 +314,11 @@ class World:
                 for home, region in enumerate(self.regions):
                     if region.name != self.gone:
                         self.scheduler.spawn(f"{when} {wish.key}", partial(self._ask, when, wish, home))
+        if self.census is not None:
+            self.census.asking = True
         self.scheduler.run(self.scheduler.now + QUESTION)
+        if self.census is not None:
+            self.census.asking = False
         self._until_finished()
 
     def _pry(self, wish: Wish) -> None:
