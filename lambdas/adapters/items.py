@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from lambdas.domain.errors import Unreadable
-from lambdas.domain.money import DIGITS, Money
+from lambdas.domain.money import DIGITS, MAX_MINOR_UNITS, Money
 from lambdas.domain.payment import Lease, Payment, PaymentStatus, Response, Task
 
 if TYPE_CHECKING:
@@ -88,11 +88,14 @@ def _read(item: Mapping[str, Mapping[str, Any]]) -> Payment:
         return int(item[name]["N"])
 
     steps = tuple(_step(step["S"]) for step in item["steps"]["L"])
-    PaymentStatus(text("status"))
-    PaymentStatus(steps[-1][0])
+    if PaymentStatus(text("status")) is not PaymentStatus(steps[-1][0]):
+        # A write would name the one and find the other: refused for ever, as if another had been first.
+        raise ValueError(f"its status is {text('status')}, and its last step {steps[-1][0]}")
     money = Money(number("minor_units"), text("currency"))
     if money.currency not in DIGITS:
         raise ValueError(f"{money.currency!r} is not a known currency")
+    if not 0 < money.minor_units <= MAX_MINOR_UNITS:
+        raise ValueError(f"{money.minor_units} minor units are no amount")
     return Payment(
         id=text("pk"),
         client=text("client"),

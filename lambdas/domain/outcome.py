@@ -19,7 +19,7 @@ class Approved:
 
     def __post_init__(self) -> None:
         """Raise NoAnswer for what cannot be a processor's answer."""
-        _require_short(self.reference)
+        _require_storable(self.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,16 @@ class Declined:
 
     def __post_init__(self) -> None:
         """Raise NoAnswer for what cannot be a processor's answer."""
-        _require_short(self.reason)
+        _require_storable(self.reason)
 
 
-def _require_short(text: str) -> None:
+def _require_storable(text: str) -> None:
     if len(text) > LONGEST:
         raise NoAnswer(f"a text of {len(text)} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can say half a character, and no table keeps one
+        raise NoAnswer("a text that is no Unicode") from None
 
 
 Outcome = Approved | Declined

@@ -126,6 +126,14 @@ def test_a_processor_s_text_that_is_too_long_is_no_answer(outcome):
         outcome("x" * (LONGEST + 1))
 
 
+@pytest.mark.parametrize("outcome", [Approved, Declined])
+def test_a_processor_s_text_that_no_table_keeps_is_no_answer(outcome):
+    """JSON can say half a surrogate pair: the outcome could never be written down."""
+    with pytest.raises(NoAnswer, match="no Unicode"):
+        outcome("ch_\ud800")
+    assert outcome("ch_\U0001f4b3")
+
+
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_an_id_belongs_to_one_client_and_key(client, key, other_client, other_key):
     name = payment_id(client, key)

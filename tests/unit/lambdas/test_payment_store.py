@@ -134,7 +134,11 @@ def test_a_move_keeps_what_a_newer_version_has_added(world):
 def test_a_move_from_what_is_no_longer_there_loses(world, stale):
     store, _, _, table = world
     store.create(payment())
-    table.items[payment().id, "payment"][stale] = {"N": "2"} if stale == "version" else {"S": "UNKNOWN"}
+    if stale == "version":
+        table.items[payment().id, "payment"]["version"] = {"N": "2"}
+    else:
+        table.items[payment().id, "payment"]["status"] = {"S": "UNKNOWN"}
+        table.items[payment().id, "payment"]["steps"] = {"L": [{"S": f"UNKNOWN {START}"}]}
     before = dict(table.items[payment().id, "payment"])
     with pytest.raises(Lost) as caught:
         store.replace(payment(), payment().unanswered(START))
@@ -225,6 +229,13 @@ def test_the_index_has_a_payment_by_what_is_to_be_done():
         {"client": None},
         {"created": None},
         {"lease_until": None},
+        # What a write would name is not what stands there: refused for ever, as if another had been first.
+        {"status": {"S": "UNKNOWN"}},
+        {"status": {"S": "CAPTURED"}},
+        {"minor_units": {"N": "0"}},
+        {"minor_units": {"N": "-100"}},
+        {"minor_units": {"N": "1000000000000"}},
+        {"endpoint": {"NULL": True}},
     ],
     ids=str,
 )

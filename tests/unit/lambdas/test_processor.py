@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambdas.adapters.https import HttpsReply, NoReply
@@ -158,6 +158,9 @@ def test_what_is_not_the_protocol_s_is_no_answer(call, body):
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@example(status=404)
+@example(status=410)
+@example(status=204)
 @given(status=st.integers(100, 599).filter(lambda status: status != 200))
 def test_another_status_is_no_answer_whatever_its_body_says(call, status):
     """A wrong server's 404 least of all: it would read as a key that nobody has heard of."""

@@ -224,7 +224,17 @@ def break_steps(item):
     item["steps"] = {"L": []}
 
 
-BAD = {"newer status": poison, "damaged": break_steps, "refused": None, "unexpected": None}
+def contradict_itself(item):
+    item["status"] = {"S": "AUTHORIZED"}
+
+
+BAD = {
+    "newer status": poison,
+    "damaged": break_steps,
+    "in two states": contradict_itself,
+    "refused": None,
+    "unexpected": None,
+}
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -413,6 +423,19 @@ def test_what_the_sweep_finishes_is_counted_as_business_and_canaries_are_not():
         "OldestUnfinished": "Seconds",
         "AuditsOwed": "Count",
     }
+
+
+def test_what_another_region_has_finished_meanwhile_is_counted_there_alone():
+    acquirer = Acquirer(silent=["charge"])
+    region = Region(processor=acquirer)
+    other = Region("us-east-2", region.clock, region.table, processor=acquirer)
+    region.post("k")
+    region.clock.time += 5_000
+    region.wire.before("UpdateItem", lambda: sweep(other.service, 60_000))
+    sweep(region.service, 60_000)
+    lines = [line for each in (other, region) for line in each.journal.lines if line["event"] == "sweep"]
+    assert [line["SweepResolved"] for line in lines] == [1, 1]
+    assert [line.get("PaymentsPaid") for line in lines] == [1, None]
 
 
 def test_a_run_tells_the_age_of_what_stays_unfinished_and_how_many_audits_are_owed():
