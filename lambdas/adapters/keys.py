@@ -68,7 +68,7 @@ class ApiKeys:
     def _refresh(self, age: int) -> bool:
         """Read the secret if the last attempt is older than `age`; says whether it was read."""
         now = self.retry.clock.now()
-        if self._asked_at is not None and self._read_at is not None and now - self._asked_at < age:
+        if self._asked_at is not None and self._read_at is not None and 0 <= now - self._asked_at < age:
             return False
         self._asked_at = now
         try:

@@ -36,7 +36,7 @@ class ParameterFolder:
     def values(self) -> Mapping[str, str]:
         """Value by name. Raises Unavailable when they were never read, or when one is not there."""
         now = self.retry.clock.now()
-        if not self._values or self._asked_at is None or now - self._asked_at >= FRESH:
+        if not self._values or self._asked_at is None or not 0 <= now - self._asked_at < FRESH:
             self._asked_at = now
             try:
                 self._values = self._read()

@@ -51,13 +51,14 @@ class Health:
         if self._good_within(FRESH):
             return True
         now = self.clock.now()
-        if self._reading_since is None or now - self._reading_since > STUCK:
+        if self._reading_since is None or not 0 <= now - self._reading_since <= STUCK:
             self._start(now)
         self._done.wait(budget / 1000)
         return self._good_within(STALE)
 
     def _good_within(self, age: int) -> bool:
-        return self._good_at is not None and self.clock.now() - self._good_at <= age
+        # A clock that was set back makes a good read one of the future, which would be good until then.
+        return self._good_at is not None and abs(self.clock.now() - self._good_at) <= age
 
     def _start(self, now: int) -> None:
         done = threading.Event()
@@ -70,7 +71,8 @@ class Health:
                 pass
             else:
                 # By its start: what was read is at least that old. A late read still counts for the next request.
-                self._good_at = max(now, self._good_at or now)
+                known = self._good_at
+                self._good_at = now if known is None or known > self.clock.now() else max(now, known)
             finally:
                 if self._done is done:
                     self._reading_since = None

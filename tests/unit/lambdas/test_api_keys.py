@@ -58,6 +58,14 @@ def test_wrong_keys_cannot_make_us_ask_more_often(world):
     assert secrets.asked == 2
 
 
+def test_a_clock_that_is_set_back_does_not_keep_an_old_copy(world):
+    keys, secrets, clock = world
+    keys.client_of("a2")
+    secrets.clients["a"] = {"current": "a3", "previous": "a2"}
+    clock.time -= 3_600_000
+    assert keys.client_of("a3") == "a"
+
+
 def test_a_copy_outlives_an_outage(world):
     keys, secrets, clock = world
     keys.client_of("a2")

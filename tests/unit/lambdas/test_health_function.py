@@ -122,6 +122,32 @@ def test_a_read_frozen_with_its_environment_does_not_block_the_next(world):
     assert frozen.is_set()
 
 
+@pytest.mark.parametrize("back", [STALE + 1, 3_600_000])
+def test_a_clock_that_is_set_back_keeps_no_dead_region_healthy_nor_a_good_one_out(world, back):
+    health, replica, clock = world
+    assert health.check()
+    clock.time -= back
+    assert health.check(), "read anew"
+    assert replica.reads == 2
+    clock.time += FRESH
+    assert health.check()
+    assert replica.reads == 2, "what was read since counts by the clock as it is"
+    replica.error = RuntimeError("cut off")
+    clock.time -= 2 * back
+    assert not health.check()
+
+
+def test_a_read_that_hangs_while_the_clock_is_set_back_does_not_block_the_next(world):
+    health, replica, clock = world
+    replica.go.clear()
+    health.check(budget=1)
+    clock.time -= 3_600_000
+    frozen, replica.go = replica.go, threading.Event()
+    replica.go.set()
+    assert health.check()
+    frozen.set()
+
+
 def test_the_promises_of_detection():
     assert (FRESH, STALE, BUDGET) == (5_000, 10_000, 100)
 
