@@ -42,7 +42,12 @@ class EndingClient:
         return partial(self._call, found) if callable(found) else found
 
     def _call(self, operation: Callable[..., Any], **arguments: Any) -> Any:
-        return self.threads.submit(operation, **arguments).result(self.limit)
+        call = self.threads.submit(operation, **arguments)
+        try:
+            return call.result(self.limit)
+        finally:
+            # One that still waits for a thread must not be made after its caller has given it up.
+            call.cancel()
 
 
 @cache

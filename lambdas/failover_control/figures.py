@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from lambdas.domain.errors import Unavailable
 from lambdas.failover_control.rule import MINUTE, Minute
 from lambdas.telemetry.sources import METRICS, estimate
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "Payments"
 REQUESTS: Final = "FailoverTraffic"
 PROBE_FAILED: Final = "ProbeFailed"
+UNTOLD: Final = frozenset({"InternalError", "Forbidden"})
+"""A metric's status in an answer that is good as a whole: no values then does not say that there are none."""
 
 
 class MetricsClient(Protocol):
@@ -64,6 +67,8 @@ class Figures:
         while True:
             answer = self.retry(self.metrics.get_metric_data, **arguments)
             for result in answer["MetricDataResults"]:
+                if result.get("StatusCode") in UNTOLD:
+                    raise Unavailable(f"CloudWatch does not tell {result['Label']}: {result['StatusCode']}")
                 found[result["Label"]].update(_values(result["Timestamps"], result["Values"]))
             if not answer.get("NextToken"):
                 return found

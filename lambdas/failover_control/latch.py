@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lambdas.domain.errors import Unavailable
 from lambdas.probing import Unhealthy
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class Latch:
     def run(self) -> str:
         """Look at the last minutes, probe the primary if clients are here, and stop it when the failover shall last.
 
-        Says what came of it. Raises Unavailable when it cannot see or move the switch: the next minute tries again.
+        Says what came of it. Raises Unavailable when it cannot see or move the switch, and when it could not probe and
+        nothing else decides; KeyError when the secret has no key for probes: the next minute tries again.
         """
         stopped, since = self.switch.state()
         if stopped:
@@ -67,18 +69,25 @@ class Latch:
         minutes = self.figures.minutes(rule.memory)
         if not rule.seen(minutes, self.clock.now()):
             return self._told("no failover traffic")
-        failure = self._failure()
+        failure, unable = None, None
+        try:
+            failure = self._failure()
+        except (Unavailable, KeyError) as error:
+            unable = error  # there is no key to probe with: what the clients show decides all the same
         now = self.clock.now()
         measured = self.figures.counted(minutes)
-        probed = replace(measured[-1], failed=failure is not None or bool(measured[-1].failed))
-        reason = rule.reason([*measured[:-1], probed], now, since)
+        if unable is None:
+            measured[-1] = replace(measured[-1], failed=failure is not None or bool(measured[-1].failed))
+        reason = rule.reason(measured, now, since)
         if reason is not None:
             if self.switch.state() != (False, since):
                 # A person moved it while the primary was probed, and knows more: what was seen is of before.
-                return self._told("moved meanwhile", failure=failure, probed=True)
+                return self._told("moved meanwhile", failure=failure, probed=unable is None)
             self.switch.stop()
+        elif unable is not None:
+            raise unable
         result = "stopped" if reason else "waiting" if rule.waits(now, since) else "watching"
-        return self._told(result, failure=failure, reason=reason, probed=True)
+        return self._told(result, failure=failure, reason=reason, probed=unable is None)
 
     def _told(self, result: str, *, failure: str | None = None, reason: str | None = None, probed: bool = False) -> str:
         metrics = {"PrimaryStopped": float(result in {"stopped", "already stopped"})}

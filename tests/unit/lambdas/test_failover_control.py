@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
 
+from lambdas import probing
 from lambdas.adapters.retry import Retry
 from lambdas.domain.errors import Unavailable
 from lambdas.failover_control.figures import Figures
@@ -267,6 +272,44 @@ def test_what_cannot_be_seen_is_looked_for_again_in_a_minute(world, what):
     assert not cloud.stopped
 
 
+@pytest.mark.parametrize("status", ["InternalError", "Forbidden"])
+def test_a_metric_that_cloudwatch_does_not_tell_is_not_a_quiet_one(world, status):
+    """The answer as a whole is good, and has no values: as if no client were here."""
+    latch, cloud, _, _ = world
+    cloud.traffic(0)
+    answer = cloud.get_metric_data
+
+    def partly(**arguments):
+        told = answer(**arguments)
+        results = [{**each, "Timestamps": [], "Values": [], "StatusCode": status} for each in told["MetricDataResults"]]
+        return {**told, "MetricDataResults": results}
+
+    cloud.get_metric_data = partly
+    with pytest.raises(Unavailable, match=status):
+        latch.run()
+
+
+@pytest.mark.parametrize("error", [Unavailable("the API keys cannot be read"), KeyError("canary")])
+def test_without_a_key_to_probe_with_the_clients_decide(world, error):
+    """One of two signs is out: the other still latches; until then each run fails, so that silence is an alarm."""
+    latch, cloud, primary, _ = world
+
+    def no_key():
+        raise error
+
+    object.__setattr__(latch, "prober", no_key)
+    for _ in range(RULE.lasting):
+        with pytest.raises(type(error)):
+            minute_by_minute(world, 1, sources=RULE.clients * 2)
+    assert not cloud.stopped
+    for _ in range(2):
+        with contextlib.suppress(type(error)):
+            minute_by_minute(world, 1, sources=RULE.clients * 2)
+    assert cloud.stopped
+    assert primary.requests == []
+    assert "ProbeFailed" not in latch.journal.lines[-1]
+
+
 def test_sources_are_read_only_while_clients_are_here(world):
     """A request for one metric costs, and there are many: most of the time nobody is here."""
     latch, cloud, _, _ = world
@@ -361,3 +404,26 @@ def test_what_cannot_be_compared_is_neither_current_nor_stale(published, error):
 def test_a_region_that_cannot_be_asked_is_unhealthy(url):
     with pytest.raises(Unhealthy):
         send("GET", url, {}, None)
+
+
+def test_a_region_that_answers_in_drops_is_unhealthy_in_time(monkeypatch):
+    """A socket's time-out holds for each piece of an answer, and the functions that probe have an end of their own."""
+    monkeypatch.setattr(probing, "TIMEOUT", 0.3)
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not done.wait(0.1):
+                    connection.sendall(b"X-More: x\r\n")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        began = time.monotonic()
+        with pytest.raises(Unhealthy, match="no answer within"):
+            send("GET", f"http://127.0.0.1:{server.getsockname()[1]}", {}, None)
+        assert time.monotonic() - began < 2
+        done.set()
+        dripping.join()

@@ -88,6 +88,24 @@ def test_health_reads_the_table_strongly(load, monkeypatch):
     assert {(one["TableName"], one["ConsistentRead"]) for one in asked} == {("payments", True)}
 
 
+def test_an_unhealthy_region_says_when_to_ask_again(load, monkeypatch):
+    """By the function as it is started; health checkers do not care, and whoever else asks is no checker."""
+    monkeypatch.setattr("lambdas.adapters.aws.client", lambda *_, **__: SimpleNamespace(get_item=lambda **_: 1 / 0))
+    main = load("health")
+    event = {"httpMethod": "GET", "path": "/health", "headers": {}, "requestContext": {"requestId": "r"}}
+    answer = main.handler(event, LEFT)
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (503, "application/problem+json")
+    assert int(answer["headers"]["Retry-After"]) > 0
+
+
+def test_whatever_a_request_asks_of_aws_is_over_by_its_deadline(load):
+    """The clients' keys too: their secret is read within the request."""
+    main = load("payment")
+    payments = main._service.payments
+    asking = (main._keys, payments.store, payments.audits, payments.play_money)
+    assert {id(each.retry.deadline) for each in asking} == {id(main._service.deadline)}
+
+
 @pytest.mark.parametrize("event", [{}, {"Records": []}])
 def test_a_sweep_and_a_batch_of_notifications_have_it_too(load, monkeypatch, event):
     main, seen = load("audit"), []
@@ -114,6 +132,20 @@ def test_a_call_of_the_sdk_ends_however_it_hangs():
     with pytest.raises(ZeroDivisionError):
         ending.fails()
     released.set()
+
+
+def test_a_call_that_was_given_up_before_it_began_is_never_made():
+    """All threads hang: what waits behind them would be written when nobody expects it any more."""
+    released, made = threading.Event(), []
+    sdk = SimpleNamespace(hangs=lambda **_: released.wait(10), writes=lambda **arguments: made.append(arguments))
+    threads = ThreadPoolExecutor(1)
+    ending = EndingClient(sdk, 0.05, threads)
+    for operation in (ending.hangs, ending.writes):
+        with pytest.raises(TimeoutError):
+            operation(Key="k")
+    released.set()
+    threads.shutdown(wait=True)
+    assert made == []
 
 
 def test_every_client_ends_its_calls_when_the_retries_expect_it(monkeypatch):
