@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.failover_time import PROBE_SPREAD, HealthCheckTiming, LatchTiming
 from shared.grey_failure import Detection
@@ -39,6 +39,14 @@ class StrictModel(BaseModel):
     """Frozen, and refuses what it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any) -> Any:
+        """YAML takes yes, on and true for a truth, and Python a truth for 1. No field is one."""
+        if isinstance(value, bool):
+            raise ValueError("is a yes or no: put what is meant, a number as digits and text in quotation marks")  # noqa: TRY004 - pydantic's
+        return value
 
 
 class Section(StrictModel):

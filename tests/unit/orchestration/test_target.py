@@ -10,7 +10,7 @@ from orchestration import commands, target
 from orchestration.choice import Choice
 from orchestration.graph import Graph
 from orchestration.operate import _plan
-from orchestration.plan import Operation
+from orchestration.plan import Freshness, Judgement, Operation
 from orchestration.targets import aws as on_aws
 from orchestration.targets import sandbox
 from orchestration.targets.aws import DESTROYING
@@ -178,3 +178,12 @@ def test_destroying_the_network_on_aws_says_what_it_waits_for():
     waiting = "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"
     assert said["network/payments-primary"] == said["network/payments-secondary"] == waiting
     assert {reason for stack, reason in said.items() if not stack.startswith("network/")} == {""}
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_a_refresh_looks_at_fresh_stacks_too(refresh):
+    """What somebody changed in the cloud leaves the sources as they are: drift recommends it for such stacks."""
+    graph = Graph.of("payments")
+    fresh = cast("Any", SimpleNamespace(judge=lambda _: Judgement(Freshness.FRESH, "")))
+    plan = _plan(Operation.DEPLOY, graph, graph.stacks, fresh, {}, force=False, refresh=refresh)
+    assert [step.fresh for step in plan.steps] == [not refresh] * len(graph.stacks)

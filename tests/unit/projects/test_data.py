@@ -51,6 +51,13 @@ def test_an_eventually_consistent_table_streams_and_has_no_witness():
     assert (table["streamEnabled"], table["streamViewType"]) == (True, "NEW_AND_OLD_IMAGES")
 
 
+def test_a_rotated_secret_is_neither_drift_nor_put_back(data):
+    """Rotation writes another value, and moves the labels on."""
+    versions = data.of("SecretVersion")
+    assert len(versions) == 2
+    assert all(version.ignored == {"secretString", "versionStages"} for version in versions)
+
+
 def test_the_table_is_recoverable_and_encrypted_in_both_regions(data):
     table = data.one("Table")
     assert table["name"] == "payment-transactions-x7k2"

@@ -105,6 +105,22 @@ def test_the_payments_environment_loads():
             {"suffix": "abc123"},
             "suffix: 'abc123' makes the secret's name payment-api-secret-abc123 end in a hyphen and six",
         ),
+        # YAML reads yes, on and true as a truth, which Python takes for 1.
+        *(
+            ({field: True}, f"{field}: true: is a yes or no: put what is meant")
+            for field in (
+                "edge.ttl",
+                "edge.checks.fast.threshold",
+                "edge.grey_failure.periods",
+                "compute.throttle.burst",
+                "compute.audit.reserved_concurrency",
+                "data.recovery_days",
+                "log_retention_days",
+                "objectives.availability_percent",
+                "observability.errors",
+                "suffix",
+            )
+        ),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
