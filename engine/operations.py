@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,9 @@ class Operations:
             return events
         if self._stopping:
             raise Interrupted("what it had begun is complete")
+        if code < 0:  # it could not say why
+            killed = signal.Signals(-code).name
+            raise Problem(f"the engine was ended by {killed}; run the same command again: it goes on from here")
         raise Problem(explained(events.failure(self._files.log(stack).read_text(errors="replace"))))
 
     def interrupt(self) -> None:

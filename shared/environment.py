@@ -9,6 +9,7 @@ Imports no Pulumi: the orchestration loads environments on its quick path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -33,6 +34,7 @@ from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
 
+NAME = "[a-z][a-z0-9]{0,31}"
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
 RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "invalid", "localhost", "test")
 """Names that nobody can own (RFC 2606)."""
@@ -84,7 +86,7 @@ class Regions(StrictModel):
 class Foundation(StrictModel):
     """What every layer may read: who and where the environment is."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,31}$")]
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
     """Comes from the file's name; has no hyphen, as stacks are called `<name>-<role>`."""
     profile: Literal["payments"]
     suffix: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
@@ -183,7 +185,8 @@ class Environment(Foundation):
         path = folder / f"{name}.yaml"
         known = environment_names(root)
         if name not in known:
-            raise Problem(f"unknown environment {name!r}: choose one of {', '.join(known)}, or add {path}")
+            add = f", or add environments/{name}.yaml" if re.fullmatch(NAME, name) else ""
+            raise Problem(f"unknown environment {name!r}: choose one of {', '.join(known)}{add}")
         content = environment_file.read(path)
         try:
             return cls.model_validate({**content, "name": name})

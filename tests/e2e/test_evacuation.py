@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import boto3
+import httpx
 import pytest
 
 from sandbox.variables import CREDENTIALS
@@ -61,6 +62,15 @@ def test_a_primary_that_is_out_is_evacuated_and_not_brought_back(running, switch
     assert switch() == "primary: stop"
     running.ok("restore", "--even-if-unhealthy")
     assert switch() == "primary: run"
+
+
+def test_nobody_but_the_checkers_reads_the_switch_unsigned(running):
+    """Asked for as they do, by the bucket's own name; from here nobody is one of them."""
+    endpoint = running.ok("sandbox.status", "--json").json["endpoint"]
+    bucket = running.ok("outputs", "--layer", "edge", "--json").json["edge/payments"]["stop_switch_bucket"]
+    answer = httpx.get(f"{endpoint}/stop-switch", headers={"Host": f"{bucket}.s3.us-east-2.amazonaws.com"})
+    assert answer.status_code == 403
+    assert "AccessDenied" in answer.text
 
 
 def test_the_deployed_function_compares_who_may_read_the_switch_with_who_checks(client):

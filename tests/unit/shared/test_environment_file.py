@@ -88,10 +88,18 @@ def test_a_good_file_is_read_as_editors_leave_it(file, form):
     assert environment_file.read(file) == CONTENT
 
 
-@pytest.mark.parametrize("name", ["", "/", "a/b", "../environments/payments", "payments.yaml", "a\nb", "-", "\udcff"])
-def test_a_name_that_is_none_is_one_line(name):
-    with pytest.raises(Problem, match=r"^unknown environment [^\n]*: choose one of payments"):
+@pytest.mark.parametrize(
+    "name", ["", "/", "a/b", "../environments/payments", "payments.yaml", "a\nb", "a\n", "-", "\udcff", "A", "a" * 33]
+)
+def test_a_name_that_is_none_is_one_line_and_no_file_to_add(name):
+    with pytest.raises(Problem) as problem:
         Environment.load(name)
+    assert str(problem.value) == f"unknown environment {name!r}: choose one of payments"
+
+
+def test_a_name_that_is_one_is_also_told_where_its_file_goes():
+    with pytest.raises(Problem, match=r"'elsewhere': choose one of payments, or add environments/elsewhere\.yaml$"):
+        Environment.load("elsewhere")
 
 
 def paths(node, before=()):
