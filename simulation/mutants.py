@@ -1,7 +1,7 @@
 """The code broken on purpose: each of these mistakes the simulation must find.
 
-Every mutant exchanges one function or value of `lambdas/` for one that makes a mistake which has been made in real payment
-systems. A mutant that is not found within `BOUND` seeds is a hole in the simulation.
+Every mutant exchanges one function or value of `lambdas/` for one that makes a mistake which has been made in real
+payment systems. A mutant that is not found within `BOUND` seeds is a hole in the simulation.
 """
 
 from __future__ import annotations
