@@ -109,11 +109,11 @@ class Aim:
         if effect is LastEffect.NOTHING and state == ABSENT:
             prelude = LATE if successor in _SWEEPS else None  # somebody else's request, which arrives at last
         elif effect is LastEffect.NOTHING:
-            left = LastEffect.WRITTEN if successor in _SWEEPS else DONE
-            prelude = (
-                left if final else {PaymentStatus.AUTHORIZING: LastEffect.CREATED}.get(PaymentStatus(state), SILENCE)
-            )
-            sweeps = not final and random.random() < 0.5
+            if final:
+                prelude = LastEffect.WRITTEN if successor in _SWEEPS else DONE
+            else:
+                prelude = LastEffect.CREATED if state == PaymentStatus.AUTHORIZING else SILENCE
+                sweeps = random.random() < 0.5
         elif lies:
             prelude = LastEffect.CHARGED
             sweeps = sweeps or random.random() < 0.5
@@ -322,15 +322,14 @@ class Director:
 
     def fate(self, turn: Turn, what: str, way: Way) -> str | None:
         """What must happen to this call, or None."""
+        if not turn.payment:
+            return None
         role, fault = self._role_of(turn), self.aim.cell.fault
         asks = what.startswith("processor")
         if role == "target" and not self.hit:
             if fault == UNHEARD and not turn.faults & {"lost", "unanswered"}:
-                return (
-                    "lost"
-                    if self.aim.cell.effect is LastEffect.NOTHING
-                    else self._random.choice(("lost", "unanswered"))
-                )
+                may_arrive = self.aim.cell.effect is not LastEffect.NOTHING
+                return self._random.choice(("lost", "unanswered")) if may_arrive else "lost"
             if fault == REFUSED and "refused" not in turn.faults and way.refusal is not None:
                 return "refused"
             return "lost" if asks and self.aim.hears_nothing else None
@@ -343,6 +342,8 @@ class Director:
 
     def after(self, turn: Turn) -> None:
         """The running worker is between two calls, or a call of it has had its effect: it may have to die here."""
+        if not turn.payment:
+            return
         role = self._role_of(turn)
         if role == "prelude" and (turn.effect == self.aim.prelude or self.aim.prelude in turn.faults):
             self._crash(turn)
@@ -397,15 +398,11 @@ class Director:
             self._crash(turn)
             return
         region = self.internet.regions[self.aim.home]
-        # What is done is found only while the index is stale: before a region returns it is not.
-        soon = self.aim.is_late and self.aim.cell.successor in _HERE
-        kind = (
-            "isolated"
-            if self.aim.bystander
-            else "function"
-            if soon
-            else self._random.choice(("function", "region", "isolated"))
-        )
+        kind = self._random.choice(("function", "region", "isolated"))
+        if self.aim.bystander:
+            kind = "isolated"  # it must stay
+        elif self.aim.is_late and self.aim.cell.successor in _HERE:
+            kind = "function"  # what is done is found only while the index is stale: there is no time to return
         back = 3_000 + int(self._random.random() * 10_000)
         if kind == "function":
             self._scheduler.after(0, region.lose_functions)

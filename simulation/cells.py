@@ -183,13 +183,13 @@ def neither(visited: Iterable[Cell], rules: Sequence[Rule] = RULES) -> list[Cell
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """What one worker has done about one payment so far."""
+    """What one worker has done about one payment so far; `payment` is empty while it is on its way to one."""
 
     process: SimulatedProcess
     region: str
     sweeps: bool
-    payment: str
     is_there: bool
     """It is at the payment: a sweep is when it has read it."""
+    payment: str = ""
     effect: LastEffect = LastEffect.NOTHING
     faults: set[str] = field(default_factory=set)

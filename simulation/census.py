@@ -62,18 +62,16 @@ class Census:
         worker = self._workers.get(process)
         if worker is None:
             return None
-        payment = payment_of(about)
+        payment = payment_of(about) or ""
         turn = self._turns.get(process)
-        if payment is None:
-            if what == "dynamodb Query":
-                self._turns.pop(process, None)  # done with the one before
-                return None
-            return turn
-        if turn is None or turn.payment != payment:
+        seeks = what == "dynamodb Query"  # done with the payment before
+        if turn is None or (turn.payment and (seeks or payment not in {"", turn.payment})):
             region, sweeps = worker
-            turn = self._turns[process] = Turn(process, region, sweeps, payment, is_there=not sweeps)
+            turn = self._turns[process] = Turn(process, region, sweeps, is_there=not sweeps)
             if self.skew:
                 turn.faults.add("skew")
+        # What befalls it on the way to the payment counts as well: it takes of the time that is left.
+        turn.payment = payment or turn.payment
         if turn.region in self.table.isolated:
             turn.faults.add("loss")
         self._comes(turn)
@@ -81,6 +79,8 @@ class Census:
 
     def arrived(self, turn: Turn, what: str, about: str, answer: Any) -> None:
         """The call has had its effect, whether or not the worker hears of it. `answer` is None for an error."""
+        if payment_of(about) is None:
+            return
         if what == "dynamodb GetItem" and turn.sweeps and not about.startswith("canary-charge"):
             turn.is_there |= answer is not None and "Item" in answer
             if answer is not None and not turn.is_there:
@@ -105,7 +105,7 @@ class Census:
     def dies(self, process: SimulatedProcess) -> None:
         """The process is killed, at this moment."""
         turn = self._turns.get(process)
-        if turn is None:
+        if turn is None or not turn.payment:
             return
         if turn.region in self.table.isolated or turn.region in self.table.lost:
             turn.faults.add("loss")

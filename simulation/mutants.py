@@ -1,7 +1,7 @@
 """The code broken on purpose: each of these mistakes the simulation must find.
 
-Every mutant exchanges one function of `lambdas/` for one that makes a mistake which has been made in real payment
-systems. A mutant that is not found within `BOUND` seeds is a hole in the simulation.
+Every mutant exchanges one function or value of `lambdas/` for one that makes a mistake which has been made in real
+payment systems. A mutant that is not found within `BOUND` seeds is a hole in the simulation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lambdas.adapters.clock import SystemClock
 from lambdas.adapters.items import from_item, key, to_item
 from lambdas.adapters.play_money import PlayMoney
 from lambdas.adapters.store import DynamoPayments
-from lambdas.domain import audit, instruction, service
+from lambdas.domain import audit, instruction, payment, service
 from lambdas.domain.deadline import Deadline
 from lambdas.domain.errors import InProgress, NoAnswer, Rejected, Unavailable
 from lambdas.domain.instruction import Instruction
@@ -134,6 +134,9 @@ def _stale_read(self: DynamoPayments, payment_id: str) -> Payment | None:
 @_mutant("lease-ignored", "whoever comes works on the payment, leased or not", Payment, "is_leased")
 def _lease_ignored(_: Payment, __: int) -> bool:
     return False
+
+
+_mutant("lease-too-short", "a lease ends while its holder waits for the processor", payment, "LEASE")(1_000)
 
 
 @_mutant("charge-before-create", "the charge is made before the payment is in the table", Payments, "pay")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from lambdas.domain.payment import LEASE
 from shared import clients
 from shared.clients import CANARY, STOREFRONT
 from simulation.aim import Aim, Director, target_of
@@ -17,7 +16,7 @@ from simulation.faults import Faults
 from simulation.history import History
 from simulation.link import Link
 from simulation.processor import CardProcessor
-from simulation.region import FUNCTION_TIMEOUT, SWEEP_EVERY, NewStatus, SimulatedRegion, SimulatedSecrets
+from simulation.region import SWEEP_EVERY, NewStatus, SimulatedRegion, SimulatedSecrets
 from simulation.scheduler import EPOCH, Scheduler
 from simulation.table import EventualTable, StrongTable
 from simulation.watch import Watch
@@ -38,6 +37,8 @@ OWNERS: Final[dict[Mode, tuple[str, ...]]] = {
 """Who pays. A canary's processor is in the table, hence not one under MREC."""
 
 REGIONS: Final = ("east", "west")
+TOLERATED: Final = 5_000
+"""While clocks differ by no more than this (ms), no lease may be taken from a living holder."""
 TROUBLE: Final = 240_000
 """Faults happen for so long (ms) after the start; clients may come later."""
 LONG_TROUBLE: Final = 20 * 60_000
@@ -103,7 +104,7 @@ class World:
         self.watch = Watch(
             self.table,
             self.scheduler,
-            leases_hold=self.faults.skew <= LEASE - FUNCTION_TIMEOUT and not self.faults.stall,
+            leases_hold=self.faults.skew <= TOLERATED and not self.faults.stall,
             stands_still=bool(self.faults.stall) or (aim is not None and aim.overtaker is not None),
         )
         status = NewStatus(used=random.random() < 0.5)

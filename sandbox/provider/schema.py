@@ -185,7 +185,7 @@ class Number(Property):
     def _coerce(self, value: Any, path: str) -> float:
         if not isinstance(value, bool) and isinstance(value, int | float | str):
             try:
-                return float(value)
+                return float(value) + 0.0  # there is one zero: -0.0 becomes it
             except ValueError:
                 pass
         raise InvalidInput(path, f"expected a number, got {_kind(value)}")

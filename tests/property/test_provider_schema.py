@@ -110,3 +110,7 @@ def test_an_unknown_passes_and_differs_from_all(kind: Property):
 def test_the_order_of_a_set_means_nothing(values: list[str]):
     assert Set().same(["a", "b", "c"], values)
     assert List().same(["a", "b", "c"], values) == (values == ["a", "b", "c"])
+
+
+def test_there_is_one_zero():
+    assert Set(of=Number()).same(Set(of=Number()).coerce([0, -1], "it"), Set(of=Number()).coerce([-0.0, -1.0], "it"))

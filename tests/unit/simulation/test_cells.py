@@ -27,6 +27,7 @@ from simulation.cells import (
 )
 from simulation.faults import Faults
 from simulation.run import Batch, play, play_batch
+from simulation.world import World
 
 REACHED = Cell(PaymentStatus.AUTHORIZING, LastEffect.CREATED, NONE, Successor.REQUEST_THERE)
 
@@ -139,3 +140,20 @@ def test_a_worker_s_death_is_taken_down_as_it_was():
 
 def test_eventual_consistency_has_no_cells():
     assert play_batch(0, 10, "mrec").cells == Counter()
+
+
+def test_what_befalls_a_worker_on_its_way_to_the_payment_counts():
+    """It takes of the worker's time: too little may be left to ask the processor, and the outcome stays unknown."""
+    world = World(0, "mrsc")
+    taken_down = world.census
+    taken_down.skew = 0
+
+    def work():
+        taken_down.begins("secrets GetSecretValue", "").faults.add("stall")
+        assert taken_down.begins("dynamodb PutItem", "pay_1").faults == {"stall"}
+        assert taken_down.begins("dynamodb PutItem", "pay_2").faults == set(), "another payment, another turn"
+
+    process = world.scheduler.spawn("somebody", work)
+    taken_down.employs(process, "east", sweeps=False)
+    world.scheduler.run(world.scheduler.now + 1)
+    assert not process.alive
