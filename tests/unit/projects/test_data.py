@@ -25,10 +25,10 @@ def data():
     return run_environment()["data/payments"].recorder
 
 
-def made_table(consistency):
+def made_table(consistency, **others):
     def build():
         environment = Environment.load("payments")
-        settings = environment.data.model_copy(update={"consistency": consistency})
+        settings = environment.data.model_copy(update={"consistency": consistency, **others})
         regions = PerRole.build(lambda role: Region.connect(environment.foundation(), role))
         PaymentsTable("payments", regions, settings, DataKey("key", regions))
 
@@ -56,6 +56,10 @@ def test_a_rotated_secret_is_neither_drift_nor_put_back(data):
     versions = data.of("SecretVersion")
     assert len(versions) == 2
     assert all(version.ignored == {"secretString", "versionStages"} for version in versions)
+
+
+def test_the_table_can_be_recovered_for_as_long_as_the_environment_says():
+    assert made_table("strong", recovery_days=7)["pointInTimeRecovery"]["recoveryPeriodInDays"] == 7
 
 
 def test_the_table_is_recoverable_and_encrypted_in_both_regions(data):
