@@ -9,7 +9,7 @@ from pathlib import Path
 
 from invoke import __version__
 from invoke.config import Config
-from invoke.exceptions import ParseError
+from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.program import Program
 
@@ -27,6 +27,11 @@ class _Config(Config):
 
 
 class _Program(Program):
+    def no_tasks_given(self) -> None:
+        """The tasks, not the options of the library."""
+        self.list_tasks()
+        raise Exit
+
     def parse_tasks(self) -> None:
         try:
             super().parse_tasks()
