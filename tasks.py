@@ -25,7 +25,7 @@ HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
     "layer": "network, data, compute, edge or observability",
-    "region": "a role: primary or secondary; of sandbox.region also an AWS region, such as us-east-1",
+    "region": "primary or secondary (sandbox.region also takes an AWS region)",
     "all": "list every region, not only those that an environment uses",
     "amount": "in the currency's units, such as 100 or 12.50",
     "currency": "an ISO 4217 code, such as USD",

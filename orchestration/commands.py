@@ -166,7 +166,7 @@ def _explained(refused: DataWouldGo, place: Target, settings: Environment, choic
     for line in report.holder_lines(amounts):
         report.tell(line)
     if choice.discarded:
-        return Problem(f"{refused}: {discarding(refused.holders, choice)}")
+        return Problem(f"{refused}. {discarding(refused.holders, choice)}")
     for stack in dict.fromkeys(holder.stack for holder in refused.holders):
         if differences := elsewhere(place, stack, deployed_as(settings.foundation(), stack.role)):
             return Problem(f"{refused}. {described(stack, differences)}. {discarding(refused.holders, choice)}")

@@ -50,7 +50,7 @@ def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
         raise Problem(
             f"{move.primary} does not serve: {failure}; nothing was changed (--even-if-unhealthy restores anyway)"
         )
-    return move.make(f"let clients back to {move.primary}", stop_switch.RUN, "They return while its checks are green.")
+    return move.make(f"let clients back to {move.primary}", stop_switch.RUN)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class _Move:
     def primary(self) -> str:
         return f"{self.settings.region(PRIMARY)} (primary)"
 
-    def make(self, purpose: str, words: str, following: str) -> int:
+    def make(self, purpose: str, words: str, following: str = "") -> int:
         """Say what will be written, ask where that is asked, write it, and print what happens next."""
         lever, place = self.lever, self.place
         report.tell(f"in {place.where}, account {lever.account}, {lever.region}: to {purpose},")
@@ -96,8 +96,14 @@ class _Move:
             )
             return 0
         print(f"{lever.url} says {words!r} (version {version or 'none'})")
-        print(f"Clients that honour the TTL follow within {seconds} s." if seconds else f"No client moves: {NO_DNS}.")
-        print(following)
+        if not seconds:
+            print(f"No client moves: {NO_DNS}.")
+        elif words == stop_switch.RUN:
+            print(f"Clients that honour the TTL follow within {seconds} s, while the primary's checks are green.")
+        else:
+            print(f"Clients that honour the TTL follow within {seconds} s.")
+        if following:
+            print(following)
         return 0
 
 

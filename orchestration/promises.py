@@ -47,6 +47,11 @@ def lines(environment: Environment) -> list[str]:
         "",
         *("  ".join(_aligned(row, widths)).rstrip() for row in table),
         "",
+        *(
+            f"one {spent.failure} of {spent.promised} s is more than the month allows: its {percent:g} % is missed then"
+            for spent in environment.spending()
+            if spent.left_of_a_month < 0
+        ),
         grey,
         _returning(environment),
     ]
@@ -66,7 +71,7 @@ def _returning(environment: Environment) -> str:
         return "clients go back by themselves after every failover (edge.failback: automatic)"
     return (
         f"clients go back by themselves after an outage of less than {found['shortest_outage']} s; from "
-        f"{found['certain_outage']} s on they stay at the secondary until `restore`"
+        f"{found['certain_outage']} s on they stay at the secondary until `restore`; between the two either may happen"
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import traceback
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from invoke import __version__
 from invoke.config import Config
-from invoke.exceptions import ParseError
+from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
+from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from shared.root import ROOT
@@ -27,11 +31,18 @@ class _Config(Config):
 
 
 class _Program(Program):
+    def no_tasks_given(self) -> None:
+        """The tasks, not the options of the library."""
+        self.list_tasks()
+        raise Exit
+
     def parse_tasks(self) -> None:
         try:
             super().parse_tasks()
         except ValueError as error:
             raise ParseError(f"error: {_option(error)}: {error}: write a whole number") from error
+        except ParseError as error:
+            raise ParseError(f"error: {_in_words(str(error), error.context, list(self.parser.contexts))}") from error
 
 
 def run(words: list[str]) -> int:
@@ -57,6 +68,24 @@ def run(words: list[str]) -> int:
         print(f"error: the output could not be written to its end: {why}", file=sys.stderr)
         code = code or 1
     return code
+
+
+def _in_words(said: str, context: ParserContext | None, tasks: list[str]) -> str:
+    """What is wrong with a command line, and what to do; `said` by the library, `context` of the task before it."""
+    if found := re.fullmatch(r"Flag <Argument: (\S+).*> needed value and was not given one!", said):
+        return f"--{found[1]} needs a value: ./invoke --help {context.name if context else 'TASK'} explains it"
+    if found := re.fullmatch(r"No idea what '(.*)' is!", said):
+        word = found[1]
+        if word.startswith("-") and context is not None and context.name:
+            known = [name for name in context.flags if name.startswith("--")]
+            return f"{context.name} has no option {word}{_near(word, known)}: ./invoke --help {context.name} lists them"
+        return f"there is no task {word}{_near(word, tasks)}: ./invoke lists them"
+    return said
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    found = get_close_matches(word, known, 1)
+    return f", but {found[0]}" if found else ""
 
 
 def _import_that_failed(error: Exception) -> str | None:

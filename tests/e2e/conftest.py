@@ -97,11 +97,13 @@ class Checkout(checkouts.Checkout):
 def new_checkout(folder: Path) -> Iterator[Checkout]:
     """A checkout in which nothing has run; what it leaves running at the end is a failure."""
     copy = Checkout(checkouts.copy(ROOT, folder).root)
-    yield copy
-    copy.run("sandbox.down")
-    left = copy.processes()
-    for process in left:
-        process.kill()
+    try:
+        yield copy
+    finally:
+        copy.run("sandbox.down")
+        left = copy.processes()
+        for process in left:
+            process.kill()
     assert not left, f"left behind: {[process.cmdline() for process in left]}"
 
 

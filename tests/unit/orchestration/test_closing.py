@@ -66,6 +66,10 @@ def test_what_comes_next_is_in_the_same_environment_and_target(operation):
     assert line.endswith(" --environment trading --target aws")
 
 
+def test_a_preview_without_changes_asks_for_no_deployment():
+    assert closed(Operation.PREVIEW, StepStatus.FRESH) == "Nothing would change."
+
+
 def test_a_preview_says_what_a_deployment_refuses():
     gone = ResourceChange("replace", "urn", TABLE, before={"id": "payments", "outputs": {"name": "payments"}})
     line = closed(Operation.PREVIEW, resources=(gone,))

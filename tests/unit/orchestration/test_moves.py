@@ -172,6 +172,8 @@ def test_the_sandbox_does_not_say_that_clients_move(cloud, capsys, monkeypatch):
     monkeypatch.setattr(moves, "reach", lambda *_: SANDBOX)
     assert moves.evacuate(Choice()) == 0
     assert "No client moves: the sandbox has neither health checkers nor DNS" in capsys.readouterr().out
+    assert moves.restore(Choice(), even_if_unhealthy=True) == 0
+    assert capsys.readouterr().out.endswith("keeps the object only.\n")
     assert moves.evacuate(Choice(json=True)) == 0
     assert json.loads(capsys.readouterr().out)["clients_move_within_seconds"] is None
 

@@ -19,10 +19,11 @@ def test_the_check_counts_every_kind_of_failure_against_the_availability(capsys)
     rows = {line.split("  ")[0]: line.split()[-9:] for line in said if line.endswith(tuple("0123456789"))}
     assert set(rows) == {"refused", "error", "hang", "slow", "data layer", "grey failure"}
     assert rows["grey failure"] == ["275", "s", "300", "s", "-41", "s", "2853", "s", "10"]
+    assert said[-3] == "one grey failure of 300 s is more than the month allows: its 99.99 % is missed then"
     assert "noticed from 30 a minute on" in said[-2]
     assert said[-1] == (
         "clients go back by themselves after an outage of less than 45 s; from 449 s on they stay at the secondary "
-        "until `restore`"
+        "until `restore`; between the two either may happen"
     )
 
 
