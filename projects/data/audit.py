@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from projects.data.keys import DataKey
 from shared import naming
 from shared.components import iam
+from shared.components.buckets import private_bucket
 from shared.components.regions import Region
 from shared.environment_sections import AuditSettings
 from shared.roles import ROLES, PerRole, Role, other
@@ -136,74 +137,35 @@ class AuditBucket(pulumi.ComponentResource):
         parent: pulumi.Resource,
     ) -> None:
         super().__init__("payments:data:AuditBucket", name, opts=pulumi.ResourceOptions(parent=parent))
-        options = region.options(self)
-
-        self.bucket = aws.s3.Bucket(
+        made = private_bucket(
             name,
-            bucket=region.named(naming.AUDIT_BUCKET),
-            force_destroy=True,  # an environment can be destroyed whole
-            opts=options,
+            region,
+            naming.AUDIT_BUCKET,
+            {
+                "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
+                "bucket_key_enabled": True,
+            },
+            lambda arn: replication_statements(arn, replication.arn),
+            parent=self,
         )
-        bucket = self.bucket.id
-        self.versioning = aws.s3.BucketVersioning(
-            name, bucket=bucket, versioning_configuration={"status": "Enabled"}, opts=options
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            name,
-            bucket=bucket,
-            rules=[
-                {
-                    "apply_server_side_encryption_by_default": {
-                        "sse_algorithm": "aws:kms",
-                        "kms_master_key_id": key_arn,
-                    },
-                    "bucket_key_enabled": True,
-                }
-            ],
-            opts=options,
-        )
-        aws.s3.BucketOwnershipControls(
-            name, bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=options
-        )
-        blocked = aws.s3.BucketPublicAccessBlock(
-            name,
-            bucket=bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=options,
-        )
-        aws.s3.BucketPolicy(
-            name,
-            bucket=bucket,
-            policy=iam.document(*bucket_statements(self.bucket.arn, replication.arn)),
-            opts=region.options(self, depends_on=[blocked]),  # S3 refuses to change both at once
-        )
+        self.bucket, self.versioning = made.bucket, made.versioning
         aws.s3.BucketLifecycleConfiguration(
             name,
-            bucket=bucket,
+            bucket=self.bucket.id,
             rules=lifecycle_rules(settings),
             opts=region.options(self, depends_on=[self.versioning]),
         )
         self.register_outputs({})
 
 
-def bucket_statements(bucket: pulumi.Output[str], replication: pulumi.Output[str]) -> list[iam.Statement]:
-    """The policy of an audit bucket: TLS only, and copies by the replication role alone, which may do no more.
+def replication_statements(bucket: pulumi.Output[str], replication: pulumi.Output[str]) -> list[iam.Statement]:
+    """What the policy of an audit bucket says: copies come by the replication role alone, which may do no more.
 
     Functions write and operators read by their own roles' policies, so nobody else is named.
     """
     objects = pulumi.Output.concat(bucket, "/*")
     by_role = {"AWS": replication}
     return [
-        iam.deny(
-            ["s3:*"],
-            [bucket, objects],
-            principal="*",
-            condition={"Bool": {"aws:SecureTransport": "false"}},
-            sid="TlsOnly",
-        ),
         iam.allow(SOURCE_BUCKET, [bucket], principal=by_role, sid="ReplicationReadsTheBucket"),
         iam.allow([*SOURCE_OBJECTS, *DESTINATION_OBJECTS], [objects], principal=by_role, sid="ReplicationCopies"),
         iam.deny(

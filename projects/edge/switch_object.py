@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from shared import naming, stop_switch
 from shared.components import iam
+from shared.components.buckets import private_bucket
 from shared.components.regions import Region
 
 CHECKERS = "route53_healthchecks"
@@ -29,47 +30,20 @@ class SwitchObject(pulumi.ComponentResource):
 
     def __init__(self, name: str, region: Region, *, parent: pulumi.Resource) -> None:
         super().__init__("payments:edge:SwitchObject", name, opts=pulumi.ResourceOptions(parent=parent))
-        options = region.options(self)
-        bucket = aws.s3.Bucket(
+        made = private_bucket(
             name,
-            bucket=region.named(naming.STOP_SWITCH_BUCKET),
-            force_destroy=True,  # an environment can be destroyed whole
-            opts=options,
+            region,
+            naming.STOP_SWITCH_BUCKET,
+            {"apply_server_side_encryption_by_default": {"sse_algorithm": stop_switch.ENCRYPTION}},
+            lambda arn: switch_statements(_object(arn), checker_ranges(region)),
+            parent=self,
         )
-        self.bucket_name, self.bucket_arn = bucket.bucket, bucket.arn
-        self.arn = pulumi.Output.concat(bucket.arn, "/", stop_switch.KEY)
-        self.host = bucket.bucket.apply(lambda each: stop_switch.host(each, region.name))
-
-        versioning = aws.s3.BucketVersioning(
-            name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=options
-        )
-        encryption = aws.s3.BucketServerSideEncryptionConfiguration(
-            name,
-            bucket=bucket.id,
-            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": stop_switch.ENCRYPTION}}],
-            opts=options,
-        )
-        aws.s3.BucketOwnershipControls(
-            name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=options
-        )
-        blocked = aws.s3.BucketPublicAccessBlock(
-            name,
-            bucket=bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=options,
-        )
-        policy = aws.s3.BucketPolicy(
-            name,
-            bucket=bucket.id,
-            policy=iam.document(*switch_statements(bucket.arn, self.arn, checker_ranges(region))),
-            opts=region.options(self, depends_on=[blocked]),  # S3 refuses to change both at once
-        )
+        self.bucket_name, self.bucket_arn = made.bucket.bucket, made.bucket.arn
+        self.arn = _object(self.bucket_arn)
+        self.host = made.bucket.bucket.apply(lambda each: stop_switch.host(each, region.name))
         says = aws.s3.BucketObjectv2(
             name,
-            bucket=bucket.id,
+            bucket=made.bucket.id,
             key=stop_switch.KEY,
             content=stop_switch.RUN,
             content_type=stop_switch.CONTENT_TYPE,
@@ -79,11 +53,11 @@ class SwitchObject(pulumi.ComponentResource):
             # What it says belongs to operators and the latch, and with it what S3 makes of that.
             opts=region.options(
                 self,
-                depends_on=[versioning, encryption],
+                depends_on=[made.versioning, made.encryption],
                 ignore_changes=["content", "contentType", "serverSideEncryption", "etag", "versionId", "tagsAll"],
             ),
         )
-        self.readable = [policy, says]
+        self.readable = [made.policy, says]
         self.register_outputs({})
 
 
@@ -98,22 +72,17 @@ def checker_ranges(region: Region) -> Sequence[str]:
     return sorted(found.cidr_blocks)
 
 
-def switch_statements(
-    bucket: pulumi.Input[str], switch: pulumi.Input[str], ranges: Sequence[str]
-) -> list[iam.Statement]:
-    """The policy of the switch's bucket: the checkers may read the one object, over TLS, and nobody may hide it.
+def _object(bucket: pulumi.Output[str]) -> pulumi.Output[str]:
+    return pulumi.Output.concat(bucket, "/", stop_switch.KEY)
+
+
+def switch_statements(switch: pulumi.Input[str], ranges: Sequence[str]) -> list[iam.Statement]:
+    """What the policy of the switch's bucket says: the checkers may read the one object, and nobody may hide it.
 
     To S3 a policy is not public if it limits access to a set of CIDRs by `aws:SourceIp` (S3 API Reference,
     PublicAccessBlockConfiguration), so all four blocks stay on. Writers come by their own roles' policies.
     """
     return [
-        iam.deny(
-            ["s3:*"],
-            [bucket, pulumi.Output.concat(bucket, "/*")],
-            principal="*",
-            condition={"Bool": {"aws:SecureTransport": "false"}},
-            sid="TlsOnly",
-        ),
         iam.allow(
             ["s3:GetObject"],
             [switch],

@@ -1,0 +1,78 @@
+"""Private S3 buckets: versioned, encrypted, closed to the public, and read and written over TLS only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.components import iam
+from shared.components.regions import Region
+from shared.naming import Kind
+
+Statements = Callable[[pulumi.Output[str]], Sequence[iam.Statement]]
+"""The ARN of a bucket -> what its policy says beside "TLS only"."""
+
+
+@dataclass(frozen=True)
+class PrivateBucket:
+    """A bucket, and the parts of it that others may have to wait for."""
+
+    bucket: aws.s3.Bucket
+    versioning: aws.s3.BucketVersioning
+    encryption: aws.s3.BucketServerSideEncryptionConfiguration
+    policy: aws.s3.BucketPolicy
+
+
+def private_bucket(
+    name: str,
+    region: Region,
+    kind: Kind,
+    encryption: aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict,
+    statements: Statements,
+    *,
+    parent: pulumi.Resource,
+) -> PrivateBucket:
+    """Make one that keeps all versions, in which objects belong to its owner. It goes with all that is in it."""
+    options = region.options(parent)
+    bucket = aws.s3.Bucket(
+        name,
+        bucket=region.named(kind),
+        force_destroy=True,  # an environment can be destroyed whole
+        opts=options,
+    )
+    versioning = aws.s3.BucketVersioning(
+        name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=options
+    )
+    encrypted = aws.s3.BucketServerSideEncryptionConfiguration(name, bucket=bucket.id, rules=[encryption], opts=options)
+    aws.s3.BucketOwnershipControls(
+        name, bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=options
+    )
+    blocked = aws.s3.BucketPublicAccessBlock(
+        name,
+        bucket=bucket.id,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=options,
+    )
+    policy = aws.s3.BucketPolicy(
+        name,
+        bucket=bucket.id,
+        policy=iam.document(_tls_only(bucket.arn), *statements(bucket.arn)),
+        opts=region.options(parent, depends_on=[blocked]),  # S3 refuses to change both at once
+    )
+    return PrivateBucket(bucket, versioning, encrypted, policy)
+
+
+def _tls_only(bucket: pulumi.Output[str]) -> iam.Statement:
+    return iam.deny(
+        ["s3:*"],
+        [bucket, pulumi.Output.concat(bucket, "/*")],
+        principal="*",
+        condition={"Bool": {"aws:SecureTransport": "false"}},
+        sid="TlsOnly",
+    )
