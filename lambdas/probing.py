@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.payment import CANARY_CLIENT
+from lambdas.in_time import in_time
 from lambdas.web.headers import API_KEY, IDEMPOTENCY_KEY, REPLAYED
 
 if TYPE_CHECKING:
@@ -37,34 +37,23 @@ class Reply:
 def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
     """Make one request; any status is a reply. Raises Unhealthy when none has come in time.
 
-    A socket's time-out is no end: it holds for each address of a name and for each piece of an answer anew. A region
-    that hangs would outlast the function that probes it, whose finding nobody would hear then. So a thread asks.
+    A region that hangs must not outlast the function that probes it: nobody would hear its finding then.
     """
     if not url.startswith(("https://", "http://")):
         raise Unhealthy(f"{url} is not an address of a region")
     request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - checked above
-    answers: SimpleQueue[Reply | Unhealthy] = SimpleQueue()
-    threading.Thread(target=lambda: answers.put(_asked(request)), daemon=True).start()
     try:
-        answer = answers.get(timeout=TIMEOUT)
-    except Empty:
-        raise Unhealthy(f"{method} {url}: no answer within {TIMEOUT:g} s") from None
-    if isinstance(answer, Unhealthy):
-        raise answer
-    return answer
+        return in_time(partial(_asked, request), TIMEOUT)
+    except (OSError, HTTPException, ValueError) as error:
+        raise Unhealthy(f"{method} {url}: {error}") from error
 
 
-def _asked(request: urllib.request.Request) -> Reply | Unhealthy:
+def _asked(request: urllib.request.Request) -> Reply:
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - checked by send
             return _reply(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as error:
-        try:
-            return _reply(error.code, error.headers, error.read())
-        except (OSError, HTTPException) as cut:
-            return Unhealthy(f"{request.method} {request.full_url}: {cut}")
-    except (OSError, HTTPException, ValueError) as error:
-        return Unhealthy(f"{request.method} {request.full_url}: {error}")
+        return _reply(error.code, error.headers, error.read())
 
 
 def _reply(status: int, headers: Any, body: bytes) -> Reply:

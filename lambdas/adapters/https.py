@@ -1,16 +1,14 @@
-"""One HTTPS request to somebody outside AWS, which is over in time whatever happens to it.
-
-A socket's time-out is no end: it holds for each address of a name, for TLS and for each piece of an answer anew, and
-looking the name up has none. So a thread makes the request, and its caller waits as long as it said.
-"""
+"""One HTTPS request to somebody outside AWS, which is over in time whatever happens to it."""
 
 from __future__ import annotations
 
 import ssl
-import threading
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Final
+
+from lambdas.in_time import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,40 +53,34 @@ class Https:
     def __call__(self, call: HttpsCall, within: int) -> HttpsReply:
         """The answer, within so many milliseconds. Redirects are not followed. Raises NoReply."""
         request = _Request(HTTPSConnection(call.host, timeout=within / 1000, context=self.context))
-        threading.Thread(target=request.run, args=(call,), daemon=True).start()
-        if not request.done.wait(within / 1000):
+        try:
+            return in_time(partial(request.run, call), within / 1000)
+        except TimeoutError:
             request.given_up = True
-            raise NoReply(f"{call.method} {call.host}: no answer within {within} ms")
-        if request.reply is None:
-            raise NoReply(f"{call.method} {call.host}: {request.failure}")
-        return request.reply
+            raise NoReply(f"{call.method} {call.host}: no answer within {within} ms") from None
 
 
 @dataclass(slots=True)
 class _Request:
     connection: HTTPSConnection
-    done: threading.Event = field(default_factory=threading.Event)
     given_up: bool = False
     """Nobody waits any more. Lambda may freeze the thread and let it go on an hour later, when it must send nothing."""
-    reply: HttpsReply | None = None
-    failure: str = ""
 
-    def run(self, call: HttpsCall) -> None:
+    def run(self, call: HttpsCall) -> HttpsReply:
+        """Raises NoReply, and nothing that the caller could take for its own time-out."""
+        failure = "given up"
         try:
             self.connection.connect()
             if not self.given_up:
                 self.connection.request(call.method, call.path, call.body, dict(call.headers))
                 answer = self.connection.getresponse()
                 content = answer.read(LARGEST + 1)
-                if len(content) > LARGEST:
-                    self.failure = "the answer is too long"
-                elif answer.length:
-                    self.failure = "the answer is cut short"
-                else:
-                    self.reply = HttpsReply(answer.status, content)
+                if len(content) <= LARGEST and not answer.length:
+                    return HttpsReply(answer.status, content)
+                failure = f"the answer is {'too long' if len(content) > LARGEST else 'cut short'}"
         except (OSError, HTTPException, ValueError) as error:
             # ValueError: a name or a header that no request can have. The text of others may quote what was sent.
-            self.failure = type(error).__name__
+            failure = type(error).__name__
         finally:
             self.connection.close()
-            self.done.set()
+        raise NoReply(f"{call.method} {call.host}: {failure}")
