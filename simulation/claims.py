@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from shared.environment import Environment
 from shared.errors import Problem
-from simulation.failover import MINUTE, Outage, Scenario, run
+from shared.failover_time import MINUTE
+from simulation.failover import Outage, Scenario, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

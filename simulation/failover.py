@@ -16,13 +16,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.retry import Retry
-from lambdas.failover_control.figures import NAMESPACE, REQUESTS, Figures
+from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import Latch
 from lambdas.failover_control.rule import LatchRule
 from lambdas.probing import Prober, Reply
-from lambdas.telemetry.journal import LogJournal
+from lambdas.telemetry.journal import FAILOVER_TRAFFIC, NAMESPACE, LogJournal
 from lambdas.telemetry.sources import mark
 from lambdas.web.headers import REPLAYED
+from shared.failover_time import MINUTE, PROPAGATION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from shared.failover_time import HealthCheckTiming, LatchTiming
 
 SECOND: Final = 1_000
-MINUTE: Final = 60
 EPOCH: Final = 1_790_000_040_000
 """When simulated time begins (ms): at a whole minute."""
-PROPAGATION: Final = 5
 ALARM: Final = 3 * MINUTE
 """From the first failing payment to the verdict of a check that follows an alarm."""
 ALARM_BACK: Final = 2 * MINUTE
@@ -171,7 +170,7 @@ class _Resolver:
 
     def answers_secondary(self, world: _World) -> bool:
         """As checkers and alarm see the primary now, some seconds after the fact."""
-        if world.stopped is not None and world.elapsed >= world.stopped + 3 * 10 + PROPAGATION:
+        if world.stopped is not None and world.elapsed >= world.stopped + 3 * 10 + PROPAGATION_SECONDS:
             return True
         outage = next((each for each in self.scenario.outages if each.begins <= world.elapsed < each.ends), None)
         if outage is not None:
@@ -224,7 +223,7 @@ def run(scenario: Scenario, values: Mapping[str, int], timing: LatchTiming, seed
                 away[number] = secondary
         for number in range(total):
             if away[number] and world.elapsed % scenario.every == pays[number]:
-                world.measure({REQUESTS: 1, **hashes[number]})
+                world.measure({FAILOVER_TRAFFIC: 1, **hashes[number]})
         world.arrive()
         if world.elapsed % MINUTE == tick:
             latch.run()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from lambdas.domain.errors import Unavailable
 from lambdas.failover_control.rule import MINUTE, Minute
+from lambdas.telemetry.journal import FAILOVER_TRAFFIC, NAMESPACE
 from lambdas.telemetry.sources import METRICS, estimate
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
     from lambdas.adapters.retry import Retry
 
-NAMESPACE: Final = "Payments"
-REQUESTS: Final = "FailoverTraffic"
 PROBE_FAILED: Final = "ProbeFailed"
+"""1 for a probe of the primary that failed, 0 for one that passed."""
 UNTOLD: Final = frozenset({"InternalError", "Forbidden"})
 """A metric's status in an answer that is good as a whole: no values then does not say that there are none."""
 
@@ -39,11 +39,11 @@ class Figures:
     def minutes(self, back: int) -> list[Minute]:
         """The last `back` minutes, the one that runs included, without their sources. Raises Unavailable."""
         end = self.retry.clock.now() // MINUTE * MINUTE + MINUTE
-        found = self._read({REQUESTS: "Sum", PROBE_FAILED: "Maximum"}, end - back * MINUTE, end)
+        found = self._read({FAILOVER_TRAFFIC: "Sum", PROBE_FAILED: "Maximum"}, end - back * MINUTE, end)
         return [
             Minute(
                 start,
-                requests=found[REQUESTS].get(start, 0),
+                requests=found[FAILOVER_TRAFFIC].get(start, 0),
                 failed=found[PROBE_FAILED][start] > 0 if start in found[PROBE_FAILED] else None,
             )
             for start in range(end - back * MINUTE, end, MINUTE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lambdas.domain.errors import Unavailable
+from lambdas.failover_control.figures import PROBE_FAILED
 from lambdas.probing import Unhealthy
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Latch:
     def _told(self, result: str, *, failure: str | None = None, reason: str | None = None, probed: bool = False) -> str:
         metrics = {"PrimaryStopped": float(result in {"stopped", "already stopped"})}
         if probed:
-            metrics["ProbeFailed"] = float(failure is not None)
+            metrics[PROBE_FAILED] = float(failure is not None)
         self.journal.measure("latch", metrics, result=result, failure=failure, reason=reason)
         return result
 

@@ -10,6 +10,7 @@ from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyRe
 from lambdas.domain.payment import CANARY_CLIENT, SECOND, PaymentStatus
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
 from lambdas.telemetry.figures import FINISHED, UNKNOWN
+from lambdas.telemetry.journal import FAILOVER_TRAFFIC
 from lambdas.telemetry.sources import mark
 from lambdas.web import headers, view
 from lambdas.web.answer import JSON, Answer, problem, to_json
@@ -133,7 +134,7 @@ class Api:
         if client is not None and client != CANARY_CLIENT:
             metrics["Latency"] = took
             if request.host == self.failover_name:
-                metrics["FailoverTraffic"] = 1
+                metrics[FAILOVER_TRAFFIC] = 1
                 if self.journal.role == SECONDARY:
                     metrics |= mark(request.source, self.failover_name)
             if answer.status in _STATUS_METRICS and headers.REPLAYED not in answer.headers:

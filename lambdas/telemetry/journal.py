@@ -23,7 +23,9 @@ DIMENSIONS: Final = ("Environment", "Suffix", "Role")
 
 UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds", "OldestUnfinished": "Seconds"}
 """Metrics that are not counts."""
-HIGH_RESOLUTION: Final = frozenset({"FailoverTraffic"})
+FAILOVER_TRAFFIC: Final = "FailoverTraffic"
+"""Requests of paying clients that came by the shared name."""
+HIGH_RESOLUTION: Final = frozenset({FAILOVER_TRAFFIC})
 """Kept by the second: their alarms look at 10 s."""
 
 

@@ -10,8 +10,9 @@ from lambdas.failover_control import latch, rule
 from lambdas.failover_control.rule import LatchRule
 from shared.environment import Environment
 from shared.errors import Problem
+from shared.failover_time import MINUTE
 from simulation.claims import BEGINS, Claim, claims, outage, pinned, restored, simulate_failover, twice
-from simulation.failover import MINUTE, run
+from simulation.failover import run
 
 EDGE = Environment.load("payments").edge
 TIMING, RULE = EDGE.latch_timing, EDGE.latch_rule or {}
