@@ -1,6 +1,6 @@
 """Route 53's health checkers: the addresses that AWS publishes for them, and whether a list lets all of them in.
 
-`lambdas/failover_control/ranges.py` watches the same every hour, and may import nothing of this: a test compares them.
+`lambdas/failover_control/ranges.py` watches the same by itself, and may import nothing of this: a test compares them.
 """
 
 from __future__ import annotations

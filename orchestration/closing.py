@@ -47,9 +47,9 @@ def _deployed(result: Result, place: Target, graph: Graph, choice: Choice) -> st
 
 
 def _previewed(result: Result, _place: Target, _graph: Graph, choice: Choice) -> str:
-    data = [holder for each in result.outcomes for holder in going(each.stack, each.resources)]
     if all(outcome.status is StepStatus.FRESH for outcome in result.outcomes):
         return "Nothing would change."
+    data = [holder for each in result.outcomes for holder in going(each.stack, each.resources)]
     if not data:
         return f"Next: {_command('deploy-all', choice)}"
     return (

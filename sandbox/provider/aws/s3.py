@@ -76,20 +76,23 @@ class Bucket(Resource):
 
     def delete(self) -> None:
         if self["forceDestroy"]:
-            self._empty()
+            delete_versions(self, self.id)
         self.call("delete_bucket", Bucket=self.id)
 
-    def _empty(self) -> None:
-        """Delete every version and delete marker; a page at a time until there is none."""
-        while True:
-            page = self.call("list_object_versions", Bucket=self.id)
-            found = [
-                {"Key": each["Key"], "VersionId": each["VersionId"]}
-                for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-            ]
-            if not found:
-                return
-            self.call("delete_objects", Bucket=self.id, Delete={"Objects": found, "Quiet": True})
+
+def delete_versions(resource: Resource, bucket: str, key: str = "") -> None:
+    """Delete every version and delete marker of a bucket, or of one key; a page at a time until there is none."""
+    while True:
+        # Names come in their order, so a key is before all others that begin with it.
+        page = resource.call("list_object_versions", Bucket=bucket, Prefix=key)
+        found = [
+            {"Key": each["Key"], "VersionId": each["VersionId"]}
+            for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            if key in {"", each["Key"]}
+        ]
+        if not found:
+            return
+        resource.call("delete_objects", Bucket=bucket, Delete={"Objects": found, "Quiet": True})
 
 
 class BucketObjectv2(Resource):
@@ -152,10 +155,7 @@ class BucketObjectv2(Resource):
     def delete(self) -> None:
         """Every version of it, as the official provider does."""
         place = self._place()
-        page = self.call("list_object_versions", Bucket=place["Bucket"], Prefix=place["Key"])
-        for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
-            if each["Key"] == place["Key"]:
-                self.call("delete_object", **place, VersionId=each["VersionId"])
+        delete_versions(self, place["Bucket"], place["Key"])
 
 
 class BucketPart(Resource):
