@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CHECK = "SDK types"
 
 MISTAKES = {
-    "attribute of a resource": ("data/audit.py", "(self.bucket.arn, ", "(self.bucket.arnn, ", "arnn"),
+    "attribute of a resource": ("data/audit.py", "bucket=self.bucket.id,", "bucket=self.bucket.idd,", "idd"),
     "attribute of a component's resource": (
         "network/__main__.py",
         "security.functions.id",
@@ -31,11 +31,16 @@ MISTAKES = {
         "functions.health.aliass.arn",
         "aliass",
     ),
-    "argument": ("data/audit.py", "force_destroy=True", "force_destroyed=True", "force_destroyed"),
+    "argument": ("data/audit.py", "rules=lifecycle_rules(", "ruless=lifecycle_rules(", "ruless"),
     "type of an argument": ("network/vpc.py", "egress=rule.egress,", "egress=self._region,", "egress"),
     "key of a nested argument": ("compute/api.py", '"metrics_enabled": ', '"metricks_enabled": ', "metricks_enabled"),
     "resource option": ("network/flow_logs.py", "depends_on=[policy]", "depends_onn=[policy]", "depends_onn"),
-    "class": ("data/audit.py", "aws.s3.BucketVersioning(", "aws.s3.BucketVersionning(", "BucketVersionning"),
+    "class": (
+        "data/audit.py",
+        "aws.s3.BucketLifecycleConfiguration(",
+        "aws.s3.BucketLifecycleConfigurationn(",
+        "BucketLifecycleConfigurationn",
+    ),
     "module": ("edge/notifications.py", "aws.sns.TopicPolicy(", "aws.snss.TopicPolicy(", "snss"),
     "type that says nothing": (
         "data/credentials.py",
