@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
+from sandbox.clock import SharedClock
 from sandbox.cloud import quotas, state
 from sandbox.cloud.changes import Form, is_change
 from sandbox.cloud.code import CodeStore
@@ -16,6 +17,7 @@ from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.region_states import RegionStates, signed
 from sandbox.cloud.resolver import Resolver
+from sandbox.cloud.watch.service import Watch
 from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Cloud:
         self._server = Server(self)
         self._resolver = Resolver(port)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
+        self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]
@@ -66,9 +69,11 @@ class Cloud:
         self._tls = await asyncio.get_running_loop().run_in_executor(None, self._prepared_apart)
         for endpoint in self._https.values():
             await self._server.listen(endpoint, self._tls)
+        self._watch.start()
 
     def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
+        self._watch.prepare()
         from sandbox.cloud import account  # noqa: PLC0415 - importing it imports what it changes
 
         account.bootstrap(addresses.REGIONS)
@@ -81,6 +86,7 @@ class Cloud:
     async def stop(self) -> None:
         if self._control is not None:
             self._control.close()
+        self._watch.stop()
         await self._server.close()
         await self._persistence.stop()
 
@@ -126,6 +132,13 @@ class Cloud:
         finally:
             if changes():
                 self._persistence.changed()
+
+    def _is_out(self, region: str) -> bool:
+        return self._states.state(region) != "open"
+
+    def _changed_by_itself(self) -> None:
+        self._persistence.changing()
+        self._persistence.changed()
 
     async def _set_region(self, region: str, state: Any) -> dict[str, Any]:
         if region not in self._endpoints or state not in control.REGION_STATES:
