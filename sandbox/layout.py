@@ -49,6 +49,11 @@ class Layout:
         return self.state / "ports.json"
 
     @property
+    def clock(self) -> Path:
+        """At which speed virtual time passes; not there until somebody changes it."""
+        return self.state / "clock.json"
+
+    @property
     def lock(self) -> Path:
         return self.state / "lock"
 

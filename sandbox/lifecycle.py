@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, control, ports, quotas, sources, variables
+from sandbox import addresses, clock, control, ports, quotas, sources, variables
 from sandbox.faults.fault import InjectedFault
 from sandbox.layout import Layout
 from sandbox.plugins import client
@@ -87,6 +87,7 @@ class Sandbox:
             return False
         with self._locked():
             stopped = [daemon.stop() for daemon in reversed(self._daemons)]
+            clock.set_speed(self.layout.clock, 1.0)
         return any(stopped)
 
     def wipe(self) -> None:
@@ -95,6 +96,7 @@ class Sandbox:
         for path in (self.layout.cloud, self.layout.backend, self.layout.processor_ledger.parent):
             shutil.rmtree(path, ignore_errors=True)
         self.layout.faults.unlink(missing_ok=True)
+        self.layout.clock.unlink(missing_ok=True)
 
     def status(self) -> SandboxStatus:
         pids = {daemon.name: pid for daemon in self._daemons if (pid := daemon.pid()) is not None}
@@ -227,6 +229,7 @@ class Sandbox:
         cloud = any(daemon.name == "cloud" for daemon in missing)
         if cloud:
             shutil.rmtree(layout.temporary, ignore_errors=True)
+            clock.set_speed(layout.clock, 1.0)  # whoever wanted another one was killed with the cloud
         for directory in (layout.cloud, layout.temporary, layout.run, layout.bin, layout.pulumi_home, layout.backend):
             directory.mkdir(parents=True, exist_ok=True)
         self.require_passphrase()

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from sandbox import Sandbox
+from sandbox.clock import SharedClock, set_speed
 from sandbox.tricks import OFF, VARIABLE
 from shared.errors import Problem
 
@@ -76,3 +77,15 @@ def test_stale_record_of_another_process_is_no_obstacle(sandbox: Sandbox) -> Non
 def test_says_where_when_it_was_never_started(sandbox: Sandbox) -> None:
     with pytest.raises(Problem, match=r"run \./invoke sandbox\.up"):
         sandbox.variables()
+
+
+def test_virtual_time_passes_as_the_machines_again_when_the_sandbox_was_down(sandbox: Sandbox) -> None:
+    sandbox.up()
+    set_speed(sandbox.layout.clock, 100)
+    before = SharedClock(sandbox.layout.clock).now()
+    sandbox.down()
+    after = SharedClock(sandbox.layout.clock)
+    assert after.speed == 1
+    assert after.now() > before
+    sandbox.wipe()
+    assert SharedClock(sandbox.layout.clock).now() <= time.time()
