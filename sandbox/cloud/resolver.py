@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import addresses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.addresses import Endpoint
 
 _EXECUTE_API = re.compile(r"[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
@@ -16,9 +18,10 @@ LONGEST_CHAIN = 8
 
 
 class Resolver:
-    """Answers with the cloud's Route 53, and beyond it with what is outside."""
+    """Answers with the cloud's Route 53, and beyond it with what is outside; `resolves` may say that a name is gone."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, resolves: Callable[[str], bool]) -> None:
+        self._resolves = resolves
         self._gateways = addresses.https_endpoints(port)
         self._outside = addresses.outside(port)
 
@@ -29,6 +32,8 @@ class Resolver:
         """
         name = name.rstrip(".").lower()
         for _ in range(LONGEST_CHAIN):
+            if not self._resolves(name):
+                return None
             if of_api := _EXECUTE_API.fullmatch(name):
                 return self._gateways.get(of_api[1])
             zone = _zone(name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.faults.fault import InjectedFault
 from tests.sandbox.virtual_time import VirtualTime
 from tests.waiting import until
 
@@ -92,11 +93,11 @@ def test_a_short_period_is_looked_at_every_ten_seconds(cloud: RunningCloud) -> N
 
 def test_a_region_that_is_out_evaluates_nothing(cloud: RunningCloud) -> None:
     watched = Watched(cloud)
-    cloud.sandbox.set_region(REGION, "errors")
+    fault = cloud.sandbox.begin_fault(InjectedFault("5xx", REGION))
     try:
         watched.time.pass_seconds(130)
     finally:
-        cloud.sandbox.set_region(REGION, "open")
+        cloud.sandbox.heal(fault.number)
     assert watched.state() == "INSUFFICIENT_DATA"
 
 

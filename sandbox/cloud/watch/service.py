@@ -17,9 +17,12 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """The cloud's tasks. `out` says of a region that nothing in it works; `changed` hears of what has to be saved."""
+    """The cloud's tasks.
 
-    def __init__(self, clock: SharedClock, out: Callable[[str], bool], changed: Callable[[], None]) -> None:
+    `out` says whether a service of a region is out; `changed` hears when something has to be saved.
+    """
+
+    def __init__(self, clock: SharedClock, out: Callable[[str, str], bool], changed: Callable[[], None]) -> None:
         Here.clock = clock
         self._clock = clock
         self._out = out
@@ -39,9 +42,12 @@ class Watch:
         from sandbox.cloud.watch import queues  # noqa: PLC0415 - see prepare
         from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
 
-        evaluator = AlarmEvaluator(self._clock, Here.metrics, self._out, self._changed)
-        for work in (evaluator.run(), queues.watch(self._clock, Here.metrics, self._out)):
+        evaluator = AlarmEvaluator(self._clock, Here.metrics, self._out_of("monitoring"), self._changed)
+        for work in (evaluator.run(), queues.watch(self._clock, Here.metrics, self._out_of("sqs"))):
             self._tasks.append(asyncio.create_task(_told(work)))
+
+    def _out_of(self, service: str) -> Callable[[str], bool]:
+        return lambda region: self._out(region, service)
 
     def stop(self) -> None:
         for task in self._tasks:
