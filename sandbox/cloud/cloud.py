@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.clock import SharedClock
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
@@ -51,7 +50,7 @@ class Cloud:
         self._function_faults = FunctionFaults(lambda: self._faults.in_force)
         self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name))
         self._persistence = Persistence(layout.cloud, self._emulator.version)
-        self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
+        self._watch = Watch(layout, self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]
