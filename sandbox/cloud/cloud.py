@@ -19,7 +19,7 @@ from sandbox.cloud.gateway import Gateway
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
-from sandbox.cloud.watch.service import Watch
+from sandbox.cloud.watch.service import Clockwork
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -50,7 +50,7 @@ class Cloud:
         self._function_faults = FunctionFaults(lambda: self._faults.in_force)
         self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name))
         self._persistence = Persistence(layout.cloud, self._emulator.version)
-        self._watch = Watch(layout, self._is_out, self._changed_by_itself)
+        self._watch = Clockwork(layout, self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]

@@ -41,7 +41,7 @@ class _Known:
 
 
 @dataclass
-class Scheduler:
+class ScheduleRunner:
     """Calls the targets of rules that are due in regions that are not `out`. What was missed is not made up for."""
 
     clock: VirtualClock

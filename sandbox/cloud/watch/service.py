@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Watch:
+class Clockwork:
     """The cloud's tasks.
 
     `out` says whether a service of a region is out; `changed` hears when something has to be saved.
@@ -43,10 +43,10 @@ class Watch:
         """Begin, in the event loop."""
         from sandbox.cloud.watch import queues  # noqa: PLC0415 - see prepare
         from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
-        from sandbox.cloud.watch.schedules import Scheduler  # noqa: PLC0415
+        from sandbox.cloud.watch.schedules import ScheduleRunner  # noqa: PLC0415
 
         evaluator = AlarmEvaluator(self._clock, Here.metrics, self._out_of("monitoring"), self._changed)
-        scheduler = Scheduler(self._clock, self._out_of("events"))
+        scheduler = ScheduleRunner(self._clock, self._out_of("events"))
         for work in (
             evaluator.run(),
             scheduler.run(),
