@@ -95,6 +95,8 @@ def _tell(found: SandboxStatus, *, as_json: bool, every_region: bool) -> int:
 def _rows(found: SandboxStatus, regions: Collection[str]) -> list[str]:
     """What is told of a running sandbox, a line each, their values below each other."""
     rows = {"AWS API": found.endpoint}
+    if found.dns:
+        rows["DNS"] = found.dns
     for region, url in found.gateways.items():
         if region in regions:
             rows[region] = f"{url}  {found.closed_regions.get(region, '')}".rstrip()

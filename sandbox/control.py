@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -15,6 +16,20 @@ LARGEST = 1 << 20
 RegionState = Literal["open", "refuse", "hang", "errors"]
 """What a region does with requests: answer, refuse connections, accept and never answer, or answer 503."""
 REGION_STATES: Final[tuple[RegionState, ...]] = get_args(RegionState)
+
+
+async def ask_soon(path: Path, question: str, **details: Any) -> dict[str, Any]:
+    """The same in an event loop, and for as long as the caller waits."""
+    reader, writer = await asyncio.open_unix_connection(path, limit=LARGEST)
+    try:
+        writer.write(json.dumps({"question": question, **details}).encode() + b"\n")
+        answer = await reader.readline()
+    finally:
+        writer.close()
+    if not answer.endswith(b"\n"):
+        raise ConnectionError(f"{path.name} ended while it was asked")
+    told: dict[str, Any] = json.loads(answer)
+    return told
 
 
 def ask(path: Path, within: float, question: str, **details: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sandbox.cloud.gateway import Gateway, answer, header
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.region_states import RegionStates, signed
 from sandbox.cloud.resolver import Resolver
+from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
 from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Cloud:
         self._gateway = Gateway(self._emulator)
         self._states = RegionStates()
         self._server = Server(self)
-        self._resolver = Resolver(port)
+        self._traffic = TrafficLink(layout.traffic_socket, self._states)
+        self._resolver = Resolver(port, self._traffic.healthy)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._sources = digest
         self._control: asyncio.Server | None = None
@@ -70,10 +72,12 @@ class Cloud:
     def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
         from sandbox.cloud import account  # noqa: PLC0415 - importing it imports what it changes
+        from sandbox.cloud.repairs import routing  # noqa: PLC0415
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
         state.resume()
+        routing.observe(self._traffic.observations)
         from sandbox.authority import Authority  # noqa: PLC0415 - its cryptography takes a while to load
 
         return Authority(self._layout).context()
@@ -104,10 +108,10 @@ class Cloud:
             await self._server.cut(scope, receive)
         elif state == "errors":
             await answer(send, 503, {"__type": "ServiceUnavailable", "message": f"{within} is unavailable"})
-        elif region is not None:
-            await self._gateway(region, scope, receive, send)
+        elif region is not None and not names_a_bucket(header(scope, b"host"), region):
+            await self._gateway(region, seen_from_outside(scope), receive, send)
         else:
-            await self._ask_aws(signature.service, scope, receive, send)
+            await self._ask_aws(signature.service, seen_from_outside(scope), receive, send)
 
     async def _ask_aws(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the emulator answer; what it changes is on record before the answer begins."""
@@ -126,6 +130,8 @@ class Cloud:
         finally:
             if changes():
                 self._persistence.changed()
+                if service == "route53":
+                    self._traffic.changed()
 
     async def _set_region(self, region: str, state: Any) -> dict[str, Any]:
         if region not in self._endpoints or state not in control.REGION_STATES:
@@ -162,6 +168,10 @@ class Cloud:
                     told = await self._set_region(asked["region"], asked["state"])
                 case "name":
                     told = {"endpoint": self._resolver.endpoint(asked["name"])}
+                case "traffic":
+                    await asyncio.wait({self._prepared})
+                    alarms = [(region, name) for region, name in asked["alarms"]]
+                    told = self._traffic.hear(self._persistence.generation.id, asked["healthy"], alarms)
                 case _:
                     return
             writer.write(json.dumps(told).encode() + b"\n")

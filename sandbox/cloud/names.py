@@ -101,6 +101,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "handle_request()",
     ),
     "ministack.services.cloudwatch": (
+        "_alarms.all_items()",
         "_alarms.get()",
         "_describe_alarm_history()",
         "_describe_alarms()",
@@ -185,6 +186,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_error_response()",
         "_find()",
         "_findall()",
+        "_health_checks.get()",
         "_parse_health_check_config()",
         "_records.get()",
         "_xml_response()",
