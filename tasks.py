@@ -25,7 +25,7 @@ HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
     "layer": "network, data, compute, edge or observability",
-    "region": "primary or secondary (sandbox.region also takes an AWS region)",
+    "region": "primary or secondary (fault and heal also take witness or an AWS region)",
     "all": "list every region, not only those that an environment uses",
     "amount": "in the currency's units, such as 100 or 12.50",
     "currency": "an ISO 4217 code, such as USD",
@@ -48,7 +48,15 @@ HELP = {
     "mutant": "put this known mistake into the code first",
     "rounds": "rounds to measure; what counts is the median",
     "trick": "only these, with commas between",
-    "state": "refuse, hang, errors or open",
+    "kind": "refuse, hang, 5xx, slow, lossy, grey, data, function, operation, dependency, name, throttle, zone or "
+    "partition; none lists what is in force",
+    "part": "what of the region: gateway or aws; a function; an operation such as dynamodb:PutItem; a dependency; "
+    "a name; api, functions or table; a zone; isolated, peer, witness or each",
+    "how": "error, crash or timeout; refuse or hang, with -cold in new processes; an error's code; both, outbound or "
+    "inbound",
+    "probability": "of each request to be hit, up to 1",
+    "seconds": "by which answers are late",
+    "number": "of the fault; all by default",
 }
 
 
@@ -194,6 +202,25 @@ def ready(choice: Choice) -> int:
     return moves.ready(choice)
 
 
+@choosing("region", "environment", "json")
+def fault(  # noqa: PLR0917 - options, which are always named
+    choice: Choice, kind: str = "", part: str = "", how: str = "", probability: str = "", seconds: str = ""
+) -> int:
+    """Break something in the sandbox: --region ROLE --kind KIND; without a kind, list what is in force."""
+    from sandbox import fault_commands as commands
+
+    wanted = commands.Wanted(kind, choice.region, part, how, probability, seconds, choice.environment)
+    return commands.fault(wanted, as_json=choice.json)
+
+
+@choosing("region", "environment", "json")
+def heal(choice: Choice, number: str = "") -> int:
+    """End faults: all, those of a region, or the one with a number."""
+    from sandbox import fault_commands as commands
+
+    return commands.heal(choice.region, number, choice.environment, as_json=choice.json)
+
+
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
@@ -293,14 +320,6 @@ def env(_: Context) -> int:
     return commands.variables()
 
 
-@choosing("region", "environment")
-def set_region(choice: Choice, state: str = "refuse") -> int:
-    """Take a region of the sandbox out (--state refuse, hang or errors), or bring it back (--state open)."""
-    from sandbox import commands
-
-    return commands.set_region(choice.region, state, choice.environment)
-
-
 @choosing("environment")
 def bench_deploy(choice: Choice) -> int:
     """Compare deploy-all with `pulumi up` in one project after another."""
@@ -343,6 +362,8 @@ namespace = Collection(
     evacuate,
     restore,
     ready,
+    fault,
+    heal,
     engine,
     test,
     prove,
@@ -351,7 +372,5 @@ namespace = Collection(
     mutate,
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
-set_region.aliases = ("gate",)  # the name that it had first
-sandbox.add_task(set_region, name="region")
 namespace.add_collection(sandbox)
 namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))

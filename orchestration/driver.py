@@ -56,8 +56,9 @@ class RunContext:
     workspace: Workspace
     fingerprints: Fingerprints
     check: ReleaseCheck
-    guard: Callable[[Stack], None] = lambda _: None
-    """Raises Problem when a stack's update would let something go that holds data and was not named."""
+    guard: Callable[[Stack], bool] = lambda _: False
+    """Raises Problem when a stack's update would let something go that holds data and was not named; says whether it
+    is known to change nothing."""
     refresh: bool = False
     """Compare every stack with the cloud before it is brought up to date."""
 
@@ -93,7 +94,9 @@ class Deploy(_Driver):
         recovered = pending.recover(c.target, c.operations, stack)
         parts = c.fingerprints.parts(stack)
         verified = c.fingerprints.verified(stack)
-        c.guard(stack)
+        nothing = c.guard(stack)
+        if nothing and step.judgement.freshness is Freshness.FORCED:
+            return Work({}, recovered)  # its newest update is of just this, and the guard's preview found no difference
         before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
         events = c.operations.run(stack, *deployment(c.run, step), *self._refresh(stack, recovered))
         remark = self._check(stack, before) if before is not None and (events.changes or not verified) else ""

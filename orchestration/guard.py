@@ -49,6 +49,8 @@ class _Look:
     upstream: Upstream
     going: tuple[Holder, ...] = ()
     problem: Problem | None = None
+    nothing: bool = False
+    """Whether the update would change nothing: no resource, and no output."""
 
 
 class Guard:
@@ -92,10 +94,13 @@ class Guard:
             names = ", ".join(sorted(holder.name for holder in found)) or "nothing that holds data"
             raise DataWouldGo(f"--discard-data names {', '.join(surplus)}, and what would go is {names}", found)
 
-    def require(self, stack: Stack) -> None:
-        """Raise Problem when the stack's update, with what it reads now, would let something go that is not named."""
+    def require(self, stack: Stack) -> bool:
+        """Raise Problem when the stack's update, with what it reads now, would let something go that is not named.
+
+        Return whether the update is known to change nothing: a preview of just what it reads now has said so.
+        """
         if not self._concerns(stack):
-            return
+            return False
         look = self._looks.get(stack)
         if look is None or self._matters(stack, look.upstream):
             look = self._looks[stack] = self._look(stack)
@@ -107,6 +112,7 @@ class Guard:
                 f"{_numbered(unnamed)} would be replaced or deleted, because of what {stack} reads; nothing of it was "
                 f"changed: to let them go, add --discard-data {names}"
             )
+        return look.nothing and look.upstream == self._upstream(stack)
 
     def _may_let_go(self, step: Step) -> bool:
         """Whether a step's stack is looked at before the run: not where new function code is all that there is.
@@ -132,7 +138,9 @@ class Guard:
         if self._programs_may_end_early and CONTRACT not in (events.outputs or {}):
             ended = f"projects/{stack.layer} ended before it published its outputs; nothing was changed"
             return _Look(upstream, problem=Problem(ended))
-        return _Look(upstream, going(stack, events.resources))
+        checkpoint = self._backend.checkpoint(stack)
+        nothing = not events.changes and checkpoint is not None and events.outputs == dict(checkpoint.outputs)
+        return _Look(upstream, going(stack, events.resources), nothing=nothing)
 
     def _upstream(self, stack: Stack) -> Upstream:
         return {

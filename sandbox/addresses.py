@@ -85,6 +85,14 @@ def dns(port: int) -> Endpoint:
     return (AWS, port + 1) if _every_loopback_address() else (AWS, port + 2 * len(REGIONS) + 2)
 
 
+def of_functions() -> dict[str, str]:
+    """The address from which the functions of each region call, so that their calls are known as theirs.
+
+    Empty where there is but one address: a call of theirs to a gateway is nobody's then.
+    """
+    return {region: f"127.5.0.{number}" for region, number in _numbered()} if _every_loopback_address() else {}
+
+
 def everything(port: int) -> list[Endpoint]:
     """All that the sandbox listens at."""
     return [(AWS, port), *endpoints(port).values(), outside(port), *https_endpoints(port).values(), dns(port)]

@@ -9,12 +9,11 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sandbox.control import REGION_STATES
+from sandbox.faults.fault import InjectedFault
 from sandbox.lifecycle import Sandbox, SandboxStatus
 from sandbox.variables import shell
 from shared.environment import Environment, environment_names
 from shared.errors import Problem
-from shared.roles import ROLES
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -60,24 +59,6 @@ def variables() -> int:
     return 0
 
 
-def set_region(region: str, state: str, environment: str) -> int:
-    """Take an AWS region out, or bring it back; a role means the region that has it in an environment."""
-    if not region:
-        raise Problem(
-            "sandbox.region: say which --region, by its role (primary or secondary) or its name (such as us-east-1)"
-        )
-    if state not in REGION_STATES:
-        raise Problem(f"unknown --state {state!r}: choose one of {', '.join(REGION_STATES)}")
-    named = region
-    for role in ROLES:
-        if region == role:
-            region = Environment.load(environment, ROOT).region(role)
-            named = f"{region} ({role})"
-    Sandbox(ROOT).set_region(region, state)
-    print(f"{named}: {state}")
-    return 0
-
-
 def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -88,18 +69,19 @@ def _tell(found: SandboxStatus, *, as_json: bool, every_region: bool) -> int:
     elif not found.running:
         print("the sandbox is not running; ./invoke sandbox.up starts it")
     else:
-        print("\n".join(_rows(found, found.gateways if every_region else _in_use() | found.closed_regions.keys())))
+        print("\n".join(_rows(found, found.gateways if every_region else _in_use() | _broken(found).keys())))
     return 0 if found.running else 3
 
 
 def _rows(found: SandboxStatus, regions: Collection[str]) -> list[str]:
     """What is told of a running sandbox, a line each, their values below each other."""
+    broken = _broken(found)
     rows = {"AWS API": found.endpoint}
     if found.dns:
         rows["DNS"] = found.dns
     for region, url in found.gateways.items():
         if region in regions:
-            rows[region] = f"{url}  {found.closed_regions.get(region, '')}".rstrip()
+            rows[region] = f"{url}  {', '.join(broken.get(region, ()))}".rstrip()
     rows |= {"generation": found.generation, **{f"{name} process": str(pid) for name, pid in found.pids.items()}}
     if found.trouble:
         rows["trouble"] = found.trouble
@@ -108,6 +90,15 @@ def _rows(found: SandboxStatus, regions: Collection[str]) -> list[str]:
     if len(regions) < len(found.gateways):
         lines.append(f"{len(found.gateways) - len(regions)} more regions: ./invoke sandbox.status --all")
     return lines
+
+
+def _broken(found: SandboxStatus) -> dict[str, list[str]]:
+    """What is broken on purpose, by region."""
+    broken: dict[str, list[str]] = {}
+    for told in found.faults:
+        fault = InjectedFault.read(told)
+        broken.setdefault(fault.region, []).append(f"{fault} (fault {fault.number})")
+    return broken
 
 
 def _in_use() -> set[str]:

@@ -1,21 +1,17 @@
-"""How the cloud is asked about itself, and told what its regions do: one line of JSON to its socket, one line back."""
+"""How the cloud is asked about itself, and told what breaks in it: one line of JSON to its socket, one line back."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST = 1 << 20
 """Bytes of a question or an answer."""
-
-RegionState = Literal["open", "refuse", "hang", "errors"]
-"""What a region does with requests: answer, refuse connections, accept and never answer, or answer 503."""
-REGION_STATES: Final[tuple[RegionState, ...]] = get_args(RegionState)
 
 
 async def ask_soon(path: Path, question: str, **details: Any) -> dict[str, Any]:

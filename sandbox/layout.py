@@ -30,6 +30,11 @@ class Layout:
         return self.state / "cloud"
 
     @property
+    def faults(self) -> Path:
+        """The faults in force."""
+        return self.state / "faults.json"
+
+    @property
     def temporary(self) -> Path:
         """Scratch space of the daemons; emptied at each start."""
         return self.state / "tmp"

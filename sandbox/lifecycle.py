@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, clock, control, ports, quotas, sources, variables
+from sandbox.faults.fault import InjectedFault
 from sandbox.layout import Layout
 from sandbox.plugins import client
 from sandbox.processes import Daemon, PortTaken
@@ -28,7 +29,7 @@ ANSWER_WITHIN = 2.0
 PATIENCE = 10.0
 """Seconds after which a cloud that does not answer is taken for stuck, and is started again."""
 
-TOLD = ("generation", "recoveries", "closed_regions", "versions", "trouble")
+TOLD = ("generation", "recoveries", "faults", "versions", "trouble")
 """What the cloud tells about itself."""
 ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
@@ -55,10 +56,10 @@ class SandboxStatus:
     """The id of the cloud's generation: another one whenever the cloud has started empty."""
     recoveries: int = 0
     """How often the cloud came back from disk after it was killed: it may have lost its last second each time."""
-    closed_regions: Mapping[str, str] = field(default_factory=dict)
-    """The regions that are not open."""
     dns: str = ""
     """Where DNS answers, by UDP and TCP."""
+    faults: Sequence[Mapping[str, Any]] = ()
+    """What is broken on purpose, as `InjectedFault.told`."""
     pids: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
@@ -101,6 +102,7 @@ class Sandbox:
         self.down()
         for path in (layout.cloud, layout.backend, layout.processor_ledger.parent, layout.traffic_state.parent):
             shutil.rmtree(path, ignore_errors=True)
+        layout.faults.unlink(missing_ok=True)
         layout.clock.unlink(missing_ok=True)
 
     def status(self) -> SandboxStatus:
@@ -149,14 +151,19 @@ class Sandbox:
             "nothing was changed"
         )
 
-    def set_region(self, region: str, state: control.RegionState) -> None:
-        """Open or close a region until the sandbox stops: its AWS API and its gateway."""
-        if region not in addresses.REGIONS:
-            raise Problem(f"{region!r} is neither a role nor an AWS region; known are {', '.join(addresses.REGIONS)}")
-        try:
-            self._ask("region", region=region, state=state)
-        except OSError:
-            raise Problem("the sandbox is not running; run ./invoke sandbox.up") from None
+    def begin_fault(self, fault: InjectedFault) -> InjectedFault:
+        """Let a fault begin and return it with its number. It lasts until it is healed, also over a restart."""
+        if fault.region not in addresses.REGIONS:
+            raise Problem(f"{fault.region!r} is no role and no AWS region; known are {', '.join(addresses.REGIONS)}")
+        return InjectedFault.read(self._told("fault", fault=fault.told())["fault"])
+
+    def heal(self, number: int | None = None, region: str = "") -> list[InjectedFault]:
+        """End the fault with a number, those of a region, or all; return them."""
+        return [InjectedFault.read(each) for each in self._told("heal", number=number, region=region)["ended"]]
+
+    def faults(self) -> list[InjectedFault]:
+        """The faults in force, in the order in which they began."""
+        return [InjectedFault.read(each) for each in self._told("status")["faults"]]
 
     def logs(self) -> dict[str, Path]:
         """The daemons' log files that exist, by daemon."""
@@ -258,6 +265,16 @@ class Sandbox:
     def _unusable(self, error: OSError) -> Problem:
         place = os.path.relpath(str(error.filename or self.layout.state))
         return Problem(f"the sandbox cannot use {place}: {error.strerror or error}")
+
+    def _told(self, question: str, **details: Any) -> dict[str, Any]:
+        """What a running cloud answers. Raises Problem where it does not run, or does not take what it is told."""
+        try:
+            told = self._ask(question, PATIENCE, **details)
+        except OSError:
+            raise Problem("the sandbox is not running; run ./invoke sandbox.up") from None
+        if problem := told.get("problem"):
+            raise Problem(problem)
+        return told
 
     def _ask(self, question: str, within: float = ANSWER_WITHIN, **details: Any) -> dict[str, Any]:
         return control.ask(self.layout.cloud_socket, within, question, **details)

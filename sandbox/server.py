@@ -71,11 +71,15 @@ class Server:
     def listens(self, endpoint: Endpoint) -> bool:
         return endpoint in self._listeners
 
-    async def cut(self, scope: Scope, receive: Receive) -> None:
-        """End the connection that a request came by, without an answer."""
+    def abort(self, scope: Scope) -> None:
+        """Reset the connection that a request came by."""
         for connection in self._connections():
             if (connection.client, connection.server) == (scope["client"], scope["server"]):
                 connection.transport.abort()
+
+    async def cut(self, scope: Scope, receive: Receive) -> None:
+        """End the connection that a request came by, without an answer."""
+        self.abort(scope)
         while (await receive())["type"] != "http.disconnect":
             pass
 

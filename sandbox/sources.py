@@ -11,10 +11,11 @@ from shared.root import ROOT
 
 
 def digest(*folders: str) -> str:
-    """Of the names, times and sizes of the sandbox's own modules, those of other folders, and the installed libraries.
+    """Of the names, times and sizes of what the sandbox's daemons share, other folders, and the installed libraries.
 
     And of what is said about tricks and quotas. Takes two milliseconds.
     """
+    folders = ("sandbox/faults", *folders)
     files = [*(ROOT / "sandbox").glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
     found = hashlib.sha256(f"{tricks.setting()}\0{quotas.setting()}".encode())
     for path in [*sorted(files), Path(sysconfig.get_path("purelib"))]:

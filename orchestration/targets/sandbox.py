@@ -17,6 +17,7 @@ from engine.plugins.variables import NO_DEBUG
 from orchestration.reach import Reach
 from orchestration.target import Target, settings
 from sandbox import Sandbox, checker_ranges
+from sandbox.faults.fault import InjectedFault
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
 from sandbox.variables import enter
@@ -86,10 +87,14 @@ def _trouble(sandbox: Sandbox, regions: Iterable[str]) -> str:
     if not status.endpoint:
         log = os.path.relpath(sandbox.layout.run / "cloud.log")
         return f"the sandbox's cloud has ended (its log: {log}); run the same command again: it starts it and goes on"
-    for region in regions:
-        if state := status.closed_regions.get(region):
-            back = f"./invoke sandbox.region --region {region} --state open"
-            return f"{region} is out, as somebody has set it to {state}: {back} brings it back"
+    affected = set(regions)
+    for told in status.faults:
+        if told["region"] in affected:
+            fault = InjectedFault.read(told)
+            return (
+                f"{fault.region} has a fault, as somebody wanted ({fault}): "
+                f"./invoke heal --number {fault.number} ends it"
+            )
     return ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sandbox.cloud.requests import ACTION, CBOR
+
 if TYPE_CHECKING:
     from sandbox.server import Receive, Scope
 
@@ -17,9 +19,6 @@ _JOURNALLED = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "TransactWri
 _INVOCATION = re.compile(r"^/(?:\d{4}-\d{2}-\d{2}/functions/[^/]+/invocations|restapis/[^/]+/[^/]+/_user_request_)")
 """What a function writes comes as requests of its own."""
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
-_CBOR = re.compile(r"^/service/\w+/operation/(\w+)$")
 
 
 class Form:
@@ -36,6 +35,19 @@ class Form:
         return message
 
 
+async def read_ahead(receive: Receive) -> tuple[bytes, Receive]:
+    """A request's body, and what gives it again to whoever receives it next."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    body = b"".join(message.get("body", b"") for message in messages)
+
+    async def again() -> dict[str, Any]:
+        return messages.pop(0) if messages else await receive()
+
+    return body, again
+
+
 def is_change(scope: Scope, service: str, target: str, form: bytes) -> bool:
     """Whether a request, once answered, has to be followed by saving the state.
 
@@ -50,8 +62,8 @@ def is_change(scope: Scope, service: str, target: str, form: bytes) -> bool:
         return False
     if service == "s3" and "/" in path.strip("/"):
         return False  # objects are on disk before they are acknowledged
-    if named := _CBOR.match(path):
+    if named := CBOR.match(path):
         return not _READS.match(named[1])
-    if asked := _ACTION.search(form):
+    if asked := ACTION.search(form):
         return not _READS.match(asked[1].decode())
     return True

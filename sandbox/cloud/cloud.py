@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
 from sandbox.cloud import quotas, state
-from sandbox.cloud.changes import Form, is_change
+from sandbox.cloud.answers import header
+from sandbox.cloud.changes import Form, is_change, read_ahead
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
+from sandbox.cloud.faults import Injection
+from sandbox.cloud.function_faults import FunctionFaults
 from sandbox.cloud.functions import ExecutionEnvironment
-from sandbox.cloud.gateway import Gateway, answer, header
+from sandbox.cloud.gateway import Gateway
 from sandbox.cloud.persistence import Persistence
-from sandbox.cloud.region_states import RegionStates, signed
+from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
+from sandbox.faults import rules
+from sandbox.faults.fault import InjectedFault
+from sandbox.faults.rules import GATEWAY, Asked
 from sandbox.server import RECEIVED, Server
 
 if TYPE_CHECKING:
@@ -39,10 +45,11 @@ class Cloud:
         self._aws = (addresses.AWS, port)
         self._emulator = Emulator()
         self._gateway = Gateway(self._emulator)
-        self._states = RegionStates()
         self._server = Server(self)
-        self._traffic = TrafficLink(layout.traffic_socket, self._states)
-        self._resolver = Resolver(port, self._traffic.healthy)
+        self._faults = Injection(layout.faults, self._server)
+        self._function_faults = FunctionFaults(lambda: self._faults.in_force)
+        self._traffic = TrafficLink(layout.traffic_socket, lambda region: self._faults.network().is_out(region))
+        self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name), self._traffic.healthy)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._sources = digest
         self._control: asyncio.Server | None = None
@@ -51,6 +58,7 @@ class Cloud:
 
     async def start(self) -> None:
         ExecutionEnvironment.layout = self._layout
+        ExecutionEnvironment.faults = self._function_faults
         ExecutionEnvironment.code = CodeStore(self._layout.temporary / "functions")
         await self._emulator.start()
         await self._persistence.start()
@@ -66,16 +74,16 @@ class Cloud:
 
     async def _prepare(self) -> None:
         self._tls = await asyncio.get_running_loop().run_in_executor(None, self._prepared_apart)
-        for endpoint in self._https.values():
-            await self._server.listen(endpoint, self._tls)
+        await self._open_and_close()
 
     def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
-        from sandbox.cloud import account  # noqa: PLC0415 - importing it imports what it changes
+        from sandbox.cloud import account, throttling  # noqa: PLC0415 - importing them imports what they change
         from sandbox.cloud.repairs import routing  # noqa: PLC0415
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
+        throttling.install(self._function_faults)
         state.resume()
         routing.observe(self._traffic.observations)
         from sandbox.authority import Authority  # noqa: PLC0415 - its cryptography takes a while to load
@@ -96,22 +104,30 @@ class Cloud:
             await self._emulator.application(scope, receive, send)
             return
         RECEIVED.set(scope["headers"])
-        host, port = scope["server"][:2]
-        region = self._regions.get((host, port))
+        asked, receive = await self._asked(scope, receive)
+        seen = seen_from_outside(scope)
+        with self._faults.under_way(asked, scope, receive) as request:
+            if await self._faults.hold(request, send):
+                return
+            sender = self._faults.sender(request, send)
+            if asked.service == GATEWAY:
+                await self._gateway(asked.region, seen, receive, sender)
+            else:
+                await self._ask_aws(asked.service, seen, receive, sender)
+
+    async def _asked(self, scope: Scope, receive: Receive) -> tuple[Asked, Receive]:
+        """Who asks what of whom, and what the request's body is to be received by from now on."""
+        caller = self._function_faults.regions.get(scope["client"][0] if scope["client"] else "", "")
+        if region := self._regions.get(tuple(scope["server"][:2])):
+            bucket = names_a_bucket(header(scope, b"host"), region)
+            return Asked(region, "s3" if bucket else GATEWAY, origin=caller), receive
         signature = signed(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))
-        within = region or signature.region
-        state = self._states.state(within)
-        if state == "refuse":
-            await self._server.cut(scope, receive)
-        elif state == "hang":
-            await self._states.hang()
-            await self._server.cut(scope, receive)
-        elif state == "errors":
-            await answer(send, 503, {"__type": "ServiceUnavailable", "message": f"{within} is unavailable"})
-        elif region is not None and not names_a_bucket(header(scope, b"host"), region):
-            await self._gateway(region, seen_from_outside(scope), receive, send)
-        else:
-            await self._ask_aws(signature.service, seen_from_outside(scope), receive, send)
+        target, form = header(scope, b"x-amz-target"), b""
+        if not target and signature.service in rules.operations(self._faults.in_force):
+            form, receive = await read_ahead(receive)
+        named = operation(scope, signature.service, target, form)
+        origin = caller or self._function_faults.keys.get(signature.key, "")
+        return Asked(signature.region, signature.service, named, origin), receive
 
     async def _ask_aws(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the emulator answer; what it changes is on record before the answer begins."""
@@ -133,24 +149,38 @@ class Cloud:
                 if service == "route53":
                     self._traffic.changed()
 
-    async def _set_region(self, region: str, state: Any) -> dict[str, Any]:
-        if region not in self._endpoints or state not in control.REGION_STATES:
-            raise ValueError(f"no such region or state: {region} {state}")
-        self._states.set(region, state)
+    async def _begin(self, told: dict[str, Any]) -> dict[str, Any]:
         await asyncio.wait({self._prepared})
-        for endpoint, tls in ((self._endpoints[region], None), (self._https[region], self._tls)):
-            if state == "refuse":
-                self._server.silence(endpoint)
-            elif not self._server.listens(endpoint):
-                await self._server.listen(endpoint, tls)
-        return {}
+        wanted = InjectedFault.read(told)
+        if problem := self._function_faults.missing(wanted):
+            return {"problem": problem}
+        begun = self._faults.begin(wanted)
+        self._function_faults.begun(begun)
+        await self._open_and_close()
+        return {"fault": begun.told()}
+
+    async def _end(self, number: int | None, region: str) -> dict[str, Any]:
+        await asyncio.wait({self._prepared})
+        ended = self._faults.end(number, region)
+        await self._open_and_close()
+        return {"ended": [fault.told() for fault in ended]}
+
+    async def _open_and_close(self) -> None:
+        """Listen for the gateways of all regions but those that refuse connections."""
+        for region, endpoint in self._endpoints.items():
+            refuses = rules.lasting(self._faults.in_force, Asked(region, GATEWAY)).act == "refuse"
+            for each, tls in ((endpoint, None), (self._https[region], self._tls)):
+                if refuses:
+                    self._server.silence(each)
+                elif not self._server.listens(each):
+                    await self._server.listen(each, tls)
 
     def _status(self) -> dict[str, Any]:
         return {
             "sources": self._sources,
             "generation": self._persistence.generation.id,
             "recoveries": self._persistence.generation.recoveries,
-            "closed_regions": dict(self._states.closed()),
+            "faults": [fault.told() for fault in self._faults.in_force],
             "versions": {"ministack": self._emulator.version},
             "trouble": self._persistence.trouble,
         }
@@ -164,8 +194,10 @@ class Cloud:
                     told = self._status()
                 case "news":
                     told, self._persistence.news = {"line": self._persistence.news}, ""
-                case "region":
-                    told = await self._set_region(asked["region"], asked["state"])
+                case "fault":
+                    told = await self._begin(asked["fault"])
+                case "heal":
+                    told = await self._end(asked["number"], asked["region"])
                 case "name":
                     told = {"endpoint": self._resolver.endpoint(asked["name"])}
                 case "traffic":

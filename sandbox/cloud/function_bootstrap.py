@@ -1,6 +1,7 @@
-"""Runs in a function's own process: `function_bootstrap.py RESPONSES CLOUD`.
+"""Runs in a function's own process: `function_bootstrap.py RESPONSES CLOUD ADDRESS`.
 
-RESPONSES is the number of the descriptor for responses, CLOUD the socket that says where names lead.
+RESPONSES is the number of the descriptor for responses, CLOUD the socket that says where names lead, ADDRESS the one
+that all calls come from; it is empty where this machine has but one.
 
 It knows nothing but the standard library, as its interpreter has no site-packages: what a function needs and did not
 bring along is missing here as it would be on AWS. Requests come as lines of JSON on standard input. What the function
@@ -20,6 +21,8 @@ import traceback
 from typing import Any
 
 END_OF_LOG = b"\n\0\n"
+NO_PORT_YET = 24
+"""Linux's IP_BIND_ADDRESS_NO_PORT: the port is chosen when it is known to whom."""
 RESOLVED_WITHIN = 5.0
 """Seconds: a resolver that is slower is down."""
 
@@ -95,6 +98,20 @@ def resolve_by(cloud: str) -> None:
     socket.getaddrinfo = found
 
 
+def call_from(address: str) -> None:
+    """Let every connection come from an address, by which the called knows the region that calls."""
+    connect = socket.socket.connect
+
+    def connected(self: socket.socket, to: Any) -> None:
+        if self.family == socket.AF_INET and not self.getsockname()[1]:
+            if sys.platform == "linux":
+                self.setsockopt(socket.IPPROTO_IP, NO_PORT_YET, 1)  # else no two connections could share a port
+            self.bind((address, 0))
+        connect(self, to)
+
+    socket.socket.connect = connected  # type: ignore[assignment,method-assign]
+
+
 def asked(cloud: str, name: str) -> tuple[str | None, int]:
     """The address of a name and the port that serves https there; no address for a name that nobody answers to."""
     with socket.socket(socket.AF_UNIX) as connection:
@@ -120,6 +137,8 @@ def _is_address(name: str) -> bool:
 def main() -> None:
     responses = int(sys.argv[1])
     resolve_by(sys.argv[2])
+    if sys.argv[3]:
+        call_from(sys.argv[3])
     root = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(root)
     sys.path.insert(0, root)

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 from ministack.core import lambda_runtime
 
 from sandbox import addresses
+from sandbox.cloud.function_faults import NoZoneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.cloud.code import CodeStore
+    from sandbox.cloud.function_faults import AvailabilityZone, FunctionFaults
     from sandbox.layout import Layout
 
 BOOTSTRAP = Path(__file__).with_name("function_bootstrap.py")
@@ -39,6 +41,7 @@ class ExecutionEnvironment:
 
     code: CodeStore
     layout: Layout
+    faults: FunctionFaults
     """Set when the cloud starts."""
 
     def __init__(self, func_name: str, config: dict[str, Any], code_zip: bytes) -> None:
@@ -51,6 +54,10 @@ class ExecutionEnvironment:
         self._proc: subprocess.Popen[bytes] | None = None
         self._cold = True
         self._responses = -1
+        self.zone: AvailabilityZone | None = None
+        """Where it runs, while it does, if it is in a VPC."""
+        self.region = str(config["FunctionArn"].split(":")[3])
+        self.faults.know(self)
 
     def invoke(
         self,
@@ -72,6 +79,8 @@ class ExecutionEnvironment:
             "trace_id": trace_id,
         }
         with self._lock:
+            if failure := self.faults.failure(self):
+                return {**self._fail(failure, timeout), "cold_start": False, "log": ""}
             cold, log = False, ""
             if self._proc is None or self._proc.poll() is not None:
                 response, log = self._start()
@@ -82,11 +91,28 @@ class ExecutionEnvironment:
                 response, more = self._exchange(request, timeout)
             except TimeoutError:
                 self._end()
-                response, more = {"status": "error", "error": f"Task timed out after {timeout:.2f} seconds"}, ""
+                response, more = _timed_out(timeout), ""
             return {**response, "cold_start": cold, "log": "\n".join(filter(None, (log, more)))}
 
     def kill(self) -> None:
         lambda_runtime.kill_workers([self])
+
+    def crash(self) -> None:
+        """End the process, in the middle of what it does: the next invocation starts another one."""
+        if (proc := self._proc) is not None:
+            proc.kill()
+
+    def _fail(self, how: str, timeout: float) -> dict[str, Any]:
+        """Fail as the function's code might."""
+        match how:
+            case "crash":
+                self._end()
+                return _ended(1)
+            case "timeout":
+                time.sleep(timeout)
+                self._end()
+                return _timed_out(timeout)
+        return {"status": "error", "error": "a fault of the sandbox", "type": "RuntimeError"}
 
     def _spawn(self) -> None:
         """Start ahead of the first invocation, as the emulator asks for; an exception when that fails."""
@@ -96,12 +122,19 @@ class ExecutionEnvironment:
 
     def _start(self) -> tuple[dict[str, Any], str]:
         root = self.code.unpacked(self._code)
+        try:
+            self.zone = self.faults.zone(self)
+        except NoZoneError as error:
+            return {"status": "error", "error": str(error)}, ""
         self._close()
         self._responses, writing = os.pipe()
         try:
             # -I and -S: the standard library and nothing else; -u: what is printed keeps its order.
             self._proc = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), self.layout.cloud_socket],
+                [
+                    *(sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), self.layout.cloud_socket),
+                    self.faults.address(self.region),
+                ],
                 cwd=root,
                 env=self._variables(root),
                 stdin=subprocess.PIPE,
@@ -122,8 +155,9 @@ class ExecutionEnvironment:
         return response, log
 
     def _variables(self, root: Path) -> dict[str, str]:
-        config = self.config
-        region = config["FunctionArn"].split(":")[3]
+        config, region = self.config, self.region
+        credentials = lambda_runtime.execution_credentials(config)
+        self.faults.keys[credentials["AWS_ACCESS_KEY_ID"]] = region
         return {
             "PATH": os.defpath,
             "LANG": "en_US.UTF-8",
@@ -132,7 +166,7 @@ class ExecutionEnvironment:
             "AWS_ENDPOINT_URL": addresses.url((addresses.AWS, int(os.environ["GATEWAY_PORT"]))),
             "AWS_EC2_METADATA_DISABLED": "true",
             **{name: str(value) for name, value in (config.get("Environment") or {}).get("Variables", {}).items()},
-            **lambda_runtime.execution_credentials(config),
+            **credentials,
             "SSL_CERT_FILE": str(self.layout.authority),  # instead of the machine's: it signs for every https name here
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -204,6 +238,10 @@ class ExecutionEnvironment:
 
 def _ended(code: int | None) -> dict[str, Any]:
     return {"status": "error", "error": f"Runtime exited with error: exit status {code}", "type": "Runtime.ExitError"}
+
+
+def _timed_out(timeout: float) -> dict[str, Any]:
+    return {"status": "error", "error": f"Task timed out after {timeout:.2f} seconds"}
 
 
 def _text(log: bytes) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sandbox.cloud.answers import answer, header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,18 +118,6 @@ class Gateway:
             for (_, home, name), _ in apigateway_v1._domain_names.all_items()
             if home == region
         }
-
-
-async def answer(send: Send, status: int, body: dict[str, Any]) -> None:
-    """Answer with JSON."""
-    encoded = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(encoded)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": encoded})
-
-
-def header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")
 
 
 def unquoted(path: str) -> str:

@@ -21,8 +21,9 @@ LONGEST_CHAIN = 8
 class Resolver:
     """Answers with the cloud's Route 53, and beyond it with what is outside."""
 
-    def __init__(self, port: int, healthy: Callable[[str], bool]) -> None:
-        """`healthy` tells whether DNS takes a health check for healthy."""
+    def __init__(self, port: int, resolves: Callable[[str], bool], healthy: Callable[[str], bool]) -> None:
+        """`resolves` may say that a name is gone, `healthy` whether DNS takes a health check for healthy."""
+        self._resolves = resolves
         self._healthy = healthy
         self._gateways = addresses.https_endpoints(port)
         self._outside = addresses.outside(port)
@@ -34,6 +35,8 @@ class Resolver:
         """
         name = name.rstrip(".").lower()
         for _ in range(LONGEST_CHAIN):
+            if not self._resolves(name):
+                return None
             if of_api := _EXECUTE_API.fullmatch(name):
                 return self._gateways.get(of_api[1])
             zone = _zone(name)

@@ -10,10 +10,9 @@ from sandbox import control
 from sandbox.checker_ranges import PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from sandbox.cloud.region_states import RegionStates
     from sandbox.server import Scope
 
 ANSWER_WITHIN = 2.0
@@ -25,9 +24,10 @@ _CHECKERS = {place.source: place.address for place in PLACES}
 class TrafficLink:
     """The cloud's end: what Route 53's health checks say, by which its functions resolve names."""
 
-    def __init__(self, path: Path, states: RegionStates) -> None:
+    def __init__(self, path: Path, is_out: Callable[[str], bool]) -> None:
+        """`path` is the daemon's socket; `is_out` tells whether a region is."""
         self._path = path
-        self._states = states
+        self._is_out = is_out
         self._changes = 0
         self._healthy: dict[str, bool] = {}
 
@@ -60,7 +60,7 @@ class TrafficLink:
         """An alarm's state. Out of a region that is out comes no data."""
         from ministack.services import cloudwatch  # noqa: PLC0415 - as late as the emulator's own import of it
 
-        if self._states.state(region) != "open":
+        if self._is_out(region):
             return "INSUFFICIENT_DATA"
         kept: list[tuple[Any, dict[str, Any]]] = cloudwatch._alarms.all_items()
         states = {(key[1], key[2]): str(alarm.get("StateValue", "INSUFFICIENT_DATA")) for key, alarm in kept}

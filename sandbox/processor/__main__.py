@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from sandbox import addresses, checker_ranges, control, ports, sources
 from sandbox.authority import Authority
+from sandbox.faults import rules
+from sandbox.faults.book import Book
 from sandbox.layout import Layout
 from sandbox.processes import PORT_TAKEN
 from sandbox.processor.ledger import Ledger
@@ -25,16 +27,24 @@ if TYPE_CHECKING:
 
 LARGEST = 64 * 1024
 """Bytes of a request."""
+LOOKS = 0.1
+"""Seconds between two looks at the faults while one keeps a request waiting."""
+LONGEST_HANG = 900.0
+"""Seconds that one is kept."""
 
 
 class ProcessorApplication:
     """The application behind every name outside: the processor's, and the one under which AWS tells its addresses."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, faults: Path) -> None:
         self._ledger = ledger
+        self._book = Book(faults)
+        self._regions = {address: region for region, address in addresses.of_functions().items()}
         self.server = Server(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if await self._keeps_away(scope, receive):
+            return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         body, more = b"", True
         while more and len(body) <= LARGEST:
@@ -49,18 +59,38 @@ class ProcessorApplication:
         if reply is None:
             await self.server.cut(scope, receive)
             return
+        if await self._keeps_away(scope, receive):
+            return
         status, told = reply
         content = json.dumps(told).encode()
         lines = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": content})
 
+    async def _keeps_away(self, scope: Scope, receive: Receive) -> bool:
+        """Cut off a request that a fault keeps from the processor, or its answer; a hanging one when that is over."""
+        region = self._regions.get(scope["client"][0], "")
+        waited = 0.0
+        while how := self._kept_away(region):
+            if how == "refuse" or waited >= LONGEST_HANG:
+                break
+            await asyncio.sleep(LOOKS)
+            waited += LOOKS
+        if not how and not waited:
+            return False
+        await self.server.cut(scope, receive)
+        return True
+
+    def _kept_away(self, region: str) -> str:
+        self._book.refresh()
+        return rules.dependency(self._book.faults, region, "processor") if self._book.faults else ""
+
 
 async def serve(layout: Layout, port: int, digest: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    processor = ProcessorApplication(Ledger(layout.processor_ledger))
+    processor = ProcessorApplication(Ledger(layout.processor_ledger), layout.faults)
     await processor.server.listen(addresses.outside(port), Authority(layout).context())
     path = layout.processor_socket
     path.unlink(missing_ok=True)

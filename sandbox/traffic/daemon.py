@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import addresses, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock
+from sandbox.faults import rules
+from sandbox.faults.book import Book
 from sandbox.traffic.declared import Declared, Route53
 from sandbox.traffic.dns_server import DnsServer
 from sandbox.traffic.health import HealthChecks
@@ -45,6 +47,7 @@ class Traffic:
         self._checks = HealthChecks(
             self._clock, Prober(self._clock, self._lead), self._happened, remembered=_remembered(layout)
         )
+        self._faults = Book(layout.faults)
         self._declared = Declared()
         self._zones = self._serve(self._declared)
         self._answered: dict[str, str] = {}
@@ -110,7 +113,13 @@ class Traffic:
         return self._zones.resolve(name, kind)
 
     def _serve(self, declared: Declared) -> Zones:
-        return Zones(declared.zones, self._checks.in_dns, lambda region: self._gateways.get(region, (None, 0))[0])
+        return Zones(
+            declared.zones, self._checks.in_dns, lambda region: self._gateways.get(region, (None, 0))[0], self._resolves
+        )
+
+    def _resolves(self, name: str) -> bool:
+        self._faults.refresh()
+        return rules.resolves(self._faults.faults, name)
 
     def _lead(self, name: str, port: int) -> Endpoint | None:
         """Where a port of a name is served, as DNS has it now: a region's gateway, or an address of this machine."""

@@ -99,11 +99,16 @@ class Zones:
         zones: Iterable[HostedZone],
         healthy: Callable[[str], bool],
         addresses: Callable[[str], str | None],
+        resolves: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`healthy` tells a check's status by its id, `addresses` where a region's names lead."""
+        """`healthy` tells a check's status by its id, `addresses` where a region's names lead.
+
+        `resolves` may say of a name that it is gone, as a fault does.
+        """
         self._zones = {zone.name: zone for zone in zones}
         self._healthy = healthy
         self._addresses = addresses
+        self._resolves = resolves
 
     def resolve(self, name: str, kind: str) -> Resolution:
         """Answer a question for a name in any spelling; `kind` is a record type such as CNAME, or ANY."""
@@ -112,6 +117,8 @@ class Zones:
         policies: list[str] = []
         for step in range(LONGEST_CHAIN):
             zone = self._zone(asked)
+            if not self._resolves(asked):
+                return Resolution("NXDOMAIN", tuple(records), zone.negative if zone else None, tuple(policies))
             if zone is None:
                 outcome, found = self._of_aws(asked, kind)
                 if outcome == "REFUSED" and step:

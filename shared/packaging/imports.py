@@ -31,6 +31,7 @@ _BY_NAME: Final = frozenset({"import_module", "__import__"})
 _DYNAMIC: Final = frozenset(
     {"run_path", "run_module", "exec", "eval", "spec_from_file_location", "resolve_name", "load_module", "exec_module"}
 )
+_EMPTY: Final = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -197,7 +198,16 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.If) and (seen := _for_type_checkers(node.test)) is not None:
             waiting += node.orelse if seen else node.body
         else:
-            waiting += ast.iter_child_nodes(node)
+            waiting += _children(node)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes directly below one, but for those that neither import, use nor say anything: operators and contexts."""
+    for value in vars(node).values():
+        if isinstance(value, list):
+            yield from (each for each in value if isinstance(each, ast.AST))
+        elif isinstance(value, ast.AST) and not isinstance(value, _EMPTY):
+            yield value
 
 
 def _for_type_checkers(test: ast.expr) -> bool | None:

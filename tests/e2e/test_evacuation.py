@@ -27,7 +27,7 @@ def switch(running, client):
     s3 = client("s3")
     bucket = running.ok("outputs", "--layer", "edge", "--json").json["edge/payments"]["stop_switch_bucket"]
     yield lambda: s3.get_object(Bucket=bucket, Key="stop-switch")["Body"].read().decode()
-    running.ok("sandbox.region", "--region", "us-east-1", "--state", "open")
+    running.ok("heal")
     running.ok("restore")
 
 
@@ -53,7 +53,7 @@ def test_the_primary_is_evacuated_and_brought_back(running, switch):
 
 def test_a_primary_that_is_out_is_evacuated_and_not_brought_back(running, switch):
     """Neither needs anything of the lost region but the question whether it serves."""
-    running.ok("sandbox.region", "--region", "us-east-1", "--state", "refuse")
+    running.ok("fault", "--region", "us-east-1", "--kind", "refuse")
     running.ok("evacuate")
     assert switch() == "primary: stop"
     refused = running.run("restore")

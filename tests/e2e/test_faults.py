@@ -63,14 +63,14 @@ def test_a_release_that_cannot_pay_is_taken_back(running):
 
 
 def test_the_secondary_is_released_while_the_primary_is_gone(running):
-    running.ok("sandbox.region", "--region", "us-east-1", "--state", "refuse")
+    running.ok("fault", "--region", "us-east-1", "--kind", "refuse")
     try:
         answer = running.ok("deploy", "--layer", "compute", "--region", "secondary", "--force", "--json")
         assert answer.statuses == {"compute/payments-secondary": "unchanged"}
         assert running.run("pay", "--region", "primary").code == 1
         assert running.ok("pay", "--region", "secondary", "--json").json["status"] == 201
     finally:
-        running.ok("sandbox.region", "--region", "us-east-1", "--state", "open")
+        running.ok("heal")
     assert running.ok("pay", "--region", "primary", "--json").json["status"] == 201
 
 
@@ -104,7 +104,13 @@ def test_a_bad_environment_is_one_line_and_changes_nothing(running, old, new, wo
         (("deploy", "--layer", "data", "--region", "primary"), ("data", "--region")),
         (("deploy",), ("--layer",)),
         (("deploy-all", "--target", "moon"), ("moon", "sandbox")),
-        (("sandbox.region", "--region", "mars"), ("mars",)),
+        (("fault", "--kind", "refuse", "--region", "mars"), ("mars", "us-east-1")),
+        (("fault", "--kind", "refuse"), ("--region",)),
+        (("fault", "--region", "primary"), ("--kind",)),
+        (("fault", "--region", "primary", "--kind", "melt"), ("melt", "refuse")),
+        (("fault", "--region", "primary", "--kind", "function", "--part", "nothing"), ("nothing", "payment")),
+        (("fault", "--region", "primary", "--kind", "lossy", "--probability", "2"), ("--probability", "2")),
+        (("heal", "--number", "99"), ("99",)),
         (("pay", "--region", "third"), ("third",)),
     ],
 )

@@ -16,6 +16,7 @@ from dnslib import DNSRecord
 
 from sandbox import checker_ranges, control
 from sandbox.clock import set_speed
+from sandbox.faults.fault import InjectedFault
 from tests.sandbox.conftest import RunningCloud, a_cloud
 from tests.waiting import until
 
@@ -228,9 +229,9 @@ def test_a_buckets_policy_lets_the_checkers_in_and_nobody_else(traffic: RunningC
     assert not found(traffic, check)["healthy"]
     s3.put_object(Bucket=bucket, Key="switch", Body=b"run")
     until(lambda: found(traffic, check)["healthy"])
-    traffic.sandbox.set_region(region, "refuse")
+    traffic.sandbox.begin_fault(InjectedFault("refuse", region))
     until(lambda: "refused" in found(traffic, check)["last_failure"])
-    traffic.sandbox.set_region(region, "open")
+    traffic.sandbox.heal(region=region)
     traffic.client("route53").delete_health_check(HealthCheckId=check)
 
 
@@ -257,9 +258,9 @@ def test_a_check_follows_an_alarm_while_its_region_is_there(traffic: RunningClou
     assert found(traffic, check)["healthy"]
     cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
     until(lambda: not found(traffic, check)["healthy"])
-    traffic.sandbox.set_region("us-east-1", "hang")
+    traffic.sandbox.begin_fault(InjectedFault("hang", "us-east-1"))
     until(lambda: found(traffic, check)["healthy"])
-    traffic.sandbox.set_region("us-east-1", "open")
+    traffic.sandbox.heal(region="us-east-1")
     until(lambda: not found(traffic, check)["healthy"])
     traffic.client("route53").delete_health_check(HealthCheckId=check)
     cloudwatch.delete_alarms(AlarmNames=[alarm])

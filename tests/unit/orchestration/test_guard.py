@@ -170,6 +170,32 @@ def test_new_function_code_alone_costs_no_preview():
         assert place.asked == [COMPUTE]
 
 
+def test_a_preview_without_a_difference_is_told_while_what_it_read_is_what_is_there():
+    same = {CONTRACT: {}, "table": "payments"}
+    place = Place({EDGE: [resource(QUEUE, "told")], COMPUTE: [resource(ROLE, "role")]})
+    place.outputs = {EDGE: same, COMPUTE: {"endpoint": "https://before.example.com"}}
+    place.previews = {EDGE: events(outputs=dict(same))}
+    guard = place.look()
+    assert guard.require(EDGE)
+    assert not guard.require(COMPUTE)  # it holds nothing, so nobody has looked
+    place.outputs[COMPUTE] = {"endpoint": "https://another"}
+    assert not guard.require(EDGE)
+    assert place.asked == [EDGE]
+
+
+@pytest.mark.parametrize("outputs", [{CONTRACT: {}, "table": "other"}, {CONTRACT: {}}, None])
+def test_a_change_of_outputs_alone_is_a_change(outputs):
+    place = Place(outputs={DATA: {CONTRACT: {}, "table": "payments"}}, previews={DATA: Events(outputs=outputs)})
+    assert not place.look().require(DATA)
+
+
+def test_a_changed_resource_is_a_change():
+    changed = events(change("update", TABLE, "payments"), outputs={CONTRACT: {}})
+    changed.changes = {"update": 1}
+    place = Place(outputs={DATA: {CONTRACT: {}}}, previews={DATA: changed})
+    assert not place.look().require(DATA)
+
+
 def test_a_stack_that_cannot_be_previewed_fails_in_its_turn_and_keeps_no_other_from_going_on():
     place = Place(previews={DATA: Problem("projects/data: invalid syntax")})
     guard = place.look()

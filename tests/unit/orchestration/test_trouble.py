@@ -11,6 +11,7 @@ from orchestration.driver import Blaming
 from orchestration.execute import Work
 from orchestration.plan import Freshness, Judgement, Step
 from orchestration.targets import sandbox
+from sandbox.faults.fault import InjectedFault
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.stack import Stack
@@ -21,7 +22,7 @@ SDK = Problem('aws:dynamodb/table:Table payments: Could not connect to the endpo
 
 def blaming(fails, **status):
     """A driver whose work fails or not, in a sandbox with this status."""
-    told = SimpleNamespace(**{"endpoint": "http://127.0.0.1:20000", "closed_regions": {}, **status})
+    told = SimpleNamespace(**{"endpoint": "http://127.0.0.1:20000", "faults": [], **status})
     box = SimpleNamespace(status=lambda: told, layout=SimpleNamespace(run=Path("/checkout/.sandbox/run")))
 
     def run(_):
@@ -51,18 +52,18 @@ def test_a_cloud_that_has_ended_is_one_line_that_says_what_to_do():
 
 
 @pytest.mark.parametrize("role", ["primary", "secondary", None])
-@pytest.mark.parametrize("state", ["refuse", "hang", "errors"])
+@pytest.mark.parametrize("state", ["refuse", "hang", "5xx"])
 def test_a_region_that_is_out_is_named_with_the_way_back(role, state):
     region = ENVIRONMENT.region(role or "secondary")
-    line = said(blaming(fails=True, closed_regions={region: state}), role)
-    assert line.startswith(f"{region} is out")
+    line = said(blaming(fails=True, faults=[InjectedFault(state, region, number=7).told()]), role)
+    assert line.startswith(f"{region} has a fault")
     assert state in line
-    assert f"./invoke sandbox.region --region {region} --state open" in line
+    assert "./invoke heal --number 7" in line
 
 
 def test_a_region_that_has_nothing_to_do_with_it_is_not_blamed():
     secondary = ENVIRONMENT.region("secondary")
-    assert said(blaming(fails=True, closed_regions={secondary: "refuse"}), "primary") == str(SDK)
+    assert said(blaming(fails=True, faults=[InjectedFault("refuse", secondary).told()]), "primary") == str(SDK)
 
 
 def test_where_the_cloud_is_well_the_error_stays_and_work_that_goes_well_asks_nobody():

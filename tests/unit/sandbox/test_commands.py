@@ -1,10 +1,11 @@
-"""What `./invoke sandbox.status` and `sandbox.region` say and take."""
+"""What `./invoke sandbox.status` says."""
 
 from __future__ import annotations
 
 import pytest
 
 from sandbox import addresses, commands
+from sandbox.faults.fault import InjectedFault
 from sandbox.lifecycle import SandboxStatus
 from shared.environment import Environment
 from shared.errors import Problem
@@ -15,19 +16,16 @@ GATEWAYS = {region: addresses.url(endpoint) for region, endpoint in addresses.en
 
 
 class Box:
-    """A sandbox that says what it is told to say, and notes what it is told."""
+    """A sandbox that says what it is told to say."""
 
     def __init__(self, status):
-        self._status, self.states = status, {}
+        self._status = status
 
     def __call__(self, _root):
         return self
 
     def status(self):
         return self._status
-
-    def set_region(self, region, state):
-        self.states[region] = state
 
 
 @pytest.fixture
@@ -53,12 +51,12 @@ def test_status_lists_the_regions_that_an_environment_uses(box, capsys):
     assert shown(capsys).keys() & GATEWAYS.keys() == USED
 
 
-def test_status_lists_a_region_that_is_out_with_its_state(box, capsys):
-    box(closed_regions={"eu-west-1": "hang"})
+def test_status_lists_a_region_with_a_fault(box, capsys):
+    box(faults=[InjectedFault("hang", "eu-west-1", number=3).told()])
     commands.status()
     rows = shown(capsys)
     assert rows.keys() & GATEWAYS.keys() == USED | {"eu-west-1"}
-    assert rows["eu-west-1"] == f"{GATEWAYS['eu-west-1']}  hang"
+    assert rows["eu-west-1"] == f"{GATEWAYS['eu-west-1']}  hang (fault 3)"
 
 
 def test_status_lists_all_when_asked(box, capsys):
@@ -85,29 +83,3 @@ def test_an_environment_that_cannot_be_loaded_does_not_keep_the_status_back(box,
     monkeypatch.setattr(Environment, "load", load)
     assert commands.status() == 0
     assert shown(capsys)["33"].startswith("more regions")
-
-
-@pytest.mark.parametrize("role", ["primary", "secondary"])
-def test_a_region_is_taken_out_by_its_role_or_its_name(box, capsys, role):
-    region = ENVIRONMENT.region(role)
-    for named, said in ((role, f"{region} ({role}): hang"), (region, f"{region}: hang")):
-        made = box()
-        assert commands.set_region(named, "hang", "payments") == 0
-        assert made.states == {region: "hang"}
-        assert capsys.readouterr().out == f"{said}\n"
-
-
-@pytest.mark.parametrize(
-    ("region", "state", "environment", "said"),
-    [
-        ("", "hang", "payments", "--region"),
-        ("us-east-1", "close", "payments", "unknown --state 'close'"),
-        ("primary", "hang", "nowhere", "unknown environment 'nowhere'"),
-    ],
-)
-def test_what_is_none_is_one_line(box, region, state, environment, said):
-    made = box()
-    with pytest.raises(Problem, match=said) as caught:
-        commands.set_region(region, state, environment)
-    assert "\n" not in str(caught.value)
-    assert made.states == {}

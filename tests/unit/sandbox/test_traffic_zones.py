@@ -138,6 +138,14 @@ def test_any_is_everything_of_the_name():
     assert {each.kind for each in zones().resolve(ZONE, "ANY").records} == {"SOA", "NS"}
 
 
+def test_a_name_that_is_gone_is_not_there_whatever_leads_to_it():
+    own = HostedZone(ZONE, (*OWN, failover("PRIMARY")))
+    gone = Zones([own], lambda _: True, ADDRESSES.get, lambda name: name != EAST)
+    found = gone.resolve(f"api.{ZONE}", "A")
+    assert (found.outcome, len(found.records)) == ("NXDOMAIN", 1)
+    assert gone.resolve(f"api.{ZONE}", "CNAME").outcome == "NOERROR"
+
+
 def test_another_policy_fails_by_its_name():
     all_zones = zones(record(f"w.{ZONE}", "A", "127.0.0.1", Weight=10, SetIdentifier="a"))
     found = all_zones.resolve(f"w.{ZONE}", "A")

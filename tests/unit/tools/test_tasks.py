@@ -12,7 +12,7 @@ import pytest
 import tasks
 from orchestration.choice import Choice
 from orchestration.target import TARGETS
-from sandbox.control import REGION_STATES
+from sandbox.faults.fault import KINDS
 from shared.contracts import LAYERS
 from shared.roles import ROLES
 from shared.root import ROOT
@@ -37,7 +37,7 @@ def test_a_problem_is_one_line_and_exit_code_1():
 
 @pytest.mark.parametrize(
     ("option", "values"),
-    [("layer", LAYERS), ("region", ROLES), ("target", TARGETS), ("state", REGION_STATES), ("mode", get_args(Mode))],
+    [("layer", LAYERS), ("region", ROLES), ("target", TARGETS), ("kind", KINDS), ("mode", get_args(Mode))],
 )
 def test_help_names_every_value_that_there_is(option, values):
     """The tasks import nothing for their help: `./invoke` stays quick."""
