@@ -127,7 +127,7 @@ def test_names_lead_to_what_stands_in_for_the_internet_and_addresses_where_they_
 
 
 def test_names_in_a_zone_lead_where_its_records_say(cloud: RunningCloud, function: Function) -> None:
-    """To the gateway of the region that an API's name belongs to, by the failover record that DNS answers, or nowhere."""
+    """To the gateway of the region that an API's name belongs to, by the record that DNS answers, or nowhere."""
     gateways = addresses.https_endpoints(ports.remembered(cloud.sandbox.layout) or 0)
     domain = f"{function.name}.example.net"
     route53 = cloud.client("route53")
