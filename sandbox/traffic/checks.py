@@ -34,6 +34,8 @@ class CheckSettings:
 
     id: str
     kind: str
+    name: str = ""
+    """For people: its tag."""
     host: str = ""
     """The name that is asked for and resolved; the Host header when there is an address."""
     address: str = ""
@@ -54,13 +56,14 @@ class CheckSettings:
     regions: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> CheckSettings:
+    def of(cls, told: Mapping[str, Any], name: str = "") -> CheckSettings:
         """As ListHealthChecks tells it."""
         config = told["HealthCheckConfig"]
         kind, alarm = config["Type"], config.get("AlarmIdentifier", {})
         return cls(
             id=told["Id"],
             kind=kind,
+            name=name,
             host=config.get("FullyQualifiedDomainName", ""),
             address=config.get("IPAddress", ""),
             port=int(config.get("Port") or (443 if kind.startswith("HTTPS") else 80)),

@@ -15,9 +15,9 @@ from sandbox.faults import rules
 from sandbox.faults.book import Book
 from sandbox.traffic.declared import Declared, Route53
 from sandbox.traffic.dns_server import DnsServer
-from sandbox.traffic.health import HealthChecks
-from sandbox.traffic.probe import Prober
-from sandbox.traffic.zones import Zones
+from sandbox.traffic.health import CheckerFleet
+from sandbox.traffic.probe import EndpointProbe
+from sandbox.traffic.zones import HostedZones
 from shared import files
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Traffic:
         self._sources = digest
         self._clock = SharedClock(layout.clock)
         self._gateways = addresses.endpoints(port)
-        self._checks = HealthChecks(
-            self._clock, Prober(self._clock, self._lead), self._happened, remembered=_remembered(layout)
+        self._checks = CheckerFleet(
+            self._clock, EndpointProbe(self._clock, self._lead), self._happened, remembered=_remembered(layout)
         )
         self._faults = Book(layout.faults)
         self._declared = Declared()
@@ -112,8 +112,8 @@ class Traffic:
     def _resolve(self, name: str, kind: str) -> Resolution:
         return self._zones.resolve(name, kind)
 
-    def _serve(self, declared: Declared) -> Zones:
-        return Zones(
+    def _serve(self, declared: Declared) -> HostedZones:
+        return HostedZones(
             declared.zones, self._checks.in_dns, lambda region: self._gateways.get(region, (None, 0))[0], self._resolves
         )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Declared(NamedTuple):
-    """Zones and health checks as they are now."""
+    """HostedZones and health checks as they are now."""
 
     zones: tuple[HostedZone, ...] = ()
     checks: tuple[CheckSettings, ...] = ()
@@ -26,6 +26,7 @@ class Route53:
     def __init__(self, endpoint: str) -> None:
         import botocore.session  # noqa: PLC0415 - takes a while, and a sandbox without zones never needs it
 
+        self._names: dict[str, str] = {}
         key, secret = CREDENTIALS.values()
         self._client = botocore.session.Session().create_client(
             "route53",
@@ -42,7 +43,16 @@ class Route53:
             for zone in self._all("list_hosted_zones", "HostedZones")
             if not zone["Config"].get("PrivateZone")
         )
-        return Declared(zones, tuple(map(CheckSettings.of, self._all("list_health_checks", "HealthChecks"))))
+        checks = self._all("list_health_checks", "HealthChecks")
+        return Declared(zones, tuple(CheckSettings.of(check, self._name(check["Id"])) for check in checks))
+
+    def _name(self, check: str) -> str:
+        """A check's tag, which is asked for until it has one: a program gives it one after it has made it."""
+        if not self._names.get(check):
+            told = self._client.list_tags_for_resource(ResourceType="healthcheck", ResourceId=check)
+            tags = {each["Key"]: each["Value"] for each in told["ResourceTagSet"]["Tags"]}
+            self._names[check] = tags.get("Name", "")
+        return self._names[check]
 
     def _sets(self, zone: str) -> Iterator[RecordSet]:
         return map(RecordSet.of, self._all("list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone))

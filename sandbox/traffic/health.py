@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.checker_ranges import Place
     from sandbox.clock import VirtualClock
     from sandbox.traffic.checks import CheckSettings
-    from sandbox.traffic.probe import Prober
+    from sandbox.traffic.probe import EndpointProbe
 
 LONGEST_PROPAGATION = 10.0
 """Virtual seconds from a check's status to DNS, at most: assumed, as AWS gives none."""
@@ -35,13 +35,13 @@ class _Known:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
-class HealthChecks:
+class CheckerFleet:
     """All checks. `tell` gets each change: of a check, of what DNS knows of it."""
 
     def __init__(
         self,
         clock: VirtualClock,
-        prober: Prober,
+        prober: EndpointProbe,
         tell: Callable[..., None],
         *,
         remembered: Mapping[str, Mapping[str, bool]] | None = None,
@@ -170,6 +170,7 @@ class HealthChecks:
         failed = max(state.views, key=lambda view: view.failed_at, default=None)
         return {
             "id": settings.id,
+            "name": settings.name or settings.id,
             "type": settings.kind,
             "healthy": known.healthy,
             "in_dns": known.in_dns,

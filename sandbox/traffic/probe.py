@@ -29,7 +29,7 @@ CHUNK = 4096
 WELL_KNOWN = {"HTTP": 80, "HTTPS": 443}
 
 
-class Finding(NamedTuple):
+class ProbeResult(NamedTuple):
     """What a checker found, in the words of GetHealthCheckStatus."""
 
     good: bool
@@ -40,7 +40,7 @@ class _Failure(Exception):
     """Why the endpoint did not pass."""
 
 
-class Prober:
+class EndpointProbe:
     """Asks endpoints by virtual time."""
 
     def __init__(self, clock: VirtualClock, lead: Callable[[str, int], Endpoint | None]) -> None:
@@ -48,17 +48,17 @@ class Prober:
         self._clock = clock
         self._lead = lead
 
-    async def ask(self, check: CheckSettings, place: Place) -> Finding:
+    async def ask(self, check: CheckSettings, place: Place) -> ProbeResult:
         """Ask once, within the limits that Route 53 sets."""
         connection = socket.socket()
         try:
-            return Finding(good=True, reason=f"Success: {await self._ask(check, place, connection)}")
+            return ProbeResult(good=True, reason=f"Success: {await self._ask(check, place, connection)}")
         except _Failure as failure:
-            return Finding(good=False, reason=f"Failure: {failure}")
+            return ProbeResult(good=False, reason=f"Failure: {failure}")
         except OSError as error:
-            return Finding(good=False, reason=f"Failure: {os.strerror(error.errno) if error.errno else error}")
+            return ProbeResult(good=False, reason=f"Failure: {os.strerror(error.errno) if error.errno else error}")
         except (EOFError, httptools.HttpParserError):
-            return Finding(good=False, reason="Failure: the connection ended without an HTTP answer")
+            return ProbeResult(good=False, reason="Failure: the connection ended without an HTTP answer")
         finally:
             connection.close()
 

@@ -91,7 +91,7 @@ class HostedZone:
         return any(each.endswith(f".{name}") for each in self.by_name)
 
 
-class Zones:
+class HostedZones:
     """All zones, the names of AWS's regions, and which checks are healthy as far as DNS has heard."""
 
     def __init__(

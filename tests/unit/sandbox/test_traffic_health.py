@@ -12,9 +12,9 @@ import pytest
 from sandbox.checker_ranges import IPV4, PLACES
 from sandbox.records import RecordSet
 from sandbox.traffic.checks import CheckerView, CheckSettings, CheckState, alarm_is_healthy, endpoint_is_healthy, status
-from sandbox.traffic.health import LONGEST_PROPAGATION, HealthChecks
-from sandbox.traffic.probe import Finding
-from sandbox.traffic.zones import HostedZone, Zones
+from sandbox.traffic.health import LONGEST_PROPAGATION, CheckerFleet
+from sandbox.traffic.probe import ProbeResult
+from sandbox.traffic.zones import HostedZone, HostedZones
 from shared.failover_time import Fault, HealthCheckTiming
 from tests.doubles.hand_clock import HandClock
 
@@ -59,22 +59,22 @@ class World:
         self.broken = {SWITCH: "refused"}  # the switch says run: the plain check of it fails
         self.told = []
         self.asked = []
-        self.checks = HealthChecks(self.clock, self, self._tell, remembered=remembered, chance=random.Random(seed))
+        self.checks = CheckerFleet(self.clock, self, self._tell, remembered=remembered, chance=random.Random(seed))
         pair = [
             {"Failover": "PRIMARY", "SetIdentifier": "primary", "HealthCheckId": "gate"},
             {"Failover": "SECONDARY", "SetIdentifier": "secondary"},
         ]
         values = {"Name": "api.example.com.", "Type": "CNAME", "TTL": 30, "ResourceRecords": [{"Value": "x.example"}]}
         records = tuple(RecordSet.of({**values, **each}) for each in pair)
-        self.zones = Zones([HostedZone("example.com", records)], self.checks.in_dns, lambda _: None)
+        self.zones = HostedZones([HostedZone("example.com", records)], self.checks.in_dns, lambda _: None)
 
     async def ask(self, settings, place):
         self.asked.append((settings.id, place, self.clock.now()))
         how = self.broken.get(settings.host)
         if how is None:
-            return Finding(good=True, reason="Success: HTTP Status Code 200, OK")
+            return ProbeResult(good=True, reason="Success: HTTP Status Code 200, OK")
         await self.clock.sleep(TAKES[how])
-        return Finding(good=False, reason=f"Failure: {how}")
+        return ProbeResult(good=False, reason=f"Failure: {how}")
 
     def _tell(self, what, **details):
         self.told.append((self.clock.now(), what, details))

@@ -11,7 +11,7 @@ from dnslib import DNSRecord
 
 from sandbox.records import RecordSet
 from sandbox.traffic.dns_server import DnsServer
-from sandbox.traffic.zones import HostedZone, Zones, region_of
+from sandbox.traffic.zones import HostedZone, HostedZones, region_of
 
 ZONE = "pay.example.com"
 EAST, WEST = (f"d-abc.execute-api.us-{side}-1.amazonaws.com" for side in ("east", "west"))
@@ -35,7 +35,7 @@ OWN = (
 
 
 def zones(*records, unhealthy=()):
-    return Zones([HostedZone(ZONE, (*OWN, *records))], lambda check: check not in unhealthy, ADDRESSES.get)
+    return HostedZones([HostedZone(ZONE, (*OWN, *records))], lambda check: check not in unhealthy, ADDRESSES.get)
 
 
 def answered(found):
@@ -140,7 +140,7 @@ def test_any_is_everything_of_the_name():
 
 def test_a_name_that_is_gone_is_not_there_whatever_leads_to_it():
     own = HostedZone(ZONE, (*OWN, failover("PRIMARY")))
-    gone = Zones([own], lambda _: True, ADDRESSES.get, lambda name: name != EAST)
+    gone = HostedZones([own], lambda _: True, ADDRESSES.get, lambda name: name != EAST)
     found = gone.resolve(f"api.{ZONE}", "A")
     assert (found.outcome, len(found.records)) == ("NXDOMAIN", 1)
     assert gone.resolve(f"api.{ZONE}", "CNAME").outcome == "NOERROR"
