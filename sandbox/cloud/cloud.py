@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
+from sandbox.clock import SharedClock
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
@@ -20,6 +21,7 @@ from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
+from sandbox.cloud.watch.service import Watch
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -48,9 +50,10 @@ class Cloud:
         self._server = Server(self)
         self._faults = Injection(layout.faults, self._server)
         self._function_faults = FunctionFaults(lambda: self._faults.in_force)
-        self._traffic = TrafficLink(layout.traffic_socket, lambda region: self._faults.network().is_out(region))
+        self._traffic = TrafficLink(layout.traffic_socket, lambda region: self._is_out(region, "monitoring"))
         self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name), self._traffic.healthy)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
+        self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]
@@ -75,9 +78,11 @@ class Cloud:
     async def _prepare(self) -> None:
         self._tls = await asyncio.get_running_loop().run_in_executor(None, self._prepared_apart)
         await self._open_and_close()
+        self._watch.start()
 
     def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
+        self._watch.prepare()
         from sandbox.cloud import account, throttling  # noqa: PLC0415 - importing them imports what they change
         from sandbox.cloud.repairs import routing  # noqa: PLC0415
 
@@ -93,6 +98,7 @@ class Cloud:
     async def stop(self) -> None:
         if self._control is not None:
             self._control.close()
+        self._watch.stop()
         await self._server.close()
         await self._persistence.stop()
 
@@ -148,6 +154,14 @@ class Cloud:
                 self._persistence.changed()
                 if service == "route53":
                     self._traffic.changed()
+
+    def _is_out(self, region: str, service: str) -> bool:
+        """Whether (nearly) all requests to a service in a region fail: then it does nothing by itself either."""
+        return rules.consequence(self._faults.in_force, Asked(region, service), lambda: 0.999).act != "answer"
+
+    def _changed_by_itself(self) -> None:
+        self._persistence.changing()
+        self._persistence.changed()
 
     async def _begin(self, told: dict[str, Any]) -> dict[str, Any]:
         await asyncio.wait({self._prepared})
