@@ -235,7 +235,6 @@ def test_a_buckets_policy_lets_the_checkers_in_and_nobody_else(traffic: RunningC
     traffic.client("route53").delete_health_check(HealthCheckId=check)
 
 
-@pytest.mark.usefixtures("fast")
 def test_a_check_follows_an_alarm_while_its_region_is_there(traffic: RunningCloud) -> None:
     cloudwatch, alarm = traffic.client("cloudwatch"), f"alarm-{uuid.uuid4().hex[:8]}"
     cloudwatch.put_metric_alarm(
