@@ -313,6 +313,14 @@ def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A
 
 
 @command
+def health(_: Context, json: bool = False) -> int:
+    """Print the sandbox's health checks, by how many checkers each is healthy, and what DNS answers by it."""
+    from sandbox import health_commands
+
+    return health_commands.health(as_json=json)
+
+
+@command
 def logs(_: Context, follow: bool = False) -> int:
     """Print the sandbox's logs."""
     from sandbox import commands
@@ -373,6 +381,7 @@ namespace = Collection(
     fault,
     heal,
     inbox,
+    health,
     engine,
     test,
     prove,

@@ -81,6 +81,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     permissions.of_apis,
     permissions.of_rules,
     routing.health_check_lists,
+    routing.health_check_status,
     routing.signing_of_zones,
     schedules.by_the_clock,
     secrets.first_versions,
