@@ -224,6 +224,14 @@ def heal(choice: Choice, number: str = "") -> int:
     return commands.heal(choice.region, number, choice.environment, as_json=choice.json)
 
 
+@choosing("environment", "json")
+def inbox(choice: Choice) -> int:
+    """List the notifications that people got by mail in the sandbox."""
+    from sandbox import inbox as mail
+
+    return mail.show(choice.environment, as_json=choice.json)
+
+
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
@@ -316,6 +324,14 @@ def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A
 
 
 @command
+def health(_: Context, json: bool = False) -> int:
+    """Print the sandbox's health checks, by how many checkers each is healthy, and what DNS answers by it."""
+    from sandbox import health_commands
+
+    return health_commands.health(as_json=json)
+
+
+@command
 def logs(_: Context, follow: bool = False) -> int:
     """Print the sandbox's logs."""
     from sandbox import commands
@@ -376,6 +392,8 @@ namespace = Collection(
     fault,
     heal,
     reconcile,
+    inbox,
+    health,
     engine,
     test,
     prove,

@@ -35,6 +35,11 @@ class Layout:
         return self.state / "faults.json"
 
     @property
+    def mail(self) -> Path:
+        """The mail that the cloud's topics sent."""
+        return self.cloud / "mail.jsonl"
+
+    @property
     def temporary(self) -> Path:
         """Scratch space of the daemons; emptied at each start."""
         return self.state / "tmp"
@@ -99,6 +104,21 @@ class Layout:
     def processor_socket(self) -> Path:
         """Where the card processor is asked about itself."""
         return self.socket("processor.sock")
+
+    @property
+    def traffic_socket(self) -> Path:
+        """Where DNS and the health checkers are asked about what they know."""
+        return self.socket("traffic.sock")
+
+    @property
+    def traffic_state(self) -> Path:
+        """The status of each health check, for the checkers that are started next."""
+        return self.state / "traffic" / "checks.json"
+
+    @property
+    def traffic_events(self) -> Path:
+        """Every change of a health check's status, of what DNS knows of it, and of what it answers; line by line."""
+        return self.state / "traffic" / "events.jsonl"
 
     @property
     def authority(self) -> Path:

@@ -102,6 +102,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "handle_request()",
     ),
     "ministack.services.cloudwatch": (
+        "_alarms.all_items()",
         "_alarms._data.items()",
         "_alarms.get()",
         "_cbor_ok()",
@@ -169,7 +170,17 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_vpce_fields_xml()",
         "_xml()",
     ),
-    "ministack.services.eventbridge": ("_invoke_target()",),
+    "ministack.services.eventbridge": (
+        "_cron_next_fire()",
+        "_invoke_target()",
+        "_now_ts()",
+        "_parse_cron_fields()",
+        "_parse_rate_seconds()",
+        "_pattern_event_view()",
+        "_rules._data.items()",
+        "_targets._data.get()",
+        "_tick_scheduled_rules()",
+    ),
     "ministack.services.iam": (
         "_attach_role_policy()",
         "_create_role()",
@@ -211,6 +222,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_error_response()",
         "_find()",
         "_findall()",
+        "_health_checks.get()",
         "_parse_health_check_config()",
         "_records.get()",
         "_xml_response()",
@@ -240,6 +252,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "error_response_json()",
         "handle_request()",
         "json_response()",
+    ),
+    "ministack.services.sns": (
+        "_fanout()",
+        "_topic_by_arn_any_scope()",
     ),
     "ministack.services.sqs": (
         "_get_q()",
