@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
+from sandbox.clock import SharedClock
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
@@ -19,6 +20,7 @@ from sandbox.cloud.gateway import Gateway
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
+from sandbox.cloud.watch.service import Watch
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -51,6 +53,7 @@ class Cloud:
         self._function_faults = FunctionFaults(lambda: self._faults.in_force)
         self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name))
         self._persistence = Persistence(layout.cloud, self._emulator.version)
+        self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]
@@ -77,10 +80,13 @@ class Cloud:
     async def _prepare(self) -> None:
         self._tls = await asyncio.get_running_loop().run_in_executor(None, self._prepared_apart)
         await self._open_and_close()
+        self._watch.start()
 
     def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
-        from sandbox.cloud import account, cross_region, global_tables, throttling  # noqa: PLC0415 - importing them imports what they change
+        self._watch.prepare()
+        # Importing them imports what they change.
+        from sandbox.cloud import account, cross_region, global_tables, throttling  # noqa: PLC0415
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
@@ -97,6 +103,7 @@ class Cloud:
     async def stop(self) -> None:
         if self._control is not None:
             self._control.close()
+        self._watch.stop()
         await self._server.close()
         await self._persistence.stop()
 
@@ -148,6 +155,14 @@ class Cloud:
         finally:
             if changes():
                 self._persistence.changed()
+
+    def _is_out(self, region: str, service: str) -> bool:
+        """Whether (nearly) all requests to a service in a region fail: then it does nothing by itself either."""
+        return rules.consequence(self._faults.in_force, Asked(region, service), lambda: 0.999).act != "answer"
+
+    def _changed_by_itself(self) -> None:
+        self._persistence.changing()
+        self._persistence.changed()
 
     async def _begin(self, told: dict[str, Any]) -> dict[str, Any]:
         await asyncio.wait({self._prepared})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import cloudwatch, dynamodb
 
+from sandbox.cloud.watch.here import Here
 from sandbox.faults.replicas import KEPT, EventualReplicas, ReplicatedWrite, Stamp, StrongReplicas, tell
 
 if TYPE_CHECKING:
@@ -237,10 +237,10 @@ def _late(name: str, sender: str, receiver: str, since: Stamp | None) -> None:
     """
     if since is None:
         return
-    late = (time.time_ns() - since.nanoseconds) / 1e6
+    late = Here.clock.now() * 1e3 - since.nanoseconds / 1e6
     with request_scope(get_account_id(), sender):
         dimensions = {"TableName": name, "ReceivingRegion": receiver}
-        cloudwatch.record_metric("AWS/DynamoDB", "ReplicationLatency", late, "Milliseconds", dimensions)
+        cloudwatch.record_metric("AWS/DynamoDB", "ReplicationLatency", max(late, 0.0), "Milliseconds", dimensions)
 
 
 _last = 0
@@ -249,5 +249,5 @@ _last = 0
 def _now() -> Stamp:
     """A moment of its own for each write."""
     global _last  # noqa: PLW0603 - writes are made one at a time
-    _last = max(time.time_ns(), _last + 1)
+    _last = max(int(Here.clock.now() * 1e9), _last + 1)
     return Stamp(_last, get_region())

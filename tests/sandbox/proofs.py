@@ -10,6 +10,8 @@ _GATEWAY = "tests/sandbox/test_gateway.py::"
 _FUNCTIONS = "tests/sandbox/test_cloud_functions.py::"
 _ANSWERS = "tests/sandbox/test_cloud_answers.py::"
 _GATEWAY_ANSWERS = "tests/sandbox/test_gateway_answers.py::"
+_METRICS = "tests/sandbox/test_cloud_metrics.py::"
+_ALARMS = "tests/sandbox/test_cloud_alarms.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -27,13 +29,18 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "cloudwatch.answers_in_the_query_protocol": (
         _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",
     ),
+    "cloudwatch.evaluated_by_the_clock": (
+        _ALARMS + "test_an_alarm_is_of_its_dimensions_and_tells_when_it_changes_its_state",
+        _ALARMS + "test_a_shape_that_is_not_evaluated_is_refused_by_its_name",
+    ),
+    "cloudwatch.virtual_time": (_ALARMS + "test_history_has_the_sandboxs_time",),
     "cloudwatch.functions_as_actions": (
         _ANSWERS + "test_an_alarm_calls_a_function_at_a_transition_if_its_policy_allows",
     ),
     "cloudwatch.whole_alarms": (
         _REPAIRS + "test_percentile_alarm_has_no_other_statistic",
         _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[query-actions]",
-        _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[json-expression]",
+        _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[json-percentile]",
     ),
     "dynamodb.multi_region_consistency": (
         _REPAIRS + "test_strongly_consistent_table_tells_its_witness_and_the_replicas_keys",
@@ -50,6 +57,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _FUNCTIONS + "test_stays_warm_after_an_exception",
         _FUNCTIONS + "test_silent_function_waits_for_nothing",
     ),
+    "functions.invoked_by_alias": (_METRICS + "test_a_function_is_counted_by_the_alias_by_which_it_was_called",),
     "functions.prepared_when_created": (_FUNCTIONS + "test_its_code_is_prepared_before_anybody_calls_it",),
     "functions.ready_at_once": (_SPEED + "test_a_function_is_ready_at_once",),
     "functions.reserved_concurrency": (
@@ -67,6 +75,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "gateway.metrics": (_GATEWAY_ANSWERS + "test_requests_are_counted_by_api_stage_and_method",),
     "gateway.remapped_headers": (_GATEWAY_ANSWERS + "test_headers_of_a_function_are_remapped_or_dropped",),
     "keys.pending_replicas": (_ANSWERS + "test_a_primary_key_waits_until_its_replicas_are_gone",),
+    "metrics.by_dimensions": (
+        _METRICS + "test_metrics_are_told_by_dimensions_in_each_protocol",
+        _METRICS + "test_data_is_told_newest_first_and_refused_where_aws_refuses_it",
+    ),
+    "metrics.in_logs": (_METRICS + "test_what_a_functions_log_measures_is_a_metric",),
+    "metrics.of_invocations": (_METRICS + "test_every_invocation_is_counted_whoever_calls",),
     "network_acls.associations": (_REPAIRS + "test_subnet_moves_from_the_default_network_acl_to_another",),
     "network_acls.entries": (_REPAIRS + "test_network_acl_entry_keeps_its_ports",),
     "permissions.of_apis": (_GATEWAY + "test_api_needs_the_functions_permission",),

@@ -8,6 +8,7 @@ import os
 import signal
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from sandbox.faults.fault import InjectedFault as Fault
 from sandbox.faults.network import cuts
 from tests.sandbox.conftest import a_cloud, running
+from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -199,6 +201,26 @@ def test_a_deletion_waits_too(eventual: Table) -> None:
     assert eventual.get(TWO, "a") == "there"
     eventual.cloud.sandbox.heal()
     assert eventual.get(TWO, "a") is None
+
+
+def test_writes_that_wait_are_measured(eventual: Table) -> None:
+    time = VirtualTime(eventual.cloud.sandbox)
+    cut(eventual.cloud, ONE, TWO)
+    eventual.put(ONE, "a", "waits")
+    time.pass_seconds(120)
+    eventual.put(ONE, "b", "waits, too")
+    time.pass_seconds(METRICS_ARRIVE)
+    dimensions = {"TableName": eventual.name, "ReceivingRegion": TWO}
+    found = eventual.cloud.client("cloudwatch", ONE).get_metric_statistics(
+        Namespace="AWS/DynamoDB",
+        MetricName="ReplicationLatency",
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=time.date() - timedelta(minutes=30),
+        EndTime=time.date(),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    assert 120_000 <= max(each["Maximum"] for each in found) < 300_000
 
 
 def test_objects_wait_for_the_way_to_their_replicas(own: RunningCloud) -> None:

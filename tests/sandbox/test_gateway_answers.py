@@ -9,7 +9,7 @@ import signal
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +18,7 @@ import pytest
 
 from sandbox.cloud.repairs.gateway import DROPPED, REMAPPED
 from tests.sandbox.test_cloud_functions import Function
-from tests.waiting import until
+from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,14 +89,17 @@ class Api:
                 FunctionName=self.function.name, ReservedConcurrentExecutions=number
             )
 
+    def metrics_arrive(self) -> None:
+        VirtualTime(self.cloud.sandbox).pass_seconds(METRICS_ARRIVE)
+
     def sum(self, metric: str, **dimensions: str) -> tuple[float, float]:
-        """The sum and the average of a metric's last minutes."""
-        now = datetime.now(UTC)
+        """The sum and the average of what has arrived of a metric."""
+        now = VirtualTime(self.cloud.sandbox).date()
         found = self.cloud.client("cloudwatch", REGION).get_metric_statistics(
             Namespace="AWS/ApiGateway",
             MetricName=metric,
             Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-            StartTime=now - timedelta(minutes=10),
+            StartTime=now - timedelta(hours=2),
             EndTime=now + timedelta(minutes=1),
             Period=3600,
             Statistics=["Sum", "SampleCount"],
@@ -269,19 +272,24 @@ def test_requests_are_counted_by_api_stage_and_method(api: Api) -> None:
 
     api.post()
     api.post(status=503)  # the function's own
+    assert counted(**stage) == (0, 0, 0), "what was measured comes late"
+    api.metrics_arrive()
     assert counted(**stage) == counted(ApiName=api.name) == (2, 0, 1)
     assert counted(**method) == (0, 0, 0)
     detailed("true")
     api.post(status=404)
     api.post(do="raise")
+    api.metrics_arrive()
     assert counted(**stage) == (4, 1, 2)
     assert counted(**method) == (2, 1, 1)
     assert api.sum("5XXError", **method)[1] == 0.5  # the average is the rate
     api.gateway_response("INTEGRATION_FAILURE", statusCode="503")
     assert api.post(do="raise").status_code == 503
+    api.metrics_arrive()
     assert counted(**method) == (3, 2, 1)
     api.gateway_response("INTEGRATION_FAILURE", **PROBLEM)
     assert api.post(do="raise").status_code == 502
+    api.metrics_arrive()
     assert counted(**method) == (4, 2, 2)
     assert api.web.get(f"{api.url}/v1/nowhere").status_code in (403, 404)
     latency = api.sum("Latency", **method)[1]
@@ -292,12 +300,13 @@ def test_counts_are_kept_by_the_minute_and_not_by_request(api: Api) -> None:
     api.post()
     for _ in range(5):
         api.post()
+    api.metrics_arrive()
     metrics = api.cloud.client("cloudwatch", REGION).list_metrics(
         Namespace="AWS/ApiGateway", Dimensions=[{"Name": "ApiName", "Value": api.name}]
     )["Metrics"]
     names = {each["MetricName"] for each in metrics}
     assert names == {"Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"}
-    until(lambda: api.sum("Count", ApiName=api.name)[0] == 6, 2)
+    assert api.sum("Count", ApiName=api.name)[0] == 6
 
 
 def test_no_secret_of_a_function_is_told(api: Api) -> None:

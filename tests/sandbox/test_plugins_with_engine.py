@@ -52,6 +52,7 @@ ENDS = {
 }
 
 
+@pytest.mark.parametrize("either", ["warm", pytest.param("plain", marks=pytest.mark.prove)], indirect=True)
 def test_a_program_that_ends_without_what_it_must_export_fails_and_deletes_nothing(either: Place):
     """To the engine a program that ends without an error is complete."""
     either.declare(Path(sys.prefix), exports="done")

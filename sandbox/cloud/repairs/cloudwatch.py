@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
-import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ministack.services import cloudwatch, lambda_svc
 
+from sandbox.cloud.repairs.cloudwatch_forms import as_query, from_query
 from sandbox.cloud.repairs.permissions import allows
-from sandbox.cloud.repairs.xml import element
+from sandbox.cloud.watch.here import Here
+from sandbox.cloud.watch.shapes import UnknownShape, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Request = dict[str, Any]
     Answer = tuple[int, dict[str, str], bytes]
-    Action = Callable[..., Answer]
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +25,6 @@ _FORGOTTEN = ("InsufficientDataActions", "EvaluateLowSampleCountPercentile", "Me
 _MADE_UP = ("Statistic", "Period", "MetricName", "Namespace", "TreatMissingData", "AlarmDescription")
 """What an alarm has after PutMetricAlarm although nobody said it."""
 _DEFAULTS = {"TreatMissingData": "missing"}
-_NUMBERS = frozenset({"Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold"})
-_BOOLEANS = frozenset({"ActionsEnabled", "ReturnData"})
-_TIMES = re.compile("Timestamp(s|)$")
 
 
 def whole_alarms() -> None:
@@ -39,7 +33,7 @@ def whole_alarms() -> None:
 
     def noted(parameters: Any, request: Request, is_cbor: bool, is_json: bool = False) -> Answer:
         answer: Answer = put(parameters, request, is_cbor, is_json)
-        told = request if is_cbor or is_json else _from_query(parameters)
+        told = request if is_cbor or is_json else from_query(parameters)
         alarm = cloudwatch._alarms.get(told.get("AlarmName"))
         if answer[0] == 200 and alarm is not None:
             for name in _FORGOTTEN:
@@ -55,13 +49,43 @@ def whole_alarms() -> None:
     cloudwatch._put_metric_alarm = noted
 
 
+def evaluated_by_the_clock() -> None:
+    """An alarm is looked at when any metric is put, over all dimensions of a name, and without gaps, M of N or math.
+
+    `sandbox.cloud.watch.alarms` evaluates instead. What it cannot evaluate is refused when it is put.
+    """
+    put = cloudwatch._put_metric_alarm
+
+    def checked(parameters: Any, request: Request, is_cbor: bool, is_json: bool = False) -> Answer:
+        try:
+            shape_of(request if is_cbor or is_json else from_query(parameters))
+        except UnknownShape as unknown:
+            refused: Answer = cloudwatch._error(
+                "ValidationError", str(unknown), 400, use_json=is_json, use_cbor=is_cbor
+            )
+            return refused
+        answer: Answer = put(parameters, request, is_cbor, is_json)
+        return answer
+
+    cloudwatch._put_metric_alarm = checked
+    cloudwatch._evaluate_alarm = lambda _: None
+    cloudwatch._evaluate_all_alarms = lambda: None
+
+
+def virtual_time() -> None:
+    """Alarms and their history have the machine's time, whatever the sandbox's clock says."""
+
+    def now() -> float:
+        return Here.clock.now()
+
+    cloudwatch.time = SimpleNamespace(time=now)
+
+
 def answers_in_the_query_protocol() -> None:
     """What the Query protocol is told of alarms and their history lacks most of it."""
-    cloudwatch._describe_alarms = _as_query("DescribeAlarms", cloudwatch._describe_alarms)
-    cloudwatch._describe_alarms_for_metric = _as_query(
-        "DescribeAlarmsForMetric", cloudwatch._describe_alarms_for_metric
-    )
-    cloudwatch._describe_alarm_history = _as_query("DescribeAlarmHistory", cloudwatch._describe_alarm_history)
+    cloudwatch._describe_alarms = as_query("DescribeAlarms", cloudwatch._describe_alarms)
+    cloudwatch._describe_alarms_for_metric = as_query("DescribeAlarmsForMetric", cloudwatch._describe_alarms_for_metric)
+    cloudwatch._describe_alarm_history = as_query("DescribeAlarmHistory", cloudwatch._describe_alarm_history)
 
 
 def functions_as_actions() -> None:
@@ -91,7 +115,7 @@ def _call(function: str, alarm: Request, old: str, new: str, reason: str) -> Non
     if record is None:
         log.warning("%s: there is no function %s", arn, function)
         return
-    now = cloudwatch._ts_iso(time.time())
+    now = cloudwatch._ts_iso(Here.clock.now())
     configuration = {key: alarm[key] for key in ("AlarmDescription", "AlarmRule", "Metrics") if alarm.get(key)}
     event = {
         "source": "aws.cloudwatch",
@@ -107,56 +131,3 @@ def _call(function: str, alarm: Request, old: str, new: str, reason: str) -> Non
         },
     }
     lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)
-
-
-def _as_query(operation: str, describe: Action) -> Action:
-    """The operation, which answers the Query protocol with what it tells in JSON."""
-
-    def described(parameters: Any, request: Request, is_cbor: bool, is_json: bool = False) -> Answer:
-        if is_cbor or is_json:
-            return describe(parameters, request, is_cbor, is_json)
-        status, _, body = describe({}, _from_query(parameters), False, True)
-        if status != 200:
-            return describe(parameters, request, is_cbor, is_json)
-        inside = "".join(element(name, value, "member") for name, value in _with_times(json.loads(body)).items())
-        result = f"<{operation}Result>{inside}</{operation}Result>"
-        answer: Answer = cloudwatch._xml(200, f"{operation}Response", result)
-        return answer
-
-    return described
-
-
-def _with_times(value: Any, name: str = "") -> Any:
-    """The same with times as texts, as XML has them."""
-    if isinstance(value, dict):
-        return {key: _with_times(each, key) for key, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [_with_times(each, name) for each in value]
-    return cloudwatch._ts_iso(value) if isinstance(value, int | float) and _TIMES.search(name) else value
-
-
-def _from_query(parameters: Any) -> Request:
-    """A Query request as JSON has it: `A.member.1.B=x` is `{"A": [{"B": "x"}]}`."""
-    found: Request = {}
-    for name in parameters:
-        place: Any = found
-        *folders, last = name.replace(".member.", ".#").split(".")
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[last] = _typed(last, cloudwatch._p(parameters, name))
-    listed: Request = _with_lists(found)
-    return listed
-
-
-def _typed(name: str, text: str) -> Any:
-    if name in _NUMBERS:
-        return float(text) if name == "Threshold" else int(text)
-    return text == "true" if name in _BOOLEANS else text
-
-
-def _with_lists(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if value and all(key.startswith("#") for key in value):
-        return [_with_lists(value[key]) for key in sorted(value, key=lambda key: int(key[1:]))]
-    return {key: _with_lists(each) for key, each in value.items()}

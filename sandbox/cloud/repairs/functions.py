@@ -53,6 +53,20 @@ def prepared_when_created() -> None:
     lambda_svc._build_config = prepared
 
 
+def invoked_by_alias() -> None:
+    """A function that an API or a rule calls by an alias is told the ARN of its version."""
+    effective = lambda_svc._effective_func_record_for_qualifier
+
+    def named(function: dict[str, Any] | None, qualifier: str | None) -> Any:
+        record, config = effective(function, qualifier)
+        if function is None or config is None or qualifier not in function.get("aliases", {}):
+            return record, config
+        told = {**config, "FunctionArn": f"{function['config']['FunctionArn']}:{qualifier}"}
+        return {**record, "config": told}, told
+
+    lambda_svc._effective_func_record_for_qualifier = named
+
+
 def reserved_concurrency() -> None:
     """What a function has reserved holds for its newest code only: a version, and so an alias, runs without a limit."""
 

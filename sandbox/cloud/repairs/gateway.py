@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import apigateway_v1, cloudwatch
+from ministack.services import apigateway_v1
+
+from sandbox.cloud.watch.here import Here
+from sandbox.cloud.watch.metrics import Name, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -153,7 +156,7 @@ def metrics() -> None:
         scope = apigateway_v1.find_api_scope(api)
         if scope is not None and outcome.request.get("stage") is not None:
             with request_scope(*scope):
-                _counted.count(outcome, method, answer[0], time.monotonic() - began)
+                _count(outcome, method, answer[0], time.monotonic() - began)
         return answer
 
     async def executed(request: dict[str, Any], *arguments: Any) -> Any:
@@ -178,42 +181,20 @@ def _timed(invoke: Invoke) -> Invoke:
     return invoked
 
 
-class _Counted:
-    """The metrics of the running minute, kept as CloudWatch's points: a value and how often there was one."""
-
-    def __init__(self) -> None:
-        self._minute = 0
-        self._points: dict[tuple[Any, ...], dict[str, Any]] = {}
-
-    def count(self, outcome: _Outcome, method: str, status: int, seconds: float) -> None:
-        client_error = 400 <= status < 500 or (status >= 500 and outcome.modified)
-        values = {
-            "Count": ("Count", 1.0),
-            "4XXError": ("Count", float(client_error)),
-            "5XXError": ("Count", float(status >= 500 and not client_error)),
-            "Latency": ("Milliseconds", float(round(seconds * 1000))),
-        }
-        if outcome.integration is not None:
-            values["IntegrationLatency"] = ("Milliseconds", float(round(outcome.integration * 1000)))
-        for dimensions in _dimensions(outcome.request, method):
-            for name, (unit, value) in values.items():
-                self._add(name, unit, value, dimensions)
-
-    def _add(self, name: str, unit: str, value: float, dimensions: dict[str, str]) -> None:
-        minute = int(time.time() // 60) * 60
-        if minute != self._minute:
-            self._minute, self._points = minute, {}
-        key = (get_account_id(), get_region(), name, *dimensions.values(), value)
-        point = self._points.get(key)
-        if point is None:
-            place = ("AWS/ApiGateway", name, cloudwatch._dims_key(dimensions))
-            point = {"Timestamp": float(minute), "Value": value, "Count": 0.0, "Unit": unit, "Dimensions": dimensions}
-            cloudwatch._metric_bucket(place).append(point)
-            self._points[key] = point
-        point["Count"] += 1
-
-
-_counted = _Counted()
+def _count(outcome: _Outcome, method: str, status: int, seconds: float) -> None:
+    client_error = 400 <= status < 500 or (status >= 500 and outcome.modified)
+    values = {
+        "Count": ("Count", 1.0),
+        "4XXError": ("Count", float(client_error)),
+        "5XXError": ("Count", float(status >= 500 and not client_error)),
+        "Latency": ("Milliseconds", float(round(seconds * 1000))),
+    }
+    if outcome.integration is not None:
+        values["IntegrationLatency"] = ("Milliseconds", float(round(outcome.integration * 1000)))
+    scope = Scope(get_account_id(), get_region())
+    for dimensions in _dimensions(outcome.request, method):
+        for name, (unit, value) in values.items():
+            Here.metrics.count(scope, Name.of("AWS/ApiGateway", name, dimensions), value, unit)
 
 
 def _dimensions(request: dict[str, Any], method: str) -> Iterator[dict[str, str]]:

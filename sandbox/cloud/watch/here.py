@@ -1,0 +1,18 @@
+"""What the repaired services share of the cloud that they run in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.clock import SharedClock
+    from sandbox.cloud.watch.mail import Mailbox
+    from sandbox.cloud.watch.metrics import Metrics
+
+
+class Here:
+    """Set when the cloud starts, before the services are repaired."""
+
+    clock: SharedClock
+    metrics: Metrics
+    mailbox: Mailbox

@@ -1,0 +1,63 @@
+"""What happens in the cloud by the clock: alarms are evaluated, queues are measured."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sandbox.cloud.watch.here import Here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sandbox.clock import SharedClock
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """The cloud's tasks.
+
+    `out` says whether a service of a region is out; `changed` hears when something has to be saved.
+    """
+
+    def __init__(self, clock: SharedClock, out: Callable[[str, str], bool], changed: Callable[[], None]) -> None:
+        Here.clock = clock
+        self._clock = clock
+        self._out = out
+        self._changed = changed
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def prepare(self) -> None:
+        """Take up the metrics that were kept. It imports services: not in the event loop."""
+        from ministack.services import cloudwatch  # noqa: PLC0415 - importing it takes a while
+
+        from sandbox.cloud.watch.metrics import Metrics  # noqa: PLC0415
+
+        Here.metrics = Metrics(cloudwatch._metrics._data, self._clock.now)
+
+    def start(self) -> None:
+        """Begin, in the event loop."""
+        from sandbox.cloud.watch import queues  # noqa: PLC0415 - see prepare
+        from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
+
+        evaluator = AlarmEvaluator(self._clock, Here.metrics, self._out_of("monitoring"), self._changed)
+        for work in (evaluator.run(), queues.watch(self._clock, Here.metrics, self._out_of("sqs"))):
+            self._tasks.append(asyncio.create_task(_told(work)))
+
+    def _out_of(self, service: str) -> Callable[[str], bool]:
+        return lambda region: self._out(region, service)
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _told(work: Coroutine[None, None, None]) -> None:
+    """Do it, and say in the log when it ends by a mistake: nobody waits for it."""
+    try:
+        await work
+    except Exception:
+        log.exception("the cloud's clockwork has stopped")
+        raise
