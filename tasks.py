@@ -305,6 +305,14 @@ def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A
 
 
 @command
+def health(_: Context, json: bool = False) -> int:
+    """Print the sandbox's health checks, by how many checkers each is healthy, and what DNS answers by it."""
+    from sandbox import health_commands
+
+    return health_commands.health(as_json=json)
+
+
+@command
 def logs(_: Context, follow: bool = False) -> int:
     """Print the sandbox's logs."""
     from sandbox import commands
@@ -364,6 +372,7 @@ namespace = Collection(
     ready,
     fault,
     heal,
+    health,
     engine,
     test,
     prove,

@@ -80,6 +80,11 @@ def https_endpoints(port: int) -> dict[str, Endpoint]:
     return {region: (AWS, port + len(REGIONS) + 1 + number) for region, number in _numbered()}
 
 
+def dns(port: int) -> Endpoint:
+    """Where DNS is served, by UDP and TCP: beside the AWS API; behind all others where there is one address for all."""
+    return (AWS, port + 1) if _every_loopback_address() else (AWS, port + 2 * len(REGIONS) + 2)
+
+
 def of_functions() -> dict[str, str]:
     """The address from which the functions of each region call, so that their calls are known as theirs.
 
@@ -90,7 +95,7 @@ def of_functions() -> dict[str, str]:
 
 def everything(port: int) -> list[Endpoint]:
     """All that the sandbox listens at."""
-    return [(AWS, port), *endpoints(port).values(), outside(port), *https_endpoints(port).values()]
+    return [(AWS, port), *endpoints(port).values(), outside(port), *https_endpoints(port).values(), dns(port)]
 
 
 def _numbered() -> Iterator[tuple[str, int]]:

@@ -6,6 +6,8 @@ ROUTE53_HEALTHCHECKS, without China, GovCloud and the European Sovereign Cloud, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 HOST = "ip-ranges.amazonaws.com"
@@ -56,6 +58,22 @@ IPV6 = (
     ("2600:1f1e:7ff:f800::/56", "sa-east-1"),
     ("2600:1f1e:fff:f800::/56", "sa-east-1"),
 )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a health checker is: `source` is its loopback address here, `address` the one that policies see."""
+
+    region: str
+    address: str
+    source: str
+
+
+PLACES = tuple(
+    Place(region, str(ip_network(cidr)[9]), f"127.4.0.{number}")
+    for number, (cidr, region) in enumerate(((cidr, region) for cidr, region in IPV4 if region != "GLOBAL"), 1)
+)
+"""Sixteen checkers, one in each range: two in each of the eight regions that AWS documents. Its blog counts 16."""
 
 
 def document() -> dict[str, Any]:

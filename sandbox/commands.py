@@ -77,6 +77,8 @@ def _rows(found: SandboxStatus, regions: Collection[str]) -> list[str]:
     """What is told of a running sandbox, a line each, their values below each other."""
     broken = _broken(found)
     rows = {"AWS API": found.endpoint}
+    if found.dns:
+        rows["DNS"] = found.dns
     for region, url in found.gateways.items():
         if region in regions:
             rows[region] = f"{url}  {', '.join(broken.get(region, ()))}".rstrip()

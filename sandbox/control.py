@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 20
 """Bytes of a question or an answer."""
+
+
+async def ask_soon(path: Path, question: str, **details: Any) -> dict[str, Any]:
+    """The same in an event loop, and for as long as the caller waits."""
+    reader, writer = await asyncio.open_unix_connection(path, limit=LARGEST)
+    try:
+        writer.write(json.dumps({"question": question, **details}).encode() + b"\n")
+        answer = await reader.readline()
+    finally:
+        writer.close()
+    if not answer.endswith(b"\n"):
+        raise ConnectionError(f"{path.name} ended while it was asked")
+    told: dict[str, Any] = json.loads(answer)
+    return told
 
 
 def ask(path: Path, within: float, question: str, **details: Any) -> dict[str, Any]:

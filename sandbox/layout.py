@@ -101,6 +101,21 @@ class Layout:
         return self.socket("processor.sock")
 
     @property
+    def traffic_socket(self) -> Path:
+        """Where DNS and the health checkers are asked about what they know."""
+        return self.socket("traffic.sock")
+
+    @property
+    def traffic_state(self) -> Path:
+        """The status of each health check, for the checkers that are started next."""
+        return self.state / "traffic" / "checks.json"
+
+    @property
+    def traffic_events(self) -> Path:
+        """Every change of a health check's status, of what DNS knows of it, and of what it answers; line by line."""
+        return self.state / "traffic" / "events.jsonl"
+
+    @property
     def authority(self) -> Path:
         """The certificate that all in the sandbox trust."""
         return self.state / "authority" / "certificate.pem"

@@ -34,9 +34,13 @@ TOLD = ("generation", "recoveries", "faults", "lost_writes", "versions", "troubl
 ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
 
-PARTS = ("cloud", "processor", "plugins")
-"""The daemons. `processor` is outside AWS: what functions reach by https. Without `plugins` the cloud works, and the
-engine starts each plugin as a process of its own."""
+PARTS = ("cloud", "processor", "traffic", "plugins")
+"""The daemons. `processor` is outside AWS: what functions reach by https. `traffic` is DNS and health checkers. Without
+`plugins` the cloud works, and the engine starts each plugin as a process of its own."""
+
+
+BESIDE = frozenset({"processor", "traffic"})
+"""They listen where the cloud's port says."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class SandboxStatus:
     """The id of the cloud's generation: another one whenever the cloud has started empty."""
     recoveries: int = 0
     """How often the cloud came back from disk after it was killed: it may have lost its last second each time."""
+    dns: str = ""
+    """Where DNS answers, by UDP and TCP."""
     faults: Sequence[Mapping[str, Any]] = ()
     """What is broken on purpose, as `InjectedFault.told`."""
     lost_writes: Mapping[str, int] = field(default_factory=dict)
@@ -94,11 +100,12 @@ class Sandbox:
 
     def wipe(self) -> None:
         """Stop everything and forget the cloud and the stacks: the next `up` starts empty."""
+        layout = self.layout
         self.down()
-        for path in (self.layout.cloud, self.layout.backend, self.layout.processor_ledger.parent):
+        for path in (layout.cloud, layout.backend, layout.processor_ledger.parent, layout.traffic_state.parent):
             shutil.rmtree(path, ignore_errors=True)
-        self.layout.faults.unlink(missing_ok=True)
-        self.layout.clock.unlink(missing_ok=True)
+        layout.faults.unlink(missing_ok=True)
+        layout.clock.unlink(missing_ok=True)
 
     def status(self) -> SandboxStatus:
         pids = {daemon.name: pid for daemon in self._daemons if (pid := daemon.pid()) is not None}
@@ -114,6 +121,7 @@ class Sandbox:
             running=_is_current("cloud", told) and all(self._serves(daemon) for daemon in others),
             endpoint=addresses.url((addresses.AWS, port)),
             gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},
+            dns=":".join(map(str, addresses.dns(port))) if "traffic" in pids else "",
             pids=pids,
             **{name: told[name] for name in TOLD if name in told},
         )
@@ -193,11 +201,11 @@ class Sandbox:
             tell(line)
 
     def _missing(self) -> list[Daemon]:
-        """The daemons that have to be started. The cloud chooses the port, and the processor follows it."""
+        """The daemons that have to be started. The cloud chooses the port, and what is beside it follows."""
         found = [daemon for daemon in self._daemons if not self._serves(daemon, PATIENCE)]
         if all(daemon.name != "cloud" for daemon in found):
             return found
-        return [daemon for daemon in self._daemons if daemon in found or daemon.name == "processor"]
+        return [daemon for daemon in self._daemons if daemon in found or daemon.name in BESIDE]
 
     def _launch(self, daemons: Sequence[Daemon], port: int) -> None:
         """Start daemons at once, and return when all of them are ready. Raises Problem when a setting is none."""
@@ -218,9 +226,8 @@ class Sandbox:
                 return daemon.pid() is None
             host = client.status(self.layout.root)
             return host is not None and client.is_current(host)
-        path = self.layout.cloud_socket if daemon.name == "cloud" else self.layout.processor_socket
         try:
-            told = control.ask(path, within, "status")
+            told = control.ask(self.layout.socket(f"{daemon.name}.sock"), within, "status")
         except OSError:
             return False
         return _is_current(daemon.name, told)

@@ -47,10 +47,13 @@ def is_free(port: int) -> bool:
     """Whether AWS, all gateways and what is outside can be bound at the port."""
     with ExitStack() as opened:
         for address in addresses.everything(port):
-            probe = opened.enter_context(socket.socket())
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probes = [opened.enter_context(socket.socket())]
+            probes[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if address == addresses.dns(port):
+                probes.append(opened.enter_context(socket.socket(type=socket.SOCK_DGRAM)))
             try:
-                probe.bind(address)
+                for probe in probes:
+                    probe.bind(address)
             except OSError as error:
                 if error.errno in {errno.EADDRINUSE, errno.EACCES}:
                     return False

@@ -20,6 +20,7 @@ from sandbox.cloud.gateway import Gateway
 from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
+from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
 from sandbox.cloud.watch.service import Watch
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
@@ -51,7 +52,8 @@ class Cloud:
         self._server = Server(self)
         self._faults = Injection(layout.faults, self._server)
         self._function_faults = FunctionFaults(lambda: self._faults.in_force)
-        self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name))
+        self._traffic = TrafficLink(layout.traffic_socket, lambda region: self._is_out(region, "monitoring"))
+        self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name), self._traffic.healthy)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
         self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
         self._sources = digest
@@ -87,6 +89,7 @@ class Cloud:
         self._watch.prepare()
         # Importing them imports what they change.
         from sandbox.cloud import account, cross_region, global_tables, throttling  # noqa: PLC0415
+        from sandbox.cloud.repairs import routing  # noqa: PLC0415
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
@@ -96,6 +99,7 @@ class Cloud:
         for each in self._between_regions:
             each.install()
         state.resume()
+        routing.observe(self._traffic.observations)
         from sandbox.authority import Authority  # noqa: PLC0415 - its cryptography takes a while to load
 
         return Authority(self._layout).context()
@@ -116,20 +120,22 @@ class Cloud:
             return
         RECEIVED.set(scope["headers"])
         asked, receive = await self._asked(scope, receive)
+        seen = seen_from_outside(scope)
         with self._faults.under_way(asked, scope, receive) as request:
             if await self._faults.hold(request, send):
                 return
             sender = self._faults.sender(request, send)
             if asked.service == GATEWAY:
-                await self._gateway(asked.region, scope, receive, sender)
+                await self._gateway(asked.region, seen, receive, sender)
             else:
-                await self._ask_aws(asked.service, scope, receive, sender)
+                await self._ask_aws(asked.service, seen, receive, sender)
 
     async def _asked(self, scope: Scope, receive: Receive) -> tuple[Asked, Receive]:
         """Who asks what of whom, and what the request's body is to be received by from now on."""
         caller = self._function_faults.regions.get(scope["client"][0] if scope["client"] else "", "")
         if region := self._regions.get(tuple(scope["server"][:2])):
-            return Asked(region, GATEWAY, origin=caller), receive
+            bucket = names_a_bucket(header(scope, b"host"), region)
+            return Asked(region, "s3" if bucket else GATEWAY, origin=caller), receive
         signature = signed(header(scope, b"authorization"), scope["query_string"].decode("latin-1"))
         target, form = header(scope, b"x-amz-target"), b""
         if not target and signature.service in rules.operations(self._faults.in_force):
@@ -155,6 +161,8 @@ class Cloud:
         finally:
             if changes():
                 self._persistence.changed()
+                if service == "route53":
+                    self._traffic.changed()
 
     def _is_out(self, region: str, service: str) -> bool:
         """Whether (nearly) all requests to a service in a region fail: then it does nothing by itself either."""
@@ -224,6 +232,10 @@ class Cloud:
                     told = await self._end(asked["number"], asked["region"])
                 case "name":
                     told = {"endpoint": self._resolver.endpoint(asked["name"])}
+                case "traffic":
+                    await asyncio.wait({self._prepared})
+                    alarms = [(region, name) for region, name in asked["alarms"]]
+                    told = self._traffic.hear(self._persistence.generation.id, asked["healthy"], alarms)
                 case _:
                     return
             writer.write(json.dumps(told).encode() + b"\n")

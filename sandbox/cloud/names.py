@@ -102,6 +102,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "handle_request()",
     ),
     "ministack.services.cloudwatch": (
+        "_alarms.all_items()",
         "_alarms._data.items()",
         "_alarms.get()",
         "_cbor_ok()",
@@ -216,6 +217,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_error_response()",
         "_find()",
         "_findall()",
+        "_health_checks.get()",
         "_parse_health_check_config()",
         "_records.get()",
         "_xml_response()",

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses
+from sandbox.records import RecordSet, chosen, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,17 +19,19 @@ LONGEST_CHAIN = 8
 
 
 class Resolver:
-    """Answers with the cloud's Route 53, and beyond it with what is outside; `resolves` may say that a name is gone."""
+    """Answers with the cloud's Route 53, and beyond it with what is outside."""
 
-    def __init__(self, port: int, resolves: Callable[[str], bool]) -> None:
+    def __init__(self, port: int, resolves: Callable[[str], bool], healthy: Callable[[str], bool]) -> None:
+        """`resolves` may say that a name is gone, `healthy` whether DNS takes a health check for healthy."""
         self._resolves = resolves
+        self._healthy = healthy
         self._gateways = addresses.https_endpoints(port)
         self._outside = addresses.outside(port)
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Where https to a name leads; None when a zone of the cloud's has no answer for it.
 
-        A record with a routing policy gives none: nothing here checks health.
+        Of failover records the one counts that DNS answers; those of another policy give none.
         """
         name = name.rstrip(".").lower()
         for _ in range(LONGEST_CHAIN):
@@ -39,11 +42,25 @@ class Resolver:
             zone = _zone(name)
             if zone is None:
                 return self._outside
-            target = _target(zone, name)
+            target = self._target(zone, name)
             if target is None:
                 return None
             name = target
         return None
+
+    def _target(self, zone: str, name: str) -> str | None:
+        from ministack.services import route53  # noqa: PLC0415
+
+        records: list[dict[str, Any]] = route53._records.get(zone, [])
+        sets = [_set(each) for each in list(records) if each["Type"] == "CNAME" and plain(each["Name"]) == name]
+        if not sets or any(each.unknown_policy for each in sets):
+            return None
+        return plain(chosen(sets, lambda each: not each.check or self._healthy(each.check)).values[0])
+
+
+def _set(kept: dict[str, Any]) -> RecordSet:
+    """A record set as the emulator keeps it."""
+    return RecordSet.of({**kept, "ResourceRecords": [{"Value": value} for value in kept["ResourceRecords"]]})
 
 
 def _zone(name: str) -> str | None:
@@ -56,14 +73,3 @@ def _zone(name: str) -> str | None:
         if not zone["private"] and f".{name}.".endswith(f".{zone['name'].lower()}")
     ]
     return max(found)[1] if found else None
-
-
-def _target(zone: str, name: str) -> str | None:
-    from ministack.services import route53  # noqa: PLC0415
-
-    records: list[dict[str, Any]] = route53._records.get(zone, [])
-    for each in list(records):
-        if each["Type"] == "CNAME" and "SetIdentifier" not in each and each["Name"].rstrip(".").lower() == name:
-            target: str = each["ResourceRecords"][0]
-            return target.rstrip(".").lower()
-    return None

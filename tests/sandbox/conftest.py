@@ -21,7 +21,7 @@ from tests.sandbox.proofs import WITHOUT
 from tests.sandbox.provider_engine import TAGS, Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -53,8 +53,8 @@ class RunningCloud:
 class CloudOnly(Sandbox):
     """The cloud and what is outside it, without the host of plugins; `settings` go into its environment."""
 
-    def __init__(self, root: Path, **settings: str) -> None:
-        super().__init__(root, parts=["cloud", "processor"])
+    def __init__(self, root: Path, parts: Sequence[str] = ("cloud", "processor"), **settings: str) -> None:
+        super().__init__(root, parts)
         left_out = {WITHOUT: os.environ[WITHOUT]} if WITHOUT in os.environ else {}
         self._settings = {**left_out, **settings}
 
@@ -69,8 +69,8 @@ def running(sandbox: Sandbox) -> RunningCloud:
 
 
 @contextmanager
-def a_cloud(folder: Path, **settings: str) -> Iterator[RunningCloud]:
-    sandbox = CloudOnly(folder, **settings)
+def a_cloud(folder: Path, parts: Sequence[str] = ("cloud", "processor"), **settings: str) -> Iterator[RunningCloud]:
+    sandbox = CloudOnly(folder, parts, **settings)
     try:
         yield running(sandbox)
     finally:

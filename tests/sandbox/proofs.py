@@ -10,6 +10,7 @@ _GATEWAY = "tests/sandbox/test_gateway.py::"
 _FUNCTIONS = "tests/sandbox/test_cloud_functions.py::"
 _ANSWERS = "tests/sandbox/test_cloud_answers.py::"
 _GATEWAY_ANSWERS = "tests/sandbox/test_gateway_answers.py::"
+_TRAFFIC = "tests/sandbox/test_traffic.py::"
 _METRICS = "tests/sandbox/test_cloud_metrics.py::"
 _ALARMS = "tests/sandbox/test_cloud_alarms.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
@@ -86,6 +87,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "permissions.of_apis": (_GATEWAY + "test_api_needs_the_functions_permission",),
     "permissions.of_rules": (_GATEWAY + "test_rule_needs_the_functions_permission",),
     "routing.health_check_lists": (_REPAIRS + "test_health_checks_keep_lists_and_booleans",),
+    "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
     "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
     "secrets.end_of_replication": (

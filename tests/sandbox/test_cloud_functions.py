@@ -16,7 +16,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import addresses, ports
+from sandbox import addresses, control, ports
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_names_lead_to_what_stands_in_for_the_internet_and_addresses_where_they_
 
 
 def test_names_in_a_zone_lead_where_its_records_say(cloud: RunningCloud, function: Function) -> None:
-    """To the gateway of the region that an API's name belongs to, as far as plain records go, and else nowhere."""
+    """To the gateway of the region that an API's name belongs to, by the record that DNS answers, or nowhere."""
     gateways = addresses.https_endpoints(ports.remembered(cloud.sandbox.layout) or 0)
     domain = f"{function.name}.example.net"
     route53 = cloud.client("route53")
@@ -136,7 +136,7 @@ def test_names_in_a_zone_lead_where_its_records_say(cloud: RunningCloud, functio
         made: str = route53.create_hosted_zone(Name=name, CallerReference=uuid.uuid4().hex)["HostedZone"]["Id"]
         return made
 
-    def put(zone_id: str, name: str, target: str, **policy: str) -> None:
+    def put(zone_id: str, name: str, target: str, **policy: Any) -> None:
         records = {"TTL": 30, "ResourceRecords": [{"Value": target}]}
         change = {"Action": "UPSERT", "ResourceRecordSet": {"Name": name, "Type": "CNAME", **records, **policy}}
         route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": [change]})
@@ -151,7 +151,10 @@ def test_names_in_a_zone_lead_where_its_records_say(cloud: RunningCloud, functio
     put(outer, f"alias.{domain}", f"Own.{domain}.")
     put(outer, f"away.{domain}", "processor.example")
     put(outer, f"loop.{domain}", f"loop.{domain}")
-    put(outer, f"shared.{domain}", regional[0], SetIdentifier="primary", Failover="PRIMARY")
+    gate = {"HealthCheckId": uuid.uuid4().hex}
+    put(outer, f"shared.{domain}", regional[0], SetIdentifier="primary", Failover="PRIMARY", **gate)
+    put(outer, f"shared.{domain}", regional[1], SetIdentifier="secondary", Failover="SECONDARY")
+    put(outer, f"weighted.{domain}", regional[0], SetIdentifier="half", Weight=1)
     put(inner, f"own.inner.{domain}", regional[1])
 
     east, west = (list(gateways[region]) for region in ("us-east-1", "us-west-2"))
@@ -159,9 +162,15 @@ def test_names_in_a_zone_lead_where_its_records_say(cloud: RunningCloud, functio
     assert led(f"own.{domain}") == led(f"Alias.{domain}.") == [east]
     assert led(f"own.inner.{domain}") == [west]
     assert led(f"away.{domain}") == [list(addresses.outside(ports.remembered(cloud.sandbox.layout) or 0))]
-    for name in (f"loop.{domain}", f"shared.{domain}", f"none.{domain}", domain, f"own.inner.own.{domain}"):
+    for name in (f"loop.{domain}", f"weighted.{domain}", f"none.{domain}", domain, f"own.inner.own.{domain}"):
         assert "is not known" in led(name), name
     assert "is not known" in led("d-abc123.execute-api.nowhere-1.amazonaws.com")
+
+    assert led(f"shared.{domain}") == [east]
+    for healthy, leads in ((False, west), (True, east)):  # as the daemon of DNS tells the cloud
+        told = {"healthy": {gate["HealthCheckId"]: healthy}, "alarms": []}
+        control.ask(cloud.sandbox.layout.cloud_socket, 2, "traffic", **told)
+        assert led(f"shared.{domain}") == [leads]
 
     put(outer, f"own.{domain}", regional[1])
     assert led(f"own.{domain}") == [west]

@@ -18,7 +18,7 @@ def test_is_up_once_and_quickly_found(sandbox: Sandbox) -> None:
     assert not sandbox.status().running
     first = sandbox.up()
     assert first.running
-    assert set(first.pids) == {"cloud", "processor", "plugins"}
+    assert set(first.pids) == {"cloud", "processor", "traffic", "plugins"}
     took = []
     for _ in range(5):
         began = time.perf_counter()
@@ -42,14 +42,14 @@ def test_turning_tricks_off_and_on_starts_daemons_again_and_keeps_the_cloud(
     assert not sandbox.status().running
     plain = sandbox.up()
     assert plain.running
-    assert set(plain.pids) == {"cloud", "processor"}  # nothing lends plugins
+    assert set(plain.pids) == {"cloud", "processor", "traffic"}  # nothing lends plugins
     assert plain.pids["cloud"] != quick.pids["cloud"]
     assert psutil.Process(plain.pids["cloud"]).environ()[VARIABLE] == OFF
     assert sandbox.variables()[VARIABLE] == OFF
     assert sandbox.up() == plain
     monkeypatch.delenv(VARIABLE)
     again = sandbox.up()
-    assert set(again.pids) == {"cloud", "processor", "plugins"}
+    assert set(again.pids) == {"cloud", "processor", "traffic", "plugins"}
     assert VARIABLE not in sandbox.variables()
     assert (again.generation, again.recoveries) == (quick.generation, 0)
 

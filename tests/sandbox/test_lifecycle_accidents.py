@@ -33,10 +33,11 @@ def up(sandbox: Sandbox) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("part", "anew"), [("cloud", {"cloud", "processor"}), ("processor", {"processor"}), ("plugins", {"plugins"})]
+    ("part", "anew"),
+    [("cloud", {"cloud", "processor", "traffic"}), *((each, {each}) for each in ("processor", "traffic", "plugins"))],
 )
 def test_part_that_was_killed_is_started_again(sandbox: Sandbox, part: str, anew: set[str]) -> None:
-    """The processor follows the cloud, which chooses the port."""
+    """What is beside the cloud follows it, which chooses the port."""
     up(sandbox)
     before = sandbox.status()
     os.kill(before.pids[part], signal.SIGKILL)

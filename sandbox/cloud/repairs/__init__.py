@@ -79,6 +79,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     permissions.of_apis,
     permissions.of_rules,
     routing.health_check_lists,
+    routing.health_check_status,
     routing.signing_of_zones,
     secrets.first_versions,
     secrets.replicas_at_creation,

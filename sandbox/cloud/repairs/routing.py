@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import SubElement
 
@@ -10,7 +11,13 @@ from ministack.core import router
 from ministack.services import route53
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from xml.etree.ElementTree import Element
+
+    Observations = Callable[[str], Awaitable[dict[str, Any] | None]]
+
+_observed: list[Observations] = []
+"""Whoever tells what the checkers found of a check; the last one holds."""
 
 
 def known_services() -> None:
@@ -53,3 +60,48 @@ def signing_of_zones() -> None:
 def _not_signing(root: Element) -> None:
     SubElement(SubElement(root, "Status"), "ServeSignature").text = "NOT_SIGNING"
     SubElement(root, "KeySigningKeys")
+
+
+def observe(observations: Observations) -> None:
+    """Tell what the health checkers found by this from now on."""
+    _observed.append(observations)
+
+
+def health_check_status() -> None:
+    """GetHealthCheckStatus and GetHealthCheckLastFailureReason are missing: nobody checks anything."""
+    handle = route53.handle_request
+
+    async def handled(method: str, path: str, *arguments: Any) -> Any:
+        asked = re.fullmatch(r"/2013-04-01/healthcheck/([^/]+)/(status|lastfailurereason)", path)
+        if method != "GET" or asked is None:
+            return await handle(method, path, *arguments)
+        check, what = asked.groups()
+        known = route53._health_checks.get(check)
+        if known is None:
+            message = f"No health check exists with the specified ID {check}."
+            return route53._error_response("NoSuchHealthCheck", message, 404)
+        if known["config"]["Type"] == "CALCULATED":
+            message = "The status of a calculated health check is not available by this operation."
+            return route53._error_response("InvalidInput", message, 400)
+        found = await _observed[-1](check) if _observed else None
+        observations = found["observations"] if found else []
+        if what == "status":
+            told = [(each, each["status"], each["at"]) for each in observations]
+            return route53._xml_response("GetHealthCheckStatusResponse", lambda root: _observations(root, told))
+        told = [(each, each["failure"], each["failed_at"]) for each in observations if each["failure"]]
+        return route53._xml_response("GetHealthCheckLastFailureReasonResponse", lambda root: _observations(root, told))
+
+    route53.handle_request = handled
+
+
+def _observations(root: Element, told: list[tuple[dict[str, Any], str, float]]) -> None:
+    listed = SubElement(root, "HealthCheckObservations")
+    for observation, report, at in told:
+        element = SubElement(listed, "HealthCheckObservation")
+        SubElement(element, "Region").text = observation["region"]
+        SubElement(element, "IPAddress").text = observation["address"]
+        status = SubElement(element, "StatusReport")
+        SubElement(status, "Status").text = report
+        SubElement(status, "CheckedTime").text = (
+            datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        )

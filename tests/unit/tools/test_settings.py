@@ -22,7 +22,6 @@ RUN = {"mypy", "pyrefly", "pytest-xdist", "ruff", "uv"}
 """Packages that are run, and not imported."""
 LOADED = {
     "cbor2": "the emulator speaks it with CloudWatch's newer clients",
-    "httptools": "uvicorn's parser",
     "pulumi-policy": "the engine's policy analyzer runs it",
     "aws-lambda-powertools": "bench.payment imports it in a process of its own",
 }

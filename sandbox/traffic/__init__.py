@@ -1,0 +1,1 @@
+"""What lies between clients and regions: DNS that follows health, and the checkers that find it out."""
