@@ -221,6 +221,14 @@ def heal(choice: Choice, number: str = "") -> int:
     return commands.heal(choice.region, number, choice.environment, as_json=choice.json)
 
 
+@choosing("environment", "json")
+def inbox(choice: Choice) -> int:
+    """List the notifications that people got by mail in the sandbox."""
+    from sandbox import inbox as mail
+
+    return mail.show(choice.environment, as_json=choice.json)
+
+
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
@@ -372,6 +380,7 @@ namespace = Collection(
     ready,
     fault,
     heal,
+    inbox,
     health,
     engine,
     test,

@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.clock import SharedClock
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
@@ -21,7 +20,7 @@ from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
-from sandbox.cloud.watch.service import Watch
+from sandbox.cloud.watch.service import Clockwork
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -55,7 +54,7 @@ class Cloud:
         self._traffic = TrafficLink(layout.traffic_socket, lambda region: self._is_out(region, "monitoring"))
         self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name), self._traffic.healthy)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
-        self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
+        self._watch = Clockwork(layout, self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]

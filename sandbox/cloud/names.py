@@ -175,7 +175,17 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_vpce_fields_xml()",
         "_xml()",
     ),
-    "ministack.services.eventbridge": ("_invoke_target()",),
+    "ministack.services.eventbridge": (
+        "_cron_next_fire()",
+        "_invoke_target()",
+        "_now_ts()",
+        "_parse_cron_fields()",
+        "_parse_rate_seconds()",
+        "_pattern_event_view()",
+        "_rules._data.items()",
+        "_targets._data.get()",
+        "_tick_scheduled_rules()",
+    ),
     "ministack.services.iam": (
         "_attach_role_policy()",
         "_create_role()",
@@ -261,6 +271,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "ministack.services.sns": (
         "_deliver_to_sqs()",
+        "_fanout()",
+        "_topic_by_arn_any_scope()",
         "_topics._data.items()",
         "_topics.get_scoped()",
     ),
