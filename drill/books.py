@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Charge:
+class LedgerCharge:
     """What one endpoint of the processor has decided of one key. A key of the processor's is a payment's id."""
 
     endpoint: str
@@ -33,7 +33,7 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClientAnswer:
     """What one client has been told of one payment for good: it was answered, and did not just hear of an error."""
 
     client: str
@@ -56,11 +56,11 @@ class Books:
     """By id, as each region's replica has them."""
     unreadable: PerRole[Mapping[str, str]] = field(default_factory=lambda: PerRole({}, {}))
     """Ids of items that this release cannot read, and why."""
-    charges: Sequence[Charge] | None = ()
+    charges: Sequence[LedgerCharge] | None = ()
     """None when nobody has told what the processor knows."""
     audits: PerRole[Mapping[str, Mapping[str, Any]]] = field(default_factory=lambda: PerRole({}, {}))
     """The records in each region's bucket, by the payment's id."""
-    answers: Sequence[Answer] = ()
+    answers: Sequence[ClientAnswer] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     """Every key that a client has sent, and the payment that it can only be."""
     drains: int = 0
@@ -95,10 +95,10 @@ def read_items(items: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Payment], 
     return payments, unreadable
 
 
-def charges(lines: Iterable[Mapping[str, Any]]) -> list[Charge]:
+def charges(lines: Iterable[Mapping[str, Any]]) -> list[LedgerCharge]:
     """The decisions in a ledger's lines (sandbox/processor/ledger.py; docs/processor.md for a real processor's)."""
     return [
-        Charge(
+        LedgerCharge(
             endpoint=line["endpoint"],
             key=line["key"],
             what=line["what"],
@@ -113,10 +113,10 @@ def charges(lines: Iterable[Mapping[str, Any]]) -> list[Charge]:
     ]
 
 
-def answers(attempts: Iterable[Attempt]) -> list[Answer]:
+def answers(attempts: Iterable[Attempt]) -> list[ClientAnswer]:
     """What clients remember of their attempts, as far as it was final."""
     return [
-        Answer(each.client, each.key, each.payment, each.status, each.amount, each.currency, each.customer)
+        ClientAnswer(each.client, each.key, each.payment, each.status, each.amount, each.currency, each.customer)
         for each in attempts
         if each.outcome in {"created", "replayed", "declined"}
     ]

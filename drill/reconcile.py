@@ -23,7 +23,7 @@ from shared.roles import ROLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from drill.books import Answer, Books, Charge
+    from drill.books import Books, ClientAnswer, LedgerCharge
     from lambdas.domain.payment import Payment
 
 LOST, DOUBLED, CONTRADICTORY = "lost", "doubled", "contradictory"
@@ -40,7 +40,7 @@ DEPLOY: Final = "a newer release wrote it: deploy that release here as well"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Disagreement:
     """One thing in which books disagree."""
 
     kind: str
@@ -67,7 +67,7 @@ class Reconciliation:
     """What comparing the books has come to."""
 
     counts: Counts
-    findings: tuple[Finding, ...]
+    findings: tuple[Disagreement, ...]
     charges_known: bool
     """Whether anybody has told what the processor knows."""
     unfinished: int
@@ -90,7 +90,7 @@ def examine(books: Books) -> Reconciliation:
     """Compare them all."""
     newest = books.everywhere
     findings = [*_unreadable(books), *_regions(books)]
-    by_key: dict[str, list[Charge]] = defaultdict(list)
+    by_key: dict[str, list[LedgerCharge]] = defaultdict(list)
     for charge in books.charges or ():
         by_key[charge.key].append(charge)
     for id_, payment in sorted(newest.items()):
@@ -126,13 +126,13 @@ def _counts(books: Books, newest: dict[str, Payment]) -> Counts:
     return Counts(len(ids), what["paid"], what["declined"], what["refused"], what["unknown"])
 
 
-def _unreadable(books: Books) -> Iterator[Finding]:
+def _unreadable(books: Books) -> Iterator[Disagreement]:
     for role in ROLES:
         for id_, why in sorted(books.unreadable.of(role).items()):
-            yield Finding(UNREADABLE, id_, f"the {role}'s item {why}", DEPLOY)
+            yield Disagreement(UNREADABLE, id_, f"the {role}'s item {why}", DEPLOY)
 
 
-def _regions(books: Books) -> Iterator[Finding]:
+def _regions(books: Books) -> Iterator[Disagreement]:
     """Both replicas tell the same of what has not just been written."""
     primary, secondary = books.payments.primary, books.payments.secondary
     for id_ in sorted(primary.keys() | secondary.keys()):
@@ -141,11 +141,13 @@ def _regions(books: Books) -> Iterator[Finding]:
             continue
         if one is None or other is None:
             there, gone = ("primary", "secondary") if other is None else ("secondary", "primary")
-            yield Finding(LOST, id_, f"the {there} has it and the {gone} has not", RESTORE)
+            yield Disagreement(LOST, id_, f"the {there} has it and the {gone} has not", RESTORE)
         elif one.is_final and other.is_final and one.status is not other.status:
-            yield Finding(CONTRADICTORY, id_, f"{one.status} in the primary, {other.status} in the secondary", BY_HAND)
+            yield Disagreement(
+                CONTRADICTORY, id_, f"{one.status} in the primary, {other.status} in the secondary", BY_HAND
+            )
         else:
-            yield Finding(
+            yield Disagreement(
                 CONTRADICTORY, id_, f"version {one.version} in the primary, {other.version} in the secondary", REPAIR
             )
 
@@ -155,29 +157,31 @@ def _fresh(books: Books, payment: Payment | None) -> bool:
     return payment is not None and payment.updated >= books.at
 
 
-def _charged(payment: Payment, charges: list[Charge]) -> Iterator[Finding]:
+def _charged(payment: Payment, charges: list[LedgerCharge]) -> Iterator[Disagreement]:
     approved = [charge for charge in charges if charge.what == "approved"]
     places = sorted({f"{charge.endpoint} ({charge.reference})" for charge in approved})
     if len(places) > 1:
-        yield Finding(DOUBLED, payment.id, f"charged {len(places)} times: {', '.join(places)}", REFUND)
+        yield Disagreement(DOUBLED, payment.id, f"charged {len(places)} times: {', '.join(places)}", REFUND)
     elif len(approved) > 1:
-        yield Finding(DOUBLED, payment.id, f"approved {len(approved)} times at {approved[0].endpoint}", REFUND)
+        yield Disagreement(DOUBLED, payment.id, f"approved {len(approved)} times at {approved[0].endpoint}", REFUND)
     if payment.status is PaymentStatus.CAPTURED and not approved:
-        yield Finding(CONTRADICTORY, payment.id, "captured, and no endpoint of the processor has charged it", BY_HAND)
+        yield Disagreement(
+            CONTRADICTORY, payment.id, "captured, and no endpoint of the processor has charged it", BY_HAND
+        )
     if payment.status is PaymentStatus.DECLINED and approved:
-        yield Finding(CONTRADICTORY, payment.id, f"declined, and charged at {places[0]}", REFUND)
+        yield Disagreement(CONTRADICTORY, payment.id, f"declined, and charged at {places[0]}", REFUND)
     for charge in approved:
         if (charge.minor_units, charge.currency) != (payment.money.minor_units, payment.money.currency):
             said = f"{charge.minor_units} minor units of {charge.currency} were charged"
-            yield Finding(CONTRADICTORY, payment.id, f"{said}, not {payment.money.minor_units}", BY_HAND)
+            yield Disagreement(CONTRADICTORY, payment.id, f"{said}, not {payment.money.minor_units}", BY_HAND)
         if charge.customer != payment.customer:
-            yield Finding(CONTRADICTORY, payment.id, "another customer was charged", REFUND)
+            yield Disagreement(CONTRADICTORY, payment.id, "another customer was charged", REFUND)
         if payment.endpoint is not None and charge.endpoint != payment.endpoint:
-            yield Finding(
+            yield Disagreement(
                 DOUBLED, payment.id, f"charged at {charge.endpoint}, and belongs to {payment.endpoint}", REFUND
             )
         elif payment.reference and charge.reference != payment.reference:
-            yield Finding(
+            yield Disagreement(
                 CONTRADICTORY,
                 payment.id,
                 f"its reference is {payment.reference}, the charge's {charge.reference}",
@@ -185,11 +189,11 @@ def _charged(payment: Payment, charges: list[Charge]) -> Iterator[Finding]:
             )
 
 
-def _audited(books: Books, payment: Payment) -> Iterator[Finding]:
+def _audited(books: Books, payment: Payment) -> Iterator[Disagreement]:
     if not payment.is_final:
         for role in ROLES:
             if payment.id in books.audits.of(role):
-                yield Finding(
+                yield Disagreement(
                     CONTRADICTORY,
                     payment.id,
                     f"the {role}'s bucket has a final record, and it is {payment.status}",
@@ -202,34 +206,44 @@ def _audited(books: Books, payment: Payment) -> Iterator[Finding]:
         record = books.audits.of(role).get(payment.id)
         if record is None:
             if payment.audit_pending and late:
-                yield Finding(UNAUDITED, payment.id, f"its record is owed to the {role}'s bucket for too long", AUDIT)
+                yield Disagreement(
+                    UNAUDITED, payment.id, f"its record is owed to the {role}'s bucket for too long", AUDIT
+                )
             elif not payment.audit_pending and late:
-                yield Finding(UNAUDITED, payment.id, f"the {role}'s bucket has no record of it", AUDIT)
+                yield Disagreement(UNAUDITED, payment.id, f"the {role}'s bucket has no record of it", AUDIT)
         elif record != wanted:
             differing = sorted(name for name in record.keys() | wanted.keys() if record.get(name) != wanted.get(name))
-            yield Finding(CONTRADICTORY, payment.id, f"the {role}'s record has another {', '.join(differing)}", BY_HAND)
+            yield Disagreement(
+                CONTRADICTORY, payment.id, f"the {role}'s record has another {', '.join(differing)}", BY_HAND
+            )
 
 
-def _finished(books: Books, payment: Payment) -> Iterator[Finding]:
+def _finished(books: Books, payment: Payment) -> Iterator[Disagreement]:
     if not payment.is_final and books.at - payment.updated > books.drains:
         minutes = (books.at - payment.updated) // 60_000
-        yield Finding(UNFINISHED, payment.id, f"{payment.status} for {minutes} minutes: nobody has finished it", WAIT)
+        yield Disagreement(
+            UNFINISHED, payment.id, f"{payment.status} for {minutes} minutes: nobody has finished it", WAIT
+        )
 
 
-def _strange_charges(by_key: dict[str, list[Charge]], known: set[str]) -> Iterator[Finding]:
+def _strange_charges(by_key: dict[str, list[LedgerCharge]], known: set[str]) -> Iterator[Disagreement]:
     for key, charges in sorted(by_key.items()):
         approved = [charge for charge in charges if charge.what == "approved"]
         if key not in known and approved:
-            yield Finding(LOST, key, f"charged at {approved[0].endpoint}, and no table has such a payment", RESTORE)
+            yield Disagreement(
+                LOST, key, f"charged at {approved[0].endpoint}, and no table has such a payment", RESTORE
+            )
 
 
-def _strange_records(books: Books, known: set[str]) -> Iterator[Finding]:
+def _strange_records(books: Books, known: set[str]) -> Iterator[Disagreement]:
     for role in ROLES:
         for id_ in sorted(books.audits.of(role).keys() - known):
-            yield Finding(LOST, id_, f"the {role}'s bucket has its record, and no table has such a payment", RESTORE)
+            yield Disagreement(
+                LOST, id_, f"the {role}'s bucket has its record, and no table has such a payment", RESTORE
+            )
 
 
-def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Finding]:
+def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Disagreement]:
     """What clients were told is what is there."""
     ids: dict[tuple[str, str], set[str]] = defaultdict(set)
     statuses: dict[str, set[int]] = defaultdict(set)
@@ -240,39 +254,43 @@ def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Finding]:
     for (client, key), payments in sorted(ids.items()):
         if len(payments) > 1:
             told = ", ".join(sorted(payments))
-            yield Finding(
+            yield Disagreement(
                 DOUBLED, min(payments), f"{client} was told {len(payments)} payments for the key {key}: {told}", REFUND
             )
     for id_, told_of in sorted(statuses.items()):
         if len(told_of) > 1:
-            yield Finding(CONTRADICTORY, id_, "clients were told both that it is paid and that it is declined", CLIENT)
+            yield Disagreement(
+                CONTRADICTORY, id_, "clients were told both that it is paid and that it is declined", CLIENT
+            )
 
 
-def _one_told(answer: Answer, payment: Payment | None) -> Iterator[Finding]:
+def _one_told(answer: ClientAnswer, payment: Payment | None) -> Iterator[Disagreement]:
     told = PaymentStatus.CAPTURED if answer.status == 201 else PaymentStatus.DECLINED
     word = "paid" if told is PaymentStatus.CAPTURED else "declined"
     if payment is None:
-        yield Finding(LOST, answer.payment, f"{answer.client} was told that it is {word}, and no table has it", RESTORE)
+        yield Disagreement(
+            LOST, answer.payment, f"{answer.client} was told that it is {word}, and no table has it", RESTORE
+        )
     elif not payment.is_final:
-        yield Finding(
+        yield Disagreement(
             LOST, payment.id, f"{answer.client} was told that it is {word}, and it is {payment.status}", RESTORE
         )
     elif payment.status is not told:
-        yield Finding(
+        yield Disagreement(
             CONTRADICTORY, payment.id, f"{answer.client} was told that it is {word}, and it is {payment.status}", CLIENT
         )
     elif answer.amount and _money(answer) != payment.money:
-        yield Finding(
+        yield Disagreement(
             CONTRADICTORY,
             payment.id,
             f"{answer.client} asked for {answer.amount} {answer.currency}, and it is {payment.money.amount}",
             CLIENT,
         )
     elif answer.customer and answer.customer != payment.customer:
-        yield Finding(CONTRADICTORY, payment.id, f"{answer.client} asked for another customer", CLIENT)
+        yield Disagreement(CONTRADICTORY, payment.id, f"{answer.client} asked for another customer", CLIENT)
 
 
-def _money(answer: Answer) -> Money | None:
+def _money(answer: ClientAnswer) -> Money | None:
     try:
         return Money.of(Decimal(answer.amount), answer.currency)
     except (InvalidOperation, InvalidField):

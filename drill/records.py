@@ -118,7 +118,7 @@ class DrillOutcome(Record):
     why: str = ""
 
 
-class Journal:
+class RecordFile:
     """Appends records to a file, each in one write: a kill leaves whole lines and at most one torn one."""
 
     def __init__(self, path: Path) -> None:

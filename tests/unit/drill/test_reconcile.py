@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drill.books import Answer, Books, Charge
+from drill.books import Books, ClientAnswer, LedgerCharge
 from drill.reconcile import (
     CONTRADICTORY,
     DOUBLED,
@@ -48,7 +48,7 @@ def declined(key, at):
 
 def charge(payment, **other):
     what = "declined" if payment.reason else "approved"
-    told = Charge(
+    told = LedgerCharge(
         payment.endpoint or "",
         payment.id,
         what,
@@ -63,7 +63,9 @@ def charge(payment, **other):
 
 def answer(payment, key, **other):
     status = 402 if payment.reason else 201
-    told = Answer("shop", key, payment.id, status, str(payment.money.amount), payment.money.currency, payment.customer)
+    told = ClientAnswer(
+        "shop", key, payment.id, status, str(payment.money.amount), payment.money.currency, payment.customer
+    )
     return replace(told, **other)
 
 
@@ -134,7 +136,7 @@ DEFECTS = {
     "a paid one is in the primary alone": (lambda w: w.drop(w.paid, "secondary"), "paid", {LOST}),
     "the client was told paid and it is open": (lambda w: w.answers.append(answer(w.open, "open")), "open", {LOST}),
     "the client was told paid and it is nowhere": (
-        lambda w: w.answers.append(Answer("shop", "never", "pay_never", 201)),
+        lambda w: w.answers.append(ClientAnswer("shop", "never", "pay_never", 201)),
         "pay_never",
         {LOST},
     ),
