@@ -142,6 +142,15 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
+def read(path: Path) -> dict[str, Any] | None:
+    """A JSON file's object; None where there is none, or it is damaged."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def write(path: Path, value: Any) -> None:
     """Write a JSON file that is there, whole and on disk, or not at all."""
     beside = path.with_suffix(".new")
