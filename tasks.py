@@ -57,6 +57,9 @@ HELP = {
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
     "number": "of the fault; all by default",
+    "since": "only payments from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
+    "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
+    "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
 }
 
 
@@ -221,6 +224,14 @@ def heal(choice: Choice, number: str = "") -> int:
     return commands.heal(choice.region, number, choice.environment, as_json=choice.json)
 
 
+@choosing("environment", "json")
+def inbox(choice: Choice) -> int:
+    """List the notifications that people got by mail in the sandbox."""
+    from sandbox import inbox as mail
+
+    return mail.show(choice.environment, as_json=choice.json)
+
+
 @command
 def engine(_: Context, json: bool = False) -> int:
     """Say which Pulumi engine is used, and why; get it when it is missing."""
@@ -250,6 +261,14 @@ def prove(_: Context, only: str = "") -> int:
     from tools import checks
 
     return checks.run(prove=True, only=only)
+
+
+@choosing("environment", "target", "json")
+def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = False) -> int:
+    """Compare tables, processor and audit buckets: lost, doubled, contradictory, unaudited; exit 1 on findings."""
+    from drill import commands
+
+    return commands.reconcile(choice, since=since, ledger=ledger, fix=fix)
 
 
 @command
@@ -372,6 +391,8 @@ namespace = Collection(
     ready,
     fault,
     heal,
+    reconcile,
+    inbox,
     health,
     engine,
     test,

@@ -48,7 +48,11 @@ def fault(wanted: Wanted, *, as_json: bool = False) -> int:
     if not wanted.kind:
         if wanted.region or wanted.part or wanted.how or wanted.probability or wanted.seconds:
             raise Problem("fault: say which --kind; ./invoke --help fault lists them")
-        return _tell(Sandbox(ROOT).faults(), "no fault is in force", as_json=as_json)
+        box = Sandbox(ROOT)
+        code = _tell(box.faults(), "no fault is in force", as_json=as_json)
+        if not as_json:
+            _tell_lost(box)
+        return code
     begun = Sandbox(ROOT).begin_fault(_fault(wanted))
     if as_json:
         print(json.dumps(begun.told()))
@@ -68,7 +72,10 @@ def heal(region: str, number: str, environment: str, *, as_json: bool = False) -
     wanted = int(number) if number else None
     if wanted is not None and wanted not in {each.number for each in box.faults()}:
         raise Problem(f"no fault {number} is in force; ./invoke fault lists those that are")
-    return _tell(box.heal(wanted, named), "no fault was in force", as_json=as_json)
+    code = _tell(box.heal(wanted, named), "no fault was in force", as_json=as_json)
+    if not as_json:
+        _tell_lost(box)
+    return code
 
 
 def _fault(wanted: Wanted) -> InjectedFault:
@@ -155,6 +162,11 @@ def _tell(faults: Sequence[InjectedFault], none: str, *, as_json: bool) -> int:
         for row in rows:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0
+
+
+def _tell_lost(box: Sandbox) -> None:
+    for table, number in box.status().lost_writes.items():
+        print(f"{table}: {number} acknowledged writes were lost to later ones of another region")
 
 
 def _ago(seconds: float) -> str:

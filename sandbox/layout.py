@@ -35,6 +35,11 @@ class Layout:
         return self.state / "faults.json"
 
     @property
+    def mail(self) -> Path:
+        """The mail that the cloud's topics sent."""
+        return self.cloud / "mail.jsonl"
+
+    @property
     def temporary(self) -> Path:
         """Scratch space of the daemons; emptied at each start."""
         return self.state / "tmp"

@@ -29,7 +29,7 @@ ANSWER_WITHIN = 2.0
 PATIENCE = 10.0
 """Seconds after which a cloud that does not answer is taken for stuck, and is started again."""
 
-TOLD = ("generation", "recoveries", "faults", "versions", "trouble")
+TOLD = ("generation", "recoveries", "faults", "lost_writes", "versions", "trouble")
 """What the cloud tells about itself."""
 ATTEMPTS = 3
 """Starts, when somebody else takes the port at the same moment or changes the sources meanwhile."""
@@ -60,6 +60,8 @@ class SandboxStatus:
     """Where DNS answers, by UDP and TCP."""
     faults: Sequence[Mapping[str, Any]] = ()
     """What is broken on purpose, as `InjectedFault.told`."""
+    lost_writes: Mapping[str, int] = field(default_factory=dict)
+    """How many acknowledged writes of a table were lost to later ones of another region (eventual consistency)."""
     pids: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""

@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.clock import SharedClock
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
@@ -21,7 +20,7 @@ from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
-from sandbox.cloud.watch.service import Watch
+from sandbox.cloud.watch.service import Clockwork
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -30,6 +29,8 @@ from sandbox.server import RECEIVED, Server
 if TYPE_CHECKING:
     import ssl
 
+    from sandbox.cloud.cross_region import CrossRegion
+    from sandbox.cloud.global_tables import GlobalTables
     from sandbox.layout import Layout
     from sandbox.server import Receive, Scope, Send
 
@@ -53,11 +54,13 @@ class Cloud:
         self._traffic = TrafficLink(layout.traffic_socket, lambda region: self._is_out(region, "monitoring"))
         self._resolver = Resolver(port, lambda name: rules.resolves(self._faults.in_force, name), self._traffic.healthy)
         self._persistence = Persistence(layout.cloud, self._emulator.version)
-        self._watch = Watch(SharedClock(layout.clock), self._is_out, self._changed_by_itself)
+        self._watch = Clockwork(layout, self._is_out, self._changed_by_itself)
         self._sources = digest
         self._control: asyncio.Server | None = None
         self._prepared: asyncio.Task[None]
         self._tls: ssl.SSLContext
+        self._global_tables: GlobalTables | None = None
+        self._between_regions: tuple[GlobalTables, CrossRegion]
 
     async def start(self) -> None:
         ExecutionEnvironment.layout = self._layout
@@ -83,12 +86,17 @@ class Cloud:
     def _prepared_apart(self) -> ssl.SSLContext:
         self._emulator.prepare()
         self._watch.prepare()
-        from sandbox.cloud import account, throttling  # noqa: PLC0415 - importing them imports what they change
+        # Importing them imports what they change.
+        from sandbox.cloud import account, cross_region, global_tables, throttling  # noqa: PLC0415
         from sandbox.cloud.repairs import routing  # noqa: PLC0415
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
         throttling.install(self._function_faults)
+        self._global_tables = global_tables.GlobalTables(self._faults.network, self._persistence.note_replicas)
+        self._between_regions = (self._global_tables, cross_region.CrossRegion(self._faults.network))
+        for each in self._between_regions:
+            each.install()
         state.resume()
         routing.observe(self._traffic.observations)
         from sandbox.authority import Authority  # noqa: PLC0415 - its cryptography takes a while to load
@@ -170,14 +178,22 @@ class Cloud:
             return {"problem": problem}
         begun = self._faults.begin(wanted)
         self._function_faults.begun(begun)
-        await self._open_and_close()
+        await self._follow()
         return {"fault": begun.told()}
 
     async def _end(self, number: int | None, region: str) -> dict[str, Any]:
         await asyncio.wait({self._prepared})
         ended = self._faults.end(number, region)
-        await self._open_and_close()
+        await self._follow()
         return {"ended": [fault.told() for fault in ended]}
+
+    async def _follow(self) -> None:
+        """Let all else follow a fault that has begun or ended."""
+        await self._open_and_close()
+        for each in self._between_regions:
+            each.mend()
+        self._persistence.changing()  # what waited has arrived
+        self._persistence.changed()
 
     async def _open_and_close(self) -> None:
         """Listen for the gateways of all regions but those that refuse connections."""
@@ -194,6 +210,7 @@ class Cloud:
             "sources": self._sources,
             "generation": self._persistence.generation.id,
             "recoveries": self._persistence.generation.recoveries,
+            "lost_writes": self._global_tables.lost() if self._global_tables else {},
             "faults": [fault.told() for fault in self._faults.in_force],
             "versions": {"ministack": self._emulator.version},
             "trouble": self._persistence.trouble,

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sandbox.faults.replicas import Told
+
 log = logging.getLogger(__name__)
 
 PAUSE = 0.4
@@ -110,6 +112,10 @@ class Persistence:
                 self._write_generation()
             except OSError as error:
                 self._disown(error.strerror or str(error))
+
+    def note_replicas(self, table: str, told: Told) -> None:
+        """Keep what the replicas of a table are told."""
+        self._log.note_replicas(table, told)
 
     def changing(self) -> None:
         """Hear that something is about to be acknowledged that only `state` can keep."""

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ministack.services import dynamodb
 
+from sandbox.faults.replicas import KEPT, StrongReplicas, retold
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sandbox.faults.replicas import Told
+
 _PREFIX = "items."
+
+
+REPLICAS = "\0replicas"
+"""In the place of a partition key: what follows is told to the table's replicas."""
 
 
 class LoggedWrite(NamedTuple):
@@ -56,6 +64,10 @@ class WriteAheadLog:
 
         dynamodb._set_item, dynamodb._remove_item = set_and_note, remove_and_note
 
+    def note_replicas(self, table: str, told: Told) -> None:
+        """Keep what the replicas of a table are told, for the next start."""
+        self._note(LoggedWrite(table, REPLICAS, told, None))
+
     def begin(self) -> int:
         """Begin the next log and return its number; OSError when that is impossible."""
         path = self._path(self.number + 1)
@@ -82,7 +94,11 @@ class WriteAheadLog:
                 table = tables.get(entry.table)
                 if table is None:
                     continue
-                if entry.item is None:
+                if entry.partition == REPLICAS:
+                    table[KEPT] = retold(table.get(KEPT), entry.sort)
+                    if isinstance(table[KEPT], StrongReplicas) and table[KEPT].whole():
+                        del table[KEPT]
+                elif entry.item is None:
                     dynamodb._remove_item(table, entry.partition, entry.sort)
                 else:
                     dynamodb._set_item(table, entry.partition, entry.sort, entry.item)

@@ -13,6 +13,7 @@ _GATEWAY_ANSWERS = "tests/sandbox/test_gateway_answers.py::"
 _TRAFFIC = "tests/sandbox/test_traffic.py::"
 _METRICS = "tests/sandbox/test_cloud_metrics.py::"
 _ALARMS = "tests/sandbox/test_cloud_alarms.py::"
+_SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -90,6 +91,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
     "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
+    "schedules.by_the_clock": (_SCHEDULES + "test_schedules_run_by_the_sandboxs_clock",),
     "secrets.end_of_replication": (
         _REPAIRS + "test_secret_is_created_with_its_replicas_and_deleted_after_them",
         _REPAIRS + "test_replica_can_become_a_secret_of_its_own",
@@ -105,6 +107,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "sqs.batching_windows": (_FUNCTIONS + "test_a_mapping_waits_for_a_batch_as_long_as_its_window",),
     "sqs.queue_urls": (_REPAIRS + "test_queue_urls_do_not_name_the_sandbox",),
     "storage.size_rule": (_ANSWERS + "test_a_lifecycles_rule_for_small_objects_is_kept",),
+    "topics.mail": (_SCHEDULES + "test_who_is_subscribed_by_mail_gets_what_an_alarm_tells",),
     "transport.loopback_is_private": (_REPAIRS + "test_loopback_counts_as_secure_transport",),
     "transport.protocols_are_read_without_the_models": (
         _SPEED + "test_an_answers_content_type_is_found_without_the_services_model",

@@ -23,10 +23,12 @@ from sandbox.cloud.repairs import (
     network_acls,
     permissions,
     routing,
+    schedules,
     secrets,
     security_groups,
     sqs,
     storage,
+    topics,
     transport,
 )
 from sandbox.tricks import Trick, on
@@ -81,6 +83,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     routing.health_check_lists,
     routing.health_check_status,
     routing.signing_of_zones,
+    schedules.by_the_clock,
     secrets.first_versions,
     secrets.replicas_at_creation,
     secrets.end_of_replication,
@@ -89,6 +92,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     sqs.queue_urls,
     sqs.batching_windows,
     storage.size_rule,
+    topics.mail,
     transport.loopback_is_private,
     transport.protocols_are_read_without_the_models,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ministack import app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 SIZE_RULE = "x-amz-transition-default-minimum-object-size"
@@ -16,17 +17,19 @@ _KEPT = "_size_rule"
 
 
 def size_rule() -> None:
-    """A lifecycle's rule for small objects is not kept: it reads back as all_storage_classes_128K.
+    """A lifecycle's rule for small objects is not kept: it reads back as all_storage_classes_128K."""
+    when_loaded(_repair)
 
-    S3's module reads what is on disk when it is imported: it is repaired when the first request wants it.
-    """
+
+def when_loaded(change: Callable[[], None]) -> None:
+    """Change S3's module when the first request wants it: it reads what is on disk when it is imported."""
     load = app._get_module
 
     def loaded(name: str) -> ModuleType:
         known = name in app._loaded_modules
         module: ModuleType = load(name)
         if name == "s3" and not known:
-            _repair()
+            change()
         return module
 
     app._get_module = loaded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
 
-from sandbox.cloud.watch.evaluation import Rule, Verdict, evaluate
+from sandbox.cloud.watch.evaluation import AlarmSettings, AlarmVerdict, evaluate
 from sandbox.cloud.watch.metrics import Metrics, Scope
 from sandbox.cloud.watch.points import MINUTE, Point
 from sandbox.cloud.watch.shapes import Shape, UnknownShape, shape_of
@@ -68,7 +68,7 @@ class AlarmEvaluator:
             known = self._shapes[arn] = (alarm, shape_of(alarm))
         return known[1]
 
-    def _take(self, account: str, region: str, alarm: dict[str, Any], verdict: Verdict) -> None:
+    def _take(self, account: str, region: str, alarm: dict[str, Any], verdict: AlarmVerdict) -> None:
         before, state = alarm["StateValue"], verdict.state
         if state is None or state == before:
             return
@@ -99,6 +99,6 @@ def points_of(metrics: Metrics, scope: Scope, shape: Shape, now: float) -> list[
     return found
 
 
-def _is_due(rule: Rule, arn: str, tick: int) -> bool:
+def _is_due(rule: AlarmSettings, arn: str, tick: int) -> bool:
     ticks = rule.every // TICK
     return (tick - zlib.crc32(arn.encode())) % ticks == 0

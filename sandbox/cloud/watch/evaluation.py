@@ -35,7 +35,7 @@ COMPARISONS = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class AlarmSettings:
     """A metric alarm's rule. `period` in seconds; `few_samples` says whether a percentile of few samples counts."""
 
     statistic: str
@@ -62,22 +62,22 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AlarmVerdict:
     """The state that an alarm takes, and why; no state: it keeps the one that it has."""
 
     state: State | None
     reason: str
 
 
-def evaluate(rule: Rule, points: Sequence[Point | None]) -> Verdict:
+def evaluate(rule: AlarmSettings, points: Sequence[Point | None]) -> AlarmVerdict:
     """The verdict over `rule.range` points of one period each, the oldest first; None is a point that is missing."""
     if rule.few_samples == "ignore" and _too_few(rule, points):
-        return Verdict(None, "too few samples for the percentile")
+        return AlarmVerdict(None, "too few samples for the percentile")
     values = [None if point is None else point.statistic(rule.statistic) for point in points]
     return decide(rule, values)
 
 
-def decide(rule: Rule, values: Sequence[float | None]) -> Verdict:
+def decide(rule: AlarmSettings, values: Sequence[float | None]) -> AlarmVerdict:
     """The same over the points' statistics."""
     real = [(age, value) for age, value in enumerate(reversed(values), 1) if value is not None]
     if len(real) >= rule.periods:
@@ -85,21 +85,23 @@ def decide(rule: Rule, values: Sequence[float | None]) -> Verdict:
     filled = rule.periods - len(real)
     breaching = sum(rule.breaches(value) for _, value in real)
     if filled == rule.periods and rule.missing in {"ignore", "missing"}:
-        return Verdict(None if rule.missing == "ignore" else "INSUFFICIENT_DATA", _reason(rule, [], filled, breaching))
+        return AlarmVerdict(
+            None if rule.missing == "ignore" else "INSUFFICIENT_DATA", _reason(rule, [], filled, breaching)
+        )
     if filled and rule.missing == "breaching":
         breaching += filled
     elif filled and rule.missing in {"ignore", "missing"} and _premature(rule, real, breaching):
-        return Verdict(None if rule.missing == "ignore" else "ALARM", _reason(rule, real, filled, breaching))
+        return AlarmVerdict(None if rule.missing == "ignore" else "ALARM", _reason(rule, real, filled, breaching))
     state: State = "ALARM" if breaching >= rule.to_alarm else "OK"
-    return Verdict(state, _reason(rule, real, filled, breaching))
+    return AlarmVerdict(state, _reason(rule, real, filled, breaching))
 
 
-def _premature(rule: Rule, real: Sequence[tuple[int, float]], breaching: int) -> bool:
+def _premature(rule: AlarmSettings, real: Sequence[tuple[int, float]], breaching: int) -> bool:
     """All that is known breaches, and the oldest of it is as old as the alarm needs breaches; it has fewer of them."""
     return breaching < rule.to_alarm and breaching == len(real) and real[-1][0] >= rule.to_alarm
 
 
-def _too_few(rule: Rule, points: Sequence[Point | None]) -> bool:
+def _too_few(rule: AlarmSettings, points: Sequence[Point | None]) -> bool:
     """Whether the points evaluated have fewer samples than a percentile needs: 10/(1 − p), below the median 10/p.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html
@@ -115,7 +117,7 @@ def _too_few(rule: Rule, points: Sequence[Point | None]) -> bool:
     return any(point.count < 10 / outside for point in evaluated)
 
 
-def _reason(rule: Rule, real: Sequence[tuple[int, float]], filled: int, breaching: int) -> str:
+def _reason(rule: AlarmSettings, real: Sequence[tuple[int, float]], filled: int, breaching: int) -> str:
     if not real:
         return f"no data in the last {rule.range} periods of {rule.period} s, treated as {rule.missing}"
     shown = ", ".join(f"{value:g}" for _, value in reversed(real))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sandbox.clock import SharedClock
-    from sandbox.cloud.watch.mail import Mailbox
     from sandbox.cloud.watch.metrics import Metrics
+    from sandbox.mail import Mailbox
 
 
 class Here:

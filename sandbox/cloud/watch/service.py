@@ -1,4 +1,4 @@
-"""What happens in the cloud by the clock: alarms are evaluated, queues are measured."""
+"""What happens in the cloud by the clock: alarms are evaluated, queues measured, schedules run."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from sandbox.clock import SharedClock
 from sandbox.cloud.watch.here import Here
+from sandbox.mail import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from sandbox.clock import SharedClock
+    from sandbox.layout import Layout
 
 log = logging.getLogger(__name__)
 
 
-class Watch:
+class Clockwork:
     """The cloud's tasks.
 
     `out` says whether a service of a region is out; `changed` hears when something has to be saved.
     """
 
-    def __init__(self, clock: SharedClock, out: Callable[[str, str], bool], changed: Callable[[], None]) -> None:
-        Here.clock = clock
-        self._clock = clock
+    def __init__(self, layout: Layout, out: Callable[[str, str], bool], changed: Callable[[], None]) -> None:
+        self._clock = Here.clock = SharedClock(layout.clock)
+        Here.mailbox = Mailbox(layout.mail)
         self._out = out
         self._changed = changed
         self._tasks: list[asyncio.Task[None]] = []
@@ -41,9 +43,15 @@ class Watch:
         """Begin, in the event loop."""
         from sandbox.cloud.watch import queues  # noqa: PLC0415 - see prepare
         from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
+        from sandbox.cloud.watch.schedules import ScheduleRunner  # noqa: PLC0415
 
         evaluator = AlarmEvaluator(self._clock, Here.metrics, self._out_of("monitoring"), self._changed)
-        for work in (evaluator.run(), queues.watch(self._clock, Here.metrics, self._out_of("sqs"))):
+        scheduler = ScheduleRunner(self._clock, self._out_of("events"))
+        for work in (
+            evaluator.run(),
+            scheduler.run(),
+            queues.watch(self._clock, Here.metrics, self._out_of("sqs")),
+        ):
             self._tasks.append(asyncio.create_task(_told(work)))
 
     def _out_of(self, service: str) -> Callable[[str], bool]:

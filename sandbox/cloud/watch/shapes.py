@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from sandbox.cloud.watch.evaluation import COMPARISONS, FewSamples, Missing, Rule
+from sandbox.cloud.watch.evaluation import COMPARISONS, AlarmSettings, FewSamples, Missing
 from sandbox.cloud.watch.metrics import Name
 from sandbox.cloud.watch.points import MINUTE, STATISTICS, percentile
 
@@ -32,7 +32,7 @@ class Shape:
     """A metric, and the rule over it. Its statistics are of a unit alone when there is one."""
 
     name: Name
-    rule: Rule
+    rule: AlarmSettings
     unit: str | None
 
 
@@ -64,7 +64,7 @@ def shape_of(alarm: Mapping[str, Any]) -> Shape:
         raise UnknownShape("MetricName: the alarm names no metric")
     return Shape(
         Name.of(alarm["Namespace"], alarm["MetricName"], dimensions(alarm.get("Dimensions"))),
-        Rule(statistic, period, periods, to_alarm, float(alarm["Threshold"]), comparison, missing, few),
+        AlarmSettings(statistic, period, periods, to_alarm, float(alarm["Threshold"]), comparison, missing, few),
         alarm.get("Unit") or None,
     )
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.cloud.watch.evaluation import Missing, Rule, decide, evaluate
+from sandbox.cloud.watch.evaluation import AlarmSettings, Missing, decide, evaluate
 from sandbox.cloud.watch.points import Point
 
-RULE = Rule("Average", 300, 3, 3, 1.0, "GreaterThanOrEqualToThreshold")
+RULE = AlarmSettings("Average", 300, 3, 3, 1.0, "GreaterThanOrEqualToThreshold")
 KEPT = None
 MISSING = get_args(Missing)
 
@@ -70,7 +70,7 @@ RULES = st.integers(1, 12).flatmap(
 )
 
 
-def looked_at(rule: Rule, points: list[float | None]) -> list[float | None]:
+def looked_at(rule: AlarmSettings, points: list[float | None]) -> list[float | None]:
     return points[-rule.range :]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,7 @@ class Box:
     """A sandbox that keeps the faults it is told."""
 
     def __init__(self):
-        self.known = []
+        self.known, self.lost = [], {}
 
     def __call__(self, _root):
         return self
@@ -37,6 +38,9 @@ class Box:
 
     def faults(self):
         return self.known
+
+    def status(self):
+        return SimpleNamespace(lost_writes=self.lost)
 
 
 @pytest.fixture
@@ -172,3 +176,10 @@ def test_what_cannot_be_healed_is_one_line(box, region, number, said):
     with pytest.raises(Problem, match=said):
         commands.heal(region, number, "payments")
     assert len(box.known) == 1
+
+
+def test_what_was_lost_is_told(box, capsys):
+    box.lost = {"payments": 3}
+    commands.fault(wanted("", ""))
+    commands.heal("", "", "payments")
+    assert capsys.readouterr().out.count("payments: 3 acknowledged writes were lost") == 2

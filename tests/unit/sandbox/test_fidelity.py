@@ -55,6 +55,14 @@ def test_a_row_says_what_aws_does_where_it_says_so_and_what_proves_it(row: Row):
     assert row.tests == named(row.repair)
 
 
+def test_what_happens_between_regions_has_aws_pages_and_tests():
+    (table,) = tables("Between regions")
+    assert table[0] == ["AWS", "page", "tests"]
+    for row in table[2:]:
+        assert PAGES.search(row[1]), row[0]
+        assert re.search(r"`test_\w+`", row[2]), row[0]
+
+
 def test_every_table_has_the_same_columns():
     assert {tuple(table[0]) for table in tables("As AWS")} == {("AWS", "repair", "page", "tests")}
     (left,) = tables("Not as AWS")
