@@ -46,9 +46,8 @@ class Traffic:
         self._gateways = {80: addresses.endpoints(port), 443: addresses.https_endpoints(port)}
         """By the port that AWS serves them at, and by region."""
         self._addresses = {region: host for region, (host, _) in self._gateways[80].items()}
-        self._checks = CheckerFleet(
-            self._clock, EndpointProbe(self._clock, self._lead), self._happened, remembered=_remembered(layout)
-        )
+        self._probe = EndpointProbe(self._clock, self._lead)
+        self._checks = CheckerFleet(self._clock, self._probe, self._happened, remembered=_remembered(layout))
         self._faults = Book(layout.faults)
         self._declared = Declared()
         self._zones = self._serve(self._declared)
@@ -176,6 +175,8 @@ class Traffic:
                         "dns": f"{host}:{port}",
                         "trouble": self._trouble(),
                     }
+                case "strain":
+                    told = {"strain": self._probe.strain(asked["since"])}
                 case "health":
                     told = {
                         "now": self._clock.now(),

@@ -85,7 +85,7 @@ def bound(fault):
 def test_a_primary_that_refuses_moves_the_name_and_one_that_serves_moves_it_back(running, clients):
     """Nothing latches: no client pays on the shared name."""
     running.ok("fault", "--region", "primary", "--kind", "refuse")
-    assert clients.until("secondary", bound(Fault.REFUSED)) > 10
+    assert clients.until("secondary", bound(Fault.REFUSED))
     running.ok("heal")
     assert clients.until("primary", 180)
 
@@ -93,7 +93,7 @@ def test_a_primary_that_refuses_moves_the_name_and_one_that_serves_moves_it_back
 @pytest.mark.prove
 def test_a_primary_that_hangs_moves_the_name(running, clients):
     running.ok("fault", "--region", "primary", "--kind", "hang")
-    assert clients.until("secondary", bound(Fault.HANG)) > 10
+    assert clients.until("secondary", bound(Fault.HANG))
 
 
 @pytest.mark.prove
