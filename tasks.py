@@ -57,6 +57,9 @@ HELP = {
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
     "number": "of the fault; all by default",
+    "since": "only payments from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
+    "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
+    "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
 }
 
 
@@ -260,6 +263,14 @@ def prove(_: Context, only: str = "") -> int:
     return checks.run(prove=True, only=only)
 
 
+@choosing("environment", "target", "json")
+def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = False) -> int:
+    """Compare tables, processor and audit buckets: lost, doubled, contradictory, unaudited; exit 1 on findings."""
+    from drill import commands
+
+    return commands.reconcile(choice, since=since, ledger=ledger, fix=fix)
+
+
 @command
 def simulate(
     _: Context, seeds: int = 1_000, seed: int = NO_SEED, mode: str = "mrsc", mutant: str = "", json: bool = False
@@ -380,6 +391,7 @@ namespace = Collection(
     ready,
     fault,
     heal,
+    reconcile,
     inbox,
     health,
     engine,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,10 @@ class Target:
     """The task that comes next when everything is destroyed."""
     lost_passphrase: str = ""
     """What to do about a passphrase that is not the stacks', where that is more than to give another one."""
+    ledger: Path | None = None
+    """What the card processor has decided, line by line, where it can be read without asking its owner."""
+    now: Callable[[], float] = time.time
+    """The time by which its functions work, in seconds since 1970."""
     trouble: Callable[[Iterable[str]], str] = lambda _: ""
     """Why its cloud, or one of these regions, cannot be worked with, and what to do; empty when it can."""
 

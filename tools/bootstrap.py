@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT, LOCK, VENV, PYTHON = map(Path, (virtualenv.ROOT, virtualenv.LOCK, virtualenv.VENV, virtualenv.PYTHON))
-SOURCES = ("engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tasks.py", "tools")
+ROOMS = ("drill", "engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tools")
+SOURCES = (*ROOMS, "tasks.py")
 LIBRARIES = ("invoke", "rich")
 """What only tasks import: the sandbox, which starts without its user's settings, compiles the others."""
 

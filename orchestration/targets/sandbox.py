@@ -17,6 +17,7 @@ from engine.plugins.variables import NO_DEBUG
 from orchestration.reach import Reach
 from orchestration.target import Target, settings
 from sandbox import Sandbox, checker_ranges
+from sandbox.clock import SharedClock
 from sandbox.faults.fault import InjectedFault
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
@@ -64,6 +65,8 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         where="the sandbox",
         after_destroy="sandbox.down",
         lost_passphrase=sandbox.lost_passphrase,
+        ledger=sandbox.layout.processor_ledger,
+        now=SharedClock(sandbox.layout.clock).now,
         trouble=functools.partial(_trouble, sandbox),
     )
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from shared.root import ROOT
 
-ROOMS = ("engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tools")
+ROOMS = ("drill", "engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tools")
 AS_AWS_NAMES_IT = ("sandbox/provider/aws/",)
 """The provider's resource types have the names that AWS and its SDK give them."""
 

@@ -1,0 +1,122 @@
+"""Everybody's books of the same payments: both regions' tables, the processor's ledgers, audit buckets, and clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lambdas.adapters.items import from_item
+from lambdas.domain.errors import Unreadable
+from lambdas.domain.payment import AUDIT_GRACE, LEASE, Payment
+from shared.roles import PerRole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from drill.records import Attempt
+
+
+@dataclass(frozen=True)
+class LedgerCharge:
+    """What one endpoint of the processor has decided of one key. A key of the processor's is a payment's id."""
+
+    endpoint: str
+    key: str
+    what: str
+    """approved, declined or lost."""
+    reference: str = ""
+    minor_units: int = 0
+    currency: str = ""
+    customer: str = ""
+    at: int = 0
+    """ms since 1970."""
+
+
+@dataclass(frozen=True)
+class ClientAnswer:
+    """What one client has been told of one payment for good: it was answered, and did not just hear of an error."""
+
+    client: str
+    key: str
+    payment: str
+    status: int
+    """201 or 402."""
+    amount: str = ""
+    currency: str = ""
+    customer: str = ""
+
+
+@dataclass(frozen=True)
+class Books:
+    """All of them, as of one moment."""
+
+    at: int
+    """ms since 1970."""
+    payments: PerRole[Mapping[str, Payment]]
+    """By id, as each region's replica has them."""
+    unreadable: PerRole[Mapping[str, str]] = field(default_factory=lambda: PerRole({}, {}))
+    """Ids of items that this release cannot read, and why."""
+    charges: Sequence[LedgerCharge] | None = ()
+    """None when nobody has told what the processor knows."""
+    audits: PerRole[Mapping[str, Mapping[str, Any]]] = field(default_factory=lambda: PerRole({}, {}))
+    """The records in each region's bucket, by the payment's id."""
+    answers: Sequence[ClientAnswer] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Every key that a client has sent, and the payment that it can only be."""
+    drains: int = 0
+    """ms after which nothing may be unfinished any more: a lease, the sweep's next run and the processor's silence."""
+
+    @property
+    def everywhere(self) -> dict[str, Payment]:
+        """Each payment by its newest version."""
+        newest = dict(self.payments.primary)
+        for id_, payment in self.payments.secondary.items():
+            if id_ not in newest or newest[id_].version < payment.version:
+                newest[id_] = payment
+        return newest
+
+
+OWED_FOR = AUDIT_GRACE + 2 * LEASE
+"""ms that an audit record may be owed before it counts as missing, beside the sweep's interval."""
+
+
+def read_items(items: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Payment], dict[str, str]]:
+    """Payments of a table's items, and why others cannot be read, by id. Canaries' are left out."""
+    payments, unreadable = {}, {}
+    for item in items:
+        id_ = str(item["pk"]["S"])
+        try:
+            payment = from_item(item)
+        except Unreadable as error:
+            unreadable[id_] = str(error)
+        else:
+            if not payment.is_canary:
+                payments[id_] = payment
+    return payments, unreadable
+
+
+def charges(lines: Iterable[Mapping[str, Any]]) -> list[LedgerCharge]:
+    """The decisions in a ledger's lines (sandbox/processor/ledger.py; docs/processor.md for a real processor's)."""
+    return [
+        LedgerCharge(
+            endpoint=line["endpoint"],
+            key=line["key"],
+            what=line["what"],
+            reference=line.get("reference", ""),
+            minor_units=line.get("amount", {}).get("value", 0),
+            currency=line.get("amount", {}).get("currency", ""),
+            customer=line.get("customer", ""),
+            at=int(line["at"]),
+        )
+        for line in lines
+        if line["what"] in {"approved", "declined", "lost"}
+    ]
+
+
+def answers(attempts: Iterable[Attempt]) -> list[ClientAnswer]:
+    """What clients remember of their attempts, as far as it was final."""
+    return [
+        ClientAnswer(each.client, each.key, each.payment, each.status, each.amount, each.currency, each.customer)
+        for each in attempts
+        if each.outcome in {"created", "replayed", "declined"}
+    ]

@@ -1,0 +1,238 @@
+"""Reads everybody's books through AWS's own interfaces, for a window of time and without scanning a table.
+
+Which payments there are is found in three places: the table's index `unfinished`, which has every payment until its
+answer is forgotten after 72 hours; the audit buckets, whose keys begin with the day; and the processor's ledger. Each
+is then read by its id, strongly consistent, in both regions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from drill import books
+from drill.books import Books
+from lambdas.adapters.items import PARTITIONS, key
+from lambdas.domain.audit import key as record_key
+from lambdas.domain.audit import record as audit_record
+from lambdas.domain.instruction import is_payment_id, payment_id
+from lambdas.domain.payment import LEASE, MINUTE, RESPONSE_KEPT, Payment, Task
+from orchestration.aws import Aws, asked
+from orchestration.target import published
+from shared.clients import STOREFRONT
+from shared.errors import Problem
+from shared.naming import UNFINISHED
+from shared.roles import ROLES, PerRole, Role
+from shared.stack import Stack
+
+if TYPE_CHECKING:
+    from drill.records import Attempt
+    from orchestration.target import Target
+    from shared.environment import Environment
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+AT_ONCE: Final = 100
+"""Items of one BatchGetItem (its limit)."""
+WORKERS: Final = 8
+ROUNDS: Final = 20
+"""Asks for what DynamoDB has left unprocessed, before it counts as not answered."""
+BEGAN_BEFORE: Final = timedelta(minutes=5)
+"""A payment of the window may have been opened a little before its record's day, and a clock may be late."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an environment's books are."""
+
+    aws: Aws
+    regions: PerRole[str]
+    table: str
+    buckets: PerRole[str]
+    sweep_minutes: int
+
+
+def places(target: Target, environment: Environment) -> Places:
+    """Where a target's stacks say that they are. Raises Problem when they are not deployed."""
+    data = Stack("data", environment.name)
+    return Places(
+        Aws(target.cli.variables),
+        PerRole.build(environment.region),
+        published(target, data, "table_name"),
+        PerRole(**published(target, data, "audit_bucket_names")),
+        environment.compute.sweep_minutes,
+    )
+
+
+def read(
+    where: Places,
+    *,
+    since: int,
+    now: int,
+    ledger: Iterable[Mapping[str, Any]] | None,
+    attempts: Sequence[Attempt] = (),
+) -> Books:
+    """All books of payments from `since` on (ms). Raises Problem when a region does not answer.
+
+    ledger: the processor's lines; None when nobody has told what it knows.
+    """
+    charges = None if ledger is None else books.charges(ledger)
+    with ThreadPoolExecutor(WORKERS) as threads:
+        listed = list(threads.map(lambda role: _listed(where, role, since), ROLES))
+        recorded = dict(zip(ROLES, threads.map(lambda role: _recorded(where, role, since, now), ROLES), strict=True))
+        asked_for = {each.key: payment_id(STOREFRONT, each.key) for each in attempts}
+        ids = {*asked_for.values(), *(each.payment for each in attempts if is_payment_id(each.payment))}
+        ids |= {charge.key for charge in charges or () if charge.at >= since and is_payment_id(charge.key)}
+        ids = ids.union(*listed, *recorded.values())
+        items = dict(zip(ROLES, threads.map(lambda role: _items(where, role, ids), ROLES), strict=True))
+    found = {role: books.read_items(items[role]) for role in ROLES}
+    wanted = {payment.id: payment for role in ROLES for payment in found[role][0].values()}
+    # A bucket's listing knows only the window's days: what was opened before is looked for by its name.
+    audits: PerRole[Mapping[str, Mapping[str, Any]]] = PerRole.build(
+        lambda role: _records(where, role, wanted, recorded[role])
+    )
+    return Books(
+        at=now,
+        payments=PerRole.build(lambda role: found[role][0]),
+        unreadable=PerRole.build(lambda role: found[role][1]),
+        charges=None if charges is None else [charge for charge in charges if charge.key in ids],
+        audits=audits,
+        answers=books.answers(attempts),
+        keys=asked_for,
+        drains=LEASE + (where.sweep_minutes + 1) * MINUTE,
+    )
+
+
+def sweep(where: Places, functions: PerRole[str], *, rounds: int = 1) -> dict[Role, list[Mapping[str, Any]]]:
+    """Run the deployed sweep in both regions, as its schedule does, and return what it did.
+
+    It asks the processor, and writes what that says: nothing here decides what becomes of a payment.
+    """
+    done: dict[Role, list[Mapping[str, Any]]] = {role: [] for role in ROLES}
+    for _ in range(rounds):
+        for role in ROLES:
+            region = where.regions.of(role)
+            client = where.aws.client("lambda", region)
+            answer = asked(partial(client.invoke, FunctionName=functions.of(role)), "run the sweep", region)
+            told = json.loads(answer["Payload"].read() or b"{}")
+            if "FunctionError" in answer:
+                raise Problem(f"the sweep failed in {region}: {told.get('errorMessage', 'it did not say why')}")
+            done[role].append(told)
+    return done
+
+
+def _listed(where: Places, role: Role, since: int) -> set[str]:
+    """The ids in a replica's index: everything unfinished or owed, and what was paid lately."""
+    client = where.aws.client("dynamodb", where.regions.of(role))
+    found: set[str] = set()
+    for task, partitions in PARTITIONS.items():
+        earliest = since + RESPONSE_KEPT if task is Task.TIDY else 0
+        for partition in partitions:
+            arguments = {
+                "TableName": where.table,
+                "IndexName": UNFINISHED,
+                "KeyConditionExpression": "#unfinished = :partition AND #due >= :earliest",
+                "ExpressionAttributeNames": {"#unfinished": UNFINISHED, "#due": "due"},
+                "ExpressionAttributeValues": {":partition": {"S": partition}, ":earliest": {"N": str(earliest)}},
+            }
+            for page in _pages(where, role, client.query, arguments):
+                found.update(item["pk"]["S"] for item in page["Items"])
+    return found
+
+
+def _pages(
+    where: Places, role: Role, ask: Callable[..., Mapping[str, Any]], arguments: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    more: dict[str, Any] = {}
+    while True:
+        page = asked(partial(ask, **arguments, **more), "read the table's index", where.regions.of(role))
+        yield page
+        if "LastEvaluatedKey" not in page:
+            return
+        more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _items(where: Places, role: Role, ids: Collection[str]) -> list[Mapping[str, Any]]:
+    client = where.aws.client("dynamodb", where.regions.of(role))
+    found: list[Mapping[str, Any]] = []
+    for batch in _batches(sorted(ids), AT_ONCE):
+        keys = [key(id_) for id_ in batch]
+        for _ in range(ROUNDS):
+            wanted = {where.table: {"Keys": keys, "ConsistentRead": True}}
+            ask = partial(client.batch_get_item, RequestItems=wanted)
+            answer = asked(ask, "read the payments", where.regions.of(role))
+            found += answer["Responses"].get(where.table, [])
+            keys = answer.get("UnprocessedKeys", {}).get(where.table, {}).get("Keys", [])
+            if not keys:
+                break
+        else:
+            raise Problem(f"cannot read the payments in {where.regions.of(role)}: DynamoDB leaves some unprocessed")
+    return found
+
+
+def _recorded(where: Places, role: Role, since: int, now: int) -> dict[str, str]:
+    """The ids that the window's days have records of in a region's bucket, and each record's entity tag."""
+    client, region = where.aws.client("s3", where.regions.of(role)), where.regions.of(role)
+    found: dict[str, str] = {}
+    day = datetime.fromtimestamp(since / 1000, UTC) - BEGAN_BEFORE
+    while day.date() <= datetime.fromtimestamp(now / 1000, UTC).date():
+        arguments: dict[str, Any] = {"Bucket": where.buckets.of(role), "Prefix": f"payments/{day:%Y/%m/%d}/"}
+        while True:
+            page = asked(partial(client.list_objects_v2, **arguments), "list the audit records", region)
+            for each in page.get("Contents", ()):
+                if is_payment_id(id_ := each["Key"].rpartition("/")[2].removesuffix(".json")):
+                    found[id_] = each["ETag"].strip('"')
+            if not page.get("IsTruncated"):
+                break
+            arguments["ContinuationToken"] = page["NextContinuationToken"]
+        day += timedelta(days=1)
+    return found
+
+
+def _records(
+    where: Places, role: Role, payments: Mapping[str, Payment], listed: Mapping[str, str]
+) -> dict[str, Mapping[str, Any]]:
+    """A region's records. One whose entity tag is the digest of what it should be is not fetched."""
+    found: dict[str, Mapping[str, Any]] = {}
+    fetched: dict[str, str] = {}
+    for id_ in payments.keys() | listed.keys():
+        payment = payments.get(id_)
+        if payment is None:
+            found[id_] = {}  # that it is there says enough: no table has such a payment
+            continue
+        should = audit_record(payment) if payment.is_final else b""
+        if id_ in listed and listed[id_] == hashlib.md5(should, usedforsecurity=False).hexdigest():
+            found[id_] = json.loads(should)
+        elif id_ in listed or payment.is_final:
+            fetched[id_] = record_key(payment)
+    client, region = where.aws.client("s3", where.regions.of(role)), where.regions.of(role)
+
+    def fetch(name: str) -> Mapping[str, Any] | None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        try:
+            return dict(json.loads(client.get_object(Bucket=where.buckets.of(role), Key=name)["Body"].read()))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise
+        except ValueError:
+            return {"damaged": True}
+
+    with ThreadPoolExecutor(WORKERS) as threads:
+        asks = [partial(fetch, name) for name in fetched.values()]
+        answers = threads.map(lambda ask: asked(ask, "read an audit record", region), asks)
+        found |= {id_: record for id_, record in zip(fetched, answers, strict=True) if record is not None}
+    return found
+
+
+def _batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

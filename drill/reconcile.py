@@ -1,0 +1,301 @@
+"""Whether the books agree: no payment lost, doubled, contradicted or left unaudited.
+
+The tables say what the system believes, the processor's ledgers where money has moved, the audit buckets what was
+written down for good, and clients what they were told. Each pair that disagrees is a finding, with what to do about it.
+A payment that is not finished is none until it should be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
+
+from drill.books import OWED_FOR
+from lambdas.domain.audit import record as audit_record
+from lambdas.domain.errors import InvalidField
+from lambdas.domain.money import Money
+from lambdas.domain.payment import PaymentStatus
+from shared.roles import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drill.books import Books, ClientAnswer, LedgerCharge
+    from lambdas.domain.payment import Payment
+
+LOST, DOUBLED, CONTRADICTORY = "lost", "doubled", "contradictory"
+UNAUDITED, UNFINISHED, UNREADABLE = "unaudited", "unfinished", "unreadable"
+
+WAIT: Final = "the sweep finishes it within a minute; --fix runs it now"
+BY_HAND: Final = "a person decides: compare with the processor's own report, then book the difference with finance"
+REFUND: Final = "refund one of the two charges at the processor, by its reference"
+RESTORE: Final = "write the payment again from its audit record; never charge it again"
+AUDIT: Final = "--fix runs the sweep, which writes the records that are owed"
+CLIENT: Final = "tell the client what became of it, and find out who answered it"
+REPAIR: Final = "find out who wrote it; restore the item to a time before (docs/runbooks/reconcile.md)"
+DEPLOY: Final = "a newer release wrote it: deploy that release here as well"
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One thing in which books disagree."""
+
+    kind: str
+    payment: str
+    what: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of everything that was asked for: attempted = paid + declined + refused + unknown."""
+
+    attempted: int
+    paid: int
+    declined: int
+    refused: int
+    """There is no such payment, and nobody was charged: the client got an error, and may try again."""
+    unknown: int
+    """Not finished yet."""
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What comparing the books has come to."""
+
+    counts: Counts
+    findings: tuple[Disagreement, ...]
+    charges_known: bool
+    """Whether anybody has told what the processor knows."""
+    unfinished: int
+    drains_at: int
+    """ms since 1970, until which every payment that is unknown now should be finished."""
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+    def of(self, kind: str) -> int:
+        """How many payments have a finding of this kind."""
+        return len({finding.payment for finding in self.findings if finding.kind == kind})
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings]}
+
+
+def examine(books: Books) -> Reconciliation:
+    """Compare them all."""
+    newest = books.everywhere
+    findings = [*_unreadable(books), *_regions(books)]
+    by_key: dict[str, list[LedgerCharge]] = defaultdict(list)
+    for charge in books.charges or ():
+        by_key[charge.key].append(charge)
+    for id_, payment in sorted(newest.items()):
+        if books.charges is not None:
+            findings += _charged(payment, by_key.get(id_, []))
+        findings += _audited(books, payment)
+        findings += _finished(books, payment)
+    known = newest.keys() | books.unreadable.primary.keys() | books.unreadable.secondary.keys()
+    findings += _strange_charges(by_key, known)
+    findings += _strange_records(books, known)
+    findings += _told(books, newest)
+    unfinished = [payment for payment in newest.values() if not payment.is_final]
+    return Reconciliation(
+        _counts(books, newest),
+        tuple(dict.fromkeys(findings)),
+        books.charges is not None,
+        len(unfinished),
+        max((payment.updated + books.drains for payment in unfinished), default=books.at),
+    )
+
+
+def _counts(books: Books, newest: dict[str, Payment]) -> Counts:
+    ids = set(newest) | set(books.keys.values())
+    what: Counter[str] = Counter()
+    for id_ in ids:
+        payment = newest.get(id_)
+        if payment is None:
+            what["refused"] += 1
+        elif payment.status is PaymentStatus.CAPTURED:
+            what["paid"] += 1
+        else:
+            what["declined" if payment.is_final else "unknown"] += 1
+    return Counts(len(ids), what["paid"], what["declined"], what["refused"], what["unknown"])
+
+
+def _unreadable(books: Books) -> Iterator[Disagreement]:
+    for role in ROLES:
+        for id_, why in sorted(books.unreadable.of(role).items()):
+            yield Disagreement(UNREADABLE, id_, f"the {role}'s item {why}", DEPLOY)
+
+
+def _regions(books: Books) -> Iterator[Disagreement]:
+    """Both replicas tell the same of what has not just been written."""
+    primary, secondary = books.payments.primary, books.payments.secondary
+    for id_ in sorted(primary.keys() | secondary.keys()):
+        one, other = primary.get(id_), secondary.get(id_)
+        if one == other or _fresh(books, one) or _fresh(books, other):
+            continue
+        if one is None or other is None:
+            there, gone = ("primary", "secondary") if other is None else ("secondary", "primary")
+            yield Disagreement(LOST, id_, f"the {there} has it and the {gone} has not", RESTORE)
+        elif one.is_final and other.is_final and one.status is not other.status:
+            yield Disagreement(
+                CONTRADICTORY, id_, f"{one.status} in the primary, {other.status} in the secondary", BY_HAND
+            )
+        else:
+            yield Disagreement(
+                CONTRADICTORY, id_, f"version {one.version} in the primary, {other.version} in the secondary", REPAIR
+            )
+
+
+def _fresh(books: Books, payment: Payment | None) -> bool:
+    """Whether a payment may have been written while the books were read."""
+    return payment is not None and payment.updated >= books.at
+
+
+def _charged(payment: Payment, charges: list[LedgerCharge]) -> Iterator[Disagreement]:
+    approved = [charge for charge in charges if charge.what == "approved"]
+    places = sorted({f"{charge.endpoint} ({charge.reference})" for charge in approved})
+    if len(places) > 1:
+        yield Disagreement(DOUBLED, payment.id, f"charged {len(places)} times: {', '.join(places)}", REFUND)
+    elif len(approved) > 1:
+        yield Disagreement(DOUBLED, payment.id, f"approved {len(approved)} times at {approved[0].endpoint}", REFUND)
+    if payment.status is PaymentStatus.CAPTURED and not approved:
+        yield Disagreement(
+            CONTRADICTORY, payment.id, "captured, and no endpoint of the processor has charged it", BY_HAND
+        )
+    if payment.status is PaymentStatus.DECLINED and approved:
+        yield Disagreement(CONTRADICTORY, payment.id, f"declined, and charged at {places[0]}", REFUND)
+    for charge in approved:
+        if (charge.minor_units, charge.currency) != (payment.money.minor_units, payment.money.currency):
+            said = f"{charge.minor_units} minor units of {charge.currency} were charged"
+            yield Disagreement(CONTRADICTORY, payment.id, f"{said}, not {payment.money.minor_units}", BY_HAND)
+        if charge.customer != payment.customer:
+            yield Disagreement(CONTRADICTORY, payment.id, "another customer was charged", REFUND)
+        if payment.endpoint is not None and charge.endpoint != payment.endpoint:
+            yield Disagreement(
+                DOUBLED, payment.id, f"charged at {charge.endpoint}, and belongs to {payment.endpoint}", REFUND
+            )
+        elif payment.reference and charge.reference != payment.reference:
+            yield Disagreement(
+                CONTRADICTORY,
+                payment.id,
+                f"its reference is {payment.reference}, the charge's {charge.reference}",
+                BY_HAND,
+            )
+
+
+def _audited(books: Books, payment: Payment) -> Iterator[Disagreement]:
+    if not payment.is_final:
+        for role in ROLES:
+            if payment.id in books.audits.of(role):
+                yield Disagreement(
+                    CONTRADICTORY,
+                    payment.id,
+                    f"the {role}'s bucket has a final record, and it is {payment.status}",
+                    REPAIR,
+                )
+        return
+    wanted = _parsed(audit_record(payment))
+    late = books.at - payment.updated > OWED_FOR + books.drains
+    for role in ROLES:
+        record = books.audits.of(role).get(payment.id)
+        if record is None:
+            if payment.audit_pending and late:
+                yield Disagreement(
+                    UNAUDITED, payment.id, f"its record is owed to the {role}'s bucket for too long", AUDIT
+                )
+            elif not payment.audit_pending and late:
+                yield Disagreement(UNAUDITED, payment.id, f"the {role}'s bucket has no record of it", AUDIT)
+        elif record != wanted:
+            differing = sorted(name for name in record.keys() | wanted.keys() if record.get(name) != wanted.get(name))
+            yield Disagreement(
+                CONTRADICTORY, payment.id, f"the {role}'s record has another {', '.join(differing)}", BY_HAND
+            )
+
+
+def _finished(books: Books, payment: Payment) -> Iterator[Disagreement]:
+    if not payment.is_final and books.at - payment.updated > books.drains:
+        minutes = (books.at - payment.updated) // 60_000
+        yield Disagreement(
+            UNFINISHED, payment.id, f"{payment.status} for {minutes} minutes: nobody has finished it", WAIT
+        )
+
+
+def _strange_charges(by_key: dict[str, list[LedgerCharge]], known: set[str]) -> Iterator[Disagreement]:
+    for key, charges in sorted(by_key.items()):
+        approved = [charge for charge in charges if charge.what == "approved"]
+        if key not in known and approved:
+            yield Disagreement(
+                LOST, key, f"charged at {approved[0].endpoint}, and no table has such a payment", RESTORE
+            )
+
+
+def _strange_records(books: Books, known: set[str]) -> Iterator[Disagreement]:
+    for role in ROLES:
+        for id_ in sorted(books.audits.of(role).keys() - known):
+            yield Disagreement(
+                LOST, id_, f"the {role}'s bucket has its record, and no table has such a payment", RESTORE
+            )
+
+
+def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Disagreement]:
+    """What clients were told is what is there."""
+    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    statuses: dict[str, set[int]] = defaultdict(set)
+    for answer in books.answers:
+        ids[answer.client, answer.key].add(answer.payment)
+        statuses[answer.payment].add(answer.status)
+        yield from _one_told(answer, newest.get(answer.payment))
+    for (client, key), payments in sorted(ids.items()):
+        if len(payments) > 1:
+            told = ", ".join(sorted(payments))
+            yield Disagreement(
+                DOUBLED, min(payments), f"{client} was told {len(payments)} payments for the key {key}: {told}", REFUND
+            )
+    for id_, told_of in sorted(statuses.items()):
+        if len(told_of) > 1:
+            yield Disagreement(
+                CONTRADICTORY, id_, "clients were told both that it is paid and that it is declined", CLIENT
+            )
+
+
+def _one_told(answer: ClientAnswer, payment: Payment | None) -> Iterator[Disagreement]:
+    told = PaymentStatus.CAPTURED if answer.status == 201 else PaymentStatus.DECLINED
+    word = "paid" if told is PaymentStatus.CAPTURED else "declined"
+    if payment is None:
+        yield Disagreement(
+            LOST, answer.payment, f"{answer.client} was told that it is {word}, and no table has it", RESTORE
+        )
+    elif not payment.is_final:
+        yield Disagreement(
+            LOST, payment.id, f"{answer.client} was told that it is {word}, and it is {payment.status}", RESTORE
+        )
+    elif payment.status is not told:
+        yield Disagreement(
+            CONTRADICTORY, payment.id, f"{answer.client} was told that it is {word}, and it is {payment.status}", CLIENT
+        )
+    elif answer.amount and _money(answer) != payment.money:
+        yield Disagreement(
+            CONTRADICTORY,
+            payment.id,
+            f"{answer.client} asked for {answer.amount} {answer.currency}, and it is {payment.money.amount}",
+            CLIENT,
+        )
+    elif answer.customer and answer.customer != payment.customer:
+        yield Disagreement(CONTRADICTORY, payment.id, f"{answer.client} asked for another customer", CLIENT)
+
+
+def _money(answer: ClientAnswer) -> Money | None:
+    try:
+        return Money.of(Decimal(answer.amount), answer.currency)
+    except (InvalidOperation, InvalidField):
+        return None
+
+
+def _parsed(record: bytes) -> dict[str, Any]:
+    return dict(json.loads(record))

@@ -1,0 +1,157 @@
+"""What a drill leaves, as JSON lines: what clients did and saw, and what happened when.
+
+Times are virtual seconds since 1970.
+
+A line is written when it happens and never changed. `plan.json` is on disk before the load begins, so a drill that was
+broken off is in the history too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+ClientKind = Literal["fresh", "keep-alive", "floor-60", "example"]
+AttemptOutcome = Literal["created", "replayed", "declined", "pending", "refused", "failed", "late"]
+"""201; 201 again; 402; 202 or 409; another 4xx; no answer or 5xx; not sent in time."""
+DrillStatus = Literal["passed", "missed", "inconclusive", "aborted"]
+
+PLAN, CLIENTS, EVENTS = "plan.json", "clients.jsonl", "events.jsonl"
+RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outcome.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Self:
+        """From JSON; fields of a later version are left out."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in told.items() if name in known})
+
+
+@dataclass(frozen=True)
+class Attempt(Record):
+    """One request of one client for one payment: asked for, sent, answered."""
+
+    client: str
+    kind: ClientKind
+    key: str
+    """The Idempotency-Key: the same for all attempts of a payment."""
+    attempt: int
+    """From 1 on."""
+    due: float
+    """When the schedule wanted the payment's first attempt."""
+    sent: float
+    ended: float
+    outcome: AttemptOutcome
+    status: int = 0
+    """HTTP's; 0 without an answer."""
+    payment: str = ""
+    """The id that was answered."""
+    region: str = ""
+    """Who says that it has served."""
+    address: str = ""
+    """Where it was sent."""
+    reason: str = ""
+    amount: str = ""
+    currency: str = ""
+    customer: str = ""
+
+
+@dataclass(frozen=True)
+class Event(Record):
+    """Something that happened."""
+
+    at: float
+    kind: str
+    """phase, fault, heal, checker, health, dns, alarm, notification, switch, restore or self-test."""
+    subject: str = ""
+    what: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class DrillPlan(Record):
+    """What a drill is going to do, and what it is measured against."""
+
+    id: str
+    seed: int
+    fault: str
+    rate: float
+    """New payments per virtual second."""
+    duration: float
+    """Virtual seconds of load, from the first payment on."""
+    fault_at: float
+    """Virtual seconds after the first payment."""
+    speed: float
+    environment: str
+    target: str
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    clients: Mapping[str, int] = field(default_factory=dict)
+    """How many of each kind."""
+    commit: str = ""
+    contract: str = ""
+    """A digest of all layers' contracts."""
+    who: str = ""
+    started: float = 0.0
+
+
+@dataclass(frozen=True)
+class DrillOutcome(Record):
+    """How a drill ended."""
+
+    status: DrillStatus
+    code: int
+    """The exit code."""
+    why: str = ""
+
+
+class RecordFile:
+    """Appends records to a file, each in one write: a kill leaves whole lines and at most one torn one."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def add(self, record: Record) -> None:
+        os.write(self._file, json.dumps(record.to_json(), separators=(",", ":")).encode() + b"\n")
+
+    def close(self) -> None:
+        os.fsync(self._file)
+        os.close(self._file)
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a journal; none where there is no file."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in text.split(b"\n")[:-1]:
+        yield json.loads(line)
+
+
+def write(path: Path, value: Any) -> None:
+    """Write a JSON file that is there, whole and on disk, or not at all."""
+    beside = path.with_suffix(".new")
+    with beside.open("w") as file:
+        file.write(json.dumps(value, indent=2, sort_keys=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,324 @@
+"""Every kind of disagreement is found, and nothing else: each test plants one defect in books that agree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drill.books import Books, ClientAnswer, LedgerCharge
+from drill.reconcile import (
+    CONTRADICTORY,
+    DOUBLED,
+    LOST,
+    UNAUDITED,
+    UNFINISHED,
+    UNREADABLE,
+    examine,
+)
+from lambdas.domain import audit
+from lambdas.domain.instruction import Instruction
+from lambdas.domain.money import Money
+from lambdas.domain.outcome import Approved, Declined
+from lambdas.domain.payment import Response, opened
+from shared.roles import ROLES, PerRole
+
+NOW = 1_800_000_000_000
+HERE, THERE = "one.processor.example.com", "two.processor.example.com"
+MINUTE = 60_000
+DRAINS = 3 * MINUTE
+
+
+def opening(key, at, money=None):
+    instruction = Instruction("storefront", key, money or Money(10_000, "USD"), f"customer-{key}")
+    return opened(instruction, region="us-east-1", endpoint=HERE, holder="h", now=at)
+
+
+def paid(key, at):
+    settled = opening(key, at).settled(Approved(f"ch_{key}"), at + 200).answering(Response(201, "{}"))
+    return settled.audited(at + 300)
+
+
+def declined(key, at):
+    return opening(key, at).settled(Declined("card_declined"), at + 200).audited(at + 300)
+
+
+def charge(payment, **other):
+    what = "declined" if payment.reason else "approved"
+    told = LedgerCharge(
+        payment.endpoint or "",
+        payment.id,
+        what,
+        payment.reference or "",
+        payment.money.minor_units,
+        payment.money.currency,
+        payment.customer,
+        payment.created + 100,
+    )
+    return replace(told, **other)
+
+
+def answer(payment, key, **other):
+    status = 402 if payment.reason else 201
+    told = ClientAnswer(
+        "shop", key, payment.id, status, str(payment.money.amount), payment.money.currency, payment.customer
+    )
+    return replace(told, **other)
+
+
+def record(payment):
+    return json.loads(audit.record(payment))
+
+
+class World:
+    """Books that agree: one payment paid, one declined, one unfinished, one that was never made, all an hour old."""
+
+    def __init__(self):
+        before = NOW - 60 * MINUTE
+        self.paid, self.declined = paid("paid", before), declined("declined", before)
+        self.open = opening("open", NOW - MINUTE)
+        payments = {each.id: each for each in (self.paid, self.declined, self.open)}
+        self.tables = {role: dict(payments) for role in ROLES}
+        self.unreadable = {role: {} for role in ROLES}
+        self.charges = [charge(self.paid), charge(self.declined)]
+        self.audits = {role: {each.id: record(each) for each in (self.paid, self.declined)} for role in ROLES}
+        self.answers = [answer(self.paid, "paid"), answer(self.declined, "declined")]
+        self.keys = {"paid": self.paid.id, "declined": self.declined.id, "open": self.open.id, "never": "pay_never"}
+
+    def put(self, payment, *roles):
+        for role in roles or ROLES:
+            self.tables[role][payment.id] = payment
+
+    def drop(self, payment, *roles):
+        for role in roles or ROLES:
+            del self.tables[role][payment.id]
+
+    def audit(self, payment, *roles, **other):
+        for role in roles or ROLES:
+            self.audits[role][payment.id] = {**self.audits[role].get(payment.id, {}), **other}
+
+    def unaudit(self, payment, *roles):
+        for role in roles or ROLES:
+            del self.audits[role][payment.id]
+
+    @property
+    def books(self):
+        return Books(
+            NOW,
+            PerRole.build(lambda role: self.tables[role]),
+            PerRole.build(lambda role: self.unreadable[role]),
+            self.charges,
+            PerRole.build(lambda role: self.audits[role]),
+            self.answers,
+            self.keys,
+            DRAINS,
+        )
+
+
+def test_books_that_agree_have_no_finding_and_add_up():
+    found = examine(World().books)
+    assert found.findings == ()
+    counts = found.counts
+    assert (counts.paid, counts.declined, counts.refused, counts.unknown) == (1, 1, 1, 1)
+    assert counts.attempted == 4
+    assert found.unfinished == 1
+    assert found.drains_at == NOW - MINUTE + DRAINS
+
+
+OLD = NOW - 60 * MINUTE
+
+DEFECTS = {
+    "a paid one is in neither table": (lambda w: w.drop(w.paid), "paid", {LOST}),
+    "a paid one is in the secondary alone": (lambda w: w.drop(w.paid, "primary"), "paid", {LOST}),
+    "a paid one is in the primary alone": (lambda w: w.drop(w.paid, "secondary"), "paid", {LOST}),
+    "the client was told paid and it is open": (lambda w: w.answers.append(answer(w.open, "open")), "open", {LOST}),
+    "the client was told paid and it is nowhere": (
+        lambda w: w.answers.append(ClientAnswer("shop", "never", "pay_never", 201)),
+        "pay_never",
+        {LOST},
+    ),
+    "charged and in no table": (
+        lambda w: w.charges.append(charge(w.paid, key="pay_stray")),
+        "pay_stray",
+        {LOST},
+    ),
+    "a record and no payment": (lambda w: w.audit(replace(w.paid, id="pay_gone"), "primary"), "pay_gone", {LOST}),
+    "approved twice at one endpoint": (
+        lambda w: w.charges.append(charge(w.paid)),
+        "paid",
+        {DOUBLED},
+    ),
+    "approved twice with two references": (
+        lambda w: w.charges.append(charge(w.paid, reference="ch_second")),
+        "paid",
+        {DOUBLED, CONTRADICTORY},
+    ),
+    "charged at two endpoints": (
+        lambda w: w.charges.append(charge(w.paid, endpoint=THERE, reference="ch_there")),
+        "paid",
+        {DOUBLED},
+    ),
+    "charged at another endpoint only": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, endpoint=THERE)),
+        "paid",
+        {DOUBLED},
+    ),
+    "two payments for one key": (
+        lambda w: w.answers.append(answer(w.declined, "paid", status=402)),
+        "*",
+        {DOUBLED},
+    ),
+    "captured and never charged": (lambda w: w.charges.pop(0), "paid", {CONTRADICTORY}),
+    "captured and the charge was lost": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, what="lost", reference="")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "captured and declined at the processor": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, what="declined", reference="")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "declined and charged": (
+        lambda w: w.charges.append(charge(w.declined, what="approved", reference="ch_x")),
+        "declined",
+        {CONTRADICTORY},
+    ),
+    "another amount was charged": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, minor_units=1)),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "another currency was charged": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, currency="JPY")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "another customer was charged": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, customer="x")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "another reference": (
+        lambda w: w.charges.__setitem__(0, charge(w.paid, reference="ch_x")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "the client was told declined of a paid one": (
+        lambda w: w.answers.__setitem__(0, answer(w.paid, "paid", status=402)),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "the client was told paid of a declined one": (
+        lambda w: w.answers.__setitem__(1, answer(w.declined, "declined", status=201)),
+        "declined",
+        {CONTRADICTORY},
+    ),
+    "clients were told both": (
+        lambda w: w.answers.append(answer(w.paid, "paid", status=402)),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "the client asked for another amount": (
+        lambda w: w.answers.__setitem__(0, answer(w.paid, "paid", amount="100.01")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "the client asked for another currency": (
+        lambda w: w.answers.__setitem__(0, answer(w.paid, "paid", currency="EUR")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "the client asked for another customer": (
+        lambda w: w.answers.__setitem__(0, answer(w.paid, "paid", customer="x")),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "no record in the primary": (lambda w: w.unaudit(w.paid, "primary"), "paid", {UNAUDITED}),
+    "no record in the secondary": (lambda w: w.unaudit(w.declined, "secondary"), "declined", {UNAUDITED}),
+    "a record that is owed for too long": (
+        lambda w: (w.unaudit(w.paid), w.put(replace(w.paid, audit_pending=True))),
+        "paid",
+        {UNAUDITED},
+    ),
+    "a record with another amount": (lambda w: w.audit(w.paid, "primary", amount="1"), "paid", {CONTRADICTORY}),
+    "a record with another status": (lambda w: w.audit(w.paid, "secondary", status="X"), "paid", {CONTRADICTORY}),
+    "a damaged record": (lambda w: w.audits["primary"].__setitem__(w.paid.id, {}), "paid", {CONTRADICTORY}),
+    "a final record of an open one": (lambda w: w.audit(w.open, "primary", status="CAPTURED"), "open", {CONTRADICTORY}),
+    "an open one that nobody finishes": (
+        lambda w: w.put(replace(w.open, updated=OLD, created=OLD)),
+        "open",
+        {UNFINISHED},
+    ),
+    "captured here and declined there": (
+        lambda w: w.put(replace(w.paid, steps=w.declined.steps, reference=None), "secondary"),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "an older version in the secondary": (
+        lambda w: w.put(replace(w.paid, version=w.paid.version - 1), "secondary"),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "an item that cannot be read": (
+        lambda w: w.unreadable["primary"].__setitem__("pay_new", "cannot be read: SETTLED"),
+        "pay_new",
+        {UNREADABLE},
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_is_found_and_nothing_else(defect):
+    plant, of, kinds = DEFECTS[defect]
+    world = World()
+    plant(world)
+    found = examine(world.books).findings
+    assert {finding.kind for finding in found} == kinds
+    ids = {"paid": world.paid.id, "declined": world.declined.id, "open": world.open.id}
+    assert of == "*" or {finding.payment for finding in found} == {ids.get(of, of)}
+    assert all(finding.what and finding.todo for finding in found)
+
+
+def test_without_the_processor_nothing_is_said_of_charges():
+    world = World()
+    world.charges = None
+    found = examine(world.books)
+    assert found.findings == ()
+    assert not found.charges_known
+
+
+def test_what_is_written_while_the_books_are_read_is_no_finding():
+    world = World()
+    world.put(replace(world.open, updated=NOW, version=2), "primary")
+    world.put(opening("new", NOW), "secondary")
+    assert examine(world.books).findings == ()
+
+
+def test_a_record_may_be_owed_for_a_while():
+    world = World()
+    late = replace(paid("late", NOW - 20_000), audit_pending=True)
+    world.put(late)
+    world.charges.append(charge(late))
+    assert examine(world.books).findings == ()
+
+
+@given(st.lists(st.sampled_from(["paid", "declined", "open"]), max_size=12))
+def test_honest_books_of_any_payments_agree_and_add_up(kinds):
+    world = World()
+    for number, kind in enumerate(kinds):
+        make = {"paid": paid, "declined": declined, "open": opening}[kind]
+        payment = make(f"{kind}-{number}", NOW - MINUTE)
+        world.put(payment)
+        world.keys[f"{kind}-{number}"] = payment.id
+        if kind != "open":
+            world.charges.append(charge(payment))
+            world.audit(payment, **record(payment))
+            world.answers.append(answer(payment, f"{kind}-{number}"))
+    found = examine(world.books)
+    assert found.findings == ()
+    counts = found.counts
+    assert counts.attempted == counts.paid + counts.declined + counts.refused + counts.unknown == 4 + len(kinds)
