@@ -7,6 +7,7 @@ import socket
 import threading
 import uuid
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from sandbox import checker_ranges, control
 from sandbox.clock import set_speed
 from sandbox.faults.fault import InjectedFault
 from tests.sandbox.conftest import RunningCloud, a_cloud
+from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -273,3 +275,29 @@ def test_the_status_of_a_calculated_check_is_not_told(traffic: RunningCloud) -> 
     with pytest.raises(route53.exceptions.NoSuchHealthCheck):
         route53.get_health_check_status(HealthCheckId=str(uuid.uuid4()))
     route53.delete_health_check(HealthCheckId=check)
+
+
+def test_what_checkers_find_is_measured_every_minute_in_one_region(traffic: RunningCloud) -> None:
+    time = VirtualTime(traffic.sandbox)
+    check = declare(traffic, Type="HTTP", IPAddress="127.0.0.1", Port=1, RequestInterval=10, FailureThreshold=1)
+    both = declare(traffic, Type="CALCULATED", ChildHealthChecks=[check], HealthThreshold=1)
+    until(lambda: found(traffic, check).get("healthy") is False, 30)
+    time.pass_seconds(60 + METRICS_ARRIVE)
+
+    def lowest(metric: str, of: str, region: str = "us-east-1") -> float | None:
+        points = traffic.client("cloudwatch", region).get_metric_statistics(
+            Namespace="AWS/Route53",
+            MetricName=metric,
+            Dimensions=[{"Name": "HealthCheckId", "Value": of}],
+            StartTime=time.date() - timedelta(hours=1),
+            EndTime=time.date() + timedelta(minutes=1),
+            Period=3600,
+            Statistics=["Minimum"],
+        )["Datapoints"]
+        return min((each["Minimum"] for each in points), default=None)
+
+    assert lowest("HealthCheckStatus", check) == 0
+    assert lowest("HealthCheckPercentageHealthy", check) == 0
+    assert lowest("ChildHealthCheckHealthyCount", both) == 0
+    assert lowest("HealthCheckPercentageHealthy", both) is None, "nobody checks a calculated one"
+    assert lowest("HealthCheckStatus", check, "us-east-2") is None

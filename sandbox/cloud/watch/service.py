@@ -25,6 +25,7 @@ class Clockwork:
     """
 
     def __init__(self, layout: Layout, out: Callable[[str, str], bool], changed: Callable[[], None]) -> None:
+        self._layout = layout
         self._clock = Here.clock = SharedClock(layout.clock)
         Here.mailbox = Mailbox(layout.mail)
         self._out = out
@@ -41,7 +42,7 @@ class Clockwork:
 
     def start(self) -> None:
         """Begin, in the event loop."""
-        from sandbox.cloud.watch import queues  # noqa: PLC0415 - see prepare
+        from sandbox.cloud.watch import health_checks, queues  # noqa: PLC0415 - see prepare
         from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
         from sandbox.cloud.watch.schedules import ScheduleRunner  # noqa: PLC0415
 
@@ -51,6 +52,7 @@ class Clockwork:
             evaluator.run(),
             scheduler.run(),
             queues.watch(self._clock, Here.metrics, self._out_of("sqs")),
+            health_checks.watch(self._clock, Here.metrics, self._layout.traffic_socket, self._out_of("monitoring")),
         ):
             self._tasks.append(asyncio.create_task(_told(work)))
 
