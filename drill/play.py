@@ -36,6 +36,8 @@ READY_WITHIN: Final = 180.0
 """Virtual seconds in which health checks must be well before a drill begins."""
 BACK_WITHIN: Final = 300.0
 """Virtual seconds in which clients must be back after `restore`."""
+MOST_AT_ONCE: Final = 300
+"""Payments that are being tried."""
 PRIMARY, SECONDARY = "primary", "secondary"
 
 
@@ -136,9 +138,18 @@ class Play:
             await self._clock.sleep(due - self._clock.now())
             if not self._loading:
                 return
+            if len(self._paying) >= MOST_AT_ONCE:
+                self._overwhelmed()
+                continue
             task = asyncio.create_task(clients[arrival.client].pay(arrival, due))
             self._paying.add(task)
             task.add_done_callback(self._paying.discard)
+
+    def _overwhelmed(self) -> None:
+        """More payments are being tried than this machine could ever serve: going on would only end the sandbox."""
+        told = f"{MOST_AT_ONCE} payments were being tried at once: the machine is too slow for this rate"
+        if told not in self.played.trouble:
+            self.played.trouble.append(told)
 
     async def _fail(self) -> None:
         """Break the primary; wait for the failover, and until it is one that lasts."""

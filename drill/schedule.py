@@ -19,8 +19,10 @@ KINDS: Final[Mapping[ClientKind, int]] = {"fresh": 6, "keep-alive": 2, "floor-60
 """Of ten clients, how many are of each kind."""
 CLIENTS_PER_RATE: Final = 2.0
 """Clients for each payment per second, ten at least: each pays every two seconds."""
+RAMP: Final = 20.0
+"""Virtual seconds in which the load grows to its rate: the primary of a drill serves already, and is warm."""
 STEADY: Final = 60.0
-"""Virtual seconds of load, at least, before a fault: the baseline."""
+"""Virtual seconds of load, at least, before a fault: the baseline, but for the ramp."""
 SOONEST, LATEST = 0.25, 0.4
 """The fault comes after this part of the duration."""
 
@@ -61,7 +63,7 @@ class Schedule:
         """All payments, for as long as they are asked for: the load goes on until the drill ends it."""
         chance, clients, at, number = self._random("arrivals"), len(self.kinds), 0.0, 0
         while True:
-            at += chance.expovariate(self.rate)
+            at += chance.expovariate(self.rate * min(1.0, (at + 1.0) / RAMP))
             number += 1
             # Each client in its turn: all of them see the failover, and none is idle for long.
             amount = f"{chance.randint(100, 99_999) / 100:.2f}"

@@ -19,7 +19,7 @@ from drill.figures import DrillFigures, bottleneck, measure, verdict
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
 from drill.records import DrillOutcome, DrillPlan
-from drill.schedule import Schedule, counts
+from drill.schedule import RAMP, Schedule, counts
 from orchestration.target import published
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
@@ -123,7 +123,7 @@ def play(
         _end(folder, DrillOutcome("aborted", 1, str(problem)))
         raise
     found = measure(planned, played.attempts, played.events, books)
-    begun = next(each.at for each in played.events if each.kind == "phase")
+    begun = next(each.at for each in played.events if each.kind == "phase") + RAMP
     fault = next(each.at for each in played.events if each.kind == "fault")
     slow = bottleneck(played.attempts, begun, fault, played.lags)
     status, code, why = verdict(found, [*played.trouble, *([slow] if slow else []), *_returned(played, planned)])
