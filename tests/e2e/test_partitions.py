@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -64,6 +65,10 @@ def in_both_regions(deployed, keys):  # noqa: F811
         return {role: [each.result() for each in found] for role, found in asked.items()}
 
 
+def is_paid(deployed, key):  # noqa: F811
+    return deployed.post("primary", key).status_code == 201
+
+
 def health(deployed, role):  # noqa: F811
     return httpx.get(f"{deployed.gateways[REGIONS[role]]}/health", timeout=5).status_code
 
@@ -89,7 +94,7 @@ def test_a_partition_doubles_no_payment_and_both_sides_answer_in_time(running, d
 
     paid = {}
     for key in keys:
-        until(lambda key=key: deployed.post("primary", key).status_code == 201, 90)  # what was unknown is resolved
+        until(partial(is_paid, deployed, key), 90)  # what was unknown is resolved
         both = [deployed.post(role, key).json() for role in REGIONS]
         assert both[0] == both[1]
         paid[key] = both[0]["paymentId"]
