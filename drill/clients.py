@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from drill.names import Resolved
     from drill.schedule import Arrival
-    from drill.stage import Clock
+    from drill.stage import DrillClock
 
 TIMEOUT: Final = 5.0
 """Virtual seconds of one attempt: connection and answer."""
@@ -63,7 +63,7 @@ class DrillClient:
         goods: Merchandise,
         *,
         resolve: Callable[[str], Awaitable[Resolved]],
-        clock: Clock,
+        clock: DrillClock,
         told: Callable[[Attempt], None],
         chance: random.Random,
     ) -> None:
@@ -187,7 +187,7 @@ def outcome_of(answer: HttpAnswer | None) -> AttemptOutcome:
     return "declined" if answer.status == 402 else "refused"
 
 
-async def finished(tasks: set[asyncio.Task[None]], clock: Clock, seconds: float) -> int:
+async def finished(tasks: set[asyncio.Task[None]], clock: DrillClock, seconds: float) -> int:
     """Wait for payments under way, for so many virtual seconds; return how many were broken off."""
     if tasks:
         with contextlib.suppress(TimeoutError):

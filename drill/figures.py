@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.reconcile import DOUBLED, LOST
@@ -33,7 +33,7 @@ LATE_PART: Final = 0.01
 
 
 @dataclass(frozen=True)
-class Outage:
+class ClientOutage:
     """How long the clients of one kind were out, in virtual seconds; infinite where one never came back."""
 
     kind: str
@@ -72,7 +72,7 @@ class DrillFigures:
     """Everything that was measured."""
 
     figures: tuple[Figure, ...]
-    outages: tuple[Outage, ...]
+    outages: tuple[ClientOutage, ...]
     before: Latencies
     after: Latencies
     cold_attempts: int
@@ -93,7 +93,7 @@ class DrillFigures:
         return dict(_finite(asdict(self)))
 
 
-def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt], bool]) -> list[Outage]:
+def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt], bool]) -> list[ClientOutage]:
     """How long clients were out from a moment on, by kind. `known`: whether the books have the payment."""
     by_client: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for attempt in attempts:
@@ -105,7 +105,7 @@ def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt]
         if (length := _out(own, since, known)) is not None:
             lengths[kind].append(length)
     return [
-        Outage(kind, clients[kind], len(found), *(quantile(found, part) for part in (0.5, 0.99, 1.0)))
+        ClientOutage(kind, clients[kind], len(found), *(quantile(found, part) for part in (0.5, 0.99, 1.0)))
         for kind in clients
         for found in [sorted(lengths[kind])]
     ]
@@ -160,7 +160,8 @@ def measure(
     detected = first(events, fault, "health", "unhealthy", "gate")
     switched = first(events, fault, "dns", "secondary")
     objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
-    limit, detection = plan.bounds.get("total"), plan.bounds.get("detection")
+    detection = plan.bounds.get("detection")
+    limit = _sum(plan.bounds.get("total"), plan.bounds.get("client"))
     figures = [
         _within("RTO, worst client that honours the TTL", worst, objective, limit),
         Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
@@ -180,7 +181,9 @@ def measure(
             Figure("payments still unknown", books.counts.unknown, 0, unit="", held=books.counts.unknown == 0),
         ]
     firsts = [each for each in attempts if each.attempt == 1]
-    cold = [each for each in attempts if switched is not None and switched <= each.sent < switched + COLD]
+    begun = switched if switched is not None else math.inf
+    standby = [each for each in attempts if plan.regions.get(each.address) == "secondary"]
+    cold = [each for each in standby if begun <= each.sent < begun + COLD]
     cold_took = sorted(each.ended - each.sent for each in cold if each.status)
     counts = books.counts if books else None
     return DrillFigures(
@@ -229,11 +232,9 @@ def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequ
 
 
 def _within(name: str, measured: float, objective: float | None, limit: float | None) -> Figure:
-    held = None
-    if objective is not None or limit is not None:
-        held = measured <= (math.inf if objective is None else objective)
-        held = held and measured < FOREVER
-    return replace(Figure(name, measured, objective, limit), held=held)
+    """A time that must be within what was promised, and within what the model allows."""
+    known = [value for value in (objective, limit) if value is not None]
+    return Figure(name, measured, objective, limit, held=measured <= min(known) if known else None)
 
 
 def _after(at: float | None, begin: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dnslib import QTYPE, RCODE, DNSRecord
 
 if TYPE_CHECKING:
-    from drill.stage import Clock
+    from drill.stage import DrillClock
 
 TIMEOUT = 2.0
 """Virtual seconds that one question waits for its answer."""
@@ -34,7 +34,7 @@ class Resolved:
 class DnsClient(asyncio.DatagramProtocol):
     """Asks one server. A question that is lost is asked once more."""
 
-    def __init__(self, server: tuple[str, int], clock: Clock) -> None:
+    def __init__(self, server: tuple[str, int], clock: DrillClock) -> None:
         self._server = server
         self._clock = clock
         self._transport: asyncio.DatagramTransport | None = None
@@ -87,7 +87,7 @@ def _read(answer: DNSRecord, name: str) -> Resolved:
 class NameCache:
     """A resolver's cache in front of a server. `floor`: answers are kept for at least so many seconds."""
 
-    def __init__(self, ask: Ask, clock: Clock, *, floor: float = 0.0) -> None:
+    def __init__(self, ask: Ask, clock: DrillClock, *, floor: float = 0.0) -> None:
         self._ask = ask
         self._clock = clock
         self._floor = floor

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from drill.clients import DrillClient, Merchandise, finished
 from drill.names import DnsClient, NameCache
 from drill.records import CLIENTS, EVENTS, Attempt, Event, RecordFile
-from drill.schedule import Schedule
+from drill.schedule import DrillSchedule
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Play:
         self._plan = plan
         self._stage = stage
         self._clock = stage.clock
-        self._schedule = Schedule(plan.seed, plan.rate, plan.duration)
+        self._schedule = DrillSchedule(plan.seed, plan.rate, plan.duration)
         self._goods = Merchandise(name, stage.port, api_key, plan.id)
         self._tell = tell
         self.played = Played()

@@ -101,6 +101,8 @@ class DrillPlan(Record):
     bounds: Mapping[str, float] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
     """How many of each kind."""
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """Role of the region that an address leads to."""
     commit: str = ""
     contract: str = ""
     """A digest of all layers' contracts."""

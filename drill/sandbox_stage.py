@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from drill import records
 from drill.records import Event
-from drill.stage import Clock, Standing
+from drill.stage import DrillClock, Standing
 from orchestration.aws import Aws
 from orchestration.lever import Lever
 from sandbox import Sandbox, control
@@ -57,7 +57,7 @@ class SandboxStage:
             raise Problem("the sandbox's DNS does not answer; run ./invoke sandbox.up")
         host, _, port = status.dns.rpartition(":")
         self.dns = host, int(port)
-        self.clock: Clock = SharedClock(self._box.layout.clock)
+        self.clock: DrillClock = SharedClock(self._box.layout.clock)
         self.regions: Mapping[str, str] = {
             str(urlsplit(target.gateways[environment.region(role)]).hostname): str(role) for role in ROLES
         }

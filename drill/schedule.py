@@ -39,7 +39,7 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class DrillSchedule:
     """Who pays when, from a seed."""
 
     seed: int

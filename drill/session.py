@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drill import figures as figure
 from drill import reading, records
+from drill.clients import LONGEST_PAUSE, TIMEOUT
 from drill.figures import DrillFigures, bottleneck, measure, verdict
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
 from drill.records import DrillOutcome, DrillPlan
-from drill.schedule import RAMP, Schedule, counts
+from drill.schedule import RAMP, DrillSchedule, counts
 from orchestration.target import published
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
@@ -53,7 +54,7 @@ def plan(
     environment: Environment, *, fault: str, rate: float, duration: float, speed: float, seed: int, target: str
 ) -> DrillPlan:
     """What a drill is going to do, and what it is measured against."""
-    schedule = Schedule(seed, rate, duration)
+    schedule = DrillSchedule(seed, rate, duration)
     now = time.time()
     objectives = environment.objectives
     return DrillPlan(
@@ -93,7 +94,14 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
         found = bound(checks.of_the_entry_point, ttl, BOUND_OF[fault])
         detection, total = found.detection, found.total
     lasts = latch.certain + total
-    return {"detection": detection, "propagation": PROPAGATION_SECONDS, "ttl": ttl, "total": total, "latched": lasts}
+    return {
+        "detection": detection,
+        "propagation": PROPAGATION_SECONDS,
+        "ttl": ttl,
+        "total": total,
+        "client": TIMEOUT + LONGEST_PAUSE,
+        "latched": lasts,
+    }
 
 
 def play(
@@ -103,7 +111,7 @@ def play(
     where = reading.places(target, environment)
     key = _api_key(where, target, environment)
     stage.set_speed(planned.speed)
-    planned = replace(planned, started=stage.clock.now())
+    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions))
     folder = home(target) / planned.id
     folder.mkdir(parents=True, mode=0o700)
     records.write(folder / records.PLAN, planned.to_json())

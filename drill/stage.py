@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Clock(Protocol):
+class DrillClock(Protocol):
     """Virtual time, in seconds."""
 
     @property
@@ -39,7 +39,7 @@ class Standing:
 class Stage(Protocol):
     """The system, and what can be done to it."""
 
-    clock: Clock
+    clock: DrillClock
     dns: tuple[str, int]
     port: int
     regions: Mapping[str, str]
