@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from drill.records import DrillPlan, DrillStatus
 
 FOREVER: Final = math.inf
+LOST_PAYMENTS: Final = "payments lost"
 COLD: Final = 60.0
 """Virtual seconds of the standby's first minute, which is told apart."""
 WELL_BEHAVED: Final = ("fresh", "example")
@@ -119,7 +120,7 @@ def _out(attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], b
     if not failed:
         return None
     begin = min(failed)
-    good = [each.ended for each in attempts if each.ended > begin and each.outcome == "created" and known(each)]
+    good = [each.ended for each in attempts if each.sent > begin and each.outcome == "created" and known(each)]
     return min(good, default=FOREVER) - begin
 
 
@@ -171,11 +172,15 @@ def measure(
             "DNS answers the secondary", _after(switched, fault), None, _sum(detection, plan.bounds.get("propagation"))
         ),
     ]
+    phases = {each.what for each in events if each.kind == "phase"}
+    decided = {"clients stayed away until restored": "returned" not in phases}
+    decided["clients went back then"] = "failed back" in phases
+    figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
     if books:
         lost, doubled = books.of(LOST), books.of(DOUBLED)
         others = len({each.payment for each in books.findings}) - lost - doubled
         figures += [
-            Figure("payments lost", lost, 0, unit="", held=lost == 0),
+            Figure(LOST_PAYMENTS, lost, 0, unit="", held=lost == 0),
             Figure("payments doubled", doubled, 0, unit="", held=doubled == 0),
             Figure("other disagreements of the books", max(others, 0), 0, unit="", held=others <= 0),
             Figure("payments still unknown", books.counts.unknown, 0, unit="", held=books.counts.unknown == 0),
@@ -211,6 +216,8 @@ def verdict(figures: DrillFigures, trouble: Sequence[str]) -> tuple[DrillStatus,
     if trouble:
         return "inconclusive", INCONCLUSIVE, "; ".join(trouble)
     missed = [each.name for each in figures.figures if each.held is False]
+    if not any(each.name == LOST_PAYMENTS for each in figures.figures):
+        return "inconclusive", INCONCLUSIVE, "the books were not compared"
     if missed:
         return "missed", MISSED, f"missed: {', '.join(missed)}"
     return "passed", PASSED, "every objective held"

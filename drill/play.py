@@ -8,7 +8,6 @@ The load goes on through all of it. Whatever ends the drill, what it broke is me
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -20,7 +19,7 @@ from drill.schedule import DrillSchedule
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from drill.records import DrillPlan
@@ -77,10 +76,13 @@ class Play:
     async def run(self) -> Played:
         """Play it to its end. Raises Problem when it cannot begin; nothing was broken then."""
         life = self._stage.life()
+        if broken := self._stage.broken():
+            raise Problem(f"a fault is in force: {broken[0]}; ./invoke heal ends it")
         await self._resolver.open()
         clients = list(self._clients())
         load = None
         watch = asyncio.create_task(self._watch_itself())
+        begun = None
         try:
             await self._until_ready()
             begun = self._clock.now()
@@ -89,24 +91,35 @@ class Play:
             await self._clock.sleep(self._plan.fault_at)
             await self._fail()
             await self._return(begun)
+        except Problem as problem:
+            if begun is None:
+                raise
+            self.played.trouble.append(str(problem))
         finally:
             self._loading = False
             for task in filter(None, (load, watch)):
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*filter(None, (load, watch)), return_exceptions=True)
             self._mend()
-            self.played.broken_off = await finished(self._paying, self._clock, self._goods.patience)
+            self.played.broken_off = await finished(self._paying, self._clock, self._patience())
             for client in clients:
                 client.close()
             self._resolver.close()
             self._note_all()
-            ended = [name for name, pid in life.items() if self._stage.life().get(name) != pid]
-            if ended:
-                self.played.trouble.append(f"the sandbox's {', '.join(ended)} ended while the drill ran")
+            self.played.trouble += self._ended(life)
             self._attempts.close()
             self._events.close()
         return self.played
+
+    def _patience(self) -> float:
+        """Virtual seconds for payments under way: none when nobody waits for a verdict any more."""
+        ended = any(each.what == "settled" for each in self.played.events)
+        return self._goods.patience if ended else 0.0
+
+    def _ended(self, life: Mapping[str, int]) -> Iterator[str]:
+        """Which of the sandbox's processes are not those that the drill began with."""
+        now = self._stage.life()
+        if ended := [name for name, pid in life.items() if now.get(name) != pid]:
+            yield f"the sandbox's {', '.join(ended)} ended while the drill ran"
 
     def _clients(self) -> Iterator[DrillClient]:
         for number, kind in enumerate(self._schedule.kinds, 1):
@@ -119,8 +132,6 @@ class Play:
 
     async def _until_ready(self) -> None:
         """Wait until health checks are well and the primary is answered."""
-        if broken := self._stage.broken():
-            raise Problem(f"a fault is in force: {broken[0]}; ./invoke heal ends it")
         end = self._clock.monotonic() + READY_WITHIN
         while self._clock.monotonic() < end:
             standing = self._stage.standing()
@@ -201,11 +212,14 @@ class Play:
             self.played.lags.append(loop.time() - before - 0.1)
 
     def _mend(self) -> None:
-        """End every fault, and let clients back: a drill that was broken off leaves nothing behind."""
-        if self._stage.broken():
-            self._happened(self._stage.heal())
-        if not any(each.kind == "restore" for each in self.played.events):
-            self._happened(self._stage.restore())
+        """End what this drill has begun, and let clients back: one that was broken off leaves nothing behind."""
+        happened = {each.kind for each in self.played.events}
+        for begun, ended, mend in (("fault", "heal", self._stage.heal), ("fault", "restore", self._stage.restore)):
+            if begun in happened and ended not in happened:
+                try:
+                    self._happened(mend())
+                except Problem as problem:
+                    self.played.trouble.append(f"cannot {ended}: {problem}")
 
     def _note(self, attempt: Attempt) -> None:
         self._attempts.add(attempt)

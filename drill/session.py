@@ -110,6 +110,7 @@ def play(
     """Play it, reconcile, judge, and write down all of it. Raises Problem when it cannot begin."""
     where = reading.places(target, environment)
     key = _api_key(where, target, environment)
+    before = stage.clock.speed
     stage.set_speed(planned.speed)
     planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions))
     folder = home(target) / planned.id
@@ -121,9 +122,13 @@ def play(
         try:
             played = asyncio.run(drill.run())
             tell("reconciling the books")
-            books = _reconciled(planned, target, environment, stage, played)
+            try:
+                books = _reconciled(planned, target, environment, stage, played)
+            except Problem as problem:  # a part of the sandbox is gone: there is no verdict, and nothing is lost yet
+                books = None
+                played.trouble.append(str(problem))
         finally:
-            stage.set_speed(1.0)
+            stage.set_speed(before)
     except KeyboardInterrupt:
         _end(folder, DrillOutcome("aborted", figure.ABORTED, "it was interrupted"))
         raise
@@ -131,10 +136,10 @@ def play(
         _end(folder, DrillOutcome("aborted", 1, str(problem)))
         raise
     found = measure(planned, played.attempts, played.events, books)
-    begun = next(each.at for each in played.events if each.kind == "phase") + RAMP
-    fault = next(each.at for each in played.events if each.kind == "fault")
-    slow = bottleneck(played.attempts, begun, fault, played.lags)
-    status, code, why = verdict(found, [*played.trouble, *([slow] if slow else []), *_returned(played, planned)])
+    moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
+    begun = moments.get("steady", 0.0) + RAMP
+    slow = bottleneck(played.attempts, begun, moments.get("fault", begun), played.lags)
+    status, code, why = verdict(found, [*played.trouble, *([slow] if slow else []), *_unfinished(played)])
     outcome = DrillOutcome(status, code, why)
     if books:
         records.write(folder / records.RECONCILIATION, books.to_json())
@@ -178,11 +183,8 @@ def _reconciled(
         time.sleep(1)
 
 
-def _returned(played: Played, planned: DrillPlan) -> Iterator[str]:
+def _unfinished(played: Played) -> Iterator[str]:
     """What of the plan did not come about, so that nothing can be said."""
-    phases = {each.what for each in played.events if each.kind == "phase"}
-    if "switched" not in phases and planned.fault == "evacuate":
-        yield "clients were not moved"
     if played.broken_off:
         yield f"{played.broken_off} payments were still being tried at the end"
 

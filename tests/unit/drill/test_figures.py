@@ -37,6 +37,7 @@ EVENTS = [
     Event(SWITCH, "dns", "api", "secondary"),
     Event(SWITCH + 5, "notification", "us-east-2", "failover-traffic", "ops@example.com"),
     Event(HEAL, "heal"),
+    Event(HEAL + 100, "phase", "", "failed back"),
 ]
 BOOKS = Reconciliation(Counts(3, 3, 0, 0, 0), (), charges_known=True, unfinished=0, drains_at=0)
 
@@ -90,6 +91,15 @@ def test_what_was_on_its_way_when_the_fault_came_counts():
     assert outage.worst == pytest.approx(22.1)
 
 
+def test_an_answer_to_what_was_sent_before_ends_no_outage():
+    attempts = [attempt(FAULT - 0.1, took=0.4), attempt(FAULT, "failed"), attempt(FAULT + 60)]
+    assert outages(attempts, FAULT, lambda _: True)[0].worst == pytest.approx(60.1)
+
+
+def test_without_the_books_there_is_no_verdict():
+    assert verdict(measure(PLAN, one_client(), EVENTS, None), [])[:2] == ("inconclusive", INCONCLUSIVE)
+
+
 def test_a_failure_before_the_fault_is_none_of_its():
     assert outages([attempt(950.0, "failed"), attempt(960.0)], FAULT, lambda _: True)[0].affected == 0
 
@@ -118,6 +128,8 @@ def test_a_failover_within_objective_and_bound_passes():
         (one_client(), EVENTS, replace(BOOKS, findings=(Disagreement("lost", "p", "", ""),)), "payments lost"),
         (one_client(), EVENTS, replace(BOOKS, findings=(Disagreement("doubled", "p", "", ""),)), "payments doubled"),
         (one_client(), EVENTS, replace(BOOKS, findings=(Disagreement("unaudited", "p", "", ""),)), "other"),
+        (one_client(), [*EVENTS, Event(HEAL + 9, "phase", "", "returned")], BOOKS, "clients stayed away"),
+        (one_client(), EVENTS[:-1], BOOKS, "clients went back"),
         (one_client(), EVENTS, replace(BOOKS, counts=Counts(3, 2, 0, 0, 1)), "payments still unknown"),
     ],
 )
