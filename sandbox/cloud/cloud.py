@@ -10,6 +10,7 @@ from sandbox import addresses, control
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
+from sandbox.cloud.clockwork import Clockwork
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
 from sandbox.cloud.faults import Injection
@@ -20,7 +21,6 @@ from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
-from sandbox.cloud.watch.service import Clockwork
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -145,6 +145,9 @@ class Cloud:
 
     async def _ask_aws(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the emulator answer; what it changes is on record before the answer begins."""
+        if service == "synthetics":
+            await self._watch.synthetics(scope, receive, send)
+            return
         form = Form(receive)
 
         def changes() -> bool:
