@@ -123,6 +123,12 @@ class SharedClock:
         self._told = max(at(self._segments, real).at(real), self._not_before)
         return self._told
 
+    def ahead(self) -> float:
+        """Seconds by which virtual time is ahead of the machine's."""
+        self._look()
+        real = time.time()
+        return at(self._segments, real).at(real) - real
+
     def monotonic(self) -> float:
         self._look()
         with self._lock:

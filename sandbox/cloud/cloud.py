@@ -21,6 +21,8 @@ from sandbox.cloud.persistence import Persistence
 from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
+from sandbox.cloud.watch.here import Here
+from sandbox.distances import round_trip
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.rules import GATEWAY, Asked
@@ -123,6 +125,8 @@ class Cloud:
         with self._faults.under_way(asked, scope, receive) as request:
             if await self._faults.hold(request, send):
                 return
+            if asked.origin and (distance := round_trip(asked.origin, asked.region)):
+                await Here.clock.sleep(distance)
             sender = self._faults.sender(request, send)
             if asked.service == GATEWAY:
                 await self._gateway(asked.region, seen, receive, sender)

@@ -1,7 +1,8 @@
-"""Runs in a function's own process: `function_bootstrap.py RESPONSES CLOUD ADDRESS`.
+"""Runs in a function's own process: `function_bootstrap.py RESPONSES CLOUD ADDRESS AHEAD`.
 
 RESPONSES is the number of the descriptor for responses, CLOUD the socket that says where names lead, ADDRESS the one
-that all calls come from; it is empty where this machine has but one.
+that all calls come from; it is empty where this machine has but one. AHEAD are the seconds by which the wall clock is
+ahead of the machine's while the function starts.
 
 It knows nothing but the standard library, as its interpreter has no site-packages: what a function needs and did not
 bring along is missing here as it would be on AWS. Requests come as lines of JSON on standard input. What the function
@@ -45,6 +46,22 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+class WallClock:
+    """The function's wall clock, ahead of the machine's.
+
+    It is set when an invocation begins, to the sandbox's virtual time, and passes as the machine's then: virtual time
+    lies between two invocations, and what one of them works on or waits for takes as long as it takes. `datetime` and
+    the monotonic clocks are the machine's, so the SDK signs by that.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        """Seconds."""
+        seconds, nanoseconds = time.time, time.time_ns
+        time.time = lambda: seconds() + self.ahead
+        time.time_ns = lambda: nanoseconds() + round(self.ahead * 1e9)
 
 
 def find_handler() -> Any:
@@ -139,6 +156,8 @@ def main() -> None:
     resolve_by(sys.argv[2])
     if sys.argv[3]:
         call_from(sys.argv[3])
+    clock = WallClock()
+    clock.ahead = float(sys.argv[4])
     root = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(root)
     sys.path.insert(0, root)
@@ -149,7 +168,9 @@ def main() -> None:
         return
     respond(responses, '{"status": "ready"}')
     for line in sys.stdin.buffer:
-        respond(responses, answer(handler, json.loads(line)))
+        request = json.loads(line)
+        clock.ahead = request["ahead"]
+        respond(responses, answer(handler, request))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ministack.core import lambda_runtime
 
 from sandbox import addresses
 from sandbox.cloud.function_faults import NoZoneError
+from sandbox.cloud.watch.here import Here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,6 +141,7 @@ class ExecutionEnvironment:
                 [
                     *(sys.executable, "-I", "-S", "-u", BOOTSTRAP, str(writing), self.layout.cloud_socket),
                     self.faults.address(self.region),
+                    str(Here.clock.ahead()),
                 ],
                 cwd=root,
                 env=self._variables(root),
@@ -192,7 +194,7 @@ class ExecutionEnvironment:
         assert self._proc is not None  # noqa: S101 - it was started just now
         assert self._proc.stdin is not None  # noqa: S101
         with contextlib.suppress(BrokenPipeError):  # it has ended: _read says how
-            self._proc.stdin.write(json.dumps(request).encode() + b"\n")
+            self._proc.stdin.write(json.dumps({**request, "ahead": Here.clock.ahead()}).encode() + b"\n")
         return self._read(timeout)
 
     def _read(self, timeout: float) -> tuple[dict[str, Any], str]:

@@ -11,6 +11,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch, dynamodb
 
 from sandbox.cloud.watch.here import Here
+from sandbox.distances import nearest
 from sandbox.faults.replicas import KEPT, EventualReplicas, ReplicatedWrite, Stamp, StrongReplicas, tell
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class GlobalTables:
         """`note` hears, by the id of a table, what has to be told again after a kill."""
         self._network = network
         self._note = note
+        self._writers: dict[tuple[str, Key], list[str]] = {}
+        """The regions that write an item at this moment."""
 
     def install(self) -> None:
         """Have the emulator ask before it answers, and send on by the ways that there are."""
@@ -52,12 +55,19 @@ class GlobalTables:
 
         async def handled(method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Answer:
             action = headers.get("x-amz-target", "").rpartition(".")[2]
-            if action in WRITES or action in READS:
-                for table in _strong_tables(action, body):
+            tables = list(_strong_tables(action, body)) if action in WRITES or action in READS else []
+            if not tables:
+                return await handle(method, path, headers, body, query)  # type: ignore[no-any-return]
+            with self._in_flight(action, tables, body) as conflict:
+                if conflict:
+                    return _conflict()
+                for table in tables:
                     if not self._ready(table):
                         return _isolated(get_region())
-            answer: Answer = await handle(method, path, headers, body, query)
-            return answer
+                await Here.clock.sleep(max(self._distance(table) for table in tables))
+                if not all(self._ready(table) for table in tables):  # the way may have been cut meanwhile
+                    return _isolated(get_region())
+                return await handle(method, path, headers, body, query)  # type: ignore[no-any-return]
 
         dynamodb.handle_request, dynamodb._replicate_write = handled, self._replicate
 
@@ -94,6 +104,33 @@ class GlobalTables:
         if found is not None:
             self._catch_up(table, found, region, heard)
         return True
+
+    def _distance(self, table: Table) -> float:
+        """Seconds to the nearest other region that is heard, and back: with it there is a majority."""
+        region = get_region()
+        return nearest(region, self._heard(region, _members(table)))
+
+    @contextlib.contextmanager
+    def _in_flight(self, action: str, tables: list[Table], body: bytes) -> Iterator[bool]:
+        """Hold the item that a request writes; whether another region writes it at this moment.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html has the error.
+        """
+        item = _written(action, tables[0], body)
+        if item is None:
+            yield False
+            return
+        region, writers = get_region(), self._writers.setdefault(item, [])
+        if any(each != region for each in writers):
+            yield True
+            return
+        writers.append(region)
+        try:
+            yield False
+        finally:
+            writers.remove(region)
+            if not writers:
+                del self._writers[item]
 
     def _heard(self, region: str, members: frozenset[str]) -> list[str]:
         network = self._network()
@@ -177,6 +214,23 @@ def _strong_tables(action: str, body: bytes) -> Iterator[Table]:
             table = dynamodb._tables.get(dynamodb._normalize_table_name(name)) if strongly else None
             if table is not None and table.get("MultiRegionConsistency") == "STRONG":
                 yield table
+
+
+def _written(action: str, table: Table, body: bytes) -> tuple[str, Key] | None:
+    """The item that a request writes, by its table's name; None where it is none, or many."""
+    if action not in {"PutItem", "UpdateItem", "DeleteItem"}:
+        return None
+    try:
+        request = json.loads(body)
+        return table["TableName"], _key(table, request["Item" if action == "PutItem" else "Key"])
+    except (KeyError, AttributeError, TypeError):  # the emulator says what is wrong with it
+        return None
+
+
+def _conflict() -> Answer:
+    message = "One or more items in this request are being modified by a request in another Region."
+    answer: Answer = error_response_json("ReplicatedWriteConflictException", message, 400)
+    return answer
 
 
 def _isolated(region: str) -> Answer:

@@ -92,6 +92,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_stages_v1",
         "_stages_v1.all_items()",
         "_tag_v1_resource()",
+        "_take_token()",
         "_untag_v1_resource()",
         "_update_account()",
         "_update_stage()",

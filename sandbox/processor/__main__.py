@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import addresses, checker_ranges, control, ports, sources
 from sandbox.authority import Authority
+from sandbox.clock import SharedClock
 from sandbox.faults import rules
 from sandbox.faults.book import Book
 from sandbox.layout import Layout
@@ -90,7 +91,8 @@ async def serve(layout: Layout, port: int, digest: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    processor = ProcessorApplication(Ledger(layout.processor_ledger), layout.faults)
+    clock = SharedClock(layout.clock)
+    processor = ProcessorApplication(Ledger(layout.processor_ledger, lambda: int(clock.now() * 1000)), layout.faults)
     await processor.server.listen(addresses.outside(port), Authority(layout).context())
     path = layout.processor_socket
     path.unlink(missing_ok=True)

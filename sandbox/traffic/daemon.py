@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
     from sandbox.traffic.zones import Resolution
 
-LOOK_EVERY = 0.2
-"""Real seconds between two looks at the cloud: has Route 53 changed, what do the alarms say."""
+LOOK_EVERY = 1.0
+"""Virtual seconds between two looks at the cloud: has Route 53 changed, what do the alarms say."""
+OFTENEST, RAREST = 0.05, 0.5
+"""Real seconds between two looks, at any speed."""
 ANSWER_WITHIN = 2.0
 """Real seconds that the cloud may take for that."""
-WELL_KNOWN = {80: addresses.endpoints, 443: addresses.https_endpoints}
-"""The ports of a region's gateway on AWS, and where the sandbox serves them."""
 
 
 class Traffic:
@@ -43,10 +43,11 @@ class Traffic:
         self._port = port
         self._sources = digest
         self._clock = SharedClock(layout.clock)
-        self._gateways = addresses.endpoints(port)
-        self._checks = CheckerFleet(
-            self._clock, EndpointProbe(self._clock, self._lead), self._happened, remembered=_remembered(layout)
-        )
+        self._gateways = {80: addresses.endpoints(port), 443: addresses.https_endpoints(port)}
+        """By the port that AWS serves them at, and by region."""
+        self._addresses = {region: host for region, (host, _) in self._gateways[80].items()}
+        self._probe = EndpointProbe(self._clock, self._lead)
+        self._checks = CheckerFleet(self._clock, self._probe, self._happened, remembered=_remembered(layout))
         self._faults = Book(layout.faults)
         self._declared = Declared()
         self._zones = self._serve(self._declared)
@@ -84,7 +85,8 @@ class Traffic:
             except Exception as error:  # noqa: BLE001 - of the SDK's there are many, and the next look may do
                 print(f"what is declared could not be read: {error}", flush=True)
             try:
-                await asyncio.wait_for(self._told.wait(), LOOK_EVERY)
+                pause = min(RAREST, max(OFTENEST, self._clock.real(LOOK_EVERY)))
+                await asyncio.wait_for(self._told.wait(), pause)
             except TimeoutError:
                 continue
 
@@ -113,9 +115,7 @@ class Traffic:
         return self._zones.resolve(name, kind)
 
     def _serve(self, declared: Declared) -> HostedZones:
-        return HostedZones(
-            declared.zones, self._checks.in_dns, lambda region: self._gateways.get(region, (None, 0))[0], self._resolves
-        )
+        return HostedZones(declared.zones, self._checks.in_dns, self._addresses.get, self._resolves)
 
     def _resolves(self, name: str) -> bool:
         self._faults.refresh()
@@ -125,8 +125,8 @@ class Traffic:
         """Where a port of a name is served, as DNS has it now: a region's gateway, or an address of this machine."""
         if not _is_address(name):
             found = self._zones.resolve(name, "A")
-            if found.region and port in WELL_KNOWN:
-                return WELL_KNOWN[port](self._port).get(found.region)
+            if found.region and port in self._gateways:
+                return self._gateways[port].get(found.region)
             name = next((value for each in found.records if each.kind == "A" for value in each.values), "")
         return (name, port) if name and ipaddress.ip_address(name).is_loopback else None
 
@@ -175,6 +175,8 @@ class Traffic:
                         "dns": f"{host}:{port}",
                         "trouble": self._trouble(),
                     }
+                case "strain":
+                    told = {"strain": self._probe.strain(asked["since"])}
                 case "health":
                     told = {
                         "now": self._clock.now(),

@@ -140,7 +140,10 @@ class CheckerFleet:
             found = await self._prober.ask(settings, place)
             if view.take(good=found.good, reason=found.reason, threshold=settings.threshold, now=self._clock.now()):
                 self._judge()
+            due = self._clock.monotonic() + settings.interval
             await self._clock.sleep(settings.interval)
+            if self._clock.monotonic() - due > settings.interval:  # this machine stood still: not all of them at once
+                await self._clock.sleep(self._chance.uniform(0, settings.interval))
 
     def _judge(self) -> None:
         """Find each check's status anew; those that depend on others come after them."""

@@ -7,6 +7,8 @@ import functools
 import os
 import socket
 import ssl
+import time
+from collections import deque
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHUNK = 4096
+REMEMBERED = 20_000
+"""Limits of which is remembered how near an answer came to them: minutes, at any speed."""
 WELL_KNOWN = {"HTTP": 80, "HTTPS": 443}
 
 
@@ -47,6 +51,11 @@ class EndpointProbe:
         """`lead` tells where a name's port is served, as DNS has it at the moment; None when it resolves to nothing."""
         self._clock = clock
         self._lead = lead
+        self._strains: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+
+    def strain(self, since: float) -> float:
+        """How near the limits the slowest answer came since a virtual moment: its share of them at the speed 1."""
+        return max((strain for at, strain in self._strains if at >= since), default=0.0)
 
     async def ask(self, check: CheckSettings, place: Place) -> ProbeResult:
         """Ask once, within the limits that Route 53 sets."""
@@ -88,10 +97,13 @@ class EndpointProbe:
             exchange.end()
 
     async def _within(self, seconds: float, work: Awaitable[T], without: str) -> T:
+        began = time.monotonic()
         try:
             return await self._clock.wait_for(work, seconds)
         except TimeoutError as error:
             raise _Failure(f"{without} within {seconds:.0f} seconds") from error
+        finally:
+            self._strains.append((self._clock.now(), (time.monotonic() - began) / seconds))
 
 
 class _Exchange:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import addresses, ports
+from sandbox import addresses, distances, ports
 from sandbox.faults.fault import InjectedFault
 from sandbox.faults.network import cuts
 from tests.sandbox.test_cloud_functions import Function
@@ -47,7 +47,9 @@ def handler(event, context):
             return bool(socket.getaddrinfo(event["resolve"], 443))
         except socket.gaierror:
             return False
-    return asked(event) if "url" in event else os.getpid()
+    began = time.monotonic()
+    answer = asked(event) if "url" in event else os.getpid()
+    return time.monotonic() - began if "timed" in event else answer
 """
 
 
@@ -151,6 +153,18 @@ def test_a_partition_keeps_functions_from_the_other_region(cloud: RunningCloud, 
     assert ask(REGION) == 404
     assert httpx.get(cloud.gateways[OTHER] + "/health").status_code == 404
     assert httpx.get(cloud.gateways[REGION] + "/health").status_code == 404
+
+
+def test_functions_wait_for_answers_of_other_regions(cloud: RunningCloud, function: Function) -> None:
+    port = ports.remembered(cloud.sandbox.layout)
+    assert port is not None
+
+    def took(region: str) -> float:
+        url = addresses.url(addresses.endpoints(port)[region]) + "/health"
+        return min(float(function(url=url, timed=True)["result"]) for _ in range(5))
+
+    far = distances.round_trip(REGION, "eu-west-1")
+    assert took(REGION) < distances.round_trip(REGION, OTHER) <= took(OTHER) < far <= took("eu-west-1")
 
 
 def test_a_name_leads_nowhere(cloud: RunningCloud, function: Function) -> None:

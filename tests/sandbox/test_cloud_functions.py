@@ -17,14 +17,19 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import addresses, control, ports
+from sandbox.clock import SharedClock, set_speed
+from tests.sandbox.conftest import a_cloud
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sandbox.conftest import RunningCloud
 
 FUNCTION = """
 import os, sys, time
 calls = 0
+CAPTURED, IMPORTED = time.time_ns, time.time()
 
 def handler(event, context):
     global calls
@@ -43,6 +48,12 @@ def handler(event, context):
     if kind == "resolve":
         import socket
         return [found[4] for found in socket.getaddrinfo(event["name"], event["port"], type=socket.SOCK_STREAM)]
+    if kind == "clock":
+        import datetime
+        began, really, passed = CAPTURED(), time.monotonic(), time.time()
+        time.sleep(event["seconds"])
+        return {"began": began / 1e9, "imported": IMPORTED, "own": time.time() - passed,
+                "real": time.monotonic() - really, "signed": datetime.datetime.now().timestamp()}
     if kind == "unserializable":
         return {1, 2}
     return {"calls": calls, "remaining": context.get_remaining_time_in_millis(), "id": context.aws_request_id,
@@ -295,3 +306,22 @@ def test_a_mapping_waits_for_a_batch_as_long_as_its_window(cloud: RunningCloud) 
         time.sleep(0.02)
     assert time.monotonic() < began + 2
     assert counted()[-1] == "records 3"
+
+
+def test_virtual_time_lies_between_its_invocations_and_not_in_them(tmp_path: Path) -> None:
+    """Its wall clock is the sandbox's when it begins; it works and waits, and the SDK signs, by the machine's."""
+    with a_cloud(tmp_path) as cloud:
+        function, shared = Function(cloud), SharedClock(cloud.sandbox.layout.clock)
+        first = function(do="clock", seconds=0)["result"]
+        assert abs(first["began"] - time.time()) < 5
+        assert first["began"] - first["imported"] < 5
+        set_speed(cloud.sandbox.layout.clock, 100)
+        time.sleep(0.2)
+        before = shared.now()
+        second = function(do="clock", seconds=0.2)["result"]
+        assert before <= second["began"] <= shared.now()
+        assert second["began"] - first["began"] > 20
+        assert abs(second["own"] - second["real"]) < 0.05
+        assert abs(second["signed"] - time.time()) < 5
+        started = Function(cloud)(do="clock", seconds=0)["result"]
+        assert second["began"] < started["imported"] <= started["began"]

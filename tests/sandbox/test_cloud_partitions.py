@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import signal
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.distances import round_trip
 from sandbox.faults.fault import InjectedFault as Fault
 from sandbox.faults.network import cuts
 from tests.sandbox.conftest import a_cloud, running
@@ -203,20 +206,54 @@ def test_a_deletion_waits_too(eventual: Table) -> None:
     assert eventual.get(TWO, "a") is None
 
 
+def took(ask: Callable[[], object]) -> float:
+    """Milliseconds, the shortest of some."""
+    found = []
+    for _ in range(5):
+        began = time.monotonic()
+        ask()
+        found.append((time.monotonic() - began) * 1000)
+    return min(found)
+
+
+def test_strong_reads_and_writes_take_the_way_to_the_nearest_other_region(strong: Table) -> None:
+    strong.get(ONE, "a", strongly=False)
+    near, far = (round_trip(ONE, other) * 1000 for other in (TWO, WITNESS))
+    assert took(lambda: strong.get(ONE, "a", strongly=False)) < near
+    for ask in (lambda: strong.get(ONE, "a"), lambda: strong.put(ONE, "a", "x")):
+        assert near <= took(ask) < far
+    strong.cloud.sandbox.begin_fault(Fault("refuse", TWO))
+    assert far <= took(lambda: strong.put(ONE, "a", "x")) < 2 * far
+
+
+def test_two_regions_cannot_write_an_item_at_the_same_moment(strong: Table) -> None:
+    """The way to the other region is longer than what lies between the two requests."""
+
+    def write(region: str) -> str:
+        return _error(lambda: strong.put(region, "a", region))
+
+    write(ONE)
+    write(TWO)
+    strong.cloud.sandbox.begin_fault(Fault("refuse", WITNESS))
+    with ThreadPoolExecutor() as threads:
+        found = {result for _ in range(10) for result in threads.map(write, (ONE, TWO))}
+    assert found == {"", "400 ReplicatedWriteConflictException"}
+
+
 def test_writes_that_wait_are_measured(eventual: Table) -> None:
-    time = VirtualTime(eventual.cloud.sandbox)
+    virtual = VirtualTime(eventual.cloud.sandbox)
     cut(eventual.cloud, ONE, TWO)
     eventual.put(ONE, "a", "waits")
-    time.pass_seconds(120)
+    virtual.pass_seconds(120)
     eventual.put(ONE, "b", "waits, too")
-    time.pass_seconds(METRICS_ARRIVE)
+    virtual.pass_seconds(METRICS_ARRIVE)
     dimensions = {"TableName": eventual.name, "ReceivingRegion": TWO}
     found = eventual.cloud.client("cloudwatch", ONE).get_metric_statistics(
         Namespace="AWS/DynamoDB",
         MetricName="ReplicationLatency",
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        StartTime=time.date() - timedelta(minutes=30),
-        EndTime=time.date(),
+        StartTime=virtual.date() - timedelta(minutes=30),
+        EndTime=virtual.date(),
         Period=60,
         Statistics=["Maximum"],
     )["Datapoints"]
