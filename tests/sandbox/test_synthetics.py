@@ -87,7 +87,7 @@ class MadeCanary:
     def first_run(self) -> dict[str, Any]:
         self.client.start_canary(Name=self.name)
         self.time.pass_seconds(90)
-        until(self.runs, 15)
+        until(self.runs, 45)
         return self.runs()[-1]
 
     def measured(self, metric: str) -> list[float]:

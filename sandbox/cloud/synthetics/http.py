@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import get_account_id
 
 from sandbox.cloud.answers import Failure, answer, fail
-from sandbox.cloud.synthetics.service import AskedOfSynthetics, Canaries, Refused
+from sandbox.cloud.synthetics.service import AskedOfSynthetics, Canaries, RefusedCanary
 from sandbox.variables import CREDENTIALS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SyntheticsEndpoint:
                 json.loads(await _body(receive) or b"{}"),
             )
             told = await self.canaries.answer(asked)
-        except Refused as refused:
+        except RefusedCanary as refused:
             await fail(scope, send, SERVICE, refused.failure)
             return
         except Exception:

@@ -39,7 +39,7 @@ _SETTINGS = (
 _RETENTION = 31
 
 
-class Refused(Exception):
+class RefusedCanary(Exception):
     """A request that is refused as AWS refuses it."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -67,7 +67,7 @@ class Canaries:
     built: Path
 
     async def answer(self, asked: AskedOfSynthetics) -> Request:
-        """What an operation tells. Raises Refused."""
+        """What an operation tells. Raises RefusedCanary."""
         parts = [unquote(part) for part in asked.path.strip("/").split("/")]
         query = parse_qs(asked.query)
         for method, pattern, operation in self._routes:
@@ -78,7 +78,7 @@ class Canaries:
                 named = [part for part, wanted in pairs if wanted is None]
                 body = {**asked.body, "tagKeys": query.get("tagKeys", [])}
                 return await asyncio.to_thread(self._within, asked, operation, [*named, body])
-        raise Refused(400, "ValidationException", f"the sandbox's Synthetics has no {asked.method} {asked.path}")
+        raise RefusedCanary(400, "ValidationException", f"the sandbox's Synthetics has no {asked.method} {asked.path}")
 
     @property
     def _routes(self) -> tuple[tuple[str, tuple[str | None, ...], Callable[..., Request]], ...]:
@@ -102,17 +102,17 @@ class Canaries:
             try:
                 return operation(*arguments)
             except engine.EngineError as error:
-                raise Refused(400, "ValidationException", str(error)) from error
+                raise RefusedCanary(400, "ValidationException", str(error)) from error
 
     def _create(self, asked: Request) -> Request:
         name = str(asked.get("Name") or "")
         if not _NAME.fullmatch(name):
-            raise Refused(400, "ValidationException", f"{name} is no name of a canary")
+            raise RefusedCanary(400, "ValidationException", f"{name} is no name of a canary")
         if name in CANARIES:
-            raise Refused(409, "ConflictException", f"Canary {name} already exists")
+            raise RefusedCanary(409, "ConflictException", f"Canary {name} already exists")
         required = ("Code", "ArtifactS3Location", "ExecutionRoleArn", "Schedule", "RuntimeVersion")
         if missing := [each for each in required if not asked.get(each)]:
-            raise Refused(400, "ValidationException", f"{missing[0]} is missing")
+            raise RefusedCanary(400, "ValidationException", f"{missing[0]} is missing")
         _check(asked)
         variables = dict((asked.get("RunConfig") or {}).get("EnvironmentVariables") or {})
         function = engine.create(
@@ -156,7 +156,7 @@ class Canaries:
     def _delete(self, name: str, _: Request) -> Request:
         canary = _of(name)
         if canary.running:
-            raise Refused(409, "ConflictException", f"Canary {name} is in state RUNNING and can't be deleted")
+            raise RefusedCanary(409, "ConflictException", f"Canary {name} is in state RUNNING and can't be deleted")
         engine.delete(_function(canary))
         del CANARIES[name]
         return {}
@@ -166,13 +166,13 @@ class Canaries:
 
     def _stop(self, name: str, _: Request) -> Request:
         if not _of(name).running:
-            raise Refused(409, "ConflictException", f"Canary {name} is not running")
+            raise RefusedCanary(409, "ConflictException", f"Canary {name} is not running")
         return self._to("STOPPED", "LastStopped", name)
 
     def _to(self, state: str, moment: str, name: str) -> Request:
         canary = _of(name)
         if state == canary.told["Status"]["State"]:
-            raise Refused(409, "ConflictException", f"Canary {name} is in state {state}")
+            raise RefusedCanary(409, "ConflictException", f"Canary {name} is in state {state}")
         canary.told["Status"] = {"State": state}
         canary.told["Timeline"] = {**canary.told["Timeline"], moment: self.clock.now()}
         return {}
@@ -215,14 +215,14 @@ class Canaries:
             return engine.package(base64.b64decode(code["ZipFile"]), self.built)
         found = s3._get_object_data(code["S3Bucket"], code["S3Key"]) if code.get("S3Bucket") else None
         if found is None:
-            raise Refused(400, "ValidationException", "the canary's code is neither a zip file nor in a bucket")
+            raise RefusedCanary(400, "ValidationException", "the canary's code is neither a zip file nor in a bucket")
         return engine.package(found, self.built)
 
 
 def _of(name: str) -> StoredCanary:
     found: StoredCanary | None = CANARIES.get(name)
     if found is None:
-        raise Refused(404, "ResourceNotFoundException", f"Canary {name} doesn't exist")
+        raise RefusedCanary(404, "ResourceNotFoundException", f"Canary {name} doesn't exist")
     return found
 
 
@@ -238,14 +238,14 @@ def _check(asked: Mapping[str, Any]) -> None:
     """Refuse what AWS refuses, and what is not run here."""
     runtime = asked.get("RuntimeVersion")
     if runtime is not None and runtime not in RUNTIMES:
-        raise Refused(400, "ValidationException", f"{runtime} is deprecated, or not run in the sandbox")
+        raise RefusedCanary(400, "ValidationException", f"{runtime} is deprecated, or not run in the sandbox")
     if (asked.get("Schedule") or {}).get("RetryConfig"):
-        raise Refused(400, "ValidationException", "RetryConfig: the sandbox repeats no run")
+        raise RefusedCanary(400, "ValidationException", "RetryConfig: the sandbox repeats no run")
     if asked.get("VpcConfig"):
-        raise Refused(400, "ValidationException", "VpcConfig: the sandbox runs canaries outside of a VPC alone")
+        raise RefusedCanary(400, "ValidationException", "VpcConfig: the sandbox runs canaries outside of a VPC alone")
     expression = (asked.get("Schedule") or {}).get("Expression")
     if expression is not None and interval(expression) is None and not expression.startswith("cron("):
-        raise Refused(400, "ValidationException", f"{expression} is no schedule of a canary")
+        raise RefusedCanary(400, "ValidationException", f"{expression} is no schedule of a canary")
 
 
 def interval(expression: str) -> int | None:
