@@ -56,6 +56,7 @@ HELP = {
     "inbound",
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
+    "speed": "virtual seconds in a real one, from 0.1 to 1000; as it is by default, and 1 after a start",
     "number": "of the fault; all by default",
     "since": "only payments from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
@@ -300,11 +301,11 @@ def mutate(_: Context, json: bool = False) -> int:
 
 
 @command
-def up(_: Context, json: bool = False) -> int:
+def up(_: Context, speed: str = "", json: bool = False) -> int:
     """Start the sandbox (AWS on this machine), or find it running."""
     from sandbox import commands
 
-    return commands.up(as_json=json)
+    return commands.up(speed, as_json=json)
 
 
 @command

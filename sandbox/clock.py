@@ -216,13 +216,27 @@ class SharedClock:
         return value
 
 
+def checked(said: str) -> float:
+    """A speed that somebody has typed. Raises Problem for what is none."""
+    try:
+        speed = float(said)
+    except ValueError:
+        raise Problem(f"--speed {said}: it is a number from {SLOWEST:g} to {FASTEST:g}") from None
+    return _usable(speed)
+
+
+def _usable(speed: float) -> float:
+    if not SLOWEST <= speed <= FASTEST:
+        raise Problem(f"the speed {speed:g} is not between {SLOWEST:g} and {FASTEST:g}")
+    return speed
+
+
 def set_speed(path: Path, speed: float) -> float:
     """Let virtual time pass at another speed, and return when it does: the virtual moment of the change.
 
     It goes on from where it is. Raises Problem for a speed that nobody could use; nothing is changed then.
     """
-    if not SLOWEST <= speed <= FASTEST:
-        raise Problem(f"the speed {speed:g} is not between {SLOWEST:g} and {FASTEST:g}")
+    _usable(speed)
     if not path.exists() and speed == UNCHANGED.speed:
         return UNCHANGED.at(time.time())
     path.parent.mkdir(parents=True, exist_ok=True)
