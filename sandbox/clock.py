@@ -15,7 +15,6 @@ import fcntl
 import json
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -163,8 +162,9 @@ class SharedClock:
         finally:
             if not future.done():
                 future.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await future
+                await asyncio.wait({future})  # who waits may be cancelled meanwhile: that is not to be lost
+                if not future.cancelled():
+                    future.exception()  # it is nobody's any more
 
     async def _wait(self, futures: set[asyncio.Future[Any]], seconds: float) -> None:
         """Return when one of the futures is done, when the time is over, or when the speed is about to change."""

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import time
+import traceback
 from collections import deque
 from contextlib import suppress
 from http import HTTPStatus
@@ -68,6 +69,9 @@ class EndpointProbe:
             return ProbeResult(good=False, reason=f"Failure: {os.strerror(error.errno) if error.errno else error}")
         except (EOFError, httptools.HttpParserError):
             return ProbeResult(good=False, reason="Failure: the connection ended without an HTTP answer")
+        except Exception as error:  # noqa: BLE001 - whatever it is, a checker goes on, and the log says what it was
+            traceback.print_exc()
+            return ProbeResult(good=False, reason=f"Failure: {type(error).__name__}: {error}")
         finally:
             connection.close()
 
