@@ -10,6 +10,7 @@ from sandbox import addresses, control
 from sandbox.cloud import quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
+from sandbox.cloud.clockwork import Clockwork
 from sandbox.cloud.code import CodeStore
 from sandbox.cloud.emulator import Emulator
 from sandbox.cloud.faults import Injection
@@ -21,7 +22,6 @@ from sandbox.cloud.requests import operation, signed
 from sandbox.cloud.resolver import Resolver
 from sandbox.cloud.traffic import TrafficLink, names_a_bucket, seen_from_outside
 from sandbox.cloud.watch.here import Here
-from sandbox.cloud.watch.service import Clockwork
 from sandbox.distances import round_trip
 from sandbox.faults import rules
 from sandbox.faults.fault import InjectedFault
@@ -149,6 +149,9 @@ class Cloud:
 
     async def _ask_aws(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the emulator answer; what it changes is on record before the answer begins."""
+        if service == "synthetics":
+            await self._watch.synthetics(scope, receive, send)
+            return
         form = Form(receive)
 
         def changes() -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.cloud.answers import Failure, fail
+from sandbox.cloud.watch.here import Here
 from sandbox.faults import rules
 from sandbox.faults.book import Book
 from sandbox.faults.network import Network
@@ -88,7 +89,8 @@ class Injection:
             return True
         request.loses_answer = consequence.loses_answer
         if consequence.seconds:
-            await asyncio.sleep(consequence.seconds)
+            # What a function waits for is measured by its own time-outs, which no speed changes.
+            await (asyncio.sleep if request.asked.origin else Here.clock.sleep)(consequence.seconds)
         return request.cut
 
     def sender(self, request: UnderWay, send: Send) -> Send:

@@ -36,6 +36,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "ministack.core.iam_evaluator": (
         "EvalContext()",
+        "_gather_role_policies()",
+        "evaluate()",
         "evaluate_resource_policy()",
     ),
     "ministack.core.lambda_runtime": (
@@ -132,6 +134,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "record_metric()",
         "time",
     ),
+    "ministack.services.cloudwatch_logs": ("_log_groups",),
     "ministack.services.dynamodb": (
         "_describe_continuous_backups()",
         "_emit_stream_event()",
@@ -204,11 +207,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_LAMBDA_STATE_TRANSITION_DELAY",
         "_acquire_execution_slot()",
         "_build_config()",
+        "_create_function()",
+        "_delete_function()",
         "_effective_func_record_for_qualifier()",
         "_emit_lambda_logs()",
         "_emit_lambda_metrics()",
         "_ensure_poller()",
         "_esms.has_any()",
+        "_execute_function()",
         "_execute_function_dispatch()",
         "_execution_record_for_config()",
         "_functions._data",
@@ -222,6 +228,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_iter_all_esms()",
         "_put_function_concurrency()",
         "_reserved_concurrency()",
+        "_update_code()",
+        "_update_config()",
         "invoke_async_with_retry()",
     ),
     "ministack.services.route53": (
@@ -242,6 +250,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_bucket_replication",
         "_buckets",
         "_error()",
+        "_get_object_data()",
         "_maybe_replicate()",
         "_maybe_replicate_delete_marker()",
         "_object_record_from_version()",

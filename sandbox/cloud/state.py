@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 _SERVICES = "ministack.services."
 
+_OURS = ("sandbox.cloud.synthetics.store",)
+"""Modules of ours with stores like the emulator's: services that it lacks."""
+
 _PLAIN_STORES = frozenset({"ministack.services.ec2._default_initialized_scopes", "ministack.services.sts._sessions"})
 """Stores that are plain containers: nothing tells them from caches and tables but their names."""
 
@@ -129,7 +132,7 @@ def load(path: Path, ministack: str, generation: str, blobs: Blobs) -> Header:
         if own := _own_form(name):
             own[1](stores)
         else:
-            module = importlib.import_module(_SERVICES + name)
+            module = importlib.import_module(name if name in _OURS else _SERVICES + name)
             for store, content in stores.items():
                 _contents(getattr(module, store)).update(content)
     return header
@@ -160,6 +163,8 @@ def _modules() -> Iterator[tuple[str, ModuleType]]:
     for name, module in sorted(sys.modules.items()):
         if name.startswith(_SERVICES) and not getattr(module.__spec__, "_initializing", False):
             yield name.removeprefix(_SERVICES), module
+        elif name in _OURS:
+            yield name, module
 
 
 def _own_form(name: str) -> tuple[Callable[[], Any], Callable[[Any], None]] | None:

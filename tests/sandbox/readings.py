@@ -109,6 +109,16 @@ def one(service: str, operation: str, member: str = "", **arguments: str) -> Cal
     return ask
 
 
+def _canary(clients: Clients, made: Made) -> dict[str, Any]:
+    """A canary, with the environment that its function has, and the place as it may be declared."""
+    told = clients("synthetics").get_canary(Name=made.id)["Canary"]
+    function = clients("lambda").get_function_configuration(FunctionName=told["EngineArn"].rpartition(":")[0])
+    run = {**told["RunConfig"], "EnvironmentVariables": function["Environment"]["Variables"]}
+    place = made.outputs["artifactS3Location"]
+    same = place.removeprefix("s3://").rstrip("/") == told["ArtifactS3Location"]
+    return {**told, "RunConfig": run, "ArtifactS3Location": place if same else told["ArtifactS3Location"]}
+
+
 def listed(service: str, operation: str, listing: str, argument: str) -> Callable[[Clients, Made], dict[str, Any]]:
     """The only entry of a listing by ids."""
     return lambda clients, made: only(getattr(clients(service), operation)(**{argument: [made.id]}), listing)
@@ -489,6 +499,20 @@ READINGS: dict[str, Reading] = {
     "aws:apigateway/basePathMapping:BasePathMapping": Reading(_mapping, {**_API_NAMES, "stageName": "stage"}),
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm("MetricAlarm", "AlarmName"),
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": _alarm("CompositeAlarm", "AlarmName"),
+    "aws:synthetics/canary:Canary": Reading(
+        _canary,
+        {
+            "handler": "Code.Handler",
+            "failureRetentionPeriod": "FailureRetentionPeriodInDays",
+            "successRetentionPeriod": "SuccessRetentionPeriodInDays",
+        },
+        untold={
+            "zipFile": "where the code is, is told",
+            "startCanary": "its status is",
+            "deleteLambda": "it is about destroying",
+        },
+        tags=_all(lambda clients, made: clients("synthetics").list_tags_for_resource(ResourceArn=made.arn)["Tags"]),
+    ),
     "aws:cloudwatch/dashboard:Dashboard": Reading(one("cloudwatch", "get_dashboard", "", DashboardName="id")),
     "aws:cloudwatch/eventRule:EventRule": Reading(
         one("events", "describe_rule", "", Name="name"),

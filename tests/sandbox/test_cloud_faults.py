@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from sandbox import addresses, ports
+from sandbox.clock import set_speed
 from sandbox.faults.fault import InjectedFault
 from shared.errors import Problem
 
@@ -178,6 +179,17 @@ def test_a_slow_region_answers_late(gated: RunningCloud) -> None:
     began = time.monotonic()
     gated.client("dynamodb", REGION).list_tables()
     assert 0.3 <= time.monotonic() - began < 2
+
+
+def test_how_late_is_measured_in_virtual_seconds(gated: RunningCloud) -> None:
+    set_speed(gated.sandbox.layout.clock, 10)
+    try:
+        begin(gated, "slow", seconds=5)
+        began = time.monotonic()
+        gated.client("dynamodb", REGION).list_tables()
+        assert 0.5 <= time.monotonic() - began < 3
+    finally:
+        set_speed(gated.sandbox.layout.clock, 1)
 
 
 def test_a_lossy_region_loses_questions_and_answers(gated: RunningCloud) -> None:

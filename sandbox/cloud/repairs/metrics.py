@@ -7,8 +7,10 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
+from ministack.core import iam_evaluator
+from ministack.core.iam_evaluator import EvalContext
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch, lambda_svc
+from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 
 from sandbox.cloud.functions import TOOK
 from sandbox.cloud.repairs.cloudwatch_forms import as_told, from_query
@@ -79,6 +81,8 @@ def in_logs() -> None:
     emit = lambda_svc._emit_lambda_logs
 
     def emitted(function: Any, request_id: str, text: str, *arguments: Any, **options: Any) -> None:
+        if _has_no_log(function.get("config") or function):
+            return
         emit(function, request_id, text, *arguments, **options)
         scope = Scope(get_account_id(), get_region())
         for each in measured(text or ""):
@@ -88,6 +92,25 @@ def in_logs() -> None:
             Here.metrics.tell(scope, each.name, point, each.unit, each.at, fine=each.fine)
 
     lambda_svc._emit_lambda_logs = emitted
+
+
+def _has_no_log(config: Request) -> bool:
+    """Whether a function's group is not there, and its role is denied to make it: then nothing of it is logged."""
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    if group in cloudwatch_logs._log_groups or ":role/" not in str(config.get("Role")):
+        return False
+    _, _, _, region, account, *_ = config["FunctionArn"].split(":")
+    context = EvalContext(
+        principal_arn=config["Role"],
+        principal_type="AssumedRole",
+        principal_account=account,
+        action="logs:CreateLogGroup",
+        resource_arn=f"arn:aws:logs:{region}:{account}:log-group:{group}",
+        region=region,
+        service_context={},
+    )
+    policies = iam_evaluator._gather_role_policies(config["Role"].rpartition("/")[2], account)
+    return bool(iam_evaluator.evaluate(context, policies).decision == "Deny")
 
 
 def _of_function(config: Request, values: dict[str, tuple[str, float]]) -> None:

@@ -95,7 +95,7 @@ def test_nothing_but_the_saved_state_finds_modules_or_names_by_texts():
         for node in ast.walk(ast.parse(path.read_text()))
         if (node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")) in asking
     }
-    assert found == {"names.py", "uses.py", "state.py", "function_bootstrap.py"}
+    assert found == {"names.py", "uses.py", "state.py", "function_bootstrap.py", "runtime.py"}
 
 
 def the_problem() -> str:

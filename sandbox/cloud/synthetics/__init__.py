@@ -1,0 +1,1 @@
+"""CloudWatch Synthetics, which the emulator lacks: canaries that are kept, and really run."""
