@@ -56,7 +56,6 @@ HELP = {
     "inbound",
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
-    "speed": "virtual seconds in a real one, from 0.1 to 1000; as it is by default, and 1 after a start",
     "number": "of the fault; all by default",
     "fault": "refuse, hang, 5xx, slow, lossy, grey, data, name, partition or evacuate",
     "rate": "new payments per virtual second",
