@@ -57,6 +57,10 @@ HELP = {
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
     "number": "of the fault; all by default",
+    "fault": "refuse, hang, 5xx, slow, lossy, grey, data, name, partition or evacuate",
+    "rate": "new payments per virtual second",
+    "duration": "virtual seconds of load, at least; it goes on until clients are back",
+    "speed": "virtual seconds in a real one",
     "since": "only payments from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
@@ -271,6 +275,29 @@ def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = F
     return commands.reconcile(choice, since=since, ledger=ledger, fix=fix)
 
 
+@choosing("environment", "target", "json")
+def drill(  # noqa: PLR0917 - an option each
+    choice: Choice,
+    fault: str = "hang",
+    rate: float = 20.0,
+    duration: float = 300.0,
+    speed: float = 1.0,
+    seed: int = NO_SEED,
+) -> int:
+    """Lose the primary under load: how long clients were out, and that no payment was lost or doubled."""
+    from drill import commands
+
+    return commands.drill(choice, commands.DrillWish(fault, rate, duration, speed, None if seed < 0 else seed))
+
+
+@choosing("environment", "target", "json")
+def drill_history(choice: Choice) -> int:
+    """List the drills that there were."""
+    from drill import commands
+
+    return commands.drill_history(choice)
+
+
 @command
 def simulate(
     _: Context, seeds: int = 1_000, seed: int = NO_SEED, mode: str = "mrsc", mutant: str = "", json: bool = False
@@ -403,4 +430,7 @@ namespace = Collection(
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 namespace.add_collection(sandbox)
+drills = Collection("drill", history=drill_history)
+drills.add_task(drill, name="play", default=True)
+namespace.add_collection(drills)
 namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from drill import reading
+from drill.figures import shown
 from drill.reconcile import Reconciliation, examine
 from drill.since import moment
 from orchestration import report
@@ -18,8 +19,13 @@ from shared.root import ROOT
 from shared.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable
 
+    from rich.table import Table
+
+    from drill.figures import DrillFigures
+    from drill.records import DrillOutcome, DrillPlan
+    from drill.sandbox_stage import SandboxStage
     from orchestration.choice import Choice
 
 SHOWN = 50
@@ -35,11 +41,11 @@ def reconcile(choice: Choice, *, since: str, ledger: str, fix: bool) -> int:
     lines = Path(ledger) if ledger else place.ledger
     if ledger and not Path(ledger).is_file():
         raise Problem(f"--ledger {ledger}: there is no such file")
-    known = None if lines is None else list(_ledger(lines))
+    known = None if lines is None else list(reading.ledger(lines))
     where = reading.places(place, settings)
     if fix:
         reading.sweep(where, sweepers(place, settings))
-        known = None if lines is None else list(_ledger(lines))
+        known = None if lines is None else list(reading.ledger(lines))
     found = examine(reading.read(where, since=begin, now=int(place.now() * 1000), ledger=known))
     if choice.json:
         report.print_json({"since": begin, **found.to_json()})
@@ -55,9 +61,6 @@ def sweepers(place: Target, settings: Environment) -> PerRole[str]:
 
 def show(found: Reconciliation) -> None:
     """Print what there is, and what disagrees."""
-    from rich.console import Console  # noqa: PLC0415 - the quick path does without
-    from rich.table import Table  # noqa: PLC0415
-
     counts = found.counts
     print(
         f"{counts.attempted} payments attempted = {counts.paid} paid + {counts.declined} declined "
@@ -69,26 +72,141 @@ def show(found: Reconciliation) -> None:
         books = "tables, processor and audit buckets agree" if found.charges_known else "tables and audit buckets agree"
         print(f"{books}: nothing is lost, doubled, contradictory or unaudited")
         return
-    table = Table("payment", "is", "what", "what to do", box=None, pad_edge=False)
+    table = _table("payment", "is", "what", "what to do")
     for finding in found.findings[:SHOWN]:
         table.add_row(finding.payment, finding.kind, finding.what, finding.todo)
-    Console().print(table)
+    _print(table)
     if len(found.findings) > SHOWN:
         print(f"... and {len(found.findings) - SHOWN} more: --json has them all")
 
 
-def _ledger(path: Path) -> Iterator[Mapping[str, Any]]:
-    """A ledger's lines. Raises Problem for a file that is none."""
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"cannot read the ledger {path}: {error}") from None
-    for number, line in enumerate(text.split("\n")[:-1], 1):
-        try:
-            told = json.loads(line)
-            told["endpoint"], told["key"], told["what"], int(told["at"])
-        except (ValueError, KeyError, TypeError):
-            raise Problem(f"{path}:{number}: is no line of a ledger (docs/processor.md)") from None
-        yield told
+@dataclass(frozen=True)
+class DrillWish:
+    """A drill as it is typed."""
+
+    fault: str
+    rate: float
+    duration: float
+    speed: float
+    seed: int | None
+
+
+def drill(choice: Choice, wish: DrillWish) -> int:
+    """Lose the primary under load, and say what clients saw. Returns 0 when every objective held, 1 when one did not.
+
+    3 is for a drill of which nothing can be said: the machine was too slow, or a part of the sandbox ended.
+    """
+    from drill import session  # noqa: PLC0415 - reconciling needs none of it
+    from drill.sandbox_stage import FAULTS, SandboxStage  # noqa: PLC0415
+
+    if choice.target != "sandbox":
+        raise Problem("drill: only the sandbox has a primary to lose; on AWS evacuate, then ./invoke evidence")
+    if wish.fault not in FAULTS:
+        raise Problem(f"unknown --fault {wish.fault!r}: choose one of {', '.join(FAULTS)}")
+    for name, value, least, most in (
+        ("rate", wish.rate, 0.1, 200.0),
+        ("duration", wish.duration, 120.0, 7200.0),
+        ("speed", wish.speed, 1.0, 20.0),
+    ):
+        if not least <= value <= most:
+            raise Problem(f"--{name} {value:g}: it is between {least:g} and {most:g}")
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    stage = SandboxStage(place, settings)
+    planned = session.plan(
+        settings,
+        fault=wish.fault,
+        rate=wish.rate,
+        duration=wish.duration,
+        speed=wish.speed,
+        seed=session.new_seed() if wish.seed is None else wish.seed,
+        target=choice.target,
+    )
+    report.tell(
+        f"drill {planned.id}: {FAULTS[wish.fault]}, after {planned.fault_at:.0f} s of load (seed {planned.seed})"
+    )
+    outcome, found, folder = session.play(planned, place, settings, stage, _teller(stage))
+    if choice.json:
+        report.print_json({"plan": planned.to_json(), "outcome": outcome.to_json(), "figures": found.to_json()})
+    else:
+        show_drill(planned, outcome, found)
+        print(f"what it left: {relative(folder)}; again: ./invoke drill --fault {planned.fault} --seed {planned.seed}")
+    return outcome.code
+
+
+def drill_history(choice: Choice) -> int:
+    """List the drills that there were, the newest last."""
+    from drill import session  # noqa: PLC0415
+
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    found = list(session.history(session.home(place)))
+    if choice.json:
+        report.print_json(
+            [{"plan": plan.to_json(), "outcome": end.to_json(), "figures": each} for plan, end, each in found]
+        )
+        return 0
+    if not found:
+        print("no drill has been played: ./invoke drill plays one")
+        return 0
+    table = _table("drill", "fault", "rate", "speed", "RTO", "verdict", "why")
+    for plan, end, each in found:
+        rto = next((row["measured"] for row in each.get("figures", ()) if row["name"].startswith("RTO, worst")), None)
+        told = f"{rto:.1f} s" if rto is not None else "never" if each else ""
+        table.add_row(plan.id, plan.fault, f"{plan.rate:g}/s", f"{plan.speed:g}", told, end.status, end.why)
+    _print(table)
+    return 0
+
+
+def show_drill(plan: DrillPlan, outcome: DrillOutcome, found: DrillFigures) -> None:
+    """Print what a drill came to: each figure beside its objective and its bound."""
+    table = _table("", "measured", "objective", "bound (within the model)", "")
+    for each in found.figures:
+        held = {True: "held", False: "MISSED", None: ""}[each.held]
+        limits = [shown(value, each.unit) for value in (each.objective, each.bound)]
+        table.add_row(each.name, shown(each.measured, each.unit), *limits, held)
+    _print(table)
+    kinds = _table("clients", "of them out", "p50", "p99", "worst")
+    for outage in found.outages:
+        lengths = (shown(value, "s") for value in (outage.p50, outage.p99, outage.worst))
+        kinds.add_row(f"{outage.clients} {outage.kind}", str(outage.affected), *lengths)
+    _print(kinds)
+    print(
+        f"{found.payments} payments: {found.acknowledged} paid, {found.declined} declined, {found.refused} refused, "
+        f"{found.unknown} unknown; of the first attempts {found.first_failed} of {found.first_attempts} failed"
+    )
+    if found.cold_payments:
+        print(
+            f"the standby's first minute: {found.cold_attempts} attempts for {found.cold_payments} payments, "
+            f"{found.cold_failed} failed, p99 {found.cold_p99:.2f} s (before: {found.before.p99:.2f} s)"
+        )
+    for event in found.notifications[:SHOWN]:
+        print(f"told {event.detail} from {event.subject} after {event.at - _begun(plan, found):.0f} s: {event.what}")
+    print(f"{outcome.status.upper()}: {outcome.why}")
+
+
+def relative(path: Path) -> str:
+    """A path as people may type it here."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _begun(plan: DrillPlan, _: DrillFigures) -> float:
+    return plan.started
+
+
+def _teller(stage: SandboxStage) -> Callable[[str], None]:
+    """Says a line with the virtual time that has passed."""
+    begin = stage.clock.monotonic()
+    return lambda line: report.tell(f"{stage.clock.monotonic() - begin:6.0f} s  {line}")
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table  # noqa: PLC0415 - the quick path does without
+
+    return Table(*columns, box=None, pad_edge=False)
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    Console().print(table)

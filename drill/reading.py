@@ -32,6 +32,8 @@ from shared.roles import ROLES, PerRole, Role
 from shared.stack import Stack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drill.records import Attempt
     from orchestration.target import Target
     from shared.environment import Environment
@@ -126,6 +128,23 @@ def sweep(where: Places, functions: PerRole[str], *, rounds: int = 1) -> dict[Ro
                 raise Problem(f"the sweep failed in {region}: {told.get('errorMessage', 'it did not say why')}")
             done[role].append(told)
     return done
+
+
+def ledger(path: Path) -> Iterator[Mapping[str, Any]]:
+    """A ledger's lines. Raises Problem for a file that is none."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"cannot read the ledger {path}: {error}") from None
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        try:
+            told = json.loads(line)
+            told["endpoint"], told["key"], told["what"], int(told["at"])
+        except (ValueError, KeyError, TypeError):
+            raise Problem(f"{path}:{number}: is no line of a ledger (docs/processor.md)") from None
+        yield told
 
 
 def _listed(where: Places, role: Role, since: int) -> set[str]:

@@ -51,7 +51,10 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of everything that was asked for: attempted = paid + declined + refused + unknown."""
+    """What became of everything that was asked for: attempted = paid + declined + refused + unknown.
+
+    Of what clients remember, where they tell; else of what is in the tables.
+    """
 
     attempted: int
     paid: int
@@ -113,7 +116,7 @@ def examine(books: Books) -> Reconciliation:
 
 
 def _counts(books: Books, newest: dict[str, Payment]) -> Counts:
-    ids = set(newest) | set(books.keys.values())
+    ids = set(books.keys.values()) or set(newest)
     what: Counter[str] = Counter()
     for id_ in ids:
         payment = newest.get(id_)

@@ -101,6 +101,8 @@ class DrillPlan(Record):
     bounds: Mapping[str, float] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
     """How many of each kind."""
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """Role of the region that an address leads to."""
     commit: str = ""
     contract: str = ""
     """A digest of all layers' contracts."""
@@ -140,6 +142,15 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         return
     for line in text.split(b"\n")[:-1]:
         yield json.loads(line)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A JSON file's object; None where there is none, or it is damaged."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def write(path: Path, value: Any) -> None:

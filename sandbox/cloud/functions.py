@@ -36,6 +36,7 @@ INIT_WITHIN = 10.0
 """Seconds that AWS gives a function's module to be imported."""
 ENDING_WITHIN = 1.0
 """Seconds between the end of a process's output and its own."""
+_STARTING = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
 TOOK: ContextVar[float] = ContextVar("took", default=0.0)
 """Milliseconds that the handler of this thread's invocation ran: AWS counts no start of an environment in."""
 
@@ -128,6 +129,11 @@ class ExecutionEnvironment:
             raise RuntimeError(f"{response['error']}\n{log}")
 
     def _start(self) -> tuple[dict[str, Any], str]:
+        """Start a process, a few at once: a storm of requests would else start hundreds, and none would get ready."""
+        with _STARTING:
+            return self._start_now()
+
+    def _start_now(self) -> tuple[dict[str, Any], str]:
         root = self.code.unpacked(self._code)
         try:
             self.zone = self.faults.zone(self)

@@ -150,7 +150,7 @@ def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_else(cloud
         "object": f"s3://{BUCKET}/stop-switch",
         "region": "us-east-2",
         "version": "v2",
-        "clients_move_within_seconds": 3 * 10 + 5 + 30,
+        "clients_move_within_seconds": 3 * 10 + 10 + 30,
     }
 
 

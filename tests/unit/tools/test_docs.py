@@ -28,6 +28,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w.*<>-]+(?:/[\w.*<>-]+)*/?")
+TASKS = {name for task, aliases in namespace.task_names.items() for name in (task, *aliases)}
 TASK = re.compile(r"\./invoke (?:--help )?([a-z][\w.-]*)([^`\n;|&#]*)")
 OPTION = re.compile(r"--([a-z][\w-]*)")
 
@@ -46,7 +47,7 @@ def wrong(document: Path, text: str) -> Iterator[str]:
         if PATH.fullmatch(word) and "/" in word and (ROOT / first).is_dir() and not exists(Path(), word):
             yield f"path {word} in a command"
     for task, rest in TASK.findall(text):
-        if task not in namespace.task_names:
+        if task not in TASKS:
             yield f"task {task}"
             continue
         known = {name.strip("-") for each in namespace[task].get_arguments() for name in flags(each)}

@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 import tasks
+from drill.sandbox_stage import FAULTS
 from orchestration.choice import Choice
 from orchestration.target import TARGETS
 from sandbox.faults.fault import KINDS
@@ -37,7 +38,14 @@ def test_a_problem_is_one_line_and_exit_code_1():
 
 @pytest.mark.parametrize(
     ("option", "values"),
-    [("layer", LAYERS), ("region", ROLES), ("target", TARGETS), ("kind", KINDS), ("mode", get_args(Mode))],
+    [
+        ("layer", LAYERS),
+        ("region", ROLES),
+        ("target", TARGETS),
+        ("kind", KINDS),
+        ("fault", FAULTS),
+        ("mode", get_args(Mode)),
+    ],
 )
 def test_help_names_every_value_that_there_is(option, values):
     """The tasks import nothing for their help: `./invoke` stays quick."""

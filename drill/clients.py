@@ -1,0 +1,199 @@
+"""Clients that pay through the failover name and do not give up at the first error.
+
+Each payment keeps its idempotency key through all attempts. Between them a client waits for a random part of a pause
+that doubles (exponential back-off with full jitter, AWS Builders' Library, "Timeouts, retries and backoff with
+jitter"), or for as long as `Retry-After` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from drill.http import Connection, HttpAnswer
+from drill.records import Attempt, AttemptOutcome, ClientKind
+from shared.clients import API_KEY, IDEMPOTENCY_KEY, REPLAYED, SERVED_BY
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from drill.names import Resolved
+    from drill.schedule import Arrival
+    from drill.stage import DrillClock
+
+TIMEOUT: Final = 5.0
+"""Virtual seconds of one attempt: connection and answer."""
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 10.0
+"""Virtual seconds."""
+SENT_IN_TIME: Final = 1.0
+"""Virtual seconds by which a payment's first attempt may come later than the schedule wanted it."""
+OVER: Final = frozenset({"created", "replayed", "declined", "refused", "late"})
+"""After these a client tries no more."""
+CURRENCY: Final = "USD"
+
+
+@dataclass(frozen=True)
+class Merchandise:
+    """What all clients of a drill have in common."""
+
+    name: str
+    """The failover name."""
+    port: int
+    api_key: str
+    drill: str
+    """Begins every idempotency key."""
+    tls: ssl.SSLContext | None = None
+    patience: float = 300.0
+    """Virtual seconds after which a client stops trying."""
+
+
+class DrillClient:
+    """One client. `told` gets each attempt when it has ended."""
+
+    def __init__(
+        self,
+        number: int,
+        kind: ClientKind,
+        goods: Merchandise,
+        *,
+        resolve: Callable[[str], Awaitable[Resolved]],
+        clock: DrillClock,
+        told: Callable[[Attempt], None],
+        chance: random.Random,
+    ) -> None:
+        self.name = f"{kind}-{number}"
+        self._kind = kind
+        self._goods = goods
+        self._resolve = resolve
+        self._clock = clock
+        self._told = told
+        self._chance = chance
+        self._idle: list[Connection] = []
+
+    async def pay(self, arrival: Arrival, due: float) -> None:
+        """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
+        key = f"{self._goods.drill}-{arrival.number}"
+        body = {"amount": float(arrival.amount), "currency": CURRENCY, "customerId": arrival.customer}
+        give_up = due + self._goods.patience
+        number = 0
+        while True:
+            number += 1
+            sent, begun = self._clock.now(), self._clock.monotonic()
+            late = number == 1 and sent - due > SENT_IN_TIME
+            answer, address, reason = (None, "", "not sent in time") if late else await self._ask(key, body)
+            outcome = "late" if late else outcome_of(answer)
+            said = answer.body if answer and isinstance(answer.body, dict) else {}
+            problem = str(said.get("detail") or said.get("title") or said.get("message") or "")
+            attempt = Attempt(
+                client=self.name,
+                kind=self._kind,
+                key=key,
+                attempt=number,
+                due=due,
+                sent=sent,
+                ended=sent + self._clock.monotonic() - begun,
+                outcome=outcome,
+                status=answer.status if answer else 0,
+                payment=str(said.get("paymentId", "")),
+                region=answer.headers.get(SERVED_BY.lower(), "") if answer else "",
+                address=address,
+                reason=reason or problem,
+                amount=arrival.amount,
+                currency=CURRENCY,
+                customer=arrival.customer,
+            )
+            self._told(attempt)
+            if outcome in OVER:
+                return
+            pause = self.pause(number, answer)
+            if self._clock.now() + pause > give_up:
+                return
+            await self._clock.sleep(pause)
+
+    def pause(self, attempt: int, answer: HttpAnswer | None) -> float:
+        """Seconds until the next attempt."""
+        longest = min(FIRST_PAUSE * 2 ** min(attempt - 1, 10), LONGEST_PAUSE)
+        jittered = self._chance.uniform(0, longest)
+        asked = (answer.headers if answer else {}).get("retry-after", "")
+        wanted = float(asked) if asked.isascii() and asked.isdecimal() else 0.0
+        return min(wanted, 60.0) + jittered
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def _ask(self, key: str, body: Mapping[str, object]) -> tuple[HttpAnswer | None, str, str]:
+        """One attempt: the answer, where it was sent, and why there is none."""
+        connection: Connection | None = None
+        address = ""
+        try:
+            keep = self._kind == "keep-alive"
+            connection = self._open_one() if keep else None
+            if connection is None:
+                address = (await self._resolve(self._goods.name)).address
+                connection = Connection((address, self._goods.port), self._goods.tls, self._goods.name)
+            else:
+                address = connection.address[0]
+            answer = await self._clock.wait_for(self._exchange(connection, key, body, keep=keep), TIMEOUT)
+            if keep and connection.is_open:
+                self._idle.append(connection)
+        except TimeoutError:
+            reason = f"no answer in {TIMEOUT:g} s"
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+        else:
+            return answer, address, ""
+        if connection:
+            connection.close()
+        return None, address, reason
+
+    def _open_one(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+            connection.close()
+        return None
+
+    async def _exchange(
+        self, connection: Connection, key: str, body: Mapping[str, object], *, keep: bool
+    ) -> HttpAnswer:
+        if not connection.is_open:
+            await connection.open()
+        headers = {
+            "Host": self._goods.name,
+            "Content-Type": "application/json",
+            API_KEY: self._goods.api_key,
+            IDEMPOTENCY_KEY: key,
+        }
+        return await connection.post("/payment", headers, json.dumps(body).encode(), keep=keep)
+
+
+def outcome_of(answer: HttpAnswer | None) -> AttemptOutcome:
+    """What an answer means to a client."""
+    if answer is None or answer.status >= 500 or answer.status == 429:
+        return "failed"
+    if answer.status == 201:
+        return "replayed" if answer.headers.get(REPLAYED.lower()) == "true" else "created"
+    if answer.status in {202, 409}:
+        return "pending"
+    return "declined" if answer.status == 402 else "refused"
+
+
+async def finished(tasks: set[asyncio.Task[None]], clock: DrillClock, seconds: float) -> int:
+    """Wait for payments under way, for so many virtual seconds; return how many were broken off."""
+    if tasks:
+        with contextlib.suppress(TimeoutError):
+            await clock.wait_for(asyncio.ensure_future(asyncio.wait(tasks)), seconds)
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    return len(left)

@@ -1,0 +1,273 @@
+"""What a drill's records come to: how long clients were out, and whether the objectives held. Only arithmetic.
+
+"Good" is a new payment that was answered 201 and is in the books: never a replay, a refusal or a health answer. A
+client is out from the sending of its first failed attempt to its next good answer; one that never has a good one again
+is out for ever. A payment whose first attempt could not be sent in time has failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from drill.reconcile import DOUBLED, LOST
+from drill.records import Attempt, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from drill.reconcile import Reconciliation
+    from drill.records import DrillPlan, DrillStatus
+
+FOREVER: Final = math.inf
+LOST_PAYMENTS: Final = "payments lost"
+COLD: Final = 60.0
+"""Virtual seconds of the standby's first minute, which is told apart."""
+WELL_BEHAVED: Final = ("fresh", "example")
+"""Kinds that honour the TTL: the objectives are for them. The others are told beside."""
+PASSED, MISSED, INCONCLUSIVE, ABORTED = 0, 1, 3, 130
+"""Exit codes."""
+LATE_PART: Final = 0.01
+"""Of the payments of a baseline: where more are late or fail, the machine is the bottleneck and nothing is measured."""
+
+
+@dataclass(frozen=True)
+class ClientOutage:
+    """How long the clients of one kind were out, in virtual seconds; infinite where one never came back."""
+
+    kind: str
+    clients: int
+    affected: int
+    p50: float
+    p99: float
+    worst: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value beside what was promised and what the model allows."""
+
+    name: str
+    measured: float | int | str
+    objective: float | None = None
+    bound: float | None = None
+    """Within the model (shared/failover_time.py)."""
+    unit: str = "s"
+    held: bool | None = None
+    """None where nothing was promised."""
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Of answered attempts, in virtual seconds."""
+
+    p50: float
+    p99: float
+    answered: int
+
+
+@dataclass(frozen=True)
+class DrillFigures:
+    """Everything that was measured."""
+
+    figures: tuple[Figure, ...]
+    outages: tuple[ClientOutage, ...]
+    before: Latencies
+    after: Latencies
+    cold_attempts: int
+    """Attempts in the standby's first minute."""
+    cold_failed: int
+    cold_payments: int
+    cold_p99: float
+    first_attempts: int
+    first_failed: int
+    payments: int
+    acknowledged: int
+    declined: int
+    refused: int
+    unknown: int
+    notifications: tuple[Event, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(_finite(asdict(self)))
+
+
+def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt], bool]) -> list[ClientOutage]:
+    """How long clients were out from a moment on, by kind. `known`: whether the books have the payment."""
+    by_client: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        by_client[attempt.kind, attempt.client].append(attempt)
+    lengths: dict[str, list[float]] = defaultdict(list)
+    clients: dict[str, int] = defaultdict(int)
+    for (kind, _), own in sorted(by_client.items()):
+        clients[kind] += 1
+        if (length := _out(own, since, known)) is not None:
+            lengths[kind].append(length)
+    return [
+        ClientOutage(kind, clients[kind], len(found), *(quantile(found, part) for part in (0.5, 0.99, 1.0)))
+        for kind in clients
+        for found in [sorted(lengths[kind])]
+    ]
+
+
+def _out(attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], bool]) -> float | None:
+    """How long one client was out; None when it was not."""
+    failed = [each.sent for each in attempts if each.sent >= since and each.outcome in {"failed", "late"}]
+    # What was on its way when the fault came counts too: it was sent before, and failed by it.
+    failed += [each.sent for each in attempts if each.sent < since <= each.ended and each.outcome == "failed"]
+    if not failed:
+        return None
+    begin = min(failed)
+    good = [each.ended for each in attempts if each.sent > begin and each.outcome == "created" and known(each)]
+    return min(good, default=FOREVER) - begin
+
+
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """The smallest value that at least this part of them do not exceed; 0 of none."""
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0
+
+
+def latencies(attempts: Iterable[Attempt], begin: float, end: float) -> Latencies:
+    """Of the attempts that were sent in a window and answered."""
+    took = sorted(each.ended - each.sent for each in attempts if begin <= each.sent < end and each.status)
+    return Latencies(quantile(took, 0.5), quantile(took, 0.99), len(took))
+
+
+def first(events: Iterable[Event], since: float, kind: str, what: str, subject: str = "") -> float | None:
+    """When something of a kind happened first, from a moment on."""
+    return min(
+        (
+            each.at
+            for each in events
+            if each.kind == kind and each.what == what and each.at >= since and each.subject.endswith(subject)
+        ),
+        default=None,
+    )
+
+
+def measure(
+    plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Event], books: Reconciliation | None
+) -> DrillFigures:
+    """All figures of a drill, from what it has left."""
+    fault = first(events, 0.0, "fault", plan.fault) or math.inf
+    healed = first(events, 0.0, "heal", "") or max((each.ended for each in attempts), default=fault)
+    bad = {each.payment for each in books.findings if each.kind == LOST} if books else set()
+    lasting = [each for each in attempts if each.sent < healed]
+    by_kind = outages(lasting, fault, lambda each: each.payment not in bad)
+    well = [each for each in by_kind if each.kind in WELL_BEHAVED]
+    worst = max((each.worst for each in well), default=0.0)
+    detected = first(events, fault, "health", "unhealthy", "gate")
+    switched = first(events, fault, "dns", "secondary")
+    objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
+    detection = plan.bounds.get("detection")
+    limit = _sum(plan.bounds.get("total"), plan.bounds.get("client"))
+    figures = [
+        _within("RTO, worst client that honours the TTL", worst, objective, limit),
+        Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
+        Figure("RTO, p99", max((each.p99 for each in well), default=0.0)),
+        _within("detection", _after(detected, fault), None, detection),
+        _within(
+            "DNS answers the secondary", _after(switched, fault), None, _sum(detection, plan.bounds.get("propagation"))
+        ),
+    ]
+    phases = {each.what for each in events if each.kind == "phase"}
+    decided = {"clients stayed away until restored": "returned" not in phases}
+    decided["clients went back then"] = "failed back" in phases
+    figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
+    if books:
+        lost, doubled = books.of(LOST), books.of(DOUBLED)
+        others = len({each.payment for each in books.findings}) - lost - doubled
+        figures += [
+            Figure(LOST_PAYMENTS, lost, 0, unit="", held=lost == 0),
+            Figure("payments doubled", doubled, 0, unit="", held=doubled == 0),
+            Figure("other disagreements of the books", max(others, 0), 0, unit="", held=others <= 0),
+            Figure("payments still unknown", books.counts.unknown, 0, unit="", held=books.counts.unknown == 0),
+        ]
+    firsts = [each for each in attempts if each.attempt == 1]
+    begun = switched if switched is not None else math.inf
+    standby = [each for each in attempts if plan.regions.get(each.address) == "secondary"]
+    cold = [each for each in standby if begun <= each.sent < begun + COLD]
+    cold_took = sorted(each.ended - each.sent for each in cold if each.status)
+    counts = books.counts if books else None
+    return DrillFigures(
+        tuple(figures),
+        tuple(by_kind),
+        latencies(attempts, 0.0, fault),
+        latencies(attempts, switched or healed, healed),
+        len(cold),
+        sum(each.outcome == "failed" for each in cold),
+        len({each.key for each in cold}),
+        quantile(cold_took, 0.99),
+        len(firsts),
+        sum(each.outcome in {"failed", "late"} for each in firsts),
+        len({each.key for each in attempts}),
+        counts.paid if counts else 0,
+        counts.declined if counts else 0,
+        counts.refused if counts else 0,
+        counts.unknown if counts else 0,
+        tuple(each for each in events if each.kind == "notification" and each.at >= fault),
+    )
+
+
+def verdict(figures: DrillFigures, trouble: Sequence[str]) -> tuple[DrillStatus, int, str]:
+    """What to say of a drill: its status, the exit code, and why. Trouble of the machine is never a verdict."""
+    if trouble:
+        return "inconclusive", INCONCLUSIVE, "; ".join(trouble)
+    missed = [each.name for each in figures.figures if each.held is False]
+    if not any(each.name == LOST_PAYMENTS for each in figures.figures):
+        return "inconclusive", INCONCLUSIVE, "the books were not compared"
+    if missed:
+        return "missed", MISSED, f"missed: {', '.join(missed)}"
+    return "passed", PASSED, "every objective held"
+
+
+def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequence[float]) -> str:
+    """Why the machine, and not the system, may have been too slow before the fault; empty when it was not."""
+    window = [each for each in attempts if each.attempt == 1 and begin <= each.due < end]
+    late = sum(each.outcome == "late" for each in window)
+    failed = sum(each.outcome == "failed" for each in window)
+    if not window:
+        return "no payment was made before the fault"
+    if late > LATE_PART * len(window):
+        return f"{late} of {len(window)} payments could not be sent in time: the machine is too slow for this rate"
+    if failed > LATE_PART * len(window):
+        return f"{failed} of {len(window)} payments failed before the fault"
+    slow = quantile(sorted(lags), 0.99)
+    return f"the drill itself was held up by {slow:.1f} s: the machine is too slow for this speed" if slow > 0.5 else ""
+
+
+def _within(name: str, measured: float, objective: float | None, limit: float | None) -> Figure:
+    """A time that must be within what was promised, and within what the model allows."""
+    known = [value for value in (objective, limit) if value is not None]
+    return Figure(name, measured, objective, limit, held=measured <= min(known) if known else None)
+
+
+def _after(at: float | None, begin: float) -> float:
+    return FOREVER if at is None else at - begin
+
+
+def _sum(*parts: float | None) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity: it is written as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
+
+
+def shown(value: float | str | None, unit: str) -> str:
+    """A figure for people."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "never" if math.isinf(value) else f"{value:.1f}{f' {unit}' if unit else ''}"
+    return f"{value}{f' {unit}' if unit else ''}"

@@ -1,0 +1,240 @@
+"""Plays a drill: load, fault, the failover, the primary's return, the decision to go back; and writes down all of it.
+
+    steady ── fault ── outage (detected, switched, latched) ── healed (nothing returns) ── restored ── failed back
+
+The load goes on through all of it. Whatever ends the drill, what it broke is mended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from drill.clients import DrillClient, Merchandise, finished
+from drill.names import DnsClient, NameCache
+from drill.records import CLIENTS, EVENTS, Attempt, Event, RecordFile
+from drill.schedule import DrillSchedule
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from drill.records import DrillPlan
+    from drill.stage import Stage
+
+LOOK_EVERY: Final = 1.0
+"""Virtual seconds between two looks at how things stand."""
+QUIET: Final = 60.0
+"""Virtual seconds for which a healed primary is watched: nothing may return to it by itself."""
+SETTLES: Final = 30.0
+"""Virtual seconds of load after everything is back."""
+READY_WITHIN: Final = 180.0
+"""Virtual seconds in which health checks must be well before a drill begins."""
+BACK_WITHIN: Final = 300.0
+"""Virtual seconds in which clients must be back after `restore`."""
+MOST_AT_ONCE: Final = 300
+"""Payments that are being tried."""
+PRIMARY, SECONDARY = "primary", "secondary"
+
+
+@dataclass
+class Played:
+    """What came of it."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    """Real seconds by which the drill's own loop was late."""
+    trouble: list[str] = field(default_factory=list)
+    """Why there can be no verdict."""
+    broken_off: int = 0
+
+
+class Play:
+    """One drill on one stage."""
+
+    def __init__(
+        self, plan: DrillPlan, stage: Stage, *, api_key: str, name: str, folder: Path, tell: Callable[[str], None]
+    ) -> None:
+        self._plan = plan
+        self._stage = stage
+        self._clock = stage.clock
+        self._schedule = DrillSchedule(plan.seed, plan.rate, plan.duration)
+        self._goods = Merchandise(name, stage.port, api_key, plan.id)
+        self._tell = tell
+        self.played = Played()
+        self._attempts = RecordFile(folder / CLIENTS)
+        self._events = RecordFile(folder / EVENTS)
+        self._resolver = DnsClient(stage.dns, stage.clock)
+        self._paying: set[asyncio.Task[None]] = set()
+        self._loading = True
+        self._lasts = float(plan.bounds.get("latched", 0.0))
+
+    async def run(self) -> Played:
+        """Play it to its end. Raises Problem when it cannot begin; nothing was broken then."""
+        life = self._stage.life()
+        if broken := self._stage.broken():
+            raise Problem(f"a fault is in force: {broken[0]}; ./invoke heal ends it")
+        await self._resolver.open()
+        clients = list(self._clients())
+        load = None
+        watch = asyncio.create_task(self._watch_itself())
+        begun = None
+        try:
+            await self._until_ready()
+            begun = self._clock.now()
+            self._phase("steady", f"{self._plan.rate:g} payments a second by {len(clients)} clients")
+            load = asyncio.create_task(self._load(clients, begun))
+            await self._clock.sleep(self._plan.fault_at)
+            await self._fail()
+            await self._return(begun)
+        except Problem as problem:
+            if begun is None:
+                raise
+            self.played.trouble.append(str(problem))
+        finally:
+            self._loading = False
+            for task in filter(None, (load, watch)):
+                task.cancel()
+            self._mend()
+            self.played.broken_off = await finished(self._paying, self._clock, self._patience())
+            for client in clients:
+                client.close()
+            self._resolver.close()
+            self._note_all()
+            self.played.trouble += self._ended(life)
+            self._attempts.close()
+            self._events.close()
+        return self.played
+
+    def _patience(self) -> float:
+        """Virtual seconds for payments under way: none when nobody waits for a verdict any more."""
+        ended = any(each.what == "settled" for each in self.played.events)
+        return self._goods.patience if ended else 0.0
+
+    def _ended(self, life: Mapping[str, int]) -> Iterator[str]:
+        """Which of the sandbox's processes are not those that the drill began with."""
+        now = self._stage.life()
+        if ended := [name for name, pid in life.items() if now.get(name) != pid]:
+            yield f"the sandbox's {', '.join(ended)} ended while the drill ran"
+
+    def _clients(self) -> Iterator[DrillClient]:
+        for number, kind in enumerate(self._schedule.kinds, 1):
+            # Each client has a resolver of its own, as clients in different places have.
+            cache = NameCache(self._resolver, self._clock, floor=60.0 if kind == "floor-60" else 0.0)
+            chance = random.Random(f"{self._plan.seed} client {number}")  # noqa: S311 - a drill is played again by its seed
+            yield DrillClient(
+                number, kind, self._goods, resolve=cache, clock=self._clock, told=self._note, chance=chance
+            )
+
+    async def _until_ready(self) -> None:
+        """Wait until health checks are well and the primary is answered."""
+        end = self._clock.monotonic() + READY_WITHIN
+        while self._clock.monotonic() < end:
+            standing = self._stage.standing()
+            if standing.gate and standing.answered == PRIMARY:
+                return
+            await self._clock.sleep(LOOK_EVERY)
+        ill = ", ".join(name for name, well in self._stage.standing().checks.items() if not well) or "no check"
+        raise Problem(
+            f"the primary is not answered by DNS, so there is nothing to lose: unhealthy is {ill} (./invoke health)"
+        )
+
+    async def _load(self, clients: list[DrillClient], begun: float) -> None:
+        for arrival in self._schedule.arrivals():
+            due = begun + arrival.at
+            await self._clock.sleep(due - self._clock.now())
+            if not self._loading:
+                return
+            if len(self._paying) >= MOST_AT_ONCE:
+                self._overwhelmed()
+                continue
+            task = asyncio.create_task(clients[arrival.client].pay(arrival, due))
+            self._paying.add(task)
+            task.add_done_callback(self._paying.discard)
+
+    def _overwhelmed(self) -> None:
+        """More payments are being tried than this machine could ever serve: going on would only end the sandbox."""
+        told = f"{MOST_AT_ONCE} payments were being tried at once: the machine is too slow for this rate"
+        if told not in self.played.trouble:
+            self.played.trouble.append(told)
+
+    async def _fail(self) -> None:
+        """Break the primary; wait for the failover, and until it is one that lasts."""
+        self._phase("outage", self._plan.fault)
+        self._happened(await asyncio.to_thread(self._stage.begin, self._plan.fault))
+        begun = self._clock.monotonic()
+        switched = False
+        while (passed := self._clock.monotonic() - begun) < self._lasts:
+            standing = await asyncio.to_thread(self._stage.standing)
+            if not switched and standing.answered == SECONDARY:
+                switched = True
+                self._phase("switched", f"DNS answers the secondary after {passed:.0f} s")
+            latched = any(name.endswith("stop-switch") and not well for name, well in standing.checks.items())
+            if switched and latched and passed > self._plan.objectives.get("failover", 0.0):
+                self._phase("latched", f"the failover lasts from now on, after {passed:.0f} s")
+                return
+            await self._clock.sleep(LOOK_EVERY)
+
+    async def _return(self, begun: float) -> None:
+        """Mend the primary and see that nothing returns; then decide to go back, and see that everything does."""
+        self._happened(await asyncio.to_thread(self._stage.heal))
+        self._phase("healed", "the primary serves again, and nobody goes back by himself")
+        if await self._answers(PRIMARY, within=QUIET):
+            self._phase("returned", "clients went back without a decision")
+        self._happened(await asyncio.to_thread(self._stage.restore))
+        self._phase("restored", "clients may go back")
+        if await self._answers(PRIMARY, within=BACK_WITHIN):
+            self._phase("failed back", "DNS answers the primary")
+        else:
+            self._phase("stayed away", f"DNS does not answer the primary after {BACK_WITHIN:.0f} s")
+        left = self._plan.duration - (self._clock.now() - begun)
+        await self._clock.sleep(max(left, SETTLES))
+        self._phase("settled")
+
+    async def _answers(self, role: str, *, within: float) -> bool:
+        end = self._clock.monotonic() + within
+        while self._clock.monotonic() < end:
+            if (await asyncio.to_thread(self._stage.standing)).answered == role:
+                return True
+            await self._clock.sleep(LOOK_EVERY)
+        return False
+
+    async def _watch_itself(self) -> None:
+        """How late this process is: what it measures of others is late by as much."""
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.1)
+            self.played.lags.append(loop.time() - before - 0.1)
+
+    def _mend(self) -> None:
+        """End what this drill has begun, and let clients back: one that was broken off leaves nothing behind."""
+        happened = {each.kind for each in self.played.events}
+        for begun, ended, mend in (("fault", "heal", self._stage.heal), ("fault", "restore", self._stage.restore)):
+            if begun in happened and ended not in happened:
+                try:
+                    self._happened(mend())
+                except Problem as problem:
+                    self.played.trouble.append(f"cannot {ended}: {problem}")
+
+    def _note(self, attempt: Attempt) -> None:
+        self._attempts.add(attempt)
+        self.played.attempts.append(attempt)
+
+    def _happened(self, event: Event) -> None:
+        self._events.add(event)
+        self.played.events.append(event)
+
+    def _phase(self, name: str, detail: str = "") -> None:
+        self._happened(Event(self._clock.now(), "phase", "", name, detail))
+        self._tell(f"{name}: {detail}" if detail else name)
+
+    def _note_all(self) -> None:
+        """What health checks, DNS and alarms have written down meanwhile."""
+        since = self._plan.started
+        for event in sorted(self._stage.events(since), key=lambda each: each.at):
+            self._happened(event)

@@ -1,0 +1,152 @@
+"""The sandbox as a drill's stage: the only module of the drill that knows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from drill import records
+from drill.records import Event
+from drill.stage import DrillClock, Standing
+from orchestration.aws import Aws
+from orchestration.lever import Lever
+from sandbox import Sandbox, control
+from sandbox.clock import SharedClock, set_speed
+from sandbox.faults.fault import InjectedFault, checked
+from sandbox.faults.network import cuts
+from sandbox.mail import Mailbox
+from shared import naming, stop_switch
+from shared.errors import Problem
+from shared.roles import PRIMARY, ROLES, SECONDARY
+from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from orchestration.target import Target
+    from shared.environment import Environment
+
+WITHIN: Final = 5.0
+"""Real seconds in which the sandbox says how things stand."""
+EVACUATION: Final = "evacuate"
+GATE: Final = "gate"
+
+FAULTS: Final[Mapping[str, str]] = {
+    "refuse": "the primary refuses connections",
+    "hang": "the primary takes connections and never answers",
+    "5xx": "every answer of the primary is 503",
+    "slow": "every answer of the primary takes nine seconds",
+    "lossy": "the primary loses nine requests of ten",
+    "grey": "payments fail in the primary, health answers",
+    "data": "DynamoDB is out in the primary",
+    "name": "DynamoDB's name resolves to nothing in the primary",
+    "partition": "the primary is cut off from the other regions, and alive",
+    EVACUATION: "clients are moved out of a primary that serves",
+}
+"""What a drill can do to the primary."""
+
+
+class SandboxStage:
+    """One environment in this checkout's sandbox."""
+
+    def __init__(self, target: Target, environment: Environment) -> None:
+        self._box = Sandbox(ROOT)
+        self._environment = environment
+        status = self._box.status()
+        if not status.dns:
+            raise Problem("the sandbox's DNS does not answer; run ./invoke sandbox.up")
+        host, _, port = status.dns.rpartition(":")
+        self.dns = host, int(port)
+        self.clock: DrillClock = SharedClock(self._box.layout.clock)
+        self.regions: Mapping[str, str] = {
+            str(urlsplit(target.gateways[environment.region(role)]).hostname): str(role) for role in ROLES
+        }
+        self.port = int(urlsplit(target.gateways[environment.region(PRIMARY)]).port or 80)
+        self._lever = Lever.of(environment, Aws(target.cli.variables))
+        self._names = self._checks()
+
+    def standing(self) -> Standing:
+        told = self._told()
+        checks = {self._names.get(each["id"], each["name"]): bool(each["healthy"]) for each in told["checks"]}
+        gate = next((well for name, well in checks.items() if name.endswith(GATE)), None)
+        return Standing(str(told["answers"].get(self._environment.foundation().failover_name, "")), gate, checks)
+
+    def set_speed(self, speed: float) -> None:
+        set_speed(self._box.layout.clock, speed)
+
+    def begin(self, fault: str) -> Event:
+        """Begin a fault in the primary."""
+        if fault == EVACUATION:
+            self._lever.say(stop_switch.STOPPED)
+        else:
+            for one in self._faults(fault):
+                self._box.begin_fault(one)
+        return Event(self.clock.now(), "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
+
+    def heal(self) -> Event:
+        self._box.heal()
+        return Event(self.clock.now(), "heal", self._environment.region(PRIMARY))
+
+    def restore(self) -> Event:
+        self._lever.say(stop_switch.RUN)
+        return Event(self.clock.now(), "restore", self._environment.region(PRIMARY), stop_switch.RUN)
+
+    def broken(self) -> Sequence[str]:
+        return [f"{fault.number}: {fault.region}: {fault}" for fault in self._box.faults()]
+
+    def life(self) -> Mapping[str, int]:
+        return {name: pid for name, pid in self._box.status().pids.items() if name != "plugins"}
+
+    def events(self, since: float) -> Iterator[Event]:
+        name = self._environment.foundation().failover_name
+        for line in records.lines(self._box.layout.traffic_events):
+            if line["at"] < since:
+                continue
+            match line:
+                case {"what": "status", "check": check, "healthy": healthy, **rest}:
+                    word = "healthy" if healthy else "unhealthy"
+                    yield Event(line["at"], "health", self._known(check), word, f"{rest.get('checkers', '')} checkers")
+                case {"what": "answer", "name": answered, "set": record} if answered == name:
+                    yield Event(line["at"], "dns", name, record)
+        topics = {
+            (self._environment.region(role), self._environment.names.of(naming.NOTIFICATION_TOPIC, role))
+            for role in ROLES
+        }
+        for mail in Mailbox(self._box.layout.mail).read():
+            if mail.time >= since and (mail.region, mail.topic.rpartition(":")[2]) in topics:
+                alarm = mail.alarm
+                yield Event(mail.time, "notification", mail.region, alarm.get("AlarmName", mail.subject), mail.to)
+
+    def _faults(self, kind: str) -> Iterator[InjectedFault]:
+        environment = self._environment
+        region = environment.region(PRIMARY)
+        nothing = {"probability": None, "seconds": None}
+        if kind == "slow":
+            yield checked(InjectedFault("slow", region), {**nothing, "seconds": 9.0})
+        elif kind == "lossy":
+            yield checked(InjectedFault("lossy", region), {**nothing, "probability": 0.9})
+        elif kind == "grey":
+            part = environment.names.of(naming.PAYMENT_FUNCTION, PRIMARY)
+            found = checked(InjectedFault("grey", region), nothing)
+            yield InjectedFault(found.kind, region, part, found.how, found.probability)
+        elif kind == "name":
+            yield checked(InjectedFault("name", region, f"dynamodb.{region}.amazonaws.com"), nothing)
+        elif kind == "partition":
+            found = checked(InjectedFault("partition", region), nothing)
+            others = (environment.region(SECONDARY), environment.regions.witness)
+            yield InjectedFault(found.kind, region, found.part, found.how, cut=cuts(region, others, found.how))
+        else:
+            yield checked(InjectedFault(kind, region), nothing)
+
+    def _told(self) -> dict[str, Any]:
+        try:
+            return control.ask(self._box.layout.traffic_socket, WITHIN, "health")
+        except (OSError, ValueError):
+            raise Problem("the sandbox's health checkers do not answer; see ./invoke sandbox.logs") from None
+
+    def _checks(self) -> dict[str, str]:
+        suffix = f"-{self._environment.suffix}-"
+        return {each["id"]: str(each["name"]).replace(suffix, " ", 1) for each in self._told()["checks"]}
+
+    def _known(self, check: str) -> str:
+        return self._names.get(check, check)

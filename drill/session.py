@@ -1,0 +1,221 @@
+"""One drill from the plan to the verdict, and what all of them leave: `.sandbox/drills/<id>/`."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+import secrets
+import subprocess
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from drill import figures as figure
+from drill import reading, records
+from drill.clients import LONGEST_PAUSE, TIMEOUT
+from drill.figures import DrillFigures, bottleneck, measure, verdict
+from drill.play import Play, Played
+from drill.reconcile import Reconciliation, examine
+from drill.records import DrillOutcome, DrillPlan
+from drill.schedule import RAMP, DrillSchedule, counts
+from orchestration.target import published
+from shared.clients import STOREFRONT
+from shared.contracts import LAYERS, schema
+from shared.errors import Problem
+from shared.failover_time import PROPAGATION_SECONDS, Fault, GreyBound, LatchTiming, bound
+from shared.roles import PRIMARY, PerRole
+from shared.root import ROOT
+from shared.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from drill.stage import Stage
+    from orchestration.target import Target
+    from shared.environment import Environment
+
+BOUND_OF: Final[Mapping[str, Fault]] = {
+    "refuse": Fault.REFUSED,
+    "hang": Fault.HANG,
+    "5xx": Fault.ERROR,
+    "slow": Fault.SLOW,
+    "lossy": Fault.SLOW,
+    "data": Fault.DATA_LAYER,
+    "name": Fault.DATA_LAYER,
+    "partition": Fault.DATA_LAYER,
+}
+"""Which of the model's faults bounds each of the drill's; grey failure and evacuation have bounds of their own."""
+
+
+def plan(
+    environment: Environment, *, fault: str, rate: float, duration: float, speed: float, seed: int, target: str
+) -> DrillPlan:
+    """What a drill is going to do, and what it is measured against."""
+    schedule = DrillSchedule(seed, rate, duration)
+    now = time.time()
+    objectives = environment.objectives
+    return DrillPlan(
+        id=f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{seed}",
+        seed=seed,
+        fault=fault,
+        rate=rate,
+        duration=duration,
+        fault_at=schedule.fault_at,
+        speed=speed,
+        environment=environment.name,
+        target=target,
+        objectives={
+            "failover": objectives.failover,
+            "grey_failure": objectives.grey_failure,
+            "availability_percent": objectives.availability_percent,
+        },
+        bounds=bounds(environment, fault),
+        clients=counts(schedule.kinds),
+        commit=_commit(),
+        contract=hashlib.sha256("\n".join(schema(each.outputs) for each in LAYERS.values()).encode()).hexdigest()[:16],
+        who=_who(),
+    )
+
+
+def bounds(environment: Environment, fault: str) -> dict[str, float]:
+    """What the model allows for a fault: detection, propagation, TTL, their sum, and when a failover surely lasts."""
+    checks, ttl = environment.edge.checks, environment.edge.ttl
+    latch = LatchTiming(checks.of_the_entry_point, ttl)
+    if fault == "grey":
+        grey = GreyBound(environment.edge.grey_failure.periods, ttl)
+        detection, total = grey.detection, grey.total
+    elif fault == "evacuate":
+        by_switch = bound([checks.stop_switch.timing()], ttl, Fault.ERROR)
+        detection, total = by_switch.detection, by_switch.total
+    else:
+        found = bound(checks.of_the_entry_point, ttl, BOUND_OF[fault])
+        detection, total = found.detection, found.total
+    lasts = latch.certain + total
+    return {
+        "detection": detection,
+        "propagation": PROPAGATION_SECONDS,
+        "ttl": ttl,
+        "total": total,
+        "client": TIMEOUT + LONGEST_PAUSE,
+        "latched": lasts,
+    }
+
+
+def play(
+    planned: DrillPlan, target: Target, environment: Environment, stage: Stage, tell: Callable[[str], None]
+) -> tuple[DrillOutcome, DrillFigures, Path]:
+    """Play it, reconcile, judge, and write down all of it. Raises Problem when it cannot begin."""
+    where = reading.places(target, environment)
+    key = _api_key(where, target, environment)
+    before = stage.clock.speed
+    stage.set_speed(planned.speed)
+    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions))
+    folder = home(target) / planned.id
+    folder.mkdir(parents=True, mode=0o700)
+    records.write(folder / records.PLAN, planned.to_json())
+    name = environment.foundation().failover_name
+    try:
+        drill = Play(planned, stage, api_key=key, name=name, folder=folder, tell=tell)
+        try:
+            played = asyncio.run(drill.run())
+            tell("reconciling the books")
+            try:
+                books = _reconciled(planned, target, environment, stage, played)
+            except Problem as problem:  # a part of the sandbox is gone: there is no verdict, and nothing is lost yet
+                books = None
+                played.trouble.append(str(problem))
+        finally:
+            stage.set_speed(before)
+    except KeyboardInterrupt:
+        _end(folder, DrillOutcome("aborted", figure.ABORTED, "it was interrupted"))
+        raise
+    except Problem as problem:
+        _end(folder, DrillOutcome("aborted", 1, str(problem)))
+        raise
+    found = measure(planned, played.attempts, played.events, books)
+    moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
+    begun = moments.get("steady", 0.0) + RAMP
+    slow = bottleneck(played.attempts, begun, moments.get("fault", begun), played.lags)
+    status, code, why = verdict(found, [*played.trouble, *([slow] if slow else []), *_unfinished(played)])
+    outcome = DrillOutcome(status, code, why)
+    if books:
+        records.write(folder / records.RECONCILIATION, books.to_json())
+    records.write(folder / records.FIGURES, found.to_json())
+    _end(folder, outcome)
+    return outcome, found, folder
+
+
+def home(target: Target) -> Path:
+    """Where drills are kept."""
+    return target.state.parent / "drills"
+
+
+def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, Any]]]:
+    """Every drill that has begun, the oldest first: its plan, how it ended, and its figures."""
+    for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+        told = records.read(each / records.PLAN)
+        if told is None:
+            continue
+        ended = records.read(each / records.OUTCOME)
+        outcome = DrillOutcome.read(ended) if ended else DrillOutcome("aborted", figure.ABORTED, "its process ended")
+        yield DrillPlan.read(told), outcome, records.read(each / records.FIGURES) or {}
+
+
+def _reconciled(
+    planned: DrillPlan, target: Target, environment: Environment, stage: Stage, played: Played
+) -> Reconciliation | None:
+    """Compare the books once nothing is under way any more; the sweep has its time to finish what was left."""
+    where = reading.places(target, environment)
+    since = int((planned.started - 60) * 1000)
+    end = time.monotonic() + 60 + 240 / planned.speed
+    while True:
+        ledger = list(reading.ledger(target.ledger)) if target.ledger else None
+        books = reading.read(
+            where, since=since, now=int(stage.clock.now() * 1000), ledger=ledger, attempts=played.attempts
+        )
+        found = examine(books)
+        settled = found.counts.unknown == 0 and not any(each.kind == "unaudited" for each in found.findings)
+        if settled or time.monotonic() > end:
+            return found
+        time.sleep(1)
+
+
+def _unfinished(played: Played) -> Iterator[str]:
+    """What of the plan did not come about, so that nothing can be said."""
+    if played.broken_off:
+        yield f"{played.broken_off} payments were still being tried at the end"
+
+
+def _end(folder: Path, outcome: DrillOutcome) -> None:
+    records.write(folder / records.OUTCOME, outcome.to_json())
+
+
+def _api_key(where: reading.Places, target: Target, environment: Environment) -> str:
+    from orchestration.api import EntryPoint, merchant  # noqa: PLC0415
+
+    arns = PerRole(**published(target, Stack("data", environment.name), "api_keys_secret_arns"))
+    secret = where.aws.secret(arns.of(PRIMARY), environment.region(PRIMARY))
+    return merchant(STOREFRONT, EntryPoint(""), secret).api_key
+
+
+def _commit() -> str:
+    try:
+        told = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return told.stdout.strip()
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def new_seed() -> int:
+    """A seed nobody has chosen."""
+    return secrets.randbelow(1_000_000)

@@ -1,0 +1,60 @@
+"""What a drill plays on: a system that can be broken, watched and mended, and the clock by which all of it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator, Mapping, Sequence
+
+    from drill.records import Event
+
+T = TypeVar("T")
+
+
+class DrillClock(Protocol):
+    """Virtual time, in seconds."""
+
+    @property
+    def speed(self) -> float: ...
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+    async def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T: ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where things stand at one moment."""
+
+    answered: str
+    """The role whose record the failover name is answered with; empty when nobody knows."""
+    gate: bool | None
+    """Whether the primary's health check, all of it, is well."""
+    checks: Mapping[str, bool]
+    """Each health check by its name."""
+
+
+class Stage(Protocol):
+    """The system, and what can be done to it."""
+
+    clock: DrillClock
+    dns: tuple[str, int]
+    port: int
+    regions: Mapping[str, str]
+    """Role of the region that an address leads to."""
+
+    def standing(self) -> Standing: ...
+    def set_speed(self, speed: float) -> None: ...
+    def begin(self, fault: str) -> Event: ...
+    def heal(self) -> Event: ...
+    def restore(self) -> Event: ...
+    def broken(self) -> Sequence[str]:
+        """Faults that are in force, for people."""
+
+    def life(self) -> Mapping[str, int]:
+        """The processes that play AWS, by name: another id means that one has ended meanwhile."""
+
+    def events(self, since: float) -> Iterator[Event]:
+        """What health checks, DNS and alarms have done since then."""

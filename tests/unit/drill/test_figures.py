@@ -1,0 +1,195 @@
+"""What a drill's records come to: how long clients were out, and when nothing can be said."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drill.figures import INCONCLUSIVE, MISSED, PASSED, bottleneck, measure, outages, quantile, verdict
+from drill.reconcile import Counts, Disagreement, Reconciliation
+from drill.records import Attempt, DrillPlan, Event
+
+FAULT, SWITCH, HEAL = 1000.0, 1035.0, 1400.0
+GATE = "payment-api-primary gate"
+PLAN = DrillPlan(
+    "id",
+    seed=1,
+    fault="refuse",
+    rate=1.0,
+    duration=300.0,
+    fault_at=100.0,
+    speed=1.0,
+    environment="payments",
+    target="sandbox",
+    objectives={"failover": 120, "grey_failure": 300},
+    bounds={"detection": 30, "propagation": 10, "ttl": 30, "total": 70, "client": 15, "latched": 400},
+    regions={"127.1.0.1": "primary", "127.1.0.2": "secondary"},
+)
+EVENTS = [
+    Event(900.0, "phase", "", "steady"),
+    Event(FAULT, "fault", "us-east-1", "refuse"),
+    Event(FAULT + 28, "health", GATE, "unhealthy"),
+    Event(SWITCH, "dns", "api", "secondary"),
+    Event(SWITCH + 5, "notification", "us-east-2", "failover-traffic", "ops@example.com"),
+    Event(HEAL, "heal"),
+    Event(HEAL + 100, "phase", "", "failed back"),
+]
+BOOKS = Reconciliation(Counts(3, 3, 0, 0, 0), (), charges_known=True, unfinished=0, drains_at=0)
+
+
+def attempt(sent, outcome="created", *, client="a", kind="fresh", number=1, took=0.1, key="", address="127.1.0.1"):
+    status = {"created": 201, "replayed": 201, "declined": 402, "pending": 202, "refused": 400}.get(outcome, 0)
+    key = key or f"{client}-{sent}"
+    return Attempt(client, kind, key, number, sent, sent, sent + took, outcome, status, f"pay_{key}", address=address)
+
+
+def one_client(*more, after=SWITCH + 10):
+    return [attempt(950.0), attempt(FAULT + 1, "failed"), *more, attempt(after, address="127.1.0.2")]
+
+
+def later(kind):
+    return [replace(each, at=each.at + 10) if each.kind == kind else each for each in EVENTS]
+
+
+def figure(found, name):
+    return next(each for each in found.figures if each.name.startswith(name))
+
+
+def test_a_client_is_out_from_its_first_failure_to_its_next_new_payment():
+    (outage,) = outages(one_client(), FAULT, lambda _: True)
+    assert (outage.clients, outage.affected) == (1, 1)
+    assert outage.worst == pytest.approx(SWITCH + 10.1 - FAULT - 1)
+
+
+@pytest.mark.parametrize("outcome", ["replayed", "declined", "pending", "refused", "failed", "late"])
+def test_nothing_but_a_new_payment_ends_an_outage(outcome):
+    (outage,) = outages(one_client(attempt(FAULT + 5, outcome)), FAULT, lambda _: True)
+    assert outage.worst == pytest.approx(SWITCH + 10.1 - FAULT - 1)
+
+
+def test_a_payment_that_no_book_has_ends_no_outage():
+    (outage,) = outages(one_client(attempt(FAULT + 5)), FAULT, lambda each: each.sent != FAULT + 5)
+    assert outage.worst > 40
+
+
+def test_a_client_that_never_recovers_is_out_for_ever():
+    attempts = [attempt(950.0), attempt(FAULT + 1, "failed")]
+    found = measure(PLAN, attempts, EVENTS, BOOKS)
+    assert math.isinf(figure(found, "RTO, worst").measured)
+    assert verdict(found, [])[1] == MISSED
+    assert json.loads(json.dumps(found.to_json()))["figures"][0]["measured"] is None
+
+
+def test_what_was_on_its_way_when_the_fault_came_counts():
+    attempts = [attempt(FAULT - 2, "failed", took=5.0), attempt(FAULT + 20)]
+    (outage,) = outages(attempts, FAULT, lambda _: True)
+    assert outage.worst == pytest.approx(22.1)
+
+
+def test_an_answer_to_what_was_sent_before_ends_no_outage():
+    attempts = [attempt(FAULT - 0.1, took=0.4), attempt(FAULT, "failed"), attempt(FAULT + 60)]
+    assert outages(attempts, FAULT, lambda _: True)[0].worst == pytest.approx(60.1)
+
+
+def test_without_the_books_there_is_no_verdict():
+    assert verdict(measure(PLAN, one_client(), EVENTS, None), [])[:2] == ("inconclusive", INCONCLUSIVE)
+
+
+def test_a_failure_before_the_fault_is_none_of_its():
+    assert outages([attempt(950.0, "failed"), attempt(960.0)], FAULT, lambda _: True)[0].affected == 0
+
+
+def test_one_that_was_not_sent_in_time_has_failed():
+    assert outages([attempt(FAULT + 3, "late"), attempt(FAULT + 9)], FAULT, lambda _: True)[0].affected == 1
+
+
+def test_a_failover_within_objective_and_bound_passes():
+    found = measure(PLAN, one_client(), EVENTS, BOOKS)
+    assert figure(found, "detection").measured == 28
+    assert figure(found, "DNS").measured == 35
+    assert figure(found, "RTO, worst").bound == 85
+    assert verdict(found, [])[:2] == ("passed", PASSED)
+    assert [each.what for each in found.notifications] == ["failover-traffic"]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "events", "books", "name"),
+    [
+        (one_client(after=FAULT + 122), EVENTS, BOOKS, "RTO, worst"),
+        (one_client(after=FAULT + 90), EVENTS, BOOKS, "RTO, worst"),
+        (one_client(), [each for each in EVENTS if each.kind != "health"], BOOKS, "detection"),
+        (one_client(), later("health"), BOOKS, "detection"),
+        (one_client(), later("dns"), BOOKS, "DNS"),
+        (one_client(), EVENTS, replace(BOOKS, findings=(Disagreement("lost", "p", "", ""),)), "payments lost"),
+        (one_client(), EVENTS, replace(BOOKS, findings=(Disagreement("doubled", "p", "", ""),)), "payments doubled"),
+        (one_client(), EVENTS, replace(BOOKS, findings=(Disagreement("unaudited", "p", "", ""),)), "other"),
+        (one_client(), [*EVENTS, Event(HEAL + 9, "phase", "", "returned")], BOOKS, "clients stayed away"),
+        (one_client(), EVENTS[:-1], BOOKS, "clients went back"),
+        (one_client(), EVENTS, replace(BOOKS, counts=Counts(3, 2, 0, 0, 1)), "payments still unknown"),
+    ],
+)
+def test_what_is_missed_is_named(attempts, events, books, name):
+    found = measure(PLAN, attempts, events, books)
+    status, code, why = verdict(found, [])
+    assert (status, code) == ("missed", MISSED)
+    assert figure(found, name).held is False
+    assert figure(found, name).name in why
+
+
+def test_clients_that_do_not_honour_the_ttl_are_told_beside_and_judge_nothing():
+    slow = [
+        attempt(FAULT + 1, "failed", client="k", kind="keep-alive"),
+        attempt(HEAL - 1, client="k", kind="keep-alive"),
+    ]
+    found = measure(PLAN, [*one_client(), *slow], EVENTS, BOOKS)
+    assert {each.kind: each.worst > 120 for each in found.outages} == {"fresh": False, "keep-alive": True}
+    assert verdict(found, [])[0] == "passed"
+
+
+def test_a_grey_failure_has_its_own_objective():
+    plan = replace(PLAN, fault="grey", bounds={**PLAN.bounds, "total": 280, "detection": 240})
+    events = [replace(each, what="grey") if each.kind == "fault" else each for each in EVENTS]
+    assert figure(measure(plan, one_client(), events, BOOKS), "RTO, worst").objective == 300
+
+
+def test_the_standbys_first_minute_is_what_was_sent_there():
+    attempts = one_client(attempt(SWITCH + 1, "failed"), attempt(SWITCH + 2, "failed", address="127.1.0.2"))
+    found = measure(PLAN, attempts, EVENTS, BOOKS)
+    assert (found.cold_attempts, found.cold_failed) == (2, 1)
+
+
+def test_trouble_of_the_machine_is_no_verdict():
+    found = measure(PLAN, one_client(after=FAULT + 500), EVENTS, BOOKS)
+    assert verdict(found, ["the cloud ended"]) == ("inconclusive", INCONCLUSIVE, "the cloud ended")
+
+
+STEADY = [attempt(900.0 + each) for each in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "lags", "said"),
+    [
+        (STEADY, [0.01] * 50, ""),
+        ([*STEADY, attempt(950.5, "late"), attempt(951.5, "late")], [], "could not be sent in time"),
+        ([*STEADY, attempt(950.5, "failed"), attempt(951.5, "failed")], [], "failed before the fault"),
+        ([], [], "no payment"),
+        (STEADY, [0.01] * 50 + [2.0], "held up by 2.0 s"),
+    ],
+)
+def test_a_machine_that_is_too_slow_is_told(attempts, lags, said):
+    found = bottleneck(attempts, 900.0, FAULT, lags)
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1.0))
+def test_a_quantile_is_one_of_them_and_so_many_do_not_exceed_it(values, part):
+    ordered = sorted(values)
+    found = quantile(ordered, part)
+    assert found in ordered
+    assert sum(each <= found for each in ordered) >= part * len(ordered) - 1e-9

@@ -1,0 +1,155 @@
+"""A drill on a stage of paper: what it breaks it mends, and what it did not break it leaves alone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from drill.play import PRIMARY, SECONDARY, Play
+from drill.records import CLIENTS, EVENTS, DrillPlan, Event, lines
+from drill.stage import Standing
+from shared.errors import Problem
+
+PLAN = DrillPlan(
+    "id",
+    seed=1,
+    fault="refuse",
+    rate=0.2,
+    duration=120.0,
+    fault_at=60.0,
+    speed=1.0,
+    environment="payments",
+    target="sandbox",
+    objectives={"failover": 120},
+    bounds={"latched": 400.0},
+)
+
+
+class LeapingClock:
+    """Time that passes only when somebody sleeps."""
+
+    speed = 1.0
+
+    def __init__(self):
+        self.time = 1000.0
+
+    def now(self):
+        return self.time
+
+    monotonic = now
+
+    async def sleep(self, seconds):
+        end = self.time + seconds
+        while self.time < end:
+            await asyncio.sleep(0)
+            self.time = min(end, self.time + 0.5)
+
+    async def wait_for(self, awaitable, _seconds):
+        future = asyncio.ensure_future(awaitable)
+        await asyncio.sleep(0)
+        if not future.done():
+            future.cancel()
+            raise TimeoutError
+        return future.result()
+
+
+@dataclass
+class PaperStage:
+    """Fails over 30 s after the fault, latches after 130, and goes back 40 s after `restore`."""
+
+    clock: LeapingClock = field(default_factory=LeapingClock)
+    dns = ("127.0.0.1", 9)
+    port = 9
+    regions = {"127.1.0.1": PRIMARY}  # noqa: RUF012 - of a test
+    well: bool = True
+    faults: list = field(default_factory=list)
+    done: list = field(default_factory=list)
+    began: float = float("inf")
+    restored: float = float("inf")
+    dies_at: float = float("inf")
+    returns: bool = False
+
+    def standing(self):
+        now = self.clock.now()
+        if now >= self.dies_at:
+            raise Problem("the checkers do not answer")
+        latched = self.began + 130 <= now < self.restored
+        away = self.began + 30 <= now < self.restored + 40
+        if self.returns and "heal" in self.done:
+            away = False
+        gate = self.well and not away
+        return Standing(SECONDARY if away else PRIMARY, gate, {"secondary stop-switch": not latched})
+
+    def set_speed(self, _speed): ...
+
+    def begin(self, fault):
+        self.began = self.clock.now()
+        self.done.append(fault)
+        return Event(self.began, "fault", "us-east-1", fault)
+
+    def heal(self):
+        self.done.append("heal")
+        return Event(self.clock.now(), "heal")
+
+    def restore(self):
+        self.done.append("restore")
+        self.restored = self.clock.now()
+        return Event(self.restored, "restore")
+
+    def broken(self):
+        return self.faults
+
+    def life(self):
+        return {"cloud": 1 if self.clock.now() < self.dies_at else 2}
+
+    def events(self, _since):
+        return iter([Event(1100.0, "dns", "api", SECONDARY)])
+
+
+def played(stage, tmp_path):
+    told = []
+    play = Play(PLAN, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=told.append)
+    return asyncio.run(play.run())
+
+
+def phases(found):
+    return [each.what for each in found.events if each.kind == "phase"]
+
+
+def test_a_drill_goes_through_its_phases_and_mends_what_it_broke(tmp_path):
+    stage = PaperStage()
+    found = played(stage, tmp_path)
+    assert phases(found) == ["steady", "outage", "switched", "latched", "healed", "restored", "failed back", "settled"]
+    assert stage.done == ["refuse", "heal", "restore"]
+    assert found.trouble == []
+    assert [each["what"] for each in lines(tmp_path / EVENTS) if each["kind"] == "phase"] == phases(found)
+    assert len(list(lines(tmp_path / CLIENTS))) == len(found.attempts) > 20
+    assert any(each.kind == "dns" for each in found.events)
+
+
+def test_clients_that_go_back_by_themselves_are_seen(tmp_path):
+    assert "returned" in phases(played(PaperStage(returns=True), tmp_path))
+
+
+def test_a_fault_of_somebody_else_is_left_alone(tmp_path):
+    stage = PaperStage(faults=["3: us-east-1: hang"])
+    with pytest.raises(Problem, match="heal ends it"):
+        played(stage, tmp_path)
+    assert stage.done == []
+
+
+def test_a_system_that_is_not_well_is_not_broken(tmp_path):
+    stage = PaperStage(well=False)
+    with pytest.raises(Problem, match="nothing to lose"):
+        played(stage, tmp_path)
+    assert stage.done == []
+
+
+def test_a_part_of_the_sandbox_that_ends_is_trouble_and_all_is_mended(tmp_path):
+    stage = PaperStage(dies_at=1100.0)
+    found = played(stage, tmp_path)
+    assert stage.done == ["refuse", "heal", "restore"]
+    assert "the checkers do not answer" in found.trouble
+    assert any("cloud ended" in each for each in found.trouble)
