@@ -12,7 +12,7 @@ from ministack.services import cloudwatch, dynamodb
 
 from sandbox.cloud.watch.here import Here
 from sandbox.distances import nearest
-from sandbox.faults.replicas import KEPT, EventualReplicas, ReplicatedWrite, Stamp, StrongReplicas, tell
+from sandbox.faults.replicas import KEPT, EventualReplicas, ReplicatedWrite, Stamp, StrongReplicas, is_over, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -199,7 +199,7 @@ class GlobalTables:
         told = (members, what, about)
         self._note(carrier["TableId"], told)
         answer = tell(replicas, told)
-        if isinstance(replicas, StrongReplicas) and replicas.whole():
+        if is_over(replicas):
             carrier.pop(KEPT, None)
         return answer
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ministack.services import dynamodb
 
-from sandbox.faults.replicas import KEPT, StrongReplicas, retold
+from sandbox.faults.replicas import KEPT, is_over, retold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +96,7 @@ class WriteAheadLog:
                     continue
                 if entry.partition == REPLICAS:
                     table[KEPT] = retold(table.get(KEPT), entry.sort)
-                    if isinstance(table[KEPT], StrongReplicas) and table[KEPT].whole():
+                    if is_over(table[KEPT]):
                         del table[KEPT]
                 elif entry.item is None:
                     dynamodb._remove_item(table, entry.partition, entry.sort)

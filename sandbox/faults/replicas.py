@@ -152,6 +152,11 @@ def retold(found: StrongReplicas | EventualReplicas | None, told: Told) -> Stron
     return replicas
 
 
+def is_over(replicas: StrongReplicas | EventualReplicas) -> bool:
+    """Whether there is nothing to know of them any more."""
+    return replicas.whole() and not (isinstance(replicas, EventualReplicas) and replicas.lost)
+
+
 def tell(replicas: StrongReplicas | EventualReplicas, told: Told) -> Any:
     """Tell replicas something; return what they answer."""
     _, method, arguments = told

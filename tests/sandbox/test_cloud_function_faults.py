@@ -194,6 +194,25 @@ def test_an_api_is_throttled(cloud: RunningCloud, api: Api) -> None:  # noqa: F8
     assert api.post().status_code == 200
 
 
+@pytest.mark.parametrize(("kind", "error"), [("refuse", httpx.TransportError), ("hang", httpx.ReadTimeout)])
+def test_a_clients_request_under_way_is_hit(cloud: RunningCloud, api: Api, kind: str, error: Any) -> None:  # noqa: F811
+    """Its function has run meanwhile, and nobody hears of it."""
+    host = f"{api.identity}.execute-api.{REGION}.amazonaws.com"
+
+    def post() -> int:
+        body = {"do": "sleep", "seconds": 0.8}
+        return httpx.post(f"{api.url}/v1/pay", json=body, headers={"Host": host}, timeout=1.5).status_code
+
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(post)
+        assert not wait([asked], timeout=0.3).done
+        begin(cloud, kind)
+        with pytest.raises(error):
+            asked.result()
+    cloud.sandbox.heal()
+    assert post() == 200
+
+
 def test_environments_in_a_lost_zone_end_and_start_in_another(cloud: RunningCloud) -> None:
     ec2 = cloud.client("ec2", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
