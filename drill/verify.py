@@ -21,7 +21,7 @@ SELF = "verify.py"
 TOLERANCE = 0.001
 
 
-class Refused(Exception):
+class DoesNotHold(Exception):
     """The evidence does not hold."""
 
 
@@ -40,16 +40,16 @@ def chain(head: str) -> None:
     for entry in lines(CHAIN):
         path = HERE / entry["file"]
         if "/" in entry["file"] or entry["file"] in named or not path.is_file():
-            raise Refused(f"{entry['file']}: is missing, or named twice")
+            raise DoesNotHold(f"{entry['file']}: is missing, or named twice")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != entry["sha256"]:
-            raise Refused(f"{entry['file']}: was changed")
+            raise DoesNotHold(f"{entry['file']}: was changed")
         link = hashlib.sha256(f"{link} {entry['file']} {digest}".encode()).hexdigest()
         named.add(entry["file"])
     if link != head:
-        raise Refused("the chain's head is another one: these are not the files that it was published for")
+        raise DoesNotHold("the chain's head is another one: these are not the files that it was published for")
     if others := sorted({path.name for path in HERE.iterdir() if path.is_file()} - named - {CHAIN}):
-        raise Refused(f"{others[0]}: is not in the chain")
+        raise DoesNotHold(f"{others[0]}: is not in the chain")
 
 
 def out(attempts: list[dict[str, Any]], since: float) -> float | None:
@@ -120,7 +120,7 @@ def compare(found: dict[str, Any]) -> None:
     if {outage["kind"] for outage in told["outages"]} != set(found["worst"]):
         wrong.append("the figures leave out a kind of client")
     if wrong:
-        raise Refused("; ".join(wrong))
+        raise DoesNotHold("; ".join(wrong))
 
 
 def main(words: list[str]) -> int:
@@ -131,7 +131,7 @@ def main(words: list[str]) -> int:
         chain(words[0])
         found = recomputed()
         compare(found)
-    except Refused as refused:
+    except DoesNotHold as refused:
         print(f"REFUSED: {refused}", file=sys.stderr)
         return 1
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
