@@ -327,11 +327,11 @@ def mutate(_: Context, json: bool = False) -> int:
 
 
 @command
-def up(_: Context, json: bool = False) -> int:
+def up(_: Context, speed: str = "", json: bool = False) -> int:
     """Start the sandbox (AWS on this machine), or find it running."""
     from sandbox import commands
 
-    return commands.up(as_json=json)
+    return commands.up(speed, as_json=json)
 
 
 @command

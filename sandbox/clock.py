@@ -15,7 +15,6 @@ import fcntl
 import json
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -163,8 +162,9 @@ class SharedClock:
         finally:
             if not future.done():
                 future.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await future
+                await asyncio.wait({future})  # who waits may be cancelled meanwhile: that is not to be lost
+                if not future.cancelled():
+                    future.exception()  # it is nobody's any more
 
     async def _wait(self, futures: set[asyncio.Future[Any]], seconds: float) -> None:
         """Return when one of the futures is done, when the time is over, or when the speed is about to change."""
@@ -216,13 +216,27 @@ class SharedClock:
         return value
 
 
+def checked(said: str) -> float:
+    """A speed that somebody has typed. Raises Problem for what is none."""
+    try:
+        speed = float(said)
+    except ValueError:
+        raise Problem(f"--speed {said}: it is a number from {SLOWEST:g} to {FASTEST:g}") from None
+    return _usable(speed)
+
+
+def _usable(speed: float) -> float:
+    if not SLOWEST <= speed <= FASTEST:
+        raise Problem(f"the speed {speed:g} is not between {SLOWEST:g} and {FASTEST:g}")
+    return speed
+
+
 def set_speed(path: Path, speed: float) -> float:
     """Let virtual time pass at another speed, and return when it does: the virtual moment of the change.
 
     It goes on from where it is. Raises Problem for a speed that nobody could use; nothing is changed then.
     """
-    if not SLOWEST <= speed <= FASTEST:
-        raise Problem(f"the speed {speed:g} is not between {SLOWEST:g} and {FASTEST:g}")
+    _usable(speed)
     if not path.exists() and speed == UNCHANGED.speed:
         return UNCHANGED.at(time.time())
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sandbox import clock
 from sandbox.faults.fault import InjectedFault
 from sandbox.lifecycle import Sandbox, SandboxStatus
 from sandbox.variables import shell
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-def up(*, as_json: bool = False) -> int:
-    """Start the sandbox, or find it running, and say where it is."""
-    return _tell(Sandbox(ROOT).up(_progress), as_json=as_json, every_region=False)
+def up(speed: str = "", *, as_json: bool = False) -> int:
+    """Start the sandbox, or find it running, and say where it is. Its time passes at `speed` then, if that says one."""
+    wanted = clock.checked(speed) if speed else None
+    box = Sandbox(ROOT)
+    found = box.up(_progress)
+    if wanted is not None:
+        clock.set_speed(box.layout.clock, wanted)
+        found = box.status()
+    return _tell(found, as_json=as_json, every_region=False)
 
 
 def down(*, wipe: bool = False) -> int:
@@ -77,6 +84,8 @@ def _rows(found: SandboxStatus, regions: Collection[str]) -> list[str]:
     """What is told of a running sandbox, a line each, their values below each other."""
     broken = _broken(found)
     rows = {"AWS API": found.endpoint}
+    if found.speed != 1:
+        rows["speed of time"] = f"{found.speed:g}"
     if found.dns:
         rows["DNS"] = found.dns
     for region, url in found.gateways.items():

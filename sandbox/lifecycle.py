@@ -62,6 +62,8 @@ class SandboxStatus:
     """What is broken on purpose, as `InjectedFault.told`."""
     lost_writes: Mapping[str, int] = field(default_factory=dict)
     """How many acknowledged writes of a table were lost to later ones of another region (eventual consistency)."""
+    speed: float = 1.0
+    """Virtual seconds in a real one."""
     pids: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
@@ -121,6 +123,7 @@ class Sandbox:
             running=_is_current("cloud", told) and all(self._serves(daemon) for daemon in others),
             endpoint=addresses.url((addresses.AWS, port)),
             gateways={region: addresses.url(endpoint) for region, endpoint in addresses.endpoints(port).items()},
+            speed=clock.SharedClock(self.layout.clock).speed,
             dns=":".join(map(str, addresses.dns(port))) if "traffic" in pids else "",
             pids=pids,
             **{name: told[name] for name in TOLD if name in told},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -133,17 +134,24 @@ class CheckerFleet:
         known.tasks = []
 
     async def _check(self, known: _Known, place: Place, view: CheckerView, phase: float) -> None:
-        """One checker of one check: it asks, and asks again an interval after the answer."""
-        await self._clock.sleep(phase)
+        """One checker of one check: it asks, and asks again an interval after the answer.
+
+        What this machine is late does not count: else all that it has kept waiting would go on in step, as AWS's never
+        are.
+        """
+        due = self._clock.monotonic() + phase
         while True:
-            settings = known.state.settings
+            await self._clock.sleep(due - self._clock.monotonic())
+            settings, began = known.state.settings, self._clock.monotonic()
             found = await self._prober.ask(settings, place)
             if view.take(good=found.good, reason=found.reason, threshold=settings.threshold, now=self._clock.now()):
-                self._judge()
-            due = self._clock.monotonic() + settings.interval
-            await self._clock.sleep(settings.interval)
-            if self._clock.monotonic() - due > settings.interval:  # this machine stood still: not all of them at once
-                await self._clock.sleep(self._chance.uniform(0, settings.interval))
+                try:
+                    self._judge()
+                except Exception:  # noqa: BLE001 - a checker goes on, and the daemon's log says what is wrong
+                    traceback.print_exc()
+            ended = self._clock.monotonic()
+            due += ended - began + settings.interval
+            due += max(0.0, (ended - due) // settings.interval + 1) * settings.interval if due < ended else 0.0
 
     def _judge(self) -> None:
         """Find each check's status anew; those that depend on others come after them."""

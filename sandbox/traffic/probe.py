@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import time
+import traceback
 from collections import deque
 from contextlib import suppress
 from http import HTTPStatus
@@ -68,6 +69,9 @@ class EndpointProbe:
             return ProbeResult(good=False, reason=f"Failure: {os.strerror(error.errno) if error.errno else error}")
         except (EOFError, httptools.HttpParserError):
             return ProbeResult(good=False, reason="Failure: the connection ended without an HTTP answer")
+        except Exception as error:  # noqa: BLE001 - whatever it is, a checker goes on, and the log says what it was
+            traceback.print_exc()
+            return ProbeResult(good=False, reason=f"Failure: {type(error).__name__}: {error}")
         finally:
             connection.close()
 
@@ -113,7 +117,8 @@ class _Exchange:
         self._check = check
         self._connection = connection
         self._parser = httptools.HttpResponseParser(self)
-        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._writer: asyncio.StreamWriter
         self._reader: asyncio.StreamReader
         self._status = 0
         self._body = b""
@@ -122,8 +127,10 @@ class _Exchange:
     async def status(self) -> int:
         """Ask, and return the answer's status; an EOFError when the connection ends before."""
         check = self._check
-        tls = {"ssl": _unverifying(), "server_hostname": check.host if check.sni else ""} if check.tls else {}
-        self._reader, self._writer = await asyncio.open_connection(sock=self._connection, **tls)  # type: ignore[arg-type]
+        self._reader, self._writer = await asyncio.open_connection(sock=self._connection)
+        self._transport = self._writer.transport
+        if check.tls:
+            await self._writer.start_tls(_unverifying(), server_hostname=check.host if check.sni else "")
         host = check.host or check.address
         if check.port != WELL_KNOWN["HTTPS" if check.tls else "HTTP"]:
             host = f"{host}:{check.port}"
@@ -143,8 +150,9 @@ class _Exchange:
         return words in self._body[:SEARCHED]
 
     def end(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
+        """End the connection at once. TLS alone would say good-bye first, on a socket that is another's by then."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _more(self) -> None:
         data = await self._reader.read(CHUNK)

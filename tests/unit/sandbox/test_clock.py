@@ -182,6 +182,13 @@ def test_a_damaged_file_is_the_machines_time(path, text):
     assert SharedClock(path).now() == pytest.approx(time.time(), abs=0.05)
 
 
+@pytest.mark.parametrize("said", ["fast", "", "1,5", "0", "1e9"])
+def test_what_is_typed_and_no_speed_is_said_in_one_line(said):
+    with pytest.raises(Problem, match=r"0\.1 (to|and) 1000$"):
+        clock.checked(said)
+    assert clock.checked("2.5") == 2.5
+
+
 def test_a_duration_may_lie_on_both_sides_of_a_change():
     segments = (Segment(0, 0, 1), Segment(10, 10, 5))
     assert clock.lasting(segments, 8, 1) == 1

@@ -177,7 +177,7 @@ def test_the_payments_environment_loads():
         ({"objectives.detection": 30}, "objectives.detection: 30 s cannot be reached (hang takes 42 s)"),
         (
             {"edge.grey_failure.lowest_payment_rate": 5},
-            "5 payments a minute that all fail beside 4 of green probes: noticed from 14 a minute on: ask for 14",
+            "5 payments a minute that all fail beside 8 of green probes: noticed from 21 a minute on: ask for 21",
         ),
         ({"edge.grey_failure.lowest_payment_rate": 31}, "edge.grey_failure.lowest_payment_rate: 31 is wrong"),
         ({"edge.grey_failure.error_percent": 100}, "never noticed: lower error_percent"),
