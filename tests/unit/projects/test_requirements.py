@@ -21,6 +21,7 @@ POLICIES = ("policy", "assumeRolePolicy")
 
 WILDCARD_EXCEPTIONS = {
     "flow-logs": "DescribeLogGroups lists groups: there is no narrower resource, and the VPC guide asks for it",
+    "operations": "DescribeAlarms lists alarms: it is allowed for all of a region or for none",
     "synthetics": "PutMetricData knows no resource: a condition names the one namespace",
     "endpoints-kms": "a key's ARN is a random id that another layer learns later: a condition names its alias",
 }
@@ -86,7 +87,7 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-WITHOUT_RESOURCE = {"cloudwatch:GetMetricData"}
+WITHOUT_RESOURCE = {"cloudwatch:GetMetricData", "route53:ListHealthChecks"}
 """Actions that AWS lets nobody limit to a resource (Service Authorization Reference); nothing else beside them."""
 
 

@@ -240,6 +240,7 @@ VALUES: dict[str, set[float | bool]] = {
     "Record.ttl": {30, 300},
     "ReplicaKey.deletionWindowInDays": {7},
     "RequestValidator.validateRequestBody": {True},
+    "Role.maxSessionDuration": {3600},
     "RequestValidator.validateRequestParameters": {True},
     "Secret.recoveryWindowInDays": {0},
     "SecurityGroupEgressRule.fromPort": {443},
