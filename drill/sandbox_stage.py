@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from drill import records
 from drill.records import Event
 from drill.stage import DrillClock, Standing
-from orchestration.aws import Aws
 from orchestration.lever import Lever
+from orchestration.operator import act
+from orchestration.reach import reach
 from sandbox import Sandbox, control
 from sandbox.clock import SharedClock, set_speed
 from sandbox.faults.fault import InjectedFault, checked
@@ -62,7 +63,8 @@ class SandboxStage:
             str(urlsplit(target.gateways[environment.region(role)]).hostname): str(role) for role in ROLES
         }
         self.port = int(urlsplit(target.gateways[environment.region(PRIMARY)]).port or 80)
-        self._lever = Lever.of(environment, Aws(target.cli.variables))
+        acting = act(environment, reach("sandbox", lambda _: None), lambda _: None)
+        self._lever = Lever.of(environment, acting.aws, acting.account)
         self._names = self._checks()
 
     def standing(self) -> Standing:

@@ -38,7 +38,7 @@ A file backend cannot lose its last tag: the engine does not write an empty set 
 LOCK = Path("requirements.lock")
 CONTRACTS = Path("shared/contracts.py")
 PACKAGES = Path("shared/packaging/packages.py")
-PACKAGING = frozenset({"Code", "digest", "package", "release_of"})
+PACKAGING = frozenset({"Code", "digest", "package", "release_of", "script"})
 """What takes a function's name for its package: of shared/components/function.py and shared/packaging/packages.py."""
 DOCUMENTS = frozenset({".md", ".pyc"})
 

@@ -142,6 +142,7 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:sns": "topic topicPolicy topicSubscription",  # hands on what it gets
     "aws:sqs": "queuePolicy",
     "aws:ssm": "parameter",  # computed from the environment and from other resources
+    "aws:synthetics": "canary",  # what it found is in its bucket
     "aws:vpc": "securityGroupEgressRule securityGroupIngressRule",
     "random:index": "randomPassword",  # the value that counts is the one in the secret
 }

@@ -35,12 +35,9 @@ class Lever:
     bucket: str
 
     @staticmethod
-    def of(environment: Environment, aws: Aws) -> Lever:
-        """Find it: the account is asked for in the secondary. Raises Problem."""
+    def of(environment: Environment, aws: Aws, account: str) -> Lever:
+        """Find it by its name."""
         region = environment.region(SECONDARY)
-        account = asked(
-            lambda: str(aws.client("sts", region).get_caller_identity()["Account"]), "ask who we are", region
-        )
         names = environment.foundation().names
         return Lever(aws, region, account, names.of(naming.STOP_SWITCH_BUCKET, SECONDARY, account=account))
 

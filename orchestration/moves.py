@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from orchestration import checker_ranges, report
 from orchestration.api import Merchant, entry, merchant
-from orchestration.aws import Aws
 from orchestration.commands import confirm
 from orchestration.lever import RUNBOOK, Lever
+from orchestration.operator import act
 from orchestration.reach import reach
 from shared import naming, stop_switch
 from shared.clients import CANARY, REPLAYED
@@ -26,6 +26,7 @@ from shared.root import ROOT
 
 if TYPE_CHECKING:
     from orchestration.choice import Choice
+    from orchestration.operator import Acting
     from orchestration.reach import Reach
 
 ROUNDS = 3
@@ -60,15 +61,15 @@ class _Move:
     choice: Choice
     settings: Environment
     place: Reach
-    aws: Aws
+    acting: Acting
     lever: Lever
 
     @staticmethod
     def of(choice: Choice) -> _Move:
         settings = Environment.load(choice.environment, ROOT)
         place = reach(choice.target, report.tell)
-        aws = Aws(place.variables)
-        return _Move(choice, settings, place, aws, Lever.of(settings, aws))
+        acting = act(settings, place, report.tell)
+        return _Move(choice, settings, place, acting, Lever.of(settings, acting.aws, acting.account))
 
     @property
     def primary(self) -> str:
@@ -77,7 +78,7 @@ class _Move:
     def make(self, purpose: str, words: str, following: str = "") -> int:
         """Say what will be written, ask where that is asked, write it, and print what happens next."""
         lever, place = self.lever, self.place
-        report.tell(f"in {place.where}, account {lever.account}, {lever.region}: to {purpose},")
+        report.tell(f"in {place.where}, account {lever.account}, {lever.region}: as {self.acting.arn}: to {purpose},")
         report.tell(f"{lever.url} is to say {words!r}")
         if place.asks_first and not self.choice.yes:
             confirm()
@@ -87,6 +88,7 @@ class _Move:
             report.print_json(
                 {
                     "environment": self.settings.name,
+                    "as": self.acting.arn,
                     "says": words,
                     "object": lever.url,
                     "region": lever.region,
@@ -138,7 +140,7 @@ def seconds_to_move(settings: Environment) -> int:
 def _canary(move: _Move) -> Merchant:
     """Return the canary as a client of the primary, with its key from the secondary's copy of the secret."""
     foundation = move.settings.foundation()
-    secret = move.aws.secret(foundation.names.of(naming.API_KEYS_SECRET), move.settings.region(SECONDARY))
+    secret = move.acting.aws.secret(foundation.names.of(naming.API_KEYS_SECRET), move.settings.region(SECONDARY))
     host = foundation.region_names.of(PRIMARY)
     return merchant(CANARY, entry(move.place.gateways, move.settings.region(PRIMARY), host), secret)
 

@@ -18,6 +18,8 @@ class Reach:
     """For a person: `AWS`, `the sandbox`."""
     checkers: Callable[[], Sequence[str]]
     """The CIDRs that are published for Route 53's health checkers. Raises Problem."""
+    operator: Mapping[str, str] = field(default_factory=dict)
+    """The operator's own variables, where they differ: in the sandbox those above are the administrator's."""
     asks_first: bool = False
     """Whether a person confirms what is about to be changed."""
     moves_clients: bool = True

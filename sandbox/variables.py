@@ -43,6 +43,9 @@ REMOVED = (
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The account's administrator to the emulator, which does not verify his signature. Everybody else is bound by IAM."""
 
+OPERATOR_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "operator"}
+"""Of the user `payments-operator`, whom IAM binds: what moves clients is done by taking on the role for it."""
+
 PLUGINS = "SANDBOX_PLUGINS"
 """The variable that asks for other plugins: `official`, or `plain`."""
 PLAIN_PLUGINS_ASKED_FOR = f'[ "${PLUGINS}" = plain ]'

@@ -129,6 +129,8 @@ class EdgeOutputs:
     topic_arns: PerRole[Output[str]]
     queue_urls: PerRole[Output[str]]
     """Each region's notification queue holds the notifications of both regions."""
+    operations_role_arn: Output[str]
+    """The role under which clients are moved. What it takes beside it, the external id, is in the environment file."""
     stop_switch_bucket: Output[str]
     """S3 bucket in the secondary region whose object `stop-switch` says `primary: run`, or `primary: stop` while the
     primary is kept out of DNS."""

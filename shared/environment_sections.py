@@ -368,6 +368,18 @@ class LatchSettings(StrictModel):
         return self
 
 
+Operator = Annotated[str, Field(pattern=r"^(role|user)/[A-Za-z0-9_+=,.@*/-]{1,576}$")]
+"""A principal of the account as its ARN ends; `*` in it stands for anything, as names of SSO's roles end by chance."""
+
+
+class OperationsSettings(StrictModel):
+    """Who may take on the role that moves clients, and what they say with it."""
+
+    operators: Annotated[tuple[Operator, ...], Field(min_length=1)]
+    external_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
+    """No secret: AWS shows it to whoever may read the role (IAM User Guide, "The confused deputy problem")."""
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
@@ -380,6 +392,7 @@ class EdgeSettings(Section):
     failback: Literal["manual", "automatic"]
     latch: LatchSettings
     failover_control: FailoverControlSettings
+    operations: OperationsSettings
     emails: tuple[Email, ...]
 
     @property

@@ -22,8 +22,12 @@ from fractions import Fraction
 PROBES = 2
 """Each region's probe pays in both regions."""
 
+CANARIES = 2
+"""Those of CloudWatch Synthetics that pay in the primary, the secondary's among them: every five minutes, and at worst
+both in the minute that is looked at."""
+
 PROBE_PAYMENTS = 2
-"""Requests to `POST /payment` of one probe: a payment, and the same again."""
+"""Requests to `POST /payment` of one probe or canary: a payment, and the same again."""
 
 CERTAINTY = 0.999
 """How often a grey failure at the lowest rate is noticed in the first minutes that could show it."""
@@ -35,7 +39,7 @@ class Detection:
 
     percent: int
     periods: int
-    probe_payments: int = PROBES * PROBE_PAYMENTS
+    probe_payments: int = (PROBES + CANARIES) * PROBE_PAYMENTS
 
     @property
     def _share(self) -> Fraction:

@@ -27,6 +27,7 @@ class Limit:
 BUCKET = Limit("S3 bucket", 63)
 ROLE = Limit("IAM role", 64)
 FUNCTION = Limit("Lambda function", 64)
+CANARY = Limit("Synthetics canary", 255)
 EVENT_RULE = Limit("EventBridge rule", 64)
 QUEUE = Limit("SQS queue", 80)
 SECURITY_GROUP = Limit("security group", 255)
@@ -154,6 +155,7 @@ ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
 FAILOVER_CONTROL_RULE = Kind("failover-control", EVENT_RULE)
 SWITCH_RANGES_RULE = Kind("switch-ranges", EVENT_RULE)
+OPERATIONS_ROLE = Kind("dr-operations", ROLE)
 STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
@@ -162,6 +164,8 @@ HEALTH_CHECK = Kind("api", TAG)
 GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
+ARTIFACT_BUCKET = Kind("canaries", BUCKET, account=True)
+CANARY_ROLE = Kind("canary-runs", ROLE)
 CANARY_FUNCTION = Kind("canary", FUNCTION)
 CANARY_RULE = Kind("canary", EVENT_RULE)
 DASHBOARD_OF_PAYMENTS = Kind("dashboard", DASHBOARD)
@@ -191,6 +195,11 @@ def kinds() -> Iterator[Kind]:
 def alarm(name: str) -> Kind:
     """An alarm of a region, by what it watches."""
     return Kind(name, ALARM)
+
+
+def synthetics(target: Role) -> Kind:
+    """A region's canary of CloudWatch Synthetics that pays in the region of `target`."""
+    return Kind(f"pays-in-{target}", CANARY)
 
 
 def replication_rule(destination: Role) -> str:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
     from lambdas.adapters.retry import Retry
 
+ENDPOINT: Final = "endpoint"
+PEER_ENDPOINT: Final = "peer-endpoint"
+API_KEYS_SECRET: Final = "api-keys-secret"  # noqa: S105 - its parameter's name
+"""Parameters: the URL of this region and of the other one, and the ARN of the secret with the clients' keys."""
+
 FRESH: Final = 300_000
 """How long what was read is used without asking (ms)."""
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lambdas.adapters.parameters import API_KEYS_SECRET, ENDPOINT, PEER_ENDPOINT
 from lambdas.probing import Unhealthy
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from lambdas.probing import Prober
     from lambdas.telemetry.journal import LogJournal
 
-ENDPOINT: Final = "endpoint"
-PEER_ENDPOINT: Final = "peer-endpoint"
-API_KEYS_SECRET: Final = "api-keys-secret"  # noqa: S105 - its parameter's name
 PARAMETERS: Final = (ENDPOINT, PEER_ENDPOINT, API_KEYS_SECRET)
 """The region's parameters that a canary reads."""
 

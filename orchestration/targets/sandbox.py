@@ -21,7 +21,7 @@ from sandbox.clock import SharedClock
 from sandbox.faults.fault import InjectedFault
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
-from sandbox.variables import enter
+from sandbox.variables import OPERATOR_CREDENTIALS, enter
 from shared import files
 from shared.root import ROOT
 
@@ -77,7 +77,12 @@ def reach(tell: Callable[[str], None]) -> Reach:
     status = sandbox.up(tell)
     enter(sandbox.variables())
     return Reach(
-        dict(os.environ), where="the sandbox", checkers=_checkers, moves_clients=False, gateways=status.gateways
+        dict(os.environ),
+        where="the sandbox",
+        checkers=_checkers,
+        operator=OPERATOR_CREDENTIALS,
+        moves_clients=False,
+        gateways=status.gateways,
     )
 
 

@@ -6,6 +6,7 @@ from projects.edge.entry_points import EntryPoints
 from projects.edge.failover import FailoverRecords
 from projects.edge.health import HealthChecks
 from projects.edge.notifications import Notifications
+from projects.edge.operations import OperationsRole
 from projects.edge.stop_switch import StopSwitch
 from projects.edge.zone import Zone
 from shared.components.exchange import consume, publish
@@ -31,6 +32,7 @@ checks = HealthChecks(
     primary_compute=compute.primary,
     notifications=notifications,
 )
+operations = OperationsRole("operations", regions, settings.operations, data, switch=stop.switch, checks=checks.ids)
 FailoverRecords("failover", regions.primary, settings, zone=zone, entry_points=entry_points, checks=checks)
 
 publish(
@@ -43,6 +45,7 @@ publish(
         health_check_ids=checks.ids,
         topic_arns=notifications.topic_arns,
         queue_urls=notifications.queue_urls,
+        operations_role_arn=operations.role_arn,
         stop_switch_bucket=stop.switch.bucket_name,
     )
 )

@@ -1,4 +1,4 @@
-"""One region's watch: alarms that tell edge's topic, one that sums them up, and a dashboard over both regions."""
+"""One region's watch: canaries, alarms that tell edge's topic, one that sums them up, a dashboard over both regions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from projects.observability.alarms import Alarms
 from projects.observability.canary import CanaryFunction
 from projects.observability.dashboard import Dashboard
 from projects.observability.rules import Watched, alarm_rules
+from projects.observability.synthetics import Synthetics
 from shared.components.exchange import consume, publish
 from shared.components.regions import this_region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs, ObservabilityOutputs
@@ -15,6 +16,7 @@ region, settings = this_region(ObservabilitySettings)
 watched = Watched(region, consume(ComputeOutputs), consume(DataOutputs), consume(EdgeOutputs))
 
 CanaryFunction("canary", watched)
+Synthetics("synthetics", watched)
 alarms = Alarms("alarms", region, alarm_rules(settings, watched), watched.edge.topic_arns.of(region.role))
 dashboard = Dashboard("dashboard", watched, alarms)
 

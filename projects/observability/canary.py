@@ -44,7 +44,7 @@ class CanaryFunction(pulumi.ComponentResource):
                     **variables_of_all(region, release_of([FUNCTION]), watched.data.consistency),
                     "PARAMETERS": region.named_once(naming.PARAMETERS),
                 },
-                statements=_statements(region, watched),
+                statements=reads_of_a_client(region, watched),
             ),
             parent=self,
         )
@@ -53,7 +53,8 @@ class CanaryFunction(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _statements(region: Region, watched: Watched) -> list[iam.Statement]:
+def reads_of_a_client(region: Region, watched: Watched) -> list[iam.Statement]:
+    """What a client of ours must read in its region: where both regions are, and its key."""
     folder = region.named_once(naming.PARAMETERS)
     via = [f"{service}.{region.name}.amazonaws.com" for service in ("secretsmanager", "ssm")]
     return [

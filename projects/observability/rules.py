@@ -12,7 +12,7 @@ from shared import naming
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
-from shared.roles import PRIMARY, ROLES, SECONDARY, other
+from shared.roles import PRIMARY, ROLES, SECONDARY, Role, other
 
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
@@ -30,6 +30,10 @@ RANGES_PERIOD = 3 * 60 * MINUTE
 """Seconds without a comparison that are told; one that finds a range missing is told at once."""
 
 Text = pulumi.Input[str]
+
+
+CANARIES_ASK: Mapping[Role, tuple[Role, ...]] = {PRIMARY: (PRIMARY,), SECONDARY: (SECONDARY, PRIMARY)}
+"""In which regions those of CloudWatch Synthetics pay, by where they run: the secondary's watch the primary, too."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_payments(settings, watched),
         *_failover(watched),
         *_canary(watched),
+        *_synthetics(watched),
     ]
 
 
@@ -343,4 +348,21 @@ def _canary(watched: Watched) -> Iterator[AlarmRule]:
             evaluations=2,
             missing="breaching",
             degrades=role == region.role,
+        )
+
+
+def _synthetics(watched: Watched) -> Iterator[AlarmRule]:
+    """What CloudWatch Synthetics finds, each region by itself: a path of its own beside the canary function's."""
+    region = watched.region
+    for target in CANARIES_ASK[region.role]:
+        canary = region.named(naming.synthetics(target))
+        yield AlarmRule(
+            f"synthetics-{target}",
+            f"Synthetics in the {region.role} cannot pay in the {target}, or does not run",
+            Metric("CloudWatchSynthetics", "SuccessPercent", {"CanaryName": canary}, "Average"),
+            100,
+            FIVE_MINUTES,
+            evaluations=2,
+            comparison="LessThanThreshold",
+            missing="breaching",
         )

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import apigateway_v1, iam
 
+from sandbox.variables import OPERATOR_CREDENTIALS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 ROLE = "apigateway-logs"
 POLICY = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
@@ -23,11 +25,18 @@ TRUST = {
         {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
+OPERATOR = "payments-operator"
+MAY_ASSUME = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
+}
 
 
-def bootstrap(regions: Iterable[str]) -> None:
-    """Give the account its role, and tell it to each region that was never told of one."""
+def bootstrap(regions: Sequence[str]) -> None:
+    """Give the account its operator, and its role, which each region is told that was never told of one."""
     account = get_account_id()
+    with request_scope(account, next(iter(regions))):
+        _operator()
     for region in regions:
         with request_scope(account, region):
             if apigateway_v1._account_settings.get("settings") is None:
@@ -40,3 +49,21 @@ def _role() -> str:
         iam._create_role({"RoleName": [ROLE], "AssumeRolePolicyDocument": [json.dumps(TRUST)]})
         iam._attach_role_policy({"RoleName": [ROLE], "PolicyArn": [POLICY]})
     return str(iam._roles[ROLE]["Arn"])
+
+
+def _operator() -> None:
+    """Whoever is on call: may take on roles whose trust allows it, and nothing else."""
+    if OPERATOR not in iam._users:
+        iam._create_user({"UserName": [OPERATOR]})
+        iam._put_user_policy(
+            {"UserName": [OPERATOR], "PolicyName": ["take-on-roles"], "PolicyDocument": [json.dumps(MAY_ASSUME)]}
+        )
+    key, secret = OPERATOR_CREDENTIALS.values()
+    if key not in iam._access_keys:
+        iam._access_keys[key] = {
+            "UserName": OPERATOR,
+            "AccessKeyId": key,
+            "SecretAccessKey": secret,
+            "Status": "Active",
+            "CreateDate": iam._now(),
+        }

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.cloud import quotas, state
+from sandbox.cloud import metric_namespace, quotas, state
 from sandbox.cloud.answers import header
 from sandbox.cloud.changes import Form, is_change, read_ahead
 from sandbox.cloud.clockwork import Clockwork
@@ -152,6 +152,8 @@ class Cloud:
         if service == "synthetics":
             await self._watch.synthetics(scope, receive, send)
             return
+        if service == metric_namespace.SERVICE:
+            receive = await metric_namespace.noted(scope, receive)
         form = Form(receive)
 
         def changes() -> bool:

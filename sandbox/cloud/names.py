@@ -37,6 +37,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ministack.core.iam_evaluator": (
         "EvalContext()",
         "_gather_role_policies()",
+        "_resolve_condition_key()",
         "evaluate()",
         "evaluate_resource_policy()",
     ),

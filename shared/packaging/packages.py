@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOT: Final = root.ROOT
 Closure = tuple[imports.Source, ...]
 PACKED: Final = sys.stdlib_module_names | {"lambdas", *function_sdk.LIBRARIES}
+SCRIPT_HANDLER: Final = "script.handler"
 _PACKAGES: Final = ROOT / ".build" / "packages"
 
 
@@ -63,6 +64,20 @@ def package(function: str) -> Path:
     if not target.exists():
         used = _services(closure)
         archives.write(target, _content(closure, used), onto=function_sdk.modules(_PACKAGES) if used else None)
+    return target
+
+
+def script(function: str) -> Path:
+    """The zip of a canary's script for CloudWatch Synthetics, whose runtime brings the SDK: `SCRIPT_HANDLER` is in it.
+
+    Its own files alone, in the folder where the runtime looks, without bytecode: the runtime has a Python of its own.
+    """
+    closure = _closure(function)
+    target = _PACKAGES / f"{function}-script-{_digest(closure)[:16]}.zip"
+    if not target.exists():
+        entry = f'from lambdas.{function}.main import handler\n\n__all__ = ["handler"]\n'
+        own = [(source.path.as_posix(), (ROOT / source.path).read_bytes()) for source in closure]
+        archives.write(target, [(f"python/{name}", code) for name, code in [("script.py", entry.encode()), *own]])
     return target
 
 

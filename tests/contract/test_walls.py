@@ -20,6 +20,7 @@ from lambdas.failover_control import ranges, switch
 from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from lambdas.web import headers
 from orchestration import checker_ranges
+from projects.observability.synthetics import RESULTS
 from shared import clients, naming, stop_switch
 from shared.packaging import packages
 from tests.doubles import openapi
@@ -66,7 +67,7 @@ def test_the_functions_may_write_under_the_keys_that_they_write():
     policies = [json.loads(each["policy"]) for each in made("RolePolicy")]
     statements = [each for policy in policies for each in policy["Statement"] if each["Action"] == ["s3:PutObject"]]
     allowed = {resource.split("/")[1] for each in statements for resource in each["Resource"]}
-    assert allowed == {key.split("/")[0] for key in keys}
+    assert allowed == {*(key.split("/")[0] for key in keys), RESULTS}
 
 
 @cache

@@ -40,6 +40,7 @@ REGIONAL = (
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "describe_alarms", "CompositeAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    ("synthetics", "describe_canaries", "Canaries", "Name"),
 )
 GLOBAL = (
     ("iam", "list_roles", "Roles", "RoleName"),

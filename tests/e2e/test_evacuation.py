@@ -7,8 +7,9 @@ import json
 import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
-from sandbox.variables import CREDENTIALS
+from sandbox.variables import CREDENTIALS, OPERATOR_CREDENTIALS
 
 pytestmark = pytest.mark.xdist_group("running")
 
@@ -37,6 +38,7 @@ def test_the_primary_is_evacuated_and_brought_back(running, switch):
 
     told = running.ok("evacuate", "--json").json
     assert (told["says"], told["region"], told["clients_move_within_seconds"]) == ("primary: stop", "us-east-2", None)
+    assert told["as"] == "arn:aws:iam::000000000000:role/payment-dr-operations-x7k2"
     assert switch() == "primary: stop"
     assert running.ok("evacuate", "--json").json["says"] == "primary: stop"
     found = {each["what"]: each["well"] for each in running.run("ready", "--json").json}
@@ -79,3 +81,44 @@ def test_the_deployed_function_compares_who_may_read_the_switch_with_who_checks(
         FunctionName="payment-failover-control-secondary-x7k2:live", Payload=json.dumps({"compare": "ranges"}).encode()
     )
     assert json.loads(answer["Payload"].read()) == {"ranges": "current"}
+
+
+def session(sts, external_id):
+    """Clients of the operations role, taken on by the user that the environment file names."""
+    return sts.assume_role(
+        RoleArn="arn:aws:iam::000000000000:role/payment-dr-operations-x7k2",
+        RoleSessionName="test",
+        ExternalId=external_id,
+    )["Credentials"]
+
+
+def test_the_role_is_taken_on_by_the_operator_with_the_external_id_and_does_no_more_than_a_move(running, client):
+    endpoint = running.ok("sandbox.status", "--json").json["endpoint"]
+
+    def of(service, credentials, region="us-east-2"):
+        return boto3.client(service, region_name=region, endpoint_url=endpoint, **credentials)
+
+    operator = {name.lower(): value for name, value in OPERATOR_CREDENTIALS.items()}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        session(of("sts", operator), "another")
+    with pytest.raises(ClientError, match="AccessDenied"):  # not even the administrator: nobody has named him
+        session(client("sts"), "payments-dr")
+    bucket = running.ok("outputs", "--layer", "edge", "--json").json["edge/payments"]["stop_switch_bucket"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        of("s3", operator).put_object(Bucket=bucket, Key="stop-switch", Body=b"primary: stop")
+    taken = session(of("sts", operator), "payments-dr")
+    role = {
+        "aws_access_key_id": taken["AccessKeyId"],
+        "aws_secret_access_key": taken["SecretAccessKey"],
+        "aws_session_token": taken["SessionToken"],
+    }
+    for refused in (
+        lambda: of("s3", role).delete_object(Bucket=bucket, Key="stop-switch"),
+        lambda: of("s3", role).put_object(Bucket=bucket, Key="another", Body=b""),
+        lambda: of("s3", role).put_bucket_policy(Bucket=bucket, Policy="{}"),
+        lambda: of("dynamodb", role).scan(TableName="payment-transactions-x7k2"),
+        lambda: of("lambda", role).invoke(FunctionName="payment-processor-secondary-x7k2"),
+        lambda: of("secretsmanager", role, "us-east-1").get_secret_value(SecretId="payment-api-secret-x7k2"),
+    ):
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
+            refused()

@@ -165,18 +165,28 @@ def test_a_canary_keeps_and_measures_with_its_role_alone(cloud: RunningCloud) ->
     canary.end()
 
 
+@pytest.mark.parametrize(("namespace", "measured"), [("CloudWatchSynthetics", [100.0]), ("Another", [])])
+def test_a_role_may_measure_under_the_namespace_of_its_condition_alone(
+    cloud: RunningCloud, namespace: str, measured: list[float]
+) -> None:
+    canary = MadeCanary(cloud, may=("s3:PutObject", "s3:GetBucketLocation"))
+    condition = {"StringEquals": {"cloudwatch:namespace": namespace}}
+    statement = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": condition}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    cloud.client("iam").put_role_policy(RoleName=canary.name, PolicyName="measures", PolicyDocument=policy)
+    canary.first_run()
+    assert canary.measured("SuccessPercent") == measured
+    canary.end()
+
+
 def test_a_canary_of_a_region_that_is_out_does_not_run(cloud: RunningCloud) -> None:
     canary = MadeCanary(cloud)
-    fault = cloud.sandbox.begin_fault(InjectedFault("hang", "us-east-2"))
-    other = cloud.sandbox.begin_fault(InjectedFault("5xx", REGION))
-    cloud.sandbox.heal(fault.number)
+    canary.client.start_canary(Name=canary.name)
+    fault = cloud.sandbox.begin_fault(InjectedFault("5xx", REGION))
     try:
-        cloud.sandbox.heal(other.number)
-        canary.client.start_canary(Name=canary.name)
-        other = cloud.sandbox.begin_fault(InjectedFault("5xx", REGION))
         canary.time.pass_seconds(400)
     finally:
-        cloud.sandbox.heal(other.number)
+        cloud.sandbox.heal(fault.number)
     assert canary.runs() == []
     canary.end()
 

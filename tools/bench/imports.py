@@ -33,6 +33,7 @@ PLACEHOLDERS: Final = {
     "STOP_SWITCH_BUCKET": "switch",
     "STOP_SWITCH_KEY": "stop-switch",
     "LATCH": "null",
+    "TARGET": "endpoint",
     "PRIMARY_URL": "https://primary",
     "PARAMETERS": "/parameters",
     "AWS_REGION": "us-east-1",

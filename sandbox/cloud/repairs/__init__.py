@@ -79,6 +79,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     network_acls.entries,
     network_acls.associations,
     permissions.of_apis,
+    permissions.of_namespaces,
     permissions.of_rules,
     routing.health_check_lists,
     routing.health_check_status,

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.services import apigateway_v1, eventbridge, lambda_svc
+
+from sandbox.cloud.metric_namespace import CONDITION_KEY, NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,6 +27,16 @@ def of_apis() -> None:
     """An API invokes any function: AWS answers 500 when the function's policy does not name the API."""
     apigateway_v1._invoke_lambda_proxy_v1 = _asking(apigateway_v1._invoke_lambda_proxy_v1)
     apigateway_v1._invoke_lambda_custom_v1 = _asking(apigateway_v1._invoke_lambda_custom_v1)
+
+
+def of_namespaces() -> None:
+    """A condition on the namespace of metrics that are put is never met."""
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolved(key: str, context: Any) -> Any:
+        return NAMESPACE.get() if key.lower() == CONDITION_KEY else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved
 
 
 def of_rules() -> None:

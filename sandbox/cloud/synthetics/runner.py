@@ -115,9 +115,9 @@ class CanaryRunner:
 
 
 def first(canary: StoredCanary, key: _Key, since: float, now: float) -> float:
-    """When a canary runs for the first time after its start, or after the cloud's."""
-    soon = since + _spread(key)
-    return soon if soon > now else after(canary, key, since, now)
+    """When a canary runs for the first time after its start, or for the next time after the cloud's."""
+    ran = any(float(run["Timeline"]["Started"]) >= since for run in canary.runs)
+    return after(canary, key, since, now) if ran else since + _spread(key)
 
 
 def after(canary: StoredCanary, key: _Key, since: float, now: float) -> float:

@@ -43,7 +43,7 @@ SHARED = {
     "stop_switch.py": frozenset({"edge"}),
 }
 """Who uses a module that not everybody uses."""
-LAYER_OF = {"failover_control": "edge", "canary": "observability"}
+LAYER_OF = {"failover_control": "edge", "canary": "observability", "synthetics": "observability"}
 """Whose programs package a function; compute's all others."""
 BEFORE = "@dataclass(frozen=True)\nclass Layer"
 """A place in the contracts' module."""

@@ -12,11 +12,12 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import checker_ranges, moves
+from orchestration import checker_ranges, moves, operator
 from orchestration.api import ApiResponse
 from orchestration.aws import Aws
 from orchestration.choice import Choice
 from orchestration.lever import Lever
+from orchestration.operator import Acting
 from orchestration.reach import Reach
 from orchestration.targets import aws as aws_target
 from shared import stop_switch
@@ -26,6 +27,8 @@ from shared.root import ROOT
 
 ENVIRONMENT = Environment.load("payments")
 ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/payment-dr-operations-x7k2"
+CALLER = f"arn:aws:iam::{ACCOUNT}:user/payments-operator"
 BUCKET = f"payment-stop-switch-secondary-x7k2-{ACCOUNT}"
 
 
@@ -48,13 +51,25 @@ class Cloud:
     def __init__(self, text=b"primary: run", ranges=("15.177.0.0/18",)):
         self.text, self.ranges, self.error = text, ranges, None
         self.asked, self.written = set(), []
+        self.refusal, self.taken_on, self.variables = None, [], {}
+
+    def enter(self, variables):
+        """Whose clients these are from now on."""
+        self.variables = variables
+        return self
 
     def client(self, service, region):
         self.asked.add((service, region))
         return self
 
     def get_caller_identity(self):
-        return {"Account": ACCOUNT}
+        return {"Account": ACCOUNT, "Arn": CALLER}
+
+    def assume_role(self, **arguments):
+        if self.refusal:
+            raise self.refusal
+        self.taken_on.append(arguments)
+        return {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "token"}}
 
     def secret(self, arn, region):
         self.asked.add(("secretsmanager", region))
@@ -121,7 +136,7 @@ BROKEN = [
 @pytest.fixture
 def cloud(monkeypatch):
     found = Cloud()
-    monkeypatch.setattr(moves, "Aws", lambda _: found)
+    monkeypatch.setattr(operator, "Aws", found.enter)
     monkeypatch.setattr(moves, "reach", lambda *_: AWS)
     monkeypatch.setattr(moves, "_canary", lambda _: Canary(WELL))
     return found
@@ -146,12 +161,53 @@ def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_else(cloud
     told = json.loads(capsys.readouterr().out)
     assert told == {
         "environment": "payments",
+        "as": ROLE,
         "says": "primary: stop",
         "object": f"s3://{BUCKET}/stop-switch",
         "region": "us-east-2",
         "version": "v2",
         "clients_move_within_seconds": 3 * 10 + 10 + 30,
     }
+
+
+def test_it_is_done_under_the_role_with_what_the_environment_file_says(cloud):
+    assert moves.evacuate(YES) == 0
+    (taken,) = cloud.taken_on
+    assert (taken["RoleArn"], taken["ExternalId"]) == (ROLE, ENVIRONMENT.edge.operations.external_id)
+    assert cloud.variables == {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+    }
+
+
+def test_who_may_not_take_the_role_on_is_told_and_goes_on_as_who_they_are(cloud, capsys):
+    """The write counts at an outage, and whether it is allowed is AWS's to say."""
+    cloud.refusal = refused("AccessDenied", 403)
+    assert moves.evacuate(YES) == 0
+    assert len(cloud.written) == 1
+    told = capsys.readouterr()
+    assert f"{CALLER} may not take on {ROLE}" in told.err
+    assert json.loads(told.out)["as"] == CALLER
+
+
+@pytest.mark.parametrize(
+    "error", [refused("RegionDisabledException", 403), ConnectTimeoutError(endpoint_url="https://s")]
+)
+def test_a_role_that_cannot_be_asked_for_is_one_line(cloud, error):
+    cloud.refusal = error
+    with pytest.raises(Problem, match=f"cannot take on the role {ROLE} in us-east-2") as caught:
+        moves.evacuate(YES)
+    assert "\n" not in str(caught.value)
+    assert cloud.written == []
+
+
+@pytest.mark.parametrize(
+    ("user", "name"), [("anna", "anna"), ("DOM\\öre", "DOM--re"), ("", "--"), ("x" * 80, "x" * 64)]
+)
+def test_the_session_is_named_after_the_person(monkeypatch, user, name):
+    monkeypatch.setattr("getpass.getuser", lambda: user)
+    assert operator.session_name() == name
 
 
 def test_an_evacuation_can_be_repeated(cloud):
@@ -225,7 +281,9 @@ def test_a_person_may_restore_without_asking_the_primary(cloud, monkeypatch):
 
 def test_the_primary_is_asked_by_its_own_name_with_the_secondarys_copy_of_the_key():
     cloud = Cloud()
-    move = moves._Move(YES, ENVIRONMENT, AWS, cloud, Lever.of(ENVIRONMENT, cloud))
+    move = moves._Move(
+        YES, ENVIRONMENT, AWS, Acting(cloud, ACCOUNT, ROLE, under_the_role=True), Lever.of(ENVIRONMENT, cloud, ACCOUNT)
+    )
     canary = moves._canary(move)
     assert canary.api_key == "canary-key"
     assert canary.entry.url == f"https://{ENVIRONMENT.foundation().region_names.primary}"
@@ -238,9 +296,9 @@ def test_the_primary_is_asked_by_its_own_name_with_the_secondarys_copy_of_the_ke
 )
 def test_the_switch_is_read_as_the_checkers_read_it(text, stopped):
     cloud = Cloud(text)
-    assert Lever.of(ENVIRONMENT, cloud).stopped() is stopped
+    assert Lever.of(ENVIRONMENT, cloud, ACCOUNT).stopped() is stopped
     cloud.text = None
-    assert Lever.of(ENVIRONMENT, cloud).stopped() is False
+    assert Lever.of(ENVIRONMENT, cloud, ACCOUNT).stopped() is False
 
 
 @pytest.fixture
@@ -280,7 +338,9 @@ def test_a_region_is_well_when_it_does_not_fail_all_the_time(monkeypatch, answer
 
     monkeypatch.setattr(moves, "entry", lambda *_: SimpleNamespace(ask=ask))
     cloud = Cloud()
-    move = moves._Move(YES, ENVIRONMENT, AWS, cloud, Lever.of(ENVIRONMENT, cloud))
+    move = moves._Move(
+        YES, ENVIRONMENT, AWS, Acting(cloud, ACCOUNT, ROLE, under_the_role=True), Lever.of(ENVIRONMENT, cloud, ACCOUNT)
+    )
     assert moves._health(move, "primary").well is well
 
 

@@ -335,4 +335,33 @@ def test_what_people_need_is_published(run):
     assert exports["endpoints"] == {role: f"https://{name}" for role, name in OWN.items()}
     assert exports["name_servers"] == ["ns-1", "ns-2"]
     assert exports["stop_switch_bucket"] == BUCKET
+    assert exports["operations_role_arn"].endswith("payment-dr-operations-x7k2")
+    assert "payments-dr" not in json.dumps(dict(exports))
     assert set(exports["health_check_ids"]) == {"standard", "fast", "stop_switch", "errors", "gate", "secondary"}
+
+
+def test_named_principals_take_the_operations_role_on_with_the_external_id(edge):
+    role = edge.one("Role", "operations")
+    (statement,) = json.loads(role["assumeRolePolicy"])["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": {"sts:ExternalId": "payments-dr"},
+            "ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:user/payments-operator"]},
+        },
+    }
+
+
+def test_the_operations_role_writes_the_switch_and_nothing_else(edge):
+    statements = json.loads(edge.one("RolePolicy", "operations")["policy"])["Statement"]
+    reading = ("Get", "List", "Describe", "Decrypt")
+    writing = {
+        (action, resource)
+        for each in statements
+        for action in each["Action"]
+        for resource in each["Resource"]
+        if not action.partition(":")[2].startswith(reading)
+    }
+    assert writing == {("s3:PutObject", f"arn:aws:bucket:::{BUCKET}/stop-switch")}

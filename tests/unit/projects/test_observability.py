@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from pathlib import Path
 
 import pulumi
 import pytest
@@ -237,7 +239,7 @@ def test_the_canary_pays_every_minute_outside_the_vpc_and_is_not_repeated(watch,
 
 def test_the_canary_reads_its_own_region_s_parameters_and_keys_alone(watch, role):
     region = {"primary": "us-east-1", "secondary": "us-east-2"}[role]
-    statements = json.loads(watch.one("RolePolicy")["policy"])["Statement"]
+    statements = json.loads(watch.one("RolePolicy", "canary")["policy"])["Statement"]
     rights = {action: each for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
     folder = f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/payment-processing/x7k2"
     assert rights["ssm:GetParameter"]["Resource"] == [f"{folder}/{name}" for name in READ]
@@ -269,3 +271,65 @@ def test_no_alarm_on_health_checks_is_lost_without_a_word(monkeypatch, regions, 
         run_program("observability", stack, others)
     assert len(warnings) == said
     assert all("no alarm watches the health checks" in each for each in warnings)
+
+
+def canaries(watch):
+    return {each["runConfig"]["environmentVariables"]["TARGET"]: each for each in watch.of("Canary")}
+
+
+def test_synthetics_pays_in_each_region_and_from_the_secondary_in_the_primary_too(watch, role):
+    found = canaries(watch)
+    assert set(found) == ({"endpoint"} if role == "primary" else {"endpoint", "peer-endpoint"})
+    assert found["endpoint"]["name"] == f"payment-pays-in-{role}-{role}-x7k2"
+    if role == "secondary":
+        assert found["peer-endpoint"]["name"] == "payment-pays-in-primary-secondary-x7k2"
+    for each in found.values():
+        assert each["schedule"] == {"expression": "rate(5 minutes)", "durationInSeconds": 0}
+        assert each["startCanary"] is True
+        assert each["deleteLambda"] is True
+        assert "vpcConfig" not in each.inputs
+        assert each["artifactS3Location"] == f"s3://payment-canaries-{role}-x7k2-{ACCOUNT}/results"
+        assert each["runtimeVersion"].startswith("syn-python-selenium-")
+        assert each["runConfig"]["environmentVariables"]["TARGET"] in READ
+        assert "RolePolicy:synthetics" in each.after
+
+
+def test_the_canaries_script_is_seen_from_the_programs_folder_and_holds_its_handler(watch):
+    """No machine's own path gets into a state, and Synthetics takes up to 225 KB."""
+    for each in watch.of("Canary"):
+        path = Path(each["zipFile"])
+        assert not path.is_absolute()
+        assert path.stat().st_size < 225_000
+        with zipfile.ZipFile(path) as packed:
+            names = packed.namelist()
+        module, _, function = each["handler"].rpartition(".")
+        assert (f"python/{module}.py" in names, function) == (True, "handler")
+        assert all(name.startswith("python/") for name in names)
+        assert not [name for name in names if "botocore" in name or name.endswith(".pyc")]
+
+
+def test_a_canarys_role_keeps_measures_and_reads_and_makes_no_log_group(watch, role):
+    region = {"primary": "us-east-1", "secondary": "us-east-2"}[role]
+    statements = json.loads(watch.one("RolePolicy", "synthetics")["policy"])["Statement"]
+    rights = {action: each for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
+    bucket = f"arn:aws:bucket:::payment-canaries-{role}-x7k2-{ACCOUNT}"
+    assert rights["s3:PutObject"]["Resource"] == [f"{bucket}/results/*"]
+    assert rights["s3:GetBucketLocation"]["Resource"] == [bucket]
+    condition = {"StringEquals": {"cloudwatch:namespace": "CloudWatchSynthetics"}}
+    assert rights["cloudwatch:PutMetricData"]["Condition"] == condition
+    assert f":{region}:" in rights["ssm:GetParameter"]["Resource"][0]
+    assert {action for each in statements if each["Effect"] == "Deny" for action in each["Action"]} == {
+        "logs:CreateLogGroup"
+    }
+    assert not any(action.startswith("logs:") for action in rights)
+
+
+def test_a_canary_that_fails_twice_or_says_nothing_is_an_alarm(watch, role):
+    names = {each["dimensions"]["CanaryName"]: each for each in watch.of("MetricAlarm") if "synthetics-" in each.name}
+    assert set(names) == {each["name"] for each in watch.of("Canary")}
+    for each in names.values():
+        assert f"{each['namespace']} {each['metricName']} {each['statistic']}" == (
+            "CloudWatchSynthetics SuccessPercent Average"
+        )
+        assert (each["comparisonOperator"], each["threshold"]) == ("LessThanThreshold", 100)
+        assert (each["period"], each["evaluationPeriods"], each["treatMissingData"]) == (300, 2, "breaching")

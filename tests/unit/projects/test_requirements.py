@@ -21,12 +21,15 @@ POLICIES = ("policy", "assumeRolePolicy")
 
 WILDCARD_EXCEPTIONS = {
     "flow-logs": "DescribeLogGroups lists groups: there is no narrower resource, and the VPC guide asks for it",
+    "operations": "DescribeAlarms lists alarms: it is allowed for all of a region or for none",
+    "synthetics": "PutMetricData knows no resource: a condition names the one namespace",
     "endpoints-kms": "a key's ARN is a random id that another layer learns later: a condition names its alias",
 }
 """Allow statements that AWS gives no other form, by the resource's logical name, with the reason."""
 
 PHYSICAL_NAMES = {
     "Bucket": "bucket",
+    "Canary": "name",
     "CompositeAlarm": "alarmName",
     "Dashboard": "dashboardName",
     "DomainName": "domainName",
@@ -84,7 +87,7 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-WITHOUT_RESOURCE = {"cloudwatch:GetMetricData"}
+WITHOUT_RESOURCE = {"cloudwatch:GetMetricData", "route53:ListHealthChecks"}
 """Actions that AWS lets nobody limit to a resource (Service Authorization Reference); nothing else beside them."""
 
 
@@ -228,7 +231,7 @@ def test_no_function_can_be_called_by_anybody():
 def test_every_bucket_has_all_that_keeps_it_private(kind):
     buckets = {each["bucket"]: each.name for each in everything() if each.type.endswith(":Bucket")}
     parts = {each["bucket"]: each for each in everything() if each.type.endswith(f":{kind}")}
-    assert len(buckets) == 3
+    assert len(buckets) == 5
     assert parts.keys() == {f"{name}-id" for name in buckets.values()}
     for part in parts.values():
         match kind:
@@ -243,7 +246,7 @@ def test_every_bucket_has_all_that_keeps_it_private(kind):
 
 def test_every_bucket_policy_refuses_what_is_not_encrypted_on_its_way_and_comes_after_its_blocks():
     found = [(resource, statements) for resource, statements in policies() if resource.type.endswith(":BucketPolicy")]
-    assert len(found) == 3
+    assert len(found) == 5
     for resource, statements in found:
         assert f"BucketPublicAccessBlock:{resource.name}" in resource.after
         (tls,) = [each for each in statements if each.get("Sid") == "TlsOnly"]

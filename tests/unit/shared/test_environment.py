@@ -177,7 +177,7 @@ def test_the_payments_environment_loads():
         ({"objectives.detection": 30}, "objectives.detection: 30 s cannot be reached (hang takes 42 s)"),
         (
             {"edge.grey_failure.lowest_payment_rate": 5},
-            "5 payments a minute that all fail beside 4 of green probes: noticed from 14 a minute on: ask for 14",
+            "5 payments a minute that all fail beside 8 of green probes: noticed from 21 a minute on: ask for 21",
         ),
         ({"edge.grey_failure.lowest_payment_rate": 31}, "edge.grey_failure.lowest_payment_rate: 31 is wrong"),
         ({"edge.grey_failure.error_percent": 100}, "never noticed: lower error_percent"),
@@ -190,6 +190,9 @@ def test_the_payments_environment_loads():
             {"edge.latch.grace_minutes": 2},
             "2 min are less than the 130 s that clients need to go back after a restoration",
         ),
+        ({"edge.operations.operators": []}, "edge.operations.operators: [] is wrong"),
+        ({"edge.operations.operators": ["root"]}, 'edge.operations.operators.0: "root" is wrong'),
+        ({"edge.operations.external_id": "a b"}, 'edge.operations.external_id: "a b" is wrong'),
         ({"edge.ttls": 3}, "edge.ttls is not a field: did you mean ttl?"),
         ({"edge.zzz": 3}, "edge.zzz is not a field: known are parent_zone_id, ttl, checks"),
         ({"edge.checks.quick": 3}, "edge.checks.quick is not a field: known are standard, fast, stop_switch"),

@@ -18,7 +18,7 @@ from shared.packaging import archives, function_sdk, packages
 from shared.packaging.archives import RUNTIME_TAG
 from tools.bench.imports import PLACEHOLDERS as ENVIRONMENT
 
-FUNCTIONS = ("audit", "canary", "failover_control", "health", "payment")
+FUNCTIONS = ("audit", "canary", "failover_control", "health", "payment", "synthetics")
 ZIPPED, UNZIPPED = 2_200_000, 9_000_000
 """Bytes. AWS allows 250 MB; each one is read at a cold start."""
 IMPORT = 0.35
@@ -63,7 +63,7 @@ def test_an_unknown_function_is_one_clear_line():
         packages.package("nothing")
     assert str(caught.value) == (
         "packages: there is no function 'nothing' in lambdas/; "
-        "there are: audit, canary, failover_control, health, payment"
+        "there are: audit, canary, failover_control, health, payment, synthetics"
     )
 
 
@@ -173,6 +173,7 @@ def test_only_the_services_that_are_used_are_inside():
     assert services == {
         "audit": ["dynamodb", "s3"],
         "canary": ["secretsmanager", "ssm"],
+        "synthetics": ["secretsmanager", "ssm"],
         "failover_control": ["cloudwatch", "s3", "secretsmanager"],
         "health": ["dynamodb"],
         "payment": ["dynamodb", "s3", "secretsmanager"],

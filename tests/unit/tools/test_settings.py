@@ -21,7 +21,6 @@ IMPORT = re.compile(r"^ *(?:from|import) ([\w.]+)", re.MULTILINE)
 RUN = {"mypy", "pyrefly", "pytest-xdist", "ruff", "uv"}
 """Packages that are run, and not imported."""
 LOADED = {
-    "cbor2": "the emulator speaks it with CloudWatch's newer clients",
     "pulumi-policy": "the engine's policy analyzer runs it",
     "aws-lambda-powertools": "bench.payment imports it in a process of its own",
 }

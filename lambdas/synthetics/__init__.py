@@ -1,0 +1,1 @@
+"""A Synthetics canary's script: a client's requests to one region."""

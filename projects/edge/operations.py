@@ -1,0 +1,103 @@
+"""The role under which clients are moved: what an evacuation, a restoration, a look and a drill need, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from projects.edge.switch_object import SwitchObject
+from shared import naming
+from shared.components import iam
+from shared.components.regions import Region
+from shared.contracts import DataOutputs, HealthCheckIds
+from shared.environment_sections import OperationsSettings
+from shared.roles import PerRole
+
+LONGEST_SESSION = 3600
+"""Seconds: longer than any move or drill takes; the shortest that a role may be given."""
+
+
+class OperationsRole(pulumi.ComponentResource):
+    """A role that named principals of the account may take on, with an external id.
+
+    It is assumed by the secondary's STS, and IAM's data plane is in every region, so it works without the primary.
+    Attributes: role_arn.
+    """
+
+    role_arn: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        regions: PerRole[Region],
+        settings: OperationsSettings,
+        data: DataOutputs,
+        *,
+        switch: SwitchObject,
+        checks: HealthCheckIds,
+    ) -> None:
+        super().__init__("payments:edge:OperationsRole", name)
+        secondary = regions.secondary
+        physical_name = secondary.named_once(naming.OPERATIONS_ROLE)
+        role = aws.iam.Role(
+            name,
+            name=physical_name,
+            description="Moves clients between the regions: evacuate, restore, drill",
+            assume_role_policy=trust(secondary.account, settings),
+            max_session_duration=LONGEST_SESSION,
+            opts=secondary.options(self),
+        )
+        aws.iam.RolePolicy(
+            name,
+            name=physical_name,
+            role=role.name,
+            policy=iam.document(*_statements(regions, data, switch, list(vars(checks).values()))),
+            opts=secondary.options(self),
+        )
+        self.role_arn = role.arn
+        self.register_outputs({})
+
+
+def trust(account: str, settings: OperationsSettings) -> str:
+    """Who may take the role on: the account's principals of these names, with the external id.
+
+    By a condition: a principal that a trust policy names itself must be there when the policy is written, and is
+    lost from it when it is made anew (IAM User Guide, "AWS JSON policy elements: Principal").
+    """
+    names = [f"arn:aws:iam::{account}:{each}" for each in settings.operators]
+    condition = {"StringEquals": {"sts:ExternalId": settings.external_id}, "ArnLike": {"aws:PrincipalArn": names}}
+    principal = {"AWS": f"arn:aws:iam::{account}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _statements(
+    regions: PerRole[Region], data: DataOutputs, switch: SwitchObject, checks: Sequence[pulumi.Output[str]]
+) -> list[iam.Statement]:
+    secondary = regions.secondary
+    return [
+        iam.allow(["s3:GetObject", "s3:PutObject"], [switch.arn]),
+        # Without s3:ListBucket an object that is not there is answered as one that may not be read.
+        iam.allow(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketPolicy"], [switch.bucket_arn]),
+        # A restoration pays at the primary as the canary, with the secondary's copy of its key.
+        iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
+        iam.allow(
+            ["kms:Decrypt"],
+            [data.key_arns.secondary],
+            condition={"StringEquals": {"kms:ViaService": f"secretsmanager.{secondary.name}.amazonaws.com"}},
+        ),
+        # How things stand. Metrics and the list of checks know no resource; alarms are listed of a whole region
+        # (Service Authorization Reference).
+        iam.allow(["cloudwatch:GetMetricData", "route53:ListHealthChecks"], ["*"]),
+        iam.allow(
+            ["cloudwatch:DescribeAlarms"],
+            [region.arn("cloudwatch", "alarm:*") for region in (regions.primary, secondary)],
+        ),
+        iam.allow(
+            ["route53:GetHealthCheckStatus", "route53:ListTagsForResources"],
+            [pulumi.Output.concat("arn:aws:route53:::healthcheck/", each) for each in checks],
+        ),
+    ]
