@@ -18,7 +18,7 @@ LONGEST_SESSION = 3600
 """Seconds: longer than any move or drill takes; the shortest that a role may be given."""
 
 
-class Operations(pulumi.ComponentResource):
+class OperationsRole(pulumi.ComponentResource):
     """A role that named principals of the account may take on, with an external id.
 
     It is assumed by the secondary's STS, and IAM's data plane is in every region, so it works without the primary.
@@ -30,7 +30,7 @@ class Operations(pulumi.ComponentResource):
     def __init__(
         self, name: str, secondary: Region, settings: OperationsSettings, data: DataOutputs, switch: SwitchObject
     ) -> None:
-        super().__init__("payments:edge:Operations", name)
+        super().__init__("payments:edge:OperationsRole", name)
         physical_name = secondary.named_once(naming.OPERATIONS_ROLE)
         role = aws.iam.Role(
             name,

@@ -1,6 +1,6 @@
-"""What services send to other regions: S3's replicas, replicas of secrets, SNS's messages to queues.
+"""What services do by themselves: replicas of objects and secrets, messages to queues of other regions and from queues.
 
-Where the way is cut it waits, and goes on when the way is free.
+Where the way to another region is cut it waits, and goes on when that is free. In a region that is out nothing is done.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ministack import app
 from ministack.core.responses import get_region, request_scope
-from ministack.services import secretsmanager, sns
+from ministack.services import secretsmanager, sns, sqs
 
 from sandbox.cloud.repairs import storage
 
@@ -33,6 +33,8 @@ class CrossRegion:
         self._sync, self._to_queue = secretsmanager._sync_replicas, sns._deliver_to_sqs
         secretsmanager._sync_replicas, sns._deliver_to_sqs = self._sync_secret, self._send
         storage.when_loaded(self._install_s3)
+        self._receive = sqs._receive_messages_for_esm
+        sqs._receive_messages_for_esm = self._read
 
     def mend(self) -> None:
         """Send what waits, where the way is free."""
@@ -46,6 +48,14 @@ class CrossRegion:
                     self._send(*arguments, **options)
         if "s3" in app._loaded_modules:
             self._mend_s3()
+
+    def _read(self, queue: str, most: int) -> list[dict[str, Any]]:
+        """Take messages for a function: else those of a region that is out would be dead letters when it is back."""
+        region, network = queue.split(".")[1], self._network()
+        if network.is_out(region):
+            return []
+        taken: list[dict[str, Any]] = self._receive(queue, most)
+        return taken
 
     def _sync_secret(self, secret: dict[str, Any]) -> None:
         """Copy a secret to those of its replicas that hear of it; a replica that does not is InProgress."""

@@ -20,6 +20,7 @@ from sandbox.distances import round_trip
 from sandbox.faults.fault import InjectedFault as Fault
 from sandbox.faults.network import cuts
 from tests.sandbox.conftest import a_cloud, running
+from tests.sandbox.test_cloud_functions import Function
 from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
 from tests.waiting import until
 
@@ -336,3 +337,25 @@ def test_messages_to_a_queue_in_the_other_region_wait(own: RunningCloud) -> None
     own.sandbox.heal()
     assert told() == ["first", "second"]
     assert told() == []
+
+
+def test_a_function_reads_no_queue_in_a_region_that_is_out(own: RunningCloud) -> None:
+    reading = Function(own, 'def handler(event, context):\n    import time\n    print("read", time.time())\n', TWO)
+    sqs, logs = own.client("sqs", TWO), own.client("logs", TWO)
+    url = sqs.create_queue(QueueName=reading.name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    reading.client.create_event_source_mapping(EventSourceArn=arn, FunctionName=reading.name)
+    sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=1)
+    own.sandbox.begin_fault(Fault("hang", TWO))
+    time.sleep(2.5)
+    own.sandbox.heal()
+    healed_at = time.time()
+
+    def read_at() -> list[float]:
+        with contextlib.suppress(ClientError):
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{reading.name}")["events"]
+            return [float(each["message"].split()[1]) for each in events if each["message"].startswith("read")]
+        return []
+
+    until(read_at)
+    assert read_at()[0] >= healed_at - 0.5
