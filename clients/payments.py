@@ -55,7 +55,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Result:
+class PaymentResult:
     """What is known of a payment: `state` is "paid", "declined", "refused" or "unknown"."""
 
     key: str
@@ -73,13 +73,13 @@ class Result:
         return self.state != "unknown"
 
 
-class Journal(Protocol):
+class KeyJournal(Protocol):
     """Where keys are kept. It must outlive the process: a key that is lost cannot be asked about."""
 
     def keep(self, key: str, instruction: Mapping[str, Any]) -> None:
         """Store durably, before the first attempt; raise when that is not possible."""
 
-    def settle(self, result: Result) -> None:
+    def settle(self, result: PaymentResult) -> None:
         """Store a final result."""
 
     def open(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -96,7 +96,7 @@ class FileJournal:
     def keep(self, key: str, instruction: Mapping[str, Any]) -> None:
         self._append({"key": key, "instruction": dict(instruction)})
 
-    def settle(self, result: Result) -> None:
+    def settle(self, result: PaymentResult) -> None:
         self._append({"key": result.key, "state": result.state, "payment": result.payment.get("paymentId")})
 
     def open(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -148,7 +148,7 @@ class PaymentClient:
         self,
         base: str,
         api_key: str,
-        journal: Journal,
+        journal: KeyJournal,
         *,
         limits: Limits = Limits(),
         resolver: Callable[[str, int], list[tuple[str, int]]] = resolve,
@@ -172,7 +172,7 @@ class PaymentClient:
         self._connection: http.client.HTTPConnection | None = None
         self._opened = 0.0
 
-    def pay(self, instruction: Mapping[str, Any], key: str | None = None) -> Result:
+    def pay(self, instruction: Mapping[str, Any], key: str | None = None) -> PaymentResult:
         """Make one payment: `instruction` has amount, currency, customerId. Take `key` from your order, if it has one.
 
         Raises only what the journal raises, before anything is sent.
@@ -181,7 +181,7 @@ class PaymentClient:
         self._journal.keep(key, instruction)
         return self._settle(key, instruction, earlier_unknown=False)
 
-    def reconcile(self) -> list[Result]:
+    def reconcile(self) -> list[PaymentResult]:
         """Ask again, with its own key, about every payment without a final result: after a crash, and now and then."""
         return [self._settle(key, what, earlier_unknown=True) for key, what in list(self._journal.open())]
 
@@ -191,13 +191,13 @@ class PaymentClient:
             self._connection.close()
             self._connection = None
 
-    def _settle(self, key: str, instruction: Mapping[str, Any], *, earlier_unknown: bool) -> Result:
+    def _settle(self, key: str, instruction: Mapping[str, Any], *, earlier_unknown: bool) -> PaymentResult:
         result = self._insist(key, instruction, earlier_unknown)
         if result.final:
             self._journal.settle(result)
         return result
 
-    def _insist(self, key: str, instruction: Mapping[str, Any], may_be_done: bool) -> Result:
+    def _insist(self, key: str, instruction: Mapping[str, Any], may_be_done: bool) -> PaymentResult:
         """Repeat until something final is known or the time is over.
 
         `may_be_done`: an earlier attempt may have made the payment, so that a refusal of this one decides nothing.
@@ -214,7 +214,7 @@ class PaymentClient:
                 state = "unknown"
             if state:
                 status, body, replayed = (answer.status, answer.body, answer.replayed) if answer else (None, {}, False)
-                return Result(key, state, status or None, attempts, body, replayed)
+                return PaymentResult(key, state, status or None, attempts, body, replayed)
             may_be_done = may_be_done or answer is None or answer.status not in NOTHING_DONE
             if answer is not None and answer.status == 202:
                 read_at = self._own(answer.location)
@@ -223,7 +223,7 @@ class PaymentClient:
             wait = self._wait(attempts, answer)
             if self._clock() + wait >= deadline:
                 status, body = (answer.status or None, answer.body) if answer else (None, {})
-                return Result(key, "unknown", status, attempts, body)
+                return PaymentResult(key, "unknown", status, attempts, body)
             self._sleep(wait)
 
     def _wait(self, attempts: int, answer: _Answer | None) -> float:
