@@ -60,6 +60,9 @@ HELP = {
     "fault": "refuse, hang, 5xx, slow, lossy, grey, data, name, partition or evacuate",
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
+    "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
+    "drill": "its id, as drill.history lists it; the last one by default",
+    "out": "a new folder",
     "speed": "virtual seconds in a real one",
     "since": "only payments from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
@@ -283,11 +286,21 @@ def drill(  # noqa: PLR0917 - an option each
     duration: float = 300.0,
     speed: float = 1.0,
     seed: int = NO_SEED,
+    evidence: str = "",
 ) -> int:
     """Lose the primary under load: how long clients were out, and that no payment was lost or doubled."""
     from drill import commands
 
-    return commands.drill(choice, commands.DrillWish(fault, rate, duration, speed, None if seed < 0 else seed))
+    wish = commands.DrillWish(fault, rate, duration, speed, None if seed < 0 else seed, evidence)
+    return commands.drill(choice, wish)
+
+
+@choosing("environment", "target", "json")
+def drill_evidence(choice: Choice, drill: str = "", out: str = "") -> int:
+    """Gather a drill's raw records, bound by a chain of digests, with a program that checks them."""
+    from drill import commands
+
+    return commands.drill_evidence(choice, drill, out)
 
 
 @choosing("environment", "target", "json")
@@ -430,7 +443,7 @@ namespace = Collection(
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 namespace.add_collection(sandbox)
-drills = Collection("drill", history=drill_history)
+drills = Collection("drill", history=drill_history, evidence=drill_evidence)
 drills.add_task(drill, name="play", default=True)
 namespace.add_collection(drills)
 namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))

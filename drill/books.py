@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lambdas.adapters.items import from_item
@@ -65,6 +65,31 @@ class Books:
     """Every key that a client has sent, and the payment that it can only be."""
     drains: int = 0
     """ms after which nothing may be unfinished any more: a lease, the sweep's next run and the processor's silence."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What somebody else needs to compare them again: the tables' payments and the processor's decisions."""
+        return {
+            "at": self.at,
+            "payments": {
+                role: {
+                    each.id: {
+                        "status": each.status.value,
+                        "version": each.version,
+                        "minor_units": each.money.minor_units,
+                        "currency": each.money.currency,
+                        "customer": each.customer,
+                        "endpoint": each.endpoint,
+                        "reference": each.reference,
+                        "steps": [list(step) for step in each.steps],
+                    }
+                    for each in payments.values()
+                }
+                for role, payments in self.payments.items()
+            },
+            "unreadable": dict(self.unreadable.items()),
+            "charges": [asdict(charge) for charge in self.charges or ()],
+            "audits": {role: sorted(audits) for role, audits in self.audits.items()},
+        }
 
     @property
     def everywhere(self) -> dict[str, Payment]:

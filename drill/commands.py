@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drill import reading
+from drill.evidence import gather
 from drill.figures import shown
 from drill.reconcile import Reconciliation, examine
+from drill.records import PAGE
 from drill.since import moment
 from orchestration import report
 from orchestration.target import Target, choose, published
@@ -89,6 +91,7 @@ class DrillWish:
     duration: float
     speed: float
     seed: int | None
+    evidence: str
 
 
 def drill(choice: Choice, wish: DrillWish) -> int:
@@ -125,12 +128,21 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     report.tell(
         f"drill {planned.id}: {FAULTS[wish.fault]}, after {planned.fault_at:.0f} s of load (seed {planned.seed})"
     )
+    out = Path(wish.evidence) if wish.evidence else None
+    if out and out.exists():
+        raise Problem(f"--evidence {out} is there already: name a new folder")
     outcome, found, folder = session.play(planned, place, settings, stage, _teller(stage))
+    head = gather(folder, out, _others(place, choice)) if out else ""
+    if out:
+        report.tell(f"evidence in {out}; publish its head, and check it with: python3 {out}/verify.py {head}")
     if choice.json:
-        report.print_json({"plan": planned.to_json(), "outcome": outcome.to_json(), "figures": found.to_json()})
+        told = {"plan": planned.to_json(), "outcome": outcome.to_json(), "figures": found.to_json()}
+        report.print_json({**told, **({"head": head} if head else {})})
     else:
         show_drill(planned, outcome, found)
-        print(f"what it left: {relative(folder)}; again: ./invoke drill --fault {planned.fault} --seed {planned.seed}")
+        print(
+            f"as a page: {relative(folder / PAGE)}; again: ./invoke drill --fault {planned.fault} --seed {planned.seed}"
+        )
     return outcome.code
 
 
@@ -158,6 +170,33 @@ def drill_history(choice: Choice) -> int:
     return 0
 
 
+def drill_evidence(choice: Choice, drill_id: str, out: str) -> int:
+    """Gather the evidence of a drill that has been played, and print the head of its chain."""
+    from drill import session  # noqa: PLC0415
+
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    played = sorted(each.name for each in session.home(place).glob("*") if each.is_dir())
+    if not out:
+        raise Problem("drill.evidence: say where to, with --out FOLDER")
+    if drill_id and drill_id not in played:
+        raise Problem(f"there is no drill {drill_id!r}: ./invoke drill.history lists them")
+    if not played:
+        raise Problem("no drill has been played: ./invoke drill plays one")
+    head = gather(session.home(place) / (drill_id or played[-1]), Path(out), _others(place, choice))
+    if choice.json:
+        report.print_json({"drill": drill_id or played[-1], "out": out, "head": head})
+    else:
+        print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
+    return 0
+
+
+def _others(place: Target, choice: Choice) -> list[Path]:
+    """What belongs to a drill beside its records: the environment, and the processor's ledger."""
+    environment = ROOT / "environments" / f"{choice.environment}.yaml"
+    return [file for file in (environment, place.ledger) if file is not None and file.is_file()]
+
+
 def show_drill(plan: DrillPlan, outcome: DrillOutcome, found: DrillFigures) -> None:
     """Print what a drill came to: each figure beside its objective and its bound."""
     table = _table("", "measured", "objective", "bound (within the model)", "")
@@ -172,8 +211,9 @@ def show_drill(plan: DrillPlan, outcome: DrillOutcome, found: DrillFigures) -> N
         kinds.add_row(f"{outage.clients} {outage.kind}", str(outage.affected), *lengths)
     _print(kinds)
     print(
-        f"{found.payments} payments: {found.acknowledged} paid, {found.declined} declined, {found.refused} refused, "
-        f"{found.unknown} unknown; of the first attempts {found.first_failed} of {found.first_attempts} failed"
+        f"{found.payments} payments: {found.acknowledged} acknowledged, {found.declined} declined, "
+        f"{found.refused} refused, {found.unknown} unknown; "
+        f"{found.first_failed} of {found.first_attempts} first attempts failed"
     )
     if found.cold_payments:
         print(

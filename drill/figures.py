@@ -203,7 +203,7 @@ def measure(
         len(firsts),
         sum(each.outcome in {"failed", "late"} for each in firsts),
         len({each.key for each in attempts}),
-        counts.paid if counts else 0,
+        len({each.payment for each in attempts if each.status == 201}),
         counts.declined if counts else 0,
         counts.refused if counts else 0,
         counts.unknown if counts else 0,

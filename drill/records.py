@@ -23,6 +23,7 @@ AttemptOutcome = Literal["created", "replayed", "declined", "pending", "refused"
 DrillStatus = Literal["passed", "missed", "inconclusive", "aborted"]
 
 PLAN, CLIENTS, EVENTS = "plan.json", "clients.jsonl", "events.jsonl"
+BOOKS, PAGE = "books.json", "report.html"
 RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outcome.json"
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drill import figures as figure
 from drill import reading, records
+from drill.books import Books
 from drill.clients import LONGEST_PAUSE, TIMEOUT
 from drill.figures import DrillFigures, bottleneck, measure, verdict
+from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
-from drill.records import DrillOutcome, DrillPlan
+from drill.records import Attempt, DrillOutcome, DrillPlan, Event
 from drill.schedule import RAMP, DrillSchedule, counts
 from orchestration.target import published
 from shared.clients import STOREFRONT
@@ -123,7 +125,8 @@ def play(
             played = asyncio.run(drill.run())
             tell("reconciling the books")
             try:
-                books = _reconciled(planned, target, environment, stage, played)
+                kept, books = _reconciled(planned, target, environment, stage, played)
+                records.write(folder / records.BOOKS, kept.to_json())
             except Problem as problem:  # a part of the sandbox is gone: there is no verdict, and nothing is lost yet
                 books = None
                 played.trouble.append(str(problem))
@@ -145,7 +148,22 @@ def play(
         records.write(folder / records.RECONCILIATION, books.to_json())
     records.write(folder / records.FIGURES, found.to_json())
     _end(folder, outcome)
+    write_page(folder)
     return outcome, found, folder
+
+
+def write_page(folder: Path) -> Path:
+    """Draw a drill that has come to its end, from what it has left. Raises Problem."""
+    told, ended = records.read(folder / records.PLAN), records.read(folder / records.OUTCOME)
+    if told is None or ended is None:
+        raise Problem(f"the drill {folder.name} did not come to its end, so there is nothing to draw")
+    attempts = [Attempt.read(line) for line in records.lines(folder / records.CLIENTS)]
+    events = [Event.read(line) for line in records.lines(folder / records.EVENTS)]
+    measured = records.read(folder / records.FIGURES) or {}
+    drawn = page(DrillPlan.read(told), DrillOutcome.read(ended), measured, attempts, events)
+    out = folder / records.PAGE
+    out.write_text(drawn, encoding="utf-8")
+    return out
 
 
 def home(target: Target) -> Path:
@@ -166,7 +184,7 @@ def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, A
 
 def _reconciled(
     planned: DrillPlan, target: Target, environment: Environment, stage: Stage, played: Played
-) -> Reconciliation | None:
+) -> tuple[Books, Reconciliation]:
     """Compare the books once nothing is under way any more; the sweep has its time to finish what was left."""
     where = reading.places(target, environment)
     since = int((planned.started - 60) * 1000)
@@ -179,7 +197,7 @@ def _reconciled(
         found = examine(books)
         settled = found.counts.unknown == 0 and not any(each.kind == "unaudited" for each in found.findings)
         if settled or time.monotonic() > end:
-            return found
+            return books, found
         time.sleep(1)
 
 

@@ -6,7 +6,7 @@ from projects.edge.entry_points import EntryPoints
 from projects.edge.failover import FailoverRecords
 from projects.edge.health import HealthChecks
 from projects.edge.notifications import Notifications
-from projects.edge.operations import Operations
+from projects.edge.operations import OperationsRole
 from projects.edge.stop_switch import StopSwitch
 from projects.edge.zone import Zone
 from shared.components.exchange import consume, publish
@@ -32,7 +32,7 @@ checks = HealthChecks(
     primary_compute=compute.primary,
     notifications=notifications,
 )
-operations = Operations("operations", regions, settings.operations, data, switch=stop.switch, checks=checks.ids)
+operations = OperationsRole("operations", regions, settings.operations, data, switch=stop.switch, checks=checks.ids)
 FailoverRecords("failover", regions.primary, settings, zone=zone, entry_points=entry_points, checks=checks)
 
 publish(

@@ -20,7 +20,7 @@ LONGEST_SESSION = 3600
 """Seconds: longer than any move or drill takes; the shortest that a role may be given."""
 
 
-class Operations(pulumi.ComponentResource):
+class OperationsRole(pulumi.ComponentResource):
     """A role that named principals of the account may take on, with an external id.
 
     It is assumed by the secondary's STS, and IAM's data plane is in every region, so it works without the primary.
@@ -39,7 +39,7 @@ class Operations(pulumi.ComponentResource):
         switch: SwitchObject,
         checks: HealthCheckIds,
     ) -> None:
-        super().__init__("payments:edge:Operations", name)
+        super().__init__("payments:edge:OperationsRole", name)
         secondary = regions.secondary
         physical_name = secondary.named_once(naming.OPERATIONS_ROLE)
         role = aws.iam.Role(

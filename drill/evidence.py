@@ -1,0 +1,55 @@
+"""Evidence of a drill that somebody else can check: the raw records, bound together by a chain of digests.
+
+Each link is the SHA-256 of the link before, a file's name and the file's digest, so the last one, the head, stands for
+all files in their order. Publish it where it cannot be changed later; `verify.py` asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from drill import records, verify
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FILES: Final = (
+    records.PLAN,
+    records.CLIENTS,
+    records.EVENTS,
+    records.BOOKS,
+    records.RECONCILIATION,
+    records.FIGURES,
+    records.OUTCOME,
+)
+"""Of a drill, in the chain's order."""
+
+
+def gather(drill: Path, out: Path, others: Iterable[Path] = ()) -> str:
+    """Write the evidence of a drill into a new folder; return the chain's head. Raises Problem.
+
+    others: files that belong to it, such as the environment's and the processor's ledger.
+    """
+    missing = [name for name in FILES if not (drill / name).is_file()]
+    if missing:
+        raise Problem(f"the drill {drill.name} has no {missing[0]}: it came to no verdict, so there is no evidence")
+    try:
+        out.mkdir(parents=True)
+    except FileExistsError:
+        raise Problem(f"{out} is there already: name a new folder, so that nothing old is in the evidence") from None
+    except OSError as error:
+        raise Problem(f"cannot make {out}: {error.strerror}") from None
+    files = [*(drill / name for name in FILES), *others, Path(verify.__file__)]
+    link, lines = "", []
+    for file in files:
+        content = file.read_bytes()
+        (out / file.name).write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        link = hashlib.sha256(f"{link} {file.name} {digest}".encode()).hexdigest()
+        lines.append(json.dumps({"file": file.name, "sha256": digest, "link": link}))
+    (out / verify.CHAIN).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return link

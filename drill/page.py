@@ -1,0 +1,233 @@
+"""A drill as one page that needs nothing else: the timeline as a picture, and every figure beside its objective."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from drill.figures import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from drill.records import Attempt, DrillOutcome, DrillPlan, Event
+
+WIDTH, LEFT, RIGHT = 1100, 150, 20
+BARS, LANE = 150, 26
+"""Heights, in pixels."""
+COLUMNS: Final = 120
+"""Of the bars: so many parts of the time."""
+OUTCOMES: Final = {
+    "primary": ("answered by the primary", "#2a78b8"),
+    "secondary": ("answered by the secondary", "#37a068"),
+    "refused": ("declined or refused", "#9a8ac0"),
+    "failed": ("failed, or not sent in time", "#cf4a3c"),
+}
+MODEL: Final = (
+    "Bounds are within the model: Route 53's documented timing and an assumed propagation. Played in a sandbox, which "
+    "imitates AWS: a pre-test."
+)
+STYLE: Final = """
+:root{color-scheme:light dark;--ink:#1d2530;--paper:#fff;--line:#c8ced6;--held:#1d7a46;--missed:#b3261e}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--paper:#14181d;--line:#3d4652;--held:#5fc98c;--missed:#ff8a7d}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
+body{max-width:1140px;margin:2em auto;padding:0 1em}table{border-collapse:collapse;margin:1em 0}
+th,td{text-align:left;padding:.25em 1.2em .25em 0;border-bottom:1px solid var(--line)}
+svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}.held{color:var(--held)}
+.missed,.inconclusive,.aborted{color:var(--missed)}.passed{color:var(--held)}code{overflow-wrap:anywhere}
+@media print{body{margin:0}}
+"""
+
+
+def page(
+    plan: DrillPlan,
+    outcome: DrillOutcome,
+    told: Mapping[str, Any],
+    attempts: Sequence[Attempt],
+    events: Sequence[Event],
+) -> str:
+    """The whole page. `told` is figures.json."""
+    title = f"Drill {plan.id}: {plan.fault}"
+    words = {"fault": plan.fault, "rate": plan.rate, "duration": plan.duration, "speed": plan.speed, "seed": plan.seed}
+    again = " ".join(f"--{name} {value:g}" if name != "fault" else f"--fault {value}" for name, value in words.items())
+    load = f"{plan.rate:g} payments a second in {plan.environment} ({plan.target}), at {plan.speed:g} times the speed."
+    by = f"Commit {plan.commit or 'unknown'}, contracts {plan.contract}, by {plan.who or 'nobody known'}."
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="{outcome.status}"><strong>{outcome.status.upper()}</strong>: {escape(outcome.why)}</p>',
+        f"<p>{escape(load)} Play it again: <code>./invoke drill {escape(again)}</code></p>",
+        picture(plan, attempts, events),
+        "<h2>Figures</h2>",
+        *_figures(told),
+        "<h2>Clients</h2>",
+        *_clients(told),
+        "<h2>Who was told</h2>",
+        *_notified(plan, told),
+        f"<p>{escape(by)} {MODEL}</p>",
+    ]
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
+def picture(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Event]) -> str:
+    """The timeline: attempts by outcome, and below it health checks, DNS, notifications and phases."""
+    if not attempts:
+        return "<p>No payment was tried.</p>"
+    begin = min(each.sent for each in attempts)
+    end = max([*(each.sent for each in attempts), *(each.at for each in events)]) + 1.0
+    scale = (WIDTH - LEFT - RIGHT) / (end - begin)
+
+    def x(at: float) -> float:
+        return LEFT + (min(max(at, begin), end) - begin) * scale
+
+    lanes = _lanes(plan, events, end)
+    height = BARS + 30 + LANE * len(lanes) + 40
+    drawn = [*_bars(attempts, begin, end), *_axis(begin, end, x, height)]
+    for number, (name, spans) in enumerate(lanes):
+        top = BARS + 30 + LANE * number
+        drawn.append(f'<text x="{LEFT - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>')
+        for start, stop, colour, what in spans:
+            width = max(x(stop) - x(start), 2.0)
+            drawn.append(
+                f'<rect x="{x(start):.1f}" y="{top + 4}" width="{width:.1f}" height="{LANE - 8}" fill="{colour}">'
+                f"<title>{escape(what)}</title></rect>"
+            )
+    drawn += _limits(plan, events, x, height)
+    legend = " ".join(f'<tspan fill="{colour}">■</tspan> {escape(words)}   ' for words, colour in OUTCOMES.values())
+    drawn.append(f'<text x="{LEFT}" y="{height - 4}">{legend}</text>')
+    label = (
+        f"Attempts by outcome over {end - begin:.0f} virtual seconds, with health checks, DNS answers and phases below"
+    )
+    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">' + "".join(drawn) + "</svg>"
+
+
+def _bars(attempts: Sequence[Attempt], begin: float, end: float) -> Iterator[str]:
+    """Attempts in each part of the time, by what became of them."""
+    size = (end - begin) / COLUMNS
+    parts: dict[int, Counter[str]] = defaultdict(Counter)
+    for each in attempts:
+        parts[min(int((each.sent - begin) / size), COLUMNS - 1)][_kind(each)] += 1
+    most = max(sum(part.values()) for part in parts.values())
+    width = (WIDTH - LEFT - RIGHT) / COLUMNS
+    yield f'<text x="{LEFT - 8}" y="14" text-anchor="end">{most / size:.1f} attempts/s</text>'
+    for column, part in sorted(parts.items()):
+        bottom = float(BARS)
+        for kind, (words, colour) in OUTCOMES.items():
+            if count := part[kind]:
+                tall = count / most * (BARS - 10)
+                bottom -= tall
+                place = (
+                    f'x="{LEFT + column * width:.1f}" y="{bottom:.1f}" width="{width - 0.6:.1f}" height="{tall:.1f}"'
+                )
+                yield f'<rect {place} fill="{colour}"><title>{count} {escape(words)}</title></rect>'
+
+
+def _kind(attempt: Attempt) -> str:
+    if attempt.outcome in {"failed", "late"}:
+        return "failed"
+    if attempt.outcome in {"declined", "refused"}:
+        return "refused"
+    return "secondary" if "secondary" in attempt.region else "primary"
+
+
+Span = tuple[float, float, str, str]
+
+
+def _lanes(plan: DrillPlan, events: Sequence[Event], end: float) -> list[tuple[str, list[Span]]]:
+    """What was so from when to when, a lane for each thing."""
+    colours = {"healthy": "#37a068", "unhealthy": "#cf4a3c", "primary": "#2a78b8", "secondary": "#37a068"}
+    changes: dict[str, list[Event]] = defaultdict(list)
+    for event in sorted(events, key=lambda each: each.at):
+        if event.kind == "health":
+            changes[event.subject.removeprefix("payment-api-")].append(event)
+        elif event.kind == "dns":
+            changes["DNS answers"].append(event)
+    lanes: list[tuple[str, list[Span]]] = []
+    fault = [each for each in events if each.kind == "fault"]
+    healed = min((each.at for each in events if each.kind == "heal"), default=end)
+    lanes.append(("fault", [(each.at, healed, "#cf4a3c", f"{plan.fault} in {each.subject}") for each in fault]))
+    for name, found in sorted(changes.items()):
+        stops = [*(each.at for each in found[1:]), end]
+        spans = zip(found, stops, strict=True)
+        lanes.append(
+            (name, [(each.at, stop, colours.get(each.what, "#888"), f"{name}: {each.what}") for each, stop in spans])
+        )
+    told = [
+        (each.at, each.at, "#c08a1e", f"{each.what} to {each.detail}") for each in events if each.kind == "notification"
+    ]
+    if told:
+        lanes.append(("notifications", told))
+    phases = [each for each in events if each.kind == "phase"]
+    stops = [*(each.at for each in phases[1:]), end]
+    shades = ("#8795a6", "#a9b4c1")
+    lanes.append(
+        (
+            "phases",
+            [
+                (each.at, stop, shades[number % 2], f"{each.what}: {each.detail}")
+                for number, (each, stop) in enumerate(zip(phases, stops, strict=True))
+            ],
+        )
+    )
+    return lanes
+
+
+def _axis(begin: float, end: float, x: Any, height: int) -> Iterator[str]:
+    step = next((each for each in (10, 30, 60, 120, 300, 600) if (end - begin) / each <= 14), 1200)
+    for number in range(int((end - begin) / step) + 1):
+        at = begin + number * step
+        yield f'<path d="M{x(at):.1f} {BARS}V{height - 30}" stroke="#8888" stroke-width="0.5"/>'
+        yield f'<text x="{x(at):.1f}" y="{BARS + 16}" text-anchor="middle">{number * step} s</text>'
+
+
+def _limits(plan: DrillPlan, events: Sequence[Event], x: Any, height: int) -> Iterator[str]:
+    """Lines for the objective and the bound, counted from the fault."""
+    fault = next((each.at for each in events if each.kind == "fault"), None)
+    if fault is None:
+        return
+    objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
+    for name, seconds in (("bound", plan.bounds.get("total")), ("objective", objective)):
+        if seconds is not None and math.isfinite(seconds):
+            at = x(fault + seconds)
+            yield f'<path d="M{at:.1f} 0V{height - 30}" stroke="currentColor" stroke-dasharray="4 3"/>'
+            yield f'<text x="{at + 3:.1f}" y="{12 if name == "bound" else 26}">{name} {seconds:g} s</text>'
+
+
+def _figures(told: Mapping[str, Any]) -> Iterator[str]:
+    yield "<table><tr><th></th><th>measured</th><th>objective</th><th>bound (within the model)</th><th></th></tr>"
+    for each in told.get("figures", ()):
+        held = {True: '<td class="held">held</td>', False: '<td class="missed">missed</td>'}.get(
+            each["held"], "<td></td>"
+        )
+        measured = shown("never" if each["measured"] is None else each["measured"], each["unit"])
+        limits = "".join(f"<td>{escape(shown(each[name], each['unit']))}</td>" for name in ("objective", "bound"))
+        yield f"<tr><td>{escape(each['name'])}</td><td>{escape(measured)}</td>{limits}{held}</tr>"
+    yield "</table>"
+
+
+def _clients(told: Mapping[str, Any]) -> Iterator[str]:
+    yield "<table><tr><th>clients</th><th>of them out</th><th>p50</th><th>p99</th><th>worst</th></tr>"
+    for each in told.get("outages", ()):
+        cells = "".join(f"<td>{_seconds(each[name])}</td>" for name in ("p50", "p99", "worst"))
+        yield f"<tr><td>{each['clients']} {escape(each['kind'])}</td><td>{each['affected']}</td>{cells}</tr>"
+    yield "</table>"
+
+
+def _notified(plan: DrillPlan, told: Mapping[str, Any]) -> Iterator[str]:
+    found = told.get("notifications", ())
+    if not found:
+        yield "<p>Nobody: the environment has no e-mail address, or no alarm has gone off.</p>"
+        return
+    yield "<table><tr><th>after the beginning</th><th>from</th><th>what</th><th>to</th></tr>"
+    for each in found:
+        cells = (f"{each['at'] - plan.started:.0f} s", each["subject"], each["what"], each["detail"])
+        yield "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+    yield "</table>"
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1f} s"

@@ -1,0 +1,77 @@
+"""The page shows what was recorded, needs nothing from elsewhere, and is well-formed whatever was recorded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from drill.figures import measure
+from drill.page import page, picture
+from drill.records import DrillOutcome, Event
+from tests.unit.drill.test_figures import BOOKS, EVENTS, FAULT, HEAL, PLAN, attempt, one_client
+
+PASSED = DrillOutcome("passed", 0, "every objective held")
+
+
+def drawn(attempts=None, events=EVENTS, plan=PLAN, outcome=PASSED):
+    attempts = one_client() if attempts is None else attempts
+    return page(plan, outcome, measure(plan, attempts, events, BOOKS).to_json(), attempts, events)
+
+
+def svg(attempts, events=EVENTS):
+    return ET.fromstring(picture(PLAN, attempts, events))  # noqa: S314 - our own
+
+
+def test_it_needs_nothing_from_elsewhere():
+    text = drawn()
+    assert not re.search(r"(src|href)=|@import|url\(|https?://", text)
+    assert "<script" not in text
+
+
+def test_every_figure_is_there_beside_its_objective():
+    text = drawn()
+    for words in ("payments lost", "44.1 s", "120 s", "85 s", "PASSED", "every objective held", "--seed 1"):
+        assert words in text
+
+
+def test_one_that_never_came_back_is_told_so():
+    assert "never" in drawn(
+        [attempt(950.0), attempt(FAULT + 1, "failed")], outcome=DrillOutcome("missed", 1, "missed: x")
+    )
+
+
+def test_attempts_are_drawn_by_what_became_of_them():
+    attempts = one_client(*(attempt(FAULT + each, "failed") for each in range(2, 30)))
+    titles = [each.text or "" for each in svg(attempts).iter("title")]
+    assert sum(int(each.split()[0]) for each in titles if "failed, or" in each) == 29
+    assert sum(int(each.split()[0]) for each in titles if "answered by" in each) == 2
+
+
+def test_health_dns_notifications_and_phases_have_lanes():
+    titles = [each.text or "" for each in svg(one_client()).iter("title")]
+    for words in ("primary gate: unhealthy", "DNS answers: secondary", "failover-traffic to ops@example.com", "steady"):
+        assert any(words in each for each in titles), words
+
+
+def test_bars_stay_in_the_picture():
+    root = svg([*one_client(), attempt(HEAL + 500)])
+    for each in root.iter("rect"):
+        x, width = float(each.get("x", "0")), float(each.get("width", "0"))
+        assert x >= 0
+        assert x + width <= 1101
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", 'a"b', "&amp;", "\u2028"])
+def test_what_comes_from_outside_is_text(text):
+    plan = replace(PLAN, who=text, commit=text)
+    events = [*EVENTS, Event(FAULT + 3, "notification", "us-east-1", text, text)]
+    shown = drawn(events=events, plan=plan)
+    assert "<script" not in shown
+    ET.fromstring(picture(plan, one_client(), events))  # noqa: S314 - our own
+
+
+def test_a_drill_without_a_payment_says_so():
+    assert "No payment was tried" in drawn([], events=[])
