@@ -1,0 +1,132 @@
+"""The deployed stacks' alarms, mail, record and latch, by real metrics and by schedules that run themselves."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+
+import boto3
+import httpx
+import pytest
+
+from sandbox.clock import SharedClock, set_speed
+from sandbox.layout import Layout
+from sandbox.variables import CREDENTIALS
+from shared.environment import Environment
+from tests.e2e.conftest import new_checkout
+from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("alarms")
+
+SPEED = 10
+PERSON = "on-call@example.com"
+NAME = Environment.load("payments").foundation().failover_name
+
+
+class Deployed:
+    """A deployed checkout whose topics have a subscriber."""
+
+    def __init__(self, checkout):
+        self.checkout = checkout
+        self.layout = Layout(checkout.root)
+        self.clock = SharedClock(self.layout.clock)
+        status = checkout.ok("sandbox.status", "--json").json
+        self.endpoint, self.gateways = status["endpoint"], status["gateways"]
+        secret = self.outputs("data")["data/payments"]["api_keys_secret_arns"]["primary"]
+        found = self.client("secretsmanager", "us-east-1").get_secret_value(SecretId=secret)["SecretString"]
+        self.key = json.loads(found)["clients"]["storefront"]["current"]
+        self.bucket = self.outputs("edge")["edge/payments"]["stop_switch_bucket"]
+
+    def client(self, service, region):
+        credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
+        return boto3.client(service, region_name=region, endpoint_url=self.endpoint, **credentials)
+
+    def outputs(self, layer):
+        return self.checkout.ok("outputs", "--layer", layer, "--json").json
+
+    def switch(self):
+        found = self.client("s3", "us-east-2").get_object(Bucket=self.bucket, Key="stop-switch")
+        return found["Body"].read().decode()
+
+    def pay_by_the_shared_name(self):
+        """As a client does whom DNS has led to the secondary."""
+        answer = httpx.post(
+            f"{self.gateways['us-east-2']}/payment",
+            headers={"Host": NAME, "x-api-key": self.key, "Idempotency-Key": uuid.uuid4().hex},
+            json={"amount": 100, "currency": "USD", "customerId": "test-123"},
+            timeout=30,
+        )
+        assert answer.status_code == 201, answer.text
+
+    def until(self, condition, seconds, *, paying=False):
+        """Virtual seconds until something is so; None when it is not in time. A client pays meanwhile, if asked."""
+        began = self.clock.now()
+        while (passed := self.clock.now() - began) < seconds:
+            if paying:
+                self.pay_by_the_shared_name()
+            if condition():
+                return passed
+            time.sleep(0.3)
+        return None
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alarms") / "checkout"
+    subscribed = ("environments/payments.yaml", "emails: [] ", f"emails: [{PERSON}] ")
+    with new_checkout(folder) as checkout, checkout.edited(*subscribed):
+        checkout.ok("deploy-all")
+        yield Deployed(checkout)
+
+
+@pytest.fixture
+def fast(deployed):
+    set_speed(deployed.layout.clock, SPEED)
+    yield deployed
+    deployed.checkout.ok("heal")
+    deployed.checkout.run("restore", "--even-if-unhealthy")
+    set_speed(deployed.layout.clock, 1.0)
+
+
+def mail(deployed, alarm, state):
+    return [
+        each
+        for each in deployed.checkout.ok("inbox", "--json").json
+        if each["alarm"].startswith(alarm) and each["state"] == state
+    ]
+
+
+def test_failover_traffic_tells_people_and_is_on_record_in_the_other_region(fast):
+    """Metric in a log, alarm of ten seconds, topic, mail; and queue in the other region, audit function, bucket."""
+    fast.pay_by_the_shared_name()
+    assert fast.until(lambda: mail(fast, "payment-failover-traffic", "ALARM"), 120) is not None
+    (told, *_) = mail(fast, "payment-failover-traffic", "ALARM")
+    assert (told["to"], told["region"]) == (PERSON, "us-east-2")
+    assert "FailoverTraffic" not in told["reason"]
+    assert "Threshold Crossed" in told["reason"]
+    buckets = fast.outputs("data")["data/payments"]["audit_bucket_names"]
+    objects = fast.client("s3", "us-east-1")
+
+    def filed():
+        found = objects.list_objects_v2(Bucket=buckets["primary"], Prefix="notifications/").get("Contents", ())
+        texts = [objects.get_object(Bucket=buckets["primary"], Key=each["Key"])["Body"].read() for each in found]
+        return [each for each in texts if b"payment-failover-traffic" in each and b"us-east-2" in each]
+
+    assert until(filed, 30)
+
+
+@pytest.mark.prove
+def test_a_failover_that_lasts_is_latched_by_real_metrics_and_schedules(fast):
+    """Nobody calls the latch but its schedule, and it sees nothing but what CloudWatch tells it."""
+    assert fast.until(lambda: fast.switch() == "primary: stop", 360) is None, "it is quiet when nothing has failed over"
+    fast.checkout.ok("fault", "--region", "primary", "--kind", "refuse")
+    passed = fast.until(lambda: fast.switch() == "primary: stop", 600, paying=True)
+    assert passed is not None, "clients pay here, and the primary answers no probe"
+    assert passed > 60, "not at the first failed probe"
+    assert fast.until(lambda: mail(fast, "payment-primary-unserved", "ALARM"), 300) is not None
+
+
+@pytest.mark.prove
+def test_a_primary_that_answers_probes_is_not_latched_by_a_client_that_stays(fast):
+    assert fast.until(lambda: fast.switch() == "primary: stop", 600, paying=True) is None
