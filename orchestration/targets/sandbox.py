@@ -82,6 +82,7 @@ def reach(tell: Callable[[str], None]) -> Reach:
         checkers=_checkers,
         operator=OPERATOR_CREDENTIALS,
         moves_clients=False,
+        now=SharedClock(sandbox.layout.clock).now,
         gateways=status.gateways,
     )
 
