@@ -212,6 +212,14 @@ def ready(choice: Choice) -> int:
     return moves.ready(choice)
 
 
+@choosing("environment", "target", "json")
+def situation(choice: Choice) -> int:
+    """Say how things stand: who serves, gate, switch, lag, budget, alarms; what does not answer in 5 s is unknown."""
+    from orchestration import situation as standing
+
+    return standing.situation(choice)
+
+
 @choosing("region", "environment", "json")
 def fault(  # noqa: PLR0917 - options, which are always named
     choice: Choice, kind: str = "", part: str = "", how: str = "", probability: str = "", seconds: str = ""
@@ -429,6 +437,7 @@ namespace = Collection(
     evacuate,
     restore,
     ready,
+    situation,
     fault,
     heal,
     reconcile,

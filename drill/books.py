@@ -120,22 +120,31 @@ def read_items(items: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Payment], 
     return payments, unreadable
 
 
+ASKED, DECIDED = frozenset({"charge", "cancel"}), frozenset({"approved", "declined", "lost"})
+"""What a ledger's line may be: a request, or a decision."""
+
+
+def charge(line: Mapping[str, Any]) -> LedgerCharge | None:
+    """The decision in a ledger's line; None for a request. Raises ValueError, KeyError or TypeError for others."""
+    what, amount = line["what"], line.get("amount", {})
+    found = LedgerCharge(
+        endpoint=str(line["endpoint"]),
+        key=str(line["key"]),
+        what=what,
+        reference=str(line.get("reference", "")),
+        minor_units=int(amount.get("value", 0)),
+        currency=str(amount.get("currency", "")),
+        customer=str(line.get("customer", "")),
+        at=int(line["at"]),
+    )
+    if what not in ASKED | DECIDED:
+        raise ValueError(what)
+    return found if what in DECIDED else None
+
+
 def charges(lines: Iterable[Mapping[str, Any]]) -> list[LedgerCharge]:
     """The decisions in a ledger's lines (sandbox/processor/ledger.py; docs/processor.md for a real processor's)."""
-    return [
-        LedgerCharge(
-            endpoint=line["endpoint"],
-            key=line["key"],
-            what=line["what"],
-            reference=line.get("reference", ""),
-            minor_units=line.get("amount", {}).get("value", 0),
-            currency=line.get("amount", {}).get("currency", ""),
-            customer=line.get("customer", ""),
-            at=int(line["at"]),
-        )
-        for line in lines
-        if line["what"] in {"approved", "declined", "lost"}
-    ]
+    return [found for line in lines if (found := charge(line)) is not None]
 
 
 def answers(attempts: Iterable[Attempt]) -> list[ClientAnswer]:

@@ -43,11 +43,11 @@ def reconcile(choice: Choice, *, since: str, ledger: str, fix: bool) -> int:
     lines = Path(ledger) if ledger else place.ledger
     if ledger and not Path(ledger).is_file():
         raise Problem(f"--ledger {ledger}: there is no such file")
-    known = None if lines is None else list(reading.ledger(lines))
+    known = None if lines is None else list(reading.ledger(lines, grows=not ledger))
     where = reading.places(place, settings)
     if fix:
         reading.sweep(where, sweepers(place, settings))
-        known = None if lines is None else list(reading.ledger(lines))
+        known = None if lines is None else list(reading.ledger(lines, grows=not ledger))
     found = examine(reading.read(where, since=begin, now=int(place.now() * 1000), ledger=known))
     if choice.json:
         report.print_json({"since": begin, **found.to_json()})

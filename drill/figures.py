@@ -238,6 +238,23 @@ def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequ
     return f"the drill itself was held up by {slow:.1f} s: the machine is too slow for this speed" if slow > 0.5 else ""
 
 
+def out_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Sequence[Event]) -> str:
+    """Why the standby, or the machine, was too slow once it had taken over; empty when it was not.
+
+    A standby that fails later is no failover that was too slow, and no machine of this size can tell which it was.
+    """
+    switched = first(events, 0.0, "dns", "secondary")
+    healed = first(events, 0.0, "heal", "")
+    if switched is None or healed is None:
+        return ""
+    begin = switched + COLD
+    there = [each for each in attempts if plan.regions.get(each.address) == "secondary" and begin <= each.sent < healed]
+    failed = sum(each.outcome == "failed" for each in there)
+    if failed <= LATE_PART * len(there):
+        return ""
+    return f"{failed} of {len(there)} attempts failed at the standby after its first minute: it or the machine is slow"
+
+
 def _within(name: str, measured: float, objective: float | None, limit: float | None) -> Figure:
     """A time that must be within what was promised, and within what the model allows."""
     known = [value for value in (objective, limit) if value is not None]

@@ -130,19 +130,25 @@ def sweep(where: Places, functions: PerRole[str], *, rounds: int = 1) -> dict[Ro
     return done
 
 
-def ledger(path: Path) -> Iterator[Mapping[str, Any]]:
-    """A ledger's lines. Raises Problem for a file that is none."""
+def ledger(path: Path, *, grows: bool = False) -> Iterator[Mapping[str, Any]]:
+    """A ledger's lines; none where there is no file. Raises Problem, with file and line, for what is none.
+
+    grows: it is being written, so a last line without its end is left out.
+    """
     try:
-        text = path.read_text()
+        lines = path.read_text().split("\n")
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
         raise Problem(f"cannot read the ledger {path}: {error}") from None
-    for number, line in enumerate(text.split("\n")[:-1], 1):
+    last = lines.pop()
+    if last.strip() and not grows:
+        lines.append(last)
+    for number, line in enumerate(lines, 1):
         try:
             told = json.loads(line)
-            told["endpoint"], told["key"], told["what"], int(told["at"])
-        except (ValueError, KeyError, TypeError):
+            books.charge(told)
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise Problem(f"{path}:{number}: is no line of a ledger (docs/processor.md)") from None
         yield told
 

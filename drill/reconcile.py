@@ -60,9 +60,9 @@ class Counts:
     paid: int
     declined: int
     refused: int
-    """There is no such payment, and nobody was charged: the client got an error, and may try again."""
+    """No book has it: the client got an error, and may try again."""
     unknown: int
-    """Not finished yet."""
+    """Not finished yet; or one book has it and no table, or no table that can be read."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def examine(books: Books) -> Reconciliation:
         by_key[charge.key].append(charge)
     for id_, payment in sorted(newest.items()):
         if books.charges is not None:
-            findings += _charged(payment, by_key.get(id_, []))
+            charges = by_key.get(id_, [])
+            findings += _charged(payment, charges)
+            findings += _charged_right(payment, [charge for charge in charges if charge.what == "approved"])
         findings += _audited(books, payment)
         findings += _finished(books, payment)
     known = newest.keys() | books.unreadable.primary.keys() | books.unreadable.secondary.keys()
@@ -118,10 +120,14 @@ def examine(books: Books) -> Reconciliation:
 def _counts(books: Books, newest: dict[str, Payment]) -> Counts:
     ids = set(books.keys.values()) or set(newest)
     what: Counter[str] = Counter()
+    known = {charge.key for charge in books.charges or () if charge.what == "approved"}
+    known |= {answer.payment for answer in books.answers}
+    for role in ROLES:
+        known |= books.audits.of(role).keys() | books.unreadable.of(role).keys()
     for id_ in ids:
         payment = newest.get(id_)
         if payment is None:
-            what["refused"] += 1
+            what["unknown" if id_ in known else "refused"] += 1
         elif payment.status is PaymentStatus.CAPTURED:
             what["paid"] += 1
         else:
@@ -173,6 +179,14 @@ def _charged(payment: Payment, charges: list[LedgerCharge]) -> Iterator[Disagree
         )
     if payment.status is PaymentStatus.DECLINED and approved:
         yield Disagreement(CONTRADICTORY, payment.id, f"declined, and charged at {places[0]}", REFUND)
+    for charge in charges:
+        if charge.what == "declined" and any(each.endpoint == charge.endpoint for each in approved):
+            said = f"{charge.endpoint} has both approved and declined it"
+            yield Disagreement(CONTRADICTORY, payment.id, said, BY_HAND)
+
+
+def _charged_right(payment: Payment, approved: list[LedgerCharge]) -> Iterator[Disagreement]:
+    """What was charged is what the payment says."""
     for charge in approved:
         if (charge.minor_units, charge.currency) != (payment.money.minor_units, payment.money.currency):
             said = f"{charge.minor_units} minor units of {charge.currency} were charged"
@@ -248,17 +262,20 @@ def _strange_records(books: Books, known: set[str]) -> Iterator[Disagreement]:
 
 def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Disagreement]:
     """What clients were told is what is there."""
-    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    ids: dict[str, set[str]] = defaultdict(set)
     statuses: dict[str, set[int]] = defaultdict(set)
     for answer in books.answers:
-        ids[answer.client, answer.key].add(answer.payment)
+        ids[answer.key].add(answer.payment)
+        if (own := books.keys.get(answer.key, answer.payment)) != answer.payment:
+            said = f"{answer.client} was told this payment for the key {answer.key}, which is that of {own}"
+            yield Disagreement(CONTRADICTORY, answer.payment, said, CLIENT)
         statuses[answer.payment].add(answer.status)
         yield from _one_told(answer, newest.get(answer.payment))
-    for (client, key), payments in sorted(ids.items()):
+    for key, payments in sorted(ids.items()):
         if len(payments) > 1:
             told = ", ".join(sorted(payments))
             yield Disagreement(
-                DOUBLED, min(payments), f"{client} was told {len(payments)} payments for the key {key}: {told}", REFUND
+                DOUBLED, min(payments), f"clients were told {len(payments)} payments for the key {key}: {told}", REFUND
             )
     for id_, told_of in sorted(statuses.items()):
         if len(told_of) > 1:

@@ -17,7 +17,7 @@ from drill import figures as figure
 from drill import reading, records
 from drill.books import Books
 from drill.clients import LONGEST_PAUSE, TIMEOUT
-from drill.figures import DrillFigures, bottleneck, measure, verdict
+from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
@@ -142,7 +142,8 @@ def play(
     moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
     begun = moments.get("steady", 0.0) + RAMP
     slow = bottleneck(played.attempts, begun, moments.get("fault", begun), played.lags)
-    status, code, why = verdict(found, [*played.trouble, *([slow] if slow else []), *_unfinished(played)])
+    again = out_again(planned, played.attempts, played.events)
+    status, code, why = verdict(found, [*played.trouble, *filter(None, (slow, again)), *_unfinished(played)])
     outcome = DrillOutcome(status, code, why)
     if books:
         records.write(folder / records.RECONCILIATION, books.to_json())
@@ -190,7 +191,7 @@ def _reconciled(
     since = int((planned.started - 60) * 1000)
     end = time.monotonic() + 60 + 240 / planned.speed
     while True:
-        ledger = list(reading.ledger(target.ledger)) if target.ledger else None
+        ledger = list(reading.ledger(target.ledger, grows=True)) if target.ledger else None
         books = reading.read(
             where, since=since, now=int(stage.clock.now() * 1000), ledger=ledger, attempts=played.attempts
         )

@@ -17,7 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 CHAIN = "chain.jsonl"
-SELF = "verify.py"
+RTO = "RTO, worst client that honours the TTL"
 TOLERANCE = 0.001
 
 
@@ -54,12 +54,8 @@ def chain(head: str) -> None:
 
 def out(attempts: list[dict[str, Any]], since: float) -> float | None:
     """Seconds from a client's first failed attempt to its next new payment; None when it was not out."""
-    failed = [
-        each["sent"]
-        for each in attempts
-        if (each["sent"] >= since and each["outcome"] in ("failed", "late"))
-        or (each["sent"] < since <= each["ended"] and each["outcome"] == "failed")
-    ]
+    failed = [each["sent"] for each in attempts if each["sent"] >= since and each["outcome"] in ("failed", "late")]
+    failed += [e["sent"] for e in attempts if e["sent"] < since <= e["ended"] and e["outcome"] == "failed"]
     if not failed:
         return None
     begin = min(failed)
@@ -71,44 +67,50 @@ def recomputed() -> dict[str, Any]:
     """What the raw records come to."""
     books, attempts, events = whole("books.json"), lines("clients.jsonl"), lines("events.jsonl")
     tables = list(books["payments"].values())
-    captured = set.intersection(*({i for i, p in table.items() if p["status"] == "CAPTURED"} for table in tables))
+    captured = {i for table in tables for i, each in table.items() if each["status"] == "CAPTURED"}
+    declined = {i for table in tables for i, each in table.items() if each["status"] == "DECLINED"}
     known = set.union(*(set(table) for table in (*tables, *books["unreadable"].values())))
     by_key = defaultdict(set)
     for each in attempts:
-        each["known"] = each["payment"] in captured
-        if each["status"] == 201:
+        if each["status"] in (201, 402):
             by_key[each["key"]].add(each["payment"])
-    acknowledged: set[str] = set().union(*by_key.values())
+    answered: set[str] = set().union(*by_key.values())
     charges: dict[str, list[str]] = defaultdict(list)
     for charge in books["charges"]:
         if charge["what"] == "approved":
             charges[charge["key"]].append(charge["endpoint"])
-    recorded = set().union(*books["audits"].values())
-    lost = (acknowledged - captured) | ((set(charges) | recorded) - known) | (set(tables[0]) ^ set(tables[1]))
+    lost = (answered - captured - declined) | (set(charges).union(*books["audits"].values()) - known)
+    lost |= set(tables[0]) ^ set(tables[1])
     doubled = {key for key, found in charges.items() if len(found) > 1}
     doubled |= {min(ids) for ids in by_key.values() if len(ids) > 1}
     fault = min(each["at"] for each in events if each["kind"] == "fault")
     healed = min((each["at"] for each in events if each["kind"] == "heal"), default=math.inf)
     clients = defaultdict(list)
     for each in attempts:
+        each["known"] = each["payment"] not in lost
         if each["sent"] < healed:
             clients[each["kind"], each["client"]].append(each)
     worst: dict[str, float] = defaultdict(float)
     for (kind, _), own in clients.items():
         worst[kind] = max(worst[kind], out(own, fault) or 0.0)
-    return {"lost": len(lost), "doubled": len(doubled), "paid": len(acknowledged), "worst": worst}
+    paid = {each["payment"] for each in attempts if each["status"] == 201}
+    return {"lost": len(lost), "doubled": len(doubled), "paid": len(paid), "worst": worst}
 
 
 def compare(found: dict[str, Any]) -> None:
     """The figures that were told are those of the raw records."""
-    told = whole("figures.json")
+    told, plan = whole("figures.json"), whole("plan.json")
     by_name = {each["name"]: each["measured"] for each in told["figures"]}
+    worst = max(found["worst"].get(kind, 0.0) for kind in ("fresh", "example"))
+    objective = next(each["objective"] for each in told["figures"] if each["name"] == RTO)
     wrong = [
         f"{what}: {said} was told, and it is {really}"
         for what, said, really in (
             ("payments lost", by_name.get("payments lost"), found["lost"]),
             ("payments doubled", by_name.get("payments doubled"), found["doubled"]),
             ("payments acknowledged", told["acknowledged"], found["paid"]),
+            (RTO, by_name[RTO] and round(by_name[RTO], 6), None if math.isinf(worst) else round(worst, 6)),
+            ("its objective", objective, plan["objectives"]["grey_failure" if plan["fault"] == "grey" else "failover"]),
         )
         if said != really
     ]
@@ -134,7 +136,7 @@ def main(words: list[str]) -> int:
     except DoesNotHold as refused:
         print(f"REFUSED: {refused}", file=sys.stderr)
         return 1
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         print(f"REFUSED: the evidence cannot be read: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     worst = ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in sorted(found["worst"].items()))

@@ -17,6 +17,7 @@ from shared.roles import SECONDARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from shared.environment import Environment
 
@@ -59,16 +60,21 @@ class Lever:
 
     def stopped(self) -> bool:
         """Return whether it keeps the primary out, as the checkers see it. Raises Problem."""
+        return self.standing()[0]
 
-        def read() -> bytes:
+    def standing(self) -> tuple[bool, datetime | None]:
+        """Return whether it keeps the primary out, and since when it says what it says. Raises Problem."""
+
+        def read() -> tuple[bytes, datetime | None]:
             client = self.aws.client("s3", self.region)
             try:
                 answer = client.get_object(Bucket=self.bucket, Key=stop_switch.KEY, ExpectedBucketOwner=self.account)
             except client.exceptions.NoSuchKey:
-                return b""  # the checkers find nothing either
-            return bytes(answer["Body"].read(stop_switch.SEARCHED_BYTES))
+                return b"", None  # the checkers find nothing either
+            return bytes(answer["Body"].read(stop_switch.SEARCHED_BYTES)), answer.get("LastModified")
 
-        return stop_switch.STOPPED.encode() in self._told(read, "read")
+        words, since = self._told(read, "read")
+        return stop_switch.STOPPED.encode() in words, since
 
     def readers(self) -> tuple[str, ...]:
         """Return the CIDRs that may read it, by the bucket's policy. Raises Problem."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class Reach:
     """Whether a person confirms what is about to be changed."""
     moves_clients: bool = True
     """Whether health checks and DNS follow the stop switch there."""
+    now: Callable[[], float] = time.time
+    """The time by which what is deployed there works, in seconds since 1970."""
     gateways: Mapping[str, str] = field(default_factory=dict)
     """In the sandbox, where each AWS region's API answers."""
 

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT, LOCK, VENV, PYTHON = map(Path, (virtualenv.ROOT, virtualenv.LOCK, virtualenv.VENV, virtualenv.PYTHON))
-ROOMS = ("drill", "engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tools")
+ROOMS = (
+    "clients",
+    "drill",
+    "engine",
+    "lambdas",
+    "orchestration",
+    "projects",
+    "sandbox",
+    "shared",
+    "simulation",
+    "tools",
+)
 SOURCES = (*ROOMS, "tasks.py")
 LIBRARIES = ("invoke", "rich")
 """What only tasks import: the sandbox, which starts without its user's settings, compiles the others."""

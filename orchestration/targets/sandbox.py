@@ -81,7 +81,7 @@ def reach(tell: Callable[[str], None]) -> Reach:
         where="the sandbox",
         checkers=_checkers,
         operator=OPERATOR_CREDENTIALS,
-        moves_clients=False,
+        now=SharedClock(sandbox.layout.clock).now,
         gateways=status.gateways,
     )
 

@@ -32,7 +32,7 @@ checks = HealthChecks(
     primary_compute=compute.primary,
     notifications=notifications,
 )
-operations = OperationsRole("operations", regions, settings.operations, data, switch=stop.switch, checks=checks.ids)
+operations = OperationsRole("operations", regions.secondary, settings.operations, data, stop.switch)
 FailoverRecords("failover", regions.primary, settings, zone=zone, entry_points=entry_points, checks=checks)
 
 publish(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -12,9 +11,8 @@ from projects.edge.switch_object import SwitchObject
 from shared import naming
 from shared.components import iam
 from shared.components.regions import Region
-from shared.contracts import DataOutputs, HealthCheckIds
+from shared.contracts import DataOutputs
 from shared.environment_sections import OperationsSettings
-from shared.roles import PerRole
 
 LONGEST_SESSION = 3600
 """Seconds: longer than any move or drill takes; the shortest that a role may be given."""
@@ -30,17 +28,9 @@ class OperationsRole(pulumi.ComponentResource):
     role_arn: pulumi.Output[str]
 
     def __init__(
-        self,
-        name: str,
-        regions: PerRole[Region],
-        settings: OperationsSettings,
-        data: DataOutputs,
-        *,
-        switch: SwitchObject,
-        checks: HealthCheckIds,
+        self, name: str, secondary: Region, settings: OperationsSettings, data: DataOutputs, switch: SwitchObject
     ) -> None:
         super().__init__("payments:edge:OperationsRole", name)
-        secondary = regions.secondary
         physical_name = secondary.named_once(naming.OPERATIONS_ROLE)
         role = aws.iam.Role(
             name,
@@ -54,7 +44,7 @@ class OperationsRole(pulumi.ComponentResource):
             name,
             name=physical_name,
             role=role.name,
-            policy=iam.document(*_statements(regions, data, switch, list(vars(checks).values()))),
+            policy=iam.document(*_statements(secondary, data, switch)),
             opts=secondary.options(self),
         )
         self.role_arn = role.arn
@@ -74,10 +64,7 @@ def trust(account: str, settings: OperationsSettings) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _statements(
-    regions: PerRole[Region], data: DataOutputs, switch: SwitchObject, checks: Sequence[pulumi.Output[str]]
-) -> list[iam.Statement]:
-    secondary = regions.secondary
+def _statements(secondary: Region, data: DataOutputs, switch: SwitchObject) -> list[iam.Statement]:
     return [
         iam.allow(["s3:GetObject", "s3:PutObject"], [switch.arn]),
         # Without s3:ListBucket an object that is not there is answered as one that may not be read.
@@ -89,15 +76,8 @@ def _statements(
             [data.key_arns.secondary],
             condition={"StringEquals": {"kms:ViaService": f"secretsmanager.{secondary.name}.amazonaws.com"}},
         ),
-        # How things stand. Metrics and the list of checks know no resource; alarms are listed of a whole region
-        # (Service Authorization Reference).
+        # How things stand. Metrics and the list of checks know no resource; alarms and tags are asked for of what a
+        # list has just found (Service Authorization Reference).
         iam.allow(["cloudwatch:GetMetricData", "route53:ListHealthChecks"], ["*"]),
-        iam.allow(
-            ["cloudwatch:DescribeAlarms"],
-            [region.arn("cloudwatch", "alarm:*") for region in (regions.primary, secondary)],
-        ),
-        iam.allow(
-            ["route53:GetHealthCheckStatus", "route53:ListTagsForResources"],
-            [pulumi.Output.concat("arn:aws:route53:::healthcheck/", each) for each in checks],
-        ),
+        iam.allow(["cloudwatch:DescribeAlarms", "route53:ListTagsForResource"], ["*"]),
     ]

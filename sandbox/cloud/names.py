@@ -192,9 +192,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_tick_scheduled_rules()",
     ),
     "ministack.services.iam": (
+        "_access_keys",
         "_attach_role_policy()",
         "_create_role()",
+        "_create_user()",
+        "_now()",
+        "_put_user_policy()",
         "_roles",
+        "_users",
     ),
     "ministack.services.kms": (
         "_check_key_state()",

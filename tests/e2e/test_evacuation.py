@@ -37,7 +37,7 @@ def test_the_primary_is_evacuated_and_brought_back(running, switch):
     assert running.ok("ready", "--json").code == 0
 
     told = running.ok("evacuate", "--json").json
-    assert (told["says"], told["region"], told["clients_move_within_seconds"]) == ("primary: stop", "us-east-2", None)
+    assert (told["says"], told["region"], told["clients_move_within_seconds"]) == ("primary: stop", "us-east-2", 65)
     assert told["as"] == "arn:aws:iam::000000000000:role/payment-dr-operations-x7k2"
     assert switch() == "primary: stop"
     assert running.ok("evacuate", "--json").json["says"] == "primary: stop"

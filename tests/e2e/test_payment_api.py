@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from clients.payments import FileJournal, PaymentClient
 from sandbox.layout import Layout
 from sandbox.processor.ledger import read
 from sandbox.variables import CREDENTIALS
@@ -206,3 +207,14 @@ def test_a_function_without_an_answer_is_a_problem_to_try_again(deployed, fail, 
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json()["type"] == "/problems/unavailable"
     assert deployed.post("primary", answer.request.headers["Idempotency-Key"]).status_code in (200, 201, 202, 409)
+
+
+def test_the_published_client_pays_once_through_both_regions(deployed, tmp_path):
+    told = []
+    for role, region in REGIONS.items():
+        client = PaymentClient(deployed.gateways[region], deployed.api_key, FileJournal(tmp_path / role))
+        told.append(client.pay(BODY, "published-client"))
+        client.close()
+    assert [each.state for each in told] == ["paid", "paid"]
+    assert [each.replayed for each in told] == [False, True]
+    assert told[0].payment == told[1].payment

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from drill import records
-from drill.books import Books, LedgerCharge
+from drill.books import Books, LedgerCharge, answers
 from drill.evidence import FILES, gather
 from drill.figures import measure
 from drill.reconcile import examine
@@ -133,6 +133,9 @@ LIES = {
         measured=1
     ),
     "more acknowledged": lambda told: told.update(acknowledged=3),
+    "a shorter RTO in the table": lambda told: told["figures"][0].update(measured=1.0),
+    "no RTO in the table": lambda told: told["figures"].pop(0),
+    "a laxer objective": lambda told: told["figures"][0].update(objective=999.0),
 }
 
 
@@ -165,6 +168,24 @@ def test_a_payment_that_a_region_lacks_is_lost(drill, tmp_path):
     told["payments"]["secondary"].popitem()
     records.write(drill / records.BOOKS, told)
     assert "payments lost: 0 was told, and it is 1" in verify(tmp_path / "o", gather(drill, tmp_path / "o")).stderr
+
+
+def measured_anew(folder, books, attempts):
+    """The folder of a drill whose books say something else, with the figures that follow."""
+    records.write(folder / records.BOOKS, books.to_json())
+    records.write(folder / records.FIGURES, measure(PLAN, attempts, EVENTS, examine(books)).to_json())
+
+
+def test_bad_news_that_is_true_holds(drill, tmp_path):
+    attempts = [Attempt.read(each) for each in records.lines(drill / records.CLIENTS)]
+    one, other = a_payment("one"), a_payment("other")
+    keys = {"one": one.id, "other": other.id}
+    told = answers(attempts)
+    charge = LedgerCharge(HERE, one.id, "approved", one.reference or "", 1250, "USD", "drill-1")
+    tables = PerRole({one.id: one}, {one.id: one})
+    measured_anew(drill, Books(at=10, payments=tables, charges=[charge], answers=told, keys=keys), attempts)
+    found = verify(tmp_path / "o", gather(drill, tmp_path / "o"))
+    assert (found.returncode, "2 payments acknowledged, 1 lost" in found.stdout) == (0, True), found.stderr
 
 
 def test_a_drill_without_a_verdict_has_no_evidence(drill, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drill.figures import INCONCLUSIVE, MISSED, PASSED, bottleneck, measure, outages, quantile, verdict
+from drill.figures import INCONCLUSIVE, MISSED, PASSED, bottleneck, measure, out_again, outages, quantile, verdict
 from drill.reconcile import Counts, Disagreement, Reconciliation
 from drill.records import Attempt, DrillPlan, Event
 
@@ -161,6 +161,15 @@ def test_the_standbys_first_minute_is_what_was_sent_there():
     attempts = one_client(attempt(SWITCH + 1, "failed"), attempt(SWITCH + 2, "failed", address="127.1.0.2"))
     found = measure(PLAN, attempts, EVENTS, BOOKS)
     assert (found.cold_attempts, found.cold_failed) == (2, 1)
+
+
+def test_a_standby_that_fails_later_is_told():
+    late = [attempt(SWITCH + 100 + each, "failed", address="127.1.0.2") for each in range(3)]
+    well = [attempt(SWITCH + 70 + each, address="127.1.0.2") for each in range(100)]
+    assert out_again(PLAN, well, EVENTS) == ""
+    assert "3 of 103" in out_again(PLAN, [*well, *late], EVENTS)
+    assert out_again(PLAN, [*well, *(replace(each, address="127.1.0.1") for each in late)], EVENTS) == ""
+    assert out_again(PLAN, [*well, *(replace(each, sent=SWITCH + 3) for each in late)], EVENTS) == ""
 
 
 def test_trouble_of_the_machine_is_no_verdict():

@@ -169,7 +169,17 @@ DEFECTS = {
     "two payments for one key": (
         lambda w: w.answers.append(answer(w.declined, "paid", status=402)),
         "*",
-        {DOUBLED},
+        {DOUBLED, CONTRADICTORY},
+    ),
+    "another key's payment for a key": (
+        lambda w: w.answers.append(ClientAnswer("other", "never", w.paid.id, 201)),
+        "paid",
+        {CONTRADICTORY},
+    ),
+    "approved and declined at one endpoint": (
+        lambda w: w.charges.append(charge(w.paid, what="declined", reference="")),
+        "paid",
+        {CONTRADICTORY},
     ),
     "captured and never charged": (lambda w: w.charges.pop(0), "paid", {CONTRADICTORY}),
     "captured and the charge was lost": (
@@ -281,6 +291,13 @@ def test_a_defect_is_found_and_nothing_else(defect):
     ids = {"paid": world.paid.id, "declined": world.declined.id, "open": world.open.id}
     assert of == "*" or {finding.payment for finding in found} == {ids.get(of, of)}
     assert all(finding.what and finding.todo for finding in found)
+
+
+def test_what_one_book_has_and_no_table_is_unknown_and_not_refused():
+    world = World()
+    world.drop(world.paid)
+    found = examine(world.books).counts
+    assert (found.paid, found.refused, found.unknown, found.attempted) == (0, 1, 2, 4)
 
 
 def test_without_the_processor_nothing_is_said_of_charges():

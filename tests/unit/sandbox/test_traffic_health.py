@@ -207,11 +207,12 @@ def test_checkers_ask_each_in_its_own_phase_an_interval_after_the_answer():
     play(script)
 
 
-def test_a_later_change_does_not_overtake_an_earlier_one():
+@pytest.mark.parametrize("seed", range(8))
+def test_a_later_change_does_not_overtake_an_earlier_one(seed):
     async def script(world):
         for round_number in range(30):
             world.checks.hear({ALARM: "ALARM" if round_number % 2 == 0 else "OK"})
-            await world.clock.advance(3)
+            await world.clock.advance(1)
         await world.clock.advance(LONGEST_PROPAGATION)
         assert world.answer == "primary"
         heard = [details for _, what, details in world.told if what == "dns"]
@@ -221,9 +222,9 @@ def test_a_later_change_does_not_overtake_an_earlier_one():
             after - before
             for before, after in zip(world.when("status", "gate"), world.when("dns", "gate"), strict=False)
         ]
-        assert len({round(delay, 3) for delay in delays}) > 5
+        assert len({round(delay, 3) for delay in delays}) > 1
 
-    play(script)
+    play(script, seed=seed)
 
 
 def test_checks_begin_as_aws_begins_them():

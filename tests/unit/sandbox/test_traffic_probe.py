@@ -10,12 +10,15 @@ from functools import partial
 import pytest
 
 from sandbox.authority import Authority
-from sandbox.checker_ranges import PLACES
+from sandbox.checker_ranges import PLACES, Place
 from sandbox.clock import SharedClock, set_speed
 from sandbox.layout import Layout
 from sandbox.traffic.checks import CheckSettings
+from sandbox.traffic.daemon import can_ask_from
 from sandbox.traffic.probe import EndpointProbe
 
+ELSEWHERE = "192.0.2.1"
+"""An address that no machine has (RFC 5737)."""
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nstop"
 
 
@@ -108,3 +111,23 @@ def test_checkers_that_give_up_leave_no_connection_behind(tmp_path):
 
     found = play(tmp_path, serve, many, speed=100)
     assert found == {(False, "Failure: no answer within 2 seconds")}
+
+
+def test_a_machine_without_the_checkers_addresses_lets_them_ask_from_its_own(tmp_path):
+    sources = []
+
+    async def serve(_, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        sources.append(writer.get_extra_info("peername")[0])
+        writer.write(ANSWER)
+        writer.close()
+
+    async def from_both(probe):
+        settings = check(Type="HTTP")
+        return [
+            await probe.ask(settings, place) for place in (PLACES[2], Place("us-east-1", "107.23.255.9", ELSEWHERE))
+        ]
+
+    assert all(found.good for found in play(tmp_path, serve, from_both))
+    assert sources == ["127.4.0.3", "127.0.0.1"]
+    assert [can_ask_from(address) for address in ("127.4.0.3", ELSEWHERE)] == [True, False]

@@ -6,8 +6,9 @@ import ast
 from collections import defaultdict
 
 from shared.root import ROOT
+from tools import bootstrap
 
-ROOMS = ("drill", "engine", "lambdas", "orchestration", "projects", "sandbox", "shared", "simulation", "tools")
+ROOMS = bootstrap.ROOMS
 AS_AWS_NAMES_IT = ("sandbox/provider/aws/",)
 """The provider's resource types have the names that AWS and its SDK give them."""
 

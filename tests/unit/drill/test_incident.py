@@ -1,0 +1,71 @@
+"""An outage is a file: what it says is played in its order, and what it says wrong is one line."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from drill.incident import Incident
+from sandbox.faults.fault import InjectedFault, checked
+from shared.errors import Problem
+from shared.root import ROOT
+
+FILES = sorted((ROOT / "drill" / "incidents").glob("*.yaml"))
+FAULT = {"at": 0, "until": 5, "kind": "refuse", "says": "out", "source": "https://example.com/a"}
+WHOLE = {"name": "a", "begins": "2025-10-20T06:48:00Z", "source": "https://example.com/a", "faults": [FAULT]}
+
+
+@pytest.fixture
+def load(tmp_path):
+    def loading(**changes):
+        path = tmp_path / "incident.yaml"
+        path.write_text(yaml.safe_dump({**WHOLE, **changes}), encoding="utf-8")
+        return Incident.load(path)
+
+    return loading
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_fault_of_a_published_outage_can_be_played(path):
+    for each in Incident.load(path).faults:
+        fault = InjectedFault(each.kind, "us-east-1", each.part, each.how)
+        assert checked(fault, {"probability": each.probability, "seconds": each.seconds}).kind == each.kind
+
+
+def test_the_outage_of_october_2025_comes_in_waves():
+    (path,) = [each for each in FILES if each.stem == "2025-10-20-us-east-1"]
+    incident = Incident.load(path)
+    kinds = [(seconds / 60, [each.kind for each in faults]) for seconds, faults in incident.steps()]
+    assert kinds == [(0, ["name"]), (157, ["operation"]), (172, []), (342, ["lossy"]), (861, [])]
+    assert incident.moment(incident.faults[1]).isoformat() == "2025-10-20T09:25:00+00:00"
+
+
+def test_faults_overlap_and_the_last_may_stay(load):
+    late = {**FAULT, "at": 3, "until": None, "kind": "hang"}
+    steps = [(seconds, [each.kind for each in faults]) for seconds, faults in load(faults=[FAULT, late]).steps()]
+    assert steps == [(0, ["refuse"]), (180, ["refuse", "hang"]), (300, ["hang"])]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"faults": []}, "faults: "),
+        ({"faults": [{**FAULT, "until": 0}]}, "faults.0: .*until 0 is not after at 0"),
+        ({"faults": [{**FAULT, "at": 1}]}, "no fault begins at 0"),
+        ({"faults": [{**FAULT, "source": "I heard it"}]}, "faults.0.source: "),
+        ({"faults": [{key: value for key, value in FAULT.items() if key != "source"}]}, "faults.0.source: Field req"),
+        ({"faults": [{**FAULT, "region": "us-east-1"}]}, "faults.0.region: "),
+        ({"faults": [{**FAULT, "probability": 2}]}, "faults.0.probability: "),
+        ({"begins": "2025-10-20T06:48:00"}, "begins: .*timezone"),
+        ({"zones": 1}, "zones: Extra"),
+    ],
+)
+def test_what_is_wrong_is_one_line(load, changes, line):
+    with pytest.raises(Problem, match=line) as caught:
+        load(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(Problem, match=r"none\.yaml"):
+        Incident.load(tmp_path / "none.yaml")
