@@ -31,10 +31,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "cloudwatch.answers_in_the_query_protocol": (
         _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",
     ),
-    "cloudwatch.evaluated_by_the_clock": (
-        _ALARMS + "test_an_alarm_is_of_its_dimensions_and_tells_when_it_changes_its_state",
-        _ALARMS + "test_a_shape_that_is_not_evaluated_is_refused_by_its_name",
-    ),
+    "cloudwatch.evaluated_by_the_clock": (_ALARMS + "test_a_shape_that_is_not_evaluated_is_refused_by_its_name",),
     "cloudwatch.virtual_time": (_ALARMS + "test_history_has_the_sandboxs_time",),
     "cloudwatch.functions_as_actions": (
         _ANSWERS + "test_an_alarm_calls_a_function_at_a_transition_if_its_policy_allows",
@@ -94,7 +91,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
     "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
-    "schedules.by_the_clock": (_SCHEDULES + "test_schedules_run_by_the_sandboxs_clock",),
+    "schedules.by_the_clock": (
+        _SCHEDULES + "test_a_rate_counts_from_the_moment_by_the_sandboxs_clock_at_which_its_rule_was_made",
+    ),
     "secrets.end_of_replication": (
         _REPAIRS + "test_secret_is_created_with_its_replicas_and_deleted_after_them",
         _REPAIRS + "test_replica_can_become_a_secret_of_its_own",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from sandbox.faults.fault import InjectedFault
 from sandbox.mail import Mailbox
 from tests.sandbox.test_cloud_functions import Function
 from tests.sandbox.virtual_time import VirtualTime
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import RunningCloud
@@ -66,6 +68,18 @@ def test_schedules_run_by_the_sandboxs_clock(cloud: RunningCloud) -> None:
     assert len(every_two.calls()) <= len(calls) + 1
     every_two.end()
     hourly.end()
+
+
+def test_a_rate_counts_from_the_moment_by_the_sandboxs_clock_at_which_its_rule_was_made(cloud: RunningCloud) -> None:
+    clock = VirtualTime(cloud.sandbox)
+    ahead = (450 - (clock.now() - time.time())) % 600
+    clock.pass_seconds(ahead if ahead > 90 else ahead + 600)  # by the machine's time it would be due in 150 s
+    scheduled = Scheduled(cloud, "rate(10 minutes)")
+    clock.pass_seconds(250)
+    assert scheduled.calls() == []
+    clock.pass_seconds(450)
+    until(scheduled.calls, 10)
+    scheduled.end()
 
 
 def test_a_region_that_is_out_calls_nothing(cloud: RunningCloud) -> None:
