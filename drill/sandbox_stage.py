@@ -16,6 +16,7 @@ from sandbox.clock import SharedClock, set_speed
 from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.mail import Mailbox
+from sandbox.traffic import fitting
 from shared import naming, stop_switch
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, SECONDARY
@@ -75,6 +76,10 @@ class SandboxStage:
 
     def set_speed(self, speed: float) -> None:
         set_speed(self._box.layout.clock, speed)
+
+    def too_fast(self) -> str:
+        fit = fitting.measure(self._box.layout)
+        return "" if fit.fits else str(fit)
 
     def begin(self, fault: str) -> Event:
         """Begin a fault in the primary."""

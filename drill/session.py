@@ -114,6 +114,12 @@ def play(
     key = _api_key(where, target, environment)
     before = stage.clock.speed
     stage.set_speed(planned.speed)
+    tell("an idle minute, to see whether this machine keeps up")
+    try:
+        _require_fit(stage)
+    except BaseException:
+        stage.set_speed(before)
+        raise
     planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions))
     folder = home(target) / planned.id
     folder.mkdir(parents=True, mode=0o700)
@@ -151,6 +157,11 @@ def play(
     _end(folder, outcome)
     write_page(folder)
     return outcome, found, folder
+
+
+def _require_fit(stage: Stage) -> None:
+    if why := stage.too_fast():
+        raise Problem(f"{why}; nothing was broken")
 
 
 def write_page(folder: Path) -> Path:
