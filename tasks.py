@@ -304,6 +304,14 @@ def drill(  # noqa: PLR0917 - an option each
 
 
 @choosing("environment", "target", "json")
+def drill_calibrate(choice: Choice) -> int:
+    """Measure how many payments a second this machine's sandbox serves: a drill takes half of it at most."""
+    from drill import commands
+
+    return commands.drill_calibrate(choice)
+
+
+@choosing("environment", "target", "json")
 def drill_evidence(choice: Choice, drill: str = "", out: str = "") -> int:
     """Gather a drill's raw records, bound by a chain of digests, with a program that checks them."""
     from drill import commands
@@ -452,7 +460,7 @@ namespace = Collection(
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 namespace.add_collection(sandbox)
-drills = Collection("drill", history=drill_history, evidence=drill_evidence)
+drills = Collection("drill", history=drill_history, evidence=drill_evidence, calibrate=drill_calibrate)
 drills.add_task(drill, name="play", default=True)
 namespace.add_collection(drills)
 namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drill import reading
+from drill import reading, records
+from drill.calibrate import CAPACITY, allowed
 from drill.evidence import gather
 from drill.figures import shown
 from drill.reconcile import Reconciliation, examine
@@ -116,15 +117,19 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     settings = Environment.load(choice.environment, ROOT)
     place = choose(choice.target, settings, report.tell)
     stage = SandboxStage(place, settings)
+    known = records.read(session.home(place) / CAPACITY)
+    rate, why = allowed(wish.rate, wish.speed, known)
+    report.tell(why)
     planned = session.plan(
         settings,
         fault=wish.fault,
-        rate=wish.rate,
+        rate=rate,
         duration=wish.duration,
         speed=wish.speed,
         seed=session.new_seed() if wish.seed is None else wish.seed,
         target=choice.target,
     )
+    planned = replace(planned, wished=wish.rate, capacity=known["rate"] if known else None)
     report.tell(
         f"drill {planned.id}: {FAULTS[wish.fault]}, after {planned.fault_at:.0f} s of load (seed {planned.seed})"
     )
@@ -144,6 +149,31 @@ def drill(choice: Choice, wish: DrillWish) -> int:
             f"as a page: {relative(folder / PAGE)}; again: ./invoke drill --fault {planned.fault} --seed {planned.seed}"
         )
     return outcome.code
+
+
+def drill_calibrate(choice: Choice) -> int:
+    """Measure how many payments a second this machine serves. Returns 1 when it serves not even the lowest rate."""
+    from drill import session  # noqa: PLC0415
+    from drill.sandbox_stage import SandboxStage  # noqa: PLC0415
+
+    if choice.target != "sandbox":
+        raise Problem("drill.calibrate: only the sandbox's speed is this machine's")
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    found = session.calibrated(
+        place,
+        settings,
+        SandboxStage(place, settings),
+        lambda step: report.tell(
+            f"{step.rate:g} a second: {step.failed} of {step.payments} failed, "
+            f"p50 {step.p50:.2f} s, p99 {step.p99:.2f} s"
+        ),
+    )
+    if choice.json:
+        report.print_json(found.to_json())
+    else:
+        print(f"{found.rate:g} payments a second: p50 {found.p50:.2f} s, p99 {found.p99:.2f} s; {found.why}")
+    return 0 if found.rate else 1
 
 
 def drill_history(choice: Choice) -> int:

@@ -109,6 +109,10 @@ class DrillPlan(Record):
     """A digest of all layers' contracts."""
     who: str = ""
     started: float = 0.0
+    wished: float = 0.0
+    """The rate that was asked for."""
+    capacity: float | None = None
+    """Payments a real second that this machine serves; None where that has not been measured."""
 
 
 @dataclass(frozen=True)

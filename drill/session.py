@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from drill import calibrate as calibration
 from drill import figures as figure
 from drill import reading, records
 from drill.books import Books
-from drill.clients import LONGEST_PAUSE, TIMEOUT
+from drill.clients import LONGEST_PAUSE, TIMEOUT, Merchandise
 from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
@@ -189,6 +190,28 @@ def write_page(folder: Path) -> Path:
     out = folder / records.PAGE
     out.write_text(drawn, encoding="utf-8")
     return out
+
+
+def calibrated(
+    target: Target, environment: Environment, stage: Stage, told: Callable[[calibration.CapacityStep], None]
+) -> calibration.Capacity:
+    """Measure what this machine serves, and keep that. Raises Problem when something is broken."""
+    if broken := stage.broken():
+        raise Problem(f"a fault is in force: {broken[0]}; ./invoke heal ends it")
+    key = _api_key(reading.places(target, environment), target, environment)
+    name = f"calibration-{secrets.token_hex(4)}"
+    goods = Merchandise(environment.foundation().failover_name, stage.port, key, name, patience=0.0)
+    before = stage.clock.speed
+    stage.set_speed(1.0)
+    try:
+        time.sleep(1.0)  # the speed holds for everybody
+        steps = asyncio.run(calibration.calibrate(stage.clock, tuple(stage.regions), goods, told))
+    finally:
+        stage.set_speed(before)
+    found = calibration.capacity_of(steps, time.time(), _commit())
+    home(target).mkdir(parents=True, exist_ok=True, mode=0o700)
+    records.write(home(target) / calibration.CAPACITY, found.to_json())
+    return found
 
 
 def home(target: Target) -> Path:
