@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FOREVER: Final = math.inf
 LOST_PAYMENTS: Final = "payments lost"
+GATE: Final = "gate"
+"""Ends the name of the check that decides for the primary."""
 COLD: Final = 60.0
 """Virtual seconds of the standby's first minute, which is told apart."""
 WELL_BEHAVED: Final = ("fresh", "example")
@@ -158,7 +160,7 @@ def measure(
     by_kind = outages(lasting, fault, lambda each: each.payment not in bad)
     well = [each for each in by_kind if each.kind in WELL_BEHAVED]
     worst = max((each.worst for each in well), default=0.0)
-    detected = first(events, fault, "health", "unhealthy", "gate")
+    detected = first(events, fault, "health", "unhealthy", GATE)
     switched = first(events, fault, "dns", "secondary")
     objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
     detection = plan.bounds.get("detection")

@@ -16,6 +16,7 @@ from drill.clients import DrillClient, Merchandise, finished
 from drill.names import DnsClient, NameCache
 from drill.records import CLIENTS, EVENTS, Attempt, Event, RecordFile
 from drill.schedule import DrillSchedule
+from drill.self_test import SEEN
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Play:
         clients = list(self._clients())
         load = None
         watch = asyncio.create_task(self._watch_itself())
+        names = asyncio.create_task(self._watch_names())
         begun = None
         try:
             await self._until_ready()
@@ -97,7 +99,7 @@ class Play:
             self.played.trouble.append(str(problem))
         finally:
             self._loading = False
-            for task in filter(None, (load, watch)):
+            for task in filter(None, (load, watch, names)):
                 task.cancel()
             self._mend()
             self.played.broken_off = await finished(self._paying, self._clock, self._patience())
@@ -210,6 +212,19 @@ class Play:
             before = loop.time()
             await asyncio.sleep(0.1)
             self.played.lags.append(loop.time() - before - 0.1)
+
+    async def _watch_names(self) -> None:
+        """What DNS answers, by the drill's own clock and without a cache: what DNS tells of itself must agree."""
+        seen = ""
+        while True:
+            try:
+                role = self._stage.regions.get((await self._resolver(self._goods.name)).address, "")
+            except OSError:
+                role = ""
+            if role and role != seen:
+                seen = role
+                self._happened(Event(self._clock.now(), SEEN, self._goods.name, role))
+            await self._clock.sleep(LOOK_EVERY)
 
     def _mend(self) -> None:
         """End what this drill has begun, and let clients back: one that was broken off leaves nothing behind."""

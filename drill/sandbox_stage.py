@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from drill import records
+from drill import asking, reading, records
+from drill.figures import GATE
 from drill.records import Event
 from drill.stage import DrillClock, Standing
 from orchestration.lever import Lever
 from orchestration.operator import act
 from orchestration.reach import reach
 from sandbox import Sandbox, control
+from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
 from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 WITHIN: Final = 5.0
 """Real seconds in which the sandbox says how things stand."""
 EVACUATION: Final = "evacuate"
-GATE: Final = "gate"
 
 FAULTS: Final[Mapping[str, str]] = {
     "refuse": "the primary refuses connections",
@@ -54,6 +56,7 @@ class SandboxStage:
     def __init__(self, target: Target, environment: Environment) -> None:
         self._box = Sandbox(ROOT)
         self._environment = environment
+        self._target = target
         status = self._box.status()
         if not status.dns:
             raise Problem("the sandbox's DNS does not answer; run ./invoke sandbox.up")
@@ -80,6 +83,29 @@ class SandboxStage:
     def too_fast(self) -> str:
         fit = fitting.measure(self._box.layout)
         return "" if fit.fits else str(fit)
+
+    def doubts(self) -> str:
+        environment, gateways = self._environment, self._target.gateways
+        where = reading.places(self._target, environment)
+        spare = gateways[environment.regions.witness]
+        return (
+            asking.clocks(self.clock.now, lambda: float(self._told()["now"]), self.clock.speed)
+            or asking.dns(self, environment)
+            or asking.regions(environment, gateways)
+            or asking.checkers(where, environment.region(PRIMARY), self._names, len(PLACES), self.clock.now)
+            or asking.replica(where)
+            or asking.refusal(spare, self._spare_refuses)
+        )
+
+    @contextmanager
+    def _spare_refuses(self) -> Iterator[None]:
+        """The witness's gateway, through which nobody is served, refuses connections meanwhile."""
+        region = self._environment.regions.witness
+        fault = self._box.begin_fault(checked(InjectedFault("refuse", region), {"probability": None, "seconds": None}))
+        try:
+            yield
+        finally:
+            self._box.heal(number=fault.number)
 
     def begin(self, fault: str) -> Event:
         """Begin a fault in the primary."""

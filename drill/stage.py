@@ -50,6 +50,9 @@ class Stage(Protocol):
     def too_fast(self) -> str:
         """Why this machine does not keep up with the speed, after an idle virtual minute; empty when it does."""
 
+    def doubts(self) -> str:
+        """Why nothing that is measured here could be believed, by a self-test; empty when there is no doubt."""
+
     def begin(self, fault: str) -> Event: ...
     def heal(self) -> Event: ...
     def restore(self) -> Event: ...

@@ -86,7 +86,7 @@ def test_the_secondary_is_released_while_the_primary_is_gone(running):
         ("secondary: 10.1.0.0/16", "secondary: 10.0.0.0/16", ("cidr", "10.0.0.0/16", "overlap")),
         ("secondary: us-east-2\n  witness", "secondary: us-east-1\n  witness", ("regions", "us-east-1")),
         ("suffix: x7k2", f"suffix: {'x' * 40}", ("suffix", "40")),
-        ("failover: 120", "failover: 60", ("failover", "60", "89")),
+        ("failover: 120", "failover: 60", ("failover", "60", "94")),
         ("ttl: 30", "tll: 30", ("edge.tll",)),
         ("ttl: 30", "ttl: soon", ("ttl", "soon")),
     ],

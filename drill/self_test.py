@@ -1,0 +1,136 @@
+"""Whether what a drill plays on may be believed: judged from what was seen. Nothing is asked here.
+
+Each judgement returns why it is not to be believed, in a sentence, or nothing. Before the load a lie ends the drill;
+one that shows only afterwards takes the verdict away. All times are virtual seconds unless they are called real.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from drill.figures import GATE, first
+from shared.roles import PRIMARY, SECONDARY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from drill.names import Resolved
+    from drill.records import Attempt, DrillPlan, Event
+
+SEEN: Final = "self-test"
+"""Kind of the events that the drill has seen by itself."""
+AGREES: Final = 5.0
+"""Virtual seconds by which what the drill saw of DNS and what DNS says of itself may differ: it looks once a second,
+and waits two for an answer."""
+CLOCK_AGREES: Final = 0.05
+"""The part by which a clock may be wrong: it is measured over a few real seconds, by questions that take some time."""
+OLDEST: Final = 2
+"""Intervals after which an observation is too old."""
+TAKES_HOLD: Final = 1.0
+"""Virtual seconds in which a fault reaches whoever answers."""
+TOTAL: Final = frozenset({"refuse", "hang", "5xx"})
+"""Faults under which the primary answers nobody well: neither clients nor checkers."""
+
+
+def dns_lies(seen: Sequence[Resolved], roles: Mapping[str, str], role: str, ttl: float) -> str:
+    """The failover name must lead to the region that is declared for now, for as long as is declared."""
+    if not seen:
+        return "DNS did not answer"
+    for each in seen:
+        if roles.get(each.address) != role:
+            return f"DNS answers {each.address}, which is not the {role}'s"
+        if each.ttl != ttl:
+            return f"DNS answers with a TTL of {each.ttl:g} s where {ttl:g} s are declared"
+    return ""
+
+
+def region_lies(served: Mapping[str, str], regions: Mapping[str, str]) -> str:
+    """Each region's gateway must answer as that region. Both: what `Served-By` says, by role."""
+    for role, region in regions.items():
+        if (by := served.get(role, "")) != region:
+            return f"the {role}'s gateway answers as {by or 'nobody'}, and not as {region}"
+    return ""
+
+
+def refusal_lies(before: str, during: str, after: str) -> str:
+    """A region that refuses must refuse, and answer again when it is mended: "answered", "refused" or another word."""
+    if before != "answered":
+        return f"a region with no fault is {before}"
+    if during != "refused":
+        return f"a region that was to refuse connections {during}"
+    return "" if after == "answered" else f"a region that is mended is {after}"
+
+
+def checkers_lie(check: str, ages: Sequence[float], checkers: int, interval: float) -> str:
+    """All checkers must have looked lately. `ages`: of their last observations."""
+    if len(ages) != checkers:
+        return f"{len(ages)} checkers observe {check}, and not {checkers}"
+    oldest, newest = max(ages, default=0.0), min(ages, default=0.0)
+    if oldest > OLDEST * interval:
+        return f"a checker of {check} has not looked for {oldest:.0f} s, and is to every {interval:g} s"
+    return f"a checker of {check} will look in {-newest:.0f} s" if newest < -interval else ""
+
+
+def replica_lies(written: str, found: str | None) -> str:
+    """What was written in one region must be read in the other."""
+    return "" if found == written else "a write in the primary's table is not read in the secondary's"
+
+
+def clock_lies(virtual: float, real: float, speed: float, whose: str) -> str:
+    """Virtual time must pass at the speed. `real`: by this process's monotonic clock."""
+    if real <= 0:
+        return "the machine's clock stands still"
+    passed = virtual / real
+    wrong = abs(passed - speed) > CLOCK_AGREES * speed
+    return f"{whose} clock goes {passed:.2f} times as fast as time, and not {speed:g} times" if wrong else ""
+
+
+def afterwards(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Event], least: float) -> list[str]:
+    """Why a drill that has been played is not to be believed. `least`: seconds that the checkers need, at least."""
+    begun = first(events, 0.0, "fault", plan.fault)
+    if begun is None:
+        return []
+    healed = first(events, 0.0, "heal", "") or max((each.ended for each in attempts), default=begun)
+    found = [
+        fault_lies(plan, attempts, begun, healed),
+        switch_lies(first(events, begun, "dns", SECONDARY), first(events, begun, SEEN, SECONDARY)),
+        detection_lies(plan, first(events, begun, "health", "unhealthy", GATE), begun, healed, least),
+    ]
+    return [f"the sandbox is not to be believed: {each}" for each in found if each]
+
+
+def fault_lies(plan: DrillPlan, attempts: Sequence[Attempt], begun: float, healed: float) -> str:
+    """Under a fault of the whole region nobody may be served there."""
+    if plan.fault not in TOTAL:
+        return ""
+    served = sum(
+        each.outcome == "created"
+        and plan.regions.get(each.address) == PRIMARY
+        and each.sent > begun + TAKES_HOLD
+        and each.ended < healed
+        for each in attempts
+    )
+    return f"{served} payments were served by the primary under the fault {plan.fault}" if served else ""
+
+
+def switch_lies(told: float | None, seen: float | None) -> str:
+    """When DNS changed, as it tells itself and as the drill saw it, must agree."""
+    if told is None and seen is None:
+        return ""
+    if told is None:
+        return "the drill saw DNS answer the secondary, and DNS tells of no change"
+    if seen is None:
+        return "DNS tells that it answers the secondary, and the drill never saw that"
+    if abs(seen - told) > AGREES:
+        return f"DNS tells of a change {abs(seen - told):.1f} s from when the drill saw it; {AGREES:g} s are allowed"
+    return ""
+
+
+def detection_lies(plan: DrillPlan, detected: float | None, begun: float, healed: float, least: float) -> str:
+    """Checkers can be no faster than their threshold allows, and must notice what nobody can miss."""
+    if detected is not None and detected - begun < least:
+        return f"the checkers needed {detected - begun:.1f} s, and cannot in less than {least:g} s"
+    overdue = healed - begun > plan.bounds.get("detection", 0.0)
+    if detected is None and overdue and plan.fault in TOTAL:
+        return f"no checker noticed the fault {plan.fault} in {healed - begun:.0f} s"
+    return ""

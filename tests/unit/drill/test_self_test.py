@@ -1,0 +1,234 @@
+"""A sandbox that lies is not believed: each lie is planted, and each honest answer passes."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from drill import asking, self_test
+from drill.names import Resolved
+from drill.reading import Places
+from drill.records import Attempt, DrillPlan, Event
+from drill.session import least_detection
+from shared.environment import Environment
+from shared.roles import PerRole
+from shared.root import ROOT
+
+ROLES = {"127.1.0.1": "primary", "127.1.0.2": "secondary"}
+HONEST = Resolved("127.1.0.1", 30.0)
+REGIONS = {"primary": "us-east-1 (primary)", "secondary": "us-east-2 (secondary)"}
+PLAN = DrillPlan(
+    "id",
+    seed=1,
+    fault="hang",
+    rate=1.0,
+    duration=300.0,
+    fault_at=100.0,
+    speed=1.0,
+    environment="payments",
+    target="sandbox",
+    bounds={"detection": 54.0},
+    regions=ROLES,
+)
+FAULT, SWITCH, HEAL = 1000.0, 1035.0, 1400.0
+EVENTS = (
+    Event(900.0, self_test.SEEN, "api", "primary"),
+    Event(FAULT, "fault", "us-east-1", "hang"),
+    Event(FAULT + 28, "health", "payment-api-primary gate", "unhealthy"),
+    Event(SWITCH, "dns", "api", "secondary"),
+    Event(SWITCH + 0.7, self_test.SEEN, "api", "secondary"),
+    Event(HEAL, "heal"),
+)
+TRIED = Attempt("fresh-1", "fresh", "k", 1, 1010.0, 1010.0, 1015.0, "failed", address="127.1.0.1")
+
+
+def afterwards(*events, attempts=(TRIED,), plan=PLAN, least=20.0):
+    return " ".join(self_test.afterwards(plan, attempts, events, least))
+
+
+def without(kind, what):
+    return tuple(each for each in EVENTS if (each.kind, each.what) != (kind, what))
+
+
+def moved(kind, what, at):
+    return tuple(replace(each, at=at) if (each.kind, each.what) == (kind, what) else each for each in EVENTS)
+
+
+def test_an_honest_dns_is_believed():
+    assert self_test.dns_lies([HONEST] * 3, ROLES, "primary", 30) == ""
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        ([], "did not answer"),
+        ([HONEST, replace(HONEST, ttl=3600.0)], "TTL of 3600"),
+        ([HONEST, replace(HONEST, ttl=0.0)], "TTL of 0"),
+        ([HONEST, replace(HONEST, address="127.1.0.2")], "not the primary's"),
+        ([replace(HONEST, address="10.0.0.1")], "not the primary's"),
+    ],
+)
+def test_a_dns_that_ignores_what_is_declared_is_not(lie, why):
+    assert why in self_test.dns_lies(lie, ROLES, "primary", 30)
+
+
+def test_a_region_that_answers_as_another_is_not_believed():
+    assert self_test.region_lies(REGIONS, REGIONS) == ""
+    assert "answers as us-east-1" in self_test.region_lies({**REGIONS, "secondary": REGIONS["primary"]}, REGIONS)
+    assert "answers as nobody" in self_test.region_lies({"primary": REGIONS["primary"]}, REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (("answered", "refused", "answered"), ""),
+        (("answered", "answered", "answered"), "was to refuse"),
+        (("answered", "silent", "answered"), "was to refuse"),
+        (("refused", "refused", "answered"), "no fault"),
+        (("answered", "refused", "refused"), "mended"),
+    ],
+)
+def test_a_fault_that_breaks_nothing_or_never_ends_is_not_believed(answers, why):
+    found = self_test.refusal_lies(*answers)
+    assert why in found if why else found == ""
+
+
+@pytest.mark.parametrize(
+    ("ages", "why"),
+    [
+        ([1.0] * 16, ""),
+        ([1.0] * 15, "15 checkers"),
+        ([], "0 checkers"),
+        ([1.0] * 15 + [20.5], "has not looked"),
+        ([1.0] * 15 + [-30.0], "will look"),
+    ],
+)
+def test_checkers_that_do_not_look_are_not_believed(ages, why):
+    found = self_test.checkers_lie("gate", ages, 16, 10)
+    assert why in found if why else found == ""
+
+
+@pytest.mark.parametrize(("passed", "honest"), [(6.0, True), (6.2, True), (2.0, False), (6.6, False), (0.0, False)])
+def test_a_clock_at_the_wrong_speed_is_not_believed(passed, honest):
+    assert (self_test.clock_lies(passed, 2.0, 3.0, "the drill's") == "") is honest
+
+
+def test_a_drill_whose_observers_agree_is_believed():
+    assert afterwards(*EVENTS) == ""
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        (moved("dns", "secondary", SWITCH - 20), "20.7 s from when the drill saw it"),
+        (moved("dns", "secondary", SWITCH + 20), "from when the drill saw it"),
+        (without("dns", "secondary"), "tells of no change"),
+        (without(self_test.SEEN, "secondary"), "never saw"),
+        (moved("health", "unhealthy", FAULT + 5), "needed 5.0 s"),
+        (without("health", "unhealthy"), "no checker noticed"),
+    ],
+)
+def test_a_drill_whose_observers_do_not_agree_is_not(events, why):
+    assert why in afterwards(*events)
+
+
+def test_a_fault_under_which_the_primary_serves_is_not_believed():
+    served = replace(TRIED, outcome="created", status=201)
+    assert "served by the primary" in afterwards(*EVENTS, attempts=(TRIED, served))
+    assert afterwards(*EVENTS, attempts=(replace(served, address="127.1.0.2"),)) == ""
+    assert afterwards(*EVENTS, attempts=(replace(served, sent=FAULT - 1),)) == ""
+
+
+def test_without_a_fault_nothing_is_compared():
+    assert afterwards(EVENTS[0]) == ""
+
+
+def test_the_least_that_checkers_need_follows_the_environment():
+    settings = Environment.load("payments", ROOT)
+    checks = settings.edge.checks.of_the_entry_point
+    wanted = min((each.threshold - 1) * each.interval for each in checks)
+    assert least_detection(settings, "hang") == wanted > 0
+    assert least_detection(settings, "grey") == 0
+    stop = settings.edge.checks.stop_switch
+    assert least_detection(settings, "evacuate") == (stop.threshold - 1) * stop.interval
+
+
+class PaperTable:
+    """A table in two regions; a write reaches the other one or does not."""
+
+    def __init__(self, *, replicates):
+        self.replicates, self.items, self.deleted = replicates, {}, []
+
+    def client(self, _service, region):
+        table = self
+
+        class Client:
+            def put_item(self, TableName, Item):  # noqa: N803 - AWS's names
+                table.items[region] = Item
+                if table.replicates:
+                    table.items["us-east-2"] = Item
+
+            def get_item(self, TableName, Key, ConsistentRead):  # noqa: N803 - AWS's names
+                assert ConsistentRead
+                found = table.items.get(region)
+                return {"Item": found} if found else {}
+
+            def delete_item(self, TableName, Key):  # noqa: N803 - AWS's names
+                table.deleted.append(Key)
+
+        return Client()
+
+
+@pytest.mark.parametrize("replicates", [True, False])
+def test_a_replica_that_does_not_get_the_write_is_not_believed(monkeypatch, replicates):
+    monkeypatch.setattr(asking, "REPLICATED_WITHIN", 0.0)
+    table = PaperTable(replicates=replicates)
+    where = Places(table, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
+    assert (asking.replica(where) == "") is replicates
+    assert len(table.deleted) == 1
+
+
+@pytest.mark.parametrize("speed", [3.0, 1.0])
+def test_each_clock_is_measured_by_this_process(monkeypatch, speed):
+    real = [100.0]
+    monkeypatch.setattr("drill.asking.time.monotonic", lambda: real[0])
+    monkeypatch.setattr("drill.asking.time.sleep", lambda seconds: real.__setitem__(0, real[0] + seconds))
+    found = asking.clocks(lambda: real[0] * 3, lambda: real[0] * speed, 3.0)
+    assert found == ("" if speed == 3.0 else "the checkers' clock goes 1.00 times as fast as time, and not 3 times")
+
+
+class _Quiet(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(403)
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+def test_a_region_is_really_asked_while_it_is_to_refuse():
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Quiet)
+    url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+
+    @contextmanager
+    def lies():
+        yield
+
+    @contextmanager
+    def ends():
+        server.shutdown()
+        server.server_close()
+        yield
+
+    try:
+        assert "was to refuse connections answered" in asking.refusal(url, lies)
+        assert "mended is refused" in asking.refusal(url, ends)
+    finally:
+        server.shutdown() if thread.is_alive() else None
+        server.server_close()
+        thread.join()
