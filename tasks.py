@@ -30,7 +30,7 @@ HELP = {
     "amount": "in the currency's units, such as 100 or 12.50",
     "currency": "an ISO 4217 code, such as USD",
     "customer": "the merchant's name for its customer",
-    "force": "also run the stacks in which nothing changed",
+    "force": "also run the stacks in which nothing changed, and change the only region that serves",
     "refresh": "compare every stack with the cloud first, and repair what differs",
     "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
     "details": "name every resource, not only those that would be replaced or deleted",

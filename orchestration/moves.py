@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 ROUNDS = 3
 """Health and payments in a row that must go well: a grey failure shows in some of them only."""
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "restore-test"}
-NO_DNS = "the sandbox has neither health checkers nor DNS, and keeps the object only"
 
 
 def evacuate(choice: Choice) -> int:
@@ -83,7 +82,7 @@ class _Move:
         if place.asks_first and not self.choice.yes:
             confirm()
         version = lever.say(words)
-        seconds = seconds_to_move(self.settings) if place.moves_clients else None
+        seconds = seconds_to_move(self.settings)
         if self.choice.json:
             report.print_json(
                 {
@@ -98,9 +97,7 @@ class _Move:
             )
             return 0
         print(f"{lever.url} says {words!r} (version {version or 'none'})")
-        if not seconds:
-            print(f"No client moves: {NO_DNS}.")
-        elif words == stop_switch.RUN:
+        if words == stop_switch.RUN:
             print(f"Clients that honour the TTL follow within {seconds} s, while the primary's checks are green.")
         else:
             print(f"Clients that honour the TTL follow within {seconds} s.")

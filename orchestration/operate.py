@@ -20,6 +20,7 @@ from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.guard import DataWouldGo, Guard
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
+from orchestration.serving import OnlyServingRegion
 from shared.contracts import DEPLOYED_AS, MAY_MOVE
 from shared.deployed_as import Differences, described, moved, place
 from shared.errors import Problem
@@ -64,8 +65,9 @@ def operate(
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
     `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo,
-    before it changes anything, when something that holds data would go and `discard` does not name it. With `refresh`
-    it first compares every stack with the cloud, fresh ones too.
+    before it changes anything, when something that holds data would go and `discard` does not name it, and, without
+    `force`, OnlyServingRegion when it would change the only region that serves. With `refresh` it first compares every
+    stack with the cloud, fresh ones too.
     """
     changing = operation in CHANGING
     _same_account(target, stacks)
@@ -81,6 +83,8 @@ def operate(
         lines = report.Lines(plan)
         guard = None
         if operation is Operation.DEPLOY:
+            released = () if force else _released(plan, fingerprints, refresh=refresh)
+            _require_another_region(released, target, environment, graph, run)
             looks = runs.Looks(run)
             looking = Operations(Starter(_moving(target.cli), looks, root / "projects").start, looks, lambda *_: None)
             context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
@@ -121,6 +125,29 @@ def operate(
         code = _exit_code(operation, outcomes)
         record = run.finish(report.rows(outcomes), code)
     return Result(plan, outcomes, code, run.folder, record)
+
+
+def _released(plan: Plan, fingerprints: Fingerprints, *, refresh: bool) -> list[Stack]:
+    """The stacks that may become something else; not those that are only put back to what they are declared to be."""
+    may_change = [step.stack for step in plan.steps if not step.fresh]
+    if not refresh:
+        return may_change
+    return [stack for stack in may_change if fingerprints.judge(stack).freshness is not Freshness.FRESH]
+
+
+def _require_another_region(
+    released: Sequence[Stack], target: Target, environment: Environment, graph: Graph, run: runs.Run
+) -> None:
+    """Raise OnlyServingRegion, once it is in the run's record. Where nothing is released, nothing is asked."""
+    if not released:
+        return
+    from orchestration import serving_now  # noqa: PLC0415 - the quick path does without
+
+    try:
+        serving_now.require_another_region(released, target, environment, graph, report.tell)
+    except OnlyServingRegion as refusal:
+        run.finish([{"refused": "the only serving region", "stack": str(stack)} for stack in refusal.stacks], 1)
+        raise
 
 
 def _verify_passphrase(workspace: Workspace, target: Target) -> None:

@@ -23,8 +23,6 @@ class Reach:
     """The operator's own variables, where they differ: in the sandbox those above are the administrator's."""
     asks_first: bool = False
     """Whether a person confirms what is about to be changed."""
-    moves_clients: bool = True
-    """Whether health checks and DNS follow the stop switch there."""
     now: Callable[[], float] = time.time
     """The time by which what is deployed there works, in seconds since 1970."""
     gateways: Mapping[str, str] = field(default_factory=dict)

@@ -49,6 +49,12 @@ def test_the_primary_is_evacuated_and_brought_back(running, switch):
     assert set(running.ok("deploy", "--layer", "edge", "--force", "--json").statuses.values()) == {"unchanged"}
     assert switch() == "primary: stop"
 
+    # What would change the secondary, which serves alone now, is refused.
+    with running.edited("environments/payments.yaml", "ttl: 30", "ttl: 29"):
+        refused = running.run("deploy", "--layer", "edge")
+    assert refused.code == 1
+    assert "us-east-1 (primary) is evacuated" in refused.complaint
+
     assert running.ok("restore", "--json").json["says"] == "primary: run"
     assert switch() == "primary: run"
 

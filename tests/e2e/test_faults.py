@@ -65,6 +65,12 @@ def test_a_release_that_cannot_pay_is_taken_back(running):
 def test_the_secondary_is_released_while_the_primary_is_gone(running):
     running.ok("fault", "--region", "us-east-1", "--kind", "refuse")
     try:
+        with running.edited("environments/payments.yaml", "ttl: 30", "ttl: 29"):
+            for words in (("deploy-all",), ("deploy", "--layer", "edge")):
+                refused = running.run(*words)
+                assert refused.code == 1
+                for word in ("us-east-2 (secondary), the only region that serves", "us-east-1 (primary)", "--force"):
+                    assert word in refused.complaint
         answer = running.ok("deploy", "--layer", "compute", "--region", "secondary", "--force", "--json")
         assert answer.statuses == {"compute/payments-secondary": "unchanged"}
         assert running.run("pay", "--region", "primary").code == 1

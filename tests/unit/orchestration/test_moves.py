@@ -143,7 +143,6 @@ def cloud(monkeypatch):
 
 
 AWS = Reach({}, "AWS", lambda: ["15.177.0.0/18"], asks_first=True)
-SANDBOX = replace(AWS, where="the sandbox", asks_first=False, moves_clients=False)
 YES = Choice(target="aws", yes=True, json=True)
 WRITTEN = {
     "Bucket": BUCKET,
@@ -222,16 +221,6 @@ def test_on_aws_it_says_what_it_will_do_and_changes_nothing_unasked(cloud, capsy
     said = capsys.readouterr().err
     for word in ("AWS", ACCOUNT, "us-east-2", "us-east-1 (primary)", BUCKET, "'primary: stop'"):
         assert word in said
-
-
-def test_the_sandbox_does_not_say_that_clients_move(cloud, capsys, monkeypatch):
-    monkeypatch.setattr(moves, "reach", lambda *_: SANDBOX)
-    assert moves.evacuate(Choice()) == 0
-    assert "No client moves: the sandbox has neither health checkers nor DNS" in capsys.readouterr().out
-    assert moves.restore(Choice(), even_if_unhealthy=True) == 0
-    assert capsys.readouterr().out.endswith("keeps the object only.\n")
-    assert moves.evacuate(Choice(json=True)) == 0
-    assert json.loads(capsys.readouterr().out)["clients_move_within_seconds"] is None
 
 
 @pytest.mark.parametrize("move", [moves.evacuate, lambda choice: moves.restore(choice, even_if_unhealthy=False)])
