@@ -21,6 +21,7 @@ from sandbox.processor.ledger import read
 from shared.packaging import packages
 from tests.doubles import openapi
 from tests.doubles.payments import ListJournal, Region
+from tests.sandbox.conftest import a_cloud
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import RunningCloud
@@ -94,6 +95,13 @@ def statements(name, region):
             keys,
         ],
     }
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    """One of its own: in the shared one virtual time may be far ahead, and the latch compares moments with S3's."""
+    with a_cloud(tmp_path_factory.mktemp("payments")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
