@@ -144,11 +144,12 @@ def api(cloud: RunningCloud) -> Iterator[Api]:
 def brought_down(api: Api) -> httpx.Response:
     """The answer to a request whose function's process is killed while it works."""
     assert api.post().status_code == 200
+    # Looked for before: on a busy machine that may take longer than the work.
+    processes = [each for each in psutil.process_iter(["environ"]) if _is_of(each, api.function.name)]
+    assert processes
     with concurrent.futures.ThreadPoolExecutor(1) as behind:
         answer = behind.submit(api.post, do="sleep", seconds=0.9)
         time.sleep(0.3)
-        processes = [each for each in psutil.process_iter(["environ"]) if _is_of(each, api.function.name)]
-        assert processes
         for process in processes:
             os.kill(process.pid, signal.SIGKILL)
         return answer.result()
