@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
-import os
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import addresses, checker_ranges, control, ports, sources
+from sandbox import addresses, checker_ranges, control, daemon
 from sandbox.authority import Authority
 from sandbox.clock import SharedClock
 from sandbox.faults import rules
 from sandbox.faults.book import Book
 from sandbox.layout import Layout
-from sandbox.processes import PORT_TAKEN
 from sandbox.processor.ledger import Ledger
 from sandbox.processor.protocol import answer
 from sandbox.server import Server
@@ -88,9 +83,7 @@ class ProcessorApplication:
 
 
 async def serve(layout: Layout, port: int, digest: str) -> None:
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    ended = daemon.ending()
     clock = SharedClock(layout.clock)
     processor = ProcessorApplication(Ledger(layout.processor_ledger, lambda: int(clock.now() * 1000)), layout.faults)
     await processor.server.listen(addresses.outside(port), Authority(layout).context())
@@ -104,23 +97,10 @@ async def serve(layout: Layout, port: int, digest: str) -> None:
         writer.close()
 
     control_server = await asyncio.start_unix_server(converse, path, limit=control.LARGEST)
-    os.write(1, b"ready\n")
-    await ended.wait()
+    await daemon.until(ended)
     control_server.close()
     await processor.server.close()
 
 
-def main() -> None:
-    layout = Layout(Path(sys.argv[1]))
-    port = ports.remembered(layout)
-    if port is None:
-        sys.exit(f"{layout.ports} names no port")
-    try:
-        asyncio.run(serve(layout, port, sources.digest("sandbox/processor")))
-    except OSError as error:
-        print(f"{error.filename or layout.state}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(PORT_TAKEN if error.errno == errno.EADDRINUSE else 1)
-
-
 if __name__ == "__main__":
-    main()
+    daemon.run("sandbox/processor", serve)
