@@ -97,15 +97,13 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
     else:
         found = bound(checks.of_the_entry_point, ttl, BOUND_OF[fault])
         detection, total = found.detection, found.total
-    # A switch that was just deployed counts as restored: the latch waits for its grace first.
-    lasts = latch.certain + total + environment.edge.latch.grace_minutes * 60
     return {
         "detection": detection,
         "propagation": PROPAGATION_SECONDS,
         "ttl": ttl,
         "total": total,
         "client": TIMEOUT + LONGEST_PAUSE,
-        "latched": lasts,
+        "latched": latch.certain + total,
     }
 
 

@@ -1,4 +1,4 @@
-"""The stop switch as an object in the secondary: where it is, and the two things that it says.
+"""The stop switch as an object in the secondary: where it is, and what it says.
 
 Functions say the same in `lambdas/failover_control/switch.py`, as they import nothing from here: a test compares the
 two.
@@ -10,6 +10,8 @@ from typing import Final
 
 KEY: Final = "stop-switch"
 RUN: Final = "primary: run"
+DEPLOYED: Final = "primary: run, as deployed"
+"""What it says before anybody has moved it: the latch waits for clients to go back after a restoration alone."""
 STOPPED: Final = "primary: stop"
 """What Route 53's checkers look for. Whatever does not contain it leaves the primary where it is."""
 

@@ -34,7 +34,7 @@ class PrimarySwitch(Protocol):
     """What is used of the stop switch."""
 
     def state(self) -> tuple[bool, int]:
-        """Whether the primary is stopped, and since when the switch has said what it says (ms). Raises Unavailable."""
+        """Whether the primary is stopped, and since when somebody has said so (ms; 0: nobody). Raises Unavailable."""
         ...
 
     def stop(self) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lambdas.adapters.retry import Retry
 
 STOPPED: Final = "primary: stop"
+DEPLOYED: Final = "primary: run, as deployed"
+"""What it says before anybody has moved it: nobody is on his way back, so a failover may last at once."""
 SEARCHED_BYTES: Final = 5_120
 """How far a checker reads."""
 CONTENT_TYPE: Final = "text/plain"
@@ -40,7 +42,7 @@ class Switch:
     retry: Retry
 
     def state(self) -> tuple[bool, int]:
-        """Whether the primary is stopped, by what the checkers look for, and since when (ms; 0: never said).
+        """Whether the primary is stopped, by what the checkers look for, and since when somebody says so (ms; 0: nobody).
 
         Raises Unavailable when nobody can tell.
         """
@@ -48,7 +50,8 @@ class Switch:
             found = self.retry(self._get, expected="NoSuchKey")
         except ClientError:
             return False, 0  # the checkers find nothing either
-        return STOPPED.encode() in found["text"], int(found["since"].timestamp() * 1000)
+        said = found["text"] != DEPLOYED.encode()
+        return STOPPED.encode() in found["text"], int(found["since"].timestamp() * 1000) if said else 0
 
     def stop(self) -> None:
         """Take the primary out, until a person restores it. Raises Unavailable."""

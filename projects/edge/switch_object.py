@@ -45,7 +45,7 @@ class SwitchObject(pulumi.ComponentResource):
             name,
             bucket=made.bucket.id,
             key=stop_switch.KEY,
-            content=stop_switch.RUN,
+            content=stop_switch.DEPLOYED,
             content_type=stop_switch.CONTENT_TYPE,
             server_side_encryption=stop_switch.ENCRYPTION,
             # The next version, which a person or the latch writes, has no tags.

@@ -106,7 +106,7 @@ def test_what_is_watched_of_our_own_is_what_the_functions_measure():
         assert set(rest[:-1:2]) == set(DIMENSIONS)
 
 
-@pytest.mark.parametrize("name", ["STOPPED", "CONTENT_TYPE", "ENCRYPTION", "SEARCHED_BYTES"])
+@pytest.mark.parametrize("name", ["DEPLOYED", "STOPPED", "CONTENT_TYPE", "ENCRYPTION", "SEARCHED_BYTES"])
 def test_the_latch_writes_what_the_checkers_look_for(name):
     assert getattr(switch, name) == getattr(stop_switch, name)
 
@@ -128,4 +128,4 @@ def test_function_and_readiness_find_the_same_checkers_left_out(allowed, publish
 
 
 def test_a_switch_that_says_run_does_not_say_stop():
-    assert stop_switch.STOPPED not in stop_switch.RUN
+    assert stop_switch.STOPPED not in stop_switch.RUN + stop_switch.DEPLOYED

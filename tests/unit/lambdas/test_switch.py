@@ -103,6 +103,12 @@ def test_it_says_since_when(objects, switch):
     assert switch.state() == (False, 0)
 
 
+def test_a_switch_that_was_only_deployed_has_said_nothing(objects, switch):
+    """Else a failover in the first minutes of a deployment would not last, as if clients were on their way back."""
+    objects.text = b"primary: run, as deployed"
+    assert switch.state() == (False, 0)
+
+
 def test_stopping_writes_what_the_checkers_can_read(objects, switch):
     switch.stop()
     assert objects.writes == [
