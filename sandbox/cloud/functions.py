@@ -24,7 +24,7 @@ from sandbox.cloud.function_faults import NoZoneError
 from sandbox.cloud.watch.here import Here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sandbox.cloud.code import CodeStore
     from sandbox.cloud.function_faults import AvailabilityZone, FunctionFaults
@@ -37,6 +37,11 @@ INIT_WITHIN = 10.0
 ENDING_WITHIN = 1.0
 """Seconds between the end of a process's output and its own."""
 _STARTING = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
+ENVIRONMENTS = 16 * (os.cpu_count() or 1)
+"""Processes of one function: what comes when all of them work waits. AWS starts as many as its quota allows, and this
+machine would end under the hundreds that a storm of retries asks for."""
+FREE_WITHIN = 10.0
+"""Real seconds that an invocation waits for one of them; then it is throttled."""
 TOOK: ContextVar[float] = ContextVar("took", default=0.0)
 """Milliseconds that the handler of this thread's invocation ran: AWS counts no start of an environment in."""
 
@@ -248,6 +253,34 @@ class ExecutionEnvironment:
     def _discard_tmpdir(self) -> None:
         """Called by the emulator after it has ended the process."""
         self._close()
+
+
+def limited(
+    acquire: Callable[..., tuple[Any, str]],
+    release: Callable[[Any], None],
+    *,
+    most: int = ENVIRONMENTS,
+    within: float = FREE_WITHIN,
+) -> tuple[Callable[..., tuple[Any, str]], Callable[[Any], None]]:
+    """The emulator's two functions that lease and release an environment, with no more than `most` for a function."""
+    freed = threading.Condition()
+
+    def acquired(*arguments: Any, **options: Any) -> tuple[Any, str]:
+        end = time.monotonic() + within
+        with freed:
+            while True:
+                found = acquire(*arguments, max_concurrency=most, **options)
+                left = end - time.monotonic()
+                if found[0] is not None or left <= 0:
+                    return found
+                freed.wait(left)
+
+    def released(environment: Any) -> None:
+        release(environment)
+        with freed:
+            freed.notify_all()
+
+    return acquired, released
 
 
 def _ended(code: int | None) -> dict[str, Any]:

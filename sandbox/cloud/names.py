@@ -236,7 +236,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_reserved_concurrency()",
         "_update_code()",
         "_update_config()",
+        "acquire_worker()",
         "invoke_async_with_retry()",
+        "release_worker()",
     ),
     "ministack.services.route53": (
         "_error_response()",

@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from sandbox import addresses, control, ports
 from sandbox.clock import SharedClock, set_speed
+from sandbox.cloud.functions import limited
 from tests.sandbox.conftest import a_cloud
 from tests.waiting import until
 
@@ -325,3 +327,38 @@ def test_virtual_time_lies_between_its_invocations_and_not_in_them(tmp_path: Pat
         assert abs(second["signed"] - time.time()) < 5
         started = Function(cloud)(do="clock", seconds=0)["result"]
         assert second["began"] < started["imported"] <= started["began"]
+
+
+class Pool:
+    """The emulator's: environments by number, each leased to one at a time."""
+
+    def __init__(self) -> None:
+        self.free: list[int] = []
+        self.made = 0
+
+    def acquire(self, *, max_concurrency: int) -> tuple[int | None, str]:
+        if self.free:
+            return self.free.pop(), "reused"
+        if self.made == max_concurrency:
+            return None, "func_cap"
+        self.made += 1
+        return self.made, "spawn"
+
+
+def test_what_comes_when_all_environments_work_waits_for_one() -> None:
+    """A storm of retries else starts hundreds of processes, and the machine ends under them."""
+    pool = Pool()
+    acquire, release = limited(pool.acquire, pool.free.append, most=2, within=10.0)
+    first, second = acquire()[0], acquire()[0]
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(acquire)
+        assert not wait([waiting], timeout=0.2).done
+        release(first)
+        assert waiting.result(10) == (first, "reused")
+    assert (second, pool.made) == (2, 2)
+
+
+def test_an_invocation_that_has_waited_for_too_long_is_throttled() -> None:
+    acquire, _ = limited(Pool().acquire, print, most=1, within=0.05)
+    assert acquire() == (1, "spawn")
+    assert acquire() == (None, "func_cap")

@@ -10,7 +10,7 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc
 
-from sandbox.cloud.functions import ExecutionEnvironment
+from sandbox.cloud.functions import ExecutionEnvironment, limited
 
 if TYPE_CHECKING:
     Answer = tuple[int, dict[str, str], bytes]
@@ -32,6 +32,7 @@ def environments() -> None:
         return ExecutionEnvironment if str(config.get("Runtime", "")).startswith("python") else others(config)
 
     lambda_runtime._worker_class_for = environment_for
+    lambda_svc.acquire_worker, lambda_svc.release_worker = limited(lambda_svc.acquire_worker, lambda_svc.release_worker)
 
 
 def ready_at_once() -> None:

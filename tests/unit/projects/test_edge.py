@@ -154,7 +154,11 @@ def test_the_stop_switch_stops_only_while_it_can_be_read_and_says_stop(edge):
 
 def test_the_stop_switch_lives_in_the_secondary_and_keeps_what_operators_set(edge):
     switch = edge.one("BucketObjectv2")
-    assert (switch["bucket"], switch["key"], switch["content"]) == ("stop-switch-id", "stop-switch", "primary: run, as deployed")
+    assert (switch["bucket"], switch["key"], switch["content"]) == (
+        "stop-switch-id",
+        "stop-switch",
+        "primary: run, as deployed",
+    )
     assert "primary: stop" not in switch["content"]
     assert {"content", "etag", "versionId"} <= switch.ignored
     parts = [each for each in edge.cloud if each.type.startswith("aws:s3/")]
