@@ -42,7 +42,7 @@ class Switch:
     retry: Retry
 
     def state(self) -> tuple[bool, int]:
-        """Whether the primary is stopped, by what the checkers look for, and since when somebody says so (ms; 0: nobody).
+        """Whether the primary is stopped, as the checkers see it, and since when somebody says so (ms; 0: nobody).
 
         Raises Unavailable when nobody can tell.
         """
