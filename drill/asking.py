@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import secrets
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,10 +17,10 @@ from orchestration.api import entry
 from orchestration.aws import asked
 from shared.clients import SERVED_BY
 from shared.errors import Problem
-from shared.roles import PRIMARY, ROLES, SECONDARY
+from shared.roles import PRIMARY, ROLES, SECONDARY, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from drill.names import Resolved
@@ -32,6 +33,10 @@ MEASURED: Final = 2.0
 """Real seconds over which the clocks are measured."""
 PATIENCE: Final = 5.0
 """Real seconds that one connection may take."""
+OWN_INTERVAL: Final = 10
+FIRST_LOOK: Final = 2.0
+GIVE_UP: Final = 8.0
+"""Virtual seconds: between two questions to the drill's own check, until it is known, and for an answer at most."""
 REPLICATED_WITHIN: Final = 5.0
 """Real seconds in which a write must be in the other region, where regions follow each other at a distance."""
 
@@ -117,31 +122,112 @@ def _observed(client: Any, identifier: str) -> tuple[dict[str, Any], list[dict[s
     return config, client.get_health_check_status(HealthCheckId=identifier)["HealthCheckObservations"]
 
 
-def replica(where: Places) -> str:
-    """Whether a write in the primary's table is read strongly in the secondary's. It is taken away again."""
-    here, there = (where.aws.client("dynamodb", where.regions.of(role)) for role in (PRIMARY, SECONDARY))
-    written = secrets.token_hex(8)
-    key = {"pk": {"S": "health"}, "sk": {"S": f"self-test-{written}"}}
-    item = {**key, "seen": {"S": written}}
-    asked(lambda: here.put_item(TableName=where.table, Item=item), "write", where.regions.of(PRIMARY))
+def tables(
+    where: Places, cut_off: Callable[[], AbstractContextManager[None]], *, strong: bool, distance: float, speed: float
+) -> str:
+    """Whether a write in the primary's table reaches the secondary's, unless that is cut off, and is taken away again.
+
+    `distance` is what a strong write takes at least, in virtual seconds; in `cut_off` the secondary hears nobody.
+    """
+    here, there = _Replica.of(where, PRIMARY), _Replica.of(where, SECONDARY)
+    near, far, alone = (f"self-test-{secrets.token_hex(8)}" for _ in range(3))
     try:
-        found = None
-        for found in _read(lambda: there.get_item(TableName=where.table, Key=key, ConsistentRead=True), where):
-            if found == written:
-                break
+        begun = time.perf_counter()
+        here.write(near)
+        took = (time.perf_counter() - begun) * speed
+        if why := self_test.replica_lies(near, there.finds(near)):
+            return why
+        if strong and (why := self_test.distance_lies(took, distance)):
+            return why
+        with cut_off():
+            here.write(far)
+            seen = there.read(far, strongly=False)
+            acknowledged = there.acknowledges(alone) if strong else ""
+        return self_test.isolation_lies(seen, acknowledged, strong=strong) or self_test.replica_lies(
+            far, there.finds(far)
+        )
     finally:
-        asked(lambda: here.delete_item(TableName=where.table, Key=key), "delete", where.regions.of(PRIMARY))
-    return self_test.replica_lies(written, found)
+        for name in (near, far, alone):
+            here.delete(name)
 
 
-def _read(question: Callable[[], Any], where: Places) -> Iterator[str | None]:
-    end = time.monotonic() + REPLICATED_WITHIN
-    while True:
-        item = asked(question, "read", where.regions.of(SECONDARY)).get("Item")
-        yield item["seen"]["S"] if item else None
-        if time.monotonic() > end:
-            return
-        time.sleep(0.2)
+@dataclass(frozen=True)
+class _Replica:
+    """One region's table."""
+
+    client: Any
+    table: str
+    region: str
+
+    @classmethod
+    def of(cls, where: Places, role: Role) -> _Replica:
+        region = where.regions.of(role)
+        return cls(where.aws.client("dynamodb", region), where.table, region)
+
+    def write(self, name: str) -> None:
+        asked(lambda: self._put(name), "write", self.region)
+
+    def acknowledges(self, name: str) -> str:
+        try:
+            self.write(name)
+        except Problem:
+            return "refused"
+        return "acknowledged"
+
+    def read(self, name: str, *, strongly: bool) -> str | None:
+        answer = asked(
+            lambda: self.client.get_item(TableName=self.table, Key=_key(name), ConsistentRead=strongly),
+            "read",
+            self.region,
+        )
+        return str(answer["Item"]["seen"]["S"]) if "Item" in answer else None
+
+    def finds(self, name: str) -> str | None:
+        """What it says after at most `REPLICATED_WITHIN`."""
+        end = time.monotonic() + REPLICATED_WITHIN
+        while (found := self.read(name, strongly=True)) != name and time.monotonic() < end:
+            time.sleep(0.2)
+        return found
+
+    def delete(self, name: str) -> None:
+        asked(lambda: self.client.delete_item(TableName=self.table, Key=_key(name)), "delete", self.region)
+
+    def _put(self, name: str) -> Any:
+        return self.client.put_item(TableName=self.table, Item={**_key(name), "seen": {"S": name}})
+
+
+def _key(name: str) -> dict[str, dict[str, str]]:
+    return {"pk": {"S": "health"}, "sk": {"S": name}}
+
+
+def timeouts(
+    where: Places,
+    spare: str,
+    count: int,
+    hangs: Callable[[], AbstractContextManager[None]],
+    sleep: Callable[[float], None],
+) -> str:
+    """Whether checkers give up a region that hangs, by a check of the drill's own on a region that serves nobody."""
+    client = where.aws.client("route53", spare)
+    told = {
+        "Type": "HTTP",
+        "FullyQualifiedDomainName": f"self-test.execute-api.{spare}.amazonaws.com",
+        "ResourcePath": "/",
+        "RequestInterval": OWN_INTERVAL,
+        "FailureThreshold": 10,
+    }
+    made = asked(
+        lambda: client.create_health_check(CallerReference=f"self-test-{secrets.token_hex(8)}", HealthCheckConfig=told),
+        "make a health check",
+        spare,
+    )["HealthCheck"]["Id"]
+    try:
+        with hangs():
+            sleep(FIRST_LOOK + OWN_INTERVAL + GIVE_UP)
+            _, seen = asked(partial(_observed, client, made), "read the health checks", spare)
+    finally:
+        asked(lambda: client.delete_health_check(HealthCheckId=made), "delete a health check", spare)
+    return self_test.timeouts_lie([each["StatusReport"]["Status"] for each in seen or ()], count)
 
 
 def clocks(own: Callable[[], float], theirs: Callable[[], float], speed: float) -> str:

@@ -173,7 +173,7 @@ class DrillClient:
             API_KEY: self._goods.api_key,
             IDEMPOTENCY_KEY: key,
         }
-        return await connection.post("/payment", headers, json.dumps(body).encode(), keep=keep)
+        return await connection.ask("/payment", headers, json.dumps(body).encode(), keep=keep)
 
 
 def outcome_of(answer: HttpAnswer | None) -> AttemptOutcome:

@@ -46,12 +46,14 @@ class Connection:
         name = self.host if self.tls else None
         self._streams = await asyncio.open_connection(*self.address, ssl=self.tls, server_hostname=name)
 
-    async def post(self, path: str, headers: Mapping[str, str], body: bytes, *, keep: bool) -> HttpAnswer:
+    async def ask(
+        self, path: str, headers: Mapping[str, str], body: bytes, *, method: str = "POST", keep: bool = False
+    ) -> HttpAnswer:
         """Send one request and return its answer. Raises OSError."""
         if self._streams is None:
             raise NotAnswered("not connected")
         reader, writer = self._streams
-        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         lines += [f"Content-Length: {len(body)}", f"Connection: {'keep-alive' if keep else 'close'}", "", ""]
         writer.write("\r\n".join(lines).encode("latin-1") + body)
         await writer.drain()

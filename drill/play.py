@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from drill.clients import DrillClient, Merchandise, finished
+from drill.http import Connection
 from drill.names import DnsClient, NameCache
 from drill.records import CLIENTS, EVENTS, Attempt, Event, RecordFile
 from drill.schedule import DrillSchedule
-from drill.self_test import SEEN
+from drill.self_test import ILL, PROBED, SEEN, WELL
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 LOOK_EVERY: Final = 1.0
 """Virtual seconds between two looks at how things stand."""
+PROBE_EVERY: Final = 2.0
+PROBE_WITHIN: Final = 6.0
+"""Virtual seconds: between the drill's own questions to the primary's health route, and for an answer (as checkers)."""
 QUIET: Final = 60.0
 """Virtual seconds for which a healed primary is watched: nothing may return to it by itself."""
 SETTLES: Final = 30.0
@@ -84,6 +88,7 @@ class Play:
         load = None
         watch = asyncio.create_task(self._watch_itself())
         names = asyncio.create_task(self._watch_names())
+        health = asyncio.create_task(self._watch_health())
         begun = None
         try:
             await self._until_ready()
@@ -99,7 +104,7 @@ class Play:
             self.played.trouble.append(str(problem))
         finally:
             self._loading = False
-            for task in filter(None, (load, watch, names)):
+            for task in filter(None, (load, watch, names, health)):
                 task.cancel()
             self._mend()
             self.played.broken_off = await finished(self._paying, self._clock, self._patience())
@@ -226,6 +231,22 @@ class Play:
                 self._happened(Event(self._clock.now(), SEEN, self._goods.name, role))
             await self._clock.sleep(LOOK_EVERY)
 
+    async def _watch_health(self) -> None:
+        """What the primary's health route answers to a drill that is no checker: theirs must agree."""
+        name, seen = self._goods.name, ""
+        while True:
+            for address in (each for each, role in self._stage.regions.items() if role == PRIMARY):
+                connection = Connection((address, self._goods.port), self._goods.tls, name)
+                try:
+                    well = await self._clock.wait_for(_is_well(connection, name), PROBE_WITHIN)
+                except (OSError, TimeoutError):
+                    well = False
+                finally:
+                    connection.close()
+                if seen != (seen := WELL if well else ILL):
+                    self._happened(Event(self._clock.now(), PROBED, address, seen))
+            await self._clock.sleep(PROBE_EVERY)
+
     def _mend(self) -> None:
         """End what this drill has begun, and let clients back: one that was broken off leaves nothing behind."""
         happened = {each.kind for each in self.played.events}
@@ -253,3 +274,8 @@ class Play:
         since = self._plan.started
         for event in sorted(self._stage.events(since), key=lambda each: each.at):
             self._happened(event)
+
+
+async def _is_well(connection: Connection, name: str) -> bool:
+    await connection.open()
+    return (await connection.ask("/health", {"Host": name}, b"", method="GET")).status < 400

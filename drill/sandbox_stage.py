@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from drill import asking, reading, records
+from drill import asking, reading, records, watchers
 from drill.figures import GATE
 from drill.records import Event
 from drill.stage import DrillClock, Standing
@@ -16,6 +18,7 @@ from orchestration.reach import reach
 from sandbox import Sandbox, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
+from sandbox.distances import nearest
 from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.mail import Mailbox
@@ -87,25 +90,49 @@ class SandboxStage:
     def doubts(self) -> str:
         environment, gateways = self._environment, self._target.gateways
         where = reading.places(self._target, environment)
-        spare = gateways[environment.regions.witness]
+        spare, strong = environment.regions.witness, environment.data.consistency == "strong"
+        distance = nearest(environment.regions.primary, (environment.regions.secondary, spare))
         return (
             asking.clocks(self.clock.now, lambda: float(self._told()["now"]), self.clock.speed)
             or asking.dns(self, environment)
             or asking.regions(environment, gateways)
             or asking.checkers(where, environment.region(PRIMARY), self._names, len(PLACES), self.clock.now)
-            or asking.replica(where)
-            or asking.refusal(spare, self._spare_refuses)
+            or asking.tables(where, self._cut_off, strong=strong, distance=distance, speed=self.clock.speed)
+            or asking.refusal(gateways[spare], lambda: self._meanwhile("refuse", spare))
+            or asking.timeouts(where, spare, len(PLACES), lambda: self._meanwhile("hang", spare), self._pause)
         )
 
+    def lies(self, begun: float, healed: float) -> Iterator[str]:
+        environment = self._environment
+        aws = reading.places(self._target, environment).aws
+        for role in ROLES:
+            yield from watchers.alarms(aws, environment.region(role), begun, healed)
+        if environment.edge.failback == "manual":
+            latch = environment.foundation().names.of(naming.FAILOVER_CONTROL_FUNCTION, SECONDARY)
+            ran = watchers.runs(aws, environment.region(SECONDARY), latch, begun, healed)
+            yield watchers.schedule_lies("the latch", ran, begun, healed)
+        yield asking.regions(environment, self._target.gateways)
+
+    def _pause(self, seconds: float) -> None:
+        asyncio.run(self.clock.sleep(seconds))
+
     @contextmanager
-    def _spare_refuses(self) -> Iterator[None]:
-        """The witness's gateway, through which nobody is served, refuses connections meanwhile."""
-        region = self._environment.regions.witness
-        fault = self._box.begin_fault(checked(InjectedFault("refuse", region), {"probability": None, "seconds": None}))
+    def _meanwhile(self, kind: str, region: str, cut: tuple[tuple[str, str], ...] = ()) -> Iterator[None]:
+        """A fault of a region through which nobody is served, as long as this lasts."""
+        found = checked(InjectedFault(kind, region), {"probability": None, "seconds": None})
+        fault = self._box.begin_fault(replace(found, cut=cut))
         try:
             yield
         finally:
             self._box.heal(number=fault.number)
+
+    @contextmanager
+    def _cut_off(self) -> Iterator[None]:
+        """The secondary hears no other region."""
+        regions = self._environment.regions
+        cut = cuts(regions.secondary, (regions.primary, regions.witness), "both")
+        with self._meanwhile("partition", regions.secondary, cut):
+            yield
 
     def begin(self, fault: str) -> Event:
         """Begin a fault in the primary."""

@@ -28,8 +28,17 @@ OLDEST: Final = 2
 """Intervals after which an observation is too old."""
 TAKES_HOLD: Final = 1.0
 """Virtual seconds in which a fault reaches whoever answers."""
-TOTAL: Final = frozenset({"refuse", "hang", "5xx"})
-"""Faults under which the primary answers nobody well: neither clients nor checkers."""
+TOTAL: Final = frozenset({"refuse", "hang", "5xx", "slow"})
+"""Faults under which the primary answers nobody well in time: neither clients nor checkers."""
+UNPAID: Final = TOTAL | {"grey", "data", "name", "partition"}
+"""Faults under which no payment can be made in the primary."""
+ASKING: Final = 16
+"""Checkers of one endpoint."""
+FEW: Final = 2
+"""Of them, at most so many find an endpoint well that is unhealthy (18 %, Route 53 Developer Guide)."""
+PROBED: Final = "probe"
+"""Kind of the events that tell when what the drill itself finds at the primary's health route has changed."""
+WELL, ILL = "well", "ill"
 
 
 def dns_lies(seen: Sequence[Resolved], roles: Mapping[str, str], role: str, ttl: float) -> str:
@@ -76,6 +85,31 @@ def replica_lies(written: str, found: str | None) -> str:
     return "" if found == written else "a write in the primary's table is not read in the secondary's"
 
 
+def distance_lies(took: float, least: float) -> str:
+    """A strongly consistent write takes the way to the nearest other region and back."""
+    if took >= least * (1 - CLOCK_AGREES):
+        return ""
+    return f"a strong write took {took * 1000:.0f} ms, and another region is {least * 1000:.0f} ms away"
+
+
+def isolation_lies(seen: str | None, alone: str, *, strong: bool) -> str:
+    """A region that hears no other must learn of no write, and acknowledge none that must not be lost.
+
+    `seen`: what was read there of a write elsewhere; `alone`: what became of a write there, as `knock` tells it.
+    """
+    if seen is not None:
+        return "a write reached the table of a region that was cut off"
+    return f"a strong write in a region that was cut off was {alone}" if strong and alone != "refused" else ""
+
+
+def timeouts_lie(statuses: Sequence[str], checkers: int) -> str:
+    """Every checker of an endpoint that hangs must have given up, for want of an answer."""
+    gave_up = sum("within" in each for each in statuses)
+    return (
+        "" if gave_up == checkers else f"{checkers - gave_up} of {checkers} checkers do not give up a region that hangs"
+    )
+
+
 def clock_lies(virtual: float, real: float, speed: float, whose: str) -> str:
     """Virtual time must pass at the speed. `real`: by this process's monotonic clock."""
     if real <= 0:
@@ -91,17 +125,21 @@ def afterwards(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Ev
     if begun is None:
         return []
     healed = first(events, 0.0, "heal", "") or max((each.ended for each in attempts), default=begun)
+    detected, told = first(events, begun, "health", "unhealthy", GATE), first(events, begun, "dns", SECONDARY)
     found = [
         fault_lies(plan, attempts, begun, healed),
-        switch_lies(first(events, begun, "dns", SECONDARY), first(events, begun, SEEN, SECONDARY)),
-        detection_lies(plan, first(events, begun, "health", "unhealthy", GATE), begun, healed, least),
+        switch_lies(told, first(events, begun, SEEN, SECONDARY)),
+        detection_lies(plan, detected, begun, healed, least),
+        blind_lies(plan, events, detected, begun, healed),
+        following_lies(plan, detected, told, healed),
+        *(share_lies(each) for each in events if each.kind == "health" and begun <= each.at < healed),
     ]
     return [f"the sandbox is not to be believed: {each}" for each in found if each]
 
 
 def fault_lies(plan: DrillPlan, attempts: Sequence[Attempt], begun: float, healed: float) -> str:
     """Under a fault of the whole region nobody may be served there."""
-    if plan.fault not in TOTAL:
+    if plan.fault not in UNPAID:
         return ""
     served = sum(
         each.outcome == "created"
@@ -134,3 +172,38 @@ def detection_lies(plan: DrillPlan, detected: float | None, begun: float, healed
     if detected is None and overdue and plan.fault in TOTAL:
         return f"no checker noticed the fault {plan.fault} in {healed - begun:.0f} s"
     return ""
+
+
+def blind_lies(plan: DrillPlan, events: Sequence[Event], detected: float | None, begun: float, healed: float) -> str:
+    """Checkers must notice a health route that the drill itself finds ill for as long as they may need."""
+    *_, last = [None, *sorted((each for each in events if each.kind == PROBED and each.at < healed), key=_when)]
+    if detected is not None or last is None or last.what != ILL:
+        return ""
+    ill_for = healed - max(last.at, begun)
+    overdue = ill_for > plan.bounds.get("detection", 0.0) + AGREES
+    return f"the primary's health route was ill for {ill_for:.0f} s, and no checker noticed" if overdue else ""
+
+
+def following_lies(plan: DrillPlan, detected: float | None, told: float | None, healed: float) -> str:
+    """DNS follows the checkers: not before them, and surely in twice the time that is assumed."""
+    if detected is None:
+        return ""
+    if told is not None and told < detected:
+        return f"DNS answered the secondary {detected - told:.1f} s before the primary's check was unhealthy"
+    longest = 2 * plan.bounds.get("propagation", 0.0)
+    if told is None and healed - detected > longest:
+        return f"the primary's check was unhealthy for {healed - detected:.0f} s, and DNS answered it all the same"
+    return ""
+
+
+def share_lies(event: Event) -> str:
+    """An endpoint that is called unhealthy is so for most checkers. `event`: of an endpoint's check."""
+    number = event.detail.partition(" ")[0]
+    if event.what != "unhealthy" or event.subject.endswith("stop-switch") or not number.isdecimal():
+        return ""
+    well = int(number)
+    return f"{event.subject} was called unhealthy while {well} of {ASKING} checkers found it well" if well > FEW else ""
+
+
+def _when(event: Event) -> float:
+    return event.at

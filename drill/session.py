@@ -142,6 +142,7 @@ def play(
             tell("reconciling the books")
             try:
                 kept, books = _reconciled(planned, target, environment, stage, played)
+                played.trouble += _lies(planned, stage, played)
                 records.write(folder / records.BOOKS, kept.to_json())
             except Problem as problem:  # a part of the sandbox is gone: there is no verdict, and nothing is lost yet
                 books = None
@@ -154,20 +155,27 @@ def play(
     except Problem as problem:
         _end(folder, DrillOutcome("aborted", 1, str(problem)))
         raise
-    found = measure(planned, played.attempts, played.events, books)
-    moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
-    begun = moments.get("steady", 0.0) + RAMP
-    slow = bottleneck(played.attempts, begun, moments.get("fault", begun), played.lags)
-    again = out_again(planned, played.attempts, played.events)
-    lies = afterwards(planned, played.attempts, played.events, least_detection(environment, planned.fault))
-    trouble = [*played.trouble, *filter(None, (slow, again)), *lies, *_unfinished(played)]
-    outcome = DrillOutcome(*verdict(found, trouble))
+    outcome, found = _judged(planned, played, books, least_detection(environment, planned.fault))
     if books:
         records.write(folder / records.RECONCILIATION, books.to_json())
     records.write(folder / records.FIGURES, found.to_json())
     _end(folder, outcome)
     write_page(folder)
     return outcome, found, folder
+
+
+def _judged(
+    planned: DrillPlan, played: Played, books: Reconciliation | None, least: float
+) -> tuple[DrillOutcome, DrillFigures]:
+    """What was measured, and what there is to say of it."""
+    found = measure(planned, played.attempts, played.events, books)
+    moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
+    begun = moments.get("steady", 0.0) + RAMP
+    slow = bottleneck(played.attempts, begun, moments.get("fault", begun), played.lags)
+    again = out_again(planned, played.attempts, played.events)
+    lies = afterwards(planned, played.attempts, played.events, least)
+    trouble = [*played.trouble, *filter(None, (slow, again)), *lies, *_unfinished(played)]
+    return DrillOutcome(*verdict(found, trouble)), found
 
 
 def _require_fit_and_honest(stage: Stage) -> None:
@@ -246,6 +254,13 @@ def _reconciled(
         if settled or time.monotonic() > end:
             return books, found
         time.sleep(1)
+
+
+def _lies(planned: DrillPlan, stage: Stage, played: Played) -> Iterator[str]:
+    """Why the stage is not to be believed, by what its own watchers have seen."""
+    begun, healed = (figure.first(played.events, 0.0, *what) for what in (("fault", planned.fault), ("heal", "")))
+    if begun is not None and healed is not None:
+        yield from (f"the sandbox is not to be believed: {each}" for each in stage.lies(begun, healed) if each)
 
 
 def _unfinished(played: Played) -> Iterator[str]:

@@ -53,6 +53,9 @@ class Stage(Protocol):
     def doubts(self) -> str:
         """Why nothing that is measured here could be believed, by a self-test; empty when there is no doubt."""
 
+    def lies(self, begun: float, healed: float) -> Iterator[str]:
+        """Why what was measured while something was broken is not to be believed, each in a sentence."""
+
     def begin(self, fault: str) -> Event: ...
     def heal(self) -> Event: ...
     def restore(self) -> Event: ...

@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.server
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from drill import asking, self_test
 from drill.names import Resolved
@@ -130,6 +131,9 @@ def test_a_drill_whose_observers_agree_is_believed():
         (without(self_test.SEEN, "secondary"), "never saw"),
         (moved("health", "unhealthy", FAULT + 5), "needed 5.0 s"),
         (without("health", "unhealthy"), "no checker noticed"),
+        (moved("dns", "secondary", FAULT + 25), "before the primary's check was unhealthy"),
+        (tuple(each for each in without("dns", "secondary") if each.what != "secondary"), "answered it all the same"),
+        ((*EVENTS, Event(FAULT + 20, "health", "primary fast", "unhealthy", "3 checkers")), "3 of 16 checkers"),
     ],
 )
 def test_a_drill_whose_observers_do_not_agree_is_not(events, why):
@@ -141,6 +145,22 @@ def test_a_fault_under_which_the_primary_serves_is_not_believed():
     assert "served by the primary" in afterwards(*EVENTS, attempts=(TRIED, served))
     assert afterwards(*EVENTS, attempts=(replace(served, address="127.1.0.2"),)) == ""
     assert afterwards(*EVENTS, attempts=(replace(served, sent=FAULT - 1),)) == ""
+
+
+def test_what_two_of_sixteen_find_well_is_unhealthy_and_so_is_a_switch_that_is_read():
+    two = Event(FAULT + 20, "health", "primary fast", "unhealthy", "2 checkers")
+    read = Event(FAULT + 200, "health", "secondary stop-switch", "unhealthy", "16 checkers")
+    assert afterwards(*EVENTS, two, read) == ""
+
+
+@pytest.mark.parametrize(("at", "blind"), [(FAULT + 1, True), (HEAL - 50, False)])
+def test_checkers_must_notice_what_the_drill_itself_finds_ill(at, blind):
+    """Whatever the fault: a health route that answers well is the system's, and no lie of the sandbox."""
+    data = replace(PLAN, fault="data")
+    events = [replace(each, what="data") if each.kind == "fault" else each for each in EVENTS[:2]] + [EVENTS[-1]]
+    well, ill = Event(900.0, self_test.PROBED, "127.1.0.1", "well"), Event(at, self_test.PROBED, "127.1.0.1", "ill")
+    assert afterwards(*events, well, plan=data) == ""
+    assert ("no checker noticed" in afterwards(*events, well, ill, plan=data)) is blind
 
 
 def test_without_a_fault_nothing_is_compared():
@@ -158,38 +178,128 @@ def test_the_least_that_checkers_need_follows_the_environment():
 
 
 class PaperTable:
-    """A table in two regions; a write reaches the other one or does not."""
+    """A table in two regions, which lies in one way or in none."""
 
-    def __init__(self, *, replicates):
-        self.replicates, self.items, self.deleted = replicates, {}, []
+    def __init__(self, lie):
+        self.lie, self.cut, self.late = lie, False, []
+        self.items = {"us-east-1": {}, "us-east-2": {}}
+        self.passed = 0.0
+
+    def now(self):
+        return self.passed
+
+    @contextmanager
+    def cut_off(self):
+        self.cut = True
+        yield
+        self.cut = False
+        for name in self.late:
+            self.items["us-east-2"][name] = name
+        self.late.clear()
 
     def client(self, _service, region):
-        table = self
-
-        class Client:
-            def put_item(self, TableName, Item):  # noqa: N803 - AWS's names
-                table.items[region] = Item
-                if table.replicates:
-                    table.items["us-east-2"] = Item
-
-            def get_item(self, TableName, Key, ConsistentRead):  # noqa: N803 - AWS's names
-                assert ConsistentRead
-                found = table.items.get(region)
-                return {"Item": found} if found else {}
-
-            def delete_item(self, TableName, Key):  # noqa: N803 - AWS's names
-                table.deleted.append(Key)
-
-        return Client()
+        return PaperReplica(self, region)
 
 
-@pytest.mark.parametrize("replicates", [True, False])
-def test_a_replica_that_does_not_get_the_write_is_not_believed(monkeypatch, replicates):
+@dataclass
+class PaperReplica:
+    table: PaperTable
+    region: str
+
+    def put_item(self, TableName, Item):  # noqa: N803 - AWS's names
+        table, name = self.table, Item["sk"]["S"]
+        table.passed += 0.0 if table.lie == "no distance" else 0.005
+        if table.cut and self.region == "us-east-2" and table.lie != "acknowledges alone":
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "alone"}}, "PutItem")
+        table.items[self.region][name] = name
+        if table.cut and table.lie != "replicates through the cut":
+            table.late += [name] if table.lie != "forgets what waits" else []
+        elif table.lie != "replicates nothing":
+            table.items["us-east-2"][name] = name
+
+    def get_item(self, TableName, Key, ConsistentRead):  # noqa: N803 - AWS's names
+        found = self.table.items[self.region].get(Key["sk"]["S"])
+        return {"Item": {"seen": {"S": found}}} if found else {}
+
+    def delete_item(self, TableName, Key):  # noqa: N803 - AWS's names
+        for items in self.table.items.values():
+            items.pop(Key["sk"]["S"], None)
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        ("none", ""),
+        ("replicates nothing", "is not read in the secondary's"),
+        ("no distance", "a strong write took 0 ms"),
+        ("replicates through the cut", "reached the table of a region that was cut off"),
+        ("acknowledges alone", "was acknowledged"),
+        ("forgets what waits", "is not read in the secondary's"),
+    ],
+)
+def test_replicas_that_do_not_follow_their_rules_are_not_believed(monkeypatch, lie, why):
+    table = PaperTable(lie)
     monkeypatch.setattr(asking, "REPLICATED_WITHIN", 0.0)
-    table = PaperTable(replicates=replicates)
+    monkeypatch.setattr("drill.asking.time.perf_counter", table.now)
     where = Places(table, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
-    assert (asking.replica(where) == "") is replicates
-    assert len(table.deleted) == 1
+    found = asking.tables(where, table.cut_off, strong=True, distance=0.015, speed=3.0)
+    assert why in found if why else found == ""
+    assert table.items == {"us-east-1": {}, "us-east-2": {}}
+
+
+def test_an_eventual_table_may_acknowledge_alone_and_has_no_distance(monkeypatch):
+    monkeypatch.setattr(asking, "REPLICATED_WITHIN", 0.0)
+    table = PaperTable("acknowledges alone")
+    where = Places(table, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
+    assert asking.tables(where, table.cut_off, strong=False, distance=0.015, speed=3.0) == ""
+
+
+class PaperRoute53:
+    """Checkers that answer so when they are asked for a check."""
+
+    def __init__(self, statuses):
+        self.statuses, self.checks = statuses, {}
+
+    def client(self, _service, _region):
+        return self
+
+    def create_health_check(self, CallerReference, HealthCheckConfig):  # noqa: N803 - AWS's names
+        self.checks[CallerReference] = HealthCheckConfig
+        return {"HealthCheck": {"Id": CallerReference}}
+
+    def get_health_check(self, HealthCheckId):  # noqa: N803 - AWS's names
+        return {"HealthCheck": {"HealthCheckConfig": self.checks[HealthCheckId]}}
+
+    def get_health_check_status(self, HealthCheckId):  # noqa: N803 - AWS's names
+        assert HealthCheckId in self.checks
+        return {"HealthCheckObservations": [{"StatusReport": {"Status": each}} for each in self.statuses]}
+
+    def delete_health_check(self, HealthCheckId):  # noqa: N803 - AWS's names
+        del self.checks[HealthCheckId]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "why"),
+    [
+        (["Failure: no answer within 2 seconds"] * 16, ""),
+        (["Failure: no answer within 2 seconds"] * 15, "1 of 16"),
+        (["Success: HTTP Status Code 200, OK"] * 16, "16 of 16"),
+        ([], "16 of 16"),
+    ],
+)
+def test_checkers_that_never_give_up_are_not_believed(statuses, why):
+    """Under any other fault than one that hangs nobody would see it."""
+    route53, slept = PaperRoute53(statuses), []
+    where = Places(route53, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
+
+    @contextmanager
+    def hangs():
+        yield
+
+    found = asking.timeouts(where, "us-west-2", 16, hangs, slept.append)
+    assert why in found if why else found == ""
+    assert sum(slept) >= 10 + 4 + 2
+    assert not route53.checks
 
 
 @pytest.mark.parametrize("speed", [3.0, 1.0])
