@@ -25,6 +25,7 @@ from sandbox.mail import Mailbox
 from sandbox.traffic import fitting
 from shared import naming, stop_switch
 from shared.errors import Problem
+from shared.failover_time import MINUTE
 from shared.roles import PRIMARY, ROLES, SECONDARY
 from shared.root import ROOT
 
@@ -112,6 +113,12 @@ class SandboxStage:
             ran = watchers.runs(aws, environment.region(SECONDARY), latch, begun, healed)
             yield watchers.schedule_lies("the latch", ran, begun, healed)
         yield asking.regions(environment, self._target.gateways)
+
+    def grace(self) -> float:
+        words, since = self._lever.said()
+        if since is None or words == stop_switch.DEPLOYED:
+            return 0.0
+        return max(0.0, since.timestamp() + self._environment.edge.latch.grace_minutes * MINUTE - self.clock.now())
 
     def _pause(self, seconds: float) -> None:
         asyncio.run(self.clock.sleep(seconds))

@@ -130,7 +130,9 @@ def play(
     except BaseException:
         stage.set_speed(before)
         raise
-    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions))
+    waits = max(0.0, stage.grace() - planned.fault_at)
+    longer = {**planned.bounds, "latched": planned.bounds["latched"] + waits}
+    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=longer)
     folder = home(target) / planned.id
     folder.mkdir(parents=True, mode=0o700)
     records.write(folder / records.PLAN, planned.to_json())

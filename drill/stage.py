@@ -56,6 +56,9 @@ class Stage(Protocol):
     def lies(self, begun: float, healed: float) -> Iterator[str]:
         """Why what was measured while something was broken is not to be believed, each in a sentence."""
 
+    def grace(self) -> float:
+        """Virtual seconds in which no failover lasts yet, as clients were let back to the primary lately."""
+
     def begin(self, fault: str) -> Event: ...
     def heal(self) -> Event: ...
     def restore(self) -> Event: ...

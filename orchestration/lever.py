@@ -64,6 +64,11 @@ class Lever:
 
     def standing(self) -> tuple[bool, datetime | None]:
         """Return whether it keeps the primary out, and since when it says what it says. Raises Problem."""
+        words, since = self.said()
+        return stop_switch.STOPPED in words, since
+
+    def said(self) -> tuple[str, datetime | None]:
+        """Return what it says, as far as the checkers read it, and since when. Raises Problem."""
 
         def read() -> tuple[bytes, datetime | None]:
             client = self.aws.client("s3", self.region)
@@ -74,7 +79,7 @@ class Lever:
             return bytes(answer["Body"].read(stop_switch.SEARCHED_BYTES)), answer.get("LastModified")
 
         words, since = self._told(read, "read")
-        return stop_switch.STOPPED.encode() in words, since
+        return words.decode(errors="replace"), since
 
     def readers(self) -> tuple[str, ...]:
         """Return the CIDRs that may read it, by the bucket's policy. Raises Problem."""

@@ -33,7 +33,7 @@ def switch(running, client):
 
 
 def test_the_primary_is_evacuated_and_brought_back(running, switch):
-    assert switch() == "primary: run, as deployed"
+    assert switch() in {"primary: run", "primary: run, as deployed"}
     assert running.ok("ready", "--json").code == 0
 
     told = running.ok("evacuate", "--json").json

@@ -1,0 +1,158 @@
+"""A sandbox that does not do what it says is not believed: a defect is planted in it, and the drill gives no verdict.
+
+Each stands for a kind: DNS, checkers, distance and quorum, faults, alarms and schedules, clocks, what is written down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from orchestration.aws import Aws
+from orchestration.lever import Lever
+from sandbox import Sandbox, variables
+from shared import stop_switch
+from shared.environment import Environment
+from tests.e2e.conftest import new_checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Checkout
+
+SPEED = "3"
+
+
+class PlantedDefect(NamedTuple):
+    """A line of the sandbox, and what stands there instead."""
+
+    path: str
+    old: str
+    new: str
+
+
+BEFORE = {
+    "DNS answers with a TTL of its own": PlantedDefect(
+        "sandbox/traffic/dns_server.py", "{name} {record.ttl} IN", "{name} 1 IN"
+    ),
+    "checkers never time out": PlantedDefect(
+        "sandbox/traffic/probe.py", "self._clock.wait_for(work, seconds)", "self._clock.wait_for(work, 1e6)"
+    ),
+    "three checkers and no more": PlantedDefect(
+        "sandbox/traffic/checks.py",
+        "for number in range(len(PLACES))) if found else PLACES",
+        "for number in range(3)) if found else PLACES[:3]",
+    ),
+    "no distance between regions": PlantedDefect(
+        "sandbox/distances.py",
+        "return min((round_trip(region, other) for",
+        "return 0 * min((round_trip(region, other) for",
+    ),
+    "replication through a cut": PlantedDefect(
+        "sandbox/cloud/global_tables.py", "            if region in heard:\n", "            if region != home:\n"
+    ),
+    "an acknowledgement before the quorum": PlantedDefect(
+        "sandbox/cloud/global_tables.py", "if not replicas.serves(heard):", "if not replicas.members:"
+    ),
+    "a fault that does not reach gateways": PlantedDefect(
+        "sandbox/faults/rules.py",
+        "    faults = tuple(faults)\n    for fault in faults:\n        blocked",
+        "    faults = () if asked.service == GATEWAY else tuple(faults)\n    for fault in faults:\n        blocked",
+    ),
+    "what hangs is refused": PlantedDefect(
+        "sandbox/faults/rules.py", 'return REFUSED if blocked == "refuse" else HANGS', "return REFUSED"
+    ),
+    "a fault that never ends": PlantedDefect(
+        "sandbox/faults/book.py", "if number in {None, fault.number} and", "if number is None and"
+    ),
+    "the checkers' clock does not follow the speed": PlantedDefect(
+        "sandbox/traffic/daemon.py", '"now": self._clock.now(),', '"now": __import__("time").time(),'
+    ),
+    "both regions are one": PlantedDefect(
+        "sandbox/cloud/gateway.py", "self.route(region, host, path)", 'self.route("us-east-1", host, path)'
+    ),
+}
+"""Seen before the load begins."""
+
+AFTERWARDS = {
+    "DNS does not follow the checkers": PlantedDefect(
+        "sandbox/traffic/health.py", "known.in_dns = healthy\n", "pass\n"
+    ),
+    "one checker of sixteen decides": PlantedDefect("sandbox/traffic/checks.py", "SHARE = 0.18", "SHARE = 0.95"),
+    "the first failure decides": PlantedDefect(
+        "sandbox/traffic/checks.py", "if self.differing < threshold:", "if self.differing < 1:"
+    ),
+    "checkers ask too often": PlantedDefect(
+        "sandbox/traffic/health.py", "due += ended - began + settings.interval\n", "due += ended - began + 1\n"
+    ),
+    "checkers notice nothing": PlantedDefect(
+        "sandbox/traffic/health.py", "view.take(good=found.good,", "view.take(good=True,"
+    ),
+    "alarms never fire": PlantedDefect(
+        "sandbox/cloud/watch/alarms.py",
+        "if state is None or state == before:",
+        'if state is None or state in {before, "ALARM"}:',
+    ),
+    "schedules never run": PlantedDefect(
+        "sandbox/cloud/watch/schedules.py", "if not self.out(key[1]):", "if self.out(key[1]):"
+    ),
+    "functions are not measured": PlantedDefect(
+        "sandbox/cloud/repairs/metrics.py", '"Invocations": ("Count", 1.0)', '"Invocations": ("Count", 0.0)'
+    ),
+    "DNS writes nothing down": PlantedDefect(
+        "sandbox/traffic/daemon.py",
+        'if what == "dns":\n            self._notice_answers()',
+        'if what == "dns":\n            pass',
+    ),
+    "a fault that breaks nothing in the primary": PlantedDefect(
+        "sandbox/faults/rules.py",
+        "    faults = tuple(faults)\n    for fault in faults:\n        blocked",
+        '    faults = () if asked.region == "us-east-1" else tuple(faults)\n    for fault in faults:\n        blocked',
+    ),
+}
+"""Seen when the drill is over."""
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    with new_checkout(tmp_path_factory.mktemp("planted") / "checkout") as copy:
+        copy.ok("deploy-all")
+        yield copy
+
+
+@pytest.fixture
+def fresh(deployed: Checkout) -> Checkout:
+    """Where clients are not on their way back from the drill before, so that a failover lasts soon."""
+    deployed.ok("sandbox.up")
+    settings = Environment.load("payments", deployed.root)
+    aws = Aws({**variables.CREDENTIALS, "AWS_ENDPOINT_URL": Sandbox(deployed.root).status().endpoint})
+    account = aws.client("sts", settings.regions.secondary).get_caller_identity()["Account"]
+    Lever.of(settings, aws, account).say(stop_switch.DEPLOYED)
+    return deployed
+
+
+def disbelieved(checkout: Checkout, defect: PlantedDefect) -> str:
+    """Plant a defect and play; why there is no verdict."""
+    with checkout.edited(*defect):
+        checkout.ok("sandbox.up")
+        wish = ("--fault", "refuse", "--rate", "1", "--duration", "120", "--speed", SPEED, "--seed", "7")
+        found = checkout.run("drill", *wish, seconds=900)
+    told = found.out + found.err
+    assert found.code in {1, 3}, told
+    assert "not to be believed" in told, told
+    return told
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("defect", BEFORE.values(), ids=BEFORE)
+def test_a_defect_that_shows_at_once_ends_a_drill_before_anything_is_broken(
+    fresh: Checkout, defect: PlantedDefect
+) -> None:
+    assert "nothing was broken" in disbelieved(fresh, defect)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("defect", AFTERWARDS.values(), ids=AFTERWARDS)
+def test_a_defect_that_shows_under_the_fault_takes_the_verdict_away(fresh: Checkout, defect: PlantedDefect) -> None:
+    assert "INCONCLUSIVE" in disbelieved(fresh, defect)
