@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.reconcile import DOUBLED, LOST
-from drill.records import Attempt, Event
+from drill.records import NOTHING, Attempt, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from drill.reconcile import Reconciliation
     from drill.records import DrillPlan, DrillStatus
@@ -165,19 +165,25 @@ def measure(
     objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
     detection = plan.bounds.get("detection")
     limit = _sum(plan.bounds.get("total"), plan.bounds.get("client"))
-    figures = [
-        _within("RTO, worst client that honours the TTL", worst, objective, limit),
-        Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
-        Figure("RTO, p99", max((each.p99 for each in well), default=0.0)),
-        _within("detection", _after(detected, fault), None, detection),
-        _within(
-            "DNS answers the secondary", _after(switched, fault), None, _sum(detection, plan.bounds.get("propagation"))
-        ),
-    ]
     phases = {each.what for each in events if each.kind == "phase"}
-    decided = {"clients stayed away until restored": "returned" not in phases}
-    decided["clients went back then"] = "failed back" in phases
-    figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
+    if plan.fault == NOTHING:
+        figures = list(_undisturbed(attempts, events))
+    else:
+        figures = [
+            _within("RTO, worst client that honours the TTL", worst, objective, limit),
+            Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
+            Figure("RTO, p99", max((each.p99 for each in well), default=0.0)),
+            _within("detection", _after(detected, fault), None, detection),
+            _within(
+                "DNS answers the secondary",
+                _after(switched, fault),
+                None,
+                _sum(detection, plan.bounds.get("propagation")),
+            ),
+        ]
+        decided = {"clients stayed away until restored": "returned" not in phases}
+        decided["clients went back then"] = "failed back" in phases
+        figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
     if books:
         lost, doubled = books.of(LOST), books.of(DOUBLED)
         others = len({each.payment for each in books.findings}) - lost - doubled
@@ -211,6 +217,14 @@ def measure(
         counts.unknown if counts else 0,
         tuple(each for each in events if each.kind == "notification" and each.at >= fault),
     )
+
+
+def _undisturbed(attempts: Iterable[Attempt], events: Iterable[Event]) -> Iterator[Figure]:
+    """Of a drill in which nothing was broken."""
+    moved = sum(each.kind == "dns" and each.what == "secondary" for each in events)
+    failed = sum(each.outcome in {"failed", "late"} for each in attempts)
+    yield Figure("failovers", moved, 0, unit="", held=moved == 0)
+    yield Figure("attempts that failed", failed, 0, unit="", held=failed == 0)
 
 
 def verdict(figures: DrillFigures, trouble: Sequence[str]) -> tuple[DrillStatus, int, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from drill.clients import DrillClient, Merchandise, finished
 from drill.http import Connection
 from drill.names import DnsClient, NameCache
-from drill.records import CLIENTS, EVENTS, Attempt, Event, RecordFile
+from drill.records import CLIENTS, EVENTS, NOTHING, Attempt, Event, RecordFile
 from drill.schedule import DrillSchedule
 from drill.self_test import ILL, PROBED, SEEN, WELL
 from shared.errors import Problem
@@ -95,9 +95,12 @@ class Play:
             begun = self._clock.now()
             self._phase("steady", f"{self._plan.rate:g} payments a second by {len(clients)} clients")
             load = asyncio.create_task(self._load(clients, begun))
-            await self._clock.sleep(self._plan.fault_at)
-            await self._fail()
-            await self._return(begun)
+            if self._plan.fault == NOTHING:
+                await self._rest(begun)
+            else:
+                await self._clock.sleep(self._plan.fault_at)
+                await self._fail()
+                await self._return(begun)
         except Problem as problem:
             if begun is None:
                 raise
@@ -198,6 +201,10 @@ class Play:
             self._phase("failed back", "DNS answers the primary")
         else:
             self._phase("stayed away", f"DNS does not answer the primary after {BACK_WITHIN:.0f} s")
+        await self._rest(begun)
+
+    async def _rest(self, begun: float) -> None:
+        """The load goes on for as long as was wished, and a while after whatever has happened."""
         left = self._plan.duration - (self._clock.now() - begun)
         await self._clock.sleep(max(left, SETTLES))
         self._phase("settled")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +25,10 @@ DrillStatus = Literal["passed", "missed", "inconclusive", "aborted"]
 PLAN, CLIENTS, EVENTS = "plan.json", "clients.jsonl", "events.jsonl"
 BOOKS, PAGE = "books.json", "report.html"
 RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outcome.json"
+
+
+NOTHING: Final = "none"
+"""The fault of a drill that breaks nothing: the load alone must fail nothing and move nobody."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class DrillPlan(Record):
     id: str
     seed: int
     fault: str
+    """`NOTHING` for a drill that breaks nothing."""
     rate: float
     """New payments per virtual second."""
     duration: float

@@ -49,6 +49,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "data": "DynamoDB is out in the primary",
     "name": "DynamoDB's name resolves to nothing in the primary",
     "partition": "the primary is cut off from the other regions, and alive",
+    records.NOTHING: "nothing is broken",
     EVACUATION: "clients are moved out of a primary that serves",
 }
 """What a drill can do to the primary."""

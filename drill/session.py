@@ -22,7 +22,7 @@ from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
-from drill.records import Attempt, DrillOutcome, DrillPlan, Event
+from drill.records import NOTHING, Attempt, DrillOutcome, DrillPlan, Event
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
 from orchestration.target import published
@@ -88,6 +88,8 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
     """What the model allows for a fault: detection, propagation, TTL, their sum, and when a failover surely lasts."""
     checks, ttl = environment.edge.checks, environment.edge.ttl
     latch = LatchTiming(checks.of_the_entry_point, ttl)
+    if fault == NOTHING:
+        return {}
     if fault == "grey":
         grey = GreyBound(environment.edge.grey_failure.periods, ttl)
         detection, total = grey.detection, grey.total
@@ -109,7 +111,7 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
 
 def least_detection(environment: Environment, fault: str) -> float:
     """Seconds that checkers need at least: the fault may come just before the first of `threshold` attempts."""
-    if fault == "grey":  # metrics decide
+    if fault in {"grey", NOTHING}:  # metrics decide, or nobody has to
         return 0.0
     checks = environment.edge.checks
     timings = [checks.stop_switch.timing()] if fault == "evacuate" else checks.of_the_entry_point
@@ -131,8 +133,8 @@ def play(
         stage.set_speed(before)
         raise
     waits = max(0.0, stage.grace() - planned.fault_at)
-    longer = {**planned.bounds, "latched": planned.bounds["latched"] + waits}
-    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=longer)
+    bounds_now = {name: value + waits if name == "latched" else value for name, value in planned.bounds.items()}
+    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=bounds_now)
     folder = home(target) / planned.id
     folder.mkdir(parents=True, mode=0o700)
     records.write(folder / records.PLAN, planned.to_json())
@@ -173,7 +175,7 @@ def _judged(
     found = measure(planned, played.attempts, played.events, books)
     moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
     begun = moments.get("steady", 0.0) + RAMP
-    slow = bottleneck(played.attempts, begun, moments.get("fault", begun), played.lags)
+    slow = bottleneck(played.attempts, begun, moments.get("fault", moments.get("settled", begun)), played.lags)
     again = out_again(planned, played.attempts, played.events)
     lies = afterwards(planned, played.attempts, played.events, least)
     trouble = [*played.trouble, *filter(None, (slow, again)), *lies, *_unfinished(played)]

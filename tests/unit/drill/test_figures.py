@@ -202,3 +202,12 @@ def test_a_quantile_is_one_of_them_and_so_many_do_not_exceed_it(values, part):
     found = quantile(ordered, part)
     assert found in ordered
     assert sum(each <= found for each in ordered) >= part * len(ordered) - 1e-9
+
+
+def test_where_nothing_is_broken_nothing_may_fail_and_nobody_moves():
+    plan = replace(PLAN, fault="none", bounds={})
+    found = measure(plan, [attempt(10.0)], [], None)
+    assert {each.name: each.held for each in found.figures} == {"failovers": True, "attempts that failed": True}
+    moved = Event(30.0, "dns", "api", "secondary")
+    found = measure(plan, [attempt(10.0), attempt(20.0, "failed")], [moved], None)
+    assert {each.name: each.held for each in found.figures} == {"failovers": False, "attempts that failed": False}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -108,9 +108,9 @@ class PaperStage:
         return iter([Event(1100.0, "dns", "api", SECONDARY)])
 
 
-def played(stage, tmp_path):
+def played(stage, tmp_path, plan=PLAN):
     told = []
-    play = Play(PLAN, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=told.append)
+    play = Play(plan, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=told.append)
     return asyncio.run(play.run())
 
 
@@ -127,6 +127,20 @@ def test_a_drill_goes_through_its_phases_and_mends_what_it_broke(tmp_path):
     assert [each["what"] for each in lines(tmp_path / EVENTS) if each["kind"] == "phase"] == phases(found)
     assert len(list(lines(tmp_path / CLIENTS))) == len(found.attempts) > 20
     assert any(each.kind == "dns" for each in found.events)
+
+
+def test_a_drill_that_breaks_nothing_is_load_alone(tmp_path):
+    stage = PaperStage()
+    found = played(stage, tmp_path, replace(PLAN, fault="none", duration=120.0))
+    assert phases(found) == ["steady", "settled"]
+    assert stage.done == []
+    begun, ended = (each.at for each in found.events if each.kind == "phase")
+    assert 120 <= ended - begun < 130
+
+
+def test_what_the_primarys_health_route_answers_is_written_down(tmp_path):
+    found = played(PaperStage(), tmp_path)
+    assert [each.what for each in found.events if each.kind == "probe"] == ["ill"]  # nobody listens there
 
 
 def test_clients_that_go_back_by_themselves_are_seen(tmp_path):
