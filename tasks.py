@@ -57,7 +57,7 @@ HELP = {
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
     "number": "of the fault; all by default",
-    "fault": "refuse, hang, 5xx, slow, lossy, grey, data, name, partition or evacuate",
+    "fault": "refuse, hang, 5xx, slow, lossy, grey, data, name, partition, evacuate or none",
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
     "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
