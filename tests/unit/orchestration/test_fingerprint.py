@@ -30,7 +30,7 @@ ALL = frozenset(LAYERS)
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
-    "components/buckets.py": frozenset({"data", "edge"}),
+    "components/buckets.py": frozenset({"data", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),
