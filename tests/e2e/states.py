@@ -27,6 +27,9 @@ CIPHERTEXT = "ciphertext"
 TIMES: Mapping[str, Sequence[str]] = {
     "aws:iam/role:Role": ["outputs.createDate"],
     "aws:lambda/function:Function": ["outputs.lastModified"],
+    "aws:synthetics/canary:Canary": [
+        f"outputs.timelines.0.{name}" for name in ("created", "lastModified", "lastStarted")
+    ],
 }
 """Times that AWS tells, by the resource's type."""
 MADE_UP: Mapping[str, Sequence[str]] = {
@@ -63,6 +66,7 @@ MADE_UP: Mapping[str, Sequence[str]] = {
     "aws:secretsmanager/secret:Secret": ["id"],
     "aws:secretsmanager/secretVersion:SecretVersion": ["outputs.versionId"],
     "aws:sns/topicSubscription:TopicSubscription": ["id"],
+    "aws:synthetics/canary:Canary": ["outputs.engineArn", "outputs.sourceLocationArn"],
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": ["id"],
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ["id"],
 }
@@ -160,7 +164,7 @@ def _made_up(resources: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 def _at(value: Any, path: str) -> Any:
     for name in path.split("."):
-        value = value[name]
+        value = value[int(name) if isinstance(value, list) else name]
     return value
 
 

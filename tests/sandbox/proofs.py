@@ -84,7 +84,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "network_acls.entries": (_REPAIRS + "test_network_acl_entry_keeps_its_ports",),
     "permissions.of_apis": (_GATEWAY + "test_api_needs_the_functions_permission",),
     "permissions.of_namespaces": (
-        "tests/sandbox/test_synthetics.py::test_a_role_may_measure_under_the_namespace_of_its_condition_alone",
+        "tests/sandbox/test_synthetics.py::test_a_role_may_measure_under_the_namespace_of_its_condition_alone[CloudWatchSynthetics-measured0]",
     ),
     "permissions.of_rules": (_GATEWAY + "test_rule_needs_the_functions_permission",),
     "routing.health_check_lists": (_REPAIRS + "test_health_checks_keep_lists_and_booleans",),
