@@ -107,8 +107,10 @@ class SandboxStage:
     def lies(self, begun: float, healed: float) -> Iterator[str]:
         environment = self._environment
         aws = reading.places(self._target, environment).aws
+        told = {each.what for each in self.events(begun) if each.kind == "notification"}
         for role in ROLES:
-            yield from watchers.alarms(aws, environment.region(role), begun, healed)
+            region, listens = environment.region(role), bool(environment.edge.emails)
+            yield from watchers.alarms(aws, region, begun, healed, told=told if listens else None)
         if environment.edge.failback == "manual":
             latch = environment.foundation().names.of(naming.FAILOVER_CONTROL_FUNCTION, SECONDARY)
             ran = watchers.runs(aws, environment.region(SECONDARY), latch, begun, healed)

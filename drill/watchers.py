@@ -14,7 +14,7 @@ from orchestration.aws import asked
 from shared.failover_time import METRIC_DELAY_SECONDS, METRIC_PERIOD_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from orchestration.aws import Aws
 
@@ -43,21 +43,30 @@ def alarm_lies(alarm: Mapping[str, Any], points: Mapping[float, float], begun: f
     return ""
 
 
+def silence_lies(alarm: Mapping[str, Any], told: Collection[str], begun: float, healed: float) -> str:
+    """An alarm that has fired tells people. `told`: the alarms of which they have been told."""
+    fired = alarm["StateValue"] == "ALARM" and begun <= alarm["StateUpdatedTimestamp"].timestamp() < healed - LATE
+    if not fired or not alarm.get("AlarmActions") or alarm["AlarmName"] in told:
+        return ""
+    return f"the alarm {alarm['AlarmName']} fired, and nobody was told"
+
+
 def schedule_lies(what: str, runs: float, begun: float, healed: float) -> str:
     """What runs once a minute must have run: two minutes may be cut, or late."""
     wanted = (healed - begun) / METRIC_PERIOD_SECONDS - 2
     return f"{what} ran {runs:.0f} times in {healed - begun:.0f} s, and is to run every minute" if runs < wanted else ""
 
 
-def alarms(aws: Aws, region: str, begun: float, healed: float) -> Iterator[str]:
-    """Judge the alarms of a region that follow one metric."""
+def alarms(aws: Aws, region: str, begun: float, healed: float, *, told: Collection[str] | None) -> Iterator[str]:
+    """Judge the alarms of a region that follow one metric. `told`: those that people heard of; None: nobody listens."""
     client = aws.client("cloudwatch", region)
     for page in asked(lambda: list(client.get_paginator("describe_alarms").paginate()), "read the alarms", region):
         for alarm in page["MetricAlarms"]:
             if "MetricName" not in alarm or alarm["ComparisonOperator"] not in COMPARISONS:
                 continue
-            if why := alarm_lies(alarm, _points(client, region, alarm, begun, healed), begun, healed):
-                yield why
+            yield alarm_lies(alarm, _points(client, region, alarm, begun, healed), begun, healed)
+            if told is not None:
+                yield silence_lies(alarm, told, begun, healed)
 
 
 def runs(aws: Aws, region: str, function: str, begun: float, healed: float) -> float:

@@ -94,6 +94,9 @@ AFTERWARDS = {
         "if state is None or state == before:",
         'if state is None or state in {before, "ALARM"}:',
     ),
+    "topics tell nobody": PlantedDefect(
+        "sandbox/mail.py", "file.write(json.dumps(asdict(mail))", "str(json.dumps(asdict(mail))"
+    ),
     "schedules never run": PlantedDefect(
         "sandbox/cloud/watch/schedules.py", "if not self.out(key[1]):", "if self.out(key[1]):"
     ),

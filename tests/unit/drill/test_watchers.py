@@ -68,6 +68,20 @@ def test_it_compares_as_the_alarm_does(comparison, value, fires):
     assert (watchers.alarm_lies(alarm(ComparisonOperator=comparison), points, BEGUN, HEALED) != "") is fires
 
 
+@pytest.mark.parametrize(
+    ("told", "heard", "silent"),
+    [
+        (alarm("ALARM", SINCE, AlarmActions=["topic"]), set(), True),
+        (alarm("ALARM", SINCE, AlarmActions=["topic"]), {"failures"}, False),
+        (alarm("ALARM", SINCE, AlarmActions=[]), set(), False),
+        (alarm("ALARM", BEFORE, AlarmActions=["topic"]), set(), False),
+        (alarm("OK", SINCE, AlarmActions=["topic"]), set(), False),
+    ],
+)
+def test_an_alarm_that_fired_tells_people(told, heard, silent):
+    assert (watchers.silence_lies(told, heard, BEGUN, HEALED) != "") is silent
+
+
 @pytest.mark.parametrize(("runs", "lies"), [(10, False), (8, False), (7, True), (0, True)])
 def test_a_schedule_that_does_not_run_is_not_believed(runs, lies):
     assert (watchers.schedule_lies("the latch", runs, BEGUN, HEALED) != "") is lies
@@ -96,6 +110,6 @@ class PaperCloudWatch:
 
 
 def test_each_alarm_of_a_region_is_judged_by_its_metric():
-    found = list(watchers.alarms(PaperCloudWatch(), "us-east-2", BEGUN, HEALED))
+    found = filter(None, watchers.alarms(PaperCloudWatch(), "us-east-2", BEGUN, HEALED, told=set()))
     assert [each.split(" did")[0] for each in found] == ["the alarm failures"]
     assert watchers.runs(PaperCloudWatch(), "us-east-2", "latch", BEGUN, HEALED) == pytest.approx(1.9)
