@@ -327,6 +327,14 @@ def drill_history(choice: Choice) -> int:
     return commands.drill_history(choice)
 
 
+@choosing("environment", "target", "json")
+def drill_report(choice: Choice) -> int:
+    """Say what failovers may take, over what is assumed of DNS, and what drills have found, fault by fault."""
+    from drill import commands
+
+    return commands.drill_report(choice)
+
+
 @command
 def simulate(
     _: Context, seeds: int = 1_000, seed: int = NO_SEED, mode: str = "mrsc", mutant: str = "", json: bool = False
@@ -460,7 +468,9 @@ namespace = Collection(
 )
 sandbox = Collection("sandbox", up, down, status, logs, env)
 namespace.add_collection(sandbox)
-drills = Collection("drill", history=drill_history, evidence=drill_evidence, calibrate=drill_calibrate)
+drills = Collection(
+    "drill", history=drill_history, evidence=drill_evidence, calibrate=drill_calibrate, report=drill_report
+)
 drills.add_task(drill, name="play", default=True)
 namespace.add_collection(drills)
 namespace.add_collection(Collection("bench", deploy=bench_deploy, payment=bench_payment, tricks=bench_tricks))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from drill.figures import DrillFigures
-    from drill.records import DrillOutcome, DrillPlan
+    from drill.records import DrillOutcome
     from drill.sandbox_stage import SandboxStage
     from orchestration.choice import Choice
 
+WIDTH = 160
+"""Columns of a table off a terminal: nothing is folded there."""
 SHOWN = 50
 """Findings in a table; JSON has them all."""
 
@@ -144,7 +147,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
         told = {"plan": planned.to_json(), "outcome": outcome.to_json(), "figures": found.to_json()}
         report.print_json({**told, **({"head": head} if head else {})})
     else:
-        show_drill(planned, outcome, found)
+        show_drill(outcome, found)
         print(
             f"as a page: {relative(folder / PAGE)}; again: ./invoke drill --fault {planned.fault} --seed {planned.seed}"
         )
@@ -227,7 +230,48 @@ def _others(place: Target, choice: Choice) -> list[Path]:
     return [file for file in (environment, place.ledger) if file is not None and file.is_file()]
 
 
-def show_drill(plan: DrillPlan, outcome: DrillOutcome, found: DrillFigures) -> None:
+def drill_report(choice: Choice) -> int:
+    """Print what the model allows over what is assumed, and what the drills that there were have found."""
+    from drill import rto, session  # noqa: PLC0415
+
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    found = rto.by_fault(session.history(session.home(place)))
+    assumed, objective = settings.edge.propagation, settings.objectives.failover
+    grid = {each: {floor: rto.allowed(settings, each, floor) for floor in rto.FLOORS} for each in rto.PROPAGATIONS}
+    if choice.json:
+        told = {"propagation": assumed.model_dump(mode="json"), "objective": objective, "client": session.CLIENT}
+        report.print_json({**told, "allowed": grid, "drills": [asdict(each) for each in found]})
+        return 0
+    print(
+        f"seconds until DNS leads the last client to the secondary, at most, whatever the fault (objective {objective})"
+    )
+    table = _table("propagation", *(f"floor {floor}" for floor in rto.FLOORS))
+    for seconds, row in grid.items():
+        mark = " *" if seconds == assumed.seconds else ""
+        table.add_row(
+            f"{seconds}{mark}", *(f"{total}{'' if total <= objective else ' over'}" for total in row.values())
+        )
+    _print(table)
+    print(f"* the environment's propagation: {assumed.source}")
+    print(f"floor: for how long a resolver keeps an answer at least, whatever its TTL ({settings.edge.ttl} s)")
+    print(
+        f"a client adds its own time-out and pause: at most {session.CLIENT:g} s in a drill, which each bound below has"
+    )
+    print()
+    if found:
+        drills = _table(
+            *("fault", "drills", "passed", "missed", "no verdict", "worst RTO", "objective", "bound"),
+            *("paid", "lost", "doubled"),
+        )
+        for each in found:
+            drills.add_row(*rto.cells(each))
+        _print(drills)
+    print(rto.never_seen(found))
+    return 0
+
+
+def show_drill(outcome: DrillOutcome, found: DrillFigures) -> None:
     """Print what a drill came to: each figure beside its objective and its bound."""
     table = _table("", "measured", "objective", "bound (within the model)", "")
     for each in found.figures:
@@ -251,17 +295,13 @@ def show_drill(plan: DrillPlan, outcome: DrillOutcome, found: DrillFigures) -> N
             f"{found.cold_failed} failed, p99 {found.cold_p99:.2f} s (before: {found.before.p99:.2f} s)"
         )
     for event in found.notifications[:SHOWN]:
-        print(f"told {event.detail} from {event.subject} after {event.at - _begun(plan, found):.0f} s: {event.what}")
+        print(f"told {event.detail} from {event.subject} after {event.at - found.begun:.0f} s: {event.what}")
     print(f"{outcome.status.upper()}: {outcome.why}")
 
 
 def relative(path: Path) -> str:
     """A path as people may type it here."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-def _begun(plan: DrillPlan, _: DrillFigures) -> float:
-    return plan.started
 
 
 def _teller(stage: SandboxStage) -> Callable[[str], None]:
@@ -279,4 +319,4 @@ def _table(*columns: str) -> Table:
 def _print(table: Table) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)

@@ -75,6 +75,8 @@ class DrillFigures:
     """Everything that was measured."""
 
     figures: tuple[Figure, ...]
+    begun: float
+    """When the fault came, in virtual seconds since the epoch; infinite where none did."""
     outages: tuple[ClientOutage, ...]
     before: Latencies
     after: Latencies
@@ -201,6 +203,7 @@ def measure(
     counts = books.counts if books else None
     return DrillFigures(
         tuple(figures),
+        fault,
         tuple(by_kind),
         latencies(attempts, 0.0, fault),
         latencies(attempts, switched or healed, healed),

@@ -26,8 +26,8 @@ OUTCOMES: Final = {
     "failed": ("failed, or not sent in time", "#cf4a3c"),
 }
 MODEL: Final = (
-    "Bounds are within the model: Route 53's documented timing and an assumed propagation. Played in a sandbox, which "
-    "imitates AWS: a pre-test."
+    "Bounds are within the model: Route 53's documented timing and the environment's propagation. Played in a sandbox, "
+    "which imitates AWS: a pre-test."
 )
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1d2530;--paper:#fff;--line:#c8ced6;--held:#1d7a46;--missed:#b3261e}
@@ -61,6 +61,7 @@ def page(
         picture(plan, attempts, events),
         "<h2>Figures</h2>",
         *_figures(told),
+        f"<p>{escape(_propagation(plan))}</p>",
         "<h2>Clients</h2>",
         *_clients(told),
         "<h2>Who was told</h2>",
@@ -71,6 +72,12 @@ def page(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
+
+
+def _propagation(plan: DrillPlan) -> str:
+    """Whose figure it is that DNS follows the checkers within so many seconds."""
+    seconds = plan.bounds.get("propagation")
+    return f"In the bounds DNS follows the checkers within {seconds:g} s ({plan.propagation})." if seconds else ""
 
 
 def picture(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Event]) -> str:

@@ -104,6 +104,8 @@ class DrillPlan(Record):
     environment: str
     target: str
     objectives: Mapping[str, float] = field(default_factory=dict)
+    propagation: str = ""
+    """Whose figure the bounds' propagation is: a source, or `assumed: why`."""
     bounds: Mapping[str, float] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
     """How many of each kind."""

@@ -29,7 +29,7 @@ from orchestration.target import published
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
 from shared.errors import Problem
-from shared.failover_time import PROPAGATION_SECONDS, Fault, GreyBound, LatchTiming, bound
+from shared.failover_time import Fault, GreyBound, LatchTiming, bound
 from shared.roles import PRIMARY, PerRole
 from shared.root import ROOT
 from shared.stack import Stack
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from orchestration.target import Target
     from shared.environment import Environment
 
+CLIENT: Final = TIMEOUT + LONGEST_PAUSE
+"""Virtual seconds that a client of a drill adds at most: its attempt that fails, and its pause."""
 BOUND_OF: Final[Mapping[str, Fault]] = {
     "refuse": Fault.REFUSED,
     "hang": Fault.HANG,
@@ -76,6 +78,7 @@ def plan(
             "grey_failure": objectives.grey_failure,
             "availability_percent": objectives.availability_percent,
         },
+        propagation=environment.edge.propagation.source,
         bounds=bounds(environment, fault),
         clients=counts(schedule.kinds),
         commit=_commit(),
@@ -86,25 +89,25 @@ def plan(
 
 def bounds(environment: Environment, fault: str) -> dict[str, float]:
     """What the model allows for a fault: detection, propagation, TTL, their sum, and when a failover surely lasts."""
-    checks, ttl = environment.edge.checks, environment.edge.ttl
-    latch = LatchTiming(checks.of_the_entry_point, ttl)
+    checks, dns = environment.edge.checks, environment.edge.dns
+    latch = LatchTiming(checks.of_the_entry_point, dns)
     if fault == NOTHING:
         return {}
     if fault == "grey":
-        grey = GreyBound(environment.edge.grey_failure.periods, ttl)
+        grey = GreyBound(environment.edge.grey_failure.periods, dns)
         detection, total = grey.detection, grey.total
     elif fault == "evacuate":
-        by_switch = bound([checks.stop_switch.timing()], ttl, Fault.ERROR)
+        by_switch = bound([checks.stop_switch.timing()], dns, Fault.ERROR)
         detection, total = by_switch.detection, by_switch.total
     else:
-        found = bound(checks.of_the_entry_point, ttl, BOUND_OF[fault])
+        found = bound(checks.of_the_entry_point, dns, BOUND_OF[fault])
         detection, total = found.detection, found.total
     return {
         "detection": detection,
-        "propagation": PROPAGATION_SECONDS,
-        "ttl": ttl,
+        "propagation": dns.propagation,
+        "ttl": dns.ttl,
         "total": total,
-        "client": TIMEOUT + LONGEST_PAUSE,
+        "client": CLIENT,
         "latched": latch.certain + total,
     }
 

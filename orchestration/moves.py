@@ -131,7 +131,7 @@ def ready(choice: Choice) -> int:
 def seconds_to_move(settings: Environment) -> int:
     """Return within how many seconds clients that honour the TTL have followed the switch."""
     check = settings.edge.checks.stop_switch.timing()
-    return bound([check], settings.edge.ttl, Fault.ERROR).total
+    return bound([check], settings.edge.dns, Fault.ERROR).total
 
 
 def _canary(move: _Move) -> Merchant:

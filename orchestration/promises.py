@@ -22,6 +22,7 @@ def values(environment: Environment) -> dict[str, Any]:
         "objectives": objectives.model_dump(mode="json"),
         "allowed": {"month": allowance.seconds(MONTH), "year": allowance.seconds(YEAR)},
         "failures": [dataclasses.asdict(spent) for spent in environment.spending()],
+        "propagation": environment.edge.propagation.model_dump(mode="json"),
         "latch": _latch(environment),
         "grey_failure_noticed_from": {"promised": grey.lowest_payment_rate, "computed": grey.detection.lowest_rate()},
     }
@@ -36,6 +37,7 @@ def lines(environment: Environment) -> list[str]:
         f"payments that fail while health is green are noticed from {noticed['promised']} a minute on "
         f"(computed: {noticed['computed']}), below that when the probes of every minute fail too"
     )
+    dns = environment.edge.propagation
     table: list[tuple[str, ...]] = [HEADINGS]
     for spent in environment.spending():
         seconds = (spent.at_most, spent.promised, spent.left_of_a_month, spent.left_of_a_year)
@@ -53,6 +55,7 @@ def lines(environment: Environment) -> list[str]:
             if spent.left_of_a_month < 0
         ),
         grey,
+        f"DNS is taken to follow the checkers within {dns.seconds} s ({dns.source})",
         _returning(environment),
     ]
 

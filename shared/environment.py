@@ -210,10 +210,10 @@ class Environment(Foundation):
     def spending(self) -> Iterator[Spending]:
         """What each kind of failure takes of the time that the promised availability leaves."""
         allowance = Allowance(self.objectives.availability_percent)
-        checks, ttl = self.edge.checks.of_the_entry_point, self.edge.ttl
+        checks, dns = self.edge.checks.of_the_entry_point, self.edge.dns
         for fault in Fault:
-            yield allowance.after(fault.label, bound(checks, ttl, fault).total, self.objectives.failover)
-        grey = GreyBound(self.edge.grey_failure.periods, ttl)
+            yield allowance.after(fault.label, bound(checks, dns, fault).total, self.objectives.failover)
+        grey = GreyBound(self.edge.grey_failure.periods, dns)
         yield allowance.after("grey failure", grey.total, self.objectives.grey_failure)
 
     def require_own_domain(self) -> None:
@@ -233,7 +233,7 @@ class Environment(Foundation):
     @property
     def failover_bound(self) -> int:
         """Seconds that a failover takes at most, whatever the fault."""
-        return worst(self.edge.checks.of_the_entry_point, self.edge.ttl).total
+        return worst(self.edge.checks.of_the_entry_point, self.edge.dns).total
 
     @model_validator(mode="after")
     def _zones_lie_in_their_regions(self) -> Self:
@@ -307,20 +307,20 @@ class Environment(Foundation):
 
     @model_validator(mode="after")
     def _objectives_are_reachable(self) -> Self:
-        checks, ttl = self.edge.checks.of_the_entry_point, self.edge.ttl
-        longest = worst(checks, ttl)
+        checks, dns = self.edge.checks.of_the_entry_point, self.edge.dns
+        longest = worst(checks, dns)
         if longest.total > self.objectives.failover:
             raise ValueError(
                 f"objectives.failover: {self.objectives.failover} s cannot be reached ({longest}): "
                 f"{self._fitting(self.objectives.failover)}"
             )
-        grey = GreyBound(self.edge.grey_failure.periods, ttl)
+        grey = GreyBound(self.edge.grey_failure.periods, dns)
         if grey.total > self.objectives.grey_failure:
             periods = grey.periods_within(self.objectives.grey_failure)
             fix = (
                 f"edge.grey_failure.periods of {periods} or less fits"
                 if periods
-                else f"the least is {GreyBound(1, ttl).total} s"
+                else f"the least is {GreyBound(1, dns).total} s"
             )
             raise ValueError(
                 f"objectives.grey_failure: {self.objectives.grey_failure} s cannot be reached ({grey}): {fix}"
@@ -333,7 +333,7 @@ class Environment(Foundation):
                     f"year, and one failure ({spent.failure}) may take {spent.promised} s: promise less"
                 )
         for fault in (Fault.REFUSED, Fault.ERROR, Fault.HANG):
-            found = bound(checks, ttl, fault)
+            found = bound(checks, dns, fault)
             if self.objectives.detection is not None and found.detection > self.objectives.detection:
                 raise ValueError(
                     f"objectives.detection: {self.objectives.detection} s cannot be reached ({fault.label} takes "
@@ -355,7 +355,7 @@ class Environment(Foundation):
     def _fitting(self, objective: int) -> str:
         """Values of edge.checks.fast and edge.ttl that keep the objective, the least eager for each TTL."""
         fits: dict[int, str] = {}
-        for check, ttl in fitting_checks(objective, {*TTLS, self.edge.ttl}):
+        for check, ttl in fitting_checks(objective, {*TTLS, self.edge.ttl}, self.edge.dns.propagation):
             fits.setdefault(ttl, f"interval {check.interval} threshold {check.threshold} with ttl {ttl}")
         if not fits:
             return "no health check of Route 53 is that quick, ask for more"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from shared.failover_time import PROBE_SPREAD, HealthCheckTiming, LatchTiming
+from shared.failover_time import PROBE_SPREAD, DnsTiming, HealthCheckTiming, LatchTiming
 from shared.grey_failure import Detection
 from shared.roles import PerRole, Role
 
@@ -380,6 +380,19 @@ class OperationsSettings(StrictModel):
     """No secret: AWS shows it to whoever may read the role (IAM User Guide, "The confused deputy problem")."""
 
 
+class PropagationSettings(StrictModel):
+    """From a health check's status to what all name servers answer: AWS gives no figure, so this says whose it is."""
+
+    seconds: Annotated[int, Field(ge=0, le=300)]
+    source: Annotated[str, Field(pattern=r"^(https://\S+|measured: \S.*|assumed: \S.*)$")]
+    """Where it is published; or `measured: how`, or `assumed: why`."""
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nobody has measured or published it."""
+        return self.source.startswith("assumed:")
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
@@ -387,6 +400,7 @@ class EdgeSettings(Section):
 
     parent_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
     ttl: Annotated[int, Field(ge=1, le=300)]
+    propagation: PropagationSettings
     checks: HealthChecksSettings
     grey_failure: GreyFailureSettings
     failback: Literal["manual", "automatic"]
@@ -396,9 +410,14 @@ class EdgeSettings(Section):
     emails: tuple[Email, ...]
 
     @property
+    def dns(self) -> DnsTiming:
+        """What DNS takes to move clients."""
+        return DnsTiming(self.ttl, self.propagation.seconds)
+
+    @property
     def latch_timing(self) -> LatchTiming:
         """Which outages last."""
-        return LatchTiming(self.checks.of_the_entry_point, self.ttl)
+        return LatchTiming(self.checks.of_the_entry_point, self.dns)
 
     @property
     def latch_rule(self) -> Mapping[str, int] | None:

@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-PROPAGATION_SECONDS = 10
-"""From the checkers' verdict to all name servers, at most: assumed, as AWS gives no figure (the sandbox draws it)."""
-
 INTERVALS = (10, 30)
 """The request intervals that Route 53 offers."""
 
@@ -67,12 +64,30 @@ class HealthCheckTiming:
 
 
 @dataclass(frozen=True)
+class DnsTiming:
+    """What DNS takes after the checkers' verdict, in seconds."""
+
+    ttl: int
+    """For which a resolver may keep the answer of before."""
+    propagation: int
+    """From the verdict to all name servers, at most. AWS gives no figure, so an environment says what it assumes."""
+
+    @property
+    def total(self) -> int:
+        """Until the last client that honours the TTL has the new answer."""
+        return self.propagation + self.ttl
+
+    def __str__(self) -> str:
+        return f"{self.propagation} propagation + {self.ttl} TTL"
+
+
+@dataclass(frozen=True)
 class Bound:
     """The parts of one failover's time, in seconds."""
 
     fault: Fault
     check: HealthCheckTiming
-    ttl: int
+    dns: DnsTiming
 
     @property
     def detection(self) -> int:
@@ -82,18 +97,18 @@ class Bound:
     @property
     def total(self) -> int:
         """Until the last client that honours the TTL asks DNS again and gets the secondary."""
-        return self.detection + PROPAGATION_SECONDS + self.ttl
+        return self.detection + self.dns.total
 
     def __str__(self) -> str:
         """The sum as a person would write it down."""
         stale = f" + {self.fault.staleness}" if self.fault.staleness else ""
         return (
             f"{self.fault.label}: {self.check.threshold} × ({self.check.interval} + {self.fault.attempt}){stale}"
-            f" + {PROPAGATION_SECONDS} propagation + {self.ttl} TTL = {self.total} s"
+            f" + {self.dns} = {self.total} s"
         )
 
 
-def bound(checks: Iterable[HealthCheckTiming], ttl: int, fault: Fault) -> Bound:
+def bound(checks: Iterable[HealthCheckTiming], dns: DnsTiming, fault: Fault) -> Bound:
     """The failover time under `fault` by the fastest of `checks`, any of which takes the primary out.
 
     Raises ValueError when there is no check: nothing would ever fail over.
@@ -101,16 +116,16 @@ def bound(checks: Iterable[HealthCheckTiming], ttl: int, fault: Fault) -> Bound:
     fastest = min(checks, key=lambda check: check.detection(fault), default=None)
     if fastest is None:
         raise ValueError("a failover needs at least one health check")
-    return Bound(fault, fastest, ttl)
+    return Bound(fault, fastest, dns)
 
 
-def worst(checks: Iterable[HealthCheckTiming], ttl: int, faults: Iterable[Fault] = Fault) -> Bound:
+def worst(checks: Iterable[HealthCheckTiming], dns: DnsTiming, faults: Iterable[Fault] = Fault) -> Bound:
     """The longest of the bounds over `faults`."""
     checks = tuple(checks)
-    return max((bound(checks, ttl, fault) for fault in faults), key=lambda each: each.total)
+    return max((bound(checks, dns, fault) for fault in faults), key=lambda each: each.total)
 
 
-def fitting(objective: int, ttls: Iterable[int]) -> Iterator[tuple[HealthCheckTiming, int]]:
+def fitting(objective: int, ttls: Iterable[int], propagation: int) -> Iterator[tuple[HealthCheckTiming, int]]:
     """Every (check, TTL) whose worst bound is within `objective`, the least eager first.
 
     Longer intervals, higher thresholds and longer TTLs cost less and flap less, so they come first.
@@ -119,7 +134,7 @@ def fitting(objective: int, ttls: Iterable[int]) -> Iterator[tuple[HealthCheckTi
         for threshold in sorted(THRESHOLDS, reverse=True):
             for ttl in sorted(ttls, reverse=True):
                 check = HealthCheckTiming(interval, threshold)
-                if worst([check], ttl).total <= objective:
+                if worst([check], DnsTiming(ttl, propagation)).total <= objective:
                     yield check, ttl
 
 
@@ -129,7 +144,7 @@ class GreyBound:
 
     periods: int
     """One-minute periods in a row that must be bad."""
-    ttl: int
+    dns: DnsTiming
 
     @property
     def detection(self) -> int:
@@ -139,17 +154,17 @@ class GreyBound:
     @property
     def total(self) -> int:
         """Until the last client that honours the TTL gets the secondary."""
-        return self.detection + PROPAGATION_SECONDS + self.ttl
+        return self.detection + self.dns.total
 
     def periods_within(self, objective: int) -> int:
         """The most periods that keep `objective` with this TTL; 0 when none does."""
-        room = objective - GreyBound(0, self.ttl).total
+        room = objective - GreyBound(0, self.dns).total
         return max(room // METRIC_PERIOD_SECONDS, 0)
 
     def __str__(self) -> str:
         return (
             f"grey failure: ({self.periods} + 1) × {METRIC_PERIOD_SECONDS} + {METRIC_DELAY_SECONDS} metric delay"
-            f" + {PROPAGATION_SECONDS} propagation + {self.ttl} TTL = {self.total} s"
+            f" + {self.dns} = {self.total} s"
         )
 
 
@@ -163,12 +178,12 @@ class LatchTiming:
 
     checks: tuple[HealthCheckTiming, ...]
     """Those that take the primary out, and let it back in."""
-    ttl: int
+    dns: DnsTiming
 
     @property
     def returning(self) -> int:
         """From a primary that serves again to the last client that is back: the checks, DNS, and the TTL."""
-        return max(check.threshold * check.interval for check in self.checks) + PROPAGATION_SECONDS + self.ttl
+        return max(check.threshold * check.interval for check in self.checks) + self.dns.total
 
     @property
     def lasting(self) -> int:
@@ -203,7 +218,7 @@ class LatchTiming:
     def certain(self) -> int:
         """An outage of this length always lasts: the last client moves, its metric is late, the probes have failed."""
         looking = METRIC_DELAY_SECONDS + METRIC_PERIOD_SECONDS
-        return worst(self.checks, self.ttl).total + looking + (PROBE_SPREAD + 1) * METRIC_PERIOD_SECONDS
+        return worst(self.checks, self.dns).total + looking + (PROBE_SPREAD + 1) * METRIC_PERIOD_SECONDS
 
 
 MINUTE = 60

@@ -23,7 +23,7 @@ from lambdas.probing import Prober, Reply
 from lambdas.telemetry.journal import FAILOVER_TRAFFIC, NAMESPACE, LogJournal
 from lambdas.telemetry.sources import mark
 from lambdas.web.headers import REPLAYED
-from shared.failover_time import MINUTE, PROPAGATION_SECONDS
+from shared.failover_time import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -162,6 +162,7 @@ class _Resolver:
 
     scenario: Scenario
     checks: Iterable[HealthCheckTiming]
+    propagation: int
     random: Random
     red_from: int | None = None
     green_from: int | None = None
@@ -170,7 +171,7 @@ class _Resolver:
 
     def answers_secondary(self, world: _World) -> bool:
         """As checkers and alarm see the primary now, some seconds after the fact."""
-        if world.stopped is not None and world.elapsed >= world.stopped + 3 * 10 + PROPAGATION_SECONDS:
+        if world.stopped is not None and world.elapsed >= world.stopped + 3 * 10 + self.propagation:
             return True
         outage = next((each for each in self.scenario.outages if each.begins <= world.elapsed < each.ends), None)
         if outage is not None:
@@ -208,18 +209,18 @@ def run(scenario: Scenario, values: Mapping[str, int], timing: LatchTiming, seed
         journal,
         world,
     )
-    resolver = _Resolver(scenario, timing.checks, random)
+    resolver = _Resolver(scenario, timing.checks, timing.dns.propagation, random)
     total = scenario.clients + scenario.pinned
     addresses = [f"203.0.113.{number}/{random.random()}" for number in range(total)]
     hashes = [mark(address, "api") for address in addresses]
-    asked = [random.randrange(timing.ttl) for _ in range(total)]
+    asked = [random.randrange(timing.dns.ttl) for _ in range(total)]
     pays = [random.randrange(scenario.every) for _ in range(total)]
     away = [number >= scenario.clients for number in range(total)]
     tick = random.randrange(MINUTE)
     for world.elapsed in range(scenario.seconds):
         secondary = resolver.answers_secondary(world)
         for number in range(scenario.clients):
-            if world.elapsed % timing.ttl == asked[number]:
+            if world.elapsed % timing.dns.ttl == asked[number]:
                 away[number] = secondary
         for number in range(total):
             if away[number] and world.elapsed % scenario.every == pays[number]:

@@ -271,6 +271,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "get_state()",
         "handle_request()",
         "load_persisted_state()",
+        "now_iso()",
     ),
     "ministack.services.secretsmanager": (
         "_add_stage()",
@@ -347,7 +348,7 @@ def _gone() -> Iterator[str]:
 def _has(module: str, name: str) -> bool:
     path = name.removesuffix("()")
     if module == _READ_ONLY:
-        written = rf"^(?:async )?def {path}\(" if path != name else rf"^{path}\b.*="
+        written = rf"^(?:async )?def {path}\(|^    {path},$" if path != name else rf"^{path}\b.*="
         return re.search(written, _source(module), re.MULTILINE) is not None
     found = importlib.import_module(module)
     try:

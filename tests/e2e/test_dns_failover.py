@@ -12,7 +12,7 @@ from sandbox.clock import SharedClock, set_speed
 from sandbox.layout import Layout
 from sandbox.traffic.health import LONGEST_PROPAGATION
 from shared.environment import Environment
-from shared.failover_time import Fault
+from shared.failover_time import DnsTiming, Fault
 from shared.failover_time import bound as fastest
 
 pytestmark = pytest.mark.xdist_group("running")
@@ -81,7 +81,7 @@ def clients(running, request):
 
 def bound(fault):
     """Virtual seconds until DNS answers the secondary, at most."""
-    return fastest(CHECKS, 0, fault).detection + LONGEST_PROPAGATION + LATE
+    return fastest(CHECKS, DnsTiming(0, 0), fault).detection + LONGEST_PROPAGATION + LATE
 
 
 def test_a_primary_that_refuses_moves_the_name_and_one_that_serves_moves_it_back(running, clients):

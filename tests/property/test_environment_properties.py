@@ -105,7 +105,7 @@ def test_no_environment_loads_that_cannot_keep_its_promise(interval, threshold, 
         assert loaded.startswith(f"objectives.failover: {objective} s cannot be reached")
     else:
         entry = loaded.edge.checks.of_the_entry_point
-        assert all(bound(entry, ttl, fault).total <= objective for fault in Fault)
+        assert all(bound(entry, loaded.edge.dns, fault).total <= objective for fault in Fault)
 
 
 reservation = st.one_of(st.none(), st.integers(1, 700))

@@ -10,10 +10,10 @@ from shared.environment import Environment
 from shared.failover_time import (
     INTERVALS,
     MONTH,
-    PROPAGATION_SECONDS,
     THRESHOLDS,
     YEAR,
     Allowance,
+    DnsTiming,
     Fault,
     GreyBound,
     HealthCheckTiming,
@@ -26,6 +26,7 @@ from shared.failover_time import (
 checks = st.builds(HealthCheckTiming, st.sampled_from(INTERVALS), st.sampled_from(list(THRESHOLDS)))
 ttls = st.integers(1, 300)
 faults = st.sampled_from(list(Fault))
+dns_timings = st.builds(DnsTiming, ttls, st.integers(0, 60))
 
 PAYMENTS = [HealthCheckTiming(30, 2), HealthCheckTiming(10, 3)]
 TRADING = [HealthCheckTiming(30, 2), HealthCheckTiming(10, 2)]
@@ -49,62 +50,66 @@ TRADING = [HealthCheckTiming(30, 2), HealthCheckTiming(10, 2)]
     ],
 )
 def test_the_designed_figures(profile, ttl, fault, detection, total):
-    found = bound(profile, ttl, fault)
+    found = bound(profile, DnsTiming(ttl, 10), fault)
     assert (found.detection, found.total) == (detection, total)
 
 
-@given(checks, ttls, faults)
-def test_a_total_is_the_sum_of_its_parts(check, ttl, fault):
-    found = bound([check], ttl, fault)
-    assert found.total == found.detection + PROPAGATION_SECONDS + ttl
+@given(checks, dns_timings, faults)
+def test_a_total_is_the_sum_of_its_parts(check, dns, fault):
+    found = bound([check], dns, fault)
+    assert found.total == found.detection + dns.propagation + dns.ttl
     assert found.detection == check.threshold * (check.interval + fault.attempt) + fault.staleness
     assert str(found).endswith(f"= {found.total} s")
 
 
-@given(st.lists(checks, min_size=1), checks, ttls, faults)
-def test_one_check_more_never_slows_a_failover(some, more, ttl, fault):
-    assert bound([*some, more], ttl, fault).total <= bound(some, ttl, fault).total
+@given(st.lists(checks, min_size=1), checks, dns_timings, faults)
+def test_one_check_more_never_slows_a_failover(some, more, dns, fault):
+    assert bound([*some, more], dns, fault).total <= bound(some, dns, fault).total
 
 
-@given(checks, ttls, ttls, faults)
-def test_a_longer_ttl_never_quickens_a_failover(check, ttl, longer, fault):
-    assert bound([check], min(ttl, longer), fault).total <= bound([check], max(ttl, longer), fault).total
+@given(checks, dns_timings, dns_timings, faults)
+def test_a_slower_dns_never_quickens_a_failover(check, one, other, fault):
+    quick = DnsTiming(min(one.ttl, other.ttl), min(one.propagation, other.propagation))
+    slow = DnsTiming(max(one.ttl, other.ttl), max(one.propagation, other.propagation))
+    assert bound([check], quick, fault).total <= bound([check], slow, fault).total
 
 
-@given(st.lists(checks, min_size=1), ttls, faults)
-def test_no_fault_takes_longer_than_the_worst(some, ttl, fault):
-    assert bound(some, ttl, fault).total <= worst(some, ttl).total
+@given(st.lists(checks, min_size=1), dns_timings, faults)
+def test_no_fault_takes_longer_than_the_worst(some, dns, fault):
+    assert bound(some, dns, fault).total <= worst(some, dns).total
 
 
-@given(checks, ttls)
-def test_a_fault_that_hangs_is_never_noticed_before_one_that_refuses(check, ttl):
-    totals = [bound([check], ttl, fault).total for fault in (Fault.REFUSED, Fault.HANG, Fault.SLOW)]
+@given(checks, dns_timings)
+def test_a_fault_that_hangs_is_never_noticed_before_one_that_refuses(check, dns):
+    totals = [bound([check], dns, fault).total for fault in (Fault.REFUSED, Fault.HANG, Fault.SLOW)]
     assert totals == sorted(totals)
 
 
-@given(st.integers(1, 1000), st.sets(ttls, min_size=1, max_size=5))
-def test_what_is_said_to_fit_fits_and_nothing_else_does(objective, choices):
-    said = set(fitting(objective, choices))
+@given(st.integers(1, 1000), st.sets(ttls, min_size=1, max_size=5), st.integers(0, 60))
+def test_what_is_said_to_fit_fits_and_nothing_else_does(objective, choices, propagation):
+    said = set(fitting(objective, choices, propagation))
     every = {
         (HealthCheckTiming(interval, threshold), ttl)
         for interval in INTERVALS
         for threshold in THRESHOLDS
         for ttl in choices
     }
-    assert said == {(check, ttl) for check, ttl in every if worst([check], ttl).total <= objective}
+    assert said == {
+        (check, ttl) for check, ttl in every if worst([check], DnsTiming(ttl, propagation)).total <= objective
+    }
 
 
 def test_nothing_fails_over_without_a_check():
     with pytest.raises(ValueError, match="at least one"):
-        bound([], 30, Fault.ERROR)
+        bound([], DnsTiming(30, 10), Fault.ERROR)
 
 
-@given(st.integers(1, 10), ttls, st.integers(1, 2000))
-def test_the_periods_that_fit_a_grey_failure_are_the_most(periods, ttl, objective):
-    most = GreyBound(periods, ttl).periods_within(objective)
+@given(st.integers(1, 10), dns_timings, st.integers(1, 2000))
+def test_the_periods_that_fit_a_grey_failure_are_the_most(periods, dns, objective):
+    most = GreyBound(periods, dns).periods_within(objective)
     if most:
-        assert GreyBound(most, ttl).total <= objective
-    assert GreyBound(most + 1, ttl).total > objective
+        assert GreyBound(most, dns).total <= objective
+    assert GreyBound(most + 1, dns).total > objective
 
 
 @pytest.mark.parametrize(("percent", "month", "year"), [(99.99, 259, 3153), (99.9, 2592, 31536), (99.999, 25, 315)])
@@ -133,15 +138,15 @@ def test_every_kind_of_failure_is_counted_against_the_availability():
 
 
 def test_a_grey_failure_of_payments():
-    assert GreyBound(2, 30).total == 280
+    assert GreyBound(2, DnsTiming(30, 10)).total == 280
 
 
 @given(
     st.lists(checks, min_size=1, max_size=3),
-    st.integers(1, 300),
+    dns_timings,
 )
-def test_an_outage_that_always_lasts_is_longer_than_one_that_may(taken, ttl):
-    timing = LatchTiming(tuple(taken), ttl)
+def test_an_outage_that_always_lasts_is_longer_than_one_that_may(taken, dns):
+    timing = LatchTiming(tuple(taken), dns)
     assert 0 <= timing.shortest <= timing.by_probes < timing.certain
     # The way back fits between the first and the last of the minutes, of which each may have a moment alone.
     assert (timing.lasting - 2) * 60 >= timing.returning > (timing.lasting - 3) * 60

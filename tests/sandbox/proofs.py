@@ -108,6 +108,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "security_groups.prefix_lists": (_REPAIRS + "test_security_group_rule_keeps_its_prefix_list",),
     "sqs.batching_windows": (_FUNCTIONS + "test_a_mapping_waits_for_a_batch_as_long_as_its_window",),
     "sqs.queue_urls": (_REPAIRS + "test_queue_urls_do_not_name_the_sandbox",),
+    "storage.virtual_time": (_ALARMS + "test_an_object_has_the_sandboxs_time",),
     "storage.size_rule": (_ANSWERS + "test_a_lifecycles_rule_for_small_objects_is_kept",),
     "topics.mail": (_SCHEDULES + "test_who_is_subscribed_by_mail_gets_what_an_alarm_tells",),
     "transport.loopback_is_private": (_REPAIRS + "test_loopback_counts_as_secure_transport",),

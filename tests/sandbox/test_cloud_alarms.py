@@ -110,6 +110,17 @@ def test_history_has_the_sandboxs_time(cloud: RunningCloud) -> None:
     assert abs(last["Timestamp"].timestamp() - before) < 10
 
 
+def test_an_object_has_the_sandboxs_time(cloud: RunningCloud) -> None:
+    """Else a function would take a switch that was moved a minute ago for one that was moved before."""
+    s3, moments, name = cloud.client("s3"), VirtualTime(cloud.sandbox), uuid.uuid4().hex
+    moments.pass_seconds(130)
+    s3.create_bucket(Bucket=name)
+    before = moments.now()
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
+    told = [s3.head_object(Bucket=name, Key="k"), *s3.list_objects_v2(Bucket=name)["Contents"]]
+    assert all(abs(each["LastModified"].timestamp() - before) < 10 for each in told)
+
+
 METRIC = {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
 
 

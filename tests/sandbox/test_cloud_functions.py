@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -21,6 +22,7 @@ from sandbox import addresses, control, ports
 from sandbox.clock import SharedClock, set_speed
 from sandbox.cloud.functions import limited
 from tests.sandbox.conftest import a_cloud
+from tests.sandbox.virtual_time import VirtualTime
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -327,6 +329,32 @@ def test_virtual_time_lies_between_its_invocations_and_not_in_them(tmp_path: Pat
         assert abs(second["signed"] - time.time()) < 5
         started = Function(cloud)(do="clock", seconds=0)["result"]
         assert second["began"] < started["imported"] <= started["began"]
+
+
+TELLS_WHEN = """
+def handler(event, context):
+    import time
+    print("late", time.time() - int(event["Records"][0]["attributes"]["SentTimestamp"]) / 1000)
+"""
+
+
+def test_a_function_is_told_when_a_message_was_sent(own_cloud: RunningCloud) -> None:
+    VirtualTime(own_cloud.sandbox).pass_seconds(130)
+    late = Function(own_cloud, TELLS_WHEN)
+    sqs, logs = own_cloud.client("sqs"), own_cloud.client("logs")
+    url = sqs.create_queue(QueueName=late.name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    late.client.create_event_source_mapping(EventSourceArn=arn, FunctionName=late.name)
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+
+    def told() -> list[float]:
+        with contextlib.suppress(ClientError):
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{late.name}")["events"]
+            return [float(each["message"].split()[1]) for each in events if each["message"].startswith("late")]
+        return []
+
+    until(told)
+    assert 0 <= told()[0] < 10
 
 
 class Pool:

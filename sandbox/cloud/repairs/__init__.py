@@ -93,6 +93,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     sqs.queue_urls,
     sqs.batching_windows,
     storage.size_rule,
+    storage.virtual_time,
     topics.mail,
     transport.loopback_is_private,
     transport.protocols_are_read_without_the_models,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ministack import app
+
+from sandbox.cloud.watch.here import Here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,22 @@ _KEPT = "_size_rule"
 def size_rule() -> None:
     """A lifecycle's rule for small objects is not kept: it reads back as all_storage_classes_128K."""
     when_loaded(_repair)
+
+
+def virtual_time() -> None:
+    """Objects have the machine's time, whatever the sandbox's clock says: their age would be wrong."""
+
+    def changed() -> None:
+        from ministack.services import s3  # noqa: PLC0415 - see when_loaded
+
+        s3.now_iso = _now
+
+    when_loaded(changed)
+
+
+def _now() -> str:
+    told = datetime.fromtimestamp(Here.clock.now(), UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
 
 
 def when_loaded(change: Callable[[], None]) -> None:

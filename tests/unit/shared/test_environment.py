@@ -194,7 +194,7 @@ def test_the_payments_environment_loads():
         ({"edge.operations.operators": ["root"]}, 'edge.operations.operators.0: "root" is wrong'),
         ({"edge.operations.external_id": "a b"}, 'edge.operations.external_id: "a b" is wrong'),
         ({"edge.ttls": 3}, "edge.ttls is not a field: did you mean ttl?"),
-        ({"edge.zzz": 3}, "edge.zzz is not a field: known are parent_zone_id, ttl, checks"),
+        ({"edge.zzz": 3}, "edge.zzz is not a field: known are parent_zone_id, ttl, propagation, checks"),
         ({"edge.checks.quick": 3}, "edge.checks.quick is not a field: known are standard, fast, stop_switch"),
         ({"edge.ttl": DELETED}, "edge.ttl is missing: add it"),
         ({"compute.payment.reserved_concurrency": "many"}, 'compute.payment.reserved_concurrency: "many" is wrong'),

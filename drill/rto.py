@@ -1,0 +1,111 @@
+"""What the model allows for a failover, over what nobody has measured; and what the drills of this checkout have found.
+
+The bound grows second by second with the propagation (from the checkers' verdict to all name servers) and with the
+longest of the record's TTL and the time for which a resolver keeps an answer all the same (its floor).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from drill.figures import shown
+from shared.failover_time import DnsTiming, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from drill.records import DrillOutcome, DrillPlan
+    from shared.environment import Environment
+
+PROPAGATIONS: Final = (0, 5, 10, 20, 30, 60)
+FLOORS: Final = (0, 30, 60, 120, 300)
+"""Seconds."""
+RULE_OF_THREE: Final = 3
+"""What n tries never showed happens in fewer than 3/n of them, at 95 % confidence (Hanley, Lippman-Hand, 1983)."""
+
+
+def allowed(environment: Environment, propagation: int, floor: int) -> int:
+    """Seconds until the last client that honours what its resolver says has the secondary's answer, at most."""
+    dns = DnsTiming(max(environment.edge.ttl, floor), propagation)
+    return worst(environment.edge.checks.of_the_entry_point, dns).total
+
+
+@dataclass(frozen=True)
+class FaultRecord:
+    """What the drills with one fault came to."""
+
+    fault: str
+    drills: int
+    passed: int
+    missed: int
+    inconclusive: int
+    """Those and the ones that were broken off: of these nothing can be said."""
+    worst: float | None
+    """Virtual seconds that a client that honours the TTL was out, in the drills with a verdict; infinite: for good."""
+    bound: float | None
+    objective: float | None
+    acknowledged: int
+    lost: int
+    doubled: int
+
+
+def by_fault(history: Iterable[tuple[DrillPlan, DrillOutcome, Mapping[str, Any]]]) -> list[FaultRecord]:
+    """Sum up a history; figures as they are written, with null for what never came."""
+    found: dict[str, list[tuple[DrillPlan, DrillOutcome, Mapping[str, Any]]]] = defaultdict(list)
+    for each in history:
+        found[each[0].fault].append(each)
+    return [_record(fault, drills) for fault, drills in sorted(found.items())]
+
+
+def _record(fault: str, drills: list[tuple[DrillPlan, DrillOutcome, Mapping[str, Any]]]) -> FaultRecord:
+    judged = [(plan, told) for plan, outcome, told in drills if outcome.status in {"passed", "missed"}]
+    statuses = [outcome.status for _, outcome, _ in drills]
+    rows = [_row(told, "RTO, worst") for _, told in judged]
+    outs = [math.inf if row["measured"] is None else float(row["measured"]) for row in rows if row]
+    last = next((row for row in reversed(rows) if row), None)
+    return FaultRecord(
+        fault,
+        len(drills),
+        statuses.count("passed"),
+        statuses.count("missed"),
+        len(drills) - len(judged),
+        max(outs, default=None),
+        last["bound"] if last else None,
+        last["objective"] if last else None,
+        sum(int(told.get("acknowledged", 0)) for _, told in judged),
+        *(sum(int((_row(told, name) or {}).get("measured", 0)) for _, told in judged) for name in _BOOKS),
+    )
+
+
+_BOOKS: Final = ("payments lost", "payments doubled")
+
+
+def _row(told: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    return next((each for each in told.get("figures", ()) if each["name"].startswith(name)), None)
+
+
+def never_seen(records: Iterable[FaultRecord]) -> str:
+    """What it means that no payment was lost or doubled; or how many were."""
+    records = list(records)
+    drills, payments = sum(each.passed + each.missed for each in records), sum(each.acknowledged for each in records)
+    lost, doubled = sum(each.lost for each in records), sum(each.doubled for each in records)
+    if lost or doubled:
+        return f"{lost} of {payments} acknowledged payments were lost and {doubled} doubled, in {drills} drills"
+    if not drills or not payments:
+        return "no drill has come to a verdict, so nothing is known of lost or doubled payments"
+    return (
+        f"none of {payments} acknowledged payments was lost or doubled in {drills} drills. By the rule of three fewer "
+        f"than {RULE_OF_THREE / payments:.2%} of payments, and than {min(1.0, RULE_OF_THREE / drills):.0%} of faults, "
+        "lose or double one, at 95 % confidence: drills in a sandbox, in which AWS's own failures are imitated"
+    )
+
+
+def cells(record: FaultRecord) -> tuple[str, ...]:
+    """A row for people."""
+    verdicts = (record.drills, record.passed, record.missed, record.inconclusive)
+    times = (shown(value, "s") for value in (record.worst, record.objective, record.bound))
+    books = (record.acknowledged, record.lost, record.doubled)
+    return record.fault, *map(str, verdicts), *times, *map(str, books)

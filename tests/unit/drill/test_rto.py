@@ -1,0 +1,93 @@
+"""The table of what failovers may take, and the sum of a history."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drill import rto
+from drill.records import DrillOutcome, DrillPlan
+from shared.environment import Environment
+from shared.root import ROOT
+
+SETTINGS = Environment.load("payments", ROOT)
+PLAN = DrillPlan(
+    "id",
+    seed=1,
+    fault="refuse",
+    rate=1.0,
+    duration=300.0,
+    fault_at=100.0,
+    speed=1.0,
+    environment="payments",
+    target="sandbox",
+)
+
+
+def figures(measured, *, lost=0, acknowledged=400):
+    rows = [
+        {"name": "RTO, worst client that honours the TTL", "measured": measured, "objective": 120, "bound": 85},
+        {"name": "payments lost", "measured": lost},
+        {"name": "payments doubled", "measured": 0},
+    ]
+    return {"figures": rows, "acknowledged": acknowledged}
+
+
+def drill(status, measured=50.0, fault="refuse", **more):
+    return replace(PLAN, fault=fault), DrillOutcome(status, 0), figures(measured, **more)
+
+
+seconds = st.integers(0, 600)
+
+
+@given(seconds, seconds, seconds)
+def test_more_time_in_dns_never_makes_a_failover_shorter(propagation, floor, more):
+    found = rto.allowed(SETTINGS, propagation, floor)
+    assert found == rto.allowed(SETTINGS, 0, floor) + propagation
+    assert rto.allowed(SETTINGS, propagation + more, floor) == found + more
+    assert rto.allowed(SETTINGS, propagation, floor + more) >= found
+
+
+def test_the_environments_own_values_give_its_bound():
+    assert rto.allowed(SETTINGS, SETTINGS.edge.propagation.seconds, 0) == SETTINGS.failover_bound
+    assert rto.allowed(SETTINGS, SETTINGS.edge.propagation.seconds, SETTINGS.edge.ttl) == SETTINGS.failover_bound
+
+
+def test_a_history_is_summed_up_fault_by_fault():
+    history = [
+        drill("passed", 50.0),
+        drill("missed", 130.0, lost=1),
+        drill("inconclusive", 900.0, acknowledged=7),
+        drill("passed", 60.0, "hang"),
+        (replace(PLAN, fault="hang"), DrillOutcome("aborted", 130), {}),
+    ]
+    hang, refuse = rto.by_fault(history)
+    assert (refuse.drills, refuse.passed, refuse.missed, refuse.inconclusive) == (3, 1, 1, 1)
+    assert (refuse.worst, refuse.bound, refuse.objective) == (130.0, 85, 120)
+    assert (refuse.acknowledged, refuse.lost, refuse.doubled) == (800, 1, 0)
+    assert (hang.fault, hang.drills, hang.inconclusive, hang.worst) == ("hang", 2, 1, 60.0)
+    assert rto.cells(refuse)[-3:] == ("800", "1", "0")
+
+
+def test_a_client_that_never_came_back_is_the_worst():
+    (found,) = rto.by_fault([drill("missed", None), drill("passed", 60.0)])
+    assert found.worst == math.inf
+    assert "never" in rto.cells(found)
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        ([], "no drill has come to a verdict"),
+        ([drill("inconclusive")], "no drill has come to a verdict"),
+        ([drill("passed", acknowledged=300)] * 20, "fewer than 0.05% of payments, and than 15% of faults"),
+        ([drill("passed")], "than 100% of faults"),
+        ([drill("missed", lost=2)], "2 of 400 acknowledged payments were lost"),
+    ],
+)
+def test_what_was_never_seen_is_said_with_what_it_means(history, words):
+    assert words in rto.never_seen(rto.by_fault(history))
