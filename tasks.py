@@ -57,7 +57,9 @@ HELP = {
     "probability": "of each request to be hit, up to 1",
     "seconds": "by which answers are late",
     "number": "of the fault; all by default",
-    "fault": "refuse, hang, 5xx, slow, lossy, grey, data, name, partition, evacuate or none",
+    "incident": "a file of drill/incidents/: a published outage, step by step, in the place of a fault",
+    "compress": "by how much its minutes are shortened; by default it is over in 20 virtual minutes",
+    "fault": "hang, the default, refuse, 5xx, slow, lossy, grey, data, name, partition, evacuate or none",
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
     "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
@@ -289,7 +291,9 @@ def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = F
 @choosing("environment", "target", "json")
 def drill(  # noqa: PLR0917 - an option each
     choice: Choice,
-    fault: str = "hang",
+    fault: str = "",
+    incident: str = "",
+    compress: float = 0.0,
     rate: float = 20.0,
     duration: float = 300.0,
     speed: float = 1.0,
@@ -299,7 +303,8 @@ def drill(  # noqa: PLR0917 - an option each
     """Lose the primary under load: how long clients were out, and that no payment was lost or doubled."""
     from drill import commands
 
-    wish = commands.DrillWish(fault, rate, duration, speed, None if seed < 0 else seed, evidence)
+    chosen_seed = None if seed < 0 else seed
+    wish = commands.DrillWish(fault, rate, duration, speed, chosen_seed, evidence, incident, compress or None)
     return commands.drill(choice, wish)
 
 

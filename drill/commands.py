@@ -12,7 +12,7 @@ from drill.calibrate import CAPACITY, allowed
 from drill.evidence import gather
 from drill.figures import shown
 from drill.reconcile import Reconciliation, examine
-from drill.records import PAGE
+from drill.records import NOTHING, PAGE
 from drill.since import moment
 from orchestration import report
 from orchestration.target import Target, choose, published
@@ -23,15 +23,19 @@ from shared.root import ROOT
 from shared.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.table import Table
 
     from drill.figures import DrillFigures
+    from drill.incident import Incident
     from drill.records import DrillOutcome
     from drill.sandbox_stage import SandboxStage
     from orchestration.choice import Choice
 
+OUTAGE = 1200.0
+"""Virtual seconds into which an outage is fitted, unless --compress says otherwise: what is shorter keeps its time."""
+LARGEST_COMPRESSION = 1000.0
 WIDTH = 160
 """Columns of a table off a terminal: nothing is folded there."""
 SHOWN = 50
@@ -96,6 +100,8 @@ class DrillWish:
     speed: float
     seed: int | None
     evidence: str
+    incident: str = ""
+    compression: float | None = None
 
 
 def drill(choice: Choice, wish: DrillWish) -> int:
@@ -108,8 +114,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
 
     if choice.target != "sandbox":
         raise Problem("drill: only the sandbox has a primary to lose; on AWS evacuate, then ./invoke evidence")
-    if wish.fault not in FAULTS:
-        raise Problem(f"unknown --fault {wish.fault!r}: choose one of {', '.join(FAULTS)}")
+    fault, outage = _what_breaks(wish, tuple(FAULTS))
     for name, value, least, most in (
         ("rate", wish.rate, 0.1, 200.0),
         ("duration", wish.duration, 120.0, 7200.0),
@@ -125,7 +130,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     report.tell(why)
     planned = session.plan(
         settings,
-        fault=wish.fault,
+        fault=fault,
         rate=rate,
         duration=wish.duration,
         speed=wish.speed,
@@ -133,9 +138,12 @@ def drill(choice: Choice, wish: DrillWish) -> int:
         target=choice.target,
     )
     planned = replace(planned, wished=wish.rate, capacity=known["rate"] if known else None)
-    report.tell(
-        f"drill {planned.id}: {FAULTS[wish.fault]}, after {planned.fault_at:.0f} s of load (seed {planned.seed})"
-    )
+    says = FAULTS[fault]
+    if outage:
+        compression = wish.compression or max(1.0, outage.seconds / OUTAGE)
+        planned = session.of_incident(planned, settings, outage, compression)
+        says = f"{outage.name} ({outage.source}), its {outage.seconds / 60:.0f} minutes {compression:.3g} times shorter"
+    report.tell(f"drill {planned.id}: {says}, after {planned.fault_at:.0f} s of load (seed {planned.seed})")
     out = Path(wish.evidence) if wish.evidence else None
     if out and out.exists():
         raise Problem(f"--evidence {out} is there already: name a new folder")
@@ -148,10 +156,27 @@ def drill(choice: Choice, wish: DrillWish) -> int:
         report.print_json({**told, **({"head": head} if head else {})})
     else:
         show_drill(outcome, found)
-        print(
-            f"as a page: {relative(folder / PAGE)}; again: ./invoke drill --fault {planned.fault} --seed {planned.seed}"
-        )
+        again = f"--incident {wish.incident}" if outage else f"--fault {fault}"
+        print(f"as a page: {relative(folder / PAGE)}; again: ./invoke drill {again} --seed {planned.seed}")
     return outcome.code
+
+
+def _what_breaks(wish: DrillWish, known: Sequence[str]) -> tuple[str, Incident | None]:
+    """The fault that is wished, or a published outage. Raises Problem."""
+    if wish.incident and wish.fault:
+        raise Problem("drill: say --fault or --incident, not both")
+    if wish.compression is not None and not wish.incident:
+        raise Problem("--compress: only an --incident has minutes of its own")
+    if wish.compression is not None and not 1.0 <= wish.compression <= LARGEST_COMPRESSION:
+        raise Problem(f"--compress {wish.compression:g}: it is between 1 and {LARGEST_COMPRESSION:g}")
+    if wish.incident:
+        from drill.incident import Incident  # noqa: PLC0415 - pydantic takes its time
+
+        return NOTHING, Incident.load(Path(wish.incident))
+    fault = wish.fault or "hang"
+    if fault not in known:
+        raise Problem(f"unknown --fault {fault!r}: choose one of {', '.join(known)}")
+    return fault, None
 
 
 def drill_calibrate(choice: Choice) -> int:
@@ -279,6 +304,12 @@ def show_drill(outcome: DrillOutcome, found: DrillFigures) -> None:
         limits = [shown(value, each.unit) for value in (each.objective, each.bound)]
         table.add_row(each.name, shown(each.measured, each.unit), *limits, held)
     _print(table)
+    if found.steps:
+        steps = _table("after", "broken", "attempts", "failed", "by the primary", "by the secondary")
+        for step in found.steps:
+            counts = (step.attempts, step.failed, step.primary, step.secondary)
+            steps.add_row(f"{step.at:.0f} s", "; ".join(step.faults) or "nothing", *map(str, counts))
+        _print(steps)
     kinds = _table("clients", "of them out", "p50", "p99", "worst")
     for outage in found.outages:
         lengths = (shown(value, "s") for value in (outage.p50, outage.p99, outage.worst))

@@ -71,6 +71,23 @@ class Latencies:
 
 
 @dataclass(frozen=True)
+class StepFigures:
+    """What clients saw of one step of an outage."""
+
+    at: float
+    """Virtual seconds after the first step."""
+    until: float
+    faults: tuple[str, ...]
+    """What is said of it; none when the outage is over."""
+    sources: tuple[str, ...]
+    attempts: int
+    failed: int
+    primary: int
+    """Attempts that it answered well or declined."""
+    secondary: int
+
+
+@dataclass(frozen=True)
 class DrillFigures:
     """Everything that was measured."""
 
@@ -93,6 +110,7 @@ class DrillFigures:
     refused: int
     unknown: int
     notifications: tuple[Event, ...]
+    steps: tuple[StepFigures, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return dict(_finite(asdict(self)))
@@ -169,7 +187,8 @@ def measure(
     limit = _sum(plan.bounds.get("total"), plan.bounds.get("client"))
     phases = {each.what for each in events if each.kind == "phase"}
     if plan.fault == NOTHING:
-        figures = list(_undisturbed(attempts, events))
+        figures = [_within("RTO, worst client that honours the TTL", worst, objective, None)]
+        figures += _undisturbed(attempts, events)
     else:
         figures = [
             _within("RTO, worst client that honours the TTL", worst, objective, limit),
@@ -187,10 +206,11 @@ def measure(
         decided["clients went back then"] = "failed back" in phases
         figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
     if books:
-        lost, doubled = books.of(LOST), books.of(DOUBLED)
+        lost, doubled, strong = books.of(LOST), books.of(DOUBLED), plan.consistency == "strong"
         others = len({each.payment for each in books.findings}) - lost - doubled
         figures += [
-            Figure(LOST_PAYMENTS, lost, 0, unit="", held=lost == 0),
+            # With eventual consistency writes may be lost, and nothing else was promised: they are counted.
+            Figure(LOST_PAYMENTS, lost, 0 if strong else None, unit="", held=lost == 0 if strong else None),
             Figure("payments doubled", doubled, 0, unit="", held=doubled == 0),
             Figure("other disagreements of the books", max(others, 0), 0, unit="", held=others <= 0),
             Figure("payments still unknown", books.counts.unknown, 0, unit="", held=books.counts.unknown == 0),
@@ -219,7 +239,27 @@ def measure(
         counts.refused if counts else 0,
         counts.unknown if counts else 0,
         tuple(each for each in events if each.kind == "notification" and each.at >= fault),
+        tuple(_steps(plan, attempts, fault, healed)),
     )
+
+
+def _steps(plan: DrillPlan, attempts: Sequence[Attempt], fault: float, healed: float) -> Iterator[StepFigures]:
+    """An outage step by step, the last one until the primary was mended."""
+    begins = [fault + step["at"] for step in plan.steps]
+    for step, begin, end in zip(plan.steps, begins, [*begins, healed][1:], strict=True):
+        within = [each for each in attempts if begin <= each.sent < end]
+        failed = sum(each.outcome in {"failed", "late"} for each in within)
+        served = [str(plan.regions.get(each.address, "")) for each in within if each.outcome not in {"failed", "late"}]
+        yield StepFigures(
+            begin - fault,
+            end - fault,
+            tuple(each["says"] for each in step["faults"]),
+            tuple(each["source"] for each in step["faults"]),
+            len(within),
+            failed,
+            served.count("primary"),
+            served.count("secondary"),
+        )
 
 
 def _undisturbed(attempts: Iterable[Attempt], events: Iterable[Event]) -> Iterator[Figure]:

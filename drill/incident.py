@@ -19,6 +19,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from drill.records import PlannedFault, PlannedStep
 from shared import environment_file
 from shared.errors import Problem
 
@@ -87,6 +88,15 @@ class Incident(_Strict):
         for moment in sorted(moments):
             yield moment * MINUTE, self.in_force(moment)
 
+    def planned(self, compression: float) -> list[PlannedStep]:
+        """The steps as a drill plays them: in virtual seconds, shortened."""
+        return [{"at": at / compression, "faults": [_planned(each) for each in faults]} for at, faults in self.steps()]
+
+    @property
+    def seconds(self) -> float:
+        """From the first step to the last."""
+        return max(at for at, _ in self.steps())
+
     def in_force(self, minutes: float) -> Sequence[TimedFault]:
         """What is broken so many minutes after the beginning, in the file's order."""
         return tuple(
@@ -96,3 +106,16 @@ class Incident(_Strict):
     def moment(self, fault: TimedFault) -> datetime:
         """When it began, by the calendar."""
         return datetime.fromtimestamp(self.begins.timestamp() + fault.at * MINUTE, self.begins.tzinfo)
+
+
+def _planned(fault: TimedFault) -> PlannedFault:
+    return {
+        "region": fault.region,
+        "kind": fault.kind,
+        "part": fault.part,
+        "how": fault.how,
+        "probability": fault.probability,
+        "seconds": fault.seconds,
+        "says": fault.says,
+        "source": fault.source,
+    }

@@ -49,7 +49,7 @@ def page(
     events: Sequence[Event],
 ) -> str:
     """The whole page. `told` is figures.json."""
-    title = f"Drill {plan.id}: {plan.fault}"
+    title = f"Drill {plan.id}: {plan.incident or plan.fault}"
     words = {"fault": plan.fault, "rate": plan.rate, "duration": plan.duration, "speed": plan.speed, "seed": plan.seed}
     again = " ".join(f"--{name} {value:g}" if name != "fault" else f"--fault {value}" for name, value in words.items())
     load = f"{plan.rate:g} payments a second in {plan.environment} ({plan.target}), at {plan.speed:g} times the speed."
@@ -62,6 +62,7 @@ def page(
         "<h2>Figures</h2>",
         *_figures(told),
         f"<p>{escape(_propagation(plan))}</p>",
+        *_stepped(plan, told),
         "<h2>Clients</h2>",
         *_clients(told),
         "<h2>Who was told</h2>",
@@ -157,6 +158,11 @@ def _lanes(plan: DrillPlan, events: Sequence[Event], end: float) -> list[tuple[s
     fault = [each for each in events if each.kind == "fault"]
     healed = min((each.at for each in events if each.kind == "heal"), default=end)
     lanes.append(("fault", [(each.at, healed, "#cf4a3c", f"{plan.fault} in {each.subject}") for each in fault]))
+    steps = [each for each in events if each.kind == "step"]
+    if steps:
+        stops = [*(each.at for each in steps[1:]), healed]
+        shown_steps = zip(steps, stops, strict=True)
+        lanes.append(("outage", [(each.at, stop, "#d98c3f", each.detail) for each, stop in shown_steps]))
     for name, found in sorted(changes.items()):
         stops = [*(each.at for each in found[1:]), end]
         spans = zip(found, stops, strict=True)
@@ -213,6 +219,25 @@ def _figures(told: Mapping[str, Any]) -> Iterator[str]:
         measured = shown("never" if each["measured"] is None else each["measured"], each["unit"])
         limits = "".join(f"<td>{escape(shown(each[name], each['unit']))}</td>" for name in ("objective", "bound"))
         yield f"<tr><td>{escape(each['name'])}</td><td>{escape(measured)}</td>{limits}{held}</tr>"
+    yield "</table>"
+
+
+def _stepped(plan: DrillPlan, told: Mapping[str, Any]) -> Iterator[str]:
+    """An outage step by step: what was broken, by whom that is told, and what clients saw."""
+    if not plan.steps:
+        return
+    yield f"<h2>{escape(plan.incident)}</h2><p>{escape(plan.source)}"
+    if plan.compression > 1:
+        yield (
+            f" Its own minutes are {plan.compression:.3g} times shorter here, and nothing else: steps that become "
+            "shorter than health checks, TTL and latch need show less than they did."
+        )
+    yield "</p><table><tr><th>after</th><th>broken</th><th>source</th><th>attempts</th><th>failed</th>"
+    yield "<th>by the primary</th><th>by the secondary</th></tr>"
+    for each in told.get("steps", ()):
+        texts = (f"{each['at']:.0f} s", "; ".join(each["faults"]) or "nothing", "; ".join(each["sources"]))
+        counts = (str(each[name]) for name in ("attempts", "failed", "primary", "secondary"))
+        yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (*texts, *counts)) + "</tr>"
     yield "</table>"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from drill.clients import DrillClient, Merchandise, finished
 from drill.http import Connection
 from drill.names import DnsClient, NameCache
-from drill.records import CLIENTS, EVENTS, NOTHING, Attempt, Event, RecordFile
+from drill.records import CLIENTS, EVENTS, INCIDENT, NOTHING, Attempt, Event, RecordFile
 from drill.schedule import DrillSchedule
 from drill.self_test import ILL, PROBED, SEEN, WELL
 from shared.errors import Problem
@@ -99,7 +99,7 @@ class Play:
                 await self._rest(begun)
             else:
                 await self._clock.sleep(self._plan.fault_at)
-                await self._fail()
+                await (self._step_by_step() if self._plan.fault == INCIDENT else self._fail())
                 await self._return(begun)
         except Problem as problem:
             if begun is None:
@@ -177,17 +177,38 @@ class Play:
         self._phase("outage", self._plan.fault)
         self._happened(await asyncio.to_thread(self._stage.begin, self._plan.fault))
         begun = self._clock.monotonic()
-        switched = False
         while (passed := self._clock.monotonic() - begun) < self._lasts:
-            standing = await asyncio.to_thread(self._stage.standing)
-            if not switched and standing.answered == SECONDARY:
-                switched = True
-                self._phase("switched", f"DNS answers the secondary after {passed:.0f} s")
-            latched = any(name.endswith("stop-switch") and not well for name, well in standing.checks.items())
-            if switched and latched and passed > self._plan.objectives.get("failover", 0.0):
-                self._phase("latched", f"the failover lasts from now on, after {passed:.0f} s")
+            lasts = await self._look(passed)
+            if lasts and passed > self._plan.objectives.get("failover", 0.0):
                 return
             await self._clock.sleep(LOOK_EVERY)
+
+    async def _step_by_step(self) -> None:
+        """Play an outage's steps, each at its time, whatever has become of the one before."""
+        begun = self._clock.monotonic()
+        self._phase("outage", self._plan.incident)
+        self._happened(Event(self._clock.now(), "fault", "", INCIDENT, self._plan.incident))
+        for step in self._plan.steps:
+            while (left := begun + step["at"] - self._clock.monotonic()) > 0:
+                await self._look(self._clock.monotonic() - begun)
+                await self._clock.sleep(min(LOOK_EVERY, left))
+            event = await asyncio.to_thread(self._stage.enact, step)
+            self._happened(event)
+            self._tell(event.detail)
+
+    async def _look(self, passed: float) -> bool:
+        """See how far the failover is, and whether it is one that lasts. `passed`: since the fault."""
+        standing = await asyncio.to_thread(self._stage.standing)
+        phases = {each.what for each in self.played.events if each.kind == "phase"}
+        if "switched" not in phases and standing.answered == SECONDARY:
+            self._phase("switched", f"DNS answers the secondary after {passed:.0f} s")
+            phases.add("switched")
+        latched = any(name.endswith("stop-switch") and not well for name, well in standing.checks.items())
+        if "switched" not in phases or not latched:
+            return False
+        if "latched" not in phases:
+            self._phase("latched", f"the failover lasts from now on, after {passed:.0f} s")
+        return True
 
     async def _return(self, begun: float) -> None:
         """Mend the primary and see that nothing returns; then decide to go back, and see that everything does."""

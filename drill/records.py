@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 ClientKind = Literal["fresh", "keep-alive", "floor-60", "example"]
@@ -27,6 +27,8 @@ BOOKS, PAGE = "books.json", "report.html"
 RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outcome.json"
 
 
+INCIDENT: Final = "incident"
+"""The fault of a drill that plays a published outage, step by step."""
 NOTHING: Final = "none"
 """The fault of a drill that breaks nothing: the load alone must fail nothing and move nobody."""
 
@@ -86,6 +88,27 @@ class Event(Record):
     detail: str = ""
 
 
+class PlannedFault(TypedDict):
+    """One thing that is broken: where by its role, the rest in the words of `./invoke fault`."""
+
+    region: str
+    kind: str
+    part: str
+    how: str
+    probability: float | None
+    seconds: float | None
+    says: str
+    source: str
+
+
+class PlannedStep(TypedDict):
+    """What is broken from a moment on, until the next step: nothing, when an outage is over."""
+
+    at: float
+    """Virtual seconds after the first."""
+    faults: list[PlannedFault]
+
+
 @dataclass(frozen=True)
 class DrillPlan(Record):
     """What a drill is going to do, and what it is measured against."""
@@ -116,6 +139,14 @@ class DrillPlan(Record):
     """A digest of all layers' contracts."""
     who: str = ""
     started: float = 0.0
+    incident: str = ""
+    """The outage that is played, by its name; `steps` are its."""
+    source: str = ""
+    steps: Sequence[PlannedStep] = ()
+    compression: float = 1.0
+    """By how much the outage's own minutes are shortened: the sandbox's rules keep theirs."""
+    consistency: str = "strong"
+    """Of the payments table: with an eventual one writes may be lost at a failover."""
     wished: float = 0.0
     """The rate that was asked for."""
     capacity: float | None = None

@@ -19,6 +19,7 @@ from sandbox import Sandbox, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
 from sandbox.distances import nearest
+from sandbox.fault_commands import Wanted, injected
 from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.mail import Mailbox
@@ -32,6 +33,7 @@ from shared.root import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from drill.records import PlannedFault, PlannedStep
     from orchestration.target import Target
     from shared.environment import Environment
 
@@ -75,6 +77,7 @@ class SandboxStage:
         acting = act(environment, reach("sandbox", lambda _: None), lambda _: None)
         self._lever = Lever.of(environment, acting.aws, acting.account)
         self._names = self._checks()
+        self._begun: list[InjectedFault] = []
 
     def standing(self) -> Standing:
         told = self._told()
@@ -153,8 +156,32 @@ class SandboxStage:
                 self._box.begin_fault(one)
         return Event(self.clock.now(), "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
 
+    def require(self, steps: Sequence[PlannedStep]) -> None:
+        for step in steps:
+            for planned in step["faults"]:
+                self._planned(planned)
+
+    def enact(self, step: PlannedStep) -> Event:
+        wanted = [self._planned(each) for each in step["faults"]]
+        kept = [each for each in self._begun if replace(each, number=0, since=0.0) in wanted]
+        for each in self._begun:
+            if each not in kept:
+                self._box.heal(number=each.number)
+        known = [replace(each, number=0, since=0.0) for each in kept]
+        self._begun = [*kept, *(self._box.begin_fault(each) for each in wanted if each not in known)]
+        broken = "; ".join(each["says"] for each in step["faults"]) or "all of it is over"
+        return Event(self.clock.now(), "step", self._environment.region(PRIMARY), str(step["at"]), broken)
+
+    def _planned(self, planned: PlannedFault) -> InjectedFault:
+        probability, seconds = (
+            "" if each is None else str(each) for each in (planned["probability"], planned["seconds"])
+        )
+        words = (planned["kind"], planned["region"], planned["part"], planned["how"])
+        return injected(Wanted(*words, probability, seconds, self._environment.name))
+
     def heal(self) -> Event:
         self._box.heal()
+        self._begun = []
         return Event(self.clock.now(), "heal", self._environment.region(PRIMARY))
 
     def restore(self) -> Event:

@@ -22,7 +22,7 @@ from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
-from drill.records import NOTHING, Attempt, DrillOutcome, DrillPlan, Event
+from drill.records import INCIDENT, NOTHING, Attempt, DrillOutcome, DrillPlan, Event
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
 from orchestration.target import published
@@ -37,6 +37,7 @@ from shared.stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from drill.incident import Incident
     from drill.stage import Stage
     from orchestration.target import Target
     from shared.environment import Environment
@@ -59,7 +60,7 @@ BOUND_OF: Final[Mapping[str, Fault]] = {
 def plan(
     environment: Environment, *, fault: str, rate: float, duration: float, speed: float, seed: int, target: str
 ) -> DrillPlan:
-    """What a drill is going to do, and what it is measured against."""
+    """What a drill is going to do, and what it is measured against. An incident's is made of it by `of_incident`."""
     schedule = DrillSchedule(seed, rate, duration)
     now = time.time()
     objectives = environment.objectives
@@ -79,11 +80,28 @@ def plan(
             "availability_percent": objectives.availability_percent,
         },
         propagation=environment.edge.propagation.source,
+        consistency=environment.data.consistency,
         bounds=bounds(environment, fault),
         clients=counts(schedule.kinds),
         commit=_commit(),
         contract=hashlib.sha256("\n".join(schema(each.outputs) for each in LAYERS.values()).encode()).hexdigest()[:16],
         who=_who(),
+    )
+
+
+def of_incident(planned: DrillPlan, environment: Environment, incident: Incident, compression: float) -> DrillPlan:
+    """The plan of a drill that plays a published outage: measured by what its first fault in the primary allows."""
+    steps = incident.planned(compression)
+    first = next((each["kind"] for each in steps[0]["faults"] if each["region"] == PRIMARY), "")
+    known = first in BOUND_OF or first == "grey"
+    return replace(
+        planned,
+        fault=INCIDENT,
+        incident=incident.name,
+        source=incident.source,
+        steps=steps,
+        compression=compression,
+        bounds=bounds(environment, first) if known else {},
     )
 
 
@@ -114,7 +132,7 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
 
 def least_detection(environment: Environment, fault: str) -> float:
     """Seconds that checkers need at least: the fault may come just before the first of `threshold` attempts."""
-    if fault in {"grey", NOTHING}:  # metrics decide, or nobody has to
+    if fault in {"grey", INCIDENT, NOTHING}:  # metrics decide, or who knows what, or nobody has to
         return 0.0
     checks = environment.edge.checks
     timings = [checks.stop_switch.timing()] if fault == "evacuate" else checks.of_the_entry_point
@@ -127,6 +145,7 @@ def play(
     """Play it, reconcile, judge, and write down all of it. Raises Problem when it cannot begin."""
     where = reading.places(target, environment)
     key = _api_key(where, target, environment)
+    stage.require(planned.steps)
     before = stage.clock.speed
     stage.set_speed(planned.speed)
     tell("an idle minute, to see whether this machine keeps up")

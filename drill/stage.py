@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
-    from drill.records import Event
+    from drill.records import Event, PlannedStep
 
 T = TypeVar("T")
 
@@ -60,6 +60,12 @@ class Stage(Protocol):
         """Virtual seconds in which no failover lasts yet, as clients were let back to the primary lately."""
 
     def begin(self, fault: str) -> Event: ...
+    def require(self, steps: Sequence[PlannedStep]) -> None:
+        """Refuse, by a Problem, steps of which something cannot be played here."""
+
+    def enact(self, step: PlannedStep) -> Event:
+        """Break what a step breaks, and mend what it does not."""
+
     def heal(self) -> Event: ...
     def restore(self) -> Event: ...
     def broken(self) -> Sequence[str]:

@@ -53,7 +53,7 @@ def fault(wanted: Wanted, *, as_json: bool = False) -> int:
         if not as_json:
             _tell_lost(box)
         return code
-    begun = Sandbox(ROOT).begin_fault(_fault(wanted))
+    begun = Sandbox(ROOT).begin_fault(injected(wanted))
     if as_json:
         print(json.dumps(begun.told()))
     else:
@@ -78,7 +78,7 @@ def heal(region: str, number: str, environment: str, *, as_json: bool = False) -
     return code
 
 
-def _fault(wanted: Wanted) -> InjectedFault:
+def injected(wanted: Wanted) -> InjectedFault:
     """What is wanted, with names of the environment in the place of roles. Raises Problem when it is none."""
     numbers = {"probability": _number("probability", wanted.probability), "seconds": _number("seconds", wanted.seconds)}
     found = checked(InjectedFault(wanted.kind, wanted.region, wanted.part, wanted.how), numbers)

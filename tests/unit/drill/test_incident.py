@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 import yaml
 
+from drill import commands, session
+from drill.commands import DrillWish
 from drill.incident import Incident
+from drill.records import DrillPlan
+from orchestration.choice import Choice
 from sandbox.faults.fault import InjectedFault, checked
+from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
 
@@ -36,8 +44,17 @@ def test_the_outage_of_october_2025_comes_in_waves():
     (path,) = [each for each in FILES if each.stem == "2025-10-20-us-east-1"]
     incident = Incident.load(path)
     kinds = [(seconds / 60, [each.kind for each in faults]) for seconds, faults in incident.steps()]
-    assert kinds == [(0, ["name"]), (157, ["operation"]), (172, []), (342, ["lossy"]), (861, [])]
-    assert incident.moment(incident.faults[1]).isoformat() == "2025-10-20T09:25:00+00:00"
+    assert kinds == [
+        (0, ["name", "partition"]),
+        (157, ["partition", "operation"]),
+        (164, ["operation"]),
+        (172, []),
+        (342, ["lossy"]),
+        (436, ["function", "lossy"]),
+        (699, ["lossy"]),
+        (861, []),
+    ]
+    assert incident.moment(incident.faults[2]).isoformat() == "2025-10-20T09:25:00+00:00"
 
 
 def test_faults_overlap_and_the_last_may_stay(load):
@@ -69,3 +86,45 @@ def test_what_is_wrong_is_one_line(load, changes, line):
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(Problem, match=r"none\.yaml"):
         Incident.load(tmp_path / "none.yaml")
+
+
+def test_it_is_planned_in_virtual_seconds_and_shortened(load):
+    incident = load(faults=[FAULT, {**FAULT, "at": 3, "until": None, "kind": "hang"}])
+    assert incident.seconds == 300
+    steps = incident.planned(2.0)
+    assert [(step["at"], [each["kind"] for each in step["faults"]]) for step in steps] == [
+        (0, ["refuse"]),
+        (90, ["refuse", "hang"]),
+        (150, ["hang"]),
+    ]
+    assert steps[0]["faults"][0]["source"] == FAULT["source"]
+
+
+@pytest.mark.parametrize("consistency", ["strong", "eventual"])
+def test_the_plan_of_an_outage_is_measured_by_its_first_fault(load, consistency):
+    settings = Environment.load("payments", ROOT)
+    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"consistency": consistency})})
+    plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=1, target="sandbox")
+    planned = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "data"}]), 1.0)
+    assert (planned.fault, planned.consistency) == ("incident", consistency)
+    assert planned.bounds == session.bounds(settings, "data")
+    unknown = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "zone", "part": "use1-az1"}]), 1.0)
+    assert unknown.bounds == {}
+    again = DrillPlan.read(json.loads(json.dumps(planned.to_json())))
+    assert again.steps == planned.steps
+
+
+@pytest.mark.parametrize(
+    ("wish", "line"),
+    [
+        ({"fault": "hang", "incident": "a.yaml"}, "--fault or --incident, not both"),
+        ({"fault": "hang", "compression": 2.0}, "only an --incident"),
+        ({"fault": "", "incident": "a.yaml", "compression": 0.5}, "--compress 0.5: it is between 1 and 1000"),
+        ({"fault": "", "incident": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"fault": "flood"}, "unknown --fault 'flood'"),
+    ],
+)
+def test_what_is_wished_wrongly_is_one_line(wish, line):
+    plain = DrillWish("", 1.0, 300.0, 1.0, 1, "")
+    with pytest.raises(Problem, match=line):
+        commands.drill(Choice(), replace(plain, **wish))

@@ -89,6 +89,11 @@ class PaperStage:
         self.done.append(fault)
         return Event(self.began, "fault", "us-east-1", fault)
 
+    def enact(self, step):
+        self.began = min(self.began, self.clock.now())
+        self.done.append([each["kind"] for each in step["faults"]])
+        return Event(self.clock.now(), "step", "us-east-1", str(step["at"]), "broken")
+
     def heal(self):
         self.done.append("heal")
         return Event(self.clock.now(), "heal")
@@ -136,6 +141,28 @@ def test_a_drill_that_breaks_nothing_is_load_alone(tmp_path):
     assert stage.done == []
     begun, ended = (each.at for each in found.events if each.kind == "phase")
     assert 120 <= ended - begun < 130
+
+
+def test_an_outage_is_played_step_by_step_whatever_clients_do_meanwhile(tmp_path):
+    stage, broken = PaperStage(), {"says": "broken", "source": "https://example.com"}
+    steps = [
+        {"at": 0.0, "faults": [{**broken, "kind": "name"}]},
+        {"at": 200.0, "faults": [{**broken, "kind": "lossy"}]},
+        {"at": 260.0, "faults": []},
+    ]
+    found = played(stage, tmp_path, replace(PLAN, fault="incident", incident="a bad day", steps=steps))
+    assert phases(found) == ["steady", "outage", "switched", "latched", "healed", "restored", "failed back", "settled"]
+    assert stage.done == [["name"], ["lossy"], [], "heal", "restore"]
+    begun, *times = (each.at for each in found.events if each.kind in {"fault", "step"})
+    assert [at - begun for at in times] == pytest.approx([0, 200, 260], abs=20)  # others let the time pass, too
+
+
+def test_an_outage_that_is_broken_off_is_mended(tmp_path):
+    stage = PaperStage(dies_at=1300.0)
+    steps = [{"at": float(at), "faults": []} for at in (0, 100, 900)]
+    found = played(stage, tmp_path, replace(PLAN, fault="incident", incident="a bad day", steps=steps))
+    assert found.trouble
+    assert stage.done[-2:] == ["heal", "restore"]
 
 
 def test_what_the_primarys_health_route_answers_is_written_down(tmp_path):
