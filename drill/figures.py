@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.reconcile import DOUBLED, LOST
-from drill.records import NOTHING, Attempt, Event
+from drill.records import EVACUATION, NOTHING, UNFENCED, Attempt, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -205,6 +205,8 @@ def measure(
         decided = {"clients stayed away until restored": "returned" not in phases}
         decided["clients went back then"] = "failed back" in phases
         figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
+    if plan.fault in {EVACUATION, UNFENCED}:
+        figures += _stayed(plan, lasting, fault)
     if books:
         lost, doubled, strong = books.of(LOST), books.of(DOUBLED), plan.consistency == "strong"
         others = len({each.payment for each in books.findings}) - lost - doubled
@@ -260,6 +262,20 @@ def _steps(plan: DrillPlan, attempts: Sequence[Attempt], fault: float, healed: f
             served.count("primary"),
             served.count("secondary"),
         )
+
+
+def _stayed(plan: DrillPlan, attempts: Sequence[Attempt], fault: float) -> Iterator[Figure]:
+    """Of an evacuation: how long the primary went on making payments, for each kind of client."""
+    for kind in plan.clients:
+        last = max(
+            (
+                each.ended
+                for each in attempts
+                if each.kind == kind and each.outcome == "created" and plan.regions.get(each.address) == "primary"
+            ),
+            default=fault,
+        )
+        yield Figure(f"{kind} clients paid at the primary for", max(0.0, last - fault))
 
 
 def _undisturbed(attempts: Iterable[Attempt], events: Iterable[Event]) -> Iterator[Figure]:
