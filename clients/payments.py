@@ -73,6 +73,26 @@ class PaymentResult:
         return self.state != "unknown"
 
 
+@dataclass(frozen=True)
+class PaymentAttempt:
+    """One attempt that has ended, for your log and your metrics."""
+
+    key: str
+    number: int
+    """From 1 on."""
+    began: float
+    ended: float
+    """By the client's clock."""
+    status: int | None
+    """None when there was no usable answer."""
+    body: Mapping[str, Any]
+    served_by: str
+    """The region that says that it answered."""
+    replayed: bool
+    read: bool
+    """Whether it read the payment at its Location, and did not send it again."""
+
+
 class KeyJournal(Protocol):
     """Where keys are kept. It must outlive the process: a key that is lost cannot be asked about."""
 
@@ -135,13 +155,16 @@ class _Answer:
     location: str
     retry_after: float
     replayed: bool
+    served_by: str = ""
 
 
 class PaymentClient:
     """Pays, and never twice. Not for several threads at once: give each its own.
 
-    `base` is "https://host[:port][/stage]"; one that is none raises ValueError. `resolver`, `clock` (monotonic
-    seconds), `sleep` and `draw` (uniform between two numbers) are there for tests.
+    `base` is "https://host[:port][/stage]"; one that is none raises ValueError. `told` gets each attempt when it has
+    ended. `resolver`, `clock` (monotonic seconds), `sleep`, `draw` (uniform between two numbers), `dial` (connect to an
+    address within seconds; raises OSError) and `timer` (call a function with arguments after seconds) are there for
+    tests and drills.
     """
 
     def __init__(
@@ -155,7 +178,10 @@ class PaymentClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
         draw: Callable[[float, float], float] = _RANDOM.uniform,
+        dial: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection,
+        timer: Callable[[float, Callable[..., None], list[Any]], threading.Timer] = threading.Timer,
         tls: ssl.SSLContext | None = None,
+        told: Callable[[PaymentAttempt], object] = lambda _: None,
     ) -> None:
         parts = urlsplit(base)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -168,6 +194,9 @@ class PaymentClient:
         self._clock = clock
         self._sleep = sleep
         self._draw = draw
+        self._dial = dial
+        self._timer = timer
+        self._told = told
         self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         self._connection: http.client.HTTPConnection | None = None
         self._opened = 0.0
@@ -208,7 +237,9 @@ class PaymentClient:
         answer: _Answer | None = None
         while True:
             attempts += 1
+            began = self._clock()
             answer = self._ask(key, instruction, read_at, deadline)
+            self._tell(key, attempts, began, answer, read=bool(read_at))
             state = _state(answer, reading=bool(read_at))
             if state == "refused" and may_be_done:
                 state = "unknown"
@@ -225,6 +256,11 @@ class PaymentClient:
                 status, body = (answer.status or None, answer.body) if answer else (None, {})
                 return PaymentResult(key, "unknown", status, attempts, body)
             self._sleep(wait)
+
+    def _tell(self, key: str, number: int, began: float, answer: _Answer | None, *, read: bool) -> None:
+        status, body = (answer.status or None, answer.body) if answer else (None, {})
+        region, replayed = (answer.served_by, answer.replayed) if answer else ("", False)
+        self._told(PaymentAttempt(key, number, began, self._clock(), status, body, region, replayed, read))
 
     def _wait(self, attempts: int, answer: _Answer | None) -> float:
         """Full jitter under an exponential cap, after what Retry-After asks for."""
@@ -246,7 +282,7 @@ class PaymentClient:
             self.close()
             return _Answer(NOT_SENT, {}, "", 0.0, replayed=False)
         seconds = max(0.01, min(self._limits.attempt, deadline - self._clock()))
-        timer = threading.Timer(seconds, _cut, [connection.sock])
+        timer = self._timer(seconds, _cut, [connection.sock])
         timer.daemon = True
         timer.start()
         try:
@@ -285,7 +321,7 @@ class PaymentClient:
         failure: OSError = OSError(f"{host} has no address")
         for address in addresses:
             try:
-                plain = socket.create_connection(address, timeout=self._limits.connect)
+                plain = self._dial(address, self._limits.connect)
             except OSError as error:
                 failure = error
                 continue
@@ -327,6 +363,7 @@ def _read(response: http.client.HTTPResponse) -> _Answer:
         response.headers.get("Location", ""),
         _seconds(response.headers.get("Retry-After", "")),
         replayed=response.headers.get("Idempotent-Replayed") == "true",
+        served_by=response.headers.get("Served-By", ""),
     )
 
 

@@ -55,6 +55,60 @@ class Merchandise:
     """Virtual seconds after which a client stops trying."""
 
 
+@dataclass(frozen=True)
+class DuePayment:
+    """One payment of one client, and what is written down of its attempts."""
+
+    client: str
+    kind: ClientKind
+    drill: str
+    arrival: Arrival
+    due: float
+
+    @property
+    def key(self) -> str:
+        """The Idempotency-Key of all attempts."""
+        return f"{self.drill}-{self.arrival.number}"
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What is posted."""
+        return {"amount": float(self.arrival.amount), "currency": CURRENCY, "customerId": self.arrival.customer}
+
+    def attempt(
+        self,
+        number: int,
+        sent: float,
+        ended: float,
+        outcome: AttemptOutcome,
+        answer: HttpAnswer | None = None,
+        *,
+        address: str = "",
+        reason: str = "",
+    ) -> Attempt:
+        """One of them. `reason`: why there is no answer."""
+        said = answer.body if answer and isinstance(answer.body, dict) else {}
+        problem = str(said.get("detail") or said.get("title") or said.get("message") or "")
+        return Attempt(
+            client=self.client,
+            kind=self.kind,
+            key=self.key,
+            attempt=number,
+            due=self.due,
+            sent=sent,
+            ended=ended,
+            outcome=outcome,
+            status=answer.status if answer else 0,
+            payment=str(said.get("paymentId", "")),
+            region=answer.headers.get(SERVED_BY.lower(), "") if answer else "",
+            address=address,
+            reason=reason or problem,
+            amount=self.arrival.amount,
+            currency=CURRENCY,
+            customer=self.arrival.customer,
+        )
+
+
 class DrillClient:
     """One client. `told` gets each attempt when it has ended."""
 
@@ -80,37 +134,18 @@ class DrillClient:
 
     async def pay(self, arrival: Arrival, due: float) -> None:
         """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
-        key = f"{self._goods.drill}-{arrival.number}"
-        body = {"amount": float(arrival.amount), "currency": CURRENCY, "customerId": arrival.customer}
+        payment = DuePayment(self.name, self._kind, self._goods.drill, arrival, due)
         give_up = due + self._goods.patience
         number = 0
         while True:
             number += 1
             sent, begun = self._clock.now(), self._clock.monotonic()
             late = number == 1 and sent - due > SENT_IN_TIME
-            answer, address, reason = (None, "", "not sent in time") if late else await self._ask(key, body)
-            outcome = "late" if late else outcome_of(answer)
-            said = answer.body if answer and isinstance(answer.body, dict) else {}
-            problem = str(said.get("detail") or said.get("title") or said.get("message") or "")
-            attempt = Attempt(
-                client=self.name,
-                kind=self._kind,
-                key=key,
-                attempt=number,
-                due=due,
-                sent=sent,
-                ended=sent + self._clock.monotonic() - begun,
-                outcome=outcome,
-                status=answer.status if answer else 0,
-                payment=str(said.get("paymentId", "")),
-                region=answer.headers.get(SERVED_BY.lower(), "") if answer else "",
-                address=address,
-                reason=reason or problem,
-                amount=arrival.amount,
-                currency=CURRENCY,
-                customer=arrival.customer,
-            )
-            self._told(attempt)
+            asked = (None, "", "not sent in time") if late else await self._ask(payment.key, payment.body)
+            answer, address, reason = asked
+            outcome: AttemptOutcome = "late" if late else outcome_of(answer)
+            ended = sent + self._clock.monotonic() - begun
+            self._told(payment.attempt(number, sent, ended, outcome, answer, address=address, reason=reason))
             if outcome in OVER:
                 return
             pause = self.pause(number, answer)

@@ -265,7 +265,12 @@ def drill_report(choice: Choice) -> int:
     assumed, objective = settings.edge.propagation, settings.objectives.failover
     grid = {each: {floor: rto.allowed(settings, each, floor) for floor in rto.FLOORS} for each in rto.PROPAGATIONS}
     if choice.json:
-        told = {"propagation": assumed.model_dump(mode="json"), "objective": objective, "client": session.CLIENT}
+        told = {
+            "propagation": assumed.model_dump(mode="json"),
+            "objective": objective,
+            "client": session.CLIENT,
+            "example": session.EXAMPLE,
+        }
         report.print_json({**told, "allowed": grid, "drills": [asdict(each) for each in found]})
         return 0
     print(
@@ -280,9 +285,8 @@ def drill_report(choice: Choice) -> int:
     _print(table)
     print(f"* the environment's propagation: {assumed.source}")
     print(f"floor: for how long a resolver keeps an answer at least, whatever its TTL ({settings.edge.ttl} s)")
-    print(
-        f"a client adds its own time-out and pause: at most {session.CLIENT:g} s in a drill, which each bound below has"
-    )
+    own = f"{session.CLIENT:g} s, and {session.EXAMPLE:g} s by clients/payments.py"
+    print(f"a client adds its own time-out and pause: in a drill at most {own}; each bound below has the longest")
     print()
     if found:
         drills = _table(

@@ -16,7 +16,7 @@ from drill.reconcile import DOUBLED, LOST
 from drill.records import EVACUATION, NOTHING, UNFENCED, Attempt, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from drill.reconcile import Reconciliation
     from drill.records import DrillPlan, DrillStatus
@@ -29,6 +29,8 @@ COLD: Final = 60.0
 """Virtual seconds of the standby's first minute, which is told apart."""
 WELL_BEHAVED: Final = ("fresh", "example")
 """Kinds that honour the TTL: the objectives are for them. The others are told beside."""
+ADDS: Final[Mapping[str, str]] = {"fresh": "client", "example": "example"}
+"""Which of the plan's bounds is what a client of a kind adds by itself: its own time-out and pause."""
 PASSED, MISSED, INCONCLUSIVE, ABORTED = 0, 1, 3, 130
 """Exit codes."""
 LATE_PART: Final = 0.01
@@ -184,7 +186,9 @@ def measure(
     switched = first(events, fault, "dns", "secondary")
     objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
     detection = plan.bounds.get("detection")
-    limit = _sum(plan.bounds.get("total"), plan.bounds.get("client"))
+    total = plan.bounds.get("total")
+    limits = {each.kind: _sum(total, plan.bounds.get(ADDS.get(each.kind, ""))) for each in well}
+    limit = max((each for each in limits.values() if each is not None), default=_sum(total, plan.bounds.get("client")))
     phases = {each.what for each in events if each.kind == "phase"}
     if plan.fault == NOTHING:
         figures = [_within("RTO, worst client that honours the TTL", worst, objective, None)]
@@ -192,6 +196,7 @@ def measure(
     else:
         figures = [
             _within("RTO, worst client that honours the TTL", worst, objective, limit),
+            *(_within(f"RTO, worst {each.kind} client", each.worst, None, limits[each.kind]) for each in well),
             Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
             Figure("RTO, p99", max((each.p99 for each in well), default=0.0)),
             _within("detection", _after(detected, fault), None, detection),

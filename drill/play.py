@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from drill.clients import DrillClient, Merchandise, finished
+from drill.example import ExampleClient
 from drill.http import Connection
 from drill.names import DnsClient, NameCache
 from drill.records import CLIENTS, EVENTS, INCIDENT, NOTHING, Attempt, Event, RecordFile
@@ -131,13 +132,17 @@ class Play:
         if ended := [name for name, pid in life.items() if now.get(name) != pid]:
             yield f"the sandbox's {', '.join(ended)} ended while the drill ran"
 
-    def _clients(self) -> Iterator[DrillClient]:
+    def _clients(self) -> Iterator[DrillClient | ExampleClient]:
         for number, kind in enumerate(self._schedule.kinds, 1):
             # Each client has a resolver of its own, as clients in different places have.
             cache = NameCache(self._resolver, self._clock, floor=60.0 if kind == "floor-60" else 0.0)
             chance = random.Random(f"{self._plan.seed} client {number}")  # noqa: S311 - a drill is played again by its seed
-            yield DrillClient(
-                number, kind, self._goods, resolve=cache, clock=self._clock, told=self._note, chance=chance
+            given: Any = {"resolve": cache, "clock": self._clock, "told": self._note, "chance": chance}
+            example = kind == "example"
+            yield (
+                ExampleClient(number, self._goods, **given)
+                if example
+                else DrillClient(number, kind, self._goods, **given)
             )
 
     async def _until_ready(self) -> None:
@@ -153,7 +158,7 @@ class Play:
             f"the primary is not answered by DNS, so there is nothing to lose: unhealthy is {ill} (./invoke health)"
         )
 
-    async def _load(self, clients: list[DrillClient], begun: float) -> None:
+    async def _load(self, clients: list[DrillClient | ExampleClient], begun: float) -> None:
         for arrival in self._schedule.arrivals():
             due = begun + arrival.at
             await self._clock.sleep(due - self._clock.now())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from drill.records import ClientKind
 
-KINDS: Final[Mapping[ClientKind, int]] = {"fresh": 7, "keep-alive": 2, "floor-60": 1}
+KINDS: Final[Mapping[ClientKind, int]] = {"fresh": 5, "example": 2, "keep-alive": 2, "floor-60": 1}
 """Of ten clients, how many are of each kind."""
 CLIENTS_PER_RATE: Final = 2.0
 """Clients for each payment per second, ten at least: each pays every two seconds."""

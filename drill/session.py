@@ -18,6 +18,7 @@ from drill import figures as figure
 from drill import reading, records
 from drill.books import Books
 from drill.clients import LONGEST_PAUSE, TIMEOUT, Merchandise
+from drill.example import LONGEST_FAILURE
 from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from shared.environment import Environment
 
 CLIENT: Final = TIMEOUT + LONGEST_PAUSE
-"""Virtual seconds that a client of a drill adds at most: its attempt that fails, and its pause."""
+EXAMPLE: Final = LONGEST_FAILURE
+"""Virtual seconds that a client of a drill adds at most: an attempt that fails, and a pause; EXAMPLE for its kind."""
 BOUND_OF: Final[Mapping[str, Fault]] = {
     "refuse": Fault.REFUSED,
     "hang": Fault.HANG,
@@ -126,6 +128,7 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
         "ttl": dns.ttl,
         "total": total,
         "client": CLIENT,
+        "example": EXAMPLE,
         "latched": latch.certain + total,
     }
 

@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import pytest
 
@@ -264,6 +265,23 @@ def test_an_attempt_whose_answer_comes_byte_by_byte_is_cut_in_time(scene):
         at.client._sleep = lambda _: setattr(at.server, "drip", 0.0)
         result = at.client.pay(WHAT)
         assert (result.state, result.attempts) == ("paid", 2)
+
+
+def test_each_attempt_is_told_for_a_log(scene):
+    answers = ((503, {}, {}), None, (202, READ_AT, {}), (200, {"Served-By": "us-east-2 (secondary)"}, PAID))
+    with scene(*answers) as at:
+        told = []
+        at.client._told = told.append
+        at.client.pay(WHAT, "order-1")
+    assert [(each.number, each.status, each.read) for each in told] == [
+        (1, 503, False),
+        (2, None, False),
+        (3, 202, False),
+        (4, 200, True),
+    ]
+    assert {each.key for each in told} == {"order-1"}
+    assert (told[-1].served_by, told[-1].body) == ("us-east-2 (secondary)", PAID)
+    assert all(one.ended <= after.began for one, after in pairwise(told))
 
 
 def test_a_line_cut_off_by_a_crash_costs_no_other(tmp_path):

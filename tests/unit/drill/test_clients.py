@@ -13,6 +13,7 @@ import pytest
 from dnslib import QTYPE, RCODE, RR, A, DNSRecord
 
 from drill.clients import TIMEOUT, DrillClient, Merchandise, outcome_of
+from drill.example import ExampleClient
 from drill.http import HttpAnswer
 from drill.names import DnsClient, NameCache, NotResolved, Resolved
 from drill.schedule import Arrival
@@ -56,7 +57,8 @@ class Api:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in head[1:] if line}
-                body = json.loads(await reader.readexactly(int(headers["content-length"])))
+                sent = await reader.readexactly(int(headers.get("content-length", "0")))
+                body = json.loads(sent or b"null")
                 self.asked.append((headers, body))
                 answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
                 if answer is None:
@@ -64,14 +66,14 @@ class Api:
                 if answer == "cut":
                     break
                 status, more = answer
-                content = json.dumps({"paymentId": "pay_1"}).encode()
+                content = json.dumps({"paymentId": "pay_1", "status": "paid"}).encode()
                 lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(content)}", "Served-By: us-east-1 (primary)"]
                 writer.write("\r\n".join([*lines, *more, "", ""]).encode() + content)
                 await writer.drain()
         writer.close()
 
 
-def pays(answers, *, kind="fresh", times=1, patience=60.0, resolve=None):
+def pays(answers, *, kind="fresh", times=1, patience=60.0, resolve=None, late=0.0):
     """Let one client pay; return the server and what the client tells."""
     api, told = Api(answers), []
 
@@ -85,9 +87,10 @@ def pays(answers, *, kind="fresh", times=1, patience=60.0, resolve=None):
 
         goods = Merchandise("api.example.com", port, "secret", "drill", patience=patience)
         chance = random.Random(1)
-        client = DrillClient(1, kind, goods, resolve=resolve or found, clock=clock, told=told.append, chance=chance)
+        given = {"resolve": resolve or found, "clock": clock, "told": told.append, "chance": chance}
+        client = ExampleClient(1, goods, **given) if kind == "example" else DrillClient(1, kind, goods, **given)
         for _ in range(times):
-            await client.pay(ARRIVAL, clock.now())
+            await client.pay(ARRIVAL, clock.now() - late)
         client.close()
         server.close()
 

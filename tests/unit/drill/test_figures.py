@@ -27,7 +27,7 @@ PLAN = DrillPlan(
     environment="payments",
     target="sandbox",
     objectives={"failover": 120, "grey_failure": 300},
-    bounds={"detection": 30, "propagation": 10, "ttl": 30, "total": 70, "client": 15, "latched": 400},
+    bounds={"detection": 30, "propagation": 10, "ttl": 30, "total": 70, "client": 15, "example": 28, "latched": 400},
     regions={"127.1.0.1": "primary", "127.1.0.2": "secondary"},
 )
 EVENTS = [
@@ -149,6 +149,22 @@ def test_clients_that_do_not_honour_the_ttl_are_told_beside_and_judge_nothing():
     found = measure(PLAN, [*one_client(), *slow], EVENTS, BOOKS)
     assert {each.kind: each.worst > 120 for each in found.outages} == {"fresh": False, "keep-alive": True}
     assert verdict(found, [])[0] == "passed"
+
+
+def test_each_kind_that_honours_the_ttl_is_measured_by_what_it_adds_itself():
+    example = [
+        attempt(FAULT + 1, "failed", client="e", kind="example"),
+        attempt(FAULT + 97, client="e", kind="example", address="127.1.0.2"),
+    ]
+    found = measure(PLAN, [*one_client(), *example], EVENTS, BOOKS)
+    rows = {each.name: (each.bound, each.held) for each in found.figures if each.name.startswith("RTO, worst")}
+    assert rows == {
+        "RTO, worst client that honours the TTL": (98, True),
+        "RTO, worst example client": (98, True),
+        "RTO, worst fresh client": (85, True),
+    }
+    slow = measure(PLAN, [*one_client(after=FAULT + 92), *example], EVENTS, BOOKS)
+    assert [each.name for each in slow.figures if each.held is False] == ["RTO, worst fresh client"]
 
 
 def test_a_grey_failure_has_its_own_objective():
