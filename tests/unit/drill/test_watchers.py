@@ -47,7 +47,7 @@ def test_an_alarm_that_never_fires_is_not():
         {6_060.0: 1.0, 6_120.0: 1.0, 6_180.0: 1.0},  # the newest one came first, and then the others
         {6_060.0: 1.0, 6_120.0: 1.0, 6_240.0: 1.0, 6_300.0: 1.0},  # not in a row
         dict.fromkeys(BREACHED, 0.5),  # at the threshold
-        {at + 180: 1.0 for at in BREACHED},  # the alarm may still be on its way
+        {at + 240: 1.0 for at in BREACHED},  # the alarm may still be on its way
         {at - 120: 1.0 for at in BREACHED},  # of before
     ],
 )
