@@ -1,7 +1,7 @@
 """Whether alarms and schedules did what they were to do while something was broken: asked of CloudWatch afterwards.
 
-An alarm is judged by its own metric: when more periods in a row breached than it wants, it must have changed its state.
-By so many more as values may come late: one that comes after its successor is never the newest, and no alarm looks at it.
+An alarm is judged by its own metric: when more periods in a row breached than it wants, it must have changed its
+state. More, as values may come late: one that comes after its successor is never the newest, and no alarm looks at it.
 """
 
 from __future__ import annotations
