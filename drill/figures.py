@@ -211,7 +211,7 @@ def measure(
         decided["clients went back then"] = "failed back" in phases
         figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
     if plan.fault in {EVACUATION, UNFENCED}:
-        figures += _stayed(plan, lasting, fault)
+        figures += _paid_at_the_primary(plan, lasting, fault)
     if books:
         lost, doubled, strong = books.of(LOST), books.of(DOUBLED), plan.consistency == "strong"
         others = len({each.payment for each in books.findings}) - lost - doubled
@@ -269,7 +269,7 @@ def _steps(plan: DrillPlan, attempts: Sequence[Attempt], fault: float, healed: f
         )
 
 
-def _stayed(plan: DrillPlan, attempts: Sequence[Attempt], fault: float) -> Iterator[Figure]:
+def _paid_at_the_primary(plan: DrillPlan, attempts: Sequence[Attempt], fault: float) -> Iterator[Figure]:
     """Of an evacuation: how long the primary went on making payments, for each kind of client."""
     for kind in plan.clients:
         last = max(
