@@ -141,9 +141,11 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     says = FAULTS[fault]
     if outage:
         compression = wish.compression or max(1.0, outage.seconds / OUTAGE)
-        planned = session.of_incident(planned, settings, outage, compression)
+        planned = session.of_incident(planned, settings, outage, wish.incident, compression)
         says = f"{outage.name} ({outage.source}), its {outage.seconds / 60:.0f} minutes {compression:.3g} times shorter"
     report.tell(f"drill {planned.id}: {says}, after {planned.fault_at:.0f} s of load (seed {planned.seed})")
+    if planned.caution:
+        report.tell(planned.caution)
     out = Path(wish.evidence) if wish.evidence else None
     if out and out.exists():
         raise Problem(f"--evidence {out} is there already: name a new folder")
@@ -156,8 +158,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
         report.print_json({**told, **({"head": head} if head else {})})
     else:
         show_drill(outcome, found)
-        again = f"--incident {wish.incident}" if outage else f"--fault {fault}"
-        print(f"as a page: {relative(folder / PAGE)}; again: ./invoke drill {again} --seed {planned.seed}")
+        print(f"as a page: {relative(folder / PAGE)}; again: ./invoke drill {planned.again}")
     return outcome.code
 
 
@@ -223,7 +224,7 @@ def drill_history(choice: Choice) -> int:
     for plan, end, each in found:
         rto = next((row["measured"] for row in each.get("figures", ()) if row["name"].startswith("RTO, worst")), None)
         told = f"{rto:.1f} s" if rto is not None else "never" if each else ""
-        table.add_row(plan.id, plan.fault, f"{plan.rate:g}/s", f"{plan.speed:g}", told, end.status, end.why)
+        table.add_row(plan.id, plan.title, f"{plan.rate:g}/s", f"{plan.speed:g}", told, end.status, end.why)
     _print(table)
     return 0
 
@@ -324,6 +325,9 @@ def show_drill(outcome: DrillOutcome, found: DrillFigures) -> None:
         f"{found.refused} refused, {found.unknown} unknown; "
         f"{found.first_failed} of {found.first_attempts} first attempts failed"
     )
+    for when, took in (("before the fault", found.before), ("from the switch on", found.after)):
+        if took.answered:
+            print(f"answers {when}: p50 {took.p50:.2f} s, p99 {took.p99:.2f} s ({took.answered})")
     if found.cold_payments:
         print(
             f"the standby's first minute: {found.cold_attempts} attempts for {found.cold_payments} payments, "

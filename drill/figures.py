@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drill.reconcile import DOUBLED, LOST
 from drill.records import EVACUATION, NOTHING, UNFENCED, Attempt, Event
+from shared.failover_time import MONTH, Allowance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from drill.reconcile import Reconciliation
     from drill.records import DrillPlan, DrillStatus
 
 FOREVER: Final = math.inf
 LOST_PAYMENTS: Final = "payments lost"
+STAYED: Final = "clients stayed away until restored"
+RECOVERY_POINT: Final = "RPO: age of the oldest lost payment at the failover"
 GATE: Final = "gate"
 """Ends the name of the check that decides for the primary."""
 COLD: Final = 60.0
@@ -31,6 +34,7 @@ WELL_BEHAVED: Final = ("fresh", "example")
 """Kinds that honour the TTL: the objectives are for them. The others are told beside."""
 ADDS: Final[Mapping[str, str]] = {"fresh": "client", "example": "example"}
 """Which of the plan's bounds is what a client of a kind adds by itself: its own time-out and pause."""
+BY_THEMSELVES: Final = "; clients went back by themselves after the first fault, which was too short for the latch"
 PASSED, MISSED, INCONCLUSIVE, ABORTED = 0, 1, 3, 130
 """Exit codes."""
 LATE_PART: Final = 0.01
@@ -207,9 +211,10 @@ def measure(
                 _sum(detection, plan.bounds.get("propagation")),
             ),
         ]
-        decided = {"clients stayed away until restored": "returned" not in phases}
-        decided["clients went back then"] = "failed back" in phases
-        figures += [Figure(name, "yes" if so else "no", unit="", held=so) for name, so in decided.items()]
+        back = "failed back" in phases
+        figures.append(_stayed(plan, events, fault, switched))
+        figures.append(Figure("clients went back then", "yes" if back else "no", unit="", held=back))
+        figures.append(_budget(plan, worst))
     if plan.fault in {EVACUATION, UNFENCED}:
         figures += _paid_at_the_primary(plan, lasting, fault)
     if books:
@@ -218,6 +223,7 @@ def measure(
         figures += [
             # With eventual consistency writes may be lost, and nothing else was promised: they are counted.
             Figure(LOST_PAYMENTS, lost, 0 if strong else None, unit="", held=lost == 0 if strong else None),
+            *([] if strong else [_recovery_point(lasting, bad, switched)]),
             Figure("payments doubled", doubled, 0, unit="", held=doubled == 0),
             Figure("other disagreements of the books", max(others, 0), 0, unit="", held=others <= 0),
             Figure("payments still unknown", books.counts.unknown, 0, unit="", held=books.counts.unknown == 0),
@@ -283,6 +289,44 @@ def _paid_at_the_primary(plan: DrillPlan, attempts: Sequence[Attempt], fault: fl
         yield Figure(f"{kind} clients paid at the primary for", max(0.0, last - fault))
 
 
+def _stayed(plan: DrillPlan, events: Sequence[Event], fault: float, switched: float | None) -> Figure:
+    """Whether clients went back to the primary without a decision, also between the waves of an outage.
+
+    Of an outage whose first fault was too short for the latch they may: it is told, and nothing was promised.
+    """
+    moments = {each.what: each.at for each in reversed(events) if each.kind == "phase"}
+    back = moments.get("returned")
+    if plan.steps and switched is not None:
+        decision = min((each.at for each in events if each.kind == "restore"), default=math.inf)
+        by_dns = first(events, switched, "dns", "primary")
+        back = by_dns if by_dns is not None and by_dns < decision else back
+    if back is None:
+        return Figure(STAYED, "yes", unit="", held=True)
+    lasting = plan.bounds.get("latched")
+    if (
+        not plan.steps
+        or moments.get("latched", math.inf) < back
+        or (lasting is not None and plan.first_lasts >= lasting)
+    ):
+        return Figure(STAYED, "no", unit="", held=False)
+    return Figure(STAYED, f"no: back after {back - fault:.0f} s, which the latch allows", unit="")
+
+
+def _recovery_point(attempts: Iterable[Attempt], lost: Collection[str], switched: float | None) -> Figure:
+    """With eventual consistency: how old the oldest payment was that is lost, when DNS moved clients away from it."""
+    acknowledged = [each.ended for each in attempts if each.status == 201 and each.payment in lost]
+    if not acknowledged or switched is None:
+        return Figure(RECOVERY_POINT, "nothing was lost, and that is not promised", unit="")
+    return Figure(RECOVERY_POINT, max(0.0, switched - min(acknowledged)))
+
+
+def _budget(plan: DrillPlan, worst: float) -> Figure:
+    """What a failover of the worst client's length takes of the time that the availability leaves in a month."""
+    percent = plan.objectives.get("availability_percent")
+    allowed = Allowance(percent).seconds(MONTH) if percent is not None else 0
+    return Figure("of a month's error budget", 100 * worst / allowed if allowed else math.inf, unit="%")
+
+
 def _undisturbed(attempts: Iterable[Attempt], events: Iterable[Event]) -> Iterator[Figure]:
     """Of a drill in which nothing was broken."""
     moved = sum(each.kind == "dns" and each.what == "secondary" for each in events)
@@ -300,7 +344,8 @@ def verdict(figures: DrillFigures, trouble: Sequence[str]) -> tuple[DrillStatus,
         return "inconclusive", INCONCLUSIVE, "the books were not compared"
     if missed:
         return "missed", MISSED, f"missed: {', '.join(missed)}"
-    return "passed", PASSED, "every objective held"
+    alone = any(each.name == STAYED and each.held is None for each in figures.figures)
+    return "passed", PASSED, f"every objective held{BY_THEMSELVES if alone else ''}"
 
 
 def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequence[float]) -> str:

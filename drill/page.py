@@ -50,14 +50,12 @@ def page(
 ) -> str:
     """The whole page. `told` is figures.json."""
     title = f"Drill {plan.id}: {plan.incident or plan.fault}"
-    words = {"fault": plan.fault, "rate": plan.rate, "duration": plan.duration, "speed": plan.speed, "seed": plan.seed}
-    again = " ".join(f"--{name} {value:g}" if name != "fault" else f"--fault {value}" for name, value in words.items())
     load = f"{plan.rate:g} payments a second in {plan.environment} ({plan.target}), at {plan.speed:g} times the speed."
     by = f"Commit {plan.commit or 'unknown'}, contracts {plan.contract}, by {plan.who or 'nobody known'}."
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="{outcome.status}"><strong>{outcome.status.upper()}</strong>: {escape(outcome.why)}</p>',
-        f"<p>{escape(load)} Play it again: <code>./invoke drill {escape(again)}</code></p>",
+        f"<p>{escape(load)} Play it again: <code>./invoke drill {escape(plan.again)}</code></p>",
         picture(plan, attempts, events),
         "<h2>Figures</h2>",
         *_figures(told),
@@ -65,6 +63,7 @@ def page(
         *_stepped(plan, told),
         "<h2>Clients</h2>",
         *_clients(told),
+        *_latencies(told),
         "<h2>Who was told</h2>",
         *_notified(plan, told),
         f"<p>{escape(by)} {MODEL}</p>",
@@ -157,12 +156,15 @@ def _lanes(plan: DrillPlan, events: Sequence[Event], end: float) -> list[tuple[s
     lanes: list[tuple[str, list[Span]]] = []
     fault = [each for each in events if each.kind == "fault"]
     healed = min((each.at for each in events if each.kind == "heal"), default=end)
-    lanes.append(("fault", [(each.at, healed, "#cf4a3c", f"{plan.fault} in {each.subject}") for each in fault]))
     steps = [each for each in events if each.kind == "step"]
     if steps:
         stops = [*(each.at for each in steps[1:]), healed]
-        shown_steps = zip(steps, stops, strict=True)
-        lanes.append(("outage", [(each.at, stop, "#d98c3f", each.detail) for each, stop in shown_steps]))
+        played = zip(plan.steps, steps, stops, strict=False)  # one that was broken off has not played all
+        lanes.append(
+            ("outage", [(each.at, stop, "#cf4a3c", each.detail) for step, each, stop in played if step["faults"]])
+        )
+    else:
+        lanes.append(("fault", [(each.at, healed, "#cf4a3c", f"{plan.fault} in {each.subject}") for each in fault]))
     for name, found in sorted(changes.items()):
         stops = [*(each.at for each in found[1:]), end]
         spans = zip(found, stops, strict=True)
@@ -226,19 +228,21 @@ def _stepped(plan: DrillPlan, told: Mapping[str, Any]) -> Iterator[str]:
     """An outage step by step: what was broken, by whom that is told, and what clients saw."""
     if not plan.steps:
         return
-    yield f"<h2>{escape(plan.incident)}</h2><p>{escape(plan.source)}"
-    if plan.compression > 1:
-        yield (
-            f" Its own minutes are {plan.compression:.3g} times shorter here, and nothing else: steps that become "
-            "shorter than health checks, TTL and latch need show less than they did."
-        )
-    yield "</p><table><tr><th>after</th><th>broken</th><th>source</th><th>attempts</th><th>failed</th>"
+    yield f"<h2>{escape(plan.incident)}</h2><p>{escape(plan.source)} {escape(plan.caution)}</p>"
+    yield "<table><tr><th>after</th><th>broken</th><th>source</th><th>attempts</th><th>failed</th>"
     yield "<th>by the primary</th><th>by the secondary</th></tr>"
     for each in told.get("steps", ()):
         texts = (f"{each['at']:.0f} s", "; ".join(each["faults"]) or "nothing", "; ".join(each["sources"]))
         counts = (str(each[name]) for name in ("attempts", "failed", "primary", "secondary"))
         yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (*texts, *counts)) + "</tr>"
     yield "</table>"
+
+
+def _latencies(told: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in (("before", "before the fault"), ("after", "from the switch on")):
+        took = told.get(name, {})
+        if took.get("answered"):
+            yield f"<p>Answers {words}: p50 {took['p50']:.2f} s, p99 {took['p99']:.2f} s ({took['answered']}).</p>"
 
 
 def _clients(told: Mapping[str, Any]) -> Iterator[str]:

@@ -9,8 +9,10 @@ broken off is in the history too.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 
 if TYPE_CHECKING:
@@ -146,14 +148,36 @@ class DrillPlan(Record):
     """The outage that is played, by its name; `steps` are its."""
     source: str = ""
     steps: Sequence[PlannedStep] = ()
+    file: str = ""
+    """That the outage was read from."""
     compression: float = 1.0
     """By how much the outage's own minutes are shortened: the sandbox's rules keep theirs."""
+    caution: str = ""
+    """What the shortening changes of what is shown."""
     consistency: str = "strong"
     """Of the payments table: with an eventual one writes may be lost at a failover."""
     wished: float = 0.0
     """The rate that was asked for."""
     capacity: float | None = None
     """Payments a real second that this machine serves; None where that has not been measured."""
+
+    @property
+    def title(self) -> str:
+        """What is broken, in a word or two: drills that may be compared have the same."""
+        return f"incident {PurePath(self.file).stem}" if self.file else self.fault
+
+    @property
+    def again(self) -> str:
+        """The options that play the same drill again."""
+        what = f"--incident {self.file} --compress {self.compression:g}" if self.file else f"--fault {self.fault}"
+        numbers = {"rate": self.rate, "duration": self.duration, "speed": self.speed, "seed": self.seed}
+        return " ".join([what, *(f"--{name} {value:g}" for name, value in numbers.items())])
+
+    @property
+    def first_lasts(self) -> float:
+        """Virtual seconds for which an outage's first fault in the primary is in force; infinite: to the end."""
+        first = next((each for each in self.steps[0]["faults"] if each["region"] == "primary"), None)
+        return next((step["at"] for step in self.steps if first not in step["faults"]), math.inf)
 
 
 @dataclass(frozen=True)

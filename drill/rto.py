@@ -56,7 +56,7 @@ def by_fault(history: Iterable[tuple[DrillPlan, DrillOutcome, Mapping[str, Any]]
     """Sum up a history; figures as they are written, with null for what never came."""
     found: dict[str, list[tuple[DrillPlan, DrillOutcome, Mapping[str, Any]]]] = defaultdict(list)
     for each in history:
-        found[each[0].fault].append(each)
+        found[each[0].title].append(each)
     return [_record(fault, drills) for fault, drills in sorted(found.items())]
 
 

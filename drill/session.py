@@ -91,19 +91,41 @@ def plan(
     )
 
 
-def of_incident(planned: DrillPlan, environment: Environment, incident: Incident, compression: float) -> DrillPlan:
+def of_incident(
+    planned: DrillPlan, environment: Environment, incident: Incident, file: str, compression: float
+) -> DrillPlan:
     """The plan of a drill that plays a published outage: measured by what its first fault in the primary allows."""
     steps = incident.planned(compression)
     first = next((each["kind"] for each in steps[0]["faults"] if each["region"] == PRIMARY), "")
     known = first in BOUND_OF or first == "grey"
-    return replace(
+    made = replace(
         planned,
         fault=INCIDENT,
         incident=incident.name,
         source=incident.source,
         steps=steps,
+        file=file,
         compression=compression,
         bounds=bounds(environment, first) if known else {},
+    )
+    return replace(made, caution=_caution(made))
+
+
+def _caution(planned: DrillPlan) -> str:
+    """What it changes that an outage's minutes are shortened; nothing where they are not."""
+    if planned.compression <= 1:
+        return ""
+    told = (
+        f"Its own minutes are {planned.compression:.3g} times shorter, and no rule of health checks, DNS, alarms and "
+        "latch is: steps that become shorter than these need show less than they did."
+    )
+    here, there, lasting = planned.first_lasts, planned.first_lasts * planned.compression, planned.bounds.get("latched")
+    if lasting is None or not here < lasting <= there:
+        return told
+    return (
+        f"{told} The first fault takes {here:.0f} s here and took {there / 60:.0f} minutes; a failover lasts for "
+        f"certain only after {lasting:.0f} s, so clients may go back by themselves here, and would not at --compress "
+        f"{there / lasting:.3g} or less."
     )
 
 

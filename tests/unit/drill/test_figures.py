@@ -243,6 +243,45 @@ def test_an_outage_is_told_step_by_step():
     assert figure(found, "RTO, worst").measured == pytest.approx(SWITCH + 10.1 - FAULT - 1)
 
 
+NAME_FAULT = {"region": "primary", "kind": "name", "says": "no name", "source": "https://example.com"}
+
+
+@pytest.mark.parametrize(
+    ("lasts", "latched", "back", "held"),
+    [
+        (200.0, None, None, True),
+        (200.0, None, FAULT + 270, None),
+        (400.0, None, FAULT + 430, False),
+        (200.0, FAULT + 150, FAULT + 270, False),
+        (200.0, FAULT + 700, FAULT + 270, None),
+        (200.0, None, HEAL + 70, True),
+    ],
+    ids=["nobody", "too short", "long enough", "latched before", "latched later", "after restore"],
+)
+def test_clients_that_go_back_between_waves_are_seen_and_judged_by_the_latch(lasts, latched, back, held):
+    steps = [{"at": 0.0, "faults": [NAME_FAULT]}, {"at": lasts, "faults": []}]
+    plan = replace(PLAN, fault="incident", steps=steps)
+    events = [replace(each, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    events += [Event(HEAL + 60, "restore")]
+    events += [Event(latched, "phase", "", "latched")] if latched else []
+    events += [Event(back, "dns", "api", "primary")] if back else []
+    found = measure(plan, one_client(), events, BOOKS)
+    assert figure(found, "clients stayed").held is held
+    assert (verdict(found, [])[0] == "missed") == (held is False)
+    assert ("went back by themselves" in verdict(found, [])[2]) == (held is None)
+
+
+def test_with_eventual_consistency_it_is_told_how_old_the_oldest_loss_was():
+    eventual = replace(PLAN, consistency="eventual")
+    none = figure(measure(eventual, one_client(), EVENTS, BOOKS), "RPO")
+    assert (none.measured, none.held) == ("nothing was lost, and that is not promised", None)
+    gone = attempt(FAULT - 20, key="gone")
+    lost = replace(BOOKS, findings=(Disagreement("lost", gone.payment, "", ""),))
+    found = measure(eventual, [*one_client(), gone], EVENTS, lost)
+    assert figure(found, "RPO").measured == pytest.approx(SWITCH - gone.ended)
+    assert not any(each.name.startswith("RPO") for each in measure(PLAN, one_client(), EVENTS, BOOKS).figures)
+
+
 def test_with_eventual_consistency_losses_are_counted_and_not_promised_away():
     lost = Reconciliation(
         Counts(3, 3, 0, 0, 0), (Disagreement("lost", "pay_1", "", ""),), charges_known=True, unfinished=0, drains_at=0

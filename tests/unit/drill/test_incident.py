@@ -46,15 +46,17 @@ def test_the_outage_of_october_2025_comes_in_waves():
     kinds = [(seconds / 60, [each.kind for each in faults]) for seconds, faults in incident.steps()]
     assert kinds == [
         (0, ["name", "partition"]),
+        (3, ["name", "partition", "function"]),
         (157, ["partition", "operation"]),
         (164, ["operation"]),
         (172, []),
         (342, ["lossy"]),
-        (436, ["function", "lossy"]),
+        (436, ["lossy", "function"]),
+        (588, ["function", "lossy"]),
         (699, ["lossy"]),
         (861, []),
     ]
-    assert incident.moment(incident.faults[2]).isoformat() == "2025-10-20T09:25:00+00:00"
+    assert incident.moment(incident.faults[3]).isoformat() == "2025-10-20T09:25:00+00:00"
 
 
 def test_faults_overlap_and_the_last_may_stay(load):
@@ -105,13 +107,44 @@ def test_the_plan_of_an_outage_is_measured_by_its_first_fault(load, consistency)
     settings = Environment.load("payments", ROOT)
     settings = settings.model_copy(update={"data": settings.data.model_copy(update={"consistency": consistency})})
     plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=1, target="sandbox")
-    planned = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "data"}]), 1.0)
+    planned = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "data"}]), "a.yaml", 1.0)
     assert (planned.fault, planned.consistency) == ("incident", consistency)
     assert planned.bounds == session.bounds(settings, "data")
-    unknown = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "zone", "part": "use1-az1"}]), 1.0)
+    zone = load(faults=[{**FAULT, "kind": "zone", "part": "use1-az1"}])
+    unknown = session.of_incident(plain, settings, zone, "a.yaml", 1.0)
     assert unknown.bounds == {}
     again = DrillPlan.read(json.loads(json.dumps(planned.to_json())))
     assert again.steps == planned.steps
+
+
+def test_what_is_changed_by_shortening_is_told(load):
+    settings = Environment.load("payments", ROOT)
+    plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=7, target="sandbox")
+    partition = {**FAULT, "kind": "partition", "until": 164}
+    outage = load(faults=[{**FAULT, "kind": "name", "until": 157}, partition])
+
+    def planned(compression):
+        return session.of_incident(plain, settings, outage, "drill/a.yaml", compression)
+
+    assert planned(1.0).caution == ""
+    latched = planned(1.0).bounds["latched"]
+    assert planned(2.0).first_lasts == 157 * 60 / 2
+    enough = 157 * 60 / latched
+    assert "go back by themselves" not in planned(enough).caution
+    assert "2 times shorter" in planned(2.0).caution
+    short = planned(enough * 1.01).caution
+    assert f"--compress {enough:.3g} or less" in short
+    assert "took 157 minutes" in short
+    assert planned(40.0).again == "--incident drill/a.yaml --compress 40 --rate 1 --duration 300 --speed 1 --seed 7"
+    assert (planned(40.0).title, plain.title) == ("incident a", "none")
+    assert plain.again.startswith("--fault none --rate 1 ")
+
+
+def test_a_first_fault_that_stays_lasts_for_ever(load):
+    settings = Environment.load("payments", ROOT)
+    plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=7, target="sandbox")
+    endless = {key: value for key, value in FAULT.items() if key != "until"}
+    assert session.of_incident(plain, settings, load(faults=[endless]), "a.yaml", 3.0).first_lasts == float("inf")
 
 
 @pytest.mark.parametrize(

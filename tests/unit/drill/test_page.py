@@ -73,5 +73,20 @@ def test_what_comes_from_outside_is_text(text):
     ET.fromstring(picture(plan, one_client(), events))  # noqa: S314 - our own
 
 
+def test_an_outage_has_its_steps_its_caution_and_how_to_play_it_again():
+    broken = {"region": "primary", "kind": "name", "says": "no name", "source": "https://example.com/a"}
+    steps = [{"at": 0.0, "faults": [broken]}, {"at": 200.0, "faults": []}]
+    told = {"incident": "a bad day", "file": "a.yaml", "compression": 4.0, "caution": "4 times shorter"}
+    plan = replace(PLAN, fault="incident", steps=steps, **told)
+    events = [replace(each, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    events += [Event(FAULT, "step", "", "0.0", "no name"), Event(FAULT + 200, "step", "", "200.0", "over")]
+    text = drawn(events=sorted(events, key=lambda each: each.at), plan=plan)
+    for words in ("a bad day", "4 times shorter", "https://example.com/a", "--incident a.yaml --compress 4 --rate 1"):
+        assert words in text, words
+    lane = [each.text for each in ET.fromstring(picture(plan, one_client(), events)).iter("title")]  # noqa: S314
+    assert "no name" in lane
+    assert "over" not in lane
+
+
 def test_a_drill_without_a_payment_says_so():
     assert "No payment was tried" in drawn([], events=[])
