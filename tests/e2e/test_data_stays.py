@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.inventory import everything
 from tests.e2e.states import files
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.xdist_group("running")
 
@@ -168,19 +169,20 @@ def test_data_that_the_program_leaves_out_stays(running):
     assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 
 
-@pytest.mark.parametrize("plugins", ["", pytest.param("plain", marks=pytest.mark.prove)])
+@pytest.mark.parametrize("programs", sampled([2, 6]))
+@pytest.mark.parametrize("plugins", sampled(["", "plain"]))
 @pytest.mark.parametrize(
     ("layer", "stack"),
     [("data", "data/payments"), pytest.param("compute", "compute/payments-secondary", marks=pytest.mark.prove)],
 )
-def test_a_program_that_ends_early_is_a_failed_update_that_deletes_nothing(running, layer, stack, plugins):
+def test_a_program_that_ends_early_is_a_failed_update_that_deletes_nothing(running, layer, stack, plugins, programs):
     before = everything(cloud(running), REGIONS), running.ok("outputs", "--json").json
     source = running.root / "projects" / layer / "__main__.py"
     text = source.read_text()
     early = text.replace("\npublish(", "\nimport sys\n\nsys.exit(0)\npublish(")
     swallowed = f"{text.partition(chr(10) + 'publish(')[0]}\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    pass\n"
     try:
-        for program in [*ENDS.values(), early, swallowed]:
+        for program in [early, *ENDS.values(), swallowed][:programs]:
             source.write_text(program)
             failed = running.run("deploy-all", "--json", SANDBOX_PLUGINS=plugins)
             assert failed.code == 1, program
@@ -195,7 +197,7 @@ def test_a_program_that_ends_early_is_a_failed_update_that_deletes_nothing(runni
     assert running.ok("drift")
 
 
-@pytest.mark.parametrize("program", [*ENDS])
+@pytest.mark.parametrize("program", sampled(ENDS))
 def test_the_same_by_hand(running, program):
     before = everything(cloud(running), REGIONS)
     source = running.root / "projects/network/__main__.py"

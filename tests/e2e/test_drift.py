@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.variables import CREDENTIALS
 from tests.e2e.states import states
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.xdist_group("running")
 
@@ -206,7 +207,7 @@ def test_what_drift_recommends_repairs(running):
     assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 
 
-@pytest.mark.parametrize("change", [*ON_PURPOSE])
+@pytest.mark.parametrize("change", sampled(ON_PURPOSE))
 def test_what_the_programs_leave_to_others_is_no_drift(running, change):
     ON_PURPOSE[change](Cloud(running))
     answer = running.ok("drift")

@@ -16,6 +16,7 @@ import pytest
 from engine import find as engine
 from sandbox import Sandbox, variables
 from sandbox.plugins.install import install
+from tests.sampling import sampled
 from tests.sandbox.conftest import RunningCloud, running
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def assert_mended(program: Program) -> None:
     assert not program.vpcs()
 
 
-@pytest.mark.parametrize("moment", [0.2, 0.4, 0.6])
+@pytest.mark.parametrize("moment", sampled([0.4, 0.2, 0.6]))
 def test_a_killed_run_leaves_nothing_twice(program: Program, moment: float):
     process = program.start("up", "--yes", "--skip-preview")
     time.sleep(moment)
@@ -269,7 +270,7 @@ def test_a_killed_run_leaves_nothing_twice(program: Program, moment: float):
     assert_mended(program)
 
 
-@pytest.mark.parametrize("plugins", ["warm", "plain"])
+@pytest.mark.parametrize("plugins", sampled(["warm", "plain"]))
 def test_a_run_killed_in_the_middle_of_a_create_leaves_nothing_twice(program: Program, plugins: str):
     program.variables["SANDBOX_PLUGINS"] = plugins
     process = program.start("up", "--yes", "--skip-preview")
