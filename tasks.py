@@ -67,7 +67,7 @@ HELP = {
     "drill": "its id, as drill.history lists it; the last one by default",
     "out": "a new folder",
     "speed": "virtual seconds in a real one",
-    "since": "only payments from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
+    "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
 }
@@ -310,6 +310,14 @@ def drill(  # noqa: PLR0917 - an option each
 
 
 @choosing("environment", "target", "json")
+def evidence(choice: Choice, since: str = "", out: str = "") -> int:
+    """Gather what a real failover has left: health checks, alarms, notifications, the switch, the books."""
+    from drill import commands
+
+    return commands.evidence(choice, since=since, out=out)
+
+
+@choosing("environment", "target", "json")
 def drill_calibrate(choice: Choice) -> int:
     """Measure how many payments a second this machine's sandbox serves: a drill takes half of it at most."""
     from drill import commands
@@ -463,6 +471,7 @@ namespace = Collection(
     fault,
     heal,
     reconcile,
+    evidence,
     inbox,
     health,
     engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from drill import reading, records
 from drill.calibrate import CAPACITY, allowed
-from drill.evidence import gather
+from drill.evidence import bind, gather
 from drill.figures import shown
 from drill.reconcile import Reconciliation, examine
 from drill.records import NOTHING, PAGE
@@ -248,6 +249,39 @@ def drill_evidence(choice: Choice, drill_id: str, out: str) -> int:
     else:
         print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
     return 0
+
+
+def evidence(choice: Choice, *, since: str, out: str) -> int:
+    """Gather what a real failover has left since then. Returns 1 when the books disagree."""
+    from drill import aftermath, session  # noqa: PLC0415
+
+    if not since or not out:
+        raise Problem("evidence: say --since (30m, 2h, 1d or 2026-11-26T10:00Z) and where to, with --out FOLDER")
+    if Path(out).exists():
+        raise Problem(f"--out {out} is there already: name a new folder")
+    settings = Environment.load(choice.environment, ROOT)
+    place = choose(choice.target, settings, report.tell)
+    window = aftermath.Window(moment(since, place.now()), place.now())
+    gathered = aftermath.Aftermath(place, settings, window).gather()
+    found = aftermath.summed_up(gathered, window)
+    about = {**session.about(settings), "target": choice.target, **asdict(window), "failover": aftermath.told(found)}
+    texts = {"window.json": json.dumps(about, indent=2, sort_keys=True) + "\n", **aftermath.files(gathered)}
+    head = bind(Path(out), _others(place, choice), texts)
+    if choice.json:
+        unknown = {each.name: each.unknown for each in gathered if each.unknown}
+        report.print_json({"out": out, "head": head, **about, "unknown": unknown})
+    else:
+        table = _table("source", "asked in", "")
+        for each in gathered:
+            table.add_row(each.name, each.asked, f"unknown: {each.unknown}" if each.unknown else each.entries)
+        _print(table)
+        for what, at in (("the gate was unhealthy", found.detected), ("well again", found.well_again)):
+            print(f"{what}: {at or 'not in this window'}")
+        print(f"the switch said stop: {found.stopped or 'not in this window'}; {found.notified} notifications on file")
+        if found.found:
+            show(found.found)
+        print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
+    return 0 if found.found is None or found.found.clean else 1
 
 
 def _others(place: Target, choice: Choice) -> list[Path]:

@@ -15,7 +15,7 @@ from drill import records, verify
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 FILES: Final = (
     records.PLAN,
@@ -37,19 +37,27 @@ def gather(drill: Path, out: Path, others: Iterable[Path] = ()) -> str:
     missing = [name for name in FILES if not (drill / name).is_file()]
     if missing:
         raise Problem(f"the drill {drill.name} has no {missing[0]}: it came to no verdict, so there is no evidence")
+    return bind(out, [*(drill / name for name in FILES), *others])
+
+
+def bind(out: Path, files: Iterable[Path], texts: Mapping[str, str] | None = None) -> str:
+    """Write texts by their names, and copies of files, with the program that checks them; return the chain's head.
+
+    Raises Problem when the folder is there already, or cannot be made.
+    """
     try:
         out.mkdir(parents=True)
     except FileExistsError:
         raise Problem(f"{out} is there already: name a new folder, so that nothing old is in the evidence") from None
     except OSError as error:
         raise Problem(f"cannot make {out}: {error.strerror}") from None
-    files = [*(drill / name for name in FILES), *others, Path(verify.__file__)]
+    contents = [(name, text.encode()) for name, text in (texts or {}).items()]
+    contents += [(file.name, file.read_bytes()) for file in (*files, Path(verify.__file__))]
     link, lines = "", []
-    for file in files:
-        content = file.read_bytes()
-        (out / file.name).write_bytes(content)
+    for name, content in contents:
+        (out / name).write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        link = hashlib.sha256(f"{link} {file.name} {digest}".encode()).hexdigest()
-        lines.append(json.dumps({"file": file.name, "sha256": digest, "link": link}))
+        link = hashlib.sha256(f"{link} {name} {digest}".encode()).hexdigest()
+        lines.append(json.dumps({"file": name, "sha256": digest, "link": link}))
     (out / verify.CHAIN).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return link

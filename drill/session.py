@@ -86,7 +86,7 @@ def plan(
         bounds=bounds(environment, fault),
         clients=counts(schedule.kinds),
         commit=_commit(),
-        contract=hashlib.sha256("\n".join(schema(each.outputs) for each in LAYERS.values()).encode()).hexdigest()[:16],
+        contract=_contract(),
         who=_who(),
     )
 
@@ -345,6 +345,16 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def about(environment: Environment) -> dict[str, str]:
+    """What evidence says of itself: the environment, the sources, the contracts, and who gathers it."""
+    return {"environment": environment.name, "commit": _commit(), "contract": _contract(), "who": _who()}
+
+
+def _contract() -> str:
+    """A digest of all layers' contracts."""
+    return hashlib.sha256("\n".join(schema(each.outputs) for each in LAYERS.values()).encode()).hexdigest()[:16]
 
 
 def new_seed() -> int:

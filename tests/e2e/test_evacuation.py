@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from uuid import uuid4
 
 import boto3
@@ -116,6 +118,12 @@ def test_who_stays_on_an_open_connection_is_refused_when_dns_has_moved(running, 
         assert pay(secondary).status_code == 201
         running.ok("restore")
         until(lambda: pay(primary).status_code == 201)
+    out = running.root / "evidence"
+    told = running.ok("evidence", "--since", "30m", "--out", str(out), "--json").json
+    assert told["failover"]["stopped"]
+    assert set(told["unknown"]) == {"who-primary", "who-secondary"}, "the sandbox has no CloudTrail"
+    assert {each["says"] for each in json.loads((out / "switch.json").read_text())} > {"primary: stop", "primary: run"}
+    subprocess.run([sys.executable, "verify.py", told["head"]], cwd=out, check=True)
 
 
 def test_nobody_but_the_checkers_reads_the_switch_unsigned(running):

@@ -167,21 +167,22 @@ def test_a_first_attempt_of_each_call_that_times_out_leaves_time_for_the_others(
 
 
 def test_the_processor_is_not_asked_when_its_answer_could_not_be_written_down():
-    """The secret and the first write have taken the time: the client is told to wait, and the sweep goes on."""
-    region, slow = slow_region([(1.0, True, True)] * 2, SlowAcquirer(timeout=3_000))
-    region.limit = 2 * ATTEMPT + 3_000 + ATTEMPT - 1
+    """The secret, the fence and the first write have taken the time: the client is told to wait, and the sweep goes on."""
+    region, slow = slow_region([(1.0, True, True)] * 3, SlowAcquirer(timeout=3_000))
+    region.limit = 3 * ATTEMPT + 3_000 + ATTEMPT - 1
     answer = region.post("k")
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (202, "5")
-    assert [what for what, _ in slow.seen] == ["secret", "dynamodb PutItem", "dynamodb UpdateItem"]
-    region, slow = slow_region([(1.0, True, True)] * 4, SlowAcquirer(timeout=3_000))
-    region.limit = 2 * ATTEMPT + 3_000 + ATTEMPT
+    asked = ["secret", "dynamodb GetItem", "dynamodb PutItem"]
+    assert [what for what, _ in slow.seen] == [*asked, "dynamodb UpdateItem"]
+    region, slow = slow_region([(1.0, True, True)] * 5, SlowAcquirer(timeout=3_000))
+    region.limit = 3 * ATTEMPT + 3_000 + ATTEMPT
     assert region.post("k")["statusCode"] == 201
-    assert [what for what, _ in slow.seen] == ["secret", "dynamodb PutItem", "charge", "dynamodb UpdateItem"]
+    assert [what for what, _ in slow.seen] == [*asked, "charge", "dynamodb UpdateItem"]
     assert region.payment()["audit_pending"] == {"BOOL": True}
 
 
 def test_a_slow_bucket_holds_up_nobody():
-    region, slow = slow_region([(0, True, True)] * 4 + [(1.0, False, False)] * 20, SlowAcquirer())
+    region, slow = slow_region([(0, True, True)] * 5 + [(1.0, False, False)] * 20, SlowAcquirer())
     region.limit = LIMIT
     assert region.post("k")["statusCode"] == 201
     assert region.clock.now() - START <= LIMIT
