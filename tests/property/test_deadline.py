@@ -167,7 +167,7 @@ def test_a_first_attempt_of_each_call_that_times_out_leaves_time_for_the_others(
 
 
 def test_the_processor_is_not_asked_when_its_answer_could_not_be_written_down():
-    """The secret, the fence and the first write have taken the time: the client is told to wait, and the sweep goes on."""
+    """Secret, fence and first write have taken the time: the client is told to wait, and the sweep goes on."""
     region, slow = slow_region([(1.0, True, True)] * 3, SlowAcquirer(timeout=3_000))
     region.limit = 3 * ATTEMPT + 3_000 + ATTEMPT - 1
     answer = region.post("k")
