@@ -40,6 +40,7 @@ HELP = {
     "only": "only the tests whose names match, as pytest's -k",
     "follow": "go on printing what comes",
     "wipe": "also delete the sandbox's cloud and its stacks",
+    "fence": "refuse, in the primary, clients that have not followed DNS; --no-fence lets them stay there",
     "even_if_unhealthy": "restore without asking the primary whether it serves",
     "seeds": "how many histories, from seed 0 on",
     "hours": "of a day on which nothing fails",
@@ -59,7 +60,7 @@ HELP = {
     "number": "of the fault; all by default",
     "incident": "a file of drill/incidents/: a published outage, step by step, in the place of a fault",
     "compress": "by how much its minutes are shortened; by default it is over in 20 virtual minutes",
-    "fault": "hang, the default, refuse, 5xx, slow, lossy, grey, data, name, partition, evacuate or none",
+    "fault": "hang, refuse, 5xx, slow, lossy, grey, data, name, partition, evacuate, unfenced or none",
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
     "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
@@ -192,11 +193,11 @@ def pay(
 
 
 @choosing("environment", "target", "json", "yes")
-def evacuate(choice: Choice) -> int:
+def evacuate(choice: Choice, fence: bool = True) -> int:
     """Move the clients out of the primary: one write in the secondary, which its health check sees."""
     from orchestration import moves
 
-    return moves.evacuate(choice)
+    return moves.evacuate(choice, fence=fence)
 
 
 @choosing("environment", "target", "json", "yes")

@@ -35,6 +35,8 @@ SENT_IN_TIME: Final = 1.0
 """Virtual seconds by which a payment's first attempt may come later than the schedule wanted it."""
 OVER: Final = frozenset({"created", "replayed", "declined", "refused", "late"})
 """After these a client tries no more."""
+OUT_OF_SERVICE: Final = 503
+"""After this answer a connection is given up: DNS may lead elsewhere meanwhile (docs/clients.md)."""
 CURRENCY: Final = "USD"
 
 
@@ -177,7 +179,7 @@ class DrillClient:
             else:
                 address = connection.address[0]
             answer = await self._clock.wait_for(self._exchange(connection, key, body, keep=keep), TIMEOUT)
-            if keep and connection.is_open:
+            if keep and connection.is_open and answer.status != OUT_OF_SERVICE:
                 self._idle.append(connection)
         except TimeoutError:
             reason = f"no answer in {TIMEOUT:g} s"

@@ -325,6 +325,9 @@ def show_drill(outcome: DrillOutcome, found: DrillFigures) -> None:
         f"{found.refused} refused, {found.unknown} unknown; "
         f"{found.first_failed} of {found.first_attempts} first attempts failed"
     )
+    for when, took in (("before the fault", found.before), ("from the switch on", found.after)):
+        if took.answered:
+            print(f"answers {when}: p50 {took.p50:.2f} s, p99 {took.p99:.2f} s ({took.answered})")
     if found.cold_payments:
         print(
             f"the standby's first minute: {found.cold_attempts} attempts for {found.cold_payments} payments, "

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.reconcile import DOUBLED, LOST
-from drill.records import NOTHING, Attempt, Event
+from drill.records import EVACUATION, NOTHING, UNFENCED, Attempt, Event
+from shared.failover_time import MONTH, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -213,6 +214,9 @@ def measure(
         back = "failed back" in phases
         figures.append(_stayed(plan, events, fault, switched))
         figures.append(Figure("clients went back then", "yes" if back else "no", unit="", held=back))
+        figures.append(_budget(plan, worst))
+    if plan.fault in {EVACUATION, UNFENCED}:
+        figures += _paid_at_the_primary(plan, lasting, fault)
     if books:
         lost, doubled, strong = books.of(LOST), books.of(DOUBLED), plan.consistency == "strong"
         others = len({each.payment for each in books.findings}) - lost - doubled
@@ -271,6 +275,20 @@ def _steps(plan: DrillPlan, attempts: Sequence[Attempt], fault: float, healed: f
         )
 
 
+def _paid_at_the_primary(plan: DrillPlan, attempts: Sequence[Attempt], fault: float) -> Iterator[Figure]:
+    """Of an evacuation: how long the primary went on making payments, for each kind of client."""
+    for kind in plan.clients:
+        last = max(
+            (
+                each.ended
+                for each in attempts
+                if each.kind == kind and each.outcome == "created" and plan.regions.get(each.address) == "primary"
+            ),
+            default=fault,
+        )
+        yield Figure(f"{kind} clients paid at the primary for", max(0.0, last - fault))
+
+
 def _stayed(plan: DrillPlan, events: Sequence[Event], fault: float, switched: float | None) -> Figure:
     """Whether clients went back to the primary without a decision, also between the waves of an outage.
 
@@ -300,6 +318,13 @@ def _recovery_point(attempts: Iterable[Attempt], lost: Collection[str], switched
     if not acknowledged or switched is None:
         return Figure(RECOVERY_POINT, "nothing was lost, and that is not promised", unit="")
     return Figure(RECOVERY_POINT, max(0.0, switched - min(acknowledged)))
+
+
+def _budget(plan: DrillPlan, worst: float) -> Figure:
+    """What a failover of the worst client's length takes of the time that the availability leaves in a month."""
+    percent = plan.objectives.get("availability_percent")
+    allowed = Allowance(percent).seconds(MONTH) if percent is not None else 0
+    return Figure("of a month's error budget", 100 * worst / allowed if allowed else math.inf, unit="%")
 
 
 def _undisturbed(attempts: Iterable[Attempt], events: Iterable[Event]) -> Iterator[Figure]:

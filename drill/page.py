@@ -63,6 +63,7 @@ def page(
         *_stepped(plan, told),
         "<h2>Clients</h2>",
         *_clients(told),
+        *_latencies(told),
         "<h2>Who was told</h2>",
         *_notified(plan, told),
         f"<p>{escape(by)} {MODEL}</p>",
@@ -235,6 +236,13 @@ def _stepped(plan: DrillPlan, told: Mapping[str, Any]) -> Iterator[str]:
         counts = (str(each[name]) for name in ("attempts", "failed", "primary", "secondary"))
         yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (*texts, *counts)) + "</tr>"
     yield "</table>"
+
+
+def _latencies(told: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in (("before", "before the fault"), ("after", "from the switch on")):
+        took = told.get(name, {})
+        if took.get("answered"):
+            yield f"<p>Answers {words}: p50 {took['p50']:.2f} s, p99 {took['p99']:.2f} s ({took['answered']}).</p>"
 
 
 def _clients(told: Mapping[str, Any]) -> Iterator[str]:

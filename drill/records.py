@@ -29,6 +29,9 @@ BOOKS, PAGE = "books.json", "report.html"
 RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outcome.json"
 
 
+EVACUATION: Final = "evacuate"
+UNFENCED: Final = "unfenced"
+"""Faults of a drill that moves clients away from a primary that serves: with a fence before it, and without."""
 INCIDENT: Final = "incident"
 """The fault of a drill that plays a published outage, step by step."""
 NOTHING: Final = "none"

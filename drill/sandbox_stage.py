@@ -12,7 +12,9 @@ from drill import asking, reading, records, watchers
 from drill.figures import GATE
 from drill.records import Event
 from drill.stage import DrillClock, Standing
+from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
+from orchestration.moves import seconds_to_move
 from orchestration.operator import act
 from orchestration.reach import reach
 from sandbox import Sandbox, control
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 5.0
 """Real seconds in which the sandbox says how things stand."""
-EVACUATION: Final = "evacuate"
-
 FAULTS: Final[Mapping[str, str]] = {
     "refuse": "the primary refuses connections",
     "hang": "the primary takes connections and never answers",
@@ -52,7 +52,8 @@ FAULTS: Final[Mapping[str, str]] = {
     "name": "DynamoDB's name resolves to nothing in the primary",
     "partition": "the primary is cut off from the other regions, and alive",
     records.NOTHING: "nothing is broken",
-    EVACUATION: "clients are moved out of a primary that serves",
+    records.EVACUATION: "clients are moved out of a primary that serves, and fenced off when DNS has moved",
+    records.UNFENCED: "clients are moved out of a primary that serves, and may stay",
 }
 """What a drill can do to the primary."""
 
@@ -76,6 +77,7 @@ class SandboxStage:
         self.port = int(urlsplit(target.gateways[environment.region(PRIMARY)]).port or 80)
         acting = act(environment, reach("sandbox", lambda _: None), lambda _: None)
         self._lever = Lever.of(environment, acting.aws, acting.account)
+        self._fence = PrimaryFence.of(environment, acting.aws)
         self._names = self._checks()
         self._begun: list[InjectedFault] = []
 
@@ -149,8 +151,10 @@ class SandboxStage:
 
     def begin(self, fault: str) -> Event:
         """Begin a fault in the primary."""
-        if fault == EVACUATION:
+        if fault in {records.EVACUATION, records.UNFENCED}:
             self._lever.say(stop_switch.STOPPED)
+            if fault == records.EVACUATION:
+                self._fence.put_up(self.clock.now() + seconds_to_move(self._environment))
         else:
             for one in self._faults(fault):
                 self._box.begin_fault(one)
@@ -189,6 +193,7 @@ class SandboxStage:
         return Event(self.clock.now(), "heal", self._environment.region(PRIMARY))
 
     def restore(self) -> Event:
+        self._fence.take_down()
         self._lever.say(stop_switch.RUN)
         return Event(self.clock.now(), "restore", self._environment.region(PRIMARY), stop_switch.RUN)
 

@@ -23,7 +23,7 @@ from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
-from drill.records import INCIDENT, NOTHING, Attempt, DrillOutcome, DrillPlan, Event
+from drill.records import EVACUATION, INCIDENT, NOTHING, UNFENCED, Attempt, DrillOutcome, DrillPlan, Event
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
 from orchestration.target import published
@@ -138,7 +138,7 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
     if fault == "grey":
         grey = GreyBound(environment.edge.grey_failure.periods, dns)
         detection, total = grey.detection, grey.total
-    elif fault == "evacuate":
+    elif fault in {EVACUATION, UNFENCED}:
         by_switch = bound([checks.stop_switch.timing()], dns, Fault.ERROR)
         detection, total = by_switch.detection, by_switch.total
     else:
@@ -160,7 +160,7 @@ def least_detection(environment: Environment, fault: str) -> float:
     if fault in {"grey", INCIDENT, NOTHING}:  # metrics decide, or who knows what, or nobody has to
         return 0.0
     checks = environment.edge.checks
-    timings = [checks.stop_switch.timing()] if fault == "evacuate" else checks.of_the_entry_point
+    timings = [checks.stop_switch.timing()] if fault in {EVACUATION, UNFENCED} else checks.of_the_entry_point
     return float(min((each.threshold - 1) * each.interval for each in timings))
 
 

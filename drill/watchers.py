@@ -1,7 +1,7 @@
 """Whether alarms and schedules did what they were to do while something was broken: asked of CloudWatch afterwards.
 
-An alarm is judged by its own metric: when so many periods in a row breached as it wants, with the time that metrics may
-be late, it must have changed its state.
+An alarm is judged by its own metric: when more periods in a row breached than it wants, it must have changed its
+state. More, as values may come late: one that comes after its successor is never the newest, and no alarm looks at it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+PASSED_OVER: Final = 2
+"""Periods in a row that an alarm may never look at."""
 LATE: Final = METRIC_DELAY_SECONDS + METRIC_PERIOD_SECONDS
 """Virtual seconds that an alarm may need beyond its periods."""
 
@@ -35,11 +37,11 @@ def alarm_lies(alarm: Mapping[str, Any], points: Mapping[float, float], begun: f
     run = 0
     for at in _periods(begun, healed - LATE, period):
         run = run + 1 if at in points and breaches(points[at], float(alarm["Threshold"])) else 0
-        if run == wanted:
+        if run == wanted + PASSED_OVER:
             changed = alarm["StateUpdatedTimestamp"].timestamp() >= begun
             if changed or alarm["StateValue"] == "ALARM":
                 return ""
-            return f"the alarm {alarm['AlarmName']} did not fire, though its metric breached {wanted} times in a row"
+            return f"the alarm {alarm['AlarmName']} did not fire, though its metric breached {run} times in a row"
     return ""
 
 

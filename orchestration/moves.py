@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestration import checker_ranges, report
 from orchestration.api import Merchant, entry, merchant
 from orchestration.commands import confirm
+from orchestration.fence import PrimaryFence
 from orchestration.lever import RUNBOOK, Lever
 from orchestration.operator import act
 from orchestration.reach import reach
@@ -25,6 +27,8 @@ from shared.roles import PRIMARY, ROLES, SECONDARY, Role
 from shared.root import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestration.choice import Choice
     from orchestration.operator import Acting
     from orchestration.reach import Reach
@@ -34,11 +38,16 @@ ROUNDS = 3
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "restore-test"}
 
 
-def evacuate(choice: Choice) -> int:
-    """Move the clients out of the primary, by one write in the secondary. Doing it twice is doing it once."""
+def evacuate(choice: Choice, *, fence: bool) -> int:
+    """Move the clients out of the primary, by one write in the secondary. Doing it twice is doing it once.
+
+    `fence`: those that have not followed when DNS has moved are refused there. Where that cannot be said, it is told.
+    """
     move = _Move.of(choice)
     back = "./invoke restore" + (f" --target {choice.target}" if move.place.asks_first else "")
-    return move.make(f"take {move.primary} out of DNS", stop_switch.STOPPED, f"To bring {move.primary} back: {back}")
+    following = f"To bring {move.primary} back: {back}"
+    then = move.put_up_fence if fence else lambda: "not fenced, as was wished"
+    return move.make(f"take {move.primary} out of DNS", stop_switch.STOPPED, then=then, following=following)
 
 
 def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
@@ -50,7 +59,11 @@ def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
         raise Problem(
             f"{move.primary} does not serve: {failure}; nothing was changed (--even-if-unhealthy restores anyway)"
         )
-    return move.make(f"let clients back to {move.primary}", stop_switch.RUN)
+    return move.make(
+        f"let clients back to {move.primary}",
+        stop_switch.RUN,
+        first=lambda: move.take_down_fence(even_if_not=even_if_unhealthy),
+    )
 
 
 @dataclass(frozen=True)
@@ -74,14 +87,49 @@ class _Move:
     def primary(self) -> str:
         return f"{self.settings.region(PRIMARY)} (primary)"
 
-    def make(self, purpose: str, words: str, following: str = "") -> int:
-        """Say what will be written, ask where that is asked, write it, and print what happens next."""
+    def put_up_fence(self) -> str:
+        """Keep away, from when DNS has moved on, who has not followed. Returns what came of it."""
+        begin = self.place.now() + seconds_to_move(self.settings)
+        try:
+            PrimaryFence.of(self.settings, self.acting.aws).put_up(begin)
+        except Problem as problem:
+            return f"not fenced: {problem}"
+        return f"fenced from {datetime.fromtimestamp(begin, UTC):%H:%M:%SZ} on: it answers new payments 503"
+
+    def take_down_fence(self, *, even_if_not: bool) -> str:
+        """Let the primary take payments again. Raises Problem when it cannot be: its clients would be refused there."""
+        try:
+            PrimaryFence.of(self.settings, self.acting.aws).take_down()
+        except Problem as problem:
+            if not even_if_not:
+                raise Problem(
+                    f"{problem}: {self.primary} would refuse its clients; nothing was changed "
+                    "(--even-if-unhealthy restores anyway)"
+                ) from problem
+            return f"fenced as before: {problem}"
+        return "not fenced"
+
+    def make(
+        self,
+        purpose: str,
+        words: str,
+        *,
+        first: Callable[[], str] | None = None,
+        then: Callable[[], str] | None = None,
+        following: str = "",
+    ) -> int:
+        """Say what will be written, ask where that is asked, write it, and print what happens next.
+
+        `first` or `then` moves the fence, before or after that, and says what came of it.
+        """
         lever, place = self.lever, self.place
         report.tell(f"in {place.where}, account {lever.account}, {lever.region}: as {self.acting.arn}: to {purpose},")
         report.tell(f"{lever.url} is to say {words!r}")
         if place.asks_first and not self.choice.yes:
             confirm()
+        fenced = first() if first else ""
         version = lever.say(words)
+        fenced = then() if then else fenced
         seconds = seconds_to_move(self.settings)
         if self.choice.json:
             report.print_json(
@@ -93,6 +141,7 @@ class _Move:
                     "region": lever.region,
                     "version": version,
                     "clients_move_within_seconds": seconds,
+                    "fence": fenced,
                 }
             )
             return 0
@@ -101,6 +150,7 @@ class _Move:
             print(f"Clients that honour the TTL follow within {seconds} s, while the primary's checks are green.")
         else:
             print(f"Clients that honour the TTL follow within {seconds} s.")
+            print(f"{self.primary} is {fenced}.")
         if following:
             print(following)
         return 0
@@ -118,7 +168,7 @@ class Precondition:
 def ready(choice: Choice) -> int:
     """Print whether a failover would work. Returns 1 when something is not well."""
     move = _Move.of(choice)
-    found = [_switch(move.lever), _checkers(move), *(_health(move, role) for role in ROLES)]
+    found = [_switch(move.lever), _checkers(move), _fence(move), *(_health(move, role) for role in ROLES)]
     if choice.json:
         report.print_json([asdict(each) for each in found])
     else:
@@ -186,6 +236,22 @@ def _checkers(move: _Move) -> Precondition:
         said = f"health checkers in {', '.join(missing)} cannot read the switch: ./invoke deploy --layer edge --force"
         return Precondition(what, well=False, said=said)
     return Precondition(what, well=True, said=f"all {len(published)} ranges of health checkers")
+
+
+def _fence(move: _Move) -> Precondition:
+    """A primary that takes no payments must be out of DNS: a fence that was left is an outage for all who are in it."""
+    what = "fence"
+    try:
+        begin = PrimaryFence.of(move.settings, move.acting.aws).holds_from()
+        stopped = move.lever.stopped() if begin else False
+    except Problem as problem:
+        return Precondition(what, well=False, said=str(problem))
+    if begin is None:
+        return Precondition(what, well=True, said="the primary takes payments")
+    said = f"the primary refuses new payments from {begin:%Y-%m-%d %H:%M:%SZ} on"
+    if stopped:
+        return Precondition(what, well=True, said=said)
+    return Precondition(what, well=False, said=f"{said}, and is in DNS: ./invoke restore")
 
 
 def _health(move: _Move, role: Role) -> Precondition:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from orchestration.api import entry
 from orchestration.aws import Aws, asked
 from orchestration.lever import Lever
+from orchestration.questions import Question, answered
 from orchestration.serving import WhoServes, require_another
-from orchestration.situation import DEADLINE, Question, answered
+from orchestration.situation import DEADLINE
 from shared.contracts import DEPLOYED_AS
 from shared.deployed_as import moved, place
 from shared.errors import Problem

@@ -7,16 +7,17 @@ alone, and the primary's own figures) is a row that may stay unknown. A row name
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import report
+from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
 from orchestration.operator import act
+from orchestration.questions import Question, answered
 from orchestration.reach import reach
 from shared import naming
 from shared.environment import Environment
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 DEADLINE: Final = 5.0
 """Seconds that a row may take, from the beginning on: all are asked for at once."""
-UNKNOWN: Final = "unknown"
 HEALTH_CHECK_REGION: Final = "us-east-1"
 """Route 53's API and its metrics are there and nowhere else."""
 MINUTE: Final = 60
@@ -50,25 +50,6 @@ CHECKS: Final[Mapping[str, Role]] = {
 """The gate and what it is made of, as their names end, with the region by which they are named."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One thing, where it was asked for, and what was answered."""
-
-    what: str
-    asked: str
-    said: str
-    known: bool = True
-
-
-@dataclass(frozen=True)
-class Question:
-    """A row before it is answered. `ask` raises Problem, or anything that the SDK raises."""
-
-    what: str
-    asked: str
-    ask: Callable[[], str]
-
-
 def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
     """Print it. Returns 1 when a row is unknown: then something is out, or may not be asked."""
     settings = Environment.load(choice.environment, ROOT)
@@ -83,34 +64,6 @@ def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
         for row in rows:
             print(f"{row.what:<{widths[0]}}  {row.asked:<{widths[1]}}  {row.said}")
     return 0 if all(row.known for row in rows) else 1
-
-
-def answered(questions: Sequence[Question], deadline: float) -> list[Row]:
-    """Ask them all at once, and return what is known after so many seconds, in their order."""
-    found: dict[int, Row] = {}
-
-    def ask(number: int, question: Question) -> None:
-        try:
-            row = Row(question.what, question.asked, question.ask())
-        except Exception as error:  # noqa: BLE001 - a row that fails must not take the others with it
-            said = " ".join(str(error).split()) or type(error).__name__
-            row = Row(question.what, question.asked, f"{UNKNOWN}: {said}", known=False)
-        found[number] = row
-
-    # Daemons: one that hangs in a dead region keeps nobody from leaving.
-    threads = [
-        threading.Thread(target=ask, args=(number, question), daemon=True) for number, question in enumerate(questions)
-    ]
-    end = time.monotonic() + deadline
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    late = f"{UNKNOWN}: no answer within {deadline:g} s"
-    return [
-        found.get(number) or Row(question.what, question.asked, late, known=False)
-        for number, question in enumerate(questions)
-    ]
 
 
 class _Once:
@@ -144,6 +97,7 @@ class _Asker:
         secondary = self._settings.region(SECONDARY)
         return [
             Question("stop switch", secondary, self._switch),
+            Question("fence", secondary, self._fence),
             *self._of_each("clients", self._clients),
             Question(GATE, HEALTH_CHECK_REGION, lambda: self._check(GATE)),
             *(
@@ -170,6 +124,12 @@ class _Asker:
         stopped, since = Lever.of(self._settings, acting.aws, acting.account).standing()
         words = "keeps the primary out" if stopped else "lets the primary serve"
         return f"{words}, since {_at(since)}" if since else words
+
+    def _fence(self) -> str:
+        begin = PrimaryFence.of(self._settings, self._acting().aws).holds_from()
+        if begin is None:
+            return "none: the primary takes payments"
+        return f"the primary refuses new payments from {_at(begin)} on"
 
     def _clients(self, role: Role) -> str:
         values = self._own(role, "FailoverTraffic", "Sum", self._now() - BACK)

@@ -338,7 +338,8 @@ class SimulatedRegion:
         )
         keys = ApiKeys(secrets, "api-keys", service.retry)
         return Container(
-            Api(payments, keys.client_of, journal, "pay.simulated"), replace(service.sweep, payments=payments)
+            Api(payments, keys.client_of, journal, "pay.simulated", service.fence),
+            replace(service.sweep, payments=payments),
         )
 
     def _watched(self, processor: Processor, clock: SystemClock) -> WatchedProcessor:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from lambdas.adapters.audits import BucketAudits
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock, token
+from lambdas.adapters.fence import FenceItem
 from lambdas.adapters.https import Https
 from lambdas.adapters.play_money import PlayMoney
 from lambdas.adapters.processor import HttpsProcessor
 from lambdas.adapters.retry import Retry
 from lambdas.adapters.store import DynamoPayments
 from lambdas.domain.deadline import Deadline
+from lambdas.domain.fence import Fence
 from lambdas.domain.service import Payments
 from lambdas.domain.sweep import Sweep
 from lambdas.settings import Settings
@@ -40,6 +42,7 @@ class Service:
     audits: BucketAudits
     retry: Retry
     journal: LogJournal
+    fence: Fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,11 @@ def compose(settings: Settings, parts: Dependencies) -> Service:
         region=settings.region,
         strong=settings.strong,
     )
-    return Service(settings, deadline, payments, Sweep(payments, play_money.forget), audits, retry, parts.journal)
+    sweep = Sweep(payments, play_money.forget)
+    # One attempt: what cannot be read fences nothing, and the payment needs the time.
+    once = Retry(parts.clock, deadline, attempts=1)
+    fence = Fence(FenceItem(parts.table, parts.table_name, settings.region, once), parts.clock)
+    return Service(settings, deadline, payments, sweep, audits, retry, parts.journal, fence)
 
 
 def connect() -> Service:

@@ -58,6 +58,7 @@ class Retry:
     clock: Clock
     deadline: Deadline | None = None
     """When all must be over: no attempt is begun that could end later."""
+    attempts: int = ATTEMPTS
 
     def __call__(
         self, operation: Callable[..., dict[str, Any]], /, *, expected: str | None = None, **arguments: Any
@@ -70,7 +71,7 @@ class Retry:
         started = self.clock.now()
         pause = FIRST_PAUSE
         failure = Unavailable("no time is left")
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self.attempts + 1):
             if not self._allows(ATTEMPT):
                 break
             try:
@@ -84,7 +85,7 @@ class Retry:
                 failure.__cause__ = error
             if (
                 isinstance(failure, Rejected)
-                or attempt == ATTEMPTS
+                or attempt == self.attempts
                 or self.clock.now() + pause > started + BUDGET
                 or not self._allows(pause + ATTEMPT)
             ):

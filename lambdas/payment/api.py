@@ -19,6 +19,7 @@ from lambdas.web.idempotency_key import InvalidKey, read_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lambdas.domain.fence import Fence
     from lambdas.domain.instruction import Instruction
     from lambdas.domain.service import Payments
     from lambdas.telemetry.journal import LogJournal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MAX_BODY: Final = 16 * 1024
 """Bytes; a payment needs about a hundred."""
 
+ELSEWHERE: Final = "Close the connection, ask DNS again, and repeat the request there with the same Idempotency-Key."
 TRY_AGAIN: Final = "Try again later, with the same Idempotency-Key."
 
 READING: Final = ("GET", "HEAD")
@@ -53,6 +55,7 @@ class Api:
     client_of: Callable[[str], str | None]
     journal: LogJournal
     failover_name: str
+    fence: Fence
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request; it never raises for anything that a caller or a dependency can do."""
@@ -110,6 +113,8 @@ class Api:
             return problem("malformed-request", str(error))
         except InvalidField as error:
             return problem("invalid-field", f"{error}.", field=error.field)
+        if client != CANARY_CLIENT and self.fence.holds():  # a canary's payment tells whether clients may come back
+            return problem("out-of-service", ELSEWHERE, retry_after=1)
         return self._pay(instruction)
 
     def _pay(self, instruction: Instruction) -> Answer:

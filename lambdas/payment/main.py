@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 _service = connect()
 _keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _service.retry)
-_api = Api(_service.payments, _keys.client_of, _service.journal, os.environ["FAILOVER_NAME"].lower())
+_api = Api(
+    _service.payments,
+    _keys.client_of,
+    _service.journal,
+    os.environ["FAILOVER_NAME"].lower(),
+    _service.fence,
+)
 
 
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.edge.switch_object import SwitchObject
-from shared import naming
+from shared import fence, naming
 from shared.components import iam
 from shared.components.regions import Region
 from shared.contracts import DataOutputs
@@ -69,12 +69,24 @@ def _statements(secondary: Region, data: DataOutputs, switch: SwitchObject) -> l
         iam.allow(["s3:GetObject", "s3:PutObject"], [switch.arn]),
         # Without s3:ListBucket an object that is not there is answered as one that may not be read.
         iam.allow(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketPolicy"], [switch.bucket_arn]),
+        # The fence before a primary that was left: its items, and none that is a payment.
+        iam.allow(
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
+            [data.table_arns.secondary],
+            condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [fence.PARTITION]}},
+        ),
         # A restoration pays at the primary as the canary, with the secondary's copy of its key.
         iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
         iam.allow(
             ["kms:Decrypt"],
             [data.key_arns.secondary],
-            condition={"StringEquals": {"kms:ViaService": f"secretsmanager.{secondary.name}.amazonaws.com"}},
+            condition={
+                "StringEquals": {
+                    "kms:ViaService": [
+                        f"{each}.{secondary.name}.amazonaws.com" for each in ("dynamodb", "secretsmanager")
+                    ]
+                }
+            },
         ),
         # How things stand. Metrics and the list of checks know no resource; alarms and tags are asked for of what a
         # list has just found (Service Authorization Reference).

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.adapters import fence as fence_item
 from lambdas.adapters import items, store
 from lambdas.audit.notifications import object_key
 from lambdas.domain import audit
@@ -21,7 +22,7 @@ from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from lambdas.web import headers
 from orchestration import checker_ranges
 from projects.observability.synthetics import RESULTS
-from shared import clients, naming, stop_switch
+from shared import clients, fence, naming, stop_switch
 from shared.packaging import packages
 from tests.doubles import openapi
 from tests.unit.projects.mocked_programs import run_environment
@@ -109,6 +110,10 @@ def test_what_is_watched_of_our_own_is_what_the_functions_measure():
 @pytest.mark.parametrize("name", ["DEPLOYED", "STOPPED", "CONTENT_TYPE", "ENCRYPTION", "SEARCHED_BYTES"])
 def test_the_latch_writes_what_the_checkers_look_for(name):
     assert getattr(switch, name) == getattr(stop_switch, name)
+
+
+def test_operators_and_functions_mean_the_same_fence():
+    assert (fence_item.PARTITION, fence_item.FROM) == (fence.PARTITION, fence.FROM)
 
 
 NETWORKS = st.builds("{}.{}.0.0/{}".format, st.integers(1, 2), st.integers(0, 3), st.integers(16, 20))

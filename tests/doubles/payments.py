@@ -208,7 +208,9 @@ class Region:
         )
         self.service: Service = compose(settings, world)
         self.keys = ApiKeys(self.secrets, "keys", self.service.retry)
-        self.api = Api(self.service.payments, self.keys.client_of, self.journal, "api.payments.example")
+        self.api = Api(
+            self.service.payments, self.keys.client_of, self.journal, "api.payments.example", self.service.fence
+        )
 
     def post(
         self, key: str | None, body: Any = None, api_key: str | None = STOREFRONT, **headers: str

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.clock import SharedClock, set_speed
+from sandbox.layout import Layout
 from sandbox.variables import CREDENTIALS, OPERATOR_CREDENTIALS
+from shared.environment import Environment
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("running")
 
@@ -70,6 +75,47 @@ def test_a_primary_that_is_out_is_evacuated_and_not_brought_back(running, switch
     assert switch() == "primary: stop"
     running.ok("restore", "--even-if-unhealthy")
     assert switch() == "primary: run"
+
+
+@pytest.mark.prove
+def test_who_stays_on_an_open_connection_is_refused_when_dns_has_moved(running, switch, client):
+    told = running.ok("sandbox.status", "--json").json
+    secret = running.ok("outputs", "--layer", "data", "--json").json["data/payments"]["api_keys_secret_arns"][
+        "secondary"
+    ]
+    keys = json.loads(client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
+    clock, name = Layout(running.root).clock, Environment.load("payments").foundation().failover_name
+
+    def pay(connection):
+        headers = {"Host": name, "x-api-key": keys["clients"]["storefront"]["current"], "Idempotency-Key": uuid4().hex}
+        return connection.post("/payment", headers=headers, json={"amount": 1, "currency": "USD", "customerId": "c"})
+
+    primary, secondary = (
+        httpx.Client(base_url=told["gateways"][each], timeout=30) for each in ("us-east-1", "us-east-2")
+    )
+    with primary, secondary:
+        paid = pay(primary)
+        assert running.ok("evacuate", "--json").json["fence"].startswith("fenced from ")
+        begun = SharedClock(clock).now()
+        assert pay(primary).status_code == 201, "whoever honours the TTL is still on the way"
+        assert any(
+            each["what"] == "fence" and "refuses new" in each["said"]
+            for each in running.run("situation", "--json").json
+        )
+        set_speed(clock, 20)
+        try:
+            until(lambda: pay(primary).status_code == 503)
+            waited = SharedClock(clock).now() - begun
+        finally:
+            set_speed(clock, 1)
+        assert 60 < waited < 70 + 5 + 30
+        refused = pay(primary)
+        assert (refused.json()["type"], refused.headers["Retry-After"]) == ("/problems/out-of-service", "1")
+        read = {"Host": name, "x-api-key": keys["clients"]["storefront"]["current"]}
+        assert primary.get(f"/payment/{paid.json()['paymentId']}", headers=read).status_code == 200
+        assert pay(secondary).status_code == 201
+        running.ok("restore")
+        until(lambda: pay(primary).status_code == 201)
 
 
 def test_nobody_but_the_checkers_reads_the_switch_unsigned(running):

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from orchestration.aws import Aws
-from orchestration.lever import Lever
-from sandbox import Sandbox, variables
-from shared import stop_switch
-from shared.environment import Environment
 from tests.e2e.conftest import new_checkout
+from tests.e2e.test_drill import as_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,12 +122,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 @pytest.fixture
 def fresh(deployed: Checkout) -> Checkout:
-    """Where clients are not on their way back from the drill before, so that a failover lasts soon."""
-    deployed.ok("sandbox.up")
-    settings = Environment.load("payments", deployed.root)
-    aws = Aws({**variables.CREDENTIALS, "AWS_ENDPOINT_URL": Sandbox(deployed.root).status().endpoint})
-    account = aws.client("sts", settings.regions.secondary).get_caller_identity()["Account"]
-    Lever.of(settings, aws, account).say(stop_switch.DEPLOYED)
+    as_deployed(deployed)
     return deployed
 
 

@@ -345,5 +345,5 @@ def connected(system, name, outside):
         journal=journal,
     )
     service = compose(Settings("payments", "x7k2", "primary", name, "1", strong=True), world)
-    region.api = Api(service.payments, region.keys.client_of, journal, "api.payments.example")
+    region.api = Api(service.payments, region.keys.client_of, journal, "api.payments.example", service.fence)
     return region

@@ -85,7 +85,8 @@ class PaymentFunction:
             journal=journal,
         )
         service = compose(self._settings, surroundings)
-        self._api = Api(service.payments, ApiKeys(secrets, "api-keys", service.retry).client_of, journal, HOST)
+        keys = ApiKeys(secrets, "api-keys", service.retry)
+        self._api = Api(service.payments, keys.client_of, journal, HOST, service.fence)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The response to one proxy event, as the handler makes it."""

@@ -290,3 +290,22 @@ def test_with_eventual_consistency_losses_are_counted_and_not_promised_away():
     eventual = figure(measure(replace(PLAN, consistency="eventual"), one_client(), EVENTS, lost), "payments lost")
     assert (strong.measured, strong.objective, strong.held) == (1, 0, False)
     assert (eventual.measured, eventual.objective, eventual.held) == (1, None, None)
+
+
+@pytest.mark.parametrize("fault", ["evacuate", "unfenced"])
+def test_an_evacuation_tells_how_long_the_primary_went_on_paying(fault):
+    events = [replace(each, what=fault) if each.kind == "fault" else each for each in EVENTS]
+    plan = replace(PLAN, fault=fault, clients={"fresh": 1, "keep-alive": 1, "floor-60": 1})
+    attempts = [
+        attempt(FAULT + 20),
+        attempt(FAULT + 60, address="127.1.0.2"),
+        attempt(FAULT + 300, client="b", kind="keep-alive"),
+        attempt(FAULT + 310, "failed", client="b", kind="keep-alive"),
+    ]
+    found = measure(plan, attempts, events, BOOKS)
+    stayed = {each.name: each.measured for each in found.figures if "paid at the primary for" in each.name}
+    assert stayed == {
+        "fresh clients paid at the primary for": pytest.approx(20.1),
+        "keep-alive clients paid at the primary for": pytest.approx(300.1),
+        "floor-60 clients paid at the primary for": 0.0,
+    }

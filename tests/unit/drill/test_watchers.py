@@ -26,7 +26,7 @@ def alarm(state="OK", updated=BEFORE, **settings):
     }
 
 
-BREACHED = {6_060.0: 1.0, 6_120.0: 0.9}
+BREACHED = {6_060.0: 1.0, 6_120.0: 0.9, 6_180.0: 0.9, 6_240.0: 0.9}
 
 
 @pytest.mark.parametrize("told", [alarm("ALARM"), alarm("OK", SINCE), alarm("ALARM", SINCE)])
@@ -36,7 +36,7 @@ def test_an_alarm_that_fired_is_believed(told):
 
 def test_an_alarm_that_never_fires_is_not():
     found = watchers.alarm_lies(alarm(), BREACHED, BEGUN, HEALED)
-    assert found == "the alarm failures did not fire, though its metric breached 2 times in a row"
+    assert found == "the alarm failures did not fire, though its metric breached 4 times in a row"
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,11 @@ def test_an_alarm_that_never_fires_is_not():
     [
         {},
         {6_060.0: 1.0},
-        {6_060.0: 1.0, 6_180.0: 1.0},  # not in a row
-        {6_060.0: 0.5, 6_120.0: 0.5},  # at the threshold
-        {6_420.0: 1.0, 6_480.0: 1.0},  # the alarm may still be on its way
-        {5_940.0: 1.0, 6_000.0: 1.0},  # of before
+        {6_060.0: 1.0, 6_120.0: 1.0, 6_180.0: 1.0},  # the newest one came first, and then the others
+        {6_060.0: 1.0, 6_120.0: 1.0, 6_240.0: 1.0, 6_300.0: 1.0},  # not in a row
+        dict.fromkeys(BREACHED, 0.5),  # at the threshold
+        {at + 240: 1.0 for at in BREACHED},  # the alarm may still be on its way
+        {at - 120: 1.0 for at in BREACHED},  # of before
     ],
 )
 def test_an_alarm_that_had_no_reason_is_believed(points):
@@ -64,7 +65,7 @@ def test_an_alarm_that_had_no_reason_is_believed(points):
     ],
 )
 def test_it_compares_as_the_alarm_does(comparison, value, fires):
-    points = {6_060.0: value, 6_120.0: value}
+    points = dict.fromkeys(BREACHED, value)
     assert (watchers.alarm_lies(alarm(ComparisonOperator=comparison), points, BEGUN, HEALED) != "") is fires
 
 
@@ -112,4 +113,4 @@ class PaperCloudWatch:
 def test_each_alarm_of_a_region_is_judged_by_its_metric():
     found = filter(None, watchers.alarms(PaperCloudWatch(), "us-east-2", BEGUN, HEALED, told=set()))
     assert [each.split(" did")[0] for each in found] == ["the alarm failures"]
-    assert watchers.runs(PaperCloudWatch(), "us-east-2", "latch", BEGUN, HEALED) == pytest.approx(1.9)
+    assert watchers.runs(PaperCloudWatch(), "us-east-2", "latch", BEGUN, HEALED) == pytest.approx(3.7)

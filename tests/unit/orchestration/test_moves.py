@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import checker_ranges, moves, operator
+from orchestration import checker_ranges, fence, moves, operator
 from orchestration.api import ApiResponse
 from orchestration.aws import Aws
 from orchestration.choice import Choice
@@ -50,7 +52,8 @@ class Cloud:
 
     def __init__(self, text=b"primary: run", ranges=("15.177.0.0/18",)):
         self.text, self.ranges, self.error = text, ranges, None
-        self.asked, self.written = set(), []
+        self.asked, self.written, self.order = set(), [], []
+        self.fence, self.table_error = None, None
         self.refusal, self.taken_on, self.variables = None, [], {}
 
     def enter(self, variables):
@@ -82,9 +85,31 @@ class Cloud:
             raise NoSuchKey
         return {"Body": io.BytesIO(self.text)}
 
+    def put_item(self, **arguments):
+        self._fence(arguments)
+        self.fence = arguments["Item"]
+        self.order.append("fence")
+
+    def delete_item(self, **arguments):
+        self._fence(arguments)
+        self.fence = None
+        self.order.append("no fence")
+
+    def get_item(self, **arguments):
+        self._fence(arguments)
+        return {"Item": self.fence} if self.fence else {}
+
+    def _fence(self, arguments):
+        if self.table_error:
+            raise self.table_error
+        assert arguments["TableName"] == "payment-transactions-x7k2"
+        key = arguments.get("Key") or {name: arguments["Item"][name] for name in ("pk", "sk")}
+        assert key == {"pk": {"S": "fence"}, "sk": {"S": "us-east-1"}}
+
     def put_object(self, **arguments):
         self._place(arguments)
         self.written.append(arguments)
+        self.order.append(arguments["Body"].decode())
         return {"VersionId": "v2"}
 
     def get_bucket_policy(self, **place):
@@ -154,7 +179,7 @@ WRITTEN = {
 
 
 def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_else(cloud, capsys):
-    assert moves.evacuate(YES) == 0
+    assert moves.evacuate(YES, fence=False) == 0
     assert cloud.written == [{**WRITTEN, "Body": b"primary: stop"}]
     assert cloud.asked == {("sts", "us-east-2"), ("s3", "us-east-2")}
     told = json.loads(capsys.readouterr().out)
@@ -166,11 +191,66 @@ def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_else(cloud
         "region": "us-east-2",
         "version": "v2",
         "clients_move_within_seconds": 3 * 10 + 10 + 30,
+        "fence": "not fenced, as was wished",
     }
 
 
+def test_who_has_not_followed_dns_is_refused_from_then_on(cloud, capsys):
+    """Not at once: whoever honours the TTL is still there, and served."""
+    assert moves.evacuate(YES, fence=True) == 0
+    assert cloud.order == ["primary: stop", "fence"]
+    begins = int(cloud.fence["from"]["N"]) / 1000
+    assert begins == pytest.approx(time.time() + 3 * 10 + 10 + 30, abs=5)
+    assert ("dynamodb", "us-east-2") in cloud.asked
+    assert json.loads(capsys.readouterr().out)["fence"].startswith("fenced from ")
+
+
+@pytest.mark.parametrize("error", [refused("AccessDenied"), ConnectTimeoutError(endpoint_url="https://dynamodb")])
+def test_a_fence_that_cannot_be_put_up_is_told_and_the_clients_are_moved(cloud, capsys, error):
+    cloud.table_error = error
+    assert moves.evacuate(YES, fence=True) == 0
+    assert cloud.order == ["primary: stop"]
+    told = json.loads(capsys.readouterr().out)["fence"]
+    assert told.startswith("not fenced: cannot put up the fence in payment-transactions-x7k2 in us-east-2: ")
+
+
+def test_a_table_that_hangs_holds_no_evacuation_up(cloud, capsys, monkeypatch):
+    monkeypatch.setattr(fence, "WITHIN", 0.1)
+    released = threading.Event()
+    monkeypatch.setattr(Cloud, "put_item", lambda *_, **__: released.wait(60))
+    try:
+        assert moves.evacuate(YES, fence=True) == 0
+    finally:
+        released.set()
+    assert json.loads(capsys.readouterr().out)["fence"] == "not fenced: no answer within 0.1 s"
+
+
+def test_a_way_back_takes_the_fence_down_first(cloud):
+    """Else DNS would lead clients to a primary that refuses them."""
+    moves.evacuate(YES, fence=True)
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+    assert cloud.order[2:] == ["no fence", "primary: run"]
+    assert cloud.fence is None
+
+
+def test_where_the_fence_cannot_be_taken_down_nobody_is_let_back(cloud, capsys):
+    cloud.table_error = refused("AccessDenied")
+    with pytest.raises(Problem, match="would refuse its clients; nothing was changed"):
+        moves.restore(YES, even_if_unhealthy=False)
+    assert cloud.written == []
+    assert moves.restore(YES, even_if_unhealthy=True) == 0
+    assert json.loads(capsys.readouterr().out)["fence"].startswith("fenced as before: ")
+
+
+def test_nothing_is_taken_down_before_a_person_has_agreed(cloud):
+    cloud.fence = {"pk": {"S": "fence"}}
+    with pytest.raises(Problem, match="--yes"):
+        moves.restore(replace(YES, yes=False), even_if_unhealthy=False)
+    assert cloud.fence
+
+
 def test_it_is_done_under_the_role_with_what_the_environment_file_says(cloud):
-    assert moves.evacuate(YES) == 0
+    assert moves.evacuate(YES, fence=False) == 0
     (taken,) = cloud.taken_on
     assert (taken["RoleArn"], taken["ExternalId"]) == (ROLE, ENVIRONMENT.edge.operations.external_id)
     assert cloud.variables == {
@@ -183,7 +263,7 @@ def test_it_is_done_under_the_role_with_what_the_environment_file_says(cloud):
 def test_who_may_not_take_the_role_on_is_told_and_goes_on_as_who_they_are(cloud, capsys):
     """The write counts at an outage, and whether it is allowed is AWS's to say."""
     cloud.refusal = refused("AccessDenied", 403)
-    assert moves.evacuate(YES) == 0
+    assert moves.evacuate(YES, fence=False) == 0
     assert len(cloud.written) == 1
     told = capsys.readouterr()
     assert f"{CALLER} may not take on {ROLE}" in told.err
@@ -196,7 +276,7 @@ def test_who_may_not_take_the_role_on_is_told_and_goes_on_as_who_they_are(cloud,
 def test_a_role_that_cannot_be_asked_for_is_one_line(cloud, error):
     cloud.refusal = error
     with pytest.raises(Problem, match=f"cannot take on the role {ROLE} in us-east-2") as caught:
-        moves.evacuate(YES)
+        moves.evacuate(YES, fence=False)
     assert "\n" not in str(caught.value)
     assert cloud.written == []
 
@@ -210,20 +290,23 @@ def test_the_session_is_named_after_the_person(monkeypatch, user, name):
 
 
 def test_an_evacuation_can_be_repeated(cloud):
-    assert moves.evacuate(YES) == moves.evacuate(YES) == 0
+    assert moves.evacuate(YES, fence=False) == moves.evacuate(YES, fence=False) == 0
     assert cloud.written[0] == cloud.written[1]
 
 
 def test_on_aws_it_says_what_it_will_do_and_changes_nothing_unasked(cloud, capsys):
     with pytest.raises(Problem, match="--yes"):
-        moves.evacuate(replace(YES, yes=False))
+        moves.evacuate(replace(YES, yes=False), fence=False)
     assert cloud.written == []
     said = capsys.readouterr().err
     for word in ("AWS", ACCOUNT, "us-east-2", "us-east-1 (primary)", BUCKET, "'primary: stop'"):
         assert word in said
 
 
-@pytest.mark.parametrize("move", [moves.evacuate, lambda choice: moves.restore(choice, even_if_unhealthy=False)])
+@pytest.mark.parametrize(
+    "move",
+    [lambda choice: moves.evacuate(choice, fence=True), lambda choice: moves.restore(choice, even_if_unhealthy=False)],
+)
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -302,10 +385,18 @@ def findings(cloud, monkeypatch, capsys):
     return find
 
 
+@pytest.mark.parametrize(("text", "well"), [(b"primary: run", False), (b"primary: stop", True)])
+def test_a_fence_before_a_primary_that_dns_answers_is_an_outage(findings, cloud, text, well):
+    cloud.text, cloud.fence = text, {"from": {"N": "1764158400000"}}
+    found, _ = findings()
+    assert found["fence"]["well"] is well
+    assert "the primary refuses new payments from 2025-11-26 12:00:00Z on" in found["fence"]["said"]
+
+
 def test_all_is_well(findings):
     found, code = findings()
     assert code == 0
-    assert found.keys() == {"stop switch", "switch's readers", "primary", "secondary"}
+    assert found.keys() == {"stop switch", "switch's readers", "fence", "primary", "secondary"}
     assert all(each["well"] for each in found.values())
 
 

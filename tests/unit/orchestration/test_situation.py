@@ -20,6 +20,7 @@ JSON = Choice(target="aws", json=True)
 DEADLINE = 2.0
 SECONDARY_ROWS = {
     "stop switch",
+    "fence",
     "clients, secondary",
     "alarms, secondary",
     "unfinished payments, secondary",
@@ -57,6 +58,10 @@ class Client:
     def get_object(self, **_):
         self._answer()
         return {"Body": io.BytesIO(self.cloud.text), "LastModified": NOW - timedelta(minutes=7)}
+
+    def get_item(self, **_):
+        self._answer()
+        return {}
 
     def list_tags_for_resource(self, ResourceId, **_):  # noqa: N803 - the SDK's
         return {"ResourceTagSet": {"Tags": [{"Key": "Name", "Value": NAMES[ResourceId]}]}}

@@ -360,7 +360,7 @@ def test_named_principals_take_the_operations_role_on_with_the_external_id(edge)
     }
 
 
-def test_the_operations_role_writes_the_switch_and_nothing_else(edge):
+def test_the_operations_role_writes_the_switch_and_the_fence_and_nothing_else(edge):
     statements = json.loads(edge.one("RolePolicy", "operations")["policy"])["Statement"]
     reading = ("Get", "List", "Describe", "Decrypt")
     writing = {
@@ -370,4 +370,12 @@ def test_the_operations_role_writes_the_switch_and_nothing_else(edge):
         for resource in each["Resource"]
         if not action.partition(":")[2].startswith(reading)
     }
-    assert writing == {("s3:PutObject", f"arn:aws:bucket:::{BUCKET}/stop-switch")}
+    (table,) = {each["Resource"][0] for each in statements if "dynamodb:PutItem" in each["Action"]}
+    assert table.endswith("table/payment-transactions-x7k2") and ":us-east-2:" in table  # noqa: PT018 - one name
+    assert writing == {
+        ("s3:PutObject", f"arn:aws:bucket:::{BUCKET}/stop-switch"),
+        ("dynamodb:PutItem", table),
+        ("dynamodb:DeleteItem", table),
+    }
+    (fence,) = [each for each in statements if "dynamodb:PutItem" in each["Action"]]
+    assert fence["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["fence"]}}

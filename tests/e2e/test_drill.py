@@ -1,0 +1,158 @@
+"""A drill passes, can fail, and can say that it does not know. Its kinds of fault are played one after another."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestration.aws import Aws
+from orchestration.lever import Lever
+from sandbox import Sandbox, variables
+from shared import stop_switch
+from shared.environment import Environment
+from tests.e2e.conftest import new_checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Checkout
+
+pytestmark = pytest.mark.prove
+
+SPEED = "3"
+PLAYED = ("--rate", "1", "--speed", SPEED, "--duration", "120", "--seed", "7")
+LONGEST = 1500
+"""Real seconds of one drill."""
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    with new_checkout(tmp_path_factory.mktemp("drills") / "checkout") as copy:
+        copy.ok("deploy-all")
+        yield copy
+
+
+@pytest.fixture
+def fresh(deployed: Checkout) -> Checkout:
+    as_deployed(deployed)
+    return deployed
+
+
+def as_deployed(checkout: Checkout) -> None:
+    """Nobody is on his way back from the drill before, so that a failover lasts soon."""
+    checkout.ok("sandbox.up")
+    settings = Environment.load("payments", checkout.root)
+    aws = Aws({**variables.CREDENTIALS, "AWS_ENDPOINT_URL": Sandbox(checkout.root).status().endpoint})
+    account = aws.client("sts", settings.regions.secondary).get_caller_identity()["Account"]
+    Lever.of(settings, aws, account).say(stop_switch.DEPLOYED)
+
+
+def played(checkout: Checkout, *words: str, code: int = 0) -> dict[str, Any]:
+    found = checkout.run("drill", "--json", *words, seconds=LONGEST)
+    assert found.code == code, f"{found.code}\n{found.out[-3000:]}\n{found.err}"
+    told: dict[str, Any] = found.json
+    return told
+
+
+def figure(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in told["figures"]["figures"] if each["name"].startswith(name))
+    return found
+
+
+@pytest.mark.parametrize("fault", ["refuse", "hang", "5xx", "slow", "lossy", "data", "name", "partition"])
+def test_a_primary_that_is_lost_is_left_in_time_and_no_payment_is_lost_or_doubled(fresh: Checkout, fault: str) -> None:
+    told = played(fresh, "--fault", fault, *PLAYED)
+    assert 0 < figure(told, "RTO, worst")["measured"] <= 120
+    assert figure(told, "payments lost")["measured"] == figure(told, "payments doubled")["measured"] == 0
+    assert told["figures"]["notifications"]
+
+
+@pytest.mark.parametrize("rate", ["0.5", "20"])
+def test_a_grey_failure_fails_over_within_its_own_objective(fresh: Checkout, rate: str) -> None:
+    """By the rate of errors; where that is too low to be a rate, by each minute's probes."""
+    fresh.ok("drill.calibrate")
+    told = played(fresh, "--fault", "grey", "--rate", rate, "--speed", "1" if rate == "20" else SPEED)
+    assert 120 < figure(told, "RTO, worst")["measured"] <= 300
+
+
+def test_an_evacuation_with_a_fence_leaves_nobody_behind(fresh: Checkout) -> None:
+    fenced = played(fresh, "--fault", "evacuate", *PLAYED)
+    as_deployed(fresh)
+    unfenced = played(fresh, "--fault", "unfenced", *PLAYED)
+    name = "keep-alive clients paid at the primary for"
+    assert figure(fenced, name)["measured"] < 110 < figure(unfenced, name)["measured"]
+
+
+def test_with_nothing_broken_nothing_fails_and_nobody_moves(fresh: Checkout) -> None:
+    told = played(fresh, "--fault", "none", "--rate", "2", "--speed", SPEED, "--duration", "600")
+    assert figure(told, "failovers")["measured"] == figure(told, "attempts that failed")["measured"] == 0
+    assert told["figures"]["acknowledged"] > 1000
+
+
+def test_a_published_outage_is_played_step_by_step(fresh: Checkout) -> None:
+    file = fresh.root / "drill" / "incidents" / "2025-10-20-us-east-1.yaml"
+    told = played(fresh, "--incident", str(file), "--rate", "1", "--speed", SPEED)
+    steps = told["figures"]["steps"]
+    assert len(steps) == len(told["plan"]["steps"]) == 8
+    assert steps[0]["failed"] > 0
+    assert steps[-1]["failed"] == 0
+
+
+def test_a_primary_that_comes_and_goes_is_left_once(fresh: Checkout) -> None:
+    """One switch, and no return until somebody decides: the latch looks at what is there, and not at what was."""
+    faults = [
+        {"at": minute, "until": minute + 2, "kind": "refuse", "says": "out", "source": "assumed: a flapping region"}
+        for minute in (0, 3, 6)
+    ]
+    path = fresh.root / "flapping.json"  # JSON is YAML
+    path.write_text(
+        '{"name": "flapping", "begins": "2026-01-01T00:00:00Z", "source": "assumed: a flapping region", "faults": '
+        + str(faults).replace("'", '"')
+        + "}"
+    )
+    told = played(fresh, "--incident", str(path), "--compress", "1", *PLAYED)
+    assert figure(told, "clients stayed away")["measured"] == "yes"
+
+
+def test_too_slow_a_failover_is_missed(tmp_path: Any) -> None:
+    """30 s × 3 with a TTL of 60 s, past the validation that would refuse it: at least 60 + 0 + 60."""
+    with (
+        new_checkout(tmp_path / "checkout") as slow,
+        slow.edited("environments/payments.yaml", "  ttl: 30 ", "  ttl: 60 "),
+        slow.edited(
+            "environments/payments.yaml",
+            "standard: {interval: 30, threshold: 2}",
+            "standard: {interval: 30, threshold: 3}",
+        ),
+        slow.edited(
+            "environments/payments.yaml", "fast: {interval: 10, threshold: 3}", "fast: {interval: 30, threshold: 3}"
+        ),
+        slow.edited("shared/environment.py", "if longest.total > self.objectives.failover:", "if longest.total < 0:"),
+        slow.edited("shared/environment.py", "if grey.total > self.objectives.grey_failure:", "if grey.total < 0:"),
+    ):
+        slow.ok("deploy-all")
+        told = played(slow, "--fault", "refuse", *PLAYED, code=1)
+    assert told["outcome"]["status"] == "missed"
+    assert figure(told, "RTO, worst")["measured"] > 120
+    assert figure(told, "payments lost")["measured"] == 0
+
+
+def test_a_sandbox_that_ends_in_the_middle_leaves_no_verdict(fresh: Checkout) -> None:
+    cloud = Sandbox(fresh.root).status().pids["cloud"]
+    with fresh.start("drill", "--fault", "refuse", *PLAYED) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "outage" in line:
+                os.kill(cloud, signal.SIGKILL)
+                break
+        out, err = process.communicate(timeout=LONGEST)
+    assert process.returncode == 3, (said, out, err)
+    assert "INCONCLUSIVE" in out
+    fresh.ok("sandbox.up")
+    fresh.ok("heal")
+    fresh.ok("restore", "--even-if-unhealthy")
