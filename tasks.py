@@ -74,6 +74,7 @@ HELP = {
 
 
 NO_SEED = -1
+NO_COMPRESSION = -1.0
 
 
 def command(body: Callable[..., int | None]) -> Any:
@@ -294,7 +295,7 @@ def drill(  # noqa: PLR0917 - an option each
     choice: Choice,
     fault: str = "",
     incident: str = "",
-    compress: float = 0.0,
+    compress: float = NO_COMPRESSION,
     rate: float = 20.0,
     duration: float = 300.0,
     speed: float = 1.0,
@@ -305,7 +306,8 @@ def drill(  # noqa: PLR0917 - an option each
     from drill import commands
 
     chosen_seed = None if seed < 0 else seed
-    wish = commands.DrillWish(fault, rate, duration, speed, chosen_seed, evidence, incident, compress or None)
+    compression = None if compress == NO_COMPRESSION else compress
+    wish = commands.DrillWish(fault, rate, duration, speed, chosen_seed, evidence, incident, compression)
     return commands.drill(choice, wish)
 
 

@@ -141,7 +141,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     planned = replace(planned, wished=wish.rate, capacity=known["rate"] if known else None)
     says = FAULTS[fault]
     if outage:
-        compression = wish.compression or max(1.0, outage.seconds / OUTAGE)
+        compression = max(1.0, outage.seconds / OUTAGE) if wish.compression is None else wish.compression
         planned = session.of_incident(planned, settings, outage, wish.incident, compression)
         says = f"{outage.name} ({outage.source}), its {outage.seconds / 60:.0f} minutes {compression:.3g} times shorter"
     report.tell(f"drill {planned.id}: {says}, after {planned.fault_at:.0f} s of load (seed {planned.seed})")

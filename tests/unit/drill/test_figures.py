@@ -275,9 +275,9 @@ def test_with_eventual_consistency_it_is_told_how_old_the_oldest_loss_was():
     eventual = replace(PLAN, consistency="eventual")
     none = figure(measure(eventual, one_client(), EVENTS, BOOKS), "RPO")
     assert (none.measured, none.held) == ("nothing was lost, and that is not promised", None)
-    gone = attempt(FAULT - 20, key="gone")
-    lost = replace(BOOKS, findings=(Disagreement("lost", gone.payment, "", ""),))
-    found = measure(eventual, [*one_client(), gone], EVENTS, lost)
+    gone, later_gone = attempt(FAULT - 20, key="gone"), attempt(FAULT - 3, key="later")
+    lost = replace(BOOKS, findings=tuple(Disagreement("lost", each.payment, "", "") for each in (later_gone, gone)))
+    found = measure(eventual, [*one_client(), gone, later_gone], EVENTS, lost)
     assert figure(found, "RPO").measured == pytest.approx(SWITCH - gone.ended)
     assert not any(each.name.startswith("RPO") for each in measure(PLAN, one_client(), EVENTS, BOOKS).figures)
 

@@ -135,6 +135,8 @@ def test_what_is_changed_by_shortening_is_told(load):
     short = planned(enough * 1.01).caution
     assert f"--compress {enough:.3g} or less" in short
     assert "took 157 minutes" in short
+    brief = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "name"}]), "a.yaml", 4.0)
+    assert "go back by themselves" not in brief.caution  # five minutes were too short for the latch then, too
     assert planned(40.0).again == "--incident drill/a.yaml --compress 40 --rate 1 --duration 300 --speed 1 --seed 7"
     assert (planned(40.0).title, plain.title) == ("incident a", "none")
     assert plain.again.startswith("--fault none --rate 1 ")
