@@ -61,6 +61,7 @@ def test_a_reader_that_leaves_cuts_nothing_off(running, reader):
     assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 
 
+@pytest.mark.prove
 def test_a_cloud_that_is_killed_under_a_release_is_one_line_and_the_next_run_goes_on(running):
     process = running.start("deploy-all", "--refresh")
     books = running.root / ".sandbox" / "backend" / ".pulumi" / "locks"

@@ -181,6 +181,7 @@ def recommended(answer):
     return command.split()
 
 
+@pytest.mark.prove
 def test_what_drift_recommends_repairs(running):
     running.ok("deploy-all", "--refresh")
     before, cloud = declared(running), Cloud(running)

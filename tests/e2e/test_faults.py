@@ -133,6 +133,7 @@ def test_a_payment_that_is_refused_says_why(running):
     assert answer.json["status"] == 422
 
 
+@pytest.mark.prove
 def test_a_killed_sandbox_is_there_again_with_what_it_acknowledged(running):
     paid = running.ok("pay", "--key", "before-the-kill", "--json").json["answer"]
     for pid in running.ok("sandbox.status", "--json").json["pids"].values():
