@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.inventory import everything
 
 REGIONS = ["us-east-1", "us-east-2"]
+KILLS = 10
 WHOLE_RELEASE = 10  # seconds; a kill comes somewhere in it
 SEED = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(1_000_000)))
 
@@ -33,13 +34,12 @@ def lineage(process):
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("kills", [10])
-def test_a_killed_release_is_finished_by_the_next(checkout, kills):
+def test_a_killed_release_is_finished_by_the_next(checkout):
     print(f"KILL_SEED={SEED} repeats this")
     moments = random.Random(SEED)
     checkout.ok("deploy-all")
     whole = kinds(checkout)
-    for _ in range(kills):
+    for _ in range(KILLS):
         checkout.ok("sandbox.down", "--wipe")
         after, everybody = moments.uniform(0.2, WHOLE_RELEASE), moments.random() < 0.5
         victim = checkout.start("deploy-all")
