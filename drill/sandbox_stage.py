@@ -20,7 +20,6 @@ from orchestration.reach import reach
 from sandbox import Sandbox, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
-from sandbox.distances import nearest
 from sandbox.fault_commands import FUNCTIONS, Wanted, injected
 from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
@@ -98,13 +97,12 @@ class SandboxStage:
         environment, gateways = self._environment, self._target.gateways
         where = reading.places(self._target, environment)
         spare, strong = environment.regions.witness, environment.data.consistency == "strong"
-        distance = nearest(environment.regions.primary, (environment.regions.secondary, spare))
         return (
             asking.clocks(self.clock.now, lambda: float(self._told()["now"]), self.clock.speed)
             or asking.dns(self, environment)
             or asking.regions(environment, gateways)
             or asking.checkers(where, environment.region(PRIMARY), self._names, len(PLACES), self.clock.now)
-            or asking.tables(where, self._cut_off, strong=strong, distance=distance, speed=self.clock.speed)
+            or asking.tables(where, self._cut_off, strong=strong, speed=self.clock.speed)
             or asking.refusal(gateways[spare], lambda: self._meanwhile("refuse", spare))
             or asking.timeouts(where, spare, len(PLACES), lambda: self._meanwhile("hang", spare), self._pause)
         )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
 
 MINUTE = 60.0
+WARM = 35.0
+"""Virtual seconds in which every checker asks once, before it counts: functions may have to start for it."""
 ROOM = 0.5
 """The share of a limit that the slowest answer of an idle minute may take: under load the slowest is slower."""
 ANSWER_WITHIN = 2.0
@@ -60,6 +62,7 @@ def measure(layout: Layout, seconds: float = MINUTE) -> SpeedFit:
     Raises OSError when the sandbox is not running.
     """
     clock = SharedClock(layout.clock)
+    clock.pause(WARM)
     began, before = clock.now(), _unhealthy(layout)
     clock.pause(seconds)
     strain = _ask(layout, "strain", since=began)["strain"]

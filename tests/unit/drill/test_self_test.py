@@ -208,7 +208,6 @@ class PaperReplica:
 
     def put_item(self, TableName, Item):  # noqa: N803 - AWS's names
         table, name = self.table, Item["sk"]["S"]
-        table.passed += 0.0 if table.lie == "no distance" else 0.005
         if table.cut and self.region == "us-east-2" and table.lie != "acknowledges alone":
             raise ClientError({"Error": {"Code": "InternalServerError", "Message": "alone"}}, "PutItem")
         table.items[self.region][name] = name
@@ -218,6 +217,7 @@ class PaperReplica:
             table.items["us-east-2"][name] = name
 
     def get_item(self, TableName, Key, ConsistentRead):  # noqa: N803 - AWS's names
+        self.table.passed += 0.005 if ConsistentRead and self.table.lie != "no distance" else 0.001
         found = self.table.items[self.region].get(Key["sk"]["S"])
         return {"Item": {"seen": {"S": found}}} if found else {}
 
@@ -231,7 +231,7 @@ class PaperReplica:
     [
         ("none", ""),
         ("replicates nothing", "is not read in the secondary's"),
-        ("no distance", "a strong write took 0 ms"),
+        ("no distance", "a strong read takes 0 ms longer"),
         ("replicates through the cut", "reached the table of a region that was cut off"),
         ("acknowledges alone", "was acknowledged"),
         ("forgets what waits", "is not read in the secondary's"),
@@ -242,7 +242,7 @@ def test_replicas_that_do_not_follow_their_rules_are_not_believed(monkeypatch, l
     monkeypatch.setattr(asking, "REPLICATED_WITHIN", 0.0)
     monkeypatch.setattr("drill.asking.time.perf_counter", table.now)
     where = Places(table, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
-    found = asking.tables(where, table.cut_off, strong=True, distance=0.015, speed=3.0)
+    found = asking.tables(where, table.cut_off, strong=True, speed=3.0)
     assert why in found if why else found == ""
     assert table.items == {"us-east-1": {}, "us-east-2": {}}
 
@@ -251,7 +251,7 @@ def test_an_eventual_table_may_acknowledge_alone_and_has_no_distance(monkeypatch
     monkeypatch.setattr(asking, "REPLICATED_WITHIN", 0.0)
     table = PaperTable("acknowledges alone")
     where = Places(table, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
-    assert asking.tables(where, table.cut_off, strong=False, distance=0.015, speed=3.0) == ""
+    assert asking.tables(where, table.cut_off, strong=False, speed=3.0) == ""
 
 
 class PaperRoute53:

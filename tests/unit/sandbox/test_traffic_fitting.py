@@ -6,6 +6,7 @@ import pytest
 
 from sandbox import control
 from sandbox.layout import Layout
+from sandbox.traffic import fitting
 from sandbox.traffic.fitting import SpeedFit, measure
 
 
@@ -47,6 +48,7 @@ def test_a_minute_is_measured_from_its_beginning(tmp_path, monkeypatch):
         return {"strain": 0.25}
 
     monkeypatch.setattr(control, "ask", ask)
+    monkeypatch.setattr(fitting, "WARM", 0.0)
     found = measure(Layout(tmp_path), seconds=0.01)
     assert (found.speed, found.strain, found.unhealthy) == (1, 0.25, ("fast",))
     assert [question for question, _ in asked] == ["health", "strain", "health"]
