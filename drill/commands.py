@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from drill.calibrate import CapacityStep
     from drill.figures import DrillFigures
     from drill.incident import Incident
     from drill.records import DrillOutcome
@@ -127,6 +128,9 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     place = choose(choice.target, settings, report.tell)
     stage = SandboxStage(place, settings)
     known = records.read(session.home(place) / CAPACITY)
+    if known is None:
+        report.tell("what does this machine serve? measured once, within a minute (./invoke drill.calibrate again)")
+        known = session.calibrated(place, settings, stage, _tell_step).to_json()
     rate, why = allowed(wish.rate, wish.speed, known)
     report.tell(why)
     planned = session.plan(
@@ -194,16 +198,19 @@ def drill_calibrate(choice: Choice) -> int:
         place,
         settings,
         SandboxStage(place, settings),
-        lambda step: report.tell(
-            f"{step.rate:g} a second: {step.failed} of {step.payments} failed, "
-            f"p50 {step.p50:.2f} s, p99 {step.p99:.2f} s"
-        ),
+        _tell_step,
     )
     if choice.json:
         report.print_json(found.to_json())
     else:
         print(f"{found.rate:g} payments a second: p50 {found.p50:.2f} s, p99 {found.p99:.2f} s; {found.why}")
     return 0 if found.rate else 1
+
+
+def _tell_step(step: CapacityStep) -> None:
+    report.tell(
+        f"{step.rate:g} a second: {step.failed} of {step.payments} failed, p50 {step.p50:.2f} s, p99 {step.p99:.2f} s"
+    )
 
 
 def drill_history(choice: Choice) -> int:
