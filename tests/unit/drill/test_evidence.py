@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from drill.books import Books, LedgerCharge, answers
 from drill.evidence import FILES, gather
 from drill.figures import measure
 from drill.reconcile import examine
-from drill.records import Attempt, RecordFile
+from drill.records import Attempt, Event, RecordFile
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
@@ -32,25 +33,33 @@ def a_payment(key):
     return opening.settled(Approved(f"ch_{key}"), 2).audited(3)
 
 
-@pytest.fixture
-def drill(tmp_path):
-    """What a drill with two payments has left."""
-    folder = tmp_path / "drill"
-    folder.mkdir()
-    one, other = a_payment("one"), a_payment("other")
-    attempts = [
-        Attempt("a", "fresh", "one", 1, 950.0, 950.0, 950.1, "created", 201, one.id),
-        Attempt("a", "fresh", "other", 1, FAULT, FAULT, FAULT + 5, "failed"),
-        Attempt("a", "fresh", "other", 2, FAULT, SWITCH + 9, SWITCH + 10, "created", 201, other.id),
+PAYMENTS = {key: a_payment(key) for key in ("one", "other", "third", "fourth")}
+
+
+def failed_over(client, key, seconds, kind="fresh"):
+    """A client's payment that fails with the fault, and is made so many seconds after it."""
+    return [
+        Attempt(client, kind, key, 1, FAULT, FAULT, FAULT + 5, "failed"),
+        Attempt(client, kind, key, 2, FAULT, FAULT + seconds - 1, FAULT + seconds, "created", 201, PAYMENTS[key].id),
     ]
-    tables = {each.id: each for each in (one, other)}
+
+
+STEADY = Attempt("a", "fresh", "one", 1, 950.0, 950.0, 950.1, "created", 201, PAYMENTS["one"].id)
+ONE_CLIENT = [STEADY, *failed_over("a", "other", SWITCH + 10 - FAULT)]
+
+
+def left(folder, attempts, plan=PLAN, events=EVENTS):
+    """What a drill has left, with books in which its payments are."""
+    folder.mkdir()
+    tables = {each.id: each for each in PAYMENTS.values() if any(made.payment == each.id for made in attempts)}
     charges = [
-        LedgerCharge(HERE, each.id, "approved", each.reference or "", 1250, "USD", "drill-1") for each in (one, other)
+        LedgerCharge(HERE, each.id, "approved", each.reference or "", 1250, "USD", "drill-1")
+        for each in tables.values()
     ]
     books = Books(10, PerRole(tables, tables), charges=charges)
-    found = measure(PLAN, attempts, EVENTS, examine(books))
-    records.write(folder / records.PLAN, PLAN.to_json())
-    for name, each in ((records.CLIENTS, attempts), (records.EVENTS, EVENTS)):
+    found = measure(plan, attempts, events, examine(books))
+    records.write(folder / records.PLAN, plan.to_json())
+    for name, each in ((records.CLIENTS, attempts), (records.EVENTS, events)):
         file = RecordFile(folder / name)
         for record in each:
             file.add(record)
@@ -60,6 +69,12 @@ def drill(tmp_path):
     records.write(folder / records.FIGURES, found.to_json())
     records.write(folder / records.OUTCOME, {"status": "passed"})
     return folder
+
+
+@pytest.fixture
+def drill(tmp_path):
+    """What a drill with two payments has left."""
+    return left(tmp_path / "drill", ONE_CLIENT)
 
 
 def verify(folder, *words):
@@ -125,7 +140,24 @@ def the(told, name):
     return next(each for each in told["figures"] if each["name"] == name)
 
 
+def telling(name, **what):
+    return lambda told: the(told, name).update(what)
+
+
+def keeping_quiet(name):
+    return lambda told: told["figures"].remove(the(told, name))
+
+
+KIND_HAS = ("p50", "p99", "clients", "affected")
+RECOMPUTED = ("RTO, p50", "RTO, p99", "detection", "DNS answers the secondary")
+
 LIES = {
+    **{f"another {name}": telling(name, measured=1.0) for name in RECOMPUTED},
+    **{f"never {name}": telling(name, measured=None) for name in RECOMPUTED},
+    **{f"no {name}": keeping_quiet(name) for name in RECOMPUTED},
+    **{f"{name} of a kind": lambda told, name=name: told["outages"][0].update({name: 9}) for name in KIND_HAS},
+    "a kind more": lambda told: told["outages"].append({**told["outages"][0], "kind": "keep-alive"}),
+    "a figure twice": lambda told: told["figures"].insert(0, {**the(told, "detection"), "measured": 1.0}),
     "a shorter outage": lambda told: told["outages"][0].update(worst=1.0),
     "no outage of a kind": lambda told: told["outages"].clear(),
     "payments lost": lambda told: next(e for e in told["figures"] if e["name"] == "payments lost").update(measured=1),
@@ -144,6 +176,95 @@ def test_figures_that_are_not_those_of_the_records_are_refused_under_their_own_h
     lie_in_figures(drill, LIES[lie])
     head = gather(drill, tmp_path / "lies")
     assert verify(tmp_path / "lies", head).returncode == 1
+
+
+@pytest.mark.parametrize("name", RECOMPUTED)
+def test_what_was_told_and_what_it_is_are_named(drill, tmp_path, name):
+    really = the(json.loads((drill / records.FIGURES).read_text()), name)["measured"]
+    lie_in_figures(drill, telling(name, measured=1.0))
+    found = verify(tmp_path / "o", gather(drill, tmp_path / "o"))
+    assert found.stderr == f"REFUSED: {name}: 1.0 was told, and it is {really}\n"
+
+
+def a_crowd():
+    """Clients of two kinds that honour the TTL, out for different times."""
+    return [
+        STEADY,
+        *failed_over("a", "other", 40.0),
+        *failed_over("b", "third", 50.0),
+        *failed_over("e", "fourth", 45.0, "example"),
+        Attempt("quiet", "example", "one", 1, 951.0, 951.0, 951.1, "replayed", 201, PAYMENTS["one"].id),
+    ]
+
+
+def test_half_of_the_clients_is_told_apart_from_the_worst(tmp_path):
+    found = verify(tmp_path / "o", gather(left(tmp_path / "drill", a_crowd()), tmp_path / "o"))
+    assert (found.returncode, "worst RTO example 45.0 s, fresh 50.0 s" in found.stdout) == (0, True), found.stderr
+    told = json.loads((tmp_path / "o" / records.FIGURES).read_text())
+    assert [the(told, name)["measured"] for name in RECOMPUTED[:2]] == [45.0, 50.0]
+
+
+@pytest.mark.parametrize("gone", ["health", "dns"])
+def test_what_never_happened_is_told_as_never(tmp_path, gone):
+    events = [each for each in EVENTS if each.kind != gone]
+    folder = left(tmp_path / "drill", ONE_CLIENT, events=events)
+    assert verify(tmp_path / "o", gather(folder, tmp_path / "o")).returncode == 0
+    lie_in_figures(folder, telling({"health": "detection", "dns": RECOMPUTED[-1]}[gone], measured=28.0))
+    assert "28.0 was told, and it is inf" in verify(tmp_path / "l", gather(folder, tmp_path / "l")).stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ('"health"', "detection: 28.0 was told, and it is inf"),
+        ('"dns"', "DNS answers the secondary: 35.0 was told, and it is inf"),
+        ('"fault"', "what was broken is not what plan.json says: refuse"),
+    ],
+)
+def test_an_event_that_was_dropped_changes_the_figures(drill, tmp_path, word, said):
+    drop(drill, records.EVENTS, word)
+    found = verify(tmp_path / "o", gather(drill, tmp_path / "o"))
+    assert (found.returncode, said in found.stderr) == (1, True), found.stderr
+
+
+def test_only_the_gate_that_decides_detects_and_only_after_the_fault(tmp_path):
+    other = [replace(each, at=FAULT + 1, subject="a witness") for each in EVENTS if each.kind == "health"]
+    before = [replace(each, at=FAULT - 50) for each in EVENTS if each.kind in {"health", "dns"}]
+    folder = left(tmp_path / "drill", ONE_CLIENT, events=[*other, *before, *EVENTS])
+    assert the(json.loads((folder / records.FIGURES).read_text()), "detection")["measured"] == 28
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert found.returncode == 0, found.stderr
+
+
+QUIET = replace(PLAN, fault="none", bounds={})
+
+
+def test_a_drill_that_breaks_nothing_holds_and_its_lies_do_not(tmp_path):
+    moved = [each for each in EVENTS if each.kind in {"phase", "dns"}]
+    folder = left(tmp_path / "drill", ONE_CLIENT, QUIET, moved)
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert (found.returncode, "2 payments acknowledged" in found.stdout) == (0, True), found.stderr
+    for name in ("failovers", "attempts that failed"):
+        lie_in_figures(folder, telling(name, measured=0))
+        found = verify(tmp_path / name, gather(folder, tmp_path / name))
+        assert f"{name}: 0 was told, and it is 1" in found.stderr
+
+
+def test_a_drill_that_says_it_broke_nothing_and_did_is_refused(tmp_path):
+    found = verify(tmp_path / "o", gather(left(tmp_path / "drill", ONE_CLIENT, QUIET), tmp_path / "o"))
+    assert (found.returncode, "what was broken is not what plan.json says: none" in found.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("name", RECOMPUTED)
+def test_a_published_outage_holds_and_its_lies_do_not(tmp_path, name):
+    steps = [{"at": 0.0, "faults": []}, {"at": 100.0, "faults": []}]
+    plan = replace(PLAN, fault="incident", incident="a bad day", steps=steps)
+    events = [replace(each, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    folder = left(tmp_path / "drill", ONE_CLIENT, plan, [*events, Event(FAULT + 100, "step", "us-east-1", "100.0")])
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert found.returncode == 0, found.stderr
+    lie_in_figures(folder, telling(name, measured=1.0))
+    assert f"{name}: 1.0 was told" in verify(tmp_path / "l", gather(folder, tmp_path / "l")).stderr
 
 
 def drop(folder, name, word):
