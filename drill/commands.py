@@ -124,6 +124,9 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     ):
         if not least <= value <= most:
             raise Problem(f"--{name} {value:g}: it is between {least:g} and {most:g}")
+    out = Path(wish.evidence) if wish.evidence else None
+    if out and out.exists():
+        raise Problem(f"--evidence {out} is there already: name a new folder")
     settings = Environment.load(choice.environment, ROOT)
     place = choose(choice.target, settings, report.tell)
     stage = SandboxStage(place, settings)
@@ -151,9 +154,6 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     report.tell(f"drill {planned.id}: {says}, after {planned.fault_at:.0f} s of load (seed {planned.seed})")
     if planned.caution:
         report.tell(planned.caution)
-    out = Path(wish.evidence) if wish.evidence else None
-    if out and out.exists():
-        raise Problem(f"--evidence {out} is there already: name a new folder")
     outcome, found, folder = session.play(planned, place, settings, stage, _teller(stage))
     head = gather(folder, out, _others(place, choice)) if out else ""
     if out:
