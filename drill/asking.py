@@ -189,11 +189,16 @@ class _Replica:
         return time.perf_counter() - begun
 
     def finds(self, name: str) -> str | None:
-        """What it says after at most `REPLICATED_WITHIN`."""
+        """What it says after at most `REPLICATED_WITHIN`; None too when it does not answer."""
         end = time.monotonic() + REPLICATED_WITHIN
-        while (found := self.read(name, strongly=True)) != name and time.monotonic() < end:
+        while True:
+            try:
+                found = self.read(name, strongly=True)
+            except Problem:
+                found = None
+            if found == name or time.monotonic() > end:
+                return found
             time.sleep(0.2)
-        return found
 
     def delete(self, name: str) -> None:
         asked(lambda: self.client.delete_item(TableName=self.table, Key=_key(name)), "delete", self.region)

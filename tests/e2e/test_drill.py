@@ -44,6 +44,7 @@ def fresh(deployed: Checkout) -> Checkout:
 def as_deployed(checkout: Checkout) -> None:
     """Nobody is on his way back from the drill before, so that a failover lasts soon."""
     checkout.ok("sandbox.up")
+    checkout.ok("heal")
     settings = Environment.load("payments", checkout.root)
     aws = Aws({**variables.CREDENTIALS, "AWS_ENDPOINT_URL": Sandbox(checkout.root).status().endpoint})
     account = aws.client("sts", settings.regions.secondary).get_caller_identity()["Account"]

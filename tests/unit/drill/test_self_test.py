@@ -193,6 +193,9 @@ class PaperTable:
         self.cut = True
         yield
         self.cut = False
+        if self.lie == "stays alone":
+            self.late = None
+            return
         for name in self.late:
             self.items["us-east-2"][name] = name
         self.late.clear()
@@ -217,6 +220,8 @@ class PaperReplica:
             table.items["us-east-2"][name] = name
 
     def get_item(self, TableName, Key, ConsistentRead):  # noqa: N803 - AWS's names
+        if ConsistentRead and self.table.lie == "stays alone" and self.table.late is None:
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "alone"}}, "GetItem")
         self.table.passed += 0.005 if ConsistentRead and self.table.lie != "no distance" else 0.001
         found = self.table.items[self.region].get(Key["sk"]["S"])
         return {"Item": {"seen": {"S": found}}} if found else {}
@@ -235,6 +240,7 @@ class PaperReplica:
         ("replicates through the cut", "reached the table of a region that was cut off"),
         ("acknowledges alone", "was acknowledged"),
         ("forgets what waits", "is not read in the secondary's"),
+        ("stays alone", "is not read in the secondary's"),
     ],
 )
 def test_replicas_that_do_not_follow_their_rules_are_not_believed(monkeypatch, lie, why):
