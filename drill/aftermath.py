@@ -18,8 +18,10 @@ from drill.reconcile import Reconciliation, examine
 from orchestration.aws import asked
 from orchestration.lever import Lever
 from orchestration.questions import UNKNOWN, Question, answered
+from orchestration.situation import HEALTH_CHECK_REGION
 from orchestration.target import published
 from shared import naming, stop_switch
+from shared.failover_time import MINUTE
 from shared.roles import ROLES, SECONDARY, Role
 from shared.stack import Stack
 
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 60.0
 """Seconds that all sources together may take: they are asked at once."""
-HEALTH_CHECK_REGION: Final = "us-east-1"
-"""Route 53's metrics are there and nowhere else."""
-MINUTE: Final = 60
 MOST: Final = 1000
 """Notifications of one region that are read."""
 

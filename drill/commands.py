@@ -145,7 +145,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
         seed=session.new_seed() if wish.seed is None else wish.seed,
         target=choice.target,
     )
-    planned = replace(planned, wished=wish.rate, capacity=known["rate"] if known else None)
+    planned = replace(planned, wished=wish.rate, capacity=known["rate"])
     says = FAULTS[fault]
     if outage:
         compression = max(1.0, outage.seconds / OUTAGE) if wish.compression is None else wish.compression

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from orchestration.aws import Aws
+from orchestration.lever import Lever
+from sandbox import Sandbox, variables
+from shared import stop_switch
+from shared.environment import Environment
 from shared.root import ROOT
 from tools import checkout as checkouts
 
@@ -123,3 +128,28 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     with new_checkout(tmp_path_factory.mktemp("running") / "checkout") as copy:
         copy.ok("deploy-all")
         yield copy
+
+
+@pytest.fixture(scope="module")
+def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A deployed checkout for a module's drills, one after another."""
+    with new_checkout(tmp_path_factory.mktemp("drilled") / "checkout") as copy:
+        copy.ok("deploy-all")
+        yield copy
+
+
+@pytest.fixture
+def fresh(drilled: Checkout) -> Checkout:
+    """The same, as if no drill had been played before."""
+    as_deployed(drilled)
+    return drilled
+
+
+def as_deployed(checkout: Checkout) -> None:
+    """Nobody is on his way back from the drill before, so that a failover lasts soon."""
+    checkout.ok("sandbox.up")
+    checkout.ok("heal")
+    settings = Environment.load("payments", checkout.root)
+    aws = Aws({**variables.CREDENTIALS, "AWS_ENDPOINT_URL": Sandbox(checkout.root).status().endpoint})
+    account = aws.client("sts", settings.regions.secondary).get_caller_identity()["Account"]
+    Lever.of(settings, aws, account).say(stop_switch.DEPLOYED)

@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestration.aws import Aws
-from orchestration.lever import Lever
-from sandbox import Sandbox, variables
-from shared import stop_switch
-from shared.environment import Environment
-from tests.e2e.conftest import new_checkout
+from sandbox import Sandbox
+from tests.e2e.conftest import as_deployed, new_checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.e2e.conftest import Checkout
 
 pytestmark = pytest.mark.prove
@@ -26,29 +20,6 @@ SPEED = "3"
 PLAYED = ("--rate", "1", "--speed", SPEED, "--duration", "120", "--seed", "7")
 LONGEST = 1500
 """Real seconds of one drill."""
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    with new_checkout(tmp_path_factory.mktemp("drills") / "checkout") as copy:
-        copy.ok("deploy-all")
-        yield copy
-
-
-@pytest.fixture
-def fresh(deployed: Checkout) -> Checkout:
-    as_deployed(deployed)
-    return deployed
-
-
-def as_deployed(checkout: Checkout) -> None:
-    """Nobody is on his way back from the drill before, so that a failover lasts soon."""
-    checkout.ok("sandbox.up")
-    checkout.ok("heal")
-    settings = Environment.load("payments", checkout.root)
-    aws = Aws({**variables.CREDENTIALS, "AWS_ENDPOINT_URL": Sandbox(checkout.root).status().endpoint})
-    account = aws.client("sts", settings.regions.secondary).get_caller_identity()["Account"]
-    Lever.of(settings, aws, account).say(stop_switch.DEPLOYED)
 
 
 def played(checkout: Checkout, *words: str, code: int = 0) -> dict[str, Any]:

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.e2e.conftest import new_checkout
-from tests.e2e.test_drill import as_deployed
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.e2e.conftest import Checkout
 
 SPEED = "3"
@@ -111,19 +106,6 @@ AFTERWARDS = {
     ),
 }
 """Seen when the drill is over."""
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    with new_checkout(tmp_path_factory.mktemp("planted") / "checkout") as copy:
-        copy.ok("deploy-all")
-        yield copy
-
-
-@pytest.fixture
-def fresh(deployed: Checkout) -> Checkout:
-    as_deployed(deployed)
-    return deployed
 
 
 def disbelieved(checkout: Checkout, defect: PlantedDefect) -> str:

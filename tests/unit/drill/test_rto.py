@@ -10,22 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drill import rto
-from drill.records import DrillOutcome, DrillPlan
+from drill.records import DrillOutcome
 from shared.environment import Environment
 from shared.root import ROOT
+from tests.unit.drill.test_figures import PLAN
 
 SETTINGS = Environment.load("payments", ROOT)
-PLAN = DrillPlan(
-    "id",
-    seed=1,
-    fault="refuse",
-    rate=1.0,
-    duration=300.0,
-    fault_at=100.0,
-    speed=1.0,
-    environment="payments",
-    target="sandbox",
-)
 
 
 def figures(measured, *, lost=0, acknowledged=400):

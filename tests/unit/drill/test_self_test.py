@@ -13,29 +13,18 @@ from botocore.exceptions import ClientError
 from drill import asking, self_test
 from drill.names import Resolved
 from drill.reading import Places
-from drill.records import Attempt, DrillPlan, Event
+from drill.records import Attempt, Event
 from drill.session import least_detection
 from shared.environment import Environment
 from shared.roles import PerRole
 from shared.root import ROOT
+from tests.unit.drill.test_figures import FAULT, HEAL, SWITCH
+from tests.unit.drill.test_figures import PLAN as A_PLAN
 
 ROLES = {"127.1.0.1": "primary", "127.1.0.2": "secondary"}
 HONEST = Resolved("127.1.0.1", 30.0)
 REGIONS = {"primary": "us-east-1 (primary)", "secondary": "us-east-2 (secondary)"}
-PLAN = DrillPlan(
-    "id",
-    seed=1,
-    fault="hang",
-    rate=1.0,
-    duration=300.0,
-    fault_at=100.0,
-    speed=1.0,
-    environment="payments",
-    target="sandbox",
-    bounds={"detection": 54.0},
-    regions=ROLES,
-)
-FAULT, SWITCH, HEAL = 1000.0, 1035.0, 1400.0
+PLAN = replace(A_PLAN, fault="hang", bounds={"detection": 54.0}, regions=ROLES)
 EVENTS = (
     Event(900.0, self_test.SEEN, "api", "primary"),
     Event(FAULT, "fault", "us-east-1", "hang"),
