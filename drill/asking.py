@@ -34,7 +34,7 @@ MEASURED: Final = 2.0
 PATIENCE: Final = 5.0
 """Real seconds that one connection may take."""
 OWN_INTERVAL: Final = 10
-FIRST_LOOK: Final = 2.0
+FIRST_LOOK: Final = 12.0
 GIVE_UP: Final = 8.0
 """Virtual seconds: between two questions to the drill's own check, until it is known, and for an answer at most."""
 READS: Final = 9

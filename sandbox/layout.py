@@ -45,6 +45,11 @@ class Layout:
         return self.state / "tmp"
 
     @property
+    def bytecode(self) -> Path:
+        """Bytecode of what functions import, kept over restarts."""
+        return self.state / "bytecode"
+
+    @property
     def run(self) -> Path:
         """Logs, sockets and the records of running daemons."""
         return self.state / "run"

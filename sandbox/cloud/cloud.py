@@ -67,7 +67,7 @@ class Cloud:
     async def start(self) -> None:
         ExecutionEnvironment.layout = self._layout
         ExecutionEnvironment.faults = self._function_faults
-        ExecutionEnvironment.code = CodeStore(self._layout.temporary / "functions")
+        ExecutionEnvironment.code = CodeStore(self._layout.temporary / "functions", self._layout.bytecode)
         await self._emulator.start()
         await self._persistence.start()
         # A request that comes early waits for this; starting the sandbox does not.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import threading
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -18,13 +19,23 @@ from shared import files
 from shared.packaging import archives
 
 
-class CodeStore:
-    """Unpacked packages below a folder, which nobody else changes. Safe to use from several threads."""
+KEPT = 2000
+"""Files of bytecode: one more, and all are made anew. A system's functions have some two hundred."""
 
-    def __init__(self, folder: Path) -> None:
+
+class CodeStore:
+    """Unpacked packages below a folder, which nobody else changes. Safe to use from several threads.
+
+    `bytecode` is a folder on the same file system that outlives this one: making bytecode takes longer than all the rest.
+    """
+
+    def __init__(self, folder: Path, bytecode: Path) -> None:
         self._folder = folder
         self._files = folder / "files"
         self._files.mkdir(parents=True, exist_ok=True)
+        self._bytecode = bytecode
+        if bytecode.is_dir() and len(os.listdir(bytecode)) > KEPT:
+            shutil.rmtree(bytecode)
         self._lock = threading.Lock()
 
     def unpacked(self, package: bytes) -> Path:
@@ -57,7 +68,7 @@ class CodeStore:
         path = root / archives.bytecode_name(name)
         if path.exists():
             return
-        kept = self._files / hashlib.sha256(f"{path.name} {name} ".encode() + source).hexdigest()
+        kept = self._bytecode / hashlib.sha256(f"{path.name} {name} ".encode() + source).hexdigest()
         if not kept.exists():
             try:
                 files.replace(kept, archives.bytecode(name, source), mode=0o444)

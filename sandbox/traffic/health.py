@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 LONGEST_PROPAGATION = 10.0
 """Virtual seconds from a check's status to DNS, at most: assumed, as AWS gives none."""
+NOTICED_AFTER = 10.0
+"""Virtual seconds until checkers know of a check that was made: assumed, as AWS gives none. A deployment is not slowed by
+questions to what it is still making."""
 
 
 @dataclass
@@ -113,18 +116,19 @@ class CheckerFleet:
 
     def _begin(self, settings: CheckSettings) -> None:
         remembered = self._remembered.pop(settings.id, {})
+        after = 0.0 if remembered else NOTICED_AFTER
         healthy = remembered.get("healthy", not settings.inverted)
         known = _Known(CheckState(settings), healthy, self._clock.now(), remembered.get("in_dns", healthy))
         self._checks[settings.id] = known
-        self._start(known, healthy=healthy != settings.inverted)
+        self._start(known, healthy=healthy != settings.inverted, after=after)
 
-    def _start(self, known: _Known, *, healthy: bool = True) -> None:
+    def _start(self, known: _Known, *, healthy: bool = True, after: float = 0.0) -> None:
         """Let sixteen checkers ask, each in a phase of its own; they begin with what was known of the endpoint."""
         settings = known.state.settings
         known.places = places(settings.regions) if settings.asks else ()
         known.state.views = [CheckerView(healthy) for _ in known.places]
         known.tasks = [
-            asyncio.create_task(self._check(known, place, view, self._chance.uniform(0, settings.interval)))
+            asyncio.create_task(self._check(known, place, view, after + self._chance.uniform(0, settings.interval)))
             for place, view in zip(known.places, known.state.views, strict=True)
         ]
 

@@ -12,7 +12,7 @@ import pytest
 from sandbox.checker_ranges import IPV4, PLACES
 from sandbox.records import RecordSet
 from sandbox.traffic.checks import CheckerView, CheckSettings, CheckState, alarm_is_healthy, endpoint_is_healthy, status
-from sandbox.traffic.health import LONGEST_PROPAGATION, CheckerFleet
+from sandbox.traffic.health import LONGEST_PROPAGATION, NOTICED_AFTER, CheckerFleet
 from sandbox.traffic.probe import ProbeResult
 from sandbox.traffic.zones import HostedZone, HostedZones
 from shared.failover_time import Fault, HealthCheckTiming
@@ -241,6 +241,21 @@ def test_checks_begin_as_aws_begins_them():
         "stop": False,  # inverted
         "gate": False,
     }
+
+
+def test_checkers_leave_a_new_check_some_seconds_and_one_that_they_knew_none():
+    async def first_asked(remembered=None):
+        world = World(remembered=remembered)
+        world.checks.declare(declared())
+        await world.clock.advance(60)
+        memory = world.checks.memory()
+        world.checks.close()
+        return memory, min(at for _, _, at in world.asked)
+
+    memory, first = asyncio.run(first_asked())
+    began = HandClock().now()
+    assert NOTICED_AFTER <= first - began < NOTICED_AFTER + 5
+    assert asyncio.run(first_asked(memory))[1] - began < 5
 
 
 def test_checkers_that_are_started_again_know_what_was_found():

@@ -37,7 +37,8 @@ def interpreters():
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
     """As the sandbox unpacks them, with bytecode of this interpreter."""
-    store = CodeStore(tmp_path_factory.mktemp("code"))
+    folder = tmp_path_factory.mktemp("code")
+    store = CodeStore(folder / "functions", folder / "bytecode")
     root = tmp_path_factory.mktemp("task")
     for function in FUNCTIONS:
         shutil.copytree(
