@@ -64,6 +64,7 @@ HELP = {
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
     "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
+    "experiment_role": "on AWS, the ARN of the role under which AWS FIS takes DynamoDB from the primary (--fault data)",
     "drill": "its id, as drill.history lists it; the last one by default",
     "out": "a new folder",
     "speed": "virtual seconds in a real one",
@@ -290,7 +291,7 @@ def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = F
     return commands.reconcile(choice, since=since, ledger=ledger, fix=fix)
 
 
-@choosing("environment", "target", "json")
+@choosing("environment", "target", "yes", "json")
 def drill(  # noqa: PLR0917 - an option each
     choice: Choice,
     fault: str = "",
@@ -301,14 +302,17 @@ def drill(  # noqa: PLR0917 - an option each
     speed: float = 1.0,
     seed: int = NO_SEED,
     evidence: str = "",
+    experiment_role: str = "",
 ) -> int:
     """Lose the primary under load: how long clients were out, and that no payment was lost or doubled."""
-    from drill import commands
+    from drill import play_command
 
     chosen_seed = None if seed < 0 else seed
     compression = None if compress == NO_COMPRESSION else compress
-    wish = commands.DrillWish(fault, rate, duration, speed, chosen_seed, evidence, incident, compression)
-    return commands.drill(choice, wish)
+    wish = play_command.DrillWish(
+        fault, rate, duration, speed, chosen_seed, evidence, incident, compression, experiment_role
+    )
+    return play_command.drill(choice, wish)
 
 
 @choosing("environment", "target", "json")
@@ -322,9 +326,9 @@ def evidence(choice: Choice, since: str = "", out: str = "") -> int:
 @choosing("environment", "target", "json")
 def drill_calibrate(choice: Choice) -> int:
     """Measure how many payments a second this machine's sandbox serves: a drill takes half of it at most."""
-    from drill import commands
+    from drill import play_command
 
-    return commands.drill_calibrate(choice)
+    return play_command.drill_calibrate(choice)
 
 
 @choosing("environment", "target", "json")

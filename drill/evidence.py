@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from drill import records, verify
 from shared.errors import Problem
+from shared.root import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from orchestration.target import Target
 
 FILES: Final = (
     records.PLAN,
@@ -61,3 +64,9 @@ def bind(out: Path, files: Iterable[Path], texts: Mapping[str, str] | None = Non
         lines.append(json.dumps({"file": name, "sha256": digest, "link": link}))
     (out / verify.CHAIN).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return link
+
+
+def beside(place: Target, environment: str) -> list[Path]:
+    """What belongs to a drill beside its records: the environment, and the processor's ledger."""
+    file = ROOT / "environments" / f"{environment}.yaml"
+    return [each for each in (file, place.ledger) if each is not None and each.is_file()]

@@ -188,7 +188,7 @@ def measure(
     worst = max((each.worst for each in well), default=0.0)
     detected = first(events, fault, "health", "unhealthy", GATE)
     switched = first(events, fault, "dns", "secondary")
-    objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
+    objective = plan.objective
     detection = plan.bounds.get("detection")
     total = plan.bounds.get("total")
     limits = {each.kind: _sum(total, plan.bounds.get(ADDS.get(each.kind, ""))) for each in well}
@@ -230,7 +230,7 @@ def measure(
         ]
     firsts = [each for each in attempts if each.attempt == 1]
     begun = switched if switched is not None else math.inf
-    standby = [each for each in attempts if plan.regions.get(each.address) == "secondary"]
+    standby = [each for each in attempts if plan.role_of(each) == "secondary"]
     cold = [each for each in standby if begun <= each.sent < begun + COLD]
     cold_took = sorted(each.ended - each.sent for each in cold if each.status)
     counts = books.counts if books else None
@@ -262,7 +262,7 @@ def _steps(plan: DrillPlan, attempts: Sequence[Attempt], fault: float, healed: f
     for step, begin, end in zip(plan.steps, begins, [*begins, healed][1:], strict=True):
         within = [each for each in attempts if begin <= each.sent < end]
         failed = sum(each.outcome in {"failed", "late"} for each in within)
-        served = [str(plan.regions.get(each.address, "")) for each in within if each.outcome not in {"failed", "late"}]
+        served = [plan.role_of(each) for each in within if each.outcome not in {"failed", "late"}]
         yield StepFigures(
             begin - fault,
             end - fault,
@@ -282,7 +282,7 @@ def _paid_at_the_primary(plan: DrillPlan, attempts: Sequence[Attempt], fault: fl
             (
                 each.ended
                 for each in attempts
-                if each.kind == kind and each.outcome == "created" and plan.regions.get(each.address) == "primary"
+                if each.kind == kind and each.outcome == "created" and plan.role_of(each) == "primary"
             ),
             default=fault,
         )
@@ -373,7 +373,7 @@ def out_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Sequence[Eve
     if switched is None or healed is None:
         return ""
     begin = switched + COLD
-    there = [each for each in attempts if plan.regions.get(each.address) == "secondary" and begin <= each.sent < healed]
+    there = [each for each in attempts if plan.role_of(each) == "secondary" and begin <= each.sent < healed]
     failed = sum(each.outcome == "failed" for each in there)
     if failed <= LATE_PART * len(there):
         return ""

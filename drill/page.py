@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.figures import shown
+from drill.records import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +26,15 @@ OUTCOMES: Final = {
     "refused": ("declined or refused", "#9a8ac0"),
     "failed": ("failed, or not sent in time", "#cf4a3c"),
 }
-MODEL: Final = (
-    "Bounds are within the model: Route 53's documented timing and the environment's propagation. Played in a sandbox, "
-    "which imitates AWS: a pre-test."
+MODEL: Final = "Bounds are within the model: Route 53's documented timing and the environment's propagation."
+PLAYED: Final = {
+    True: "Played in a sandbox, which imitates AWS: a pre-test.",
+    False: "Played on AWS by a program whose way there is unproven: compare these figures with AWS's own records.",
+}
+"""By whether it was the sandbox."""
+PLANNED: Final = (
+    "Planned: clients were moved by a decision, and nothing had failed. It says nothing of how long an unplanned "
+    "failover takes, and is not to be set beside its objective."
 )
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1d2530;--paper:#fff;--line:#c8ced6;--held:#1d7a46;--missed:#b3261e}
@@ -49,7 +56,7 @@ def page(
     events: Sequence[Event],
 ) -> str:
     """The whole page. `told` is figures.json."""
-    title = f"Drill {plan.id}: {plan.incident or plan.fault}"
+    title = f"Drill {plan.id}: {plan.incident or plan.fault}{', planned' if plan.planned else ''}"
     load = f"{plan.rate:g} payments a second in {plan.environment} ({plan.target}), at {plan.speed:g} times the speed."
     by = f"Commit {plan.commit or 'unknown'}, contracts {plan.contract}, by {plan.who or 'nobody known'}."
     parts = [
@@ -66,7 +73,8 @@ def page(
         *_latencies(told),
         "<h2>Who was told</h2>",
         *_notified(plan, told),
-        f"<p>{escape(by)} {MODEL}</p>",
+        *([f"<p>{PLANNED}</p>"] if plan.planned else []),
+        f"<p>{escape(by)} {MODEL} {PLAYED[plan.target == SANDBOX]}</p>",
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -204,8 +212,7 @@ def _limits(plan: DrillPlan, events: Sequence[Event], x: Any, height: int) -> It
     fault = next((each.at for each in events if each.kind == "fault"), None)
     if fault is None:
         return
-    objective = plan.objectives.get("grey_failure" if plan.fault == "grey" else "failover")
-    for name, seconds in (("bound", plan.bounds.get("total")), ("objective", objective)):
+    for name, seconds in (("bound", plan.bounds.get("total")), ("objective", plan.objective)):
         if seconds is not None and math.isfinite(seconds):
             at = x(fault + seconds)
             yield f'<path d="M{at:.1f} 0V{height - 30}" stroke="currentColor" stroke-dasharray="4 3"/>'

@@ -69,7 +69,7 @@ class Play:
         self._stage = stage
         self._clock = stage.clock
         self._schedule = DrillSchedule(plan.seed, plan.rate, plan.duration)
-        self._goods = Merchandise(name, stage.port, api_key, plan.id)
+        self._goods = Merchandise(name, stage.port, api_key, plan.id, stage.tls)
         self._tell = tell
         self.played = Played()
         self._attempts = RecordFile(folder / CLIENTS)
@@ -77,6 +77,8 @@ class Play:
         self._resolver = DnsClient(stage.dns, stage.clock)
         self._paying: set[asyncio.Task[None]] = set()
         self._loading = True
+        self._breaking = False
+        """Whether something may be broken, also where breaking it has failed half-way."""
         self._lasts = float(plan.bounds.get("latched", 0.0))
 
     async def run(self) -> Played:
@@ -127,10 +129,10 @@ class Play:
         return self._goods.patience if ended else 0.0
 
     def _ended(self, life: Mapping[str, int]) -> Iterator[str]:
-        """Which of the sandbox's processes are not those that the drill began with."""
+        """Which of the stage's processes are not those that the drill began with."""
         now = self._stage.life()
         if ended := [name for name, pid in life.items() if now.get(name) != pid]:
-            yield f"the sandbox's {', '.join(ended)} ended while the drill ran"
+            yield f"{self._stage.name}'s {', '.join(ended)} ended while the drill ran"
 
     def _clients(self) -> Iterator[DrillClient | ExampleClient]:
         for number, kind in enumerate(self._schedule.kinds, 1):
@@ -180,6 +182,7 @@ class Play:
     async def _fail(self) -> None:
         """Break the primary; wait for the failover, and until it is one that lasts."""
         self._phase("outage", self._plan.fault)
+        self._breaking = True
         self._happened(await asyncio.to_thread(self._stage.begin, self._plan.fault))
         begun = self._clock.monotonic()
         while (passed := self._clock.monotonic() - begun) < self._lasts:
@@ -192,6 +195,7 @@ class Play:
         """Play an outage's steps, each at its time, whatever has become of the one before."""
         begun = self._clock.monotonic()
         self._phase("outage", self._plan.incident)
+        self._breaking = True
         self._happened(Event(self._clock.now(), "fault", "", INCIDENT, self._plan.incident))
         for step in self._plan.steps:
             while (left := begun + step["at"] - self._clock.monotonic()) > 0:
@@ -266,9 +270,9 @@ class Play:
 
     async def _watch_health(self) -> None:
         """What the primary's health route answers to a drill that is no checker: theirs must agree."""
-        name, seen = self._goods.name, ""
+        seen = ""
         while True:
-            for address in (each for each, role in self._stage.regions.items() if role == PRIMARY):
+            for address, name in self._stage.probed:
                 connection = Connection((address, self._goods.port), self._goods.tls, name)
                 try:
                     well = await self._clock.wait_for(_is_well(connection, name), PROBE_WITHIN)
@@ -283,8 +287,8 @@ class Play:
     def _mend(self) -> None:
         """End what this drill has begun, and let clients back: one that was broken off leaves nothing behind."""
         happened = {each.kind for each in self.played.events}
-        for begun, ended, mend in (("fault", "heal", self._stage.heal), ("fault", "restore", self._stage.restore)):
-            if begun in happened and ended not in happened:
+        for ended, mend in (("heal", self._stage.heal), ("restore", self._stage.restore)):
+            if self._breaking and ended not in happened:
                 try:
                     self._happened(mend())
                 except Problem as problem:

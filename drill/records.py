@@ -34,6 +34,8 @@ UNFENCED: Final = "unfenced"
 """Faults of a drill that moves clients away from a primary that serves: with a fence before it, and without."""
 INCIDENT: Final = "incident"
 """The fault of a drill that plays a published outage, step by step."""
+SANDBOX: Final = "sandbox"
+"""The target whose own processes play AWS."""
 NOTHING: Final = "none"
 """The fault of a drill that breaks nothing: the load alone must fail nothing and move nobody."""
 
@@ -160,6 +162,20 @@ class DrillPlan(Record):
     """The rate that was asked for."""
     capacity: float | None = None
     """Payments a real second that this machine serves; None where that has not been measured."""
+
+    def role_of(self, attempt: Attempt) -> str:
+        """The role of the region that an attempt was sent to, else of the one that says it has served; or nothing."""
+        return self.regions.get(attempt.address) or self.regions.get(attempt.region.partition(" ")[0], "")
+
+    @property
+    def planned(self) -> bool:
+        """Whether clients are moved by a decision: nothing fails first, so nothing of it is a recovery time."""
+        return self.fault in {EVACUATION, UNFENCED}
+
+    @property
+    def objective(self) -> float | None:
+        """Seconds within which clients must be served again; nothing was promised of a planned move."""
+        return None if self.planned else self.objectives.get("grey_failure" if self.fault == "grey" else "failover")
 
     @property
     def title(self) -> str:

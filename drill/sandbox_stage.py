@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from drill import asking, reading, records, watchers
+from drill.evacuation import PrimaryEvacuation
 from drill.figures import GATE
 from drill.records import Event
 from drill.stage import DrillClock, Standing
-from orchestration.fence import PrimaryFence
-from orchestration.lever import Lever
-from orchestration.moves import seconds_to_move
-from orchestration.operator import act
-from orchestration.reach import reach
 from sandbox import Sandbox, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
@@ -25,13 +21,13 @@ from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.mail import Mailbox
 from sandbox.traffic import fitting
-from shared import naming, stop_switch
+from shared import naming
 from shared.errors import Problem
-from shared.failover_time import MINUTE
 from shared.roles import PRIMARY, ROLES, SECONDARY
 from shared.root import ROOT
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping, Sequence
 
     from drill.records import PlannedFault, PlannedStep
@@ -60,6 +56,9 @@ FAULTS: Final[Mapping[str, str]] = {
 class SandboxStage:
     """One environment in this checkout's sandbox."""
 
+    name = "the sandbox"
+    tls: ssl.SSLContext | None = None
+
     def __init__(self, target: Target, environment: Environment) -> None:
         self._box = Sandbox(ROOT)
         self._environment = environment
@@ -74,9 +73,11 @@ class SandboxStage:
             str(urlsplit(target.gateways[environment.region(role)]).hostname): str(role) for role in ROLES
         }
         self.port = int(urlsplit(target.gateways[environment.region(PRIMARY)]).port or 80)
-        acting = act(environment, reach("sandbox", lambda _: None), lambda _: None)
-        self._lever = Lever.of(environment, acting.aws, acting.account)
-        self._fence = PrimaryFence.of(environment, acting.aws)
+        name = environment.foundation().failover_name
+        self.probed: Sequence[tuple[str, str]] = [
+            (address, name) for address, role in self.regions.items() if role == PRIMARY
+        ]
+        self._evacuation = PrimaryEvacuation.of(environment, target.name, self.clock.now)
         self._names = self._checks()
         self._begun: list[InjectedFault] = []
 
@@ -121,10 +122,7 @@ class SandboxStage:
         yield asking.regions(environment, self._target.gateways)
 
     def grace(self) -> float:
-        words, since = self._lever.said()
-        if since is None or words == stop_switch.DEPLOYED:
-            return 0.0
-        return max(0.0, since.timestamp() + self._environment.edge.latch.grace_minutes * MINUTE - self.clock.now())
+        return self._evacuation.grace()
 
     def _pause(self, seconds: float) -> None:
         asyncio.run(self.clock.sleep(seconds))
@@ -150,12 +148,9 @@ class SandboxStage:
     def begin(self, fault: str) -> Event:
         """Begin a fault in the primary."""
         if fault in {records.EVACUATION, records.UNFENCED}:
-            self._lever.say(stop_switch.STOPPED)
-            if fault == records.EVACUATION:
-                self._fence.put_up(self.clock.now() + seconds_to_move(self._environment))
-        else:
-            for one in self._faults(fault):
-                self._box.begin_fault(one)
+            return self._evacuation.begin(fault, FAULTS[fault])
+        for one in self._faults(fault):
+            self._box.begin_fault(one)
         return Event(self.clock.now(), "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
 
     def require(self, steps: Sequence[PlannedStep]) -> None:
@@ -191,9 +186,7 @@ class SandboxStage:
         return Event(self.clock.now(), "heal", self._environment.region(PRIMARY))
 
     def restore(self) -> Event:
-        self._fence.take_down()
-        self._lever.say(stop_switch.RUN)
-        return Event(self.clock.now(), "restore", self._environment.region(PRIMARY), stop_switch.RUN)
+        return self._evacuation.restore()
 
     def broken(self) -> Sequence[str]:
         return [f"{fault.number}: {fault.region}: {fault}" for fault in self._box.faults()]

@@ -148,7 +148,7 @@ def fault_lies(plan: DrillPlan, attempts: Sequence[Attempt], begun: float, heale
         return ""
     served = sum(
         each.outcome == "created"
-        and plan.regions.get(each.address) == PRIMARY
+        and plan.role_of(each) == PRIMARY
         and each.sent > begun + TAKES_HOLD
         and each.ended < healed
         for each in attempts

@@ -23,7 +23,7 @@ from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
-from drill.records import EVACUATION, INCIDENT, NOTHING, UNFENCED, Attempt, DrillOutcome, DrillPlan, Event
+from drill.records import EVACUATION, INCIDENT, NOTHING, SANDBOX, UNFENCED, Attempt, DrillOutcome, DrillPlan, Event
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
 from orchestration.target import published
@@ -224,7 +224,8 @@ def _judged(
     begun = moments.get("steady", 0.0) + RAMP
     slow = bottleneck(played.attempts, begun, moments.get("fault", moments.get("settled", begun)), played.lags)
     again = out_again(planned, played.attempts, played.events)
-    lies = afterwards(planned, played.attempts, played.events, least)
+    imitated = planned.target == SANDBOX
+    lies = afterwards(planned, played.attempts, played.events, least) if imitated else []
     trouble = [*played.trouble, *filter(None, (slow, again)), *lies, *_unfinished(played)]
     return DrillOutcome(*verdict(found, trouble)), found
 
@@ -233,7 +234,7 @@ def _require_fit_and_honest(stage: Stage) -> None:
     if why := stage.too_fast():
         raise Problem(f"{why}; nothing was broken")
     if why := stage.doubts():
-        raise Problem(f"the sandbox is not to be believed: {why}; nothing was broken (drill/README.md)")
+        raise Problem(f"{stage.name} is not to be believed: {why}; nothing was broken (drill/README.md)")
 
 
 def write_page(folder: Path) -> Path:
@@ -311,7 +312,7 @@ def _lies(planned: DrillPlan, stage: Stage, played: Played) -> Iterator[str]:
     """Why the stage is not to be believed, by what its own watchers have seen."""
     begun, healed = (figure.first(played.events, 0.0, *what) for what in (("fault", planned.fault), ("heal", "")))
     if begun is not None and healed is not None:
-        yield from (f"the sandbox is not to be believed: {each}" for each in stage.lies(begun, healed) if each)
+        yield from (f"{stage.name} is not to be believed: {each}" for each in stage.lies(begun, healed) if each)
 
 
 def _unfinished(played: Played) -> Iterator[str]:

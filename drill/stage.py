@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
     from drill.records import Event, PlannedStep
@@ -39,11 +40,17 @@ class Standing:
 class Stage(Protocol):
     """The system, and what can be done to it."""
 
+    name: str
+    """For a person."""
     clock: DrillClock
     dns: tuple[str, int]
+    """The resolver that clients ask."""
     port: int
+    tls: ssl.SSLContext | None
     regions: Mapping[str, str]
-    """Role of the region that an address leads to."""
+    """Role of the region that an address leads to, or of the region by its name where addresses change."""
+    probed: Sequence[tuple[str, str]]
+    """Where the primary's health route is asked: address and host name."""
 
     def standing(self) -> Standing: ...
     def set_speed(self, speed: float) -> None: ...

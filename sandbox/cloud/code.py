@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from shared import files
 from shared.packaging import archives
 
-
 KEPT = 2000
 """Files of bytecode: one more, and all are made anew. A system's functions have some two hundred."""
 
@@ -26,7 +25,7 @@ KEPT = 2000
 class CodeStore:
     """Unpacked packages below a folder, which nobody else changes. Safe to use from several threads.
 
-    `bytecode` is a folder on the same file system that outlives this one: making bytecode takes longer than all the rest.
+    `bytecode` is a folder on the same file system that outlives this one: making it takes longer than all the rest.
     """
 
     def __init__(self, folder: Path, bytecode: Path) -> None:
@@ -34,7 +33,7 @@ class CodeStore:
         self._files = folder / "files"
         self._files.mkdir(parents=True, exist_ok=True)
         self._bytecode = bytecode
-        if bytecode.is_dir() and len(os.listdir(bytecode)) > KEPT:
+        if bytecode.is_dir() and sum(1 for _ in bytecode.iterdir()) > KEPT:
             shutil.rmtree(bytecode)
         self._lock = threading.Lock()
 

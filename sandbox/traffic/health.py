@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LONGEST_PROPAGATION = 10.0
 """Virtual seconds from a check's status to DNS, at most: assumed, as AWS gives none."""
 NOTICED_AFTER = 10.0
-"""Virtual seconds until checkers know of a check that was made: assumed, as AWS gives none. A deployment is not slowed by
-questions to what it is still making."""
+"""Virtual seconds until checkers know of a check that was made: assumed, as AWS gives none. They do not slow a
+deployment by asking what it is still making."""
 
 
 @dataclass

@@ -57,8 +57,12 @@ def test_this_interpreters_bytecode_is_added_once_for_all_packages(tmp_path: Pat
     first, second = (store.unpacked(package(**{"main.py": text})) for text in ("VALUE = 1\n", "VALUE = 2\n"))
     name = f"library/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
     assert (first / name).samefile(second / name)
-    program = f"import sys; sys.path.insert(0, {str(first)!r}); import library; print(library.__cached__, library.VALUE)"
-    said = subprocess.run([sys.executable, "-I", "-B", "-c", program], capture_output=True, text=True, check=True).stdout
+    program = (
+        f"import sys; sys.path.insert(0, {str(first)!r}); import library; print(library.__cached__, library.VALUE)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     assert said.split() == [str(first / name), "1"]
 
 

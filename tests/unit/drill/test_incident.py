@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from drill import commands, session
-from drill.commands import DrillWish
+from drill import play_command, session
 from drill.incident import Incident
+from drill.play_command import DrillWish
 from drill.records import DrillPlan
 from orchestration.choice import Choice
 from sandbox.faults.fault import InjectedFault, checked
@@ -162,4 +162,4 @@ def test_a_first_fault_that_stays_lasts_for_ever(load):
 def test_what_is_wished_wrongly_is_one_line(wish, line):
     plain = DrillWish("", 1.0, 300.0, 1.0, 1, "")
     with pytest.raises(Problem, match=line):
-        commands.drill(Choice(), replace(plain, **wish))
+        play_command.drill(Choice(), replace(plain, **wish))

@@ -90,3 +90,17 @@ def test_an_outage_has_its_steps_its_caution_and_how_to_play_it_again():
 
 def test_a_drill_without_a_payment_says_so():
     assert "No payment was tried" in drawn([], events=[])
+
+
+@pytest.mark.parametrize(("fault", "planned"), [("evacuate", True), ("unfenced", True), ("hang", False)])
+def test_a_planned_move_is_labelled_so_and_stands_beside_no_objective(fault, planned):
+    plan = replace(PLAN, fault=fault, target="aws")
+    events = [replace(each, what=fault) if each.kind == "fault" else each for each in EVENTS]
+    rto = measure(plan, one_client(), events, BOOKS).figures[0]
+    assert (rto.objective is None) is planned
+    text = drawn(plan=plan, events=events)
+    assert ("Planned: clients were moved by a decision" in text) is planned
+    assert ("objective 120 s" in text) is not planned
+    assert "unproven" in text
+    assert "in a sandbox" not in text
+    assert "in a sandbox" in drawn(plan=replace(plan, target="sandbox"), events=events)

@@ -62,7 +62,10 @@ class PaperStage:
     clock: LeapingClock = field(default_factory=LeapingClock)
     dns = ("127.0.0.1", 9)
     port = 9
+    name = "the sandbox"
+    tls = None
     regions = {"127.1.0.1": PRIMARY}  # noqa: RUF012 - of a test
+    probed = (("127.1.0.1", "api.example.com"),)
     well: bool = True
     faults: list = field(default_factory=list)
     done: list = field(default_factory=list)
@@ -132,6 +135,20 @@ def test_a_drill_goes_through_its_phases_and_mends_what_it_broke(tmp_path):
     assert [each["what"] for each in lines(tmp_path / EVENTS) if each["kind"] == "phase"] == phases(found)
     assert len(list(lines(tmp_path / CLIENTS))) == len(found.attempts) > 20
     assert any(each.kind == "dns" for each in found.events)
+
+
+def test_what_was_broken_half_way_is_mended_too(tmp_path):
+    """The switch is thrown, and the fence cannot be put up: clients are moved, so they are let back."""
+    stage = PaperStage()
+
+    def half(fault):
+        stage.done.append(fault)
+        raise Problem("cannot put up the fence")
+
+    stage.begin = half
+    found = played(stage, tmp_path)
+    assert stage.done == ["refuse", "heal", "restore"]
+    assert "cannot put up the fence" in found.trouble
 
 
 def test_a_drill_that_breaks_nothing_is_load_alone(tmp_path):

@@ -1,0 +1,63 @@
+"""The two moves of a drill that people make too: clients leave the primary, and come back. On AWS as in the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drill import records
+from drill.records import Event
+from orchestration.fence import PrimaryFence
+from orchestration.lever import Lever
+from orchestration.moves import seconds_to_move
+from orchestration.operator import act
+from orchestration.reach import Reach, reach
+from shared import stop_switch
+from shared.failover_time import MINUTE
+from shared.roles import PRIMARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.environment import Environment
+
+
+@dataclass(frozen=True)
+class PrimaryEvacuation:
+    """The stop switch and the fence before the primary, moved under the operations role."""
+
+    environment: Environment
+    place: Reach
+    now: Callable[[], float]
+
+    @staticmethod
+    def of(environment: Environment, target: str, now: Callable[[], float]) -> PrimaryEvacuation:
+        """By the way that leads to a target's cloud. Raises Problem."""
+        return PrimaryEvacuation(environment, reach(target, lambda _: None), now)
+
+    def begin(self, fault: str, detail: str) -> Event:
+        """Take the primary out of DNS; unless it is to stay unfenced, fence it from when DNS has moved on."""
+        lever, fence = self._hands()
+        lever.say(stop_switch.STOPPED)
+        if fault == records.EVACUATION:
+            fence.put_up(self.now() + seconds_to_move(self.environment))
+        return Event(self.now(), "fault", self.environment.region(PRIMARY), fault, detail)
+
+    def restore(self) -> Event:
+        """Let clients back."""
+        lever, fence = self._hands()
+        fence.take_down()
+        lever.say(stop_switch.RUN)
+        return Event(self.now(), "restore", self.environment.region(PRIMARY), stop_switch.RUN)
+
+    def grace(self) -> float:
+        """Seconds in which no failover lasts yet, as clients were let back lately."""
+        words, since = self._hands()[0].said()
+        if since is None or words == stop_switch.DEPLOYED:
+            return 0.0
+        return max(0.0, since.timestamp() + self.environment.edge.latch.grace_minutes * MINUTE - self.now())
+
+    def _hands(self) -> tuple[Lever, PrimaryFence]:
+        """Under the role anew each time: its session ends after an hour, and a drill may take longer."""
+        acting = act(self.environment, self.place, lambda _: None)
+        return Lever.of(self.environment, acting.aws, acting.account), PrimaryFence.of(self.environment, acting.aws)
