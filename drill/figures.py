@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOREVER: Final = math.inf
 LOST_PAYMENTS: Final = "payments lost"
 STAYED: Final = "clients stayed away until restored"
+RETURNED: Final = "clients went back by themselves"
 RECOVERY_POINT: Final = "RPO: age of the oldest lost payment at the failover"
 GATE: Final = "gate"
 """Ends the name of the check that decides for the primary."""
@@ -296,6 +297,8 @@ def _stayed(plan: DrillPlan, events: Sequence[Event], fault: float, switched: fl
     """
     moments = {each.what: each.at for each in reversed(events) if each.kind == "phase"}
     back = moments.get("returned")
+    if plan.returns:
+        return Figure(RETURNED, "no" if back is None else "yes", unit="", held=back is not None)
     if plan.steps and switched is not None:
         decision = min((each.at for each in events if each.kind == "restore"), default=math.inf)
         by_dns = first(events, switched, "dns", "primary")

@@ -213,17 +213,20 @@ class Play:
             self._phase("switched", f"DNS answers the secondary after {passed:.0f} s")
             phases.add("switched")
         latched = any(name.endswith("stop-switch") and not well for name, well in standing.checks.items())
-        if "switched" not in phases or not latched:
+        if "switched" not in phases or not (latched or self._plan.returns):
             return False
-        if "latched" not in phases:
+        if latched and "latched" not in phases:
             self._phase("latched", f"the failover lasts from now on, after {passed:.0f} s")
         return True
 
     async def _return(self, begun: float) -> None:
         """Mend the primary and see that nothing returns; then decide to go back, and see that everything does."""
         self._happened(await asyncio.to_thread(self._stage.heal))
-        self._phase("healed", "the primary serves again, and nobody goes back by himself")
-        if await self._answers(PRIMARY, within=QUIET):
+        returns = self._plan.returns
+        self._phase(
+            "healed", f"the primary serves again, and {'everybody' if returns else 'nobody'} goes back by himself"
+        )
+        if await self._answers(PRIMARY, within=BACK_WITHIN if returns else QUIET):
             self._phase("returned", "clients went back without a decision")
         self._happened(await asyncio.to_thread(self._stage.restore))
         self._phase("restored", "clients may go back")

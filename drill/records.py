@@ -158,6 +158,8 @@ class DrillPlan(Record):
     """What the shortening changes of what is shown."""
     consistency: str = "strong"
     """Of the payments table: with an eventual one writes may be lost at a failover."""
+    failback: str = "manual"
+    """automatic: clients go back when the primary is well again, and nothing latches."""
     wished: float = 0.0
     """The rate that was asked for."""
     capacity: float | None = None
@@ -171,6 +173,11 @@ class DrillPlan(Record):
     def planned(self) -> bool:
         """Whether clients are moved by a decision: nothing fails first, so nothing of it is a recovery time."""
         return self.fault in {EVACUATION, UNFENCED}
+
+    @property
+    def returns(self) -> bool:
+        """Whether clients must go back by themselves once the primary is well."""
+        return self.failback == "automatic" and not self.planned
 
     @property
     def objective(self) -> float | None:

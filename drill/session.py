@@ -83,6 +83,7 @@ def plan(
         },
         propagation=environment.edge.propagation.source,
         consistency=environment.data.consistency,
+        failback=environment.edge.failback,
         bounds=bounds(environment, fault),
         clients=counts(schedule.kinds),
         commit=_commit(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from sandbox import Sandbox
 from tests.e2e.conftest import as_deployed, new_checkout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tests.e2e.conftest import Checkout
 
 pytestmark = pytest.mark.prove
@@ -32,6 +35,15 @@ def played(checkout: Checkout, *words: str, code: int = 0) -> dict[str, Any]:
 def figure(told: dict[str, Any], name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(each for each in told["figures"]["figures"] if each["name"].startswith(name))
     return found
+
+
+def outage(checkout: Checkout, name: str, faults: Sequence[Mapping[str, Any]]) -> str:
+    """A file with an outage of our own."""
+    path = checkout.root / f"{name}.json"  # JSON is YAML
+    told = {"says": name, "source": f"assumed: {name}"}
+    about = {"name": name, "begins": "2026-01-01T00:00:00Z", "source": f"assumed: {name}"}
+    path.write_text(json.dumps({**about, "faults": [{**told, **each} for each in faults]}))
+    return str(path)
 
 
 @pytest.mark.parametrize("fault", ["refuse", "hang", "5xx", "slow", "lossy", "data", "name", "partition"])
@@ -75,17 +87,8 @@ def test_a_published_outage_is_played_step_by_step(fresh: Checkout) -> None:
 
 def test_a_primary_that_comes_and_goes_is_left_once(fresh: Checkout) -> None:
     """One switch, and no return until somebody decides: the latch looks at what is there, and not at what was."""
-    faults = [
-        {"at": minute, "until": minute + 2, "kind": "refuse", "says": "out", "source": "assumed: a flapping region"}
-        for minute in (0, 3, 6)
-    ]
-    path = fresh.root / "flapping.json"  # JSON is YAML
-    path.write_text(
-        '{"name": "flapping", "begins": "2026-01-01T00:00:00Z", "source": "assumed: a flapping region", "faults": '
-        + str(faults).replace("'", '"')
-        + "}"
-    )
-    told = played(fresh, "--incident", str(path), "--compress", "1", *PLAYED)
+    faults = [{"at": minute, "until": minute + 2, "kind": "refuse"} for minute in (0, 3, 6)]
+    told = played(fresh, "--incident", outage(fresh, "flapping", faults), "--compress", "1", *PLAYED)
     assert figure(told, "clients stayed away")["measured"] == "yes"
 
 
@@ -110,6 +113,39 @@ def test_too_slow_a_failover_is_missed(tmp_path: Any) -> None:
     assert told["outcome"]["status"] == "missed"
     assert figure(told, "RTO, worst")["measured"] > 120
     assert figure(told, "payments lost")["measured"] == 0
+
+
+def test_where_failback_is_automatic_clients_go_back_by_themselves(tmp_path: Any) -> None:
+    with (
+        new_checkout(tmp_path / "checkout") as checkout,
+        checkout.edited("environments/payments.yaml", "failback: manual ", "failback: automatic "),
+    ):
+        checkout.ok("deploy-all")
+        told = played(checkout, "--fault", "refuse", *PLAYED)
+    assert figure(told, "clients went back by themselves")["measured"] == "yes"
+    assert figure(told, "payments lost")["measured"] == figure(told, "payments doubled")["measured"] == 0
+
+
+def test_payments_that_are_made_twice_are_seen(tmp_path: Any) -> None:
+    """Replication has stopped, and the primary pays so slowly that clients give up and pay again in the secondary.
+
+    With eventual consistency, and a processor that knows the regions apart: past the validation that would refuse it.
+    """
+    cut, slow = {"at": 0, "kind": "partition"}, {"at": 0, "kind": "slow", "seconds": 7}
+    with (
+        new_checkout(tmp_path / "checkout") as checkout,
+        checkout.edited("environments/payments.yaml", "consistency: strong", "consistency: eventual"),
+        checkout.edited(
+            "shared/environment.py",
+            'if self.data.consistency == "eventual" and processor.primary',
+            "if not processor.primary and processor.primary",
+        ),
+    ):
+        checkout.ok("deploy-all")
+        file = outage(checkout, "twice", [{**each, "until": 4} for each in (cut, slow)])
+        told = played(checkout, "--incident", file, "--compress", "1", *PLAYED, code=1)
+    assert told["outcome"]["status"] == "missed"
+    assert figure(told, "payments doubled")["measured"] > 0
 
 
 def test_a_sandbox_that_ends_in_the_middle_leaves_no_verdict(fresh: Checkout) -> None:

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drill.figures import INCONCLUSIVE, MISSED, PASSED, bottleneck, measure, out_again, outages, quantile, verdict
+from drill.figures import (
+    INCONCLUSIVE,
+    MISSED,
+    PASSED,
+    STAYED,
+    bottleneck,
+    measure,
+    out_again,
+    outages,
+    quantile,
+    verdict,
+)
 from drill.reconcile import Counts, Disagreement, Reconciliation
 from drill.records import Attempt, DrillPlan, Event
 
@@ -309,3 +320,14 @@ def test_an_evacuation_tells_how_long_the_primary_went_on_paying(fault):
         "keep-alive clients paid at the primary for": pytest.approx(300.1),
         "floor-60 clients paid at the primary for": 0.0,
     }
+
+
+@pytest.mark.parametrize(("back", "held"), [(True, True), (False, False)])
+def test_where_failback_is_automatic_clients_must_have_gone_back(back, held):
+    plan = replace(PLAN, failback="automatic")
+    events = [*EVENTS, *([Event(HEAL + 70, "phase", "", "returned")] if back else [])]
+    found = {each.name: each for each in measure(plan, one_client(), events, BOOKS).figures}
+    assert found["clients went back by themselves"].held is held
+    assert STAYED not in found
+    planned = measure(replace(plan, fault="evacuate"), one_client(), EVENTS, BOOKS)
+    assert STAYED in {each.name for each in planned.figures}  # the switch says stop until somebody restores

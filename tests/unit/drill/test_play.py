@@ -137,6 +137,14 @@ def test_a_drill_goes_through_its_phases_and_mends_what_it_broke(tmp_path):
     assert any(each.kind == "dns" for each in found.events)
 
 
+def test_where_failback_is_automatic_nothing_latches_and_clients_must_go_back(tmp_path):
+    stage = PaperStage(returns=True)
+    latches = stage.standing
+    stage.standing = lambda: replace(latches(), checks={"secondary stop-switch": True})
+    found = played(stage, tmp_path, replace(PLAN, failback="automatic"))
+    assert phases(found) == ["steady", "outage", "switched", "healed", "returned", "restored", "failed back", "settled"]
+
+
 def test_what_was_broken_half_way_is_mended_too(tmp_path):
     """The switch is thrown, and the fence cannot be put up: clients are moved, so they are let back."""
     stage = PaperStage()
