@@ -52,7 +52,7 @@ class Clockwork:
     def start(self) -> None:
         """Begin, in the event loop."""
         from sandbox.cloud.synthetics.runner import CanaryRunner  # noqa: PLC0415
-        from sandbox.cloud.watch import health_checks, queues  # noqa: PLC0415 - see prepare
+        from sandbox.cloud.watch import health_checks, queues, replication  # noqa: PLC0415 - see prepare
         from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
         from sandbox.cloud.watch.schedules import ScheduleRunner  # noqa: PLC0415
 
@@ -63,6 +63,7 @@ class Clockwork:
             scheduler.run(),
             CanaryRunner(self._clock, Here.metrics, self._out_of("synthetics"), self._changed).run(),
             queues.watch(self._clock, Here.metrics, self._out_of("sqs")),
+            replication.watch(self._clock, Here.metrics, self._out_of("s3")),
             health_checks.watch(self._clock, Here.metrics, self._layout.traffic_socket, self._out_of("monitoring")),
         ):
             self._tasks.append(asyncio.create_task(_told(work)))

@@ -122,6 +122,8 @@ class Cloud:
         RECEIVED.set(scope["headers"])
         asked, receive = await self._asked(scope, receive)
         seen = seen_from_outside(scope)
+        if asked.service == "dynamodb":
+            receive, send = await self._counted(asked, receive, send)
         with self._faults.under_way(asked, scope, receive) as request:
             if await self._faults.hold(request, send):
                 return
@@ -132,6 +134,16 @@ class Cloud:
                 await self._gateway(asked.region, seen, receive, sender)
             else:
                 await self._ask_aws(asked.service, seen, receive, sender)
+
+    async def _counted(self, asked: Asked, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """A request to DynamoDB, of which a refusal is counted; where a fault may refuse it, nobody else reads it."""
+        from sandbox.cloud.watch import tables  # noqa: PLC0415 - see _prepare
+
+        if self._faults.in_force:
+            body, receive = await read_ahead(receive)
+            return receive, tables.counted(asked.region, asked.operation, lambda: tables.table_of(body), send)
+        form = Form(receive)
+        return form, tables.counted(asked.region, asked.operation, lambda: tables.table_of(form.beginning), send)
 
     async def _asked(self, scope: Scope, receive: Receive) -> tuple[Asked, Receive]:
         """Who asks what of whom, and what the request's body is to be received by from now on."""

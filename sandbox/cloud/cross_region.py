@@ -5,22 +5,20 @@ Where the way to another region is cut it waits, and goes on when that is free. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ministack import app
 from ministack.core.responses import get_region, request_scope
 from ministack.services import secretsmanager, sns, sqs
 
 from sandbox.cloud.repairs import storage
+from sandbox.cloud.waiting import WAITING, region_of
 from sandbox.cloud.watch.here import Here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.faults.network import Network
-
-WAITING: Final = "_waiting"
-"""Where a bucket and a topic keep what waits: it is saved with them."""
 
 
 class CrossRegion:
@@ -116,8 +114,8 @@ class CrossRegion:
         if not network.faults or bucket not in replication:
             return True
         names = {rule["Destination"]["Bucket"].rpartition(":")[2] for rule in replication[bucket]["Rules"]}
-        here = _region_of(s3._buckets[bucket])
-        return all(network.delivers(here, _region_of(s3._buckets[name])) for name in names if name in s3._buckets)
+        here = region_of(s3._buckets[bucket])
+        return all(network.delivers(here, region_of(s3._buckets[name])) for name in names if name in s3._buckets)
 
     def _mend_s3(self) -> None:
         """Copy what waits, in the order in which it came: an object that has been replaced since as its own version."""
@@ -125,7 +123,7 @@ class CrossRegion:
 
         buckets = s3._buckets
         for (account, name), bucket in list(buckets._data.items()):
-            with request_scope(account, _region_of(bucket)):
+            with request_scope(account, region_of(bucket)):
                 if not bucket.get(WAITING) or not self._reaches_replica(name):
                     continue
                 for key, etag, modified in bucket.pop(WAITING):
@@ -154,7 +152,3 @@ class CrossRegion:
             if is_current:
                 s3._persist_object(bucket, key, record)
             return
-
-
-def _region_of(bucket: dict[str, Any]) -> str:
-    return bucket.get("region") or "us-east-1"

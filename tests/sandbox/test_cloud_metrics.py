@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.faults.fault import InjectedFault
 from tests.sandbox import protocols
 from tests.sandbox.test_cloud_functions import Function
 from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.sandbox.conftest import RunningCloud
 
 CLOUDWATCH = protocols.PROTOCOLS["cloudwatch"]
@@ -181,3 +184,48 @@ def test_a_queues_messages_are_measured_every_minute(cloud: RunningCloud) -> Non
     assert read(cloud, "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=name)["Maximum"] == 3
     assert read(cloud, "AWS/SQS", "ApproximateAgeOfOldestMessage", QueueName=name)["Maximum"] > 0
     sqs.delete_queue(QueueUrl=queue)
+
+
+def test_what_dynamodb_refuses_is_counted_by_kind(cloud: RunningCloud) -> None:
+    """Of the account in the region what the caller did wrong; of the table throttles, conditions and server errors."""
+    table, time = uuid.uuid4().hex, VirtualTime(cloud.sandbox)
+    dynamodb = cloud.client("dynamodb", REGION)
+    dynamodb.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    item = {"pk": {"S": "a"}}
+
+    def refused(ask: Callable[[], Any], code: str) -> None:
+        with pytest.raises(ClientError) as told:
+            ask()
+        assert told.value.response["Error"]["Code"] == code
+
+    def user_errors() -> float:
+        time.pass_seconds(METRICS_ARRIVE)
+        return read(cloud, "AWS/DynamoDB", "UserErrors")["Sum"]
+
+    before = user_errors()
+    dynamodb.put_item(TableName=table, Item=item)
+    refused(lambda: dynamodb.get_item(TableName="there-is-none", Key=item), "ResourceNotFoundException")
+    only_new = {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    refused(lambda: dynamodb.put_item(**only_new), "ConditionalCheckFailedException")
+    for code in ("ThrottlingException", "AccessDeniedException", "InternalServerError"):
+        fault = cloud.sandbox.begin_fault(InjectedFault("operation", REGION, "dynamodb:PutItem", code, 1.0))
+        try:
+            refused(lambda: dynamodb.put_item(TableName=table, Item=item), code)
+        finally:
+            cloud.sandbox.heal(number=fault.number)
+    assert user_errors() - before == 2  # no table of this name, and access denied
+
+    def of(metric: str, **dimensions: str) -> float:
+        return read(cloud, "AWS/DynamoDB", metric, TableName=table, **dimensions)["Sum"]
+
+    assert of("ConditionalCheckFailedRequests") == 1
+    tries = of("WriteThrottleEvents")
+    assert tries >= 1  # the SDK asks again
+    assert of("ThrottledRequests", Operation="PutItem") == tries
+    assert of("ReadThrottleEvents") == 0
+    assert of("SystemErrors", Operation="PutItem") >= 1

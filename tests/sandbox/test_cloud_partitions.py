@@ -25,7 +25,7 @@ from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.sandbox.conftest import RunningCloud
 
@@ -241,6 +241,23 @@ def test_two_regions_cannot_write_an_item_at_the_same_moment(strong: Table) -> N
     assert found == {"", "400 ReplicatedWriteConflictException"}
 
 
+def largest(
+    cloud: RunningCloud, region: str, namespace: str, metric: str, dimensions: Mapping[str, str]
+) -> float | None:
+    """The largest value of a metric's last half hour; None when there is none."""
+    now = VirtualTime(cloud.sandbox).date()
+    found = cloud.client("cloudwatch", region).get_metric_statistics(
+        Namespace=namespace,
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=now - timedelta(minutes=30),
+        EndTime=now,
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return max((float(each["Maximum"]) for each in found), default=None)
+
+
 def test_writes_that_wait_are_measured(eventual: Table) -> None:
     virtual = VirtualTime(eventual.cloud.sandbox)
     cut(eventual.cloud, ONE, TWO)
@@ -249,16 +266,9 @@ def test_writes_that_wait_are_measured(eventual: Table) -> None:
     eventual.put(ONE, "b", "waits, too")
     virtual.pass_seconds(METRICS_ARRIVE)
     dimensions = {"TableName": eventual.name, "ReceivingRegion": TWO}
-    found = eventual.cloud.client("cloudwatch", ONE).get_metric_statistics(
-        Namespace="AWS/DynamoDB",
-        MetricName="ReplicationLatency",
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        StartTime=virtual.date() - timedelta(minutes=30),
-        EndTime=virtual.date(),
-        Period=60,
-        Statistics=["Maximum"],
-    )["Datapoints"]
-    assert 120_000 <= max(each["Maximum"] for each in found) < 300_000
+    late = largest(eventual.cloud, ONE, "AWS/DynamoDB", "ReplicationLatency", dimensions)
+    assert late is not None
+    assert 120_000 <= late < 300_000
 
 
 def test_objects_wait_for_the_way_to_their_replicas(own: RunningCloud) -> None:
@@ -274,7 +284,10 @@ def test_objects_wait_for_the_way_to_their_replicas(own: RunningCloud) -> None:
         "Status": "Enabled",
         "Filter": {},
         "DeleteMarkerReplication": {"Status": "Enabled"},
-        "Destination": {"Bucket": f"arn:aws:s3:::{names[TWO]}"},
+        "Destination": {
+            "Bucket": f"arn:aws:s3:::{names[TWO]}",
+            "Metrics": {"Status": "Enabled"},
+        },
     }
     replication = {"Role": "arn:aws:iam::000000000000:role/r", "Rules": [rule]}
     s3[ONE].put_bucket_replication(Bucket=names[ONE], ReplicationConfiguration=replication)
@@ -293,6 +306,11 @@ def test_objects_wait_for_the_way_to_their_replicas(own: RunningCloud) -> None:
     s3[ONE].delete_object(Bucket=names[ONE], Key="before")
     assert s3[ONE].head_object(Bucket=names[ONE], Key="meanwhile")["ReplicationStatus"] == "PENDING"
     assert (there("meanwhile"), there("before")) == (None, b"1")
+    late = {"SourceBucket": names[ONE], "DestinationBucket": names[TWO], "RuleId": "all"}
+    VirtualTime(own.sandbox).pass_seconds(960 + METRICS_ARRIVE)
+    assert (largest(own, TWO, "AWS/S3", "ReplicationLatency", late) or 0.0) > 900  # seconds, where copies arrive
+    assert largest(own, TWO, "AWS/S3", "OperationsPendingReplication", late) == 3
+    assert largest(own, ONE, "AWS/S3", "ReplicationLatency", late) is None
     own.sandbox.heal()
     assert s3[ONE].head_object(Bucket=names[ONE], Key="meanwhile")["ReplicationStatus"] == "COMPLETED"
     assert (there("meanwhile"), there("before")) == (b"3", None)
