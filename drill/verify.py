@@ -105,7 +105,7 @@ def recomputed() -> dict[str, Any]:
     p50, p99, worst = (max(by_kind.get(f"{name} of {kind} clients", 0.0) for kind in WELL) for name in PARTS)
     found = {"payments lost": len(lost), "payments doubled": len(doubled), RTO: worst, **by_kind}
     found["acknowledged"] = len({each["payment"] for each in attempts if each["status"] == 201})
-    objective = "grey_failure" if plan["fault"] == "grey" else "failover"
+    objective = {"grey": "grey_failure", "evacuate": "", "unfenced": ""}.get(plan["fault"], "failover")
     found[f"{RTO}, objective"] = plan["objectives"].get(objective, math.inf)
     if plan["fault"] == "none":
         failed = sum(each["outcome"] in ("failed", "late") for each in attempts)
@@ -142,7 +142,7 @@ def main(words: list[str]) -> int | str:
         return f"REFUSED: the evidence cannot be read: {type(error).__name__}: {error}"
     worst = ", ".join(f"{name.split()[2]} {found[name]:.1f} s" for name in sorted(found) if name.startswith("worst of"))
     paid, lost, doubled = (found[name] for name in ("acknowledged", "payments lost", "payments doubled"))
-    return print(f"holds: {paid} payments acknowledged, {lost} lost, {doubled} doubled; worst RTO {worst}") or 0
+    return print(f"holds: {paid} payments acknowledged, {lost} lost, {doubled} doubled; worst RTO {worst.replace('inf s', 'never')}") or 0
 
 
 if __name__ == "__main__":

@@ -149,6 +149,7 @@ def keeping_quiet(name):
 
 
 KIND_HAS = ("p50", "p99", "clients", "affected")
+WORST = "RTO, worst client that honours the TTL"
 RECOMPUTED = ("RTO, p50", "RTO, p99", "detection", "DNS answers the secondary")
 
 LIES = {
@@ -234,6 +235,23 @@ def test_only_the_gate_that_decides_detects_and_only_after_the_fault(tmp_path):
     assert the(json.loads((folder / records.FIGURES).read_text()), "detection")["measured"] == 28
     found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
     assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("fault", ["evacuate", "unfenced", "grey", "hang"])
+def test_each_kind_of_fault_holds_with_its_own_objective_or_none(tmp_path, fault):
+    plan = replace(PLAN, fault=fault, objectives={"failover": 120.0, "grey_failure": 300.0})
+    events = [replace(each, what=fault) if each.kind == "fault" else each for each in EVENTS]
+    folder = left(tmp_path / "drill", ONE_CLIENT, plan, events)
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert found.returncode == 0, found.stderr
+    lie_in_figures(folder, telling(WORST, objective=130.0))
+    assert "objective: 130.0 was told" in verify(tmp_path / "l", gather(folder, tmp_path / "l")).stderr
+
+
+def test_a_client_that_never_came_back_is_told_so(tmp_path):
+    failed = replace(STEADY, client="b", key="lost", sent=FAULT + 1, ended=FAULT + 6, outcome="failed", status=0)
+    folder = left(tmp_path / "drill", [*ONE_CLIENT, replace(failed, payment="")])
+    assert "worst RTO fresh never" in verify(tmp_path / "o", gather(folder, tmp_path / "o")).stdout
 
 
 QUIET = replace(PLAN, fault="none", bounds={})
