@@ -141,8 +141,8 @@ def main(words: list[str]) -> int | str:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return f"REFUSED: the evidence cannot be read: {type(error).__name__}: {error}"
     worst = ", ".join(f"{name.split()[2]} {found[name]:.1f} s" for name in sorted(found) if name.startswith("worst of"))
-    paid, lost, doubled = (found[name] for name in ("acknowledged", "payments lost", "payments doubled"))
-    return print(f"holds: {paid} payments acknowledged, {lost} lost, {doubled} doubled; worst RTO {worst.replace('inf s', 'never')}") or 0
+    told = "{acknowledged} payments acknowledged, {payments lost} lost, {payments doubled} doubled".format_map(found)
+    return print(f"holds: {told}; worst RTO {worst.replace('inf s', 'never')}") or 0
 
 
 if __name__ == "__main__":
