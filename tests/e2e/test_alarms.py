@@ -14,12 +14,15 @@ from sandbox.clock import SharedClock, set_speed
 from sandbox.layout import Layout
 from sandbox.variables import CREDENTIALS
 from shared.environment import Environment
+from shared.failover_time import LatchTiming
 from tests.e2e.conftest import new_checkout
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("alarms")
 
 SPEED = 10
+FEW = 20
+"""Clients that each pay once a minute at this speed without hurry."""
 PERSON = "on-call@example.com"
 NAME = Environment.load("payments").foundation().failover_name
 
@@ -49,26 +52,31 @@ class Deployed:
         found = self.client("s3", "us-east-2").get_object(Bucket=self.bucket, Key="stop-switch")
         return found["Body"].read().decode()
 
-    def pay_by_the_shared_name(self):
-        """As a client does whom DNS has led to the secondary."""
-        answer = httpx.post(
-            f"{self.gateways['us-east-2']}/payment",
-            headers={"Host": NAME, "x-api-key": self.key, "Idempotency-Key": uuid.uuid4().hex},
-            json={"amount": 100, "currency": "USD", "customerId": "test-123"},
-            timeout=30,
-        )
+    def pay_by_the_shared_name(self, number=0):
+        """As a client does whom DNS has led to the secondary; each number has an address of its own."""
+        own = httpx.HTTPTransport(local_address=f"127.8.{number // 200}.{number % 200 + 1}")
+        with httpx.Client(transport=own, timeout=30) as client:
+            answer = client.post(
+                f"{self.gateways['us-east-2']}/payment",
+                headers={"Host": NAME, "x-api-key": self.key, "Idempotency-Key": uuid.uuid4().hex},
+                json={"amount": 100, "currency": "USD", "customerId": "test-123"},
+            )
         assert answer.status_code == 201, answer.text
 
-    def until(self, condition, seconds, *, paying=False):
-        """Virtual seconds until something is so; None when it is not in time. A client pays meanwhile, if asked."""
-        began = self.clock.now()
+    def until(self, condition, seconds, *, clients=0):
+        """Virtual seconds until something is so; None when it is not in time. So many clients pay in turn meanwhile."""
+        began, paid = self.clock.now(), 0
         while (passed := self.clock.now() - began) < seconds:
-            if paying:
-                self.pay_by_the_shared_name()
-            if condition():
+            if clients:
+                self.pay_by_the_shared_name(paid % clients)
+                paid += 1
+            if (clients <= FEW or paid % FEW == 0) and condition():
                 return passed
-            time.sleep(0.3)
+            time.sleep(0.3 if clients <= FEW else 0.0)
         return None
+
+    def stopped(self):
+        return self.switch() == "primary: stop"
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +126,21 @@ def test_failover_traffic_tells_people_and_is_on_record_in_the_other_region(fast
 @pytest.mark.prove
 def test_a_failover_that_lasts_is_latched_by_real_metrics_and_schedules(fast):
     """Nobody calls the latch but its schedule, and it sees nothing but what CloudWatch tells it."""
-    assert fast.until(lambda: fast.switch() == "primary: stop", 360) is None, "it is quiet when nothing has failed over"
+    assert fast.until(fast.stopped, 360) is None, "it is quiet when nothing has failed over"
     fast.checkout.ok("fault", "--region", "primary", "--kind", "refuse")
-    passed = fast.until(lambda: fast.switch() == "primary: stop", 600, paying=True)
+    passed = fast.until(fast.stopped, 600, clients=1)
     assert passed is not None, "clients pay here, and the primary answers no probe"
     assert passed > 60, "not at the first failed probe"
     assert fast.until(lambda: mail(fast, "payment-primary-unserved", "ALARM"), 300) is not None
 
 
 @pytest.mark.prove
-def test_a_primary_that_answers_probes_is_not_latched_by_a_client_that_stays(fast):
-    assert fast.until(lambda: fast.switch() == "primary: stop", 600, paying=True) is None
+def test_an_hour_of_twenty_clients_that_stay_latches_nothing_and_two_hundred_are_a_failover(fast):
+    """As the simulation has it (`./invoke simulate-failover`), while the primary answers every probe."""
+    assert fast.until(fast.stopped, 3600, clients=FEW) is None
+    settings = Environment.load("payments")
+    timing = LatchTiming(settings.edge.checks.of_the_entry_point, settings.edge.dns)
+    set_speed(fast.layout.clock, 3.0)
+    passed = fast.until(fast.stopped, timing.certain + timing.lasting * 60, clients=200)
+    assert passed is not None
+    assert passed > (timing.lasting - 2) * 60  # by clients who stay for longer than the way back takes
