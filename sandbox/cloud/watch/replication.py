@@ -35,9 +35,9 @@ def measure(metrics: Metrics, now: float, out: Callable[[str], bool]) -> None:
         return
     from ministack.services import s3  # noqa: PLC0415 - nobody has asked for it before
 
-    buckets = dict(s3._buckets._data)
+    buckets, replication = dict(s3._buckets._data), s3._bucket_replication._data
     for (account, name), bucket in buckets.items():
-        for rule in _rules(s3, account, name):
+        for rule in _rules(replication.get((account, name)) or {}):
             receiver = rule["Destination"]["Bucket"].rpartition(":")[2]
             there = buckets.get((account, receiver))
             if there is None or out(region_of(there)):
@@ -47,9 +47,9 @@ def measure(metrics: Metrics, now: float, out: Callable[[str], bool]) -> None:
                 metrics.count(Scope(account, region_of(there)), Name.of(NAMESPACE, metric, dimensions), value, unit)
 
 
-def _rules(s3: Any, account: str, bucket: str) -> Iterator[Mapping[str, Any]]:
-    found = s3._bucket_replication._data.get((account, bucket)) or {}
-    for rule in found.get("Rules", ()):
+def _rules(replication: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Those in force that ask for metrics."""
+    for rule in replication.get("Rules", ()):
         if (rule["Destination"].get("Metrics") or {}).get("Status") == "Enabled" and rule.get("Status") == "Enabled":
             yield rule
 
