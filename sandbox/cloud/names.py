@@ -256,9 +256,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ministack.services.s3": (
         "_bucket_lifecycle",
         "_bucket_replication",
-        "_bucket_replication._data",
         "_buckets",
-        "_buckets._data",
         "_error()",
         "_get_object_data()",
         "_maybe_replicate()",

@@ -35,9 +35,10 @@ def measure(metrics: Metrics, now: float, out: Callable[[str], bool]) -> None:
         return
     from ministack.services import s3  # noqa: PLC0415 - nobody has asked for it before
 
-    buckets, replication = dict(s3._buckets._data), s3._bucket_replication._data
+    kept, replication = s3._buckets, s3._bucket_replication
+    buckets = dict(kept._data)
     for (account, name), bucket in buckets.items():
-        for rule in _rules(replication.get((account, name)) or {}):
+        for rule in _rules(replication._data.get((account, name)) or {}):
             receiver = rule["Destination"]["Bucket"].rpartition(":")[2]
             there = buckets.get((account, receiver))
             if there is None or out(region_of(there)):
