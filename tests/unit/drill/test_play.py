@@ -116,6 +116,16 @@ class PaperStage:
         return iter([Event(1100.0, "dns", "api", SECONDARY)])
 
 
+@pytest.fixture(autouse=True)
+def threadless(monkeypatch):
+    """Time leaps whenever somebody waits, and must not while a thread is waited for."""
+
+    async def at_once(work, *arguments):
+        return work(*arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+
+
 def played(stage, tmp_path, plan=PLAN):
     told = []
     play = Play(plan, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=told.append)
