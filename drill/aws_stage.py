@@ -179,8 +179,9 @@ class AwsStage:
             return self._evacuation.begin(fault, FAULTS[fault])
         if self._experiment is None:
             raise Problem("--fault data on AWS is an experiment: give its role with --experiment-role")
-        self._experiment.begin(f"drill-{int(self.clock.now())}")
-        return Event(self.clock.now(), "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
+        at = self.clock.now()
+        self._experiment.begin(f"drill-{int(at)}")
+        return Event(at, "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
 
     def enact(self, step: PlannedStep) -> Event:  # noqa: ARG002
         raise Problem(NO_OUTAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from lambdas.domain.payment import AUDIT_GRACE, LEASE, Payment
 from shared.roles import PerRole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from drill.records import Attempt
 
@@ -87,7 +88,7 @@ class Books:
                 for role, payments in self.payments.items()
             },
             "unreadable": dict(self.unreadable.items()),
-            "charges": [asdict(charge) for charge in self.charges or ()],
+            "charges": None if self.charges is None else [asdict(charge) for charge in self.charges],
             "audits": {role: sorted(audits) for role, audits in self.audits.items()},
         }
 
@@ -120,6 +121,8 @@ def read_items(items: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Payment], 
     return payments, unreadable
 
 
+TOLD: Mapping[str, int] = {"created": 201, "replayed": 201, "declined": 402}
+"""The status that says what a client was told, whether it posted the payment again or read it."""
 ASKED, DECIDED = frozenset({"charge", "cancel"}), frozenset({"approved", "declined", "lost"})
 """What a ledger's line may be: a request, or a decision."""
 
@@ -150,7 +153,7 @@ def charges(lines: Iterable[Mapping[str, Any]]) -> list[LedgerCharge]:
 def answers(attempts: Iterable[Attempt]) -> list[ClientAnswer]:
     """What clients remember of their attempts, as far as it was final."""
     return [
-        ClientAnswer(each.client, each.key, each.payment, each.status, each.amount, each.currency, each.customer)
+        ClientAnswer(each.client, each.key, each.payment, TOLD[each.outcome], each.amount, each.currency, each.customer)
         for each in attempts
-        if each.outcome in {"created", "replayed", "declined"}
+        if each.outcome in TOLD
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drill import records
@@ -13,6 +14,7 @@ from orchestration.moves import seconds_to_move
 from orchestration.operator import act
 from orchestration.reach import Reach, reach
 from shared import stop_switch
+from shared.errors import Problem
 from shared.failover_time import MINUTE
 from shared.roles import PRIMARY
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.environment import Environment
+
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,23 @@ class PrimaryEvacuation:
 
     def begin(self, fault: str, detail: str) -> Event:
         """Take the primary out of DNS; unless it is to stay unfenced, fence it from when DNS has moved on."""
+        at = self.now()
         lever, fence = self._hands()
         lever.say(stop_switch.STOPPED)
         if fault == records.EVACUATION:
             fence.put_up(self.now() + seconds_to_move(self.environment))
-        return Event(self.now(), "fault", self.environment.region(PRIMARY), fault, detail)
+        return Event(at, "fault", self.environment.region(PRIMARY), fault, detail)
 
     def restore(self) -> Event:
-        """Let clients back."""
+        """Let clients back: the fence first, and the switch whatever becomes of that. Raises Problem after tries."""
         lever, fence = self._hands()
-        fence.take_down()
-        lever.say(stop_switch.RUN)
+        failures = [
+            failure
+            for move in (fence.take_down, partial(lever.say, stop_switch.RUN))
+            if (failure := _tried(move)) is not None
+        ]
+        if failures:
+            raise failures[0]
         return Event(self.now(), "restore", self.environment.region(PRIMARY), stop_switch.RUN)
 
     def grace(self) -> float:
@@ -61,3 +71,16 @@ class PrimaryEvacuation:
         """Under the role anew each time: its session ends after an hour, and a drill may take longer."""
         acting = act(self.environment, self.place, lambda _: None)
         return Lever.of(self.environment, acting.aws, acting.account), PrimaryFence.of(self.environment, acting.aws)
+
+
+def _tried(move: Callable[[], object]) -> Problem | None:
+    """Do it, by several tries; the last one's problem, if none has done it."""
+    failure: Problem | None = None
+    for _ in range(TRIES):
+        try:
+            move()
+        except Problem as problem:
+            failure = problem
+        else:
+            return None
+    return failure

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from drill.clients import DrillClient, Merchandise, finished
 from drill.example import ExampleClient
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from drill.records import DrillPlan
     from drill.stage import Stage
 
+T = TypeVar("T")
+
 LOOK_EVERY: Final = 1.0
 """Virtual seconds between two looks at how things stand."""
 PROBE_EVERY: Final = 2.0
@@ -35,8 +40,8 @@ PROBE_WITHIN: Final = 6.0
 """Virtual seconds: between the drill's own questions to the primary's health route, and for an answer (as checkers)."""
 QUIET: Final = 60.0
 """Virtual seconds for which a healed primary is watched: nothing may return to it by itself."""
-SETTLES: Final = 30.0
-"""Virtual seconds of load after everything is back."""
+SETTLES: Final = 90.0
+"""Virtual seconds of load after everything is back: a TTL, and a minute in which clients must be served."""
 READY_WITHIN: Final = 180.0
 """Virtual seconds in which health checks must be well before a drill begins."""
 BACK_WITHIN: Final = 300.0
@@ -79,6 +84,8 @@ class Play:
         self._loading = True
         self._breaking = False
         """Whether something may be broken, also where breaking it has failed half-way."""
+        self._acting: asyncio.Future[Any] | None = None
+        """What is being done to the stage, in a thread that nothing can break off."""
         self._lasts = float(plan.bounds.get("latched", 0.0))
 
     async def run(self) -> Played:
@@ -86,14 +93,14 @@ class Play:
         life = self._stage.life()
         if broken := self._stage.broken():
             raise Problem(f"a fault is in force: {broken[0]}; ./invoke heal ends it")
-        await self._resolver.open()
         clients = list(self._clients())
         load = None
-        watch = asyncio.create_task(self._watch_itself())
-        names = asyncio.create_task(self._watch_names())
-        health = asyncio.create_task(self._watch_health())
+        watches: list[asyncio.Task[None]] = []
         begun = None
         try:
+            await self._resolver.open()
+            works = (self._watch_itself(), self._watch_names(), self._watch_health())
+            watches += [asyncio.create_task(work) for work in works]
             await self._until_ready()
             begun = self._clock.now()
             self._phase("steady", f"{self._plan.rate:g} payments a second by {len(clients)} clients")
@@ -110,18 +117,41 @@ class Play:
             self.played.trouble.append(str(problem))
         finally:
             self._loading = False
-            for task in filter(None, (load, watch, names, health)):
+            for task in filter(None, (load, *watches)):
+                self._lost(task)
                 task.cancel()
-            self._mend()
+            if self._acting and not self._acting.done():
+                await asyncio.wait({self._acting})  # it would else break what has just been mended
+            with uninterrupted(self._tell):
+                self._mend()
             self.played.broken_off = await finished(self._paying, self._clock, self._patience())
             for client in clients:
                 client.close()
             self._resolver.close()
-            self._note_all()
-            self.played.trouble += self._ended(life)
+            self._look_back(life)
             self._attempts.close()
             self._events.close()
         return self.played
+
+    def _look_back(self, life: Mapping[str, int]) -> None:
+        """Write down what others have written down, and what of the stage is not there any more."""
+        try:
+            self._note_all()
+            self.played.trouble += self._ended(life)
+        except Problem as problem:
+            self.played.trouble.append(str(problem))
+
+    async def _act(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do something to the stage. Who breaks the drill off meanwhile waits for its end."""
+        acting = self._acting = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+        return await asyncio.shield(acting)
+
+    def _lost(self, task: asyncio.Task[None]) -> None:
+        """A task that has ended by a mistake of ours: without it nothing was measured."""
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            told = f"the drill's own {task.get_coro().__name__.strip('_')} ended: {error!r}"  # type: ignore[union-attr]
+            if told not in self.played.trouble:
+                self.played.trouble.append(told)
 
     def _patience(self) -> float:
         """Virtual seconds for payments under way: none when nobody waits for a verdict any more."""
@@ -172,6 +202,7 @@ class Play:
             task = asyncio.create_task(clients[arrival.client].pay(arrival, due))
             self._paying.add(task)
             task.add_done_callback(self._paying.discard)
+            task.add_done_callback(self._lost)
 
     def _overwhelmed(self) -> None:
         """More payments are being tried than this machine could ever serve: going on would only end the sandbox."""
@@ -183,7 +214,7 @@ class Play:
         """Break the primary; wait for the failover, and until it is one that lasts."""
         self._phase("outage", self._plan.fault)
         self._breaking = True
-        self._happened(await asyncio.to_thread(self._stage.begin, self._plan.fault))
+        self._happened(await self._act(self._stage.begin, self._plan.fault))
         begun = self._clock.monotonic()
         while (passed := self._clock.monotonic() - begun) < self._lasts:
             lasts = await self._look(passed)
@@ -201,9 +232,13 @@ class Play:
             while (left := begun + step["at"] - self._clock.monotonic()) > 0:
                 await self._look(self._clock.monotonic() - begun)
                 await self._clock.sleep(min(LOOK_EVERY, left))
-            event = await asyncio.to_thread(self._stage.enact, step)
+            event = await self._act(self._stage.enact, step)
             self._happened(event)
             self._tell(event.detail)
+        end = self._clock.monotonic() + self._plan.objectives.get("failover", 0.0)
+        while self._plan.steps[-1]["faults"] and self._clock.monotonic() < end:  # one that has no end of its own
+            await self._look(self._clock.monotonic() - begun)
+            await self._clock.sleep(LOOK_EVERY)
 
     async def _look(self, passed: float) -> bool:
         """See how far the failover is, and whether it is one that lasts. `passed`: since the fault."""
@@ -221,14 +256,14 @@ class Play:
 
     async def _return(self, begun: float) -> None:
         """Mend the primary and see that nothing returns; then decide to go back, and see that everything does."""
-        self._happened(await asyncio.to_thread(self._stage.heal))
+        self._happened(await self._act(self._stage.heal))
         returns = self._plan.returns
         self._phase(
             "healed", f"the primary serves again, and {'everybody' if returns else 'nobody'} goes back by himself"
         )
         if await self._answers(PRIMARY, within=BACK_WITHIN if returns else QUIET):
             self._phase("returned", "clients went back without a decision")
-        self._happened(await asyncio.to_thread(self._stage.restore))
+        self._happened(await self._act(self._stage.restore))
         self._phase("restored", "clients may go back")
         if await self._answers(PRIMARY, within=BACK_WITHIN):
             self._phase("failed back", "DNS answers the primary")
@@ -294,8 +329,10 @@ class Play:
             if self._breaking and ended not in happened:
                 try:
                     self._happened(mend())
-                except Problem as problem:
-                    self.played.trouble.append(f"cannot {ended}: {problem}")
+                except Exception as problem:  # noqa: BLE001 - the next is to be mended all the same
+                    told = f"cannot {ended}: {problem}; do it by ./invoke {ended}"
+                    self.played.trouble.append(told)
+                    self._tell(told)
 
     def _note(self, attempt: Attempt) -> None:
         self._attempts.add(attempt)
@@ -314,6 +351,19 @@ class Play:
         since = self._plan.started
         for event in sorted(self._stage.events(since), key=lambda each: each.at):
             self._happened(event)
+
+
+@contextmanager
+def uninterrupted(tell: Callable[[str], None]) -> Iterator[None]:
+    """Let Ctrl-C wait, and say so: mending that is broken off would leave clients where they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: tell("mending what the drill has broken: one moment"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _is_well(connection: Connection, name: str) -> bool:

@@ -32,6 +32,8 @@ RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outco
 EVACUATION: Final = "evacuate"
 UNFENCED: Final = "unfenced"
 """Faults of a drill that moves clients away from a primary that serves: with a fence before it, and without."""
+DECLINES: Final = "decline-"
+"""Begins a customer's name whose payments the processor's stand-in declines (docs/processor.md)."""
 INCIDENT: Final = "incident"
 """The fault of a drill that plays a published outage, step by step."""
 SANDBOX: Final = "sandbox"
@@ -81,6 +83,13 @@ class Attempt(Record):
     amount: str = ""
     currency: str = ""
     customer: str = ""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it should have been a payment, and was none: every payment of a drill is valid."""
+        if self.outcome == "declined":
+            return not self.customer.startswith(DECLINES)
+        return self.outcome in {"failed", "late", "refused"}
 
 
 @dataclass(frozen=True)

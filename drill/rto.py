@@ -11,7 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from drill.figures import shown
+from drill.figures import DOUBLED_PAYMENTS, LOST_PAYMENTS, shown
+from drill.records import EVACUATION, NOTHING, UNFENCED
 from shared.failover_time import DnsTiming, worst
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ FLOORS: Final = (0, 30, 60, 120, 300)
 """Seconds."""
 RULE_OF_THREE: Final = 3
 """What n tries never showed happens in fewer than 3/n of them, at 95 % confidence (Hanley, Lippman-Hand, 1983)."""
+
+NO_FAULTS: Final = (NOTHING, EVACUATION, UNFENCED)
+"""Drills of which nothing follows for faults."""
 
 
 def allowed(environment: Environment, propagation: int, floor: int) -> int:
@@ -76,11 +80,18 @@ def _record(fault: str, drills: list[tuple[DrillPlan, DrillOutcome, Mapping[str,
         last["bound"] if last else None,
         last["objective"] if last else None,
         sum(int(told.get("acknowledged", 0)) for _, told in judged),
-        *(sum(int((_row(told, name) or {}).get("measured", 0)) for _, told in judged) for name in _BOOKS),
+        # A payment that was lost is lost, whatever else there is to say of its drill.
+        *(sum(_count(told, name) for _, _, told in drills) for name in _BOOKS),
     )
 
 
-_BOOKS: Final = ("payments lost", "payments doubled")
+_BOOKS: Final = (LOST_PAYMENTS, DOUBLED_PAYMENTS)
+
+
+def _count(told: Mapping[str, Any], name: str) -> int:
+    """0 too where it was not compared."""
+    measured = (_row(told, name) or {}).get("measured", 0)
+    return measured if isinstance(measured, int) else 0
 
 
 def _row(told: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
@@ -90,7 +101,8 @@ def _row(told: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 def never_seen(records: Iterable[FaultRecord]) -> str:
     """What it means that no payment was lost or doubled; or how many were."""
     records = list(records)
-    drills, payments = sum(each.passed + each.missed for each in records), sum(each.acknowledged for each in records)
+    broken = [each for each in records if each.fault not in NO_FAULTS]
+    drills, payments = sum(each.passed + each.missed for each in broken), sum(each.acknowledged for each in records)
     lost, doubled = sum(each.lost for each in records), sum(each.doubled for each in records)
     if lost or doubled:
         return f"{lost} of {payments} acknowledged payments were lost and {doubled} doubled, in {drills} drills"

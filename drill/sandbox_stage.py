@@ -149,9 +149,10 @@ class SandboxStage:
         """Begin a fault in the primary."""
         if fault in {records.EVACUATION, records.UNFENCED}:
             return self._evacuation.begin(fault, FAULTS[fault])
+        at = self.clock.now()
         for one in self._faults(fault):
             self._box.begin_fault(one)
-        return Event(self.clock.now(), "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
+        return Event(at, "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
 
     def require(self, steps: Sequence[PlannedStep]) -> None:
         for step in steps:
@@ -159,6 +160,7 @@ class SandboxStage:
                 self._planned(planned)
 
     def enact(self, step: PlannedStep) -> Event:
+        at = self.clock.now()
         wanted = [self._planned(each) for each in step["faults"]]
         kept = [each for each in self._begun if replace(each, number=0, since=0.0) in wanted]
         for each in self._begun:
@@ -167,7 +169,7 @@ class SandboxStage:
         known = [replace(each, number=0, since=0.0) for each in kept]
         self._begun = [*kept, *(self._box.begin_fault(each) for each in wanted if each not in known)]
         broken = "; ".join(each["says"] for each in step["faults"]) or "all of it is over"
-        return Event(self.clock.now(), "step", self._environment.region(PRIMARY), str(step["at"]), broken)
+        return Event(at, "step", self._environment.region(PRIMARY), str(step["at"]), broken)
 
     def _planned(self, planned: PlannedFault) -> InjectedFault:
         probability, seconds = (

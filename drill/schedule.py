@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from drill.records import DECLINES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -67,7 +69,7 @@ class DrillSchedule:
             number += 1
             # Each client in its turn: all of them see the failover, and none is idle for long.
             amount = f"{chance.randint(100, 99_999) / 100:.2f}"
-            customer = ("decline-" if chance.random() < 0.02 else "drill-") + str(chance.randint(1, 999))
+            customer = (DECLINES if chance.random() < 0.02 else "drill-") + str(chance.randint(1, 999))
             yield Arrival(number, at, number % clients, amount, customer)
 
     def _random(self, what: str) -> random.Random:

@@ -223,7 +223,9 @@ def _judged(
     found = measure(planned, played.attempts, played.events, books)
     moments = {each.what if each.kind == "phase" else each.kind: each.at for each in reversed(played.events)}
     begun = moments.get("steady", 0.0) + RAMP
-    slow = bottleneck(played.attempts, begun, moments.get("fault", moments.get("settled", begun)), played.lags)
+    slow = bottleneck(
+        played.attempts, begun, moments.get("fault", moments.get("settled", begun)), played.lags, planned.speed
+    )
     again = out_again(planned, played.attempts, played.events)
     imitated = planned.target == SANDBOX
     lies = afterwards(planned, played.attempts, played.events, least) if imitated else []

@@ -164,7 +164,7 @@ def test_what_is_refused_is_told_with_its_reason(cloud, tmp_path):
     texts = aftermath.files(found)
     assert set(json.loads(texts["unknown.json"])) == {"who-primary", "who-secondary"}
     assert "not for you" in texts["unknown.json"]
-    head = bind(tmp_path / "evidence", [], texts)
+    head = bind(tmp_path / "evidence", [], {"window.json": "{}", **texts})
     for word, code in ((head, 0), ("0" * 64, 1)):
         told = subprocess.run(
             [sys.executable, "verify.py", word], cwd=tmp_path / "evidence", capture_output=True, text=True, check=False

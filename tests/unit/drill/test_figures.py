@@ -26,6 +26,8 @@ from drill.reconcile import Counts, Disagreement, Reconciliation
 from drill.records import Attempt, DrillPlan, Event
 
 FAULT, SWITCH, HEAL = 1000.0, 1035.0, 1400.0
+BACK = HEAL + 140
+"""When a client pays at the primary again."""
 GATE = "payment-api-primary gate"
 PLAN = DrillPlan(
     "id",
@@ -60,7 +62,8 @@ def attempt(sent, outcome="created", *, client="a", kind="fresh", number=1, took
 
 
 def one_client(*more, after=SWITCH + 10):
-    return [attempt(950.0), attempt(FAULT + 1, "failed"), *more, attempt(after, address="127.1.0.2")]
+    there, back = attempt(after, address="127.1.0.2"), attempt(BACK)
+    return [attempt(950.0), attempt(FAULT + 1, "failed"), *more, there, back]
 
 
 def later(kind):
@@ -200,8 +203,80 @@ def test_a_standby_that_fails_later_is_told():
 
 
 def test_trouble_of_the_machine_is_no_verdict():
-    found = measure(PLAN, one_client(after=FAULT + 500), EVENTS, BOOKS)
+    found = measure(PLAN, one_client(), EVENTS, BOOKS)
     assert verdict(found, ["the cloud ended"]) == ("inconclusive", INCONCLUSIVE, "the cloud ended")
+
+
+def test_trouble_hides_no_payment_that_was_lost():
+    lost = replace(BOOKS, findings=(Disagreement("lost", "pay_x", "no table has it", "restore it"),))
+    status, code, why = verdict(measure(PLAN, one_client(), EVENTS, lost), ["the cloud ended"])
+    assert (status, code) == ("inconclusive", INCONCLUSIVE)
+    assert why == "the cloud ended; missed: payments lost"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "customer", "out"),
+    [
+        ("refused", "drill-1", True),
+        ("declined", "drill-1", True),
+        ("declined", "decline-1", False),  # which the processor's stand-in declines
+        ("failed", "decline-1", True),
+        ("pending", "drill-1", False),
+    ],
+)
+def test_a_client_is_out_by_whatever_should_have_been_a_payment(outcome, customer, out):
+    attempts = [attempt(950.0), replace(attempt(FAULT + 1, outcome), customer=customer), attempt(SWITCH + 10)]
+    (found,) = outages(attempts, FAULT, lambda _: True)
+    assert found.affected == out
+    quiet = measure(replace(PLAN, fault="none"), attempts, [EVENTS[0]], BOOKS)
+    assert figure(quiet, "attempts that failed").held is not out
+
+
+def test_a_load_of_which_nothing_was_paid_passes_nothing():
+    refused = [replace(attempt(950.0 + each, "declined"), customer="decline-1") for each in range(9)]
+    quiet = measure(replace(PLAN, fault="none"), refused, [EVENTS[0]], BOOKS)
+    assert figure(quiet, "new payments").held is False
+
+
+@pytest.mark.parametrize(
+    ("served", "held"),
+    [
+        ([attempt(BACK)], True),
+        ([], False),
+        ([attempt(BACK, "failed")], False),
+        ([attempt(BACK), attempt(BACK + 1, "refused")], False),
+        ([attempt(BACK, address="127.1.0.2")], False),  # by the secondary
+        ([attempt(BACK, kind="keep-alive")], False),
+    ],
+)
+def test_an_answer_of_dns_is_no_payment_at_the_primary(served, held):
+    found = measure(PLAN, [*one_client()[:-1], *served], EVENTS, BOOKS)
+    assert figure(found, "clients are served there again").held is held
+    assert (verdict(found, [])[0] == "passed") is held
+
+
+@pytest.mark.parametrize("fault", ["refuse", "evacuate"])
+def test_who_goes_back_before_the_decision_is_seen_whatever_was_broken(fault):
+    events = [replace(each, what=fault) if each.kind == "fault" else each for each in EVENTS]
+    events += [Event(SWITCH + 100, "dns", "api", "primary"), Event(HEAL + 60, "restore")]
+    assert figure(measure(replace(PLAN, fault=fault), one_client(), events, BOOKS), STAYED).held is False
+
+
+def test_without_the_processors_books_nobody_says_that_nothing_was_doubled():
+    found = figure(measure(PLAN, one_client(), EVENTS, replace(BOOKS, charges_known=False)), "payments doubled")
+    assert (found.measured, found.held) == ("not compared with the processor's books", None)
+
+
+def test_a_payment_that_is_lost_and_doubled_hides_no_contradiction():
+    kinds = ("lost", "doubled", "contradictory")
+    books = replace(BOOKS, findings=tuple(Disagreement(each, "pay_x", "what", "do") for each in kinds))
+    assert figure(measure(PLAN, one_client(), EVENTS, books), "other disagreements").measured == 1
+
+
+@pytest.mark.parametrize(("lag", "speed", "held_up"), [(0.4, 1.0, False), (0.6, 1.0, True), (0.2, 20.0, True)])
+def test_how_late_the_drill_may_be_is_virtual_time(lag, speed, held_up):
+    steady = [attempt(900.0 + each) for each in range(100)]
+    assert bool(bottleneck(steady, 900.0, 1000.0, [lag] * 100, speed)) is held_up
 
 
 STEADY = [attempt(900.0 + each) for each in range(100)]

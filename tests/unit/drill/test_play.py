@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -116,6 +118,9 @@ class PaperStage:
         return iter([Event(1100.0, "dns", "api", SECONDARY)])
 
 
+THREADS = asyncio.to_thread
+
+
 @pytest.fixture(autouse=True)
 def threadless(monkeypatch):
     """Time leaps whenever somebody waits, and must not while a thread is waited for."""
@@ -145,6 +150,62 @@ def test_a_drill_goes_through_its_phases_and_mends_what_it_broke(tmp_path):
     assert [each["what"] for each in lines(tmp_path / EVENTS) if each["kind"] == "phase"] == phases(found)
     assert len(list(lines(tmp_path / CLIENTS))) == len(found.attempts) > 20
     assert any(each.kind == "dns" for each in found.events)
+
+
+def test_who_breaks_a_drill_off_while_it_breaks_something_leaves_nothing_broken(tmp_path, monkeypatch):
+    """The thread that throws the switch cannot be stopped: it is waited for, and what it did is mended."""
+    monkeypatch.setattr(asyncio, "to_thread", THREADS)
+    stage, begins, told = PaperStage(), threading.Event(), []
+
+    def slowly(fault):
+        begins.set()
+        time.sleep(0.3)
+        stage.done.append(fault)
+        return Event(stage.clock.now(), "fault", "us-east-1", fault)
+
+    stage.begin = slowly
+
+    async def broken_off():
+        play = Play(PLAN, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=told.append)
+        drill = asyncio.ensure_future(play.run())
+        await asyncio.to_thread(begins.wait)
+        drill.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await drill
+
+    asyncio.run(broken_off())
+    assert stage.done == ["refuse", "heal", "restore"]
+
+
+def test_what_cannot_be_mended_is_told_with_what_to_do_and_hides_nothing(tmp_path):
+    stage, told = PaperStage(), []
+
+    def refused():
+        raise RuntimeError("no credentials any more")
+
+    stage.heal = refused
+    play = Play(PLAN, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=told.append)
+    with pytest.raises(RuntimeError):
+        asyncio.run(play.run())
+    assert stage.done == ["refuse", "restore"]
+    assert "cannot heal: no credentials any more; do it by ./invoke heal" in told
+
+
+@pytest.mark.parametrize("lost", ["_load", "_watch_names"])
+def test_a_part_of_the_drill_that_ends_takes_the_verdict_away(tmp_path, monkeypatch, lost):
+    async def ends(*_):
+        raise KeyError("a mistake of ours")
+
+    monkeypatch.setattr(Play, lost, ends)
+    assert any("a mistake of ours" in each for each in played(PaperStage(), tmp_path).trouble)
+
+
+def test_an_outage_that_does_not_end_lasts_for_a_while_all_the_same(tmp_path):
+    stage = PaperStage()
+    steps = [{"at": 0.0, "faults": [{"kind": "name", "says": "broken", "source": "https://example.com"}]}]
+    found = played(stage, tmp_path, replace(PLAN, fault="incident", incident="a bad day", steps=steps))
+    moments = {each.what: each.at for each in found.events if each.kind == "phase"}
+    assert moments["healed"] - moments["outage"] >= PLAN.objectives["failover"]
 
 
 def test_where_failback_is_automatic_nothing_latches_and_clients_must_go_back(tmp_path):
