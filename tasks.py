@@ -307,6 +307,8 @@ def drill(  # noqa: PLR0917 - an option each
     """Lose the primary under load: how long clients were out, and that no payment was lost or doubled."""
     from drill import play_command
 
+    if seed < NO_SEED:
+        raise Problem(f"--seed {seed} is none: seeds are numbers from 0 on")
     chosen_seed = None if seed < 0 else seed
     compression = None if compress == NO_COMPRESSION else compress
     wish = play_command.DrillWish(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drill import reading
-from drill.evidence import beside, bind, gather
+from drill.evidence import beside, bind, gather, new_folder
 from drill.reconcile import Reconciliation, examine
 from drill.since import moment
 from drill.tables import show_table, table_of
@@ -23,6 +23,8 @@ from shared.stack import Stack
 if TYPE_CHECKING:
     from orchestration.choice import Choice
 
+UNKNOWN = 3
+"""The exit code where nothing can be said."""
 SHOWN = 50
 """Findings in a table; JSON has them all."""
 
@@ -34,7 +36,7 @@ def reconcile(choice: Choice, *, since: str, ledger: str, fix: bool) -> int:
     now = place.now()
     begin = int(moment(since, now) * 1000)
     lines = Path(ledger) if ledger else place.ledger
-    if ledger and not Path(ledger).is_file():
+    if ledger and not _is_file(ledger):
         raise Problem(f"--ledger {ledger}: there is no such file")
     known = None if lines is None else list(reading.ledger(lines, grows=not ledger))
     where = reading.places(place, settings)
@@ -47,6 +49,13 @@ def reconcile(choice: Choice, *, since: str, ledger: str, fix: bool) -> int:
     else:
         show(found)
     return 0 if found.clean else 1
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a name that no file has
+        return False
 
 
 def sweepers(place: Target, settings: Environment) -> PerRole[str]:
@@ -121,13 +130,12 @@ def drill_evidence(choice: Choice, drill_id: str, out: str) -> int:
 
 
 def evidence(choice: Choice, *, since: str, out: str) -> int:
-    """Gather what a real failover has left since then. Returns 1 when the books disagree."""
+    """Gather what a real failover has left since then. Returns 1 when the books disagree, 3 when they are unknown."""
     from drill import aftermath, session  # noqa: PLC0415
 
     if not since or not out:
         raise Problem("evidence: say --since (30m, 2h, 1d or 2026-11-26T10:00Z) and where to, with --out FOLDER")
-    if Path(out).exists():
-        raise Problem(f"--out {out} is there already: name a new folder")
+    new_folder("--out", out)
     settings = Environment.load(choice.environment, ROOT)
     place = choose(choice.target, settings, report.tell)
     window = aftermath.Window(moment(since, place.now()), place.now())
@@ -150,7 +158,9 @@ def evidence(choice: Choice, *, since: str, out: str) -> int:
         if found.found:
             show(found.found)
         print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
-    return 0 if found.found is None or found.found.clean else 1
+    if found.found is None:
+        return UNKNOWN  # nobody knows whether the books agree
+    return 0 if found.found.clean else 1
 
 
 def drill_report(choice: Choice) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -49,21 +50,37 @@ def bind(out: Path, files: Iterable[Path], texts: Mapping[str, str] | None = Non
     Raises Problem when the folder is there already, or cannot be made.
     """
     try:
-        out.mkdir(parents=True)
+        out.mkdir(parents=True, mode=0o700)  # customers' names are in it
+        contents = [(name, text.encode()) for name, text in (texts or {}).items()]
+        contents += [(file.name, file.read_bytes()) for file in (*files, Path(verify.__file__))]
+        link, lines = "", []
+        for name, content in contents:
+            (out / name).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            link = hashlib.sha256(f"{link} {name} {digest}".encode()).hexdigest()
+            lines.append(json.dumps({"file": name, "sha256": digest, "link": link}))
+        (out / verify.CHAIN).write_text("\n".join(lines) + "\n", encoding="utf-8")
     except FileExistsError:
         raise Problem(f"{out} is there already: name a new folder, so that nothing old is in the evidence") from None
     except OSError as error:
-        raise Problem(f"cannot make {out}: {error.strerror}") from None
-    contents = [(name, text.encode()) for name, text in (texts or {}).items()]
-    contents += [(file.name, file.read_bytes()) for file in (*files, Path(verify.__file__))]
-    link, lines = "", []
-    for name, content in contents:
-        (out / name).write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        link = hashlib.sha256(f"{link} {name} {digest}".encode()).hexdigest()
-        lines.append(json.dumps({"file": name, "sha256": digest, "link": link}))
-    (out / verify.CHAIN).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        raise Problem(f"cannot write {error.filename or out}: {error.strerror}") from None
     return link
+
+
+def new_folder(option: str, text: str) -> Path:
+    """A folder that is not there, and can be made. Raises Problem, before anything is measured for it."""
+    out = Path(text)
+    try:
+        if "\0" in text:
+            raise ValueError("no name")
+        if out.exists() or out.is_symlink():
+            raise Problem(f"{option} {out} is there already: name a new folder")
+        above = next(each for each in out.absolute().parents if each.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise Problem(f"{option} {out} cannot be made: {above} is no folder that you may write in")
+    except (OSError, ValueError) as error:
+        raise Problem(f"{option} {text!r}: {getattr(error, 'strerror', None) or error}") from None
+    return out
 
 
 def beside(place: Target, environment: str) -> list[Path]:

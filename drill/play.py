@@ -275,7 +275,7 @@ class Play:
         """The load goes on for as long as was wished, and a while after whatever has happened."""
         left = self._plan.duration - (self._clock.now() - begun)
         await self._clock.sleep(max(left, SETTLES))
-        self._phase("settled")
+        self._phase("settled", "reconciling the books comes next")
 
     async def _answers(self, role: str, *, within: float) -> bool:
         end = self._clock.monotonic() + within

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drill import records
 from drill.calibrate import CAPACITY, allowed
-from drill.evidence import beside, gather
+from drill.evidence import beside, gather, new_folder
 from drill.figures import shown
 from drill.records import EVACUATION, NOTHING, PAGE, SANDBOX
 from drill.tables import show_table, table_of
@@ -75,9 +75,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     ):
         if not least <= value <= most:
             raise Problem(f"--{name} {value:g}: it is between {least:g} and {most:g}")
-    out = Path(wish.evidence) if wish.evidence else None
-    if out and out.exists():
-        raise Problem(f"--evidence {out} is there already: name a new folder")
+    out = new_folder("--evidence", wish.evidence) if wish.evidence else None
     _require_possible(choice, wish, fault)
     settings = Environment.load(choice.environment, ROOT)
     place = choose(choice.target, settings, report.tell)
@@ -106,16 +104,27 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     if planned.caution:
         report.tell(planned.caution)
     outcome, found, folder = session.play(planned, place, settings, stage, _teller(stage))
-    head = gather(folder, out, beside(place, choice.environment)) if out else ""
-    if out:
-        report.tell(f"evidence in {out}; publish its head, and check it with: python3 {out}/verify.py {head}")
+    head, failure = _gathered(folder, out, place, choice) if out else ("", "")
     if choice.json:
         told = {"plan": planned.to_json(), "outcome": outcome.to_json(), "figures": found.to_json()}
         report.print_json({**told, **({"head": head} if head else {})})
     else:
         show_drill(outcome, found)
         print(f"as a page: {relative(folder / PAGE)}; again: ./invoke drill {planned.again}")
+    if failure:
+        report.tell(f"no evidence: {failure}")
+        return outcome.code or 1
     return outcome.code
+
+
+def _gathered(folder: Path, out: Path, place: Target, choice: Choice) -> tuple[str, str]:
+    """The head of the evidence, or why there is none: the drill has been played all the same."""
+    try:
+        head = gather(folder, out, beside(place, choice.environment))
+    except Problem as problem:
+        return "", str(problem)
+    report.tell(f"evidence in {out}; publish its head, and check it with: python3 {out}/verify.py {head}")
+    return head, ""
 
 
 def _known_faults(target: str) -> Mapping[str, str]:
@@ -164,7 +173,7 @@ def _rate(place: Target, settings: Environment, stage: Stage, wish: DrillWish) -
     if place.name != SANDBOX:
         return wish.rate, None
     known = records.read(session.home(place) / CAPACITY)
-    if known is None:
+    if known is None or not isinstance(known.get("rate"), int | float):
         report.tell("what does this machine serve? measured once, within a minute (./invoke drill.calibrate again)")
         known = session.calibrated(place, settings, stage, _tell_step).to_json()
     rate, why = allowed(wish.rate, wish.speed, known)

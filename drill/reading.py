@@ -148,7 +148,7 @@ def ledger(path: Path, *, grows: bool = False) -> Iterator[Mapping[str, Any]]:
         try:
             told = json.loads(line)
             books.charge(told)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise Problem(f"{path}:{number}: is no line of a ledger (docs/processor.md)") from None
         yield told
 

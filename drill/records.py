@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
@@ -201,9 +202,17 @@ class DrillPlan(Record):
     @property
     def again(self) -> str:
         """The options that play the same drill again."""
-        what = f"--incident {self.file} --compress {self.compression:g}" if self.file else f"--fault {self.fault}"
+        file = shlex.quote(self.file)
+        what = f"--incident {file} --compress {_exactly(self.compression)}" if file != "''" else f"--fault {self.fault}"
         numbers = {"rate": self.rate, "duration": self.duration, "speed": self.speed, "seed": self.seed}
-        return " ".join([what, *(f"--{name} {value:g}" for name, value in numbers.items())])
+        where = {"environment": (self.environment, "payments"), "target": (self.target, SANDBOX)}
+        return " ".join(
+            [
+                what,
+                *(f"--{name} {_exactly(value)}" for name, value in numbers.items()),
+                *(f"--{name} {shlex.quote(value)}" for name, (value, usual) in where.items() if value != usual),
+            ]
+        )
 
     @property
     def first_lasts(self) -> float:
@@ -220,6 +229,11 @@ class DrillOutcome(Record):
     code: int
     """The exit code."""
     why: str = ""
+
+
+def _exactly(value: float) -> str:
+    """A number as it is typed: without a point where it needs none."""
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 class RecordFile:

