@@ -33,6 +33,9 @@ LONGEST_PAUSE: Final = 10.0
 """Virtual seconds."""
 SENT_IN_TIME: Final = 1.0
 """Virtual seconds by which a payment's first attempt may come later than the schedule wanted it."""
+TRYING: Final = 20
+"""Payments of one client that are tried again at once. Further ones are tried once: who brings a queue of its own back
+to a region that has just taken over fells it (AWS Builders' Library, "Avoiding insurmountable queue backlogs")."""
 OVER: Final = frozenset({"created", "replayed", "declined", "refused", "late"})
 """After these a client tries no more."""
 OUT_OF_SERVICE: Final = 503
@@ -131,11 +134,19 @@ class DrillClient:
         self._told = told
         self._chance = chance
         self._idle: list[Connection] = []
+        self._trying = 0
 
     async def pay(self, arrival: Arrival, due: float) -> None:
         """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
+        self._trying += 1
+        try:
+            await self._pay(arrival, due, self._goods.patience if self._trying <= TRYING else 0.0)
+        finally:
+            self._trying -= 1
+
+    async def _pay(self, arrival: Arrival, due: float, patience: float) -> None:
         payment = DuePayment(self.name, self._kind, self._goods.drill, arrival, due)
-        give_up = due + self._goods.patience
+        give_up = due + patience
         number = 0
         while True:
             number += 1

@@ -71,15 +71,15 @@ def new_folder(option: str, text: str) -> Path:
     """A folder that is not there, and can be made. Raises Problem, before anything is measured for it."""
     out = Path(text)
     try:
-        if "\0" in text:
-            raise ValueError("no name")
-        if out.exists() or out.is_symlink():
-            raise Problem(f"{option} {out} is there already: name a new folder")
+        taken = out.exists() or out.is_symlink()
         above = next(each for each in out.absolute().parents if each.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-            raise Problem(f"{option} {out} cannot be made: {above} is no folder that you may write in")
-    except (OSError, ValueError) as error:
-        raise Problem(f"{option} {text!r}: {getattr(error, 'strerror', None) or error}") from None
+        made = "\0" not in text and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    except OSError as error:  # a name that no folder has
+        raise Problem(f"{option} {text!r}: {error.strerror}") from None
+    if taken:
+        raise Problem(f"{option} {out} is there already: name a new folder")
+    if not made:
+        raise Problem(f"{option} {text!r} cannot be made: {above} is no folder in which you may write it")
     return out
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from clients.payments import Limits, PaymentAttempt, PaymentClient, PaymentResult
-from drill.clients import SENT_IN_TIME, DuePayment, outcome_of
+from drill.clients import SENT_IN_TIME, TRYING, DuePayment, outcome_of
 from drill.http import HttpAnswer
 from shared.clients import REPLAYED, SERVED_BY
 
@@ -34,6 +34,8 @@ T = TypeVar("T")
 LIMITS: Final = Limits()
 LONGEST_FAILURE: Final = LIMITS.connect + LIMITS.attempt + LIMITS.longest_wait
 """Virtual seconds that one attempt and the wait after it take, at most: what such a client adds to the failover."""
+ONCE: Final = LIMITS.connect + LIMITS.attempt
+"""Virtual seconds for a payment that is tried once: a slow attempt, or a few that are refused at once."""
 AT_ONCE: Final = 100
 """Payments of one client, each in a thread."""
 
@@ -64,6 +66,7 @@ class ExampleClient:
         self._over = threading.Event()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=self.name)
         self._idle: list[_Payer] = []
+        self._trying = 0
 
     async def pay(self, arrival: Arrival, due: float) -> None:
         """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
@@ -74,9 +77,19 @@ class ExampleClient:
             self._told(payment.attempt(1, sent, sent, "late", reason="not sent in time"))
             return
         # "Not for several threads at once: give each its own": one that is idle has a connection that may be young.
+        if self._trying >= TRYING:
+            once = _Payer(replace(self._goods, patience=ONCE), self._resolve, self._clock, self._chance, loop)
+            once.begin(payment, self._note, self._over)
+            await loop.run_in_executor(self._threads, once.pay)
+            once.close()
+            return
         payer = self._idle.pop() if self._idle else _Payer(self._goods, self._resolve, self._clock, self._chance, loop)
         payer.begin(payment, self._note, self._over)
-        await loop.run_in_executor(self._threads, payer.pay)
+        self._trying += 1
+        try:
+            await loop.run_in_executor(self._threads, payer.pay)
+        finally:
+            self._trying -= 1
         self._idle.append(payer)
 
     def close(self) -> None:

@@ -7,12 +7,13 @@ import contextlib
 import json
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
 from dnslib import QTYPE, RCODE, RR, A, DNSRecord
 
-from drill.clients import TIMEOUT, DrillClient, Merchandise, outcome_of
+from drill.clients import TIMEOUT, TRYING, DrillClient, Merchandise, outcome_of
 from drill.example import ExampleClient
 from drill.http import HttpAnswer
 from drill.names import DnsClient, NameCache, NotResolved, Resolved
@@ -73,7 +74,7 @@ class Api:
         writer.close()
 
 
-def pays(answers, *, kind="fresh", times=1, patience=60.0, resolve=None, late=0.0):
+def pays(answers, *, kind="fresh", times=1, patience=60.0, resolve=None, late=0.0, together=()):
     """Let one client pay; return the server and what the client tells."""
     api, told = Api(answers), []
 
@@ -89,8 +90,9 @@ def pays(answers, *, kind="fresh", times=1, patience=60.0, resolve=None, late=0.
         chance = random.Random(1)
         given = {"resolve": resolve or found, "clock": clock, "told": told.append, "chance": chance}
         client = ExampleClient(1, goods, **given) if kind == "example" else DrillClient(1, kind, goods, **given)
-        for _ in range(times):
+        for _ in range(0 if together else times):
             await client.pay(ARRIVAL, clock.now() - late)
+        await asyncio.gather(*(client.pay(each, clock.now()) for each in together))
         client.close()
         server.close()
 
@@ -143,6 +145,16 @@ def test_it_gives_up_in_the_end():
     _, attempts = pays([(503, [])], patience=5.0)
     assert 2 < len(attempts) < 30
     assert all(each.outcome == "failed" for each in attempts)
+
+
+@pytest.mark.parametrize("kind", ["fresh", "example"])
+def test_so_many_payments_are_tried_again_and_further_ones_once(kind):
+    """What a client brings back to a region that has just taken over is bounded."""
+    arrivals = [Arrival(number, 0.0, 0, "12.50", "drill-1") for number in range(TRYING + 5)]
+    _, attempts = pays([(503, ["Retry-After: 20"])], kind=kind, patience=60.0, together=arrivals)
+    tried = Counter(each.key for each in attempts)
+    assert sum(count > 1 for count in tried.values()) == TRYING
+    assert sum(count == 1 for count in tried.values()) == 5
 
 
 def test_a_name_that_leads_nowhere_is_a_failure():
