@@ -110,14 +110,16 @@ class AwsStage:
 
     def standing(self) -> Standing:
         """What the zone's servers answer, and what the checkers found; changes are written down."""
-        now = self.clock.now()
         answered = self.answered()
+        now = self.clock.now()
         if answered and answered != self._answered:
             self._seen.append(Event(now, "dns", self._failover_name, answered))
             self._answered = answered
         if self.clock.monotonic() - self._asked_health >= ASK_HEALTH_EVERY:
             self._asked_health = self.clock.monotonic()
-            found = dict(self._observed())
+            if self._experiment and (why := self._experiment.ended_by_itself()):
+                raise Problem(why)
+            found = self._found()
             for name, well in found.items():
                 if self._health.get(name) != well:
                     self._seen.append(Event(now, "health", name, "healthy" if well else "unhealthy"))
@@ -155,6 +157,7 @@ class AwsStage:
         apart = abs(at - self.clock.now())
         if apart > CLOCK_AGREES:
             return f"this machine's clock is {apart:.0f} s away from AWS's"
+        self._evacuation.require()
         for role in ROLES:
             region, name = environment.region(role), environment.foundation().region_names.of(role)
             served = entry(self._network.gateways, region, name).ask("GET", "/health").headers.get(SERVED_BY.lower())
@@ -214,6 +217,15 @@ class AwsStage:
                     told = each["HistorySummary"]
                     yield Event(each["Timestamp"].timestamp(), "notification", region, each["AlarmName"], told)
 
+    def _found(self) -> dict[str, bool]:
+        """What the checks come to; what it was before where Route 53 is asked too often."""
+        try:
+            return dict(self._observed())
+        except Problem:
+            if not self._health:
+                raise
+            return self._health
+
     def _observed(self) -> Iterator[tuple[str, bool]]:
         """Each check's status as Route 53 finds it: GetHealthCheckStatus tells nothing of an alarm's or the gate's."""
         client = self._aws.client("route53", HEALTH_CHECK_REGION)
@@ -223,7 +235,7 @@ class AwsStage:
                 continue
             ask = partial(client.get_health_check_status, HealthCheckId=identifier)
             told = asked(ask, "read the health checks", HEALTH_CHECK_REGION)["HealthCheckObservations"]
-            good = [each["StatusReport"]["Status"].startswith("Success") for each in told]
+            good = [each.get("StatusReport", {}).get("Status", "").startswith("Success") for each in told]
             well = sum(good) > HEALTHY_SHARE * len(good)
             found[name] = well != (name == SWITCH)  # which is inverted
         found["errors"] = self._errors()

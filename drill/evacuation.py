@@ -53,12 +53,18 @@ class PrimaryEvacuation:
         lever, fence = self._hands()
         failures = [
             failure
-            for move in (fence.take_down, partial(lever.say, stop_switch.RUN))
+            for move in (partial(_take_down, fence), partial(lever.say, stop_switch.RUN))
             if (failure := _tried(move)) is not None
         ]
         if failures:
             raise failures[0]
         return Event(self.now(), "restore", self.environment.region(PRIMARY), stop_switch.RUN)
+
+    def require(self) -> None:
+        """See, before anything is broken, that the role reaches the switch and the fence. Raises Problem."""
+        lever, fence = self._hands()
+        lever.said()
+        fence.holds_from()
 
     def grace(self) -> float:
         """Seconds in which no failover lasts yet, as clients were let back lately."""
@@ -71,6 +77,13 @@ class PrimaryEvacuation:
         """Under the role anew each time: its session ends after an hour, and a drill may take longer."""
         acting = act(self.environment, self.place, lambda _: None)
         return Lever.of(self.environment, acting.aws, acting.account), PrimaryFence.of(self.environment, acting.aws)
+
+
+def _take_down(fence: PrimaryFence) -> None:
+    """Also what a write that was given up has put up since. Raises Problem."""
+    fence.take_down()
+    if fence.holds_from() is not None:
+        raise Problem(f"the fence before {fence.primary} stands again")
 
 
 def _tried(move: Callable[[], object]) -> Problem | None:

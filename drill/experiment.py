@@ -119,8 +119,14 @@ class ConnectivityExperiment:
 
     def running(self) -> list[str]:
         """Experiments that are under way in the region, whoever began them. Raises Problem."""
-        listed = self._ask("list the experiments", "list_experiments")["experiments"]
-        return [str(each["id"]) for each in listed if each["state"]["status"] in UNDER_WAY]
+        found: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._ask("list the experiments", "list_experiments", **more)
+            found += [str(each["id"]) for each in page["experiments"] if each["state"]["status"] in UNDER_WAY]
+            if not page.get("nextToken"):
+                return found
+            more = {"nextToken": page["nextToken"]}
 
     def _until(self, states: frozenset[str], seconds: float) -> None:
         left = seconds

@@ -194,6 +194,49 @@ def test_route_53_is_not_asked_at_every_look(monkeypatch, server):
     assert aws.operations("route53").count("GetHealthCheckStatus") == 4  # once, of each check that asks somebody
 
 
+def test_an_experiment_that_aws_ends_ends_the_drill(monkeypatch, server):
+    stage, _ = staged(monkeypatch, server)
+    stage._experiment = SimpleNamespace(ended_by_itself=lambda: "AWS ended the experiment by itself: stopped: an alarm")
+    with pytest.raises(Problem, match="stopped: an alarm"):
+        stage.standing()
+
+
+def test_route_53_may_be_asked_too_often_for_a_moment(monkeypatch, server):
+    stage, aws = staged(monkeypatch, server)
+    monkeypatch.setattr(aws_stage, "ASK_HEALTH_EVERY", 0.0)
+    before = stage.standing()
+
+    def throttled(*_):
+        raise Problem("cannot read the health checks: Throttling")
+
+    aws.answers["route53", "GetHealthCheckStatus"] = throttled
+    assert stage.standing() == before
+
+
+def test_a_fence_that_stands_again_is_taken_down_again(monkeypatch, server):
+    """By a write that was given up, and was made all the same."""
+    stage, _ = staged(monkeypatch, server)
+    standing, done = [datetime.now(UTC), None], []
+    fence = SimpleNamespace(primary=PRIMARY, take_down=lambda: done.append("down"), holds_from=lambda: standing.pop(0))
+    monkeypatch.setattr(type(stage._evacuation), "_hands", lambda _: (SimpleNamespace(say=done.append), fence))
+    stage.restore()
+    assert done == ["down", "down", "primary: run"]
+
+
+def test_the_switch_says_run_though_the_fence_cannot_be_taken_down(monkeypatch, server):
+    stage, _ = staged(monkeypatch, server)
+    done = []
+
+    def cannot():
+        raise Problem("cannot take down the fence")
+
+    fence = SimpleNamespace(primary=PRIMARY, take_down=cannot, holds_from=lambda: None)
+    monkeypatch.setattr(type(stage._evacuation), "_hands", lambda _: (SimpleNamespace(say=done.append), fence))
+    with pytest.raises(Problem, match="cannot take down the fence"):
+        stage.restore()
+    assert done == ["primary: run"]
+
+
 def test_a_clock_that_is_not_awss_gives_no_figures(monkeypatch, server):
     stage, _ = staged(monkeypatch, server)
     assert "clock is" in stage.doubts()
@@ -213,6 +256,7 @@ def test_each_regions_name_is_served_by_that_region(monkeypatch, server, served,
 
     monkeypatch.setattr(aws_stage, "entry", entry)
     stage, _ = staged(monkeypatch, server)
+    monkeypatch.setattr(type(stage._evacuation), "require", lambda _: None)
     now = datetime.strptime(Checkers.date, "%a, %d %b %Y %H:%M:%S %Z").replace(tzinfo=UTC).timestamp()
     monkeypatch.setattr(stage.clock, "now", lambda: now)
     assert why in stage.doubts()
@@ -225,6 +269,7 @@ def test_an_evacuation_is_the_switch_and_the_fence_unless_it_is_to_have_none(mon
     stage, _ = staged(monkeypatch, server)
     lever = SimpleNamespace(say=done.append)
     fence = SimpleNamespace(put_up=lambda at: done.append(at > time.time()), take_down=lambda: done.append("down"))
+    fence.holds_from = lambda: None
     monkeypatch.setattr(type(stage._evacuation), "_hands", lambda _: (lever, fence))
     assert stage.begin(fault).what == fault
     assert done == ["primary: stop", *([True] if fault == EVACUATION else [])]

@@ -27,11 +27,13 @@ class Fis:
                 ("fis", "GetExperiment"): self.state,
                 ("fis", "StopExperiment"): self.stop,
                 ("fis", "DeleteExperimentTemplate"): {},
-                ("fis", "ListExperiments"): {
+                ("fis", "ListExperiments"): lambda _, asked: {
                     "experiments": [
-                        {"id": "EXP0", "state": {"status": "completed"}},
-                        {"id": "EXP9", "state": {"status": "running"}},
-                    ]
+                        {"id": "EXP9", "state": {"status": "running"}}
+                        if "nextToken" in asked
+                        else {"id": "EXP0", "state": {"status": "completed"}}
+                    ],
+                    **({} if "nextToken" in asked else {"nextToken": "more"}),
                 },
             }
         )
