@@ -172,12 +172,14 @@ def drill_report(choice: Choice) -> int:
     found = rto.by_fault(session.history(session.home(place)))
     assumed, objective = settings.edge.propagation, settings.objectives.failover
     grid = {each: {floor: rto.allowed(settings, each, floor) for floor in rto.FLOORS} for each in rto.PROPAGATIONS}
+    latch = rto.latch(settings)
     if choice.json:
         told = {
             "propagation": assumed.model_dump(mode="json"),
             "objective": objective,
             "client": session.CLIENT,
             "example": session.EXAMPLE,
+            "latch": latch,
         }
         report.print_json({**told, "allowed": grid, "drills": [asdict(each) for each in found]})
         return 0
@@ -195,6 +197,11 @@ def drill_report(choice: Choice) -> int:
     print(f"floor: for how long a resolver keeps an answer at least, whatever its TTL ({settings.edge.ttl} s)")
     own = f"{session.CLIENT:g} s, and {session.EXAMPLE:g} s by clients/payments.py"
     print(f"a client adds its own time-out and pause: in a drill at most {own}; each bound below has the longest")
+    if latch:
+        least, surely = latch["shortest"], latch["certain"]
+        print(
+            f"a failover may last when the outage is {least} s long, does from {surely} s on, and else ends by itself"
+        )
     print()
     if found:
         drills = table_of(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drill.figures import DOUBLED_PAYMENTS, LOST_PAYMENTS, shown
 from drill.records import EVACUATION, NOTHING, UNFENCED
-from shared.failover_time import DnsTiming, worst
+from shared.failover_time import DnsTiming, LatchTiming, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +35,14 @@ def allowed(environment: Environment, propagation: int, floor: int) -> int:
     """Seconds until the last client that honours what its resolver says has the secondary's answer, at most."""
     dns = DnsTiming(max(environment.edge.ttl, floor), propagation)
     return worst(environment.edge.checks.of_the_entry_point, dns).total
+
+
+def latch(environment: Environment) -> dict[str, int] | None:
+    """The outage that surely lasts, and the shortest that can, in seconds; None where failback is automatic."""
+    if environment.edge.failback != "manual":
+        return None
+    timing = LatchTiming(environment.edge.checks.of_the_entry_point, environment.edge.dns)
+    return {"certain": timing.certain, "shortest": timing.shortest}
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ def never_seen(records: Iterable[FaultRecord]) -> str:
     if not drills or not payments:
         return "no drill has come to a verdict, so nothing is known of lost or doubled payments"
     return (
-        f"none of {payments} acknowledged payments was lost or doubled in {drills} drills. By the rule of three fewer "
+        f"none of {payments} acknowledged payments was lost or doubled in {drills} drill{'s' if drills != 1 else ''}. By the rule of three fewer "
         f"than {RULE_OF_THREE / payments:.2%} of payments, and than {min(1.0, RULE_OF_THREE / drills):.0%} of faults, "
         "lose or double one, at 95 % confidence: drills in a sandbox, in which AWS's own failures are imitated"
     )

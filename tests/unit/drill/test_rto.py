@@ -81,3 +81,24 @@ def test_a_client_that_never_came_back_is_the_worst():
 )
 def test_what_was_never_seen_is_said_with_what_it_means(history, words):
     assert words in rto.never_seen(rto.by_fault(history))
+
+
+def test_the_shortest_outage_that_lasts_is_a_number_where_something_makes_it_last():
+    found = rto.latch(SETTINGS)
+    assert found is not None
+    assert 0 < found["shortest"] < found["certain"]
+    automatic = SETTINGS.model_copy(update={"edge": SETTINGS.edge.model_copy(update={"failback": "automatic"})})
+    assert rto.latch(automatic) is None
+
+
+def test_a_payment_lost_in_a_drill_without_a_verdict_is_counted():
+    (record,) = rto.by_fault([(PLAN, DrillOutcome("inconclusive", 3), figures(50.0, lost=2))])
+    assert (record.inconclusive, record.lost) == (1, 2)
+
+
+def test_moves_and_loads_say_nothing_of_faults():
+    passed = DrillOutcome("passed", 0)
+    history = [(replace(PLAN, fault=each), passed, figures(0.0)) for each in ("none", "evacuate", "hang")]
+    said = rto.never_seen(rto.by_fault(history))
+    assert "in 1 drill." in said
+    assert "none of 1200 acknowledged payments" in said
