@@ -199,9 +199,7 @@ def drill_report(choice: Choice) -> int:
     print(f"a client adds its own time-out and pause: in a drill at most {own}; each bound below has the longest")
     if latch:
         least, surely = latch["shortest"], latch["certain"]
-        print(
-            f"a failover may last when the outage is {least} s long, does from {surely} s on, and else ends by itself"
-        )
+        print(f"an outage of {surely} s makes a failover last for certain, one of less than {least} s never does")
     print()
     if found:
         drills = table_of(

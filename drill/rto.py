@@ -118,7 +118,7 @@ def never_seen(records: Iterable[FaultRecord]) -> str:
         return "no drill has come to a verdict, so nothing is known of lost or doubled payments"
     counted = f"{drills} drill{'' if drills == 1 else 's'}"
     return (
-        f"none of {payments} acknowledged payments was lost or doubled in {drills} drill{'s' if drills != 1 else ''}. By the rule of three fewer "
+        f"none of {payments} acknowledged payments was lost or doubled in {counted}. By the rule of three fewer "
         f"than {RULE_OF_THREE / payments:.2%} of payments, and than {min(1.0, RULE_OF_THREE / drills):.0%} of faults, "
         "lose or double one, at 95 % confidence: drills in a sandbox, in which AWS's own failures are imitated"
     )
