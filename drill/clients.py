@@ -33,7 +33,7 @@ LONGEST_PAUSE: Final = 10.0
 """Virtual seconds."""
 SENT_IN_TIME: Final = 1.0
 """Virtual seconds by which a payment's first attempt may come later than the schedule wanted it."""
-TRYING: Final = 20
+TRYING: Final = 5
 """Payments of one client that are tried again at once. Further ones are tried once: who brings a queue of its own back
 to a region that has just taken over fells it (AWS Builders' Library, "Avoiding insurmountable queue backlogs")."""
 OVER: Final = frozenset({"created", "replayed", "declined", "refused", "late"})

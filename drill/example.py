@@ -34,8 +34,8 @@ T = TypeVar("T")
 LIMITS: Final = Limits()
 LONGEST_FAILURE: Final = LIMITS.connect + LIMITS.attempt + LIMITS.longest_wait
 """Virtual seconds that one attempt and the wait after it take, at most: what such a client adds to the failover."""
-ONCE: Final = LIMITS.connect + LIMITS.attempt
-"""Virtual seconds for a payment that is tried once: a slow attempt, or a few that are refused at once."""
+ONCE: Final = LIMITS.connect
+"""Virtual seconds for a payment that is tried once: its first attempt, or a few that are refused at once."""
 AT_ONCE: Final = 100
 """Payments of one client, each in a thread."""
 
