@@ -158,6 +158,25 @@ def _out(attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], b
     return min(good, default=FOREVER) - begin
 
 
+def _out_in_all(attempts: Iterable[Attempt], since: float, lost: Collection[str]) -> float:
+    """How long the worst client that honours the TTL was out in all: after a first good payment it may fail again."""
+    by_client: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        if attempt.kind in WELL_BEHAVED and attempt.ended >= since:
+            by_client[attempt.client].append(attempt)
+    return max((_outages_of(own, lost) for own in by_client.values()), default=0.0)
+
+
+def _outages_of(attempts: Sequence[Attempt], lost: Collection[str]) -> float:
+    total, begun = 0.0, None
+    for each in sorted(attempts, key=lambda each: each.sent):
+        if begun is None:
+            begun = each.sent if each.is_bad else None
+        elif each.outcome == "created" and each.payment not in lost:
+            total, begun = total + each.ended - begun, None
+    return total if begun is None else total + max(each.ended for each in attempts) - begun
+
+
 def quantile(ordered: Sequence[float], part: float) -> float:
     """The smallest value that at least this part of them do not exceed; 0 of none."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0
@@ -207,6 +226,7 @@ def measure(
         figures = [
             _within("RTO, worst client that honours the TTL", worst, objective, limit),
             *(_within(f"RTO, worst {each.kind} client", each.worst, None, limits[each.kind]) for each in well),
+            Figure("out in all its outages, worst client", _out_in_all(lasting, fault, bad)),
             Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
             Figure("RTO, p99", max((each.p99 for each in well), default=0.0)),
             _within("detection", _after(detected, fault), None, detection),

@@ -406,3 +406,11 @@ def test_where_failback_is_automatic_clients_must_have_gone_back(back, held):
     assert STAYED not in found
     planned = measure(replace(plan, fault="evacuate"), one_client(), EVENTS, BOOKS)
     assert STAYED in {each.name for each in planned.figures}  # the switch says stop until somebody restores
+
+
+def test_a_client_that_fails_again_is_out_for_longer_in_all():
+    again = [attempt(SWITCH + 20, "failed"), attempt(SWITCH + 30, address="127.1.0.2"), attempt(SWITCH + 40, "failed")]
+    found = measure(PLAN, one_client(*again), EVENTS, BOOKS)
+    assert figure(found, "RTO, worst").measured == pytest.approx(SWITCH + 10.1 - FAULT - 1)
+    first, second, open_one = SWITCH + 10.1 - FAULT - 1, 10.1, 0.1
+    assert figure(found, "out in all").measured == pytest.approx(first + second + open_one)
