@@ -96,7 +96,7 @@ def test_a_primary_that_comes_and_goes_is_left_once(fresh: Checkout) -> None:
 def test_every_other_kind_of_fault_loses_and_doubles_nothing(fresh: Checkout) -> None:
     """Each for half a minute, one after another; too short and too many for any objective of time."""
     dependencies = ("secrets", "parameters", "keys", "logs", "bucket", "table", "processor")
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {"kind": "function", "part": "payment", "how": "crash", "probability": 0.5},
         {"kind": "function", "part": "payment", "how": "timeout", "probability": 0.5},
         {"kind": "operation", "part": "dynamodb:UpdateItem", "probability": 0.5},
