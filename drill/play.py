@@ -120,8 +120,9 @@ class Play:
             for task in filter(None, (load, *watches)):
                 self._lost(task)
                 task.cancel()
-            if self._acting and not self._acting.done():
+            if self._acting:
                 await asyncio.wait({self._acting})  # it would else break what has just been mended
+                self._acting.exception()  # who waits for it has told it, or is gone
             with uninterrupted(self._tell):
                 self._mend()
             self.played.broken_off = await finished(self._paying, self._clock, self._patience())
