@@ -262,7 +262,8 @@ class Play:
         self._phase(
             "healed", f"the primary serves again, and {'everybody' if returns else 'nobody'} goes back by himself"
         )
-        if await self._answers(PRIMARY, within=BACK_WITHIN if returns else QUIET):
+        left = any((each.kind, each.what) == ("phase", "switched") for each in self.played.events)
+        if left and await self._answers(PRIMARY, within=BACK_WITHIN if returns else QUIET):
             self._phase("returned", "clients went back without a decision")
         self._happened(await self._act(self._stage.restore))
         self._phase("restored", "clients may go back")

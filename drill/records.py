@@ -33,6 +33,8 @@ RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outco
 EVACUATION: Final = "evacuate"
 UNFENCED: Final = "unfenced"
 """Faults of a drill that moves clients away from a primary that serves: with a fence before it, and without."""
+NOTICED: Final = "noticed"
+"""Of a plan's bounds: when checkers must have noticed what they can, where nothing else bounds an outage."""
 DECLINES: Final = "decline-"
 """Begins a customer's name whose payments the processor's stand-in declines (docs/processor.md)."""
 INCIDENT: Final = "incident"

@@ -10,6 +10,7 @@ import statistics
 from typing import TYPE_CHECKING, Final
 
 from drill.figures import GATE, first
+from drill.records import NOTICED
 from shared.roles import PRIMARY, SECONDARY
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def blind_lies(plan: DrillPlan, events: Sequence[Event], detected: float | None,
     if detected is not None or last is None or last.what != ILL:
         return ""
     ill_for = healed - max(last.at, begun)
-    overdue = ill_for > plan.bounds.get("detection", 0.0) + AGREES
+    overdue = ill_for > plan.bounds.get("detection", plan.bounds.get(NOTICED, 0.0)) + AGREES
     return f"the primary's health route was ill for {ill_for:.0f} s, and no checker noticed" if overdue else ""
 
 

@@ -28,14 +28,25 @@ from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
-from drill.records import EVACUATION, INCIDENT, NOTHING, SANDBOX, UNFENCED, Attempt, DrillOutcome, DrillPlan, Event
+from drill.records import (
+    EVACUATION,
+    INCIDENT,
+    NOTHING,
+    NOTICED,
+    SANDBOX,
+    UNFENCED,
+    Attempt,
+    DrillOutcome,
+    DrillPlan,
+    Event,
+)
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
 from orchestration.target import published
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
 from shared.errors import Problem
-from shared.failover_time import Fault, GreyBound, LatchTiming, bound
+from shared.failover_time import Bound, Fault, GreyBound, LatchTiming, bound, worst
 from shared.roles import PRIMARY, PerRole
 from shared.root import ROOT
 from shared.stack import Stack
@@ -114,9 +125,14 @@ def of_incident(
         steps=steps,
         file=file,
         compression=compression,
-        bounds=bounds(environment, first) if known else {},
+        bounds=bounds(environment, first) if known else {NOTICED: float(_worst(environment).detection)},
     )
     return replace(made, caution=_caution(made))
+
+
+def _worst(environment: Environment) -> Bound:
+    """What the checkers may need for whatever they can notice."""
+    return worst(environment.edge.checks.of_the_entry_point, environment.edge.dns)
 
 
 def _caution(planned: DrillPlan) -> str:

@@ -414,3 +414,10 @@ def test_a_client_that_fails_again_is_out_for_longer_in_all():
     assert figure(found, "RTO, worst").measured == pytest.approx(SWITCH + 10.1 - FAULT - 1)
     first, second, open_one = SWITCH + 10.1 - FAULT - 1, 10.1, 0.1
     assert figure(found, "out in all").measured == pytest.approx(first + second + open_one)
+
+
+def test_where_nobody_had_left_nobody_has_gone_back():
+    events = [each for each in EVENTS if each.kind != "dns"]
+    found = measure(replace(PLAN, fault="incident", steps=[{"at": 0.0, "faults": []}]), one_client(), events, BOOKS)
+    assert (figure(found, STAYED).measured, figure(found, STAYED).held) == ("nobody had left", None)
+    assert "went back by themselves" not in verdict(found, [])[2]

@@ -112,7 +112,7 @@ def test_the_plan_of_an_outage_is_measured_by_its_first_fault(load, consistency)
     assert planned.bounds == session.bounds(settings, "data")
     zone = load(faults=[{**FAULT, "kind": "zone", "part": "use1-az1"}])
     unknown = session.of_incident(plain, settings, zone, "a.yaml", 1.0)
-    assert unknown.bounds == {}
+    assert unknown.bounds == {"noticed": 54.0}
     again = DrillPlan.read(json.loads(json.dumps(planned.to_json())))
     assert again.steps == planned.steps
 

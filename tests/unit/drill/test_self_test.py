@@ -152,6 +152,14 @@ def test_checkers_must_notice_what_the_drill_itself_finds_ill(at, blind):
     assert ("no checker noticed" in afterwards(*events, well, ill, plan=data)) is blind
 
 
+@pytest.mark.parametrize(("ill_for", "blind"), [(22.0, False), (80.0, True)])
+def test_an_outage_that_nothing_bounds_is_noticed_in_time_all_the_same(ill_for, blind):
+    outage = replace(PLAN, fault="incident", bounds={"noticed": 54.0})
+    events = [replace(each, what="incident") if each.kind == "fault" else each for each in EVENTS[:2]] + [EVENTS[-1]]
+    ill = Event(HEAL - ill_for, self_test.PROBED, "127.1.0.1", "ill")
+    assert ("no checker noticed" in afterwards(*events, ill, plan=outage)) is blind
+
+
 def test_without_a_fault_nothing_is_compared():
     assert afterwards(EVENTS[0]) == ""
 
