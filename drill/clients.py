@@ -138,9 +138,12 @@ class DrillClient:
 
     async def pay(self, arrival: Arrival, due: float) -> None:
         """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
+        if self._trying >= TRYING:
+            await self._pay(arrival, due, 0.0)
+            return
         self._trying += 1
         try:
-            await self._pay(arrival, due, self._goods.patience if self._trying <= TRYING else 0.0)
+            await self._pay(arrival, due, self._goods.patience)
         finally:
             self._trying -= 1
 

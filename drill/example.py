@@ -34,8 +34,6 @@ T = TypeVar("T")
 LIMITS: Final = Limits()
 LONGEST_FAILURE: Final = LIMITS.connect + LIMITS.attempt + LIMITS.longest_wait
 """Virtual seconds that one attempt and the wait after it take, at most: what such a client adds to the failover."""
-ONCE: Final = LIMITS.connect
-"""Virtual seconds for a payment that is tried once: its first attempt, or a few that are refused at once."""
 AT_ONCE: Final = 100
 """Payments of one client, each in a thread."""
 
@@ -77,19 +75,14 @@ class ExampleClient:
             self._told(payment.attempt(1, sent, sent, "late", reason="not sent in time"))
             return
         # "Not for several threads at once: give each its own": one that is idle has a connection that may be young.
-        if self._trying >= TRYING:
-            once = _Payer(replace(self._goods, patience=ONCE), self._resolve, self._clock, self._chance, loop)
-            once.begin(payment, self._note, self._over)
-            await loop.run_in_executor(self._threads, once.pay)
-            once.close()
-            return
         payer = self._idle.pop() if self._idle else _Payer(self._goods, self._resolve, self._clock, self._chance, loop)
-        payer.begin(payment, self._note, self._over)
-        self._trying += 1
+        once = self._trying >= TRYING
+        payer.begin(payment, self._note, self._over, once=once)
+        self._trying += not once
         try:
             await loop.run_in_executor(self._threads, payer.pay)
         finally:
-            self._trying -= 1
+            self._trying -= not once
         self._idle.append(payer)
 
     def close(self) -> None:
@@ -123,6 +116,7 @@ class _Payer:
         self._payment: DuePayment
         self._told: Callable[[Attempt], None]
         self._over: threading.Event
+        self._once = False
         scheme = "https" if goods.tls else "http"
         self._client = PaymentClient(
             f"{scheme}://{goods.name}:{goods.port}",
@@ -139,9 +133,11 @@ class _Payer:
             told=self._tell,
         )
 
-    def begin(self, payment: DuePayment, told: Callable[[Attempt], None], over: threading.Event) -> None:
-        """Say what is to be paid next."""
-        self._payment, self._told, self._over = payment, told, over
+    def begin(
+        self, payment: DuePayment, told: Callable[[Attempt], None], over: threading.Event, *, once: bool = False
+    ) -> None:
+        """Say what is to be paid next; `once`: by one attempt."""
+        self._payment, self._told, self._over, self._once = payment, told, over, once
 
     def pay(self) -> None:
         """Pay it, in a thread."""
@@ -176,6 +172,8 @@ class _Payer:
         return [(self._address, port)]
 
     def _sleep(self, seconds: float) -> None:
+        if self._once:
+            raise BrokenOff
         self._of_the_loop(lambda: self._clock.sleep(seconds))
 
     def _dial(self, address: tuple[str, int], seconds: float) -> socket.socket:

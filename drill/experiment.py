@@ -97,6 +97,8 @@ class ConnectivityExperiment:
 
     def end(self) -> None:
         """Stop it if it runs, wait until the network is as it was, and remove the template. Raises Problem."""
+        if self._template and not self._experiment:  # one whose start was not answered may run all the same
+            self._experiment = next(iter(self._listed(self._template)), "")
         if self._experiment and self.state()[0] not in OVER:
             self._stopped = True
             self._ask("stop the experiment", "stop_experiment", id=self._experiment)
@@ -119,14 +121,18 @@ class ConnectivityExperiment:
 
     def running(self) -> list[str]:
         """Experiments that are under way in the region, whoever began them. Raises Problem."""
+        return self._listed()
+
+    def _listed(self, template: str = "") -> list[str]:
+        """Those under way; of a template, if one is named."""
         found: list[str] = []
-        more: dict[str, str] = {}
+        more: dict[str, str] = {"experimentTemplateId": template} if template else {}
         while True:
             page = self._ask("list the experiments", "list_experiments", **more)
             found += [str(each["id"]) for each in page["experiments"] if each["state"]["status"] in UNDER_WAY]
             if not page.get("nextToken"):
                 return found
-            more = {"nextToken": page["nextToken"]}
+            more["nextToken"] = page["nextToken"]
 
     def _until(self, states: frozenset[str], seconds: float) -> None:
         left = seconds

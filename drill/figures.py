@@ -380,8 +380,8 @@ def _served_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Iterable
     begin = back + plan.bounds.get("ttl", 0.0)
     tried = [each for each in attempts if each.sent >= begin and each.kind in WELL_BEHAVED]
     made = sum(each.outcome == "created" and plan.role_of(each) != "secondary" for each in tried)
-    failed = sum(each.is_bad for each in tried)
-    held = made > 0 and failed <= SERVED_PART * len(tried)
+    failed = sum(each.is_bad and each.outcome != "late" for each in tried)  # late is the machine's
+    held = made > 0 and failed <= max(1.0, SERVED_PART * len(tried)) if tried else None
     yield Figure("clients are served there again", f"{made} new payments, {failed} attempts failed", unit="", held=held)
 
 

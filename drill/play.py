@@ -19,7 +19,7 @@ from drill.clients import DrillClient, Merchandise, finished
 from drill.example import ExampleClient
 from drill.http import Connection
 from drill.names import DnsClient, NameCache
-from drill.records import CLIENTS, EVENTS, INCIDENT, NOTHING, Attempt, Event, RecordFile
+from drill.records import CLIENTS, EVENTS, INCIDENT, NOTHING, SANDBOX, Attempt, Event, RecordFile
 from drill.schedule import DrillSchedule
 from drill.self_test import ILL, PROBED, SEEN, WELL
 from shared.errors import Problem
@@ -108,7 +108,7 @@ class Play:
             if self._plan.fault == NOTHING:
                 await self._rest(begun)
             else:
-                await self._clock.sleep(self._plan.fault_at)
+                await self._pass(self._plan.fault_at)
                 await (self._step_by_step() if self._plan.fault == INCIDENT else self._fail())
                 await self._return(begun)
         except Problem as problem:
@@ -120,10 +120,10 @@ class Play:
             for task in filter(None, (load, *watches)):
                 self._lost(task)
                 task.cancel()
-            if self._acting:
-                await asyncio.wait({self._acting})  # it would else break what has just been mended
-                self._acting.exception()  # who waits for it has told it, or is gone
             with uninterrupted(self._tell):
+                if self._acting:
+                    await asyncio.wait({self._acting})  # it would else break what has just been mended
+                    self._acting.exception()  # who waits for it has told it, or is gone
                 self._mend()
             self.played.broken_off = await finished(self._paying, self._clock, self._patience())
             for client in clients:
@@ -276,8 +276,16 @@ class Play:
     async def _rest(self, begun: float) -> None:
         """The load goes on for as long as was wished, and a while after whatever has happened."""
         left = self._plan.duration - (self._clock.now() - begun)
-        await self._clock.sleep(max(left, SETTLES))
+        await self._pass(max(left, SETTLES))
         self._phase("settled", "reconciling the books comes next")
+
+    async def _pass(self, seconds: float) -> None:
+        """Let time pass. The sandbox writes down what happens meanwhile; elsewhere nobody does who does not look."""
+        end = self._clock.monotonic() + seconds
+        while self._plan.target != SANDBOX and self._clock.monotonic() < end:
+            await asyncio.to_thread(self._stage.standing)
+            await self._clock.sleep(LOOK_EVERY)
+        await self._clock.sleep(end - self._clock.monotonic())
 
     async def _answers(self, role: str, *, within: float) -> bool:
         end = self._clock.monotonic() + within
@@ -332,7 +340,8 @@ class Play:
                 try:
                     self._happened(mend())
                 except Exception as problem:  # noqa: BLE001 - the next is to be mended all the same
-                    told = f"cannot {ended}: {problem}; do it by ./invoke {ended}"
+                    by = f"./invoke {ended}" if self._plan.target == SANDBOX else "docs/runbooks/drill-on-aws.md"
+                    told = f"cannot {ended}: {problem}; do it by {by}"
                     self.played.trouble.append(told)
                     self._tell(told)
 

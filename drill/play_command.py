@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 OUTAGE = 1200.0
 """Virtual seconds into which an outage is fitted, unless --compress says otherwise: what is shorter keeps its time."""
+FEWEST = 30.0
+"""Payments of a drill that are expected: three of each of ten clients."""
 LARGEST_COMPRESSION = 1000.0
 DEFAULTS = ("hang", EVACUATION)
 """The fault, unless one is said: the first of these that the target knows."""
@@ -81,6 +83,10 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     place = choose(choice.target, settings, report.tell)
     stage = _stage(place, settings, wish)
     rate, capacity = _rate(place, settings, stage, wish)
+    if rate * wish.duration < FEWEST:
+        raise Problem(
+            f"--rate {rate:g} for {wish.duration:g} s are too few payments to say anything: {FEWEST:g} at least"
+        )
     if place.asks_first:
         _announce(place, settings, wish, known_faults[fault])
         if not choice.yes:

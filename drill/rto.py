@@ -87,7 +87,7 @@ def _record(fault: str, drills: list[tuple[DrillPlan, DrillOutcome, Mapping[str,
         max(outs, default=None),
         last["bound"] if last else None,
         last["objective"] if last else None,
-        sum(int(told.get("acknowledged", 0)) for _, told in judged),
+        sum(int(told.get("acknowledged", 0)) for *_, told in drills),
         # A payment that was lost is lost, whatever else there is to say of its drill.
         *(sum(_count(told, name) for _, _, told in drills) for name in _BOOKS),
     )
@@ -119,9 +119,16 @@ def never_seen(records: Iterable[FaultRecord]) -> str:
     counted = f"{drills} drill{'' if drills == 1 else 's'}"
     return (
         f"none of {payments} acknowledged payments was lost or doubled in {counted}. By the rule of three fewer "
-        f"than {RULE_OF_THREE / payments:.2%} of payments, and than {min(1.0, RULE_OF_THREE / drills):.0%} of faults, "
+        f"than {_at_least(RULE_OF_THREE / payments, 4):.2%} of payments, and than "
+        f"{min(1.0, _at_least(RULE_OF_THREE / drills, 2)):.0%} of faults, "
         "lose or double one, at 95 % confidence: drills in a sandbox, in which AWS's own failures are imitated"
     )
+
+
+def _at_least(part: float, digits: int) -> float:
+    """Rounded up: "fewer than" must stay true."""
+    scale = float(10**digits)
+    return math.ceil(round(part * scale, 6)) / scale
 
 
 def cells(record: FaultRecord) -> tuple[str, ...]:

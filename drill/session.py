@@ -256,7 +256,8 @@ def _ended_in_order() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    wanted = (signal.SIGTERM, signal.SIGHUP)
+    ignored = signal.SIG_IGN  # by nohup
+    wanted = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not ignored]
     before = {each: signal.signal(each, lambda *_: signal.raise_signal(signal.SIGINT)) for each in wanted}
     try:
         yield
@@ -334,13 +335,9 @@ def calibrated(
     key = _api_key(reading.places(target, environment), target, environment)
     name = f"calibration-{secrets.token_hex(4)}"
     goods = Merchandise(environment.foundation().failover_name, stage.port, key, name, patience=0.0)
-    before = stage.clock.speed
-    stage.set_speed(1.0)
-    try:
+    with _alone(home(target)), _speed(stage, 1.0):
         time.sleep(1.0)  # the speed holds for everybody
         steps = asyncio.run(calibration.calibrate(stage.clock, tuple(stage.regions), goods, told))
-    finally:
-        stage.set_speed(before)
     found = calibration.capacity_of(steps, time.time(), _commit())
     home(target).mkdir(parents=True, exist_ok=True, mode=0o700)
     records.write(home(target) / calibration.CAPACITY, found.to_json())

@@ -15,6 +15,7 @@ CHAIN = "chain.jsonl"
 RTO = "RTO, worst client that honours the TTL"
 WELL = ("fresh", "example")
 UNKNOWN = "not compared with the processor's books"
+TOLD = ("created", "replayed", "declined")
 BAD = ("failed", "late", "refused")
 PARTS = {"p50": 0.5, "p99": 0.99, "worst": 1.0}
 
@@ -49,7 +50,7 @@ def of_the_books(attempts: list[dict[str, Any]]) -> tuple[set[str], int | str]:
     tables = list(books["payments"].values())
     settled = {i for table in tables for i, each in table.items() if each["status"] in ("CAPTURED", "DECLINED")}
     known = set.union(*(set(table) for table in (*tables, *books["unreadable"].values())))
-    answered = {(each["key"], each["payment"]) for each in attempts if each["status"] in (201, 402)}
+    answered = {(each["key"], each["payment"]) for each in attempts if each["outcome"] in TOLD}
     keys = Counter(key for key, _ in answered)
     charges = Counter(each["key"] for each in books["charges"] or () if each["what"] == "approved")
     lost = ({payment for _, payment in answered} - settled) | (set(charges).union(*books["audits"].values()) - known)

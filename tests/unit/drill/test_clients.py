@@ -147,11 +147,12 @@ def test_it_gives_up_in_the_end():
     assert all(each.outcome == "failed" for each in attempts)
 
 
+@pytest.mark.parametrize("after", [["Retry-After: 20"], []])
 @pytest.mark.parametrize("kind", ["fresh", "example"])
-def test_so_many_payments_are_tried_again_and_further_ones_once(kind):
+def test_so_many_payments_are_tried_again_and_further_ones_once(kind, after):
     """What a client brings back to a region that has just taken over is bounded."""
     arrivals = [Arrival(number, 0.0, 0, "12.50", "drill-1") for number in range(TRYING + 5)]
-    _, attempts = pays([(503, ["Retry-After: 20"])], kind=kind, patience=60.0, together=arrivals)
+    _, attempts = pays([(503, after)], kind=kind, patience=60.0, together=arrivals)
     tried = Counter(each.key for each in attempts)
     assert sum(count > 1 for count in tried.values()) == TRYING
     assert sum(count == 1 for count in tried.values()) == 5
