@@ -163,14 +163,10 @@ class Aftermath:
         region = self._environment.region(role)
         client = self._where.aws.client("cloudwatch", region)
         begin, end = self._window.dates
-        pages = client.get_paginator("describe_alarm_history").paginate(
-            HistoryItemType="StateUpdate", StartDate=begin, EndDate=end, ScanBy="TimestampAscending"
-        )
         own = f"-{role}-{self._environment.suffix}"
         return [
             {"at": _text(each["Timestamp"]), "alarm": each["AlarmName"], "what": each["HistorySummary"]}
-            for page in asked(lambda: list(pages), "read the alarms' history", region)
-            for each in page["AlarmHistoryItems"]
+            for each in alarm_history(client, region, "StateUpdate", StartDate=begin, EndDate=end)
             if each["AlarmName"].endswith(own) and begin <= each["Timestamp"] <= end
         ]
 
@@ -259,6 +255,15 @@ def files(gathered: Sequence[Gathered]) -> dict[str, str]:
         found |= {"books": books["books"], "reconciliation": books["reconciliation"].to_json()}
     found["unknown"] = {each.name: each.unknown for each in gathered if each.unknown}
     return {f"{name}.json": json.dumps(value, indent=2, sort_keys=True) + "\n" for name, value in found.items()}
+
+
+def alarm_history(client: Any, region: str, kind: str, **window: datetime) -> list[dict[str, Any]]:
+    """What happened of a kind to a region's alarms, in order of time. Raises Problem."""
+    pages = client.get_paginator("describe_alarm_history").paginate(
+        HistoryItemType=kind, ScanBy="TimestampAscending", **window
+    )
+    found: list[dict[str, Any]] = asked(lambda: list(pages), "read the alarms' history", region)
+    return [each for page in found for each in page["AlarmHistoryItems"]]
 
 
 def told(failover: Failover) -> dict[str, Any]:

@@ -6,18 +6,18 @@ It sees what anybody sees from outside: the zone's own name servers, Route 53's 
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dnslib import QTYPE, DNSRecord
 
-from drill import records
+from drill import evacuation, experiment, records
+from drill.aftermath import alarm_history
 from drill.evacuation import PrimaryEvacuation
 from drill.experiment import ConnectivityExperiment
 from drill.machine_clock import MachineClock
@@ -37,12 +37,10 @@ if TYPE_CHECKING:
     from orchestration.target import Target
     from shared.environment import Environment
 
-DATA: Final = "data"
 FAULTS: Final[Mapping[str, str]] = {
-    records.EVACUATION: "clients are moved out of a primary that serves, and fenced off when DNS has moved",
-    records.UNFENCED: "clients are moved out of a primary that serves, and may stay",
+    **evacuation.SAYS,
     records.NOTHING: "nothing is broken",
-    DATA: "the primary's functions lose DynamoDB, by an experiment of AWS FIS",
+    experiment.FAULT: "the primary's functions lose DynamoDB, by an experiment of AWS FIS",
 }
 """What a drill can do to the primary on AWS."""
 HEALTHY_SHARE: Final = 0.18
@@ -178,8 +176,8 @@ class AwsStage:
 
     def begin(self, fault: str) -> Event:
         """Break the primary, or take clients out of it."""
-        if fault != DATA:
-            return self._evacuation.begin(fault, FAULTS[fault])
+        if fault != experiment.FAULT:
+            return self._evacuation.begin(fault)
         if self._experiment is None:
             raise Problem("--fault data on AWS is an experiment: give its role with --experiment-role")
         at = self.clock.now()
@@ -209,10 +207,7 @@ class AwsStage:
         begin = datetime.fromtimestamp(since, UTC)
         for role in ROLES:
             region = self._environment.region(role)
-            pages = self._aws.client("cloudwatch", region).get_paginator("describe_alarm_history")
-            ask = partial(pages.paginate, HistoryItemType="Action", StartDate=begin, ScanBy="TimestampAscending")
-            found: list[Any] = asked(lambda ask=ask: list(ask()), "read the alarms' history", region)  # type: ignore[misc]
-            for each in (item for page in found for item in page["AlarmHistoryItems"]):
+            for each in alarm_history(self._aws.client("cloudwatch", region), region, "Action", StartDate=begin):
                 if each["AlarmName"].endswith(f"-{self._environment.suffix}"):
                     told = each["HistorySummary"]
                     yield Event(each["Timestamp"].timestamp(), "notification", region, each["AlarmName"], told)
@@ -266,7 +261,7 @@ class AwsStage:
         account = target.account
         arns = [f"arn:aws:ec2:{region}:{account}:subnet/{each}" for each in subnets]
         return ConnectivityExperiment(
-            self._aws, region, role, arns, [alarms[STOP_ALARM]], f"drill-{environment.suffix}", time.sleep
+            self._aws, region, role, arns, [alarms[STOP_ALARM]], f"drill-{environment.suffix}"
         )
 
 

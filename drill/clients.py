@@ -20,7 +20,7 @@ from shared.clients import API_KEY, IDEMPOTENCY_KEY, REPLAYED, SERVED_BY
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from drill.names import Resolved
     from drill.schedule import Arrival
@@ -112,6 +112,23 @@ class DuePayment:
         )
 
 
+class RetryPlaces:
+    """The payments of one client that it may try again."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Whether there is a place for one more, which is held while inside."""
+        free = self._taken < TRYING
+        self._taken += free
+        try:
+            yield free
+        finally:
+            self._taken -= free
+
+
 class DrillClient:
     """One client. `told` gets each attempt when it has ended."""
 
@@ -134,18 +151,12 @@ class DrillClient:
         self._told = told
         self._chance = chance
         self._idle: list[Connection] = []
-        self._trying = 0
+        self._places = RetryPlaces()
 
     async def pay(self, arrival: Arrival, due: float) -> None:
         """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
-        if self._trying >= TRYING:
-            await self._pay(arrival, due, 0.0)
-            return
-        self._trying += 1
-        try:
-            await self._pay(arrival, due, self._goods.patience)
-        finally:
-            self._trying -= 1
+        with self._places.taken() as again:
+            await self._pay(arrival, due, self._goods.patience if again else 0.0)
 
     async def _pay(self, arrival: Arrival, due: float, patience: float) -> None:
         payment = DuePayment(self.name, self._kind, self._goods.drill, arrival, due)

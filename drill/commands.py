@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drill import reading
 from drill.evidence import beside, bind, gather, new_folder
+from drill.figures import INCONCLUSIVE
 from drill.reconcile import Reconciliation, examine
 from drill.since import moment
 from drill.tables import show_table, table_of
@@ -23,8 +24,6 @@ from shared.stack import Stack
 if TYPE_CHECKING:
     from orchestration.choice import Choice
 
-UNKNOWN = 3
-"""The exit code where nothing can be said."""
 SHOWN = 50
 """Findings in a table; JSON has them all."""
 
@@ -159,7 +158,7 @@ def evidence(choice: Choice, *, since: str, out: str) -> int:
             show(found.found)
         print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
     if found.found is None:
-        return UNKNOWN  # nobody knows whether the books agree
+        return INCONCLUSIVE  # nobody knows whether the books agree
     return 0 if found.found.clean else 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drill import records
 from drill.records import Event
@@ -19,11 +19,16 @@ from shared.failover_time import MINUTE
 from shared.roles import PRIMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shared.environment import Environment
 
 TRIES = 3
+SAYS: Final[Mapping[str, str]] = {
+    records.EVACUATION: "clients are moved out of a primary that serves, and fenced off when DNS has moved",
+    records.UNFENCED: "clients are moved out of a primary that serves, and may stay",
+}
+"""What each of `records.MOVES` does."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ class PrimaryEvacuation:
         """By the way that leads to a target's cloud. Raises Problem."""
         return PrimaryEvacuation(environment, reach(target, lambda _: None), now)
 
-    def begin(self, fault: str, detail: str) -> Event:
+    def begin(self, fault: str) -> Event:
         """Take the primary out of DNS; unless it is to stay unfenced, fence it from when DNS has moved on."""
         at = self.now()
         lever, fence = self._hands()
         lever.say(stop_switch.STOPPED)
         if fault == records.EVACUATION:
             fence.put_up(self.now() + seconds_to_move(self.environment))
-        return Event(at, "fault", self.environment.region(PRIMARY), fault, detail)
+        return Event(at, "fault", self.environment.region(PRIMARY), fault, SAYS[fault])
 
     def restore(self) -> Event:
         """Let clients back: the fence first, and the switch whatever becomes of that. Raises Problem after tries."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from clients.payments import Limits, PaymentAttempt, PaymentClient, PaymentResult
-from drill.clients import SENT_IN_TIME, TRYING, DuePayment, outcome_of
+from drill.clients import SENT_IN_TIME, DuePayment, RetryPlaces, outcome_of
 from drill.http import HttpAnswer
 from shared.clients import REPLAYED, SERVED_BY
 
@@ -64,7 +64,7 @@ class ExampleClient:
         self._over = threading.Event()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=self.name)
         self._idle: list[_Payer] = []
-        self._trying = 0
+        self._places = RetryPlaces()
 
     async def pay(self, arrival: Arrival, due: float) -> None:
         """Pay once, by as many attempts as it takes. `due` is when the schedule wanted it."""
@@ -76,13 +76,9 @@ class ExampleClient:
             return
         # "Not for several threads at once: give each its own": one that is idle has a connection that may be young.
         payer = self._idle.pop() if self._idle else _Payer(self._goods, self._resolve, self._clock, self._chance, loop)
-        once = self._trying >= TRYING
-        payer.begin(payment, self._note, self._over, once=once)
-        self._trying += not once
-        try:
+        with self._places.taken() as again:
+            payer.begin(payment, self._note, self._over, once=not again)
             await loop.run_in_executor(self._threads, payer.pay)
-        finally:
-            self._trying -= not once
         self._idle.append(payer)
 
     def close(self) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from orchestration.aws import Aws
 
+FAULT: Final = "data"
+"""What a drill calls it."""
 OVER: Final = frozenset({"completed", "stopped", "failed", "cancelled"})
 UNDER_WAY: Final = frozenset({"pending", "initiating", "running", "stopping"})
 """States of an experiment (FIS API Reference, ExperimentState)."""
@@ -98,7 +100,7 @@ class ConnectivityExperiment:
     def end(self) -> None:
         """Stop it if it runs, wait until the network is as it was, and remove the template. Raises Problem."""
         if self._template and not self._experiment:  # one whose start was not answered may run all the same
-            self._experiment = next(iter(self._listed(self._template)), "")
+            self._experiment = next(iter(self.running(self._template)), "")
         if self._experiment and self.state()[0] not in OVER:
             self._stopped = True
             self._ask("stop the experiment", "stop_experiment", id=self._experiment)
@@ -119,12 +121,8 @@ class ConnectivityExperiment:
         status, reason = self.state()
         return f"AWS ended the experiment by itself: {status}: {reason}" if status in OVER else ""
 
-    def running(self) -> list[str]:
-        """Experiments that are under way in the region, whoever began them. Raises Problem."""
-        return self._listed()
-
-    def _listed(self, template: str = "") -> list[str]:
-        """Those under way; of a template, if one is named."""
+    def running(self, template: str = "") -> list[str]:
+        """Experiments that are under way in the region, whoever began them; of a template, if named. Raises Problem."""
         found: list[str] = []
         more: dict[str, str] = {"experimentTemplateId": template} if template else {}
         while True:

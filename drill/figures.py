@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.reconcile import DOUBLED, LOST
-from drill.records import EVACUATION, NOTHING, UNFENCED, Attempt, Event
+from drill.records import NOTHING, Attempt, Event
 from shared.failover_time import MONTH, Allowance
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def measure(
         figures.append(Figure("clients went back then", "yes" if back else "no", unit="", held=back))
         figures += _served_again(plan, attempts, events)
         figures.append(_budget(plan, worst))
-    if plan.fault in {EVACUATION, UNFENCED}:
+    if plan.planned:
         figures += _paid_at_the_primary(plan, lasting, fault)
     if books:
         lost, doubled, strong = books.of(LOST), books.of(DOUBLED), plan.consistency == "strong"
@@ -329,12 +329,11 @@ def _stayed(plan: DrillPlan, events: Sequence[Event], fault: float, switched: fl
     back = moments.get("returned")
     if plan.returns:
         return Figure(RETURNED, "no" if back is None else "yes", unit="", held=back is not None)
-    if switched is not None:
-        decision = min((each.at for each in events if each.kind == "restore"), default=math.inf)
-        by_dns = first(events, switched, "dns", "primary")
-        back = by_dns if by_dns is not None and by_dns < decision else back
     if switched is None:
         return Figure(STAYED, "nobody had left", unit="")
+    decision = min((each.at for each in events if each.kind == "restore"), default=math.inf)
+    by_dns = first(events, switched, "dns", "primary")
+    back = by_dns if by_dns is not None and by_dns < decision else back
     if back is None:
         return Figure(STAYED, "yes", unit="", held=True)
     lasting = plan.bounds.get("latched")
@@ -388,16 +387,13 @@ def _served_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Iterable
 def verdict(figures: DrillFigures, trouble: Sequence[str]) -> tuple[DrillStatus, int, str]:
     """What to say of a drill: its status, the exit code, and why. Trouble of the machine is never a verdict."""
     missed = [each.name for each in figures.figures if each.held is False]
+    told = f"missed: {', '.join(missed)}"
     if trouble:  # what is missed all the same is told: nobody shall read past a payment that was lost
-        return (
-            "inconclusive",
-            INCONCLUSIVE,
-            "; ".join([*trouble, *([f"missed: {', '.join(missed)}"] if missed else [])]),
-        )
+        return "inconclusive", INCONCLUSIVE, "; ".join([*trouble, told] if missed else trouble)
     if not any(each.name == LOST_PAYMENTS for each in figures.figures):
         return "inconclusive", INCONCLUSIVE, "the books were not compared"
     if missed:
-        return "missed", MISSED, f"missed: {', '.join(missed)}"
+        return "missed", MISSED, told
     alone = any(each.name == STAYED and str(each.measured).startswith("no:") for each in figures.figures)
     return "passed", PASSED, f"every objective held{BY_THEMSELVES if alone else ''}"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,6 +21,7 @@ from drill.names import DnsClient, NameCache
 from drill.records import CLIENTS, EVENTS, INCIDENT, NOTHING, SANDBOX, Attempt, Event, RecordFile
 from drill.schedule import DrillSchedule
 from drill.self_test import ILL, PROBED, SEEN, WELL
+from shared import signals
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -367,14 +367,8 @@ class Play:
 @contextmanager
 def uninterrupted(tell: Callable[[str], None]) -> Iterator[None]:
     """Let Ctrl-C wait, and say so: mending that is broken off would leave clients where they are."""
-    if threading.current_thread() is not threading.main_thread():
+    with signals.handled(lambda *_: tell("mending what the drill has broken: one moment"), signal.SIGINT):
         yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: tell("mending what the drill has broken: one moment"))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 async def _is_well(connection: Connection, name: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drill import records
+from drill import experiment, records
 from drill.calibrate import CAPACITY, allowed
 from drill.evidence import beside, gather, new_folder
 from drill.figures import shown
@@ -41,8 +41,6 @@ DEFAULTS = ("hang", EVACUATION)
 """The fault, unless one is said: the first of these that the target knows."""
 SHOWN = 50
 """Notifications that are told; JSON has them all."""
-EXPERIMENT = "data"
-"""The fault that AWS's Fault Injection Service plays."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +153,10 @@ def _require_possible(choice: Choice, wish: DrillWish, fault: str) -> None:
         raise Problem(f"--incident: an outage is played in the sandbox, and not on {choice.target}")
     if wish.speed != 1.0:
         raise Problem(f"--speed {wish.speed:g}: on {choice.target} time is what it is")
-    if (fault == EXPERIMENT) != bool(wish.experiment_role):
+    if (fault == experiment.FAULT) != bool(wish.experiment_role):
         raise Problem(
-            f"drill: --fault {EXPERIMENT} on AWS is an experiment and takes --experiment-role, and no other fault does "
-            "(docs/runbooks/drill-on-aws.md)"
+            f"drill: --fault {experiment.FAULT} on AWS is an experiment and takes --experiment-role, and no other "
+            "fault does (docs/runbooks/drill-on-aws.md)"
         )
 
 

@@ -32,6 +32,7 @@ RECONCILIATION, FIGURES, OUTCOME = "reconciliation.json", "figures.json", "outco
 
 EVACUATION: Final = "evacuate"
 UNFENCED: Final = "unfenced"
+MOVES: Final = frozenset({EVACUATION, UNFENCED})
 """Faults of a drill that moves clients away from a primary that serves: with a fence before it, and without."""
 NOTICED: Final = "noticed"
 """Of a plan's bounds: when checkers must have noticed what they can, where nothing else bounds an outage."""
@@ -184,7 +185,7 @@ class DrillPlan(Record):
     @property
     def planned(self) -> bool:
         """Whether clients are moved by a decision: nothing fails first, so nothing of it is a recovery time."""
-        return self.fault in {EVACUATION, UNFENCED}
+        return self.fault in MOVES
 
     @property
     def returns(self) -> bool:
@@ -204,8 +205,8 @@ class DrillPlan(Record):
     @property
     def again(self) -> str:
         """The options that play the same drill again."""
-        file = shlex.quote(self.file)
-        what = f"--incident {file} --compress {_exactly(self.compression)}" if file != "''" else f"--fault {self.fault}"
+        outage = f"--incident {shlex.quote(self.file)} --compress {_exactly(self.compression)}"
+        what = outage if self.file else f"--fault {self.fault}"
         numbers = {"rate": self.rate, "duration": self.duration, "speed": self.speed, "seed": self.seed}
         where = {"environment": (self.environment, "payments"), "target": (self.target, SANDBOX)}
         return " ".join(

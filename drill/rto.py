@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.figures import DOUBLED_PAYMENTS, LOST_PAYMENTS, shown
-from drill.records import EVACUATION, NOTHING, UNFENCED
+from drill.records import MOVES, NOTHING
 from shared.failover_time import DnsTiming, LatchTiming, worst
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FLOORS: Final = (0, 30, 60, 120, 300)
 RULE_OF_THREE: Final = 3
 """What n tries never showed happens in fewer than 3/n of them, at 95 % confidence (Hanley, Lippman-Hand, 1983)."""
 
-NO_FAULTS: Final = (NOTHING, EVACUATION, UNFENCED)
+NO_FAULTS: Final = MOVES | {NOTHING}
 """Drills of which nothing follows for faults."""
 
 

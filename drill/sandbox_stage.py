@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from drill import asking, reading, records, watchers
+from drill import asking, evacuation, reading, records, watchers
 from drill.evacuation import PrimaryEvacuation
 from drill.figures import GATE
 from drill.records import Event
@@ -47,8 +47,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "name": "DynamoDB's name resolves to nothing in the primary",
     "partition": "the primary is cut off from the other regions, and alive",
     records.NOTHING: "nothing is broken",
-    records.EVACUATION: "clients are moved out of a primary that serves, and fenced off when DNS has moved",
-    records.UNFENCED: "clients are moved out of a primary that serves, and may stay",
+    **evacuation.SAYS,
 }
 """What a drill can do to the primary."""
 
@@ -147,8 +146,8 @@ class SandboxStage:
 
     def begin(self, fault: str) -> Event:
         """Begin a fault in the primary."""
-        if fault in {records.EVACUATION, records.UNFENCED}:
-            return self._evacuation.begin(fault, FAULTS[fault])
+        if fault in records.MOVES:
+            return self._evacuation.begin(fault)
         at = self.clock.now()
         for one in self._faults(fault):
             self._box.begin_fault(one)

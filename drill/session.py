@@ -9,7 +9,6 @@ import hashlib
 import secrets
 import signal
 import subprocess
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,12 +28,11 @@ from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
 from drill.records import (
-    EVACUATION,
     INCIDENT,
+    MOVES,
     NOTHING,
     NOTICED,
     SANDBOX,
-    UNFENCED,
     Attempt,
     DrillOutcome,
     DrillPlan,
@@ -43,10 +41,11 @@ from drill.records import (
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
 from orchestration.target import published
+from shared import signals
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
 from shared.errors import Problem
-from shared.failover_time import Bound, Fault, GreyBound, LatchTiming, bound, worst
+from shared.failover_time import Fault, GreyBound, LatchTiming, bound, worst
 from shared.roles import PRIMARY, PerRole
 from shared.root import ROOT
 from shared.stack import Stack
@@ -117,6 +116,7 @@ def of_incident(
     steps = incident.planned(compression)
     first = next((each["kind"] for each in steps[0]["faults"] if each["region"] == PRIMARY), "")
     known = first in BOUND_OF or first == "grey"
+    checks, dns = environment.edge.checks.of_the_entry_point, environment.edge.dns
     made = replace(
         planned,
         fault=INCIDENT,
@@ -125,14 +125,9 @@ def of_incident(
         steps=steps,
         file=file,
         compression=compression,
-        bounds=bounds(environment, first) if known else {NOTICED: float(_worst(environment).detection)},
+        bounds=bounds(environment, first) if known else {NOTICED: float(worst(checks, dns).detection)},
     )
     return replace(made, caution=_caution(made))
-
-
-def _worst(environment: Environment) -> Bound:
-    """What the checkers may need for whatever they can notice."""
-    return worst(environment.edge.checks.of_the_entry_point, environment.edge.dns)
 
 
 def _caution(planned: DrillPlan) -> str:
@@ -162,7 +157,7 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
     if fault == "grey":
         grey = GreyBound(environment.edge.grey_failure.periods, dns)
         detection, total = grey.detection, grey.total
-    elif fault in {EVACUATION, UNFENCED}:
+    elif fault in MOVES:
         by_switch = bound([checks.stop_switch.timing()], dns, Fault.ERROR)
         detection, total = by_switch.detection, by_switch.total
     else:
@@ -184,7 +179,7 @@ def least_detection(environment: Environment, fault: str) -> float:
     if fault in {"grey", INCIDENT, NOTHING}:  # metrics decide, or who knows what, or nobody has to
         return 0.0
     checks = environment.edge.checks
-    timings = [checks.stop_switch.timing()] if fault in {EVACUATION, UNFENCED} else checks.of_the_entry_point
+    timings = [checks.stop_switch.timing()] if fault in MOVES else checks.of_the_entry_point
     return float(min((each.threshold - 1) * each.interval for each in timings))
 
 
@@ -253,17 +248,10 @@ def _alone(drills: Path) -> Iterator[None]:
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """Take what ends a process for Ctrl-C: what was broken is mended then."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     ignored = signal.SIG_IGN  # by nohup
-    wanted = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not ignored]
-    before = {each: signal.signal(each, lambda *_: signal.raise_signal(signal.SIGINT)) for each in wanted}
-    try:
+    wanted = (each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not ignored)
+    with signals.handled(lambda *_: signal.raise_signal(signal.SIGINT), *wanted):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager
@@ -339,7 +327,6 @@ def calibrated(
         time.sleep(1.0)  # the speed holds for everybody
         steps = asyncio.run(calibration.calibrate(stage.clock, tuple(stage.regions), goods, told))
     found = calibration.capacity_of(steps, time.time(), _commit())
-    home(target).mkdir(parents=True, exist_ok=True, mode=0o700)
     records.write(home(target) / calibration.CAPACITY, found.to_json())
     return found
 

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from queue import SimpleQueue
-from types import FrameType
 from typing import Protocol
 
 from engine.events import ResourceChange
 from engine.operations import Interrupted
 from orchestration.plan import Freshness, Judgement, Plan, Step
 from orchestration.ready import ReadyQueue
+from shared import signals
 from shared.errors import Problem
 from shared.stack import Stack
 
@@ -183,14 +183,5 @@ class Executor:
 @contextmanager
 def on_signals(interrupt: Callable[[], None]) -> Iterator[None]:
     """While inside, Ctrl-C and a polite request to terminate call `interrupt`."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        interrupt()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, handle) for number in numbers]
-    try:
+    with signals.handled(lambda *_: interrupt(), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

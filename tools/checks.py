@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from shared import files
+from shared import files, signals
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -142,12 +142,8 @@ def _stopped_by(*numbers: signal.Signals) -> Iterator[None]:
         print("stopped", file=sys.stderr, flush=True)
         raise _Stopped(128 + number)
 
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
+    with signals.handled(stop, *numbers):
         yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _taken() -> dict[str, float]:

@@ -12,6 +12,7 @@ from ministack.services import route53
 
 from sandbox import control
 from sandbox.cloud.watch.metrics import Metrics, Name, Scope
+from sandbox.cloud.watch.minutes import next_minute
 from sandbox.cloud.watch.points import MINUTE
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ANSWER_WITHIN = 5.0
 async def watch(clock: VirtualClock, metrics: Metrics, checkers: Path, out: Callable[[str], bool]) -> None:
     """Measure every health check once a minute, for ever; `checkers` is the socket of those who check."""
     while True:
-        await clock.sleep(MINUTE - (clock.now() - MINUTE / 3) % MINUTE)
+        await next_minute(clock, MINUTE / 3)
         if route53._health_checks._data and not out(REGION):
             try:
                 told = await asyncio.wait_for(control.ask_soon(checkers, "health"), ANSWER_WITHIN)

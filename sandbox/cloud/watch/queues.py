@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.services import sqs
 
 from sandbox.cloud.watch.metrics import Metrics, Name, Scope
+from sandbox.cloud.watch.minutes import next_minute
 from sandbox.cloud.watch.points import MINUTE
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 async def watch(clock: VirtualClock, metrics: Metrics, out: Callable[[str], bool]) -> None:
     """Measure every queue in the middle of each minute, for ever."""
     while True:
-        await clock.sleep(MINUTE - (clock.now() - MINUTE / 2) % MINUTE)
+        await next_minute(clock, MINUTE / 2)
         measure(metrics, clock.speed, out)
 
 

@@ -12,6 +12,7 @@ from ministack import app
 
 from sandbox.cloud.waiting import WAITING, region_of
 from sandbox.cloud.watch.metrics import Metrics, Name, Scope
+from sandbox.cloud.watch.minutes import next_minute
 from sandbox.cloud.watch.points import MINUTE
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ NAMESPACE: Final = "AWS/S3"
 async def watch(clock: VirtualClock, metrics: Metrics, out: Callable[[str], bool]) -> None:
     """Measure every rule in the middle of each minute, for ever."""
     while True:
-        await clock.sleep(MINUTE - (clock.now() - MINUTE / 2) % MINUTE)
+        await next_minute(clock, MINUTE / 2)
         measure(metrics, clock.now(), out)
 
 

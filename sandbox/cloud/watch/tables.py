@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from sandbox.server import Send
 
-SERVICE: Final = "dynamodb"
 NAMESPACE: Final = "AWS/DynamoDB"
 THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 NO_USER_ERRORS: Final = THROTTLED | {"ConditionalCheckFailedException"}
