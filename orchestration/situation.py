@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import report
@@ -72,14 +71,13 @@ class _Once:
     def __init__(self, get: Callable[[], Any]) -> None:
         self._get = get
         self._guard = threading.Lock()
+        self._got: list[Any] = []
 
     def __call__(self) -> Any:
-        with self._guard:
-            return self._value
-
-    @cached_property
-    def _value(self) -> Any:
-        return self._get()
+        with self._guard:  # its own: until Python 3.12 functools.cached_property has one lock for all objects
+            if not self._got:
+                self._got.append(self._get())
+            return self._got[0]
 
 
 class _Asker:

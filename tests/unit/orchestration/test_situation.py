@@ -186,3 +186,18 @@ def test_what_is_refused_is_one_line_of_its_own_row(cloud, told, monkeypatch):
     assert code == 1
     assert {what for what, row in found.items() if not row["known"]} == {"alarms, primary", "alarms, secondary"}
     assert "\n" not in found["alarms, primary"]["said"]
+
+
+def test_a_value_that_hangs_keeps_no_other_value_waiting():
+    """One that is asked for in a dead region must not hold those of the others: functools.cached_property did."""
+    released = threading.Event()
+    dead, alive = situation._Once(lambda: released.wait(30)), situation._Once(lambda: "alive")
+    hanging = threading.Thread(target=dead, daemon=True)
+    hanging.start()
+    told = []
+    asking = threading.Thread(target=lambda: told.append(alive()), daemon=True)
+    asking.start()
+    asking.join(5)
+    released.set()
+    hanging.join(5)
+    assert told == ["alive"]
