@@ -217,12 +217,22 @@ def _method_settings(clients: Clients, made: Made) -> dict[str, Any]:
     return {**place, "methodPath": made.outputs["methodPath"], "settings": settings}
 
 
+def _query(told: dict[str, Any]) -> dict[str, Any]:
+    """A query of metric math with its metric as one object, as the inputs have it."""
+    if "MetricStat" not in told:
+        return told
+    stat = told["MetricStat"]
+    dimensions = {each["Name"]: each["Value"] for each in stat["Metric"].get("Dimensions", [])}
+    return {**told, "metric": {**stat, **stat["Metric"], "Dimensions": dimensions}}
+
+
 def _alarm(kind: str, name: str) -> Reading:
     def ask(clients: Clients, made: Made) -> dict[str, Any]:
         told = clients("cloudwatch").describe_alarms(AlarmNames=[made.id], AlarmTypes=[kind])
         found = only(told, f"{kind}s")
         if "Dimensions" in found:
             found["Dimensions"] = {each["Name"]: each["Value"] for each in found["Dimensions"]}
+        found["metricQueries"] = [_query(each) for each in found.pop("Metrics", [])]
         return found
 
     names = {"name": "AlarmName", "evaluateLowSampleCountPercentiles": "EvaluateLowSampleCountPercentile"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,34 @@ def test_a_short_period_is_looked_at_every_ten_seconds(cloud: RunningCloud) -> N
     until(lambda: watched.state() == "ALARM", 25)
 
 
+def test_an_alarm_on_an_expression_has_no_point_where_nothing_was_asked(cloud: RunningCloud) -> None:
+    name = f"t{uuid.uuid4().hex[:10]}"
+    client, time = cloud.client("cloudwatch", REGION), VirtualTime(cloud.sandbox)
+    metrics = [
+        {"Id": each, "MetricStat": {"Metric": {"Namespace": name, "MetricName": each}, "Period": 60, "Stat": "Sum"}}
+        for each in ("errors", "requests")
+    ]
+    rate = {"Id": "rate", "Expression": "FILL(errors, 0) / requests", "ReturnData": True}
+    given = {key: ALARM[key] for key in ("EvaluationPeriods", "Threshold", "ComparisonOperator")}
+    queries = [rate, *(each | {"ReturnData": False} for each in metrics)]
+    client.put_metric_alarm(AlarmName=name, **given, Metrics=queries)
+
+    def after(**values: float) -> tuple[str, list[float]]:
+        measured = [{"MetricName": metric, "Value": value} for metric, value in values.items()]
+        client.put_metric_data(Namespace=name, MetricData=measured)
+        now = time.date()
+        found = client.get_metric_data(
+            MetricDataQueries=queries, StartTime=now - timedelta(minutes=1), EndTime=now + timedelta(minutes=1)
+        )["MetricDataResults"]
+        time.pass_seconds(130)
+        (alarm,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return alarm["StateValue"], [value for each in found for value in each["Values"]]
+
+    assert after(errors=3.0) == ("INSUFFICIENT_DATA", [])
+    assert after(requests=4.0) == ("OK", [0.0])
+    assert after(requests=4.0, errors=2.0) == ("ALARM", [0.5])
+
+
 def test_a_region_that_is_out_evaluates_nothing(cloud: RunningCloud) -> None:
     watched = Watched(cloud)
     fault = cloud.sandbox.begin_fault(InjectedFault("5xx", REGION))
@@ -130,11 +159,11 @@ METRIC = {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat":
         (
             {
                 "Metrics": [
-                    {"Id": "e", "Expression": "m / 2", "ReturnData": True},
+                    {"Id": "e", "Expression": "RATE(m)", "ReturnData": True},
                     {"Id": "m", "MetricStat": METRIC, "ReturnData": False},
                 ]
             },
-            "Metrics: alarms on metric math",
+            r"Metrics: RATE\(m\) is not computed",
         ),
         ({"ThresholdMetricId": "a"}, "ThresholdMetricId: alarms on anomaly detection"),
         ({"ExtendedStatistic": "tm99", "Statistic": None}, "Statistic: an alarm on tm99"),

@@ -50,6 +50,22 @@ ALARMS: dict[str, dict[str, Any]] = {
         "AlarmActions": [f"{TOPIC}-1", f"{TOPIC}-2"],
         "InsufficientDataActions": [f"{TOPIC}-none"],
     },
+    "math": {
+        **RULE,
+        "Metrics": [
+            {"Id": "rate", "Expression": "FILL(m, 0) / 2 < 1", "Label": "<Share>", "ReturnData": True},
+            {
+                "Id": "m",
+                "MetricStat": {
+                    "Metric": {"Namespace": "A", "MetricName": "M", "Dimensions": [{"Name": "D", "Value": "v"}]},
+                    "Period": 60,
+                    "Stat": "Sum",
+                    "Unit": "Count",
+                },
+                "ReturnData": False,
+            },
+        ],
+    },
 }
 
 

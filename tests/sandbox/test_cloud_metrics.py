@@ -151,6 +151,15 @@ def test_metrics_are_told_by_dimensions_in_each_protocol(cloud: RunningCloud, pr
     (result,) = client.get_metric_data(MetricDataQueries=[query], **span)["MetricDataResults"]
     assert (result["StatusCode"], result["Label"], result["Values"]) == ("Complete", name, [3.0])
     assert abs(result["Timestamps"][0] - now) < timedelta(minutes=1)
+    queries = [{"Id": "e", "Expression": "a * 2", "Label": "Twice"}, query | {"ReturnData": False}]
+    (result,) = client.get_metric_data(MetricDataQueries=queries, **span)["MetricDataResults"]
+    assert (result["Id"], result["Label"], result["Values"]) == ("e", "Twice", [6.0])
+    filled = [{"Id": "e", "Expression": "FILL(a, 7)"}, query | {"ReturnData": False}]
+    (result,) = client.get_metric_data(MetricDataQueries=filled, **span)["MetricDataResults"]
+    assert len(result["Values"]) == 11
+    assert sorted(result["Values"]) == [3.0, *[7.0] * 10]
+    with pytest.raises(ClientError, match="SUM"):
+        client.get_metric_data(MetricDataQueries=[query, {"Id": "e", "Expression": "SUM(a)"}], **span)
 
 
 def test_data_is_told_newest_first_and_refused_where_aws_refuses_it(cloud: RunningCloud) -> None:

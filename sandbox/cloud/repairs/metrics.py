@@ -15,13 +15,17 @@ from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 from sandbox.cloud.functions import TOOK
 from sandbox.cloud.repairs.cloudwatch_forms import as_told, from_query
 from sandbox.cloud.watch.embedded import measured
+from sandbox.cloud.watch.expressions import UnknownExpression
 from sandbox.cloud.watch.here import Here
 from sandbox.cloud.watch.metrics import Name, Scope
 from sandbox.cloud.watch.points import MINUTE, STATISTICS, Point, percentile
-from sandbox.cloud.watch.shapes import dimensions
+from sandbox.cloud.watch.queries import Queries, dimensions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sandbox.cloud.watch.expressions import Values
+    from sandbox.cloud.watch.queries import MetricStat
 
     Request = dict[str, Any]
     Answer = tuple[int, dict[str, str], bytes]
@@ -199,26 +203,28 @@ def GetMetricStatistics(scope: Scope, request: Request) -> Request:  # noqa: N80
 def GetMetricData(scope: Scope, request: Request) -> Request:  # noqa: N802 - the operation's name
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html."""
     ascending = request.get("ScanBy") == "TimestampAscending"
+    told = request.get("MetricDataQueries") or ()
+    try:
+        queries = Queries.of(told)
+        periods = {each["Id"]: queries.period(each["Id"]) for each in told}
+    except UnknownExpression as unknown:
+        raise _Refused("ValidationError", f"The parameter MetricDataQueries: {unknown}") from None
+
+    def values(measured: MetricStat) -> Values:
+        points = _read(scope, measured.name, request, measured.period)
+        statistics = ((start, point.statistic(measured.statistic)) for start, point in points.items())
+        return {start: value for start, value in statistics if value is not None}
+
     results = []
-    for query in request.get("MetricDataQueries") or ():
+    for query in told:
+        name = query["Id"]
         if query.get("ReturnData") in {False, "false"}:
             continue
-        result: Request = {"Id": query["Id"], "Label": query.get("Label") or query["Id"]}
-        if query.get("Expression"):
-            unknown = {"Code": "Unsupported", "Value": "the sandbox computes no expressions"}
-            results.append(result | {"StatusCode": "InternalError", "Messages": [unknown], **_series({})})
-            continue
-        stat = query["MetricStat"]
-        metric = stat["Metric"]
-        name = Name.of(metric["Namespace"], metric["MetricName"], dimensions(metric.get("Dimensions")))
-        points = _read(scope, name, request, int(stat["Period"]))
-        values = {
-            float(start): value
-            for start, point in sorted(points.items(), reverse=not ascending)
-            if (value := point.statistic(stat["Stat"])) is not None
-        }
-        result["Label"] = query.get("Label") or name.metric
-        results.append(result | {"StatusCode": "Complete", **_series(values)})
+        start, end = _span(request, periods[name])
+        found = queries.values(name, values, range(start, math.ceil(end), periods[name]))
+        ordered = {float(start): found[start] for start in sorted(found, reverse=not ascending)}
+        label = query.get("Label") or (queries.measured[name].name.metric if name in queries.measured else name)
+        results.append({"Id": name, "Label": label, "StatusCode": "Complete", **_series(ordered)})
     return {"MetricDataResults": results}
 
 
@@ -248,15 +254,21 @@ def _listed(scope: Scope, request: Request) -> Iterator[Request]:
 
 
 def _read(scope: Scope, name: Name, request: Request, period: int) -> dict[int, Point]:
-    if period not in FINE_PERIODS and (period < MINUTE or period % MINUTE):
-        raise _Refused(
-            "InvalidParameterValue", f"The parameter Period is no multiple of {MINUTE} and not 1, 5, 10, 30."
-        )
     statistics = [*(request.get("Statistics") or ()), *(request.get("ExtendedStatistics") or ())]
     for each in statistics:
         if each not in STATISTICS and percentile(each) is None:
             raise _Refused("InvalidParameterValue", f"The value {each} for parameter Statistics is invalid.")
+    start, end = _span(request, period)
+    return Here.metrics.read(scope, name, start, end, period)
+
+
+def _span(request: Request, period: int) -> tuple[int, float]:
+    """The moments of a request, the first of them at the beginning of a period of so many seconds."""
+    if period not in FINE_PERIODS and (period < MINUTE or period % MINUTE):
+        raise _Refused(
+            "InvalidParameterValue", f"The parameter Period is no multiple of {MINUTE} and not 1, 5, 10, 30."
+        )
     start, end = (cloudwatch._parse_ts(request.get(each)) for each in ("StartTime", "EndTime"))
     if start is None or end is None or start >= end:
         raise _Refused("ValidationError", "The parameter StartTime must be less than the parameter EndTime.")
-    return Here.metrics.read(scope, name, start // min(period, MINUTE) * min(period, MINUTE), end, period)
+    return int(start // period * period), end

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
 
-from sandbox.cloud.watch.evaluation import AlarmSettings, AlarmVerdict, evaluate
+from sandbox.cloud.watch.evaluation import AlarmSettings, AlarmVerdict, decide, evaluate
 from sandbox.cloud.watch.metrics import Metrics, Scope
 from sandbox.cloud.watch.points import MINUTE, Point
 from sandbox.cloud.watch.shapes import Shape, UnknownShape, shape_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sandbox.clock import VirtualClock
+    from sandbox.cloud.watch.expressions import Values
+    from sandbox.cloud.watch.queries import MetricStat
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,7 @@ class AlarmEvaluator:
             try:
                 shape = self._shape(alarm)
                 if any(_is_due(shape.rule, alarm["AlarmArn"], tick) for tick in ticks):
-                    points = points_of(self.metrics, Scope(account, region), shape, now)
-                    self._take(account, region, alarm, evaluate(shape.rule, points))
+                    self._take(account, region, alarm, verdict_of(self.metrics, Scope(account, region), shape, now))
             except UnknownShape:
                 continue  # put before alarms were evaluated: a deployment that touches it says so
             except Exception:
@@ -81,22 +82,34 @@ class AlarmEvaluator:
         self.changed()
 
 
-def points_of(metrics: Metrics, scope: Scope, shape: Shape, now: float) -> list[Point | None]:
-    """The points of the periods in an alarm's range, the oldest first; the last period ended at the last minute."""
+def verdict_of(metrics: Metrics, scope: Scope, shape: Shape, now: float) -> AlarmVerdict:
+    """The verdict over the periods in an alarm's range; the last of them ended at the last minute."""
     rule = shape.rule
     unit = min(rule.period, MINUTE)
     end = int(now) // unit * unit
-    begin = end - rule.range * rule.period
-    found: list[Point | None] = [None] * rule.range
-    series = metrics.find(scope, shape.name)
-    if series is None or shape.unit not in {None, series.unit}:
+    periods = range(end - rule.range * rule.period, end, rule.period)
+
+    def points(measured: MetricStat) -> list[Point | None]:
+        found: list[Point | None] = [None] * rule.range
+        series = metrics.find(scope, measured.name)
+        if series is None or measured.unit not in {None, series.unit}:
+            return found
+        for start, point in series.read(periods.start, end, unit).items():
+            place = (start - periods.start) // rule.period
+            whole = found[place] or Point()
+            whole.merge(point)
+            found[place] = whole
         return found
-    for start, point in series.read(begin, end, unit).items():
-        place = (start - begin) // rule.period
-        whole = found[place] or Point()
-        whole.merge(point)
-        found[place] = whole
-    return found
+
+    def values(measured: MetricStat) -> Values:
+        told = zip(periods, points(measured), strict=True)
+        known = ((period, point.statistic(measured.statistic)) for period, point in told if point is not None)
+        return {period: value for period, value in known if value is not None}
+
+    if shape.watched in shape.queries.measured:
+        return evaluate(rule, points(shape.queries.measured[shape.watched]))
+    computed = shape.queries.values(shape.watched, values, periods)
+    return decide(rule, [computed.get(period) for period in periods])
 
 
 def _is_due(rule: AlarmSettings, arn: str, tick: int) -> bool:

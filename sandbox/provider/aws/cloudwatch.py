@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.resource import Resource, setting, tag_map
-from sandbox.provider.schema import Boolean, Integer, Json, Map, Number, Set, Text
+from sandbox.provider.schema import Block, Boolean, Integer, Json, Map, Number, Set, Text, arguments, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ACTIONS = {
     "actionsEnabled": Boolean(default=True),
@@ -17,6 +17,24 @@ ACTIONS = {
     "insufficientDataActions": Set(default=[]),
     "okActions": Set(default=[]),
 }
+QUERY = {
+    "accountId": Text(),
+    "expression": Text(),
+    "id": Text(required=True),
+    "label": Text(),
+    "metric": Block(
+        fields={
+            "dimensions": Map(),
+            "metricName": Text(required=True),
+            "namespace": Text(),
+            "period": Integer(required=True),
+            "stat": Text(required=True),
+            "unit": Text(),
+        }
+    ),
+    "period": Integer(),
+    "returnData": Boolean(default=False),
+}
 METRIC = {
     "comparisonOperator": Text(required=True),
     "datapointsToAlarm": Integer(),
@@ -24,9 +42,10 @@ METRIC = {
     "evaluateLowSampleCountPercentiles": Text(api="EvaluateLowSampleCountPercentile", choices=("evaluate", "ignore")),
     "evaluationPeriods": Integer(required=True),
     "extendedStatistic": Text(),
-    "metricName": Text(required=True),
-    "namespace": Text(required=True),
-    "period": Integer(required=True),
+    "metricName": Text(),
+    "metricQueries": Set(of=Block(fields=QUERY), default=[]),
+    "namespace": Text(),
+    "period": Integer(),
     "statistic": Text(choices=("Average", "Maximum", "Minimum", "SampleCount", "Sum")),
     "threshold": Number(required=True),
     "treatMissingData": Text(default="missing", choices=("breaching", "ignore", "missing", "notBreaching")),
@@ -59,7 +78,7 @@ class Alarm(Resource):
 
 
 class MetricAlarm(Alarm):
-    """An alarm on one metric."""
+    """An alarm on one metric, or on an expression over several."""
 
     resource_type = "aws:cloudwatch/metricAlarm:MetricAlarm"
     kind = "MetricAlarm"
@@ -77,16 +96,54 @@ class MetricAlarm(Alarm):
         self._put()
 
     def _put(self, **more: Any) -> None:
-        names = [name for name in ("name", *ACTIONS, *METRIC) if name != "dimensions"]
-        dimensions = [{"Name": name, "Value": value} for name, value in self["dimensions"].items()]
-        self.call("put_metric_alarm", **self.arguments("put_metric_alarm", *names), Dimensions=dimensions, **more)
+        names = [name for name in ("name", *ACTIONS, *METRIC) if name not in ("dimensions", "metricQueries")]
+        told = self.arguments("put_metric_alarm", *names)
+        if self["metricQueries"]:
+            told["Metrics"] = [_query(each, self.shape("put_metric_alarm")) for each in self["metricQueries"]]
+        else:
+            told["Dimensions"] = _listed(self["dimensions"])
+        self.call("put_metric_alarm", **told, **more)
 
     def read(self) -> Mapping[str, Any] | None:
         alarm = self.described()
         if alarm is None:
             return None
-        dimensions = {each["Name"]: each["Value"] for each in alarm.pop("Dimensions", [])}
-        return self.observed(alarm, arn=alarm["AlarmArn"], dimensions=dimensions, tagsAll=self.found_tags(alarm))
+        dimensions = _mapped(alarm.pop("Dimensions", []))
+        queries = [_found(each) for each in alarm.pop("Metrics", [])]
+        told = {"dimensions": dimensions, "metricQueries": queries, "tagsAll": self.found_tags(alarm)}
+        return self.observed(alarm, arn=alarm["AlarmArn"], **told)
+
+
+def _query(query: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+    """A query as the API has it. What returns data is always said: absent means yes to the API, and no to Pulumi."""
+    plain = {name: value for name, value in query.items() if name != "metric"}
+    told = arguments(QUERY, {"returnData": False} | plain, shape.members["Metrics"].member)
+    if metric := query.get("metric"):
+        names = {"Namespace": metric.get("namespace"), "MetricName": metric["metricName"]}
+        told["MetricStat"] = {
+            "Metric": {name: value for name, value in names.items() if value}
+            | {"Dimensions": _listed(metric.get("dimensions") or {})},
+            "Period": metric["period"],
+            "Stat": metric["stat"],
+        } | ({"Unit": metric["unit"]} if metric.get("unit") else {})
+    return told
+
+
+def _found(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The same back again."""
+    told = translate(QUERY, query)
+    if stat := query.get("MetricStat"):
+        metric = {**stat, **stat["Metric"], "Dimensions": _mapped(stat["Metric"].get("Dimensions", []))}
+        told["metric"] = QUERY["metric"].from_api(metric)
+    return told
+
+
+def _listed(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in dimensions.items()]
+
+
+def _mapped(dimensions: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {each["Name"]: each["Value"] for each in dimensions}
 
 
 class CompositeAlarm(Alarm):
