@@ -240,6 +240,28 @@ def _alarm(kind: str, name: str) -> Reading:
     return Reading(ask, names | {"name": name}, tags=tags)
 
 
+def _as_text(told: Any) -> Any:
+    """The same with bytes as text."""
+    if isinstance(told, dict):
+        return {name: _as_text(each) for name, each in told.items()}
+    if isinstance(told, list):
+        return [_as_text(each) for each in told]
+    return told.decode() if isinstance(told, bytes) else told
+
+
+def _waf(kind: str, member: str) -> Reading:
+    def ask(clients: Clients, made: Made) -> dict[str, Any]:
+        place = {name.title(): made.outputs[name] for name in ("name", "scope")}
+        found = getattr(clients("wafv2"), f"get_{kind}")(Id=made.id, **place)[member]
+        return {**_as_text(found), "scope": made.outputs["scope"]}
+
+    def tags(clients: Clients, made: Made) -> list[Mapping[str, str]]:
+        told = clients("wafv2").list_tags_for_resource(ResourceARN=made.arn)["TagInfoForResource"]["TagList"]
+        return [{each["Key"]: each["Value"] for each in told}]
+
+    return Reading(ask, tags=tags)
+
+
 def _table(clients: Clients, made: Made) -> dict[str, Any]:
     dynamodb = clients("dynamodb")
     found = dict(dynamodb.describe_table(TableName=made.outputs["name"])["Table"])
@@ -707,4 +729,12 @@ READINGS: dict[str, Reading] = {
         tags=_all(lambda clients, made: clients("sqs").list_queue_tags(QueueUrl=made.outputs["url"])["Tags"]),
     ),
     "aws:sqs/queuePolicy:QueuePolicy": Reading(_queue),
+    "aws:wafv2/ipSet:IpSet": _waf("ip_set", "IPSet"),
+    "aws:wafv2/webAcl:WebAcl": _waf("web_acl", "WebACL"),
+    "aws:wafv2/webAclAssociation:WebAclAssociation": Reading(
+        lambda clients, made: {
+            "webAclArn": clients("wafv2").get_web_acl_for_resource(ResourceArn=made.resourceArn)["WebACL"]["ARN"],
+            "resourceArn": made.resourceArn,
+        }
+    ),
 }

@@ -1,0 +1,163 @@
+"""AWS WAF: web ACLs, IP sets, and what they are associated with."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ministack.core.responses import get_request_client_ip, json_response
+from ministack.services import apigateway_v1, waf
+
+from sandbox.cloud import firewall
+from sandbox.cloud.firewall_rules import UnknownRule, check
+from sandbox.cloud.web_requests import WebRequest
+from sandbox.server import RECEIVED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Request = dict[str, Any]
+    Answer = tuple[int, dict[str, str], bytes]
+    Action = Callable[[Request], Answer]
+
+_STAGE = re.compile(r"^arn:aws:apigateway:([a-z0-9-]+)::/restapis/([a-z0-9]+)/stages/([A-Za-z0-9_-]+)$")
+_EXECUTE_API = re.compile(r"^[a-z0-9]+\.execute-api\.")
+
+
+def web_acl_updates() -> None:
+    """An update of a web ACL forgets its description."""
+    update = waf._update_web_acl
+
+    def updated(told: Request) -> Answer:
+        answer: Answer = update(told)
+        if answer[0] == 200:
+            waf.web_acl_record(told["Id"], told["Scope"])["Description"] = told.get("Description", "")
+        return answer
+
+    waf._update_web_acl = updated
+
+
+def ip_sets() -> None:
+    """An IP set is changed and deleted whatever the lock token, and an update forgets its description."""
+    update, delete = waf._update_ip_set, waf._delete_ip_set
+
+    def found(told: Request) -> Any:
+        return waf._resource_from_scope(waf._ip_sets, told["Id"], told["Scope"])
+
+    def stale(told: Request) -> Answer | None:
+        there = found(told)
+        if there is None or told.get("LockToken") == there["LockToken"]:
+            return None
+        words = "AWS WAF couldn't save your changes because someone changed the resource after you started to edit it."
+        return _refused("WAFOptimisticLockException", words)
+
+    def updated(told: Request) -> Answer:
+        answer: Answer = stale(told) or update(told)
+        if answer[0] == 200:
+            found(told)["Description"] = told.get("Description", "")
+        return answer
+
+    waf._update_ip_set = updated
+    waf._delete_ip_set = lambda told: stale(told) or delete(told)
+
+
+def what_is_in_use() -> None:
+    """A web ACL is deleted while it is associated, and an IP set while rules name it."""
+    delete_acl, delete_set = waf._delete_web_acl, waf._delete_ip_set
+    words = "AWS WAF couldn't perform the operation because your resource is being used by another resource."
+
+    def acl_deleted(told: Request) -> Answer:
+        acl = waf.web_acl_record(told["Id"], told["Scope"])
+        used = acl is not None and any(
+            arn == acl["ARN"] and _is_there(resource) for resource, arn in waf._associations.items()
+        )
+        answer: Answer = _refused("WAFAssociatedItemException", words) if used else delete_acl(told)
+        return answer
+
+    def set_deleted(told: Request) -> Answer:
+        found = waf._resource_from_scope(waf._ip_sets, told["Id"], told["Scope"])
+        acls = waf._values_for_scope(waf._web_acls, told["Scope"])
+        used = found is not None and any(f'"{found["ARN"]}"' in json.dumps(acl["Rules"]) for acl in acls)
+        answer: Answer = _refused("WAFAssociatedItemException", words) if used else delete_set(told)
+        return answer
+
+    waf._delete_web_acl, waf._delete_ip_set = acl_deleted, set_deleted
+
+
+def associations() -> None:
+    """A stage that is not there can be associated; and what has no web ACL is an error to ask for."""
+    associate, get = waf._associate_web_acl, waf._get_web_acl_for_resource
+
+    def associated(told: Request) -> Answer:
+        if not _is_there(told["ResourceArn"]):
+            words = "AWS WAF couldn't perform the operation because your resource doesn't exist."
+            return _refused("WAFNonexistentItemException", words)
+        answer: Answer = associate(told)
+        return answer
+
+    def got(told: Request) -> Answer:
+        answer: Answer = get(told) if told["ResourceArn"] in waf._associations else json_response({})
+        return answer
+
+    waf._associate_web_acl, waf._get_web_acl_for_resource = associated, got
+
+
+def _is_there(resource: str) -> bool:
+    """Whether a stage is there. What is no stage is taken for there."""
+    stage = _STAGE.match(resource)
+    return stage is None or stage[3] in apigateway_v1._stages_v1.get(stage[2], {})
+
+
+def judged_rules() -> None:
+    """Rules are stored, whatever they say. Those that `sandbox.cloud.firewall_rules` does not judge are refused."""
+
+    def checked(act: Action) -> Action:
+        def acted(told: Request) -> Answer:
+            try:
+                check(told)
+            except UnknownRule as unknown:
+                return _refused("WAFInvalidParameterException", str(unknown))
+            return act(told)
+
+        return acted
+
+    waf._create_web_acl, waf._update_web_acl = checked(waf._create_web_acl), checked(waf._update_web_acl)
+
+
+def filtered_stages() -> None:
+    """No request to a stage is filtered. What is blocked has the gateway response WAF_FILTERED.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+    execute = apigateway_v1._execute_in_scope
+
+    async def executed(request: Request, *arguments: Any) -> Any:
+        api, stage, method, path, _, body, _, account, region = arguments
+        arn = f"arn:aws:apigateway:{region}::/restapis/{api}/stages/{stage}"
+        known = firewall.guards(account, region, arn) and apigateway_v1._stages_v1.get(api, {}).get(stage)
+        if known:
+            request["stage"] = known
+            if firewall.blocks(account, region, arn, _asked(request, stage, method, path, body)):
+                return apigateway_v1._gw_error("WAF_FILTERED", "Forbidden")
+        return await execute(request, *arguments)
+
+    apigateway_v1._execute_in_scope = executed
+
+
+def _asked(request: Request, stage: str, method: str, path: str, body: bytes) -> WebRequest:
+    """A request to a stage as WAF sees it: by the API's own name its path begins with the stage.
+
+    Its query is put together again. The base path of a mapping is not seen: the gateway has taken it off.
+    """
+    headers = RECEIVED.get()
+    host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+    seen = f"/{stage}{path}" if _EXECUTE_API.match(host) else path
+    query = urlencode(request["query_params"], doseq=True)
+    return WebRequest(get_request_client_ip(), method, seen, query, headers, body or b"")
+
+
+def _refused(code: str, words: str) -> Answer:
+    answer: Answer = waf._waf_err(code, words)
+    return answer
