@@ -174,6 +174,7 @@ class Cloud:
         async def answer(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start" and changes():
                 self._persistence.changing()
+                self._gateway.changed(service)
             await send(message)
 
         try:

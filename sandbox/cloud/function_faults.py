@@ -83,7 +83,9 @@ class FunctionFaults:
         return left[next(self._started) % len(left)] if left else None
 
     def missing(self, fault: InjectedFault) -> str:
-        """What is wrong with a fault of a function that is not there; empty when it is."""
+        """What is wrong with a fault of a function or an API that is not there; empty when it is."""
+        if (fault.kind, fault.part) == ("throttle", "api"):
+            return _unlimited(fault.region)
         from ministack.services import lambda_svc  # noqa: PLC0415 - as late as the emulator's own import of it
 
         if fault.kind not in {"function", "grey"}:
@@ -107,6 +109,18 @@ def _ends(fault: InjectedFault, environment: FunctionProcess) -> bool:
     if fault.kind in {"function", "grey"}:
         return fault.how == "crash" and fault.part == environment.config["FunctionName"] and fault.probability >= 1
     return fault.kind == "dependency" and fault.how.endswith(COLD)
+
+
+def _unlimited(region: str) -> str:
+    """Why nothing in a region throttles its callers; empty while something might."""
+    from ministack.services import alb, apigateway_v1  # noqa: PLC0415 - as late as the emulator's own import of them
+
+    apis, balancers = (
+        any(home == region for (_, home, _), _ in kept.all_items()) for kept in (apigateway_v1._rest_apis, alb._lbs)
+    )
+    if apis or not balancers:
+        return ""
+    return f"no REST API in {region}, and a load balancer throttles nobody: choose --part functions"
 
 
 def _zones(config: dict[str, Any]) -> list[AvailabilityZone]:

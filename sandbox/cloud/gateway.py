@@ -1,4 +1,4 @@
-"""The regions' gateways: which API, stage and path a request for a host name in a region means."""
+"""The regions' gateways: which API, stage and path, or which load balancer, a request for a host name means."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.cloud.answers import answer, header
+from sandbox.cloud.balancers.table import LoadBalancer, LoadBalancers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sandbox.server import Receive, Scope, Send
 
 _EXECUTE_API = re.compile(r"^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com$")
+_OF_LOAD_BALANCERS = frozenset({"elasticloadbalancing", "acm", ""})
+"""Services, as requests are signed for them, whose changes may be of what a load balancer answers to, or how."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,11 @@ class EmulatorPath:
 
 
 class Gateway:
-    """Finds the API behind a host name, within one region, as the region's own endpoints would."""
+    """Finds what answers to a host name, within one region, as the region's own endpoints would."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
+        self._balancers = LoadBalancers()
 
     async def __call__(self, region: str, scope: Scope, receive: Receive, send: Send) -> None:
         host = _host(scope)
@@ -40,20 +44,33 @@ class Gateway:
                 send, 404, {"message": f"{host} names no API in {region}", "hosts": sorted(set(self.hosts(region)))}
             )
             return
+        if isinstance(route, LoadBalancer):
+            from sandbox.cloud.balancers.serving import serve  # noqa: PLC0415 - it needs the repaired services
+
+            await serve(route, scope, receive, send)
+            return
         raw = route.path.encode("ascii")
         await self._emulator.application({**scope, "path": unquoted(route.path), "raw_path": raw}, receive, send)
 
-    def route(self, region: str, host: str, path: str) -> EmulatorPath | None:
+    def changed(self, service: str) -> None:
+        """A service's API has been asked for a change, and has made it; empty for a request that names no service."""
+        if service in _OF_LOAD_BALANCERS:
+            self._balancers.forget()
+
+    def route(self, region: str, host: str, path: str) -> EmulatorPath | LoadBalancer | None:
         """Where a request goes; None when the region has nothing by that name.
 
-        A custom domain name or an API's own name selects it. An address, or any other name, means the region's only
-        API if it has just one.
+        A custom domain name or an API's own name selects it, and so does a load balancer's, or a name on a certificate
+        of its listeners. An address, or any other name, means the region's only API or load balancer if it has just
+        one of them. A load balancer without a listener counts as none: on AWS nobody can connect to it.
         """
         if found := _EXECUTE_API.match(host):
             return self._api(found[1], path) if found[2] == region and found[1] in self._apis(region) else None
         domains = self._domains(region)
         if host in domains:
             return self._mapped(domains[host], path)
+        if balancer := self._balancers.named(region, host):
+            return balancer
         if not _is_address(host) and host.endswith(".amazonaws.com"):
             return None
         return self._only(region, path)
@@ -63,12 +80,15 @@ class Gateway:
         yield from self._domains(region)
         for api in self._apis(region):
             yield f"{api}.execute-api.{region}.amazonaws.com"
+        yield from self._balancers.hosts(region)
 
-    def _only(self, region: str, path: str) -> EmulatorPath | None:
-        mappings = [mapping for mapped in self._domains(region).values() for mapping in mapped.values()]
-        apis = self._apis(region)
-        if len(apis) != 1:
+    def _only(self, region: str, path: str) -> EmulatorPath | LoadBalancer | None:
+        balancers, apis = self._balancers.of(region), self._apis(region)
+        if len(balancers) + len(apis) != 1:
             return None
+        if balancers:
+            return balancers[0]
+        mappings = [mapping for mapped in self._domains(region).values() for mapping in mapped.values()]
         (api,) = apis
         stages = self._stages(region, api)
         mapped = {mapping["stage"] for mapping in mappings if mapping["restApiId"] == api and mapping.get("stage")}

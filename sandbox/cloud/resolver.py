@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses
 from sandbox.records import RecordSet, chosen, plain
+from sandbox.regional_names import entry_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.addresses import Endpoint
 
-_EXECUTE_API = re.compile(r"[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
 LONGEST_CHAIN = 8
 """CNAMEs that are followed; a resolver gives up on a loop."""
 
@@ -37,8 +36,8 @@ class Resolver:
         for _ in range(LONGEST_CHAIN):
             if not self._resolves(name):
                 return None
-            if of_api := _EXECUTE_API.fullmatch(name):
-                return self._gateways.get(of_api[1])
+            if region := entry_region(name):
+                return self._gateways.get(region)
             zone = _zone(name)
             if zone is None:
                 return self._outside

@@ -121,7 +121,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         part_is="a DNS name, such as dynamodb.us-east-1.amazonaws.com",
     ),
     "throttle": FaultKind(
-        "the API (429), its functions (500 at the API) or the table are throttled",
+        "the REST API (429), the functions (500 at the API, 502 at a load balancer) or the table are throttled",
         ("api", "functions", "table"),
         probability=1.0,
     ),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.records import RecordSet, chosen, plain
+from sandbox.regional_names import region_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-REGIONAL = re.compile(r"[a-z0-9.-]+\.(?:execute-api|s3)\.([a-z]{2}(?:-[a-z]+)+-\d+)\.amazonaws\.com")
-"""Names of AWS's own that lead into one region: of an API, of its regional domain name, of a bucket."""
 AWS_TTL = 60
 """Seconds: what AWS's own regional names are answered with."""
 LONGEST_CHAIN = 8
@@ -40,12 +38,6 @@ class Resolution:
         names = [value for each in self.records if each.kind == "CNAME" for value in each.values]
         names += [each.name for each in self.records]
         return next((region for name in reversed(names) if (region := region_of(plain(name)))), "")
-
-
-def region_of(name: str) -> str:
-    """The region of a name of AWS's; empty for any other name."""
-    found = REGIONAL.fullmatch(name)
-    return found[1] if found else ""
 
 
 @dataclass(frozen=True)

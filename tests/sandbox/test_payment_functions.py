@@ -8,8 +8,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from lambdas.adapters.clock import SystemClock, token
@@ -267,6 +269,61 @@ def test_notifications_are_filed(system):
     }
     assert system.invoke("us-east-2", "audit", {"Records": [record]}) == {"batchItemFailures": []}
     assert "notifications/2026/11/18/m1.json" in system.objects("us-east-2")
+
+
+@pytest.fixture
+def balancer(system):
+    """A load balancer in the first region before payment and health, with headers of several values; its name."""
+    elb = system.cloud.client("elbv2", REGIONS[0])
+    arn, name = itemgetter("LoadBalancerArn", "DNSName")(
+        elb.create_load_balancer(Name=system.name, Type="application")["LoadBalancers"][0]
+    )
+    nothing = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    listener = elb.create_listener(LoadBalancerArn=arn, Protocol="HTTPS", Port=443, DefaultActions=[nothing])
+    listener = listener["Listeners"][0]["ListenerArn"]
+    for number, function in enumerate(("payment", "health"), 1):
+        group = elb.create_target_group(Name=f"{system.name}-{function}", TargetType="lambda")["TargetGroups"][0]
+        group = group["TargetGroupArn"]
+        several = {"Key": "lambda.multi_value_headers.enabled", "Value": "true"}
+        elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[several])
+        place = {"FunctionName": f"{system.name}-{function}"}
+        functions = system.cloud.client("lambda", REGIONS[0])
+        functions.add_permission(
+            **place,
+            StatementId="balancer",
+            Action="lambda:InvokeFunction",
+            Principal="elasticloadbalancing.amazonaws.com",
+            SourceArn=group,
+        )
+        target = functions.get_function(**place)["Configuration"]["FunctionArn"]
+        elb.register_targets(TargetGroupArn=group, Targets=[{"Id": target}])
+        elb.create_rule(
+            ListenerArn=listener,
+            Priority=number,
+            Conditions=[{"Field": "path-pattern", "Values": [f"/{function}"]}],
+            Actions=[{"Type": "forward", "TargetGroupArn": group}],
+        )
+    yield name
+    elb.delete_listener(ListenerArn=listener)
+    elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def test_a_payment_comes_through_a_load_balancer(system, balancer):
+    url = system.cloud.gateways[REGIONS[0]]
+    key = [("Host", balancer), ("X-API-Key", "storefront-key"), ("Idempotency-Key", "balanced")]
+    body = {"amount": 100, "currency": "USD", "customerId": "test-123"}
+    first = httpx.post(f"{url}/payment", json=body, headers=key, timeout=30)
+    again = httpx.post(f"{url}/payment", json=body, headers=key, timeout=30)
+    assert (first.status_code, again.status_code) == (201, 201), first.text
+    assert first.headers["Served-By"] == "us-east-1 (primary)"
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (first.json(), "true")
+    twice = [*key, ("Idempotency-Key", "another")]
+    assert httpx.post(f"{url}/payment", json=body, headers=twice, timeout=30).status_code == 400
+    health = httpx.get(f"{url}/health", headers={"Host": balancer}, timeout=30)
+    assert (health.status_code, health.json()["region"]) == (200, "us-east-1")
+    for path, answer in (("/payment", first), ("/health", health)):
+        told = {"statusCode": answer.status_code, "headers": answer.headers, "body": answer.text}
+        openapi.check("POST" if path == "/payment" else "GET", path, told)
 
 
 def failover_of_minutes(system, minutes):

@@ -55,8 +55,9 @@ def test_a_row_says_what_aws_does_where_it_says_so_and_what_proves_it(row: Row):
     assert row.tests == named(row.repair)
 
 
-def test_what_happens_between_regions_has_aws_pages_and_tests():
-    (table,) = tables("Between regions")
+@pytest.mark.parametrize("heading", ["Between regions", "Load balancers"])
+def test_what_is_ours_has_aws_pages_and_tests(heading: str):
+    (table,) = tables(heading)
     assert table[0] == ["AWS", "page", "tests"]
     for row in table[2:]:
         assert PAGES.search(row[1]), row[0]

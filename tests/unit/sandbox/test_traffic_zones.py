@@ -10,8 +10,9 @@ import pytest
 from dnslib import DNSRecord
 
 from sandbox.records import RecordSet
+from sandbox.regional_names import region_of
 from sandbox.traffic.dns_server import DnsServer
-from sandbox.traffic.zones import HostedZone, HostedZones, region_of
+from sandbox.traffic.zones import HostedZone, HostedZones
 
 ZONE = "pay.example.com"
 EAST, WEST = (f"d-abc.execute-api.us-{side}-1.amazonaws.com" for side in ("east", "west"))
@@ -74,6 +75,15 @@ def test_an_address_is_found_through_the_chain_into_the_region():
         (f"use1.{ZONE}", "CNAME", 60, f"{EAST}."),
         (EAST, "A", 60, "127.1.0.1"),
     ]
+    assert found.region == "us-east-1"
+
+
+def test_an_address_is_found_through_a_load_balancers_name():
+    name = "trading-use1-api-t9m4-1a2b3c4d.us-east-1.elb.amazonaws.com"
+    found = zones(failover("PRIMARY", f"use1-api.{ZONE}"), record(f"use1-api.{ZONE}", "CNAME", name)).resolve(
+        f"api.{ZONE}", "A"
+    )
+    assert answered(found)[-1] == (name, "A", 60, "127.1.0.1")
     assert found.region == "us-east-1"
 
 
@@ -160,7 +170,12 @@ def test_another_policy_fails_by_its_name():
         (EAST, "us-east-1"),
         ("abc.execute-api.ap-southeast-2.amazonaws.com", "ap-southeast-2"),
         ("a.bucket.s3.us-east-2.amazonaws.com", "us-east-2"),
+        ("pay-t9m4-1a2b3c4d.us-east-1.elb.amazonaws.com", "us-east-1"),
+        ("internal-pay-1a2b3c4d.eu-west-1.elb.amazonaws.com", "eu-west-1"),
+        ("dualstack.pay-1a2b3c4d.eu-west-1.elb.amazonaws.com", "eu-west-1"),
         ("execute-api.us-east-1.amazonaws.com", ""),
+        ("us-east-1.elb.amazonaws.com", ""),
+        ("pay.elb.us-east-1.amazonaws.com", ""),
         ("d-abc.execute-api.us-east-1.amazonaws.com.evil.example", ""),
     ],
 )
