@@ -39,7 +39,7 @@ async def serve(balancer: LoadBalancer, scope: Scope, receive: Receive, send: Se
     request = await received(scope, receive)
     outcome = await _outcome(balancer, request)
     metrics.count(balancer, outcome)
-    await _send(balancer, request.method, outcome.answer, send)
+    await _send(balancer, outcome.answer, send)
 
 
 async def _outcome(balancer: LoadBalancer, request: ClientRequest) -> Served:
@@ -109,13 +109,14 @@ def _function(balancer: LoadBalancer, group: TargetGroup) -> dict[str, Any]:
     return found
 
 
-async def _send(balancer: LoadBalancer, method: str, answer: BalancerAnswer, send: Send) -> None:
+async def _send(balancer: LoadBalancer, answer: BalancerAnswer, send: Send) -> None:
+    """The body of an answer to HEAD is left out by the server."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     headers.append((b"Date", formatdate(Here.clock.now(), usegmt=True).encode()))
     if balancer.tells_server and all(name.lower() != b"server" for name, _ in headers):
         headers.append((b"Server", SERVER.encode()))
     if answer.status not in _NO_BODY:
         headers.append((b"Content-Length", str(len(answer.body)).encode()))
-    body = b"" if method == "HEAD" or answer.status in _NO_BODY else answer.body
+    body = b"" if answer.status in _NO_BODY else answer.body
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

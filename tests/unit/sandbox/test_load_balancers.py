@@ -158,7 +158,8 @@ def test_conditions_see_method_host_headers_query_and_source():
     assert not met("http-header", asked=asked, HttpHeaderConfig={"HttpHeaderName": "X-Other", "Values": ["*"]})
     assert met("query-string", asked=asked, QueryStringConfig={"Values": [{"Key": "version", "Value": "v?"}]})
     assert met("query-string", asked=asked, QueryStringConfig={"Values": [{"Value": "x"}]})
-    assert not met("query-string", asked=asked, QueryStringConfig={"Values": [{"Key": "b", "Value": "y"}]})
+    for key, value in (("b", "y"), ("version", "x")):
+        assert not met("query-string", asked=asked, QueryStringConfig={"Values": [{"Key": key, "Value": value}]})
 
 
 def test_a_condition_that_is_not_imitated_is_never_met():
@@ -194,6 +195,7 @@ def test_headers_of_the_other_mode_count_for_nothing():
         [],
         {},
         {"statusCode": "200"},
+        {"statusCode": 200.0},
         {"statusCode": True},
         {"statusCode": 99},
         {"statusCode": 600},
