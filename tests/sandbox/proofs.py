@@ -15,6 +15,7 @@ _METRICS = "tests/sandbox/test_cloud_metrics.py::"
 _ALARMS = "tests/sandbox/test_cloud_alarms.py::"
 _SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
 _FIREWALL = "tests/sandbox/test_firewall.py::"
+_BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -87,6 +88,18 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "gateway.metrics": (_GATEWAY_ANSWERS + "test_requests_are_counted_by_api_stage_and_method",),
     "gateway.remapped_headers": (_GATEWAY_ANSWERS + "test_headers_of_a_function_are_remapped_or_dropped",),
     "keys.pending_replicas": (_ANSWERS + "test_a_primary_key_waits_until_its_replicas_are_gone",),
+    "load_balancers.fixed_responses": (_BALANCERS + "test_a_fixed_response_may_say_anything",),
+    "load_balancers.functions_as_targets": (
+        _BALANCERS + "test_a_function_is_a_target_only_where_its_policy_lets_the_group_call_it",
+    ),
+    "load_balancers.network_of_load_balancers": (_BALANCERS + "test_a_load_balancer_is_where_its_subnets_are",),
+    "load_balancers.target_groups_of_functions": (
+        _BALANCERS + "test_a_group_of_functions_has_no_port_and_asks_for_no_health",
+    ),
+    "load_balancers.what_is_in_use": (
+        _BALANCERS + "test_a_group_in_use_stays_and_a_load_balancer_takes_its_listeners_along",
+        _BALANCERS + "test_a_protected_load_balancer_stays",
+    ),
     "metrics.by_dimensions": (
         _METRICS + "test_metrics_are_told_by_dimensions_in_each_protocol",
         _METRICS + "test_data_is_told_newest_first_and_refused_where_aws_refuses_it",

@@ -133,6 +133,85 @@ def _ec2(operation: str, listing: str, argument: str, **names: str) -> Reading:
     return Reading(ask, names, tags=_tags_of(ask))
 
 
+def _attributes(told: list[dict[str, str]]) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in told}
+
+
+def _elb_tags(clients: Clients, made: Made) -> list[dict[str, str]]:
+    told = clients("elbv2").describe_tags(ResourceArns=[made.id])["TagDescriptions"]
+    return [tag_map(each["Tags"]) for each in told]
+
+
+def _balancer(clients: Clients, made: Made) -> dict[str, Any]:
+    elb = clients("elbv2")
+    told = only(elb.describe_load_balancers(LoadBalancerArns=[made.id]), "LoadBalancers")
+    attributes = _attributes(elb.describe_load_balancer_attributes(LoadBalancerArn=made.id)["Attributes"])
+    return {
+        **told,
+        "Internal": told["Scheme"] == "internal",
+        "Subnets": [each["SubnetId"] for each in told["AvailabilityZones"]],
+        "IdleTimeout": attributes["idle_timeout.timeout_seconds"],
+        "EnableDeletionProtection": attributes["deletion_protection.enabled"],
+        "DropInvalidHeaderFields": attributes.get("routing.http.drop_invalid_header_fields.enabled", "false"),
+        "DesyncMitigationMode": attributes.get("routing.http.desync_mitigation_mode", "defensive"),
+    }
+
+
+def _target_group(clients: Clients, made: Made) -> dict[str, Any]:
+    elb = clients("elbv2")
+    told = only(elb.describe_target_groups(TargetGroupArns=[made.id]), "TargetGroups")
+    attributes = _attributes(elb.describe_target_group_attributes(TargetGroupArn=made.id)["Attributes"])
+    return {**told, "LambdaMultiValueHeadersEnabled": attributes["lambda.multi_value_headers.enabled"]}
+
+
+def _attached(clients: Clients, made: Made) -> dict[str, Any]:
+    group = made.outputs["targetGroupArn"]
+    told = clients("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    (target,) = (each["Target"]["Id"] for each in told)
+    return {"TargetGroupArn": group, "TargetId": target}
+
+
+def _actions(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**each, "FixedResponse": each["FixedResponseConfig"]} if "FixedResponseConfig" in each else each
+        for each in told
+    ]
+
+
+def _listener(clients: Clients, made: Made) -> dict[str, Any]:
+    told = only(clients("elbv2").describe_listeners(ListenerArns=[made.id]), "Listeners")
+    certificates = [each["CertificateArn"] for each in told.get("Certificates") or ()]
+    first = {"CertificateArn": certificates[0]} if certificates else {}
+    return {**told, **first, "DefaultActions": _actions(told["DefaultActions"])}
+
+
+def _listener_rule(clients: Clients, made: Made) -> dict[str, Any]:
+    told = only(clients("elbv2").describe_rules(RuleArns=[made.id]), "Rules")
+    conditions = [
+        {name.removesuffix("Config"): value for name, value in each.items() if name.endswith("Config")}
+        for each in told["Conditions"]
+    ]
+    return {
+        **told,
+        "Actions": _actions(told["Actions"]),
+        "Conditions": conditions,
+        "ListenerArn": made.id.replace(":listener-rule/", ":listener/").rpartition("/")[0],
+    }
+
+
+def _gateway(clients: Clients, made: Made) -> dict[str, Any]:
+    told = only(clients("ec2").describe_internet_gateways(InternetGatewayIds=[made.id]), "InternetGateways")
+    (attachment,) = told["Attachments"]
+    return {**told, "VpcId": attachment["VpcId"]}
+
+
+def _route(clients: Clients, made: Made) -> dict[str, Any]:
+    table, _, destination = made.id.partition("_")
+    told = only(clients("ec2").describe_route_tables(RouteTableIds=[table]), "RouteTables")["Routes"]
+    (route,) = (each for each in told if each.get("DestinationCidrBlock") == destination)
+    return {**route, "RouteTableId": table}
+
+
 def _all(*asks: Callable[[Clients, Made], Any]) -> Callable[[Clients, Made], list[dict[str, str]]]:
     """The tags that each of several operations tells."""
     return lambda clients, made: [tag_map(ask(clients, made)) for ask in asks]
@@ -568,6 +647,8 @@ READINGS: dict[str, Reading] = {
     "aws:dynamodb/tag:Tag": Reading(_table_tag),
     "aws:ec2/vpc:Vpc": Reading(_vpc, tags=_tags_of(_vpc)),
     "aws:ec2/subnet:Subnet": _ec2("describe_subnets", "Subnets", "SubnetIds"),
+    "aws:ec2/internetGateway:InternetGateway": Reading(_gateway, tags=_tags_of(_gateway)),
+    "aws:ec2/route:Route": Reading(_route),
     "aws:ec2/routeTable:RouteTable": _ec2("describe_route_tables", "RouteTables", "RouteTableIds"),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Reading(
         _association("describe_route_tables", "RouteTables", "RouteTableAssociationId")
@@ -719,6 +800,13 @@ READINGS: dict[str, Reading] = {
         {"arn": "TopicArn"},
     ),
     "aws:sns/topicSubscription:TopicSubscription": Reading(_subscription, {"topic": "TopicArn"}),
+    "aws:lb/loadBalancer:LoadBalancer": Reading(
+        _balancer, {"name": "LoadBalancerName", "loadBalancerType": "Type"}, tags=_elb_tags
+    ),
+    "aws:lb/targetGroup:TargetGroup": Reading(_target_group, {"name": "TargetGroupName"}, tags=_elb_tags),
+    "aws:lb/targetGroupAttachment:TargetGroupAttachment": Reading(_attached),
+    "aws:lb/listener:Listener": Reading(_listener, tags=_elb_tags),
+    "aws:lb/listenerRule:ListenerRule": Reading(_listener_rule, tags=_elb_tags),
     "aws:sqs/queue:Queue": Reading(
         _queue,
         {

@@ -201,3 +201,86 @@ class RouteTableAssociation(Ec2):
 
     def delete(self) -> None:
         self.call("disassociate_route_table", AssociationId=self.id)
+
+
+class InternetGateway(Ec2):
+    """A VPC's way to the internet; it has to be let go before it or the VPC can be deleted."""
+
+    resource_type = "aws:ec2/internetGateway:InternetGateway"
+    properties = {"vpcId": Text(required=True)}
+    outputs = ("arn", "ownerId")
+    gone = ("InvalidInternetGatewayID.NotFound",)
+
+    def create(self) -> str:
+        answer = self.call("create_internet_gateway", TagSpecifications=self.tagged_as("internet-gateway"))
+        self.id = str(answer["InternetGateway"]["InternetGatewayId"])
+        self.call("attach_internet_gateway", InternetGatewayId=self.id, VpcId=self["vpcId"])
+        return self.id
+
+    @setting("vpcId")
+    def _move(self) -> None:
+        self._let_go()
+        self.call("attach_internet_gateway", InternetGatewayId=self.id, VpcId=self["vpcId"])
+
+    def _let_go(self) -> None:
+        gateway = first(self.call("describe_internet_gateways", InternetGatewayIds=[self.id])["InternetGateways"])
+        for each in gateway.get("Attachments") or ():
+            self.call("detach_internet_gateway", InternetGatewayId=self.id, VpcId=each["VpcId"])
+
+    def read(self) -> Mapping[str, Any]:
+        gateway = first(self.call("describe_internet_gateways", InternetGatewayIds=[self.id])["InternetGateways"])
+        vpc = next((each["VpcId"] for each in gateway.get("Attachments") or ()), None)
+        return self.described("internet-gateway", gateway, vpcId=vpc)
+
+    def delete(self) -> None:
+        self._let_go()
+        self.call("delete_internet_gateway", InternetGatewayId=self.id)
+
+
+class Route(Ec2):
+    """One route of a route table, through an internet gateway."""
+
+    resource_type = "aws:ec2/route:Route"
+    taggable = False
+    properties = {
+        "routeTableId": Text(required=True, replaces=True),
+        "destinationCidrBlock": Text(required=True, replaces=True),
+        "gatewayId": Text(required=True),
+    }
+    identity = ("routeTableId", "destinationCidrBlock")
+    gone = ("InvalidRoute.NotFound", "InvalidRouteTableID.NotFound")
+    exists = ("RouteAlreadyExists",)
+
+    def create(self) -> str:
+        self.refuse_twin()
+        self.call("create_route", **self._told())
+        return f"{self['routeTableId']}_{self['destinationCidrBlock']}"
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            "RouteTableId": self["routeTableId"],
+            "DestinationCidrBlock": self["destinationCidrBlock"],
+            "GatewayId": self["gatewayId"],
+        }
+
+    def find(self) -> str | None:
+        place = f"{self['routeTableId']}_{self['destinationCidrBlock']}"
+        return place if self._there(place) else None
+
+    @setting("gatewayId")
+    def _change(self) -> None:
+        self.call("replace_route", **self._told())
+
+    def _there(self, place: str) -> dict[str, Any] | None:
+        table, _, destination = place.partition("_")
+        found = self.call("describe_route_tables", RouteTableIds=[table])["RouteTables"]
+        routes = [route for each in found for route in each["Routes"]]
+        return next((each for each in routes if each.get("DestinationCidrBlock") == destination), None)
+
+    def read(self) -> Mapping[str, Any] | None:
+        found = self._there(self.id)
+        return found and self.observed(found, routeTableId=self.id.partition("_")[0])
+
+    def delete(self) -> None:
+        table, _, destination = self.id.partition("_")
+        self.call("delete_route", RouteTableId=table, DestinationCidrBlock=destination)

@@ -187,3 +187,22 @@ def flow_log(engine: Engine) -> Example:
         update={"tags": {"a": "b"}},
         replace={"trafficType": "ALL"},
     )
+
+
+@example("aws:ec2/internetGateway:InternetGateway")
+def internet_gateway(engine: Engine) -> Example:
+    return Example(
+        {"vpcId": a_vpc(engine).id, "tags": {"a": "b"}}, update={"vpcId": a_vpc(engine).id, "tags": {"a": "c"}}
+    )
+
+
+@example("aws:ec2/route:Route")
+def route(engine: Engine) -> Example:
+    vpc = a_vpc(engine)
+    table = engine.make("aws:ec2/routeTable:RouteTable", vpcId=vpc.id)
+    gateways = [engine.make("aws:ec2/internetGateway:InternetGateway", vpcId=each.id) for each in (vpc, a_vpc(engine))]
+    return Example(
+        {"routeTableId": table.id, "destinationCidrBlock": "0.0.0.0/0", "gatewayId": gateways[0].id},
+        update={"gatewayId": gateways[1].id},
+        replace={"destinationCidrBlock": "10.9.0.0/16"},
+    )
