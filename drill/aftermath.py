@@ -19,11 +19,10 @@ from orchestration.aws import asked
 from orchestration.lever import Lever
 from orchestration.questions import UNKNOWN, Question, answered
 from orchestration.situation import HEALTH_CHECK_REGION
-from orchestration.target import published
+from orchestration.target import health_checks
 from shared import naming, stop_switch
 from shared.failover_time import MINUTE
 from shared.roles import ROLES, SECONDARY, Role
-from shared.stack import Stack
 
 if TYPE_CHECKING:
     from orchestration.target import Target
@@ -105,7 +104,7 @@ class Aftermath:
 
     def _health(self) -> dict[str, list[tuple[str, float]]]:
         """Each health check's status by the minute: 1 while it was healthy, 0 where it was not in a moment of it."""
-        ids: Mapping[str, str] = published(self._target, Stack("edge", self._environment.name), "health_check_ids")
+        ids = health_checks(self._target, self._environment.name)
         client = self._where.aws.client("cloudwatch", HEALTH_CHECK_REGION)
         begin, end = self._window.dates
         queries = [

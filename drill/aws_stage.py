@@ -26,7 +26,8 @@ from drill.stage import DrillClock, Standing
 from orchestration.api import entry
 from orchestration.aws import Aws, asked
 from orchestration.situation import HEALTH_CHECK_REGION
-from orchestration.target import published
+from orchestration.target import health_checks, published
+from shared import grey_failure
 from shared.clients import SERVED_BY
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, SECONDARY
@@ -90,7 +91,8 @@ class AwsStage:
         edge = Stack("edge", environment.name)
         self._environment = environment
         self._aws = Aws(target.cli.variables)
-        self._checks: Mapping[str, str] = published(target, edge, "health_check_ids")
+        self._checks: Mapping[str, str] = health_checks(target, environment.name)
+        self._of_answers = grey_failure.CHECKS[environment.entry_point]
         self._network = network or PublicNetwork.of(published(target, edge, "name_servers"))
         self._failover_name = environment.foundation().failover_name
         self.clock = clock or MachineClock()
@@ -226,21 +228,21 @@ class AwsStage:
         client = self._aws.client("route53", HEALTH_CHECK_REGION)
         found: dict[str, bool] = {}
         for name, identifier in self._checks.items():
-            if name in {"gate", "errors"}:
+            if name == "gate" or name in self._of_answers:
                 continue
             ask = partial(client.get_health_check_status, HealthCheckId=identifier)
             told = asked(ask, "read the health checks", HEALTH_CHECK_REGION)["HealthCheckObservations"]
             good = [each.get("StatusReport", {}).get("Status", "").startswith("Success") for each in told]
             well = sum(good) > HEALTHY_SHARE * len(good)
             found[name] = well != (name == SWITCH)  # which is inverted
-        found["errors"] = self._errors()
+        found |= {name: self._quiet(name) for name in self._of_answers}
         yield from found.items()
         yield "gate", all(well for name, well in found.items() if name != "secondary")
 
-    def _errors(self) -> bool:
-        """Whether the alarm that the check `errors` follows is quiet."""
+    def _quiet(self, check: str) -> bool:
+        """Whether the alarm that a check of answers follows is quiet."""
         client = self._aws.client("route53", HEALTH_CHECK_REGION)
-        ask = partial(client.get_health_check, HealthCheckId=self._checks["errors"])
+        ask = partial(client.get_health_check, HealthCheckId=self._checks[check])
         config = asked(ask, "read the health checks", HEALTH_CHECK_REGION)["HealthCheck"]["HealthCheckConfig"]
         alarm = config["AlarmIdentifier"]
         watch = partial(self._aws.client("cloudwatch", alarm["Region"]).describe_alarms, AlarmNames=[alarm["Name"]])

@@ -86,6 +86,14 @@ class Prober:
             raise Unhealthy(f"POST {self.url}/payment: the answer has no paymentId") from error
         self._expect(200, "GET", f"/payment/{payment_id}", {API_KEY: self.api_key})
 
+    def pays(self) -> bool:
+        """Whether one payment goes through."""
+        try:
+            self._post(self.token())
+        except Unhealthy:
+            return False
+        return True
+
     def _post(self, key: str) -> Reply:
         body = json.dumps({"amount": 1, "currency": "USD", "customerId": CANARY_CLIENT}).encode()
         headers = {API_KEY: self.api_key, IDEMPOTENCY_KEY: key, "Content-Type": "application/json"}

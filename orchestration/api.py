@@ -10,7 +10,7 @@ import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from shared.clients import API_KEY, IDEMPOTENCY_KEY
@@ -70,15 +70,28 @@ class EntryPoint:
         finally:
             connection.close()
         return ApiResponse(
-            response.status, {name.lower(): value for name, value in response.getheaders()}, _decoded(raw)
+            response.status, {name.lower(): value for name, value in response.getheaders()}, decoded(raw)
         )
+
+
+class Entry(Protocol):
+    """A way into the API of one region."""
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ApiResponse:
+        """Make one request. Raises Problem when there is no answer."""
 
 
 @dataclass(frozen=True)
 class Merchant:
     """A client of the API: its way into one region, and its key."""
 
-    entry: EntryPoint
+    entry: Entry
     api_key: str
 
     def health(self) -> ApiResponse:
@@ -90,7 +103,7 @@ class Merchant:
         return self.entry.ask("POST", "/payment", payment, {API_KEY: self.api_key, IDEMPOTENCY_KEY: key})
 
 
-def merchant(client: str, entry: EntryPoint, secret: str) -> Merchant:
+def merchant(client: str, entry: Entry, secret: str) -> Merchant:
     """Return a client with its current key from the secret's text. Raises Problem when it has none."""
     try:
         return Merchant(entry, str(json.loads(secret)["clients"][client]["current"]))
@@ -120,7 +133,8 @@ def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPCon
     return connection
 
 
-def _decoded(raw: str) -> Any:
+def decoded(raw: str) -> Any:
+    """A body as JSON, or as it is."""
     try:
         return json.loads(raw)
     except ValueError:

@@ -131,10 +131,11 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:cloudwatch": "compositeAlarm dashboard eventRule eventTarget metricAlarm "
     "logGroup",  # forgets after log_retention_days anyway: what must be kept longer is an audit record
     "aws:dynamodb": "tag",
-    "aws:ec2": "defaultSecurityGroup flowLog networkAcl networkAclAssociation networkAclRule routeTable "
-    "routeTableAssociation securityGroup subnet vpc vpcEndpoint",
+    "aws:ec2": "defaultSecurityGroup flowLog internetGateway networkAcl networkAclAssociation networkAclRule route "
+    "routeTable routeTableAssociation securityGroup subnet vpc vpcEndpoint",
     "aws:iam": "role rolePolicy rolePolicyAttachment",
     "aws:kms": "alias",
+    "aws:lb": "listener listenerRule loadBalancer targetGroup targetGroupAttachment",
     "aws:lambda": "alias eventSourceMapping function functionEventInvokeConfig permission",
     "aws:route53": "healthCheck record zone",
     "aws:s3": "bucketLifecycleConfiguration bucketOwnershipControls bucketPolicy bucketPublicAccessBlock "

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from shared.failover_time import MONTH, YEAR, Allowance
+from shared.failover_time import MINUTE, MONTH, YEAR, Allowance
+from shared.grey_failure import ByCount
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.environment import Environment
 
 HEADINGS = ("failure", "takes at most", "promised", "one leaves of a month", "of a year", "a year has room for")
@@ -25,6 +28,7 @@ def values(environment: Environment) -> dict[str, Any]:
         "propagation": environment.edge.propagation.model_dump(mode="json"),
         "latch": _latch(environment),
         "grey_failure_noticed_from": {"promised": grey.lowest_payment_rate, "computed": grey.detection.lowest_rate()},
+        "grey_failure_share_when_busy": _share_when_busy(environment),
     }
 
 
@@ -55,9 +59,29 @@ def lines(environment: Environment) -> list[str]:
             if spent.left_of_a_month < 0
         ),
         grey,
+        *_blind(environment),
         f"DNS is taken to follow the checkers within {dns.seconds} s ({dns.source})",
         _returning(environment),
     ]
+
+
+def _share_when_busy(environment: Environment) -> float | None:
+    """The share of failures that takes out a primary with all the payments that its function holds, where it counts."""
+    busiest = environment.compute.payment.requests_per_second()
+    detection = environment.edge.grey_failure.detection
+    if not isinstance(detection, ByCount) or busiest is None:
+        return None
+    return detection.share(busiest * MINUTE)
+
+
+def _blind(environment: Environment) -> Iterator[str]:
+    detection, share = environment.edge.grey_failure.detection, _share_when_busy(environment)
+    if isinstance(detection, ByCount) and share is not None:
+        yield (
+            f"a count is blind to the rate: {detection.errors} failures in each of {detection.periods} minutes take "
+            f"the primary out, which at {environment.compute.payment.requests_per_second()} payments a second is "
+            f"{share * 100:.2g} % of them"
+        )
 
 
 def _latch(environment: Environment) -> dict[str, int] | None:

@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import report
+from orchestration.answers import answers_of
 from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
 from orchestration.operator import act
 from orchestration.questions import Question, answered
 from orchestration.reach import reach
-from shared import naming
+from shared import grey_failure, naming
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.failover_time import Allowance
@@ -44,9 +45,8 @@ CHECKS: Final[Mapping[str, Role]] = {
     "standard": PRIMARY,
     "fast": PRIMARY,
     "stop-switch": SECONDARY,
-    "errors": PRIMARY,
 }
-"""The gate and what it is made of, as their names end, with the region by which they are named."""
+"""The gate and what it is made of beside the checks of answers, as their names end, with the region that names them."""
 
 
 def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
@@ -89,6 +89,7 @@ class _Asker:
         self._acting: Callable[[], Acting] = _Once(lambda: act(settings, place, report.tell))
         self._checks: Callable[[], Mapping[str, str]] = _Once(self._list_checks)
         self._names = settings.foundation().names
+        self._parts = {**CHECKS, **dict.fromkeys(grey_failure.CHECKS[settings.entry_point], PRIMARY)}
 
     def questions(self) -> list[Question]:
         """In the order in which somebody on call reads them."""
@@ -100,7 +101,7 @@ class _Asker:
             Question(GATE, HEALTH_CHECK_REGION, lambda: self._check(GATE)),
             *(
                 Question(f"{GATE}: {name}", HEALTH_CHECK_REGION, lambda name=name: self._check(name))  # type: ignore[misc]
-                for name in CHECKS
+                for name in self._parts
                 if name != GATE
             ),
             *self._of_each("alarms", self._alarms),
@@ -152,14 +153,14 @@ class _Asker:
             for page in route53.get_paginator("list_health_checks").paginate()
             for each in page["HealthChecks"]
         ]
-        named = {self._names.of(naming.HEALTH_CHECK, role, tail=f"-{what}"): what for what, role in CHECKS.items()}
+        named = {self._names.of(naming.HEALTH_CHECK, role, tail=f"-{what}"): what for what, role in self._parts.items()}
         found: dict[str, str] = {}
         for identity in listed:
             told = route53.list_tags_for_resource(ResourceType="healthcheck", ResourceId=identity)
             tags = {each["Key"]: each["Value"] for each in told["ResourceTagSet"]["Tags"]}
             if (what := named.get(tags.get("Name", ""))) is not None:
                 found[what] = identity
-            if len(found) == len(CHECKS):
+            if len(found) == len(self._parts):
                 break
         if not found:
             raise Problem(f"no health check is named {next(iter(named))}: run ./invoke deploy-all")
@@ -227,23 +228,14 @@ class _Asker:
     def _budget(self, role: Role) -> str:
         """What the month's answers have left of what the availability allows: by answers, not by time."""
         begin = self._now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        dimensions = {
-            "ApiName": self._names.of(naming.PAYMENT_API, role),
-            "Stage": naming.STAGE,
-            **naming.PAYMENT_ROUTE,
-        }
+        region, day = self._settings.region(role), 24 * 60 * MINUTE
+        answers = answers_of(self._settings, role, lambda service: self._acting().aws.client(service, region))
         count, failed = (
             sum(
-                self._values(
-                    self._settings.region(role),
-                    {"Namespace": "AWS/ApiGateway", "MetricName": name},
-                    dimensions,
-                    "Sum",
-                    begin,
-                    period=24 * 60 * MINUTE,
-                ).values()
+                sum(self._values(region, metric, answers.dimensions, "Sum", begin, period=day).values())
+                for metric in metrics
             )
-            for name in ("Count", "5XXError")
+            for metrics in (answers.all, answers.failed)
         )
         allowed = count * (100 - self._settings.objectives.availability_percent) / 100
         month = Allowance(self._settings.objectives.availability_percent).seconds(30 * 24 * 60 * MINUTE)

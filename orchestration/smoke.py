@@ -1,6 +1,7 @@
 """Between the regions: does the release that the secondary just got serve? If not, back to what served before.
 
-The API is asked by its own execute-api name: the environment's names come with a later layer.
+A REST API is asked by its own execute-api name, and where a load balancer has no listener yet its functions are called
+themselves: the environment's names come with a later layer.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from orchestration.api import ApiResponse, entry, merchant
+from orchestration.api import ApiResponse, Entry, entry, merchant
 from orchestration.aws import Aws, asked
+from orchestration.invoking import Invoked
 from orchestration.target import published
 from shared.clients import CANARY
 from shared.errors import Problem
@@ -78,10 +80,9 @@ class SmokeTest:
 
     def _test(self, stack: Stack, *, new: bool) -> None:
         region = self._region(stack)
-        address = urlsplit(published(self._target, stack, "endpoint"))
         arns = published(self._target, Stack("data", stack.environment), "api_keys_secret_arns")
         secret = self._aws.secret(arns[stack.role], region)
-        canary = merchant(CANARY, entry(self._target.gateways, region, address.netloc, address.path), secret)
+        canary = merchant(CANARY, self._entry(stack, region), secret)
         key = f"smoke-{secrets.token_hex(8)}"
         # The sandbox has no stages that come by and by: there, what is refused is wrong.
         patience = NEW_STAGE_SECONDS if new and not self._target.gateways else 0
@@ -91,6 +92,16 @@ class SmokeTest:
         )
         with ThreadPoolExecutor(len(asks)) as threads:  # both start cold: at once they take half the time
             list(threads.map(lambda ask: _expect(*ask), asks))
+
+    def _entry(self, stack: Stack, region: str) -> Entry:
+        if self._environment.entry_point == "rest-api":
+            address = urlsplit(published(self._target, stack, "rest_api")["endpoint"])
+            return entry(self._target.gateways, region, address.netloc, address.path)
+        aliases = {
+            "payment": published(self._target, stack, "payment_alias_arn"),
+            "health": published(self._target, stack, "health_alias_arn"),
+        }
+        return Invoked(self._aws, region, aliases, self._environment.foundation().region_names.of(SECONDARY))
 
     def _live(self, known: Serving, region: str) -> Serving:
         lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)

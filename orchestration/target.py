@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from engine.backend import Backend
 from engine.cli import Cli
 from shared.errors import Problem
+from shared.stack import Stack
 
 if TYPE_CHECKING:
     from shared.environment import Environment
-    from shared.stack import Stack
 
 TARGETS: Mapping[str, str] = {"sandbox": "orchestration.targets.sandbox", "aws": "orchestration.targets.aws"}
 """The module of each target, whose `make` makes it ready. None is imported before it is chosen."""
@@ -85,6 +85,14 @@ def published(target: Target, stack: Stack, name: str) -> Any:
     if name not in checkpoint.outputs:
         raise Problem(f"{stack} does not publish {name}: run ./invoke deploy --layer {stack.layer}")
     return checkpoint.outputs[name]
+
+
+def health_checks(target: Target, environment: str) -> dict[str, str]:
+    """Return the ids of the environment's health checks by what they watch. Raises Problem as `published` does."""
+    found: dict[str, str] = {}
+    for name, identifier in published(target, Stack("edge", environment), "health_check_ids").items():
+        found |= identifier if isinstance(identifier, dict) else {name: identifier}
+    return found
 
 
 def settings(configuration: Path) -> dict[str, str]:

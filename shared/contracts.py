@@ -11,6 +11,7 @@ for `import pulumi`.
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class PublicTierOutputs:
+    """Where a load balancer stands: subnets with a way to the internet, and who may speak to it."""
+
+    subnet_ids: Output[Sequence[str]]
+    security_group_id: Output[str]
+    """Lets HTTPS in from anywhere, and nothing out: a load balancer calls functions without a connection."""
+
+
+@dataclass(frozen=True)
 class NetworkOutputs:
     """One region's network, of the regional layer `network`."""
 
@@ -49,6 +59,8 @@ class NetworkOutputs:
     private_subnet_ids: Output[Sequence[str]]
     function_security_group_id: Output[str]
     """Lets a function out to the VPC's endpoints, and nothing in."""
+    public: PublicTierOutputs | None
+    """None where clients come by a REST API, which is in no VPC."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +83,43 @@ class DataOutputs:
 
 
 @dataclass(frozen=True)
+class RestApiOutputs:
+    """API Gateway's REST API of a region."""
+
+    id: Output[str]
+    name: Output[str]
+    stage_name: Output[str]
+    stage_arn: Output[str]
+    endpoint: Output[str]
+    """`https://<api>.execute-api.<region>.amazonaws.com/<stage>`: works before any DNS name exists."""
+
+
+@dataclass(frozen=True)
+class LoadBalancerOutputs:
+    """The Application Load Balancer of a region. It answers nothing before edge has given it a listener."""
+
+    arn: Output[str]
+    dns_name: Output[str]
+    dimension: Output[str]
+    """As metrics name it: `app/<name>/<id>`."""
+    payment_targets_arn: Output[str]
+    payment_targets_dimension: Output[str]
+    """As metrics name it: `targetgroup/<name>/<id>`."""
+    health_targets_arn: Output[str]
+
+
+@dataclass(frozen=True)
 class ComputeOutputs:
     """One region's functions and entry point, of the regional layer `compute`."""
 
     project: ClassVar[str] = "compute"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     release: Output[str]
     """Version string of the functions' code: what `GET /health` answers."""
-    rest_api_id: Output[str]
-    rest_api_name: Output[str]
-    stage_name: Output[str]
-    endpoint: Output[str]
-    """`https://<api>.execute-api.<region>.amazonaws.com/<stage>`: works before any DNS name exists."""
+    rest_api: RestApiOutputs | None
+    load_balancer: LoadBalancerOutputs | None
+    """What clients come by: the one or the other, by the environment's profile."""
     payment_function_name: Output[str]
     payment_alias_arn: Output[str]
     health_function_name: Output[str]
@@ -102,8 +138,8 @@ class HealthCheckIds:
     """The primary's health route, every 10 s."""
     stop_switch: Output[str]
     """Inverted: unhealthy while the switch in the secondary says stop."""
-    errors: Output[str]
-    """Follows the alarm on the primary's rate of 5XX answers."""
+    errors: Output[Mapping[str, str]]
+    """Those that follow alarms on the primary's answers, by the names of `shared.grey_failure.CHECKS`."""
     gate: Output[str]
     """Healthy when all of the above are: decides whether the primary is answered."""
     secondary: Output[str]
@@ -115,7 +151,7 @@ class EdgeOutputs:
     """Names, failover and notifications of both regions, of the global layer `edge`."""
 
     project: ClassVar[str] = "edge"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     zone_id: Output[str]
     name_servers: Output[Sequence[str]]
@@ -125,6 +161,8 @@ class EdgeOutputs:
     """The DNS name of each region's own entry point, whatever serves."""
     endpoints: PerRole[Output[str]]
     """`https://<region name>`."""
+    load_balancers: PerRole[Output[str]] | None
+    """As each region's metrics name what clients come by; None where that is a REST API, which has a name of ours."""
     health_check_ids: HealthCheckIds
     topic_arns: PerRole[Output[str]]
     queue_urls: PerRole[Output[str]]
@@ -190,7 +228,7 @@ def _field_lines(outputs_type: type[Any], indent: str) -> list[str]:
     lines = []
     for field in dataclasses.fields(outputs_type):
         lines.append(f"{indent}{field.name}: {field.type}")
-        nested = getattr(sys.modules[outputs_type.__module__], str(field.type).partition("[")[0], None)
+        nested = getattr(sys.modules[outputs_type.__module__], re.split(r"[ \[]", str(field.type))[0], None)
         if dataclasses.is_dataclass(nested) and isinstance(nested, type):
             lines.extend(_field_lines(nested, indent + "  "))
     return lines

@@ -88,7 +88,9 @@ class Foundation(StrictModel):
 
     name: Annotated[str, Field(pattern=f"^{NAME}$")]
     """Comes from the file's name; has no hyphen, as stacks are called `<name>-<role>`."""
-    profile: Literal["payments"]
+    profile: Literal["payments", "trading"]
+    environment: Annotated[str, Field(pattern=f"^{NAME}$")] | None = None
+    """What the tag Environment says, and names where the profile's have it: the file's name, unless given."""
     suffix: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
     regions: Regions
     domain: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
@@ -100,11 +102,21 @@ class Foundation(StrictModel):
         return self.regions.primary if role == "primary" else self.regions.secondary
 
     @property
+    def label(self) -> str:
+        """What people call the environment: `production`."""
+        return self.environment or self.name
+
+    @property
+    def entry_point(self) -> naming.EntryPoint:
+        """What clients come by in each region."""
+        return naming.PROFILES[self.profile].entry_point
+
+    @property
     def names(self) -> naming.Names:
         """Every physical name of the environment."""
         return naming.Names(
-            naming.PATTERNS[self.profile],
-            self.name,
+            naming.PROFILES[self.profile],
+            self.label,
             self.suffix,
             PerRole(self.regions.primary, self.regions.secondary),
         )
@@ -294,7 +306,13 @@ class Environment(Foundation):
     @model_validator(mode="after")
     def _enough_stays_unreserved(self) -> Self:
         compute = self.compute
-        functions = (compute.payment, compute.health, compute.audit, self.edge.failover_control)
+        functions = (
+            compute.payment,
+            compute.health,
+            compute.audit,
+            self.edge.failover_control,
+            self.observability.canary,
+        )
         reserved = sum(each.reserved_concurrency or 0 for each in functions)
         left = compute.account_concurrency - reserved
         if reserved and left < UNRESERVED_CONCURRENCY:
@@ -302,6 +320,24 @@ class Environment(Foundation):
                 f"compute.account_concurrency: {compute.account_concurrency} less {reserved} reserved leaves {left}, "
                 f"and Lambda wants {UNRESERVED_CONCURRENCY} unreserved: reserve "
                 f"{max(compute.account_concurrency - UNRESERVED_CONCURRENCY, 0)} or less in all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _entry_point_has_what_it_is_given(self) -> Self:
+        throttle, grey = self.compute.throttle, self.edge.grey_failure
+        if self.entry_point == "rest-api":
+            if throttle is None:
+                raise ValueError("compute.throttle: a REST API has one: give requests_per_second and burst")
+            if grey.error_percent is None:
+                raise ValueError("edge.grey_failure: a REST API tells the share of errors: give error_percent")
+            return self
+        if throttle is not None:
+            raise ValueError("compute.throttle: a load balancer has none: use null, and reserve what functions may use")
+        if grey.errors_a_minute is None:
+            raise ValueError(
+                "edge.grey_failure: a load balancer tells numbers, of which a health check cannot make a share: give "
+                "errors_a_minute"
             )
         return self
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.failover_time import PROBE_SPREAD, DnsTiming, HealthCheckTiming, LatchTiming
-from shared.grey_failure import Detection
+from shared.grey_failure import ByCount, ByShare, Detection
 from shared.roles import PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
@@ -33,6 +33,9 @@ SHORTEST_AUDIT = 20
 
 SUBNET_BITS = 4
 """A VPC is cut into 16 equal subnets, so that later tiers have room."""
+
+FIRST_PUBLIC_SUBNET = 8
+"""The second half of them is for subnets that the internet reaches."""
 
 
 class StrictModel(BaseModel):
@@ -141,7 +144,15 @@ class NetworkSettings(Section):
 
     def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
         """A range for each availability zone's id."""
-        return dict(zip(self.zones.of(role), self.cidrs.of(role).subnets(SUBNET_BITS), strict=False))
+        return self._subnets(role, 0)
+
+    def public_subnets(self, role: Role) -> dict[str, IPv4Network]:
+        """A range for each availability zone's id, where a load balancer stands before the functions."""
+        return self._subnets(role, FIRST_PUBLIC_SUBNET)
+
+    def _subnets(self, role: Role, first: int) -> dict[str, IPv4Network]:
+        ranges = list(self.cidrs.of(role).subnets(SUBNET_BITS))
+        return dict(zip(self.zones.of(role), ranges[first:], strict=False))
 
 
 class AuditSettings(StrictModel):
@@ -180,12 +191,17 @@ Executions = Annotated[int, Field(ge=1, le=1_000_000)]
 """At once, of a function or of an account."""
 
 
-class FunctionSettings(StrictModel):
-    """One Lambda function: memory in MB, timeout in seconds, reserved concurrent executions (null: unreserved)."""
+class FunctionCapacity(StrictModel):
+    """What a Lambda function has: memory in MB, and reserved concurrent executions (null: unreserved)."""
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
-    timeout: Annotated[int, Field(ge=1, le=900)]
     reserved_concurrency: Executions | None
+
+
+class FunctionSettings(FunctionCapacity):
+    """One Lambda function with its timeout in seconds."""
+
+    timeout: Annotated[int, Field(ge=1, le=900)]
 
 
 class ApiFunctionSettings(FunctionSettings):
@@ -241,7 +257,8 @@ class ComputeSettings(Section):
     audit: FunctionSettings
     account_concurrency: Executions
     sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
-    throttle: ThrottleSettings
+    throttle: ThrottleSettings | None
+    """None: a load balancer has none, so what the functions hold is what clients can have."""
 
     @model_validator(mode="after")
     def _callers_wait_long_enough(self) -> Self:
@@ -270,6 +287,8 @@ class ComputeSettings(Section):
     @model_validator(mode="after")
     def _reservations_hold_the_throttle(self) -> Self:
         """What the API lets through must find a function: Lambda's refusal is a 500, and a client was promised 429."""
+        if self.throttle is None:
+            return self
         rate = self.throttle.requests_per_second
         for name, function in (("payment", self.payment), ("health", self.health)):
             holds = function.requests_per_second()
@@ -308,25 +327,37 @@ class HealthChecksSettings(StrictModel):
 
 
 class GreyFailureSettings(StrictModel):
-    """When answers alone take the primary out: share of 5XX to payments, for so many minutes in a row.
+    """When answers alone take the primary out: the share of 5XX to payments, or their number, for minutes in a row.
 
     `lowest_payment_rate`: from so many payments a minute on their failure is noticed even if probes go through.
     """
 
-    error_percent: Annotated[int, Field(ge=1, le=100)]
+    error_percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    errors_a_minute: Annotated[int, Field(ge=1, le=1000)] | None = None
     periods: Annotated[int, Field(ge=1, le=10)]
     lowest_payment_rate: Annotated[int, Field(ge=1, le=30)]
 
     @property
     def detection(self) -> Detection:
         """What the promise is computed from."""
-        return Detection(self.error_percent, self.periods)
+        if self.error_percent is not None:
+            return ByShare(percent=self.error_percent, periods=self.periods)
+        return ByCount(errors=self.errors_a_minute or 1, periods=self.periods)
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if (self.error_percent is None) == (self.errors_a_minute is None):
+            raise ValueError(
+                "error_percent (of a REST API's answers) or errors_a_minute (of a load balancer's): give one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _noticed_at_that_rate(self) -> Self:
         lowest = self.detection.lowest_rate()
         if lowest is None or self.lowest_payment_rate < lowest:
-            fix = f"ask for {lowest}" if lowest and lowest <= 30 else "lower error_percent"
+            measure = "errors_a_minute" if self.error_percent is None else "error_percent"
+            fix = f"ask for {lowest}" if lowest and lowest <= 30 else f"lower {measure}"
             found = f"noticed from {lowest} a minute on" if lowest else "never noticed"
             raise ValueError(
                 f"lowest_payment_rate: {self.lowest_payment_rate} payments a minute that all fail beside "
@@ -336,12 +367,6 @@ class GreyFailureSettings(StrictModel):
 
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-
-
-class FailoverControlSettings(StrictModel):
-    """The function that latches a failover, in the secondary. Its executions are its own, whatever the API's take."""
-
-    reserved_concurrency: Executions | None
 
 
 class LatchSettings(StrictModel):
@@ -405,7 +430,8 @@ class EdgeSettings(Section):
     grey_failure: GreyFailureSettings
     failback: Literal["manual", "automatic"]
     latch: LatchSettings
-    failover_control: FailoverControlSettings
+    failover_control: FunctionCapacity
+    """Of the function that latches a failover, in the secondary. Its executions are its own, whatever the API takes."""
     operations: OperationsSettings
     emails: tuple[Email, ...]
 
@@ -439,10 +465,12 @@ class EdgeSettings(Section):
 
 
 class ObservabilitySettings(Section):
-    """Thresholds of the alarms."""
+    """The canary, and thresholds of the alarms."""
 
     layer: ClassVar[str] = "observability"
 
+    canary: FunctionCapacity
+    """Of the function that pays in both regions every minute."""
     latency_ms: Annotated[int, Field(ge=1)]
     error_percent: Annotated[float, Field(gt=0, le=100)]
     errors: Annotated[int, Field(ge=0)]

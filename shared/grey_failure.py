@@ -1,13 +1,16 @@
 """Whether a grey failure is noticed: health is green and payments fail, so only the answers to payments tell.
 
-An alarm looks at the share of 5XX among the answers to `POST /payment` in a minute. Beside clients, probes pay there
-every minute, so that there are answers at all when nobody else pays:
+Behind a REST API an alarm looks at the share of 5XX among the answers to `POST /payment` in a minute. Beside clients,
+probes pay there every minute, so that there are answers at all when nobody else pays:
 
     share = (clients' errors + probes' errors) / (clients' payments + probes' payments + other answers)
 
 The share of a whole stage would count the health checkers' good answers, some 128 a minute, as other answers: fewer
 payments than these could all fail unnoticed. A count instead of a share would take a busy region out for the errors
 that are always there.
+
+A load balancer tells numbers of errors, and a health check follows no quotient of two metrics, so there it is a count
+(`ByCount`), and beside it an alarm on what the probes themselves found: `CHECKS`.
 
 Probes pay as the client `canary`. Where they fail too, any rate is noticed. Where they do not (a fault of some
 customers or currencies), clients' failures must outweigh the probes' successes: `Detection.lowest_rate`.
@@ -16,6 +19,8 @@ customers or currencies), clients' failures must outweigh the probes' successes:
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,35 +34,27 @@ both in the minute that is looked at."""
 PROBE_PAYMENTS = 2
 """Requests to `POST /payment` of one probe or canary: a payment, and the same again."""
 
+CHECKS: Mapping[str, tuple[str, ...]] = {
+    "rest-api": ("errors",),
+    "load-balancer": ("target-errors", "load-balancer-errors", "probe-failures"),
+}
+"""The health checks that follow such alarms, by what clients come by: each takes the primary out."""
+
 CERTAINTY = 0.999
 """How often a grey failure at the lowest rate is noticed in the first minutes that could show it."""
 
 
-@dataclass(frozen=True)
-class Detection:
-    """The alarm: `percent` of a minute's answers, in so many minutes in a row; and payments a minute by probes."""
+@dataclass(frozen=True, kw_only=True)
+class Detection(ABC):
+    """An alarm over answers that takes the primary out when minutes in a row are bad, and at which rates it does."""
 
-    percent: int
     periods: int
     probe_payments: int = (PROBES + CANARIES) * PROBE_PAYMENTS
 
     @property
-    def _share(self) -> Fraction:
-        return Fraction(self.percent, 100)
-
-    def noticed(self, payments: float, failing: float, *, probes_fail: bool, other: float = 0) -> bool:
-        """Whether minutes like this raise the alarm: clients' `payments`, the share `failing`, `other` good answers."""
-        clients = Fraction(payments)
-        answers = clients + self.probe_payments + Fraction(other)
-        errors = clients * Fraction(failing) + (self.probe_payments if probes_fail else 0)
-        return bool(answers) and errors >= self._share * answers
-
-    @property
+    @abstractmethod
     def payments_needed(self) -> int | None:
-        """Payments in a minute that outweigh green probes when all of them fail; None when no number does."""
-        if self._share == 1:
-            return None if self.probe_payments else 1
-        return max(math.ceil(self._share * self.probe_payments / (1 - self._share)), 1)
+        """Payments in a minute that raise it beside green probes when all of them fail; None when no number does."""
 
     def certainty(self, rate: float) -> float:
         """The probability that all periods have enough payments, when `rate` a minute arrive at random (Poisson)."""
@@ -76,3 +73,45 @@ class Detection:
             middle = (low + high) // 2
             low, high = (low, middle) if self.certainty(middle) >= CERTAINTY else (middle + 1, high)
         return low
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByShare(Detection):
+    """`percent` of a minute's answers to payments, those of the probes' `probe_payments` among them."""
+
+    percent: int
+
+    @property
+    def _share(self) -> Fraction:
+        return Fraction(self.percent, 100)
+
+    def noticed(self, payments: float, failing: float, *, probes_fail: bool, other: float = 0) -> bool:
+        """Whether minutes like this raise the alarm: clients' `payments`, the share `failing`, `other` good answers."""
+        clients = Fraction(payments)
+        answers = clients + self.probe_payments + Fraction(other)
+        errors = clients * Fraction(failing) + (self.probe_payments if probes_fail else 0)
+        return bool(answers) and errors >= self._share * answers
+
+    @property
+    def payments_needed(self) -> int | None:
+        if self._share == 1:
+            return None if self.probe_payments else 1
+        return max(math.ceil(self._share * self.probe_payments / (1 - self._share)), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByCount(Detection):
+    """So many errors in a minute: what a load balancer's metrics let a health check see.
+
+    A count is blind to the rate: the busier the region, the smaller the share of failures that takes it out.
+    """
+
+    errors: int
+
+    @property
+    def payments_needed(self) -> int | None:
+        return self.errors
+
+    def share(self, payments_a_minute: float) -> float:
+        """The share of failures, 0 to 1, that takes the region out at this rate; above 1: none does."""
+        return self.errors / payments_a_minute

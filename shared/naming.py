@@ -1,7 +1,8 @@
 """Every physical name of the system, in one place, and the limits that AWS sets for it.
 
-A kind says what a thing is for. How that becomes a name is a pattern, one for each profile: payments are
-`<service>-<purpose>-<role>-<suffix>`, without the role for what exists once. Every name has the suffix, so that several
+A kind says what a thing is for. How that becomes a name is the profile's: payments are
+`<service>-<purpose>-<role>-<suffix>`, trading is `<service>-<region>-<environment>-<purpose>-<suffix>`, both without
+role or region for what exists once. Every name has the suffix, so that several
 environments live in one account and nothing is left nameless after a mistake. Layers that come later are named here
 too: a policy can name a resource that does not exist yet, and needs no dependency on the layer that will own it.
 """
@@ -32,6 +33,8 @@ EVENT_RULE = Limit("EventBridge rule", 64)
 QUEUE = Limit("SQS queue", 80)
 SECURITY_GROUP = Limit("security group", 255)
 TABLE = Limit("DynamoDB table", 255)
+LOAD_BALANCER_NAME = Limit("load balancer", 32)
+TARGET_GROUP_NAME = Limit("target group", 32)
 ALARM = Limit("CloudWatch alarm", 255)
 DASHBOARD = Limit("CloudWatch dashboard", 255)
 TOPIC = Limit("SNS topic", 256)
@@ -44,6 +47,9 @@ TAG = Limit("Name tag", 256)
 
 
 ACCOUNT_DIGITS = 12
+
+EntryPoint = Literal["rest-api", "load-balancer"]
+"""What clients come by in a region: API Gateway's REST API, or an Application Load Balancer."""
 
 TIGHT = 32
 """Characters that a load balancer's or a target group's name may have: a kind with no more says its region shortly."""
@@ -61,28 +67,36 @@ class Kind:
     """Ends in the account's id: bucket names are shared by all accounts of AWS."""
     folder: bool = False
     """Holds others, and ends in the suffix as a folder of its own: `/payment-processing/x7k2/...`."""
+    entry_point: EntryPoint | None = None
+    """Only there where clients come by this; None: everywhere."""
 
 
 Part = Literal["service", "region", "environment", "purpose", "role"]
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """How a profile names things: the parts in their order, of which role or region is one. The suffix comes last."""
+class Profile:
+    """A kind of system: what clients come by, and how it names things.
 
+    The parts stand in their order, of which role or region is one. The suffix comes last.
+    """
+
+    entry_point: EntryPoint
     service: str
     parts: tuple[Part, ...]
 
 
-PATTERNS: Mapping[str, Pattern] = {"payments": Pattern("payment", ("service", "purpose", "role"))}
-"""By profile."""
+PROFILES: Mapping[str, Profile] = {
+    "payments": Profile("rest-api", "payment", ("service", "purpose", "role")),
+    "trading": Profile("load-balancer", "trading", ("service", "region", "environment", "purpose")),
+}
 
 
 @dataclass(frozen=True)
 class Names:
     """The physical names of one environment."""
 
-    pattern: Pattern
+    profile: Profile
     environment: str
     suffix: str
     regions: PerRole[str]
@@ -95,13 +109,13 @@ class Names:
         if kind.account and account is None:
             raise ValueError(f"the name of {kind.purpose} needs the account's id")
         said = {
-            "service": self.pattern.service,
+            "service": self.profile.service,
             "region": self._region(kind, role) if role else None,
             "environment": self.environment,
             "purpose": kind.purpose,
             "role": role,
         }
-        parts = [word for part in self.pattern.parts if (word := said[part]) is not None]
+        parts = [word for part in self.profile.parts if (word := said[part]) is not None]
         name = "-".join(parts) + ("/" if kind.folder else "-") + self.suffix
         return kind.prefix + name + (f"-{account}" if kind.account else "") + tail
 
@@ -110,12 +124,16 @@ class Names:
 
         Source: Secrets Manager API Reference, CreateSecret, Name.
         """
-        secrets = (self.of(kind) for kind in kinds() if kind.limit is SECRET)
+        secrets = (self.of(kind) for kind in self.kinds() if kind.limit is SECRET)
         return next((name for name in secrets if re.search(r"-[^-]{6}$", name)), None)
 
     def room(self) -> tuple[int, Kind]:
         """How many characters every name leaves for a suffix, and the kind that leaves the fewest."""
-        return min(((self._room(kind), kind) for kind in kinds()), key=lambda each: each[0])
+        return min(((self._room(kind), kind) for kind in self.kinds()), key=lambda each: each[0])
+
+    def kinds(self) -> Iterator[Kind]:
+        """Every kind of name that the profile has."""
+        return (kind for kind in kinds() if kind.entry_point in {None, self.profile.entry_point})
 
     def _room(self, kind: Kind) -> int:
         longest = max(len(self.of(kind, role, account="0" * ACCOUNT_DIGITS)) for role in ROLES)
@@ -130,6 +148,11 @@ VPC = Kind("vpc", TAG)
 SUBNET = Kind("private", TAG)
 ROUTE_TABLE = Kind("private", TAG)
 NETWORK_ACL = Kind("private", TAG)
+PUBLIC_SUBNET = Kind("public", TAG, entry_point="load-balancer")
+PUBLIC_ROUTE_TABLE = Kind("public", TAG, entry_point="load-balancer")
+PUBLIC_NETWORK_ACL = Kind("public", TAG, entry_point="load-balancer")
+INTERNET_GATEWAY = Kind("internet", TAG, entry_point="load-balancer")
+LOAD_BALANCER_SECURITY_GROUP = Kind("load-balancer", SECURITY_GROUP, entry_point="load-balancer")
 FUNCTION_SECURITY_GROUP = Kind("functions", SECURITY_GROUP)
 ENDPOINT_SECURITY_GROUP = Kind("endpoints", SECURITY_GROUP)
 VPC_ENDPOINT = Kind("endpoint", TAG)
@@ -149,8 +172,11 @@ HEALTH_FUNCTION = Kind("health", FUNCTION)
 AUDIT_FUNCTION = Kind("audit", FUNCTION)
 SWEEP_RULE = Kind("sweep", EVENT_RULE)
 DEAD_LETTER_QUEUE = Kind("dead-letters", QUEUE)
-PAYMENT_API = Kind("api", REST_API)
-ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/")
+PAYMENT_API = Kind("api", REST_API, entry_point="rest-api")
+ACCESS_LOG_GROUP = Kind("api", LOG_GROUP, "/aws/apigateway/", entry_point="rest-api")
+LOAD_BALANCER = Kind("api", LOAD_BALANCER_NAME, entry_point="load-balancer")
+PAYMENT_TARGETS = Kind("pay", TARGET_GROUP_NAME, entry_point="load-balancer")
+HEALTH_TARGETS = Kind("up", TARGET_GROUP_NAME, entry_point="load-balancer")
 
 FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
 FAILOVER_CONTROL_RULE = Kind("failover-control", EVENT_RULE)
@@ -161,7 +187,6 @@ NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
 NOTIFICATION_DEAD_LETTER_QUEUE = Kind("notification-dead-letters", QUEUE)
 HEALTH_CHECK = Kind("api", TAG)
-GREY_FAILURE_ALARM = Kind("grey-failure", ALARM)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
 
 ARTIFACT_BUCKET = Kind("canaries", BUCKET, account=True)
@@ -195,6 +220,11 @@ def kinds() -> Iterator[Kind]:
 def alarm(name: str) -> Kind:
     """An alarm of a region, by what it watches."""
     return Kind(name, ALARM)
+
+
+def grey_failure_alarm(check: str) -> Kind:
+    """The alarm that a health check of answers follows, by the check's name."""
+    return Kind("grey-failure" if check == "errors" else f"grey-failure-{check}", ALARM)
 
 
 def synthetics(target: Role) -> Kind:

@@ -40,6 +40,12 @@ class PerRole(Generic[T]):
         """The same pair with `change` applied to both values."""
         return PerRole(primary=change(self.primary), secondary=change(self.secondary))
 
+    def whole(self: PerRole[U | None]) -> PerRole[U]:
+        """The same pair, of which neither value is None. Raises ValueError."""
+        if self.primary is None or self.secondary is None:
+            raise ValueError("there is none for one of the regions")
+        return PerRole(self.primary, self.secondary)
+
     def items(self) -> Iterator[tuple[Role, T]]:
         """Both (role, value) pairs, primary first."""
         return iter(((PRIMARY, self.primary), (SECONDARY, self.secondary)))

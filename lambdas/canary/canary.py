@@ -12,6 +12,7 @@ from lambdas.probing import Unhealthy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lambdas.domain.ports import Clock
     from lambdas.probing import Prober
     from lambdas.telemetry.journal import LogJournal
 
@@ -20,6 +21,13 @@ PARAMETERS: Final = (ENDPOINT, PEER_ENDPOINT, API_KEYS_SECRET)
 
 UNSERVED: Final = {"primary": "PrimaryUnserved", "secondary": "SecondaryUnserved"}
 """The metric of each region that is asked: 1 when it did not serve, else 0."""
+
+ONLY_PRIMARY: Final = "OnlyPrimaryUnserved"
+"""1 when the primary did not serve and the secondary did: a failover would help. What fails in both is not a region."""
+AGAIN: Final = 2
+"""Payments that are tried before that is said: one request of many may fail anywhere."""
+PAUSE: Final = 5_000
+"""Milliseconds before each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Canary:
     parameters: Callable[[], Mapping[str, str]]
     prober: Callable[[str, str], Prober]
     journal: LogJournal
+    clock: Clock
 
     def sing(self) -> dict[str, str]:
         """Probe both regions at once, and say of each role `pass` or what a client met.
@@ -43,8 +52,18 @@ class Canary:
         with ThreadPoolExecutor(len(probers)) as threads:
             found = dict(zip(targets, threads.map(_result, probers), strict=True))
         unserved = {UNSERVED[role]: float(result != "pass") for role, result in found.items()}
-        self.journal.measure("canary", unserved, **found)
+        alone = unserved[UNSERVED["primary"]] and not unserved[UNSERVED["secondary"]]
+        still = alone and self._fails(dict(zip(targets, probers, strict=True))["primary"])
+        self.journal.measure("canary", {**unserved, ONLY_PRIMARY: float(still)}, **found)
         return found
+
+    def _fails(self, prober: Prober) -> bool:
+        """Whether no payment goes through in the next seconds either."""
+        for _ in range(AGAIN):
+            self.clock.sleep(PAUSE)
+            if prober.pays():
+                return False
+        return True
 
 
 def _result(prober: Prober) -> str:

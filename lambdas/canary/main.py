@@ -36,7 +36,7 @@ def _prober(url: str, secret_arn: str) -> Prober:
     return Prober(url, keys.key_of(CANARY_CLIENT), token)
 
 
-_canary = Canary(_settings.role, _parameters.values, _prober, _journal)
+_canary = Canary(_settings.role, _parameters.values, _prober, _journal, _clock)
 
 
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, str]:

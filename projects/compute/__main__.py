@@ -1,9 +1,10 @@
-"""One region's compute: the functions, the sweep's schedule, and the REST API in front."""
+"""One region's compute: the functions, the sweep's schedule, and the REST API or load balancer in front."""
 
 from __future__ import annotations
 
 from projects.compute.api import PaymentApi
 from projects.compute.functions import Functions
+from projects.compute.load_balancer import PaymentLoadBalancer
 from projects.compute.sweep import SweepSchedule
 from shared.components.exchange import consume, publish
 from shared.components.regions import this_region
@@ -16,15 +17,14 @@ data = consume(DataOutputs)
 
 functions = Functions("functions", region, settings, network, data)
 SweepSchedule("sweep", region, settings, functions)
-api = PaymentApi("api", region, settings, functions)
+api = PaymentApi("api", region, settings, settings.throttle, functions) if settings.throttle else None
+balancer = PaymentLoadBalancer("load-balancer", region, network.public, functions) if network.public else None
 
 publish(
     ComputeOutputs(
         release=functions.release,
-        rest_api_id=api.id,
-        rest_api_name=api.name,
-        stage_name=api.stage_name,
-        endpoint=api.endpoint,
+        rest_api=api.outputs if api else None,
+        load_balancer=balancer.outputs if balancer else None,
         payment_function_name=functions.payment.name,
         payment_alias_arn=functions.payment.alias.arn,
         health_function_name=functions.health.name,

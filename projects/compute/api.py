@@ -12,11 +12,11 @@ import pulumi_aws as aws
 
 from projects.compute.functions import Functions
 from projects.compute.problems import PROBLEMS
-from shared import naming
+from shared import contracts, naming
 from shared.clients import IDEMPOTENCY_KEY
 from shared.components.function import Function
 from shared.components.regions import Region
-from shared.environment_sections import ComputeSettings
+from shared.environment_sections import ComputeSettings, ThrottleSettings
 
 HEALTH_TIMEOUT_MS = 1000
 """A cold start must not look like an outage, and a hanging function must."""
@@ -69,14 +69,18 @@ class RouteParts:
 
 
 class PaymentApi(pulumi.ComponentResource):
-    """Attributes: id, name, stage_name, endpoint (`https://...` of the stage, without any DNS name of ours)."""
+    """Attributes: outputs."""
 
-    id: pulumi.Output[str]
-    name: pulumi.Output[str]
-    stage_name: pulumi.Output[str]
-    endpoint: pulumi.Output[str]
+    outputs: contracts.RestApiOutputs
 
-    def __init__(self, name: str, region: Region, settings: ComputeSettings, functions: Functions) -> None:
+    def __init__(
+        self,
+        name: str,
+        region: Region,
+        settings: ComputeSettings,
+        throttle: ThrottleSettings,
+        functions: Functions,
+    ) -> None:
         super().__init__("payments:compute:PaymentApi", name)
         self._name = name
         self._region = region
@@ -89,8 +93,6 @@ class PaymentApi(pulumi.ComponentResource):
             endpoint_configuration={"types": "REGIONAL"},
             opts=self._options,
         )
-        self.id = self._api.id
-        self.name = self._api.name
         self._validator = aws.apigateway.RequestValidator(
             name,
             rest_api=self._api.id,
@@ -108,10 +110,15 @@ class PaymentApi(pulumi.ComponentResource):
             schema=json.dumps(PAYMENT_BODY),
             opts=self._options,
         )
-        stage = self._stage(settings, self._deployment(self._routes(settings, functions), self._problems()))
-        self.stage_name = stage.stage_name
-        self.endpoint = pulumi.Output.concat(
-            "https://", self._api.id, f".execute-api.{region.name}.amazonaws.com/", stage.stage_name
+        stage = self._stage(throttle, self._deployment(self._routes(settings, functions), self._problems()))
+        self.outputs = contracts.RestApiOutputs(
+            id=self._api.id,
+            name=self._api.name,
+            stage_name=stage.stage_name,
+            stage_arn=stage.arn,
+            endpoint=pulumi.Output.concat(
+                "https://", self._api.id, f".execute-api.{region.name}.amazonaws.com/", stage.stage_name
+            ),
         )
         self.register_outputs({})
 
@@ -205,7 +212,7 @@ class PaymentApi(pulumi.ComponentResource):
             ),
         )
 
-    def _stage(self, settings: ComputeSettings, deployment: aws.apigateway.Deployment) -> aws.apigateway.Stage:
+    def _stage(self, throttle: ThrottleSettings, deployment: aws.apigateway.Deployment) -> aws.apigateway.Stage:
         region = self._region
         log = aws.cloudwatch.LogGroup(
             self._name,
@@ -231,8 +238,8 @@ class PaymentApi(pulumi.ComponentResource):
             method_path="*/*",
             settings={
                 "metrics_enabled": True,
-                "throttling_rate_limit": settings.throttle.requests_per_second,
-                "throttling_burst_limit": settings.throttle.burst,
+                "throttling_rate_limit": throttle.requests_per_second,
+                "throttling_burst_limit": throttle.burst,
             },
             opts=self._options,
         )

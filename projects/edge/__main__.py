@@ -42,6 +42,7 @@ publish(
         failover_name=entry_points.failover_name,
         region_names=entry_points.region_names,
         endpoints=entry_points.endpoints,
+        load_balancers=entry_points.load_balancers,
         health_check_ids=checks.ids,
         topic_arns=notifications.topic_arns,
         queue_urls=notifications.queue_urls,

@@ -5,26 +5,26 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from projects.edge.custom_domains import custom_domains
+from projects.edge.listeners import listeners
 from projects.edge.zone import Zone
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs
 from shared.environment_sections import EdgeSettings
-from shared.roles import ROLES, PerRole, Role
-
-TLS_POLICY = "TLS_1_2"
-"""Route 53's checkers speak nothing newer."""
+from shared.roles import ROLES, PerRole
 
 
 class EntryPoints(pulumi.ComponentResource):
-    """Custom domain names of both regions' APIs, and the DNS records of the region-specific ones.
+    """What answers under the names in each region, and the DNS records of the region-specific ones.
 
-    Attributes: failover_name, region_names, endpoints, targets (what the failover records answer).
+    Attributes: failover_name, region_names, endpoints, targets (what the failover records answer), load_balancers.
     """
 
     failover_name: pulumi.Output[str]
     region_names: PerRole[pulumi.Output[str]]
     endpoints: PerRole[pulumi.Output[str]]
     targets: PerRole[pulumi.Output[str]]
+    load_balancers: PerRole[pulumi.Output[str]] | None
 
     def __init__(
         self,
@@ -35,44 +35,26 @@ class EntryPoints(pulumi.ComponentResource):
         compute: PerRole[ComputeOutputs],
     ) -> None:
         super().__init__("payments:edge:EntryPoints", name)
-        self._regions = regions
-        self._zone = zone
-        self._compute = compute
-        foundation = regions.primary.foundation
-
-        shared = PerRole.build(lambda role: self._domain(f"{name}-shared-{role}", role, foundation.failover_name))
-        own = PerRole.build(lambda role: self._domain(f"{name}-own-{role}", role, foundation.region_names.of(role)))
+        if regions.primary.foundation.entry_point == "rest-api":
+            apis = compute.map(lambda each: each.rest_api).whole()
+            behind = custom_domains(name, regions, zone, apis, parent=self)
+            self.load_balancers = None
+        else:
+            balancers = compute.map(lambda each: each.load_balancer).whole()
+            behind = listeners(name, regions, zone, balancers, parent=self)
+            self.load_balancers = balancers.map(lambda each: each.dimension)
         for role in ROLES:
             aws.route53.Record(
                 f"{name}-{role}",
                 zone_id=zone.id,
-                name=own.of(role).domain_name,
+                name=behind.region_names.of(role),
                 type="CNAME",
                 ttl=settings.ttl,
-                records=[own.of(role).regional_domain_name],
+                records=[behind.own_targets.of(role)],
                 opts=regions.of(role).options(self),
             )
-        self.failover_name = shared.primary.domain_name
-        self.region_names = own.map(lambda domain: domain.domain_name)
-        self.endpoints = own.map(lambda domain: pulumi.Output.concat("https://", domain.domain_name))
-        self.targets = shared.map(lambda domain: domain.regional_domain_name)
+        self.failover_name = behind.failover_name
+        self.region_names = behind.region_names
+        self.endpoints = behind.region_names.map(lambda each: pulumi.Output.concat("https://", each))
+        self.targets = behind.shared_targets
         self.register_outputs({})
-
-    def _domain(self, name: str, role: Role, domain_name: str) -> aws.apigateway.DomainName:
-        options = self._regions.of(role).options(self)
-        domain = aws.apigateway.DomainName(
-            name,
-            domain_name=domain_name,
-            regional_certificate_arn=self._zone.certificate_arns.of(role),
-            endpoint_configuration={"types": "REGIONAL"},
-            security_policy=TLS_POLICY,
-            opts=options,
-        )
-        aws.apigateway.BasePathMapping(
-            name,
-            domain_name=domain.domain_name,
-            rest_api=self._compute.of(role).rest_api_id,
-            stage_name=self._compute.of(role).stage_name,
-            opts=options,
-        )
-        return domain

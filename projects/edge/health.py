@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from projects.edge.entry_points import EntryPoints
+from projects.edge.grey_failure import followed
 from projects.edge.notifications import Notifications
 from projects.edge.switch_object import SwitchObject
 from shared import naming, stop_switch
@@ -22,25 +22,12 @@ HTTPS = 443
 HEALTH_PATH = "/health"
 
 
-class GreyFailure(TypedDict):
-    """What such a check can follow: one metric, a plain statistic, no M out of N (Route 53 Developer Guide)."""
-
-    namespace: str
-    metric_name: str
-    statistic: str
-    period: int
-    evaluation_periods: int
-    threshold: float
-    comparison_operator: str
-    treat_missing_data: str
-
-
 class HealthChecks(pulumi.ComponentResource):
     """The primary is answered while its gate is healthy; the gate is healthy while all of these are.
 
     - standard and fast: its health route, asked by its own name every 30 and every 10 s;
     - stop_switch: the switch in the secondary does not say stop (nor does silence);
-    - errors: its answers to payments are not mostly 5XX, which catches payments failing while health is green.
+    - those of errors: what it answers to payments, which catches payments failing while health is green.
 
     The secondary's own check feeds alarms and readiness only. Attributes: ids.
     """
@@ -67,7 +54,7 @@ class HealthChecks(pulumi.ComponentResource):
         fast = self._endpoint("fast", PRIMARY, settings.checks.fast)
         stop = self._stop_switch(settings.checks.stop_switch, switch)
         errors = self._errors(settings, primary_compute, notifications)
-        children = [standard, fast, stop, errors]
+        children = [standard, fast, stop, *errors.values()]
         gate = self._check(
             "gate",
             PRIMARY,
@@ -82,7 +69,7 @@ class HealthChecks(pulumi.ComponentResource):
             standard=standard.id,
             fast=fast.id,
             stop_switch=stop.id,
-            errors=errors.id,
+            errors=pulumi.Output.all(**{name: check.id for name, check in errors.items()}),
             gate=gate.id,
             secondary=secondary.id,
         )
@@ -147,38 +134,30 @@ class HealthChecks(pulumi.ComponentResource):
 
     def _errors(
         self, settings: EdgeSettings, compute: ComputeOutputs, notifications: Notifications
-    ) -> aws.route53.HealthCheck:
+    ) -> dict[str, aws.route53.HealthCheck]:
+        """By name: checks that follow alarms on the primary's answers."""
         region = self._regions.primary
-        grey = settings.grey_failure
-        watched: GreyFailure = {
-            "namespace": "AWS/ApiGateway",
-            "metric_name": "5XXError",
-            "statistic": "Average",  # of 0 and 1 for each request: the share of errors
-            "period": 60,
-            "evaluation_periods": grey.periods,
-            "threshold": grey.error_percent / 100,
-            "comparison_operator": "GreaterThanOrEqualToThreshold",
-            "treat_missing_data": "notBreaching",
-        }
-        alarm = aws.cloudwatch.MetricAlarm(
-            f"{self._name}-grey-failure",
-            name=region.named(naming.GREY_FAILURE_ALARM),
-            alarm_description="Health is green and payments fail: takes the primary out of DNS",
-            # Of the paying route alone: the stage's share is diluted by the health checkers' own answers.
-            dimensions={"ApiName": compute.rest_api_name, "Stage": compute.stage_name, **naming.PAYMENT_ROUTE},
-            alarm_actions=[notifications.topic_arns.primary],
-            ok_actions=[notifications.topic_arns.primary],
-            opts=region.options(self),
-            **watched,
-        )
-        return self._check(
-            "errors",
-            PRIMARY,
-            aws.route53.HealthCheckArgs(
-                type="CLOUDWATCH_METRIC",
-                cloudwatch_alarm_name=alarm.name,
-                cloudwatch_alarm_region=region.name,
-                insufficient_data_health_status="Healthy",
-                triggers={"alarm": json.dumps(watched, sort_keys=True)},  # it keeps a copy of the alarm's settings
-            ),
-        )
+        made = {}
+        for check, why, watched, dimensions in followed(region, settings.grey_failure, compute):
+            alarm = aws.cloudwatch.MetricAlarm(
+                f"{self._name}-{naming.grey_failure_alarm(check).purpose}",
+                name=region.named(naming.grey_failure_alarm(check)),
+                alarm_description=f"{why}: takes the primary out of DNS",
+                dimensions=dimensions,
+                alarm_actions=[notifications.topic_arns.primary],
+                ok_actions=[notifications.topic_arns.primary],
+                opts=region.options(self),
+                **watched,
+            )
+            made[check] = self._check(
+                check,
+                PRIMARY,
+                aws.route53.HealthCheckArgs(
+                    type="CLOUDWATCH_METRIC",
+                    cloudwatch_alarm_name=alarm.name,
+                    cloudwatch_alarm_region=region.name,
+                    insufficient_data_health_status="Healthy",
+                    triggers={"alarm": json.dumps(watched, sort_keys=True)},  # it keeps a copy of the alarm's settings
+                ),
+            )
+        return made

@@ -17,7 +17,6 @@ from shared.contracts import DataOutputs
 from shared.environment_sections import EdgeSettings
 
 FUNCTION = "failover_control"
-MEMORY_MB = 256
 TIMEOUT = 60
 """Seconds: probing the primary takes a few payments, each of which may be slow."""
 
@@ -53,7 +52,7 @@ class StopSwitch(pulumi.ComponentResource):
                 FUNCTION,
                 naming.FAILOVER_CONTROL_FUNCTION,
                 "Throws the stop switch when traffic has failed over and the primary does not serve",
-                MEMORY_MB,
+                settings.failover_control.memory_mb,
                 TIMEOUT,
                 settings.failover_control.reserved_concurrency,
                 variables=self._variables(data),

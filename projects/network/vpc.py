@@ -1,8 +1,8 @@
-"""A VPC without a way to the internet: private subnets over several availability zones, and their network ACL."""
+"""A VPC whose functions have no way to the internet: private subnets over several zones, and their network ACL."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from shared import naming
 from shared.components.regions import Region
 from shared.environment_sections import NetworkSettings
+from shared.naming import Kind
 
 HTTPS = 443
 EPHEMERAL = (1024, 65535)
@@ -98,12 +99,6 @@ class Vpc(pulumi.ComponentResource):
         return subnets
 
     def _network_acl(self, name: str, subnets: list[aws.ec2.Subnet]) -> None:
-        acl = aws.ec2.NetworkAcl(
-            f"{name}-private",
-            vpc_id=self.id,
-            tags={"Name": self._region.named(naming.NETWORK_ACL)},
-            opts=self._options,
-        )
         https = (HTTPS, HTTPS)
         rules = {
             "requests-to-gateway-endpoints": AclRule(100, egress=True, cidr=ANYWHERE, ports=https),
@@ -111,20 +106,36 @@ class Vpc(pulumi.ComponentResource):
             "answers-of-gateway-endpoints": AclRule(100, egress=False, cidr=ANYWHERE, ports=EPHEMERAL),
             "requests-to-interface-endpoints": AclRule(110, egress=False, cidr=self.cidr, ports=https),
         }
-        for purpose, rule in rules.items():
-            aws.ec2.NetworkAclRule(
-                f"{name}-{purpose}",
-                network_acl_id=acl.id,
-                rule_number=rule.number,
-                egress=rule.egress,
-                protocol="tcp",
-                rule_action="allow",
-                cidr_block=rule.cidr,
-                from_port=rule.ports[0],
-                to_port=rule.ports[1],
-                opts=self._options,
-            )
-        for number, subnet in enumerate(subnets, start=1):
-            aws.ec2.NetworkAclAssociation(
-                f"{name}-private-{number}", network_acl_id=acl.id, subnet_id=subnet.id, opts=self._options
-            )
+        network_acl(
+            f"{name}-private", self._region, naming.NETWORK_ACL, rules, vpc_id=self.id, subnets=subnets, parent=self
+        )
+
+
+def network_acl(
+    name: str,
+    region: Region,
+    kind: Kind,
+    rules: Mapping[str, AclRule],
+    *,
+    vpc_id: pulumi.Input[str],
+    subnets: Sequence[aws.ec2.Subnet],
+    parent: pulumi.Resource,
+) -> None:
+    """A network ACL that lets TCP through by `rules`, by what each is for, and its hold on the subnets."""
+    options = region.options(parent)
+    acl = aws.ec2.NetworkAcl(name, vpc_id=vpc_id, tags={"Name": region.named(kind)}, opts=options)
+    for purpose, rule in rules.items():
+        aws.ec2.NetworkAclRule(
+            f"{name.rpartition('-')[0]}-{purpose}",
+            network_acl_id=acl.id,
+            rule_number=rule.number,
+            egress=rule.egress,
+            protocol="tcp",
+            rule_action="allow",
+            cidr_block=rule.cidr,
+            from_port=rule.ports[0],
+            to_port=rule.ports[1],
+            opts=options,
+        )
+    for number, subnet in enumerate(subnets, start=1):
+        aws.ec2.NetworkAclAssociation(f"{name}-{number}", network_acl_id=acl.id, subnet_id=subnet.id, opts=options)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from projects.observability.alarm_rule import Watched
 from projects.observability.alarms import Alarms
 from projects.observability.canary import CanaryFunction
 from projects.observability.dashboard import Dashboard
-from projects.observability.rules import Watched, alarm_rules
+from projects.observability.rules import alarm_rules
 from projects.observability.synthetics import Synthetics
 from shared.components.exchange import consume, publish
 from shared.components.regions import this_region
@@ -15,7 +16,7 @@ from shared.environment_sections import ObservabilitySettings
 region, settings = this_region(ObservabilitySettings)
 watched = Watched(region, consume(ComputeOutputs), consume(DataOutputs), consume(EdgeOutputs))
 
-CanaryFunction("canary", watched)
+CanaryFunction("canary", watched, settings.canary)
 Synthetics("synthetics", watched)
 alarms = Alarms("alarms", region, alarm_rules(settings, watched), watched.edge.topic_arns.of(region.role))
 dashboard = Dashboard("dashboard", watched, alarms)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from projects.observability.rules import AlarmRule
+from projects.observability.alarm_rule import AlarmRule, Metric, MetricMath
 from shared import naming
 from shared.components.regions import Region
 
@@ -45,20 +46,14 @@ class Alarms(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _alarm(self, name: str, rule: AlarmRule) -> aws.cloudwatch.MetricAlarm:
-        metric = rule.metric
-        percentile = metric.statistic.startswith("p")
+        looks_at = (
+            _single(rule.metric, rule.period) if isinstance(rule.metric, Metric) else _math(rule.metric, rule.period)
+        )
         return aws.cloudwatch.MetricAlarm(
             f"{name}-{rule.name}",
             name=self._region.named(naming.alarm(rule.name)),
             alarm_description=rule.description,
-            namespace=metric.namespace,
-            metric_name=metric.name,
-            dimensions=dict(metric.dimensions) or None,
-            statistic=None if percentile else metric.statistic,
-            extended_statistic=metric.statistic if percentile else None,
-            # A percentile of a handful of samples says nothing: the alarm keeps its state until there are enough.
-            evaluate_low_sample_count_percentiles="ignore" if percentile else None,
-            period=rule.period,
+            **looks_at,
             evaluation_periods=rule.evaluations,
             datapoints_to_alarm=rule.datapoints,
             threshold=rule.threshold,
@@ -68,3 +63,47 @@ class Alarms(pulumi.ComponentResource):
             ok_actions=[self._topic_arn],
             opts=self._region.options(self),
         )
+
+
+class _LooksAt(TypedDict, total=False):
+    """What an alarm watches: one metric, or an expression over several."""
+
+    namespace: str
+    metric_name: str
+    dimensions: Mapping[str, pulumi.Input[str]] | None
+    statistic: str | None
+    extended_statistic: str | None
+    evaluate_low_sample_count_percentiles: str | None
+    period: int
+    metric_queries: Sequence[aws.cloudwatch.MetricAlarmMetricQueryArgsDict]
+
+
+def _single(metric: Metric, period: int) -> _LooksAt:
+    percentile = metric.statistic.startswith("p")
+    return {
+        "namespace": metric.namespace,
+        "metric_name": metric.name,
+        "dimensions": dict(metric.dimensions) or None,
+        "statistic": None if percentile else metric.statistic,
+        "extended_statistic": metric.statistic if percentile else None,
+        # A percentile of a handful of samples says nothing: the alarm keeps its state until there are enough.
+        "evaluate_low_sample_count_percentiles": "ignore" if percentile else None,
+        "period": period,
+    }
+
+
+def _math(expression: MetricMath, period: int) -> _LooksAt:
+    metrics: list[aws.cloudwatch.MetricAlarmMetricQueryArgsDict] = [
+        {
+            "id": name,
+            "metric": {
+                "namespace": metric.namespace,
+                "metric_name": metric.name,
+                "dimensions": dict(metric.dimensions),
+                "stat": metric.statistic,
+                "period": period,
+            },
+        }
+        for name, metric in expression.metrics.items()
+    ]
+    return {"metric_queries": [*metrics, {"id": "watched", "expression": expression.text, "return_data": True}]}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pulumi
 
-from projects.observability.rules import Watched
+from projects.observability.alarm_rule import Watched
 from shared import naming
 from shared.components import iam
 from shared.components.function import Code, Function, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
+from shared.environment_sections import FunctionCapacity
 
 FUNCTION = "canary"
-MEMORY_MB = 256
 TIMEOUT = 50
-"""Seconds. A probe makes four requests of 5 s at most, in both regions at once; the next one is due after a minute."""
+"""Seconds. A probe makes four requests of 5 s at most, in both regions at once, and where the primary alone fails two
+more with 5 s before each; the next one is due after a minute."""
 
 READ = ("endpoint", "peer-endpoint", "api-keys-secret")
 """The region's parameters that the function reads at its start."""
@@ -28,7 +29,7 @@ class CanaryFunction(pulumi.ComponentResource):
     payments count for nothing else. It has no dead letters: what it found is a metric, and the next minute tries again.
     """
 
-    def __init__(self, name: str, watched: Watched) -> None:
+    def __init__(self, name: str, watched: Watched, capacity: FunctionCapacity) -> None:
         super().__init__("payments:observability:Canary", name)
         region = watched.region
         canary = Function(
@@ -38,8 +39,9 @@ class CanaryFunction(pulumi.ComponentResource):
                 FUNCTION,
                 naming.CANARY_FUNCTION,
                 "Pays in both regions as a client does",
-                MEMORY_MB,
+                capacity.memory_mb,
                 TIMEOUT,
+                capacity.reserved_concurrency,
                 variables={
                     **variables_of_all(region, release_of([FUNCTION]), watched.data.consistency),
                     "PARAMETERS": region.named_once(naming.PARAMETERS),

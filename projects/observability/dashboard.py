@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from projects.observability.alarm_rule import Watched
 from projects.observability.alarms import Alarms
-from projects.observability.rules import HEALTH_CHECK_REGION, Watched
-from shared import naming
+from projects.observability.rules import HEALTH_CHECK_REGION
+from shared import grey_failure, naming
 from shared.naming import Kind
 from shared.roles import ROLES, Role, other
 
@@ -42,7 +43,6 @@ class Dashboard(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _column(self, role: Role) -> list[dict[str, object]]:
-        api = ["ApiName", self._named(naming.PAYMENT_API, role), "Stage", naming.STAGE]
         function = ["FunctionName", self._named(naming.PAYMENT_FUNCTION, role)]
         foundation = self._watched.region.foundation
         business = ["Environment", foundation.name, "Suffix", foundation.suffix, "Role", role]
@@ -56,16 +56,7 @@ class Dashboard(pulumi.ComponentResource):
             naming.replication_rule(role),
         ]
         graphs: dict[str, Sequence[object]] = {
-            "requests and errors": [
-                ["AWS/ApiGateway", "Count", *api, {"stat": "Sum"}],
-                ["AWS/ApiGateway", "4XXError", *api, {"stat": "Sum"}],
-                ["AWS/ApiGateway", "5XXError", *api, {"stat": "Sum"}],
-            ],
-            "latency (ms)": [
-                ["AWS/ApiGateway", "Latency", *api, {"stat": "p50"}],
-                ["AWS/ApiGateway", "Latency", *api, {"stat": "p99"}],
-                ["AWS/Lambda", "Duration", *function, {"stat": "p99"}],
-            ],
+            **self._entry_point(role),
             "payments": [
                 *(
                     ["Payments", metric, *business, {"stat": "Sum"}]
@@ -73,6 +64,7 @@ class Dashboard(pulumi.ComponentResource):
                 ),
             ],
             "function": [
+                ["AWS/Lambda", "Duration", *function, {"stat": "p99"}],
                 ["AWS/Lambda", "ConcurrentExecutions", *function, {"stat": "Maximum"}],
                 ["AWS/Lambda", "Errors", *function, {"stat": "Sum"}],
                 ["AWS/Lambda", "Throttles", *function, {"stat": "Sum"}],
@@ -89,6 +81,26 @@ class Dashboard(pulumi.ComponentResource):
             for row, (title, metrics) in enumerate(graphs.items())
         ]
 
+    def _entry_point(self, role: Role) -> dict[str, Sequence[object]]:
+        balancers = self._watched.edge.load_balancers
+        if balancers is None:
+            namespace, latency, unit = "AWS/ApiGateway", "Latency", "ms"
+            counts: Sequence[str] = ("Count", "4XXError", "5XXError")
+            dimensions: list[object] = ["ApiName", self._named(naming.PAYMENT_API, role), "Stage", naming.STAGE]
+        else:
+            namespace, latency, unit = "AWS/ApplicationELB", "TargetResponseTime", "s"
+            counts = (
+                "RequestCount",
+                "HTTPCode_Target_4XX_Count",
+                "HTTPCode_Target_5XX_Count",
+                "HTTPCode_ELB_5XX_Count",
+            )
+            dimensions = ["LoadBalancer", balancers.of(role)]
+        return {
+            "requests and errors": [[namespace, count, *dimensions, {"stat": "Sum"}] for count in counts],
+            f"latency ({unit})": [[namespace, latency, *dimensions, {"stat": each}] for each in ("p50", "p99")],
+        }
+
     def _health_checks(self, y: int) -> dict[str, object]:
         checks = self._watched.edge.health_check_ids
         metrics = [
@@ -98,7 +110,10 @@ class Dashboard(pulumi.ComponentResource):
                 "standard": checks.standard,
                 "fast": checks.fast,
                 "stop switch": checks.stop_switch,
-                "errors": checks.errors,
+                **{
+                    name.replace("-", " "): checks.errors[name]
+                    for name in grey_failure.CHECKS[self._watched.region.foundation.entry_point]
+                },
                 "secondary": checks.secondary,
             }.items()
         ]

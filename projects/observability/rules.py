@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import pulumi
 
+from projects.observability.alarm_rule import (
+    FIVE_MINUTES,
+    MILLISECONDS,
+    MINUTE,
+    TEN_MINUTES,
+    AlarmRule,
+    Metric,
+    Watched,
+    own_metric,
+)
+from projects.observability.entry_point_rules import entry_point_rules
 from shared import naming
-from shared.components.regions import Region
-from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
 from shared.environment_sections import ObservabilitySettings
 from shared.roles import PRIMARY, ROLES, SECONDARY, Role, other
 
 HEALTH_CHECK_REGION = "us-east-1"
 """Route 53 reports health checks there and nowhere else."""
 
-MILLISECONDS = 1000
-MINUTE = 60
-FIVE_MINUTES = 300
-TEN_MINUTES = 600
 FAILOVER_TRAFFIC_PERIOD = 10
 """Seconds: who is told, is told within a minute."""
 FAILOVER_TRAFFIC_LOOKS_BACK = 12
@@ -29,64 +32,14 @@ FAILOVER_TRAFFIC_LOOKS_BACK = 12
 RANGES_PERIOD = 3 * 60 * MINUTE
 """Seconds without a comparison that are told; one that finds a range missing is told at once."""
 
-Text = pulumi.Input[str]
-
-
 CANARIES_ASK: Mapping[Role, tuple[Role, ...]] = {PRIMARY: (PRIMARY,), SECONDARY: (SECONDARY, PRIMARY)}
 """In which regions those of CloudWatch Synthetics pay, by where they run: the secondary's watch the primary, too."""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """What an observability stack looks at."""
-
-    region: Region
-    compute: ComputeOutputs
-    data: DataOutputs
-    edge: EdgeOutputs
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One CloudWatch metric in this region; `statistic` may be a percentile such as p99."""
-
-    namespace: str
-    name: str
-    dimensions: Mapping[str, Text]
-    statistic: str
-
-
-def own_metric(region: Region, name: str, statistic: str) -> Metric:
-    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
-    foundation = region.foundation
-    dimensions = {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": region.role}
-    return Metric("Payments", name, dimensions, statistic)
-
-
-@dataclass(frozen=True)
-class AlarmRule:
-    """When to raise an alarm: `metric` against `threshold` in `datapoints` of `evaluations` periods (seconds)."""
-
-    name: str
-    description: str
-    metric: Metric
-    threshold: float
-    period: int = MINUTE
-    evaluations: int = 1
-    datapoints: int | None = None
-    """None: in all of them."""
-    comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
-        "GreaterThanThreshold"
-    )
-    missing: Literal["notBreaching", "breaching"] = "notBreaching"
-    degrades: bool = False
-    """Clients notice: part of the composite alarm."""
 
 
 def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[AlarmRule]:
     """Every alarm of the region."""
     return [
-        *_api(settings, watched),
+        *entry_point_rules(settings, watched),
         *_functions(settings, watched),
         *_data(settings, watched),
         *_queues(watched),
@@ -95,41 +48,6 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
         *_canary(watched),
         *_synthetics(watched),
     ]
-
-
-def _api(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:
-    stage = {"ApiName": watched.compute.rest_api_name, "Stage": watched.compute.stage_name}
-    # Rates are of the paying route: in the whole stage's, the health checkers' 128 quick and good answers a minute hide
-    # what fewer payments suffer. A count is not diluted, and takes in every route.
-    payments: Mapping[str, Text] = {**stage, **naming.PAYMENT_ROUTE}
-
-    def metric(name: str, statistic: str, dimensions: Mapping[str, Text] = payments) -> Metric:
-        return Metric("AWS/ApiGateway", name, dimensions, statistic)
-
-    yield AlarmRule(
-        "latency",
-        f"The slowest 1 % of payments take over {settings.latency_ms} ms",
-        metric("Latency", "p99"),
-        settings.latency_ms,
-        evaluations=3,
-        degrades=True,
-    )
-    yield AlarmRule(
-        "error-rate",
-        f"Over {settings.error_percent:g} % of answers to payments are 5XX",
-        metric("5XXError", "Average"),  # of 0 and 1 for each request
-        settings.error_percent / 100,
-        evaluations=3,
-        degrades=True,
-    )
-    yield AlarmRule(
-        "errors",
-        f"More than {settings.errors} answers in five minutes are 5XX",
-        metric("5XXError", "Sum", stage),
-        settings.errors,
-        FIVE_MINUTES,
-        degrades=True,
-    )
 
 
 def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from projects.observability.alarm_rule import Watched
 from projects.observability.canary import READ, reads_of_a_client
-from projects.observability.rules import CANARIES_ASK, Watched
+from projects.observability.rules import CANARIES_ASK
 from shared import naming
 from shared.components import iam
 from shared.components.buckets import private_bucket

@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -90,10 +91,14 @@ def consume(outputs_type: type[T], role: Role | None = None) -> T:
     previewed = _previewed(stack)
     if previewed is not None:
         _check(previewed, contract, stack)
-        return cast("T", _build(outputs_type, lambda name: pulumi.Output.from_input(_with_unknowns(previewed[name]))))
-    _check(_deployed(stack), contract, stack)
-    reference = pulumi.StackReference(stack.reference)
-    return cast("T", _build(outputs_type, reference.get_output))
+
+        def read(name: str) -> pulumi.Output[Any]:
+            return pulumi.Output.from_input(_with_unknowns(previewed[name]))
+
+        return cast("T", _build(outputs_type, read, previewed))
+    deployed = _deployed(stack)
+    _check(deployed, contract, stack)
+    return cast("T", _build(outputs_type, pulumi.StackReference(stack.reference).get_output, deployed))
 
 
 def last_outputs(stack: Stack) -> Mapping[str, Any] | None:
@@ -137,7 +142,7 @@ def _check(outputs: Mapping[str, Any], contract: Any, stack: Stack) -> None:
             f"{where} publishes {kept.get('name')} version {kept.get('version'):g}, and {pulumi.get_project()} reads "
             f"{contract.project} version {contract.version}: {remedy}"
         )
-    missing = [field.name for field in dataclasses.fields(contract) if outputs.get(field.name) is None]
+    missing = [name for name, kind in _parts(contract).items() if outputs.get(name) is None and not _may_be_none(kind)]
     if missing:
         raise pulumi.RunError(f"{where} has no output {', '.join(missing)}: {remedy}")
 
@@ -162,16 +167,33 @@ def _exported(value: Any) -> Any:
     return value
 
 
-def _build(kind: type[Any], read: Read) -> Any:
-    """An instance of the contract `kind` (or of a part of it) from a reader of its fields."""
+def _parts(kind: type[Any]) -> Mapping[str, Any]:
+    """The fields of a contract, or of a part of it, with their types."""
     module = vars(sys.modules[kind.__module__])
     hints = typing.get_type_hints(kind, globalns={**module, "Output": pulumi.Output})
-    values = {}
-    for field in dataclasses.fields(kind):
-        value = read(field.name)
-        part = typing.get_origin(hints[field.name]) or hints[field.name]
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _may_be_none(kind: Any) -> bool:
+    return types.NoneType in typing.get_args(kind)
+
+
+def _build(kind: type[Any], read: Read, known: Mapping[str, Any]) -> Any:
+    """An instance of the contract `kind` from a reader of its fields. `known`: the outputs, as far as they are.
+
+    A part that may be missing is missing where its producer published none.
+    """
+    values: dict[str, Any] = {}
+    for name, hint in _parts(kind).items():
+        if _may_be_none(hint) and known.get(name) is None:
+            values[name] = None
+            continue
+        given = (
+            next(each for each in typing.get_args(hint) if each is not types.NoneType) if _may_be_none(hint) else hint
+        )
+        part = typing.get_origin(given) or given
         nested = dataclasses.is_dataclass(part)
-        values[field.name] = _build(cast("Any", part), _inside(value)) if nested else value
+        values[name] = _build(cast("Any", part), _inside(read(name)), {}) if nested else read(name)
     return kind(**values)
 
 

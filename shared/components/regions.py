@@ -83,7 +83,7 @@ def tags_of(foundation: Foundation, role: Role) -> dict[str, str]:
     """What everything in the region of `role` is tagged with."""
     return {
         **foundation.tags,
-        "Environment": foundation.name,
+        "Environment": foundation.label,
         "Region": foundation.region(role),
         "DR-Role": role,
     }

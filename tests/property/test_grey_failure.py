@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.environment import Environment
-from shared.grey_failure import CERTAINTY, Detection
+from shared.grey_failure import CERTAINTY, ByShare
 
 ENVIRONMENT = Environment.load("payments")
 GREY = ENVIRONMENT.edge.grey_failure
-OURS = Detection(GREY.error_percent, GREY.periods)
+OURS = ByShare(percent=GREY.error_percent or 0, periods=GREY.periods)
 CHECKERS = 128
 """Health answers a minute: 16 checkers, every 10 and every 30 s."""
 
 percents = st.integers(1, 100)
 shares = st.floats(0, 1)
 rates = st.floats(0, 1000)
-detections = st.builds(Detection, percents, st.integers(1, 10), st.integers(0, 12))
+detections = st.builds(ByShare, percent=percents, periods=st.integers(1, 10), probe_payments=st.integers(0, 12))
 
 
 def test_the_stage_as_a_whole_hides_what_the_route_shows():
     """The figure that made the alarm watch the route: all of 100 payments a minute fail, and health dilutes them."""
-    alone = Detection(50, 2, probe_payments=0)
+    alone = ByShare(percent=50, periods=2, probe_payments=0)
     assert not alone.noticed(100, 1, probes_fail=False, other=CHECKERS)
     assert not alone.noticed(127, 1, probes_fail=False, other=CHECKERS)
     assert alone.noticed(128, 1, probes_fail=False, other=CHECKERS)
@@ -36,7 +36,7 @@ def test_the_stage_as_a_whole_hides_what_the_route_shows():
 @given(shares, st.booleans())
 def test_nobody_pays_and_only_the_probes_tell(failing, probes_fail):
     assert OURS.noticed(0, failing, probes_fail=probes_fail) == probes_fail
-    assert not Detection(50, 2, probe_payments=0).noticed(0, failing, probes_fail=probes_fail)
+    assert not ByShare(percent=50, periods=2, probe_payments=0).noticed(0, failing, probes_fail=probes_fail)
 
 
 @given(detections, rates)

@@ -113,7 +113,7 @@ def cloud(monkeypatch):
     where = reading.Places(found, PerRole("us-east-1", "us-east-2"), "table", PerRole("one", "two"), 1)
     monkeypatch.setattr(reading, "places", lambda *_: where)
     monkeypatch.setattr(reading, "read", lambda *_, **__: Books(10, PerRole({}, {})))
-    monkeypatch.setattr(aftermath, "published", lambda *_: IDS)
+    monkeypatch.setattr(aftermath, "health_checks", lambda *_: IDS)
     yield found
     found.released.set()
 

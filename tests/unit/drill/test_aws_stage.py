@@ -104,6 +104,7 @@ class Checkers:
 def staged(monkeypatch, server, checkers=None, settings=SETTINGS, **options):
     aws = ModelledAws((checkers or Checkers()).answers())
     monkeypatch.setattr(aws_stage, "published", lambda _target, _stack, name: PUBLISHED[name])
+    monkeypatch.setattr(aws_stage, "health_checks", lambda _target, _environment: CHECKS)
     monkeypatch.setattr(aws_stage, "Aws", lambda _: aws)
     monkeypatch.setattr(evacuation, "reach", lambda *_: Reach({}, where="AWS", checkers=list))
     target = SimpleNamespace(cli=SimpleNamespace(variables={}), name="aws", account="123456789012")

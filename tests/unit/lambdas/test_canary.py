@@ -55,7 +55,7 @@ def sung(world, role="primary"):
         assert secret == "arn"
         return Prober(url, CANARY, lambda: f"canary-{next(tokens)}", world.send)
 
-    return Canary(role, lambda: WHERE, prober, journal).sing(), journal
+    return Canary(role, lambda: WHERE, prober, journal, journal.clock).sing(), journal
 
 
 def test_it_pays_in_both_regions_as_a_client_does(world):

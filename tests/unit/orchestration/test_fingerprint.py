@@ -35,11 +35,13 @@ SHARED = {
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
+    "fence.py": frozenset({"edge"}),
     "files.py": FUNCTIONS,
     "packaging/archives.py": FUNCTIONS,
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
+    "signals.py": frozenset(),
     "stop_switch.py": frozenset({"edge"}),
 }
 """Who uses a module that not everybody uses."""

@@ -12,7 +12,7 @@ from engine.events import ResourceChange
 from orchestration.holdings import HOLDING, HOLDING_NOTHING, Holder, classified, going, holders, holding, told
 from shared.components import function
 from shared.stack import Stack
-from tests.unit.projects.mocked_programs import published, run_environment, run_program
+from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program
 
 DATA = Stack("data", "payments")
 BUCKET, OBJECT = "aws:s3/bucket:Bucket", "aws:s3/bucketObjectv2:BucketObjectv2"
@@ -21,7 +21,8 @@ TABLE, QUEUE, KEY = "aws:dynamodb/table:Table", "aws:sqs/queue:Queue", "aws:kms/
 
 
 def test_every_type_that_a_project_uses_is_known_to_hold_data_or_none():
-    used = {made.type for run in run_environment().values() for made in run.recorder.cloud}
+    runs = (run for environment in (PAYMENTS, TRADING) for run in run_environment(environment).values())
+    used = {made.type for run in runs for made in run.recorder.cloud}
     unknown = sorted(kind for kind in used if not classified(kind))
     assert unknown == [], "declare them in orchestration/holdings.py"
 

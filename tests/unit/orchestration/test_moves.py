@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration import checker_ranges, fence, moves, operator
-from orchestration.api import ApiResponse
+from orchestration.api import ApiResponse, EntryPoint
 from orchestration.aws import Aws
 from orchestration.choice import Choice
 from orchestration.lever import Lever
@@ -358,6 +358,7 @@ def test_the_primary_is_asked_by_its_own_name_with_the_secondarys_copy_of_the_ke
     )
     canary = moves._canary(move)
     assert canary.api_key == "canary-key"
+    assert isinstance(canary.entry, EntryPoint)
     assert canary.entry.url == f"https://{ENVIRONMENT.foundation().region_names.primary}"
     assert {region for _, region in cloud.asked} == {"us-east-2"}
 

@@ -107,7 +107,7 @@ def stack(outputs, *resources):
 
 def target(api, *, released=()):
     states = {
-        COMPUTE: stack({"endpoint": f"https://abc.execute-api.{SECONDARY}.amazonaws.com/v1"}, *released),
+        COMPUTE: stack({"rest_api": {"endpoint": f"https://abc.execute-api.{SECONDARY}.amazonaws.com/v1"}}, *released),
         DATA: stack({"api_keys_secret_arns": ARNS}),
         EDGE: stack({"region_names": {"primary": "use1.example", "secondary": "use2.example"}}),
     }
@@ -175,7 +175,7 @@ def test_a_broken_release_goes_back_to_what_served(route):
     assert len([one for one in api.asked if one.path == path]) == smoke.ATTEMPTS
 
 
-@pytest.mark.parametrize("missing", ["endpoint", "api_keys_secret_arns"])
+@pytest.mark.parametrize("missing", ["rest_api", "api_keys_secret_arns"])
 def test_a_stack_that_publishes_less_is_one_line(missing):
     """Its program ended early, under a language host that takes that for complete."""
     with Api(OK) as api:

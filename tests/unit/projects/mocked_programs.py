@@ -27,12 +27,19 @@ from shared.root import ROOT
 ACCOUNT = "123456789012"
 CHECKERS = ["15.177.0.0/18", "107.23.255.0/26"]
 """Where Route 53's health checkers are said to be."""
-STACKS = [
-    str(stacks.Stack(layer.name, "payments", role))
-    for layer in LAYERS.values()
-    for role in (ROLES if layer.regional else (None,))
-]
-"""Every stack of the payments environment, as `<layer>/<stack>`."""
+PAYMENTS, TRADING = "payments", "trading"
+
+
+def stacks_of(environment: str) -> list[str]:
+    """Every stack of an environment, as `<layer>/<stack>`."""
+    return [
+        str(stacks.Stack(layer.name, environment, role))
+        for layer in LAYERS.values()
+        for role in (ROLES if layer.regional else (None,))
+    ]
+
+
+STACKS = stacks_of(PAYMENTS)
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 
@@ -144,6 +151,11 @@ ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
     "CertificateValidation": lambda args, _: {"certificateArn": args.inputs["certificateArn"]},
     "DomainName": lambda args, _: {"regionalDomainName": f"target-of-{args.name}"},
     "Function": lambda *_: {"version": "1"},
+    "LoadBalancer": lambda _, name: {
+        "dnsName": f"{name}-1234567890.elb.amazonaws.com",
+        "arnSuffix": f"app/{name}/50dc6c495c0c9188",
+    },
+    "TargetGroup": lambda _, name: {"arnSuffix": f"targetgroup/{name}/6d0ecf831eec9f09"},
     "Key": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-1"},
     "Queue": lambda _, name: {"url": f"https://sqs/{name}"},
     "RandomPassword": lambda args, _: {"result": f"generated-{args.name}"},
@@ -230,20 +242,20 @@ def _forget_root() -> None:
 
 
 @functools.cache
-def run_environment() -> dict[str, Run]:
-    """Run every program of the payments environment in order, each with what the ones before export.
+def run_environment(environment: str = PAYMENTS) -> dict[str, Run]:
+    """Run every program of an environment in order, each with what the ones before export.
 
     Returns the runs by `<layer>/<stack>`.
     """
     runs: dict[str, Run] = {}
     outputs: dict[str, Mapping[str, Any]] = {}
-    for stack in STACKS:
+    for stack in stacks_of(environment):
         layer, _, name = stack.partition("/")
         runs[stack] = run_program(layer, name, outputs)
         outputs[f"organization/{stack}"] = runs[stack].exports
     return runs
 
 
-def published() -> dict[str, Mapping[str, Any]]:
-    """What every stack of the environment exports, by its full name: the surroundings of a single program."""
-    return {f"organization/{stack}": run.exports for stack, run in run_environment().items()}
+def published(environment: str = PAYMENTS) -> dict[str, Mapping[str, Any]]:
+    """What every stack of an environment exports, by its full name: the surroundings of a single program."""
+    return {f"organization/{stack}": run.exports for stack, run in run_environment(environment).items()}

@@ -14,9 +14,9 @@ import pytest
 from shared.components.function import TRACING, VPC_ACCESS
 from shared.contracts import LAYERS
 from shared.root import ROOT
-from tests.unit.projects.mocked_programs import ACCOUNT, Made, run_environment
+from tests.unit.projects.mocked_programs import ACCOUNT, PAYMENTS, TRADING, Made, run_environment
 
-SUFFIX = "x7k2"
+SUFFIXES = {PAYMENTS: "x7k2", TRADING: "t9m4"}
 POLICIES = ("policy", "assumeRolePolicy")
 
 WILDCARD_EXCEPTIONS = {
@@ -35,6 +35,7 @@ PHYSICAL_NAMES = {
     "DomainName": "domainName",
     "EventRule": "name",
     "Function": "name",
+    "LoadBalancer": "name",
     "LogGroup": "name",
     "MetricAlarm": "name",
     "Parameter": "name",
@@ -46,6 +47,7 @@ PHYSICAL_NAMES = {
     "Secret": "name",
     "SecurityGroup": "name",
     "Table": "name",
+    "TargetGroup": "name",
     "Topic": "name",
     "Zone": "name",
     "Certificate": "domainName",
@@ -59,6 +61,7 @@ TAGGED_NAMES = {
     "DefaultSecurityGroup",
     "FlowLog",
     "HealthCheck",
+    "InternetGateway",
     "NetworkAcl",
     "RouteTable",
     "Subnet",
@@ -71,16 +74,23 @@ PARTS = {
     "BasePathMapping", "BucketLifecycleConfiguration", "BucketOwnershipControls", "BucketPolicy",
     "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
     "BucketObjectv2", "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
-    "FunctionEventInvokeConfig", "Integration", "Key", "Method", "MethodSettings", "Model",
+    "FunctionEventInvokeConfig", "Integration", "Key", "Listener", "ListenerRule", "Method", "MethodSettings", "Model",
     "NetworkAclAssociation", "NetworkAclRule", "Permission", "QueuePolicy", "RandomPassword", "ReplicaKey",
-    "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "RouteTableAssociation", "SecretVersion",
-    "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TopicPolicy", "TopicSubscription",
+    "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation",
+    "SecretVersion",
+    "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment",
+    "TopicPolicy", "TopicSubscription",
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 
 
 def everything() -> list[Made]:
-    return [each for run in run_environment().values() for each in run.recorder.cloud]
+    """All that both profiles make."""
+    return [each for name in SUFFIXES for run in run_environment(name).values() for each in run.recorder.cloud]
+
+
+def has_suffix(text: str) -> bool:
+    return any(suffix in text for suffix in SUFFIXES.values())
 
 
 def as_list(value):
@@ -107,7 +117,7 @@ def wildcards(statement):
         if resource == "*" and set(as_list(statement["Action"])) <= WITHOUT_RESOURCE:
             continue
         name = re.sub(r"(/|:)\*$", "", resource)
-        if "*" in name or (name != resource and SUFFIX not in name):
+        if "*" in name or (name != resource and not has_suffix(name)):
             yield f"resource {resource}"
 
 
@@ -231,7 +241,7 @@ def test_no_function_can_be_called_by_anybody():
 def test_every_bucket_has_all_that_keeps_it_private(kind):
     buckets = {each["bucket"]: each.name for each in everything() if each.type.endswith(":Bucket")}
     parts = {each["bucket"]: each for each in everything() if each.type.endswith(f":{kind}")}
-    assert len(buckets) == 5
+    assert len(buckets) == 10
     assert parts.keys() == {f"{name}-id" for name in buckets.values()}
     for part in parts.values():
         match kind:
@@ -246,7 +256,7 @@ def test_every_bucket_has_all_that_keeps_it_private(kind):
 
 def test_every_bucket_policy_refuses_what_is_not_encrypted_on_its_way_and_comes_after_its_blocks():
     found = [(resource, statements) for resource, statements in policies() if resource.type.endswith(":BucketPolicy")]
-    assert len(found) == 5
+    assert len(found) == 10
     for resource, statements in found:
         assert f"BucketPublicAccessBlock:{resource.name}" in resource.after
         (tls,) = [each for each in statements if each.get("Sid") == "TlsOnly"]
@@ -265,20 +275,20 @@ def test_every_physical_name_carries_the_suffix():
     for resource in everything():
         kind = resource.type.rpartition(":")[2]
         if kind == "Alias":  # of a key, or of a function, where it is local
-            assert resource["name"] == "live" or SUFFIX in resource["name"]
+            assert resource["name"] == "live" or has_suffix(resource["name"])
         elif kind in TAGGED_NAMES:
-            assert SUFFIX in resource["tags"]["Name"], resource
+            assert has_suffix(resource["tags"]["Name"]), resource
         elif kind in PHYSICAL_NAMES:
-            assert SUFFIX in resource[PHYSICAL_NAMES[kind]], resource
+            assert has_suffix(resource[PHYSICAL_NAMES[kind]]), resource
         else:
             assert kind in PARTS, f"{resource.type}: say how it is named"
 
 
-def test_two_stacks_never_share_a_physical_name():
+def test_two_stacks_never_share_a_physical_name_and_both_profiles_fit_into_one_account():
     named = [
         (
             resource.type,
-            None if kind in GLOBAL else resource.provider.split("::")[-2],
+            None if kind in GLOBAL else resource.provider.split("::")[-2],  # by role, and both primaries are one region
             resource[PHYSICAL_NAMES[kind]],
             resource.get("role"),
         )
@@ -288,20 +298,19 @@ def test_two_stacks_never_share_a_physical_name():
     assert len(named) == len(set(named))
 
 
-@pytest.mark.parametrize(
-    "stack",
-    [
-        f"{layer.name}/payments-{role}"
-        for layer in LAYERS.values()
-        if layer.regional
-        for role in ("primary", "secondary")
-    ],
-)
-def test_a_regional_stack_configures_its_own_region_alone(stack):
-    recorder = run_environment()[stack].recorder
-    role = stack.rpartition("-")[2]
+REGIONS = {
+    PAYMENTS: {"primary": "us-east-1", "secondary": "us-east-2"},
+    TRADING: {"primary": "us-east-1", "secondary": "us-west-2"},
+}
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+@pytest.mark.parametrize("layer", [layer.name for layer in LAYERS.values() if layer.regional])
+@pytest.mark.parametrize("environment", REGIONS)
+def test_a_regional_stack_configures_its_own_region_alone(environment, layer, role):
+    recorder = run_environment(environment)[f"{layer}/{environment}-{role}"].recorder
     (provider,) = [each for each in recorder.made if each.type == "pulumi:providers:aws"]
-    assert provider["region"] == {"primary": "us-east-1", "secondary": "us-east-2"}[role]
+    assert provider["region"] == REGIONS[environment][role]
     assert {each.provider.split("::")[-2] for each in recorder.cloud} == {f"aws-{role}"}
 
 
@@ -311,19 +320,25 @@ def test_every_resource_says_its_region():
             assert resource.provider.split("::")[-2] in {"aws-primary", "aws-secondary"}, resource
 
 
-def test_everything_is_tagged():
-    for run in run_environment().values():
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            PAYMENTS,
+            {"Service": "payments", "Owner": "payments-team", "CostCenter": "payments", "Environment": "payments"},
+        ),
+        (
+            TRADING,
+            {"Service": "trading", "Owner": "trading-team", "CostCenter": "trading", "Environment": "production"},
+        ),
+    ],
+)
+def test_everything_is_tagged(environment, said):
+    for run in run_environment(environment).values():
         for provider in (each for each in run.recorder.made if each.type == "pulumi:providers:aws"):
             tags = json.loads(provider["defaultTags"])["tags"]
             role = provider.name.removeprefix("aws-")
-            assert tags == {
-                "Service": "payments",
-                "Owner": "payments-team",
-                "CostCenter": "payments",
-                "Environment": "payments",
-                "Region": {"primary": "us-east-1", "secondary": "us-east-2"}[role],
-                "DR-Role": role,
-            }
+            assert tags == {**said, "Region": REGIONS[environment][role], "DR-Role": role}
 
 
 def test_everything_can_be_destroyed():

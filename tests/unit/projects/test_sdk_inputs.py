@@ -12,7 +12,7 @@ import re
 
 import pytest
 
-from tests.unit.projects.mocked_programs import STACKS, run_environment
+from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment, stacks_of
 
 MODULES = {"lambda": "lambda_"}
 
@@ -59,9 +59,10 @@ def wrong(module, arguments, given, path=""):
                     yield from wrong(module, inner, each, f"{path}{name}.")
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_the_sdk_knows_every_input(stack):
-    for resource in run_environment()[stack].recorder.cloud:
+@pytest.mark.parametrize("environment", [PAYMENTS, TRADING])
+@pytest.mark.parametrize("number", range(len(stacks_of(PAYMENTS))))
+def test_the_sdk_knows_every_input(environment, number):
+    for resource in run_environment(environment)[stacks_of(environment)[number]].recorder.cloud:
         if resource.type.startswith("aws:"):
             found = list(wrong(module_of(resource.type), arguments_of(resource.type), resource.inputs))
             assert not found, (resource.type, resource.name, found)

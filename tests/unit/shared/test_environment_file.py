@@ -94,11 +94,13 @@ def test_a_good_file_is_read_as_editors_leave_it(file, form):
 def test_a_name_that_is_none_is_one_line_and_no_file_to_add(name):
     with pytest.raises(Problem) as problem:
         Environment.load(name)
-    assert str(problem.value) == f"unknown environment {name!r}: choose one of payments"
+    assert str(problem.value) == f"unknown environment {name!r}: choose one of payments, trading"
 
 
 def test_a_name_that_is_one_is_also_told_where_its_file_goes():
-    with pytest.raises(Problem, match=r"'elsewhere': choose one of payments, or add environments/elsewhere\.yaml$"):
+    with pytest.raises(
+        Problem, match=r"'elsewhere': choose one of payments, trading, or add environments/elsewhere\.yaml$"
+    ):
         Environment.load("elsewhere")
 
 

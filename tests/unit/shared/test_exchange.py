@@ -17,6 +17,7 @@ NETWORK: dict[str, Any] = {
     "vpc_id": "vpc-1",
     "private_subnet_ids": ["subnet-1", "subnet-2"],
     "function_security_group_id": "sg-1",
+    "public": None,
     "contract": {"name": "network", "version": 2},
 }
 
@@ -52,6 +53,23 @@ def test_nested_parts_keep_their_types():
         pulumi.export("gate", checks.gate)
 
     assert run_component("payments", build, published()).exports == {"gate": "checks-gate-id"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "rest_api", "load_balancer"),
+    [
+        ("payments", "payment-api-primary-x7k2", None),
+        ("trading", None, "app/trading-use1-production-api-t9m4/50dc6c495c0c9188"),
+    ],
+)
+def test_a_part_that_one_profile_has_is_none_in_the_other(environment, rest_api, load_balancer):
+    def build():
+        compute = consume(ComputeOutputs, "primary")
+        pulumi.export("rest_api", compute.rest_api and compute.rest_api.name)
+        pulumi.export("load_balancer", compute.load_balancer and compute.load_balancer.dimension)
+
+    found = run_component(environment, build, published(environment), project="reader").exports
+    assert found == {"rest_api": rest_api, "load_balancer": load_balancer}
 
 
 def test_a_regional_reader_reads_its_own_role_and_a_global_one_says_which():
@@ -100,15 +118,15 @@ def test_another_failure_is_not_hidden(monkeypatch):
 @pytest.fixture
 def previewed(tmp_path, monkeypatch):
     monkeypatch.setenv(PREVIEWED_OUTPUTS, str(tmp_path))
-    outputs = {**published()["organization/compute/payments-primary"], "endpoint": UNKNOWN_VALUE}
+    outputs = {**published()["organization/compute/payments-primary"], "release": UNKNOWN_VALUE}
     (tmp_path / "compute.payments-primary.json").write_text(json.dumps(outputs), encoding="utf-8")
 
 
 @pytest.mark.usefixtures("previewed")
 def test_a_preview_sees_its_upstreams_preview():
     got = consumed(ComputeOutputs, {}, preview=True)
-    assert got["stage_name"] == "v1"
-    assert got["endpoint"] is None  # unknown until an update
+    assert got["payment_function_name"] == "payment-processor-primary-x7k2"
+    assert got["release"] is None  # unknown until an update
 
 
 @pytest.mark.usefixtures("previewed")

@@ -5,18 +5,12 @@ from __future__ import annotations
 import pytest
 
 from shared import naming
-from shared.naming import PATTERNS, Kind, Limit, Names, Pattern
+from shared.naming import PROFILES, Kind, Limit, Names
 from shared.roles import PerRole
 from shared.stack import Stack
 
-PAYMENTS = Names(PATTERNS["payments"], "payments", "x7k2", PerRole("us-east-1", "us-east-2"))
-TRADING = Names(
-    Pattern("trading", ("service", "region", "environment", "purpose")),
-    "production",
-    "x7k2",
-    PerRole("us-east-1", "us-west-2"),
-)
-"""How another profile names: nothing but the pattern differs."""
+PAYMENTS = Names(PROFILES["payments"], "payments", "x7k2", PerRole("us-east-1", "us-east-2"))
+TRADING = Names(PROFILES["trading"], "production", "x7k2", PerRole("us-east-1", "us-west-2"))
 
 
 @pytest.mark.parametrize(
@@ -67,8 +61,8 @@ def test_another_profile_is_another_pattern(kind, role, name):
 @pytest.mark.parametrize("names", [PAYMENTS, TRADING], ids=["payments", "trading"])
 def test_the_longest_suffix_is_what_the_tightest_name_leaves(names):
     room, kind = names.room()
-    longest = Names(names.pattern, names.environment, "x" * room, names.regions)
-    lengths = {each: len(longest.of(each, "secondary", account="0" * 12)) for each in naming.kinds()}
+    longest = Names(names.profile, names.environment, "x" * room, names.regions)
+    lengths = {each: len(longest.of(each, "secondary", account="0" * 12)) for each in names.kinds()}
     assert lengths[kind] == kind.limit.characters
     assert all(length <= each.limit.characters for each, length in lengths.items())
 
@@ -77,7 +71,7 @@ def test_the_longest_suffix_is_what_the_tightest_name_leaves(names):
 def test_no_two_things_of_one_service_share_a_name(names):
     named = [
         (kind.limit, names.of(kind, role, account="0" * 12))
-        for kind in naming.kinds()
+        for kind in names.kinds()
         for role in ("primary", "secondary")
         if kind.limit is not naming.TAG
     ]

@@ -1,0 +1,74 @@
+"""An alarm as data: what it looks at, and when it is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+
+from shared.components.regions import Region
+from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
+
+MILLISECONDS = 1000
+MINUTE = 60
+FIVE_MINUTES = 300
+TEN_MINUTES = 600
+
+Text = pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What an observability stack looks at."""
+
+    region: Region
+    compute: ComputeOutputs
+    data: DataOutputs
+    edge: EdgeOutputs
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One CloudWatch metric in this region; `statistic` may be a percentile such as p99."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, Text]
+    statistic: str
+
+
+@dataclass(frozen=True)
+class MetricMath:
+    """Metrics of one period by the names that `text` calls them (CloudWatch User Guide, "Using metric math")."""
+
+    text: str
+    metrics: Mapping[str, Metric]
+
+
+def own_metric(region: Region, name: str, statistic: str) -> Metric:
+    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
+    foundation = region.foundation
+    dimensions = {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": region.role}
+    return Metric("Payments", name, dimensions, statistic)
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """When to raise an alarm: `metric` against `threshold` in `datapoints` of `evaluations` periods (seconds)."""
+
+    name: str
+    description: str
+    metric: Metric | MetricMath
+    threshold: float
+    period: int = MINUTE
+    evaluations: int = 1
+    datapoints: int | None = None
+    """None: in all of them."""
+    comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
+        "GreaterThanThreshold"
+    )
+    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+    degrades: bool = False
+    """Clients notice: part of the composite alarm."""
