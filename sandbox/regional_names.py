@@ -6,8 +6,9 @@ import re
 
 _REGION = r"[a-z]{2}(?:-[a-z]+)+-\d+"
 _ENTRY_POINT = re.compile(
-    rf"[a-z0-9.-]+\.(?:execute-api\.(?P<of_api>{_REGION})|(?P<of_balancer>{_REGION})\.elb)\.amazonaws\.com"
+    r"[a-z0-9.-]+\.(?:execute-api\.(?P<of_api>[a-z0-9-]+)|(?P<of_balancer>[a-z0-9-]+)\.elb)\.amazonaws\.com"
 )
+"""In a region that there may not be: such a name leads nowhere, and not out of AWS."""
 _BUCKET = re.compile(rf"[a-z0-9.-]+\.s3\.({_REGION})\.amazonaws\.com")
 
 
@@ -20,6 +21,6 @@ def entry_region(name: str) -> str:
 def region_of(name: str) -> str:
     """The region of such a name, or of a bucket's; else empty."""
     if region := entry_region(name):
-        return region
+        return region if re.fullmatch(_REGION, region) else ""
     found = _BUCKET.fullmatch(name)
     return found[1] if found else ""

@@ -21,17 +21,17 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Marks a value of a state that is a secret, an asset or an archive."""
 
 
-def deployed(checkout: Checkout) -> Iterator[dict[str, Any]]:
-    """Each resource that the states of all stacks have."""
-    for path in sorted((checkout.root / ".sandbox/backend/.pulumi/stacks").rglob("*.json")):
+def deployed(checkout: Checkout, environment: str) -> Iterator[dict[str, Any]]:
+    """Each resource that the states of an environment's stacks have."""
+    for path in sorted((checkout.root / ".sandbox/backend/.pulumi/stacks").rglob(f"{environment}*.json")):
         deployment = json.loads(path.read_text())["checkpoint"]["latest"]
         yield from (each for each in deployment.get("resources", ()) if each["type"] in READINGS)
 
 
-def told_otherwise(checkout: Checkout, endpoint: str) -> dict[str, list[str]]:
+def told_otherwise(checkout: Checkout, endpoint: str, environment: str = "payments") -> dict[str, list[str]]:
     """By resource, what AWS's own APIs tell otherwise than it was declared; the values of secrets are left out."""
     found = {}
-    for each in deployed(checkout):
+    for each in deployed(checkout, environment):
         made = Made(each["urn"], each["id"], _plain(each["inputs"]), _plain(each["outputs"]))
         declared = {name: value for name, value in made.inputs.items() if name not in _META}
         reading = READINGS[each["type"]]

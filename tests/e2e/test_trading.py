@@ -22,7 +22,7 @@ def test_both_profiles_live_in_one_sandbox(running):
     assert len(deployed.statuses) == 8
     assert set(deployed.statuses.values()) == {"changed"}
     assert "smoke test passed" in deployed.messages["compute/trading-secondary"]
-    assert told_otherwise(running, cloud) == {}
+    assert told_otherwise(running, cloud, "trading") == {}
 
     first = running.ok("pay", *TRADING, "--key", "order-1", "--json").json
     assert (first["status"], first["served_by"], first["replayed"]) == (201, "us-east-1 (primary)", False)

@@ -397,7 +397,7 @@ def test_a_gateways_faults_are_those_of_its_load_balancers(own: Balanced) -> Non
         return own.pay().status_code, own.ask().status_code
 
     begin("refuse", part="gateway")
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises((httpx.ConnectError, httpx.ReadError)):  # refused, or cut off where it was there already
         own.ask()
     own.cloud.sandbox.heal()
     begin("hang")
