@@ -48,12 +48,12 @@ class Canary:
         where = self.parameters()
         (peer,) = (role for role in UNSERVED if role != self.role)
         targets = {self.role: where[ENDPOINT], peer: where[PEER_ENDPOINT]}
-        probers = [self.prober(url, where[API_KEYS_SECRET]) for url in targets.values()]
+        probers = {role: self.prober(url, where[API_KEYS_SECRET]) for role, url in targets.items()}
         with ThreadPoolExecutor(len(probers)) as threads:
-            found = dict(zip(targets, threads.map(_result, probers), strict=True))
+            found = dict(zip(probers, threads.map(_result, probers.values()), strict=True))
         unserved = {UNSERVED[role]: float(result != "pass") for role, result in found.items()}
         alone = unserved[UNSERVED["primary"]] and not unserved[UNSERVED["secondary"]]
-        still = alone and self._fails(dict(zip(targets, probers, strict=True))["primary"])
+        still = alone and self._fails(probers["primary"])
         self.journal.measure("canary", {**unserved, ONLY_PRIMARY: float(still)}, **found)
         return found
 

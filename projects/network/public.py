@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from projects.network.vpc import ANYWHERE, EPHEMERAL, HTTPS, INTERFACES_GO, AclRule, Vpc, network_acl
+from projects.network.vpc import ANYWHERE, EPHEMERAL, HTTPS, INTERFACES_GO, AclRule, Vpc, network_acl, routed_subnets
 from shared import naming
 from shared.components.regions import Region
 from shared.environment_sections import NetworkSettings
@@ -35,7 +35,8 @@ class PublicTier(pulumi.ComponentResource):
         self._options = region.options(self)
 
         routes = self._routes(vpc)
-        subnets = self._subnets(vpc, settings, routes)
+        ranges = settings.public_subnets(region.role)
+        subnets = routed_subnets(name, region, naming.PUBLIC_SUBNET, ranges, vpc_id=vpc.id, routes=routes, parent=self)
         network_acl(
             f"{name}-acl", region, naming.PUBLIC_NETWORK_ACL, RULES, vpc_id=vpc.id, subnets=subnets, parent=self
         )
@@ -67,23 +68,6 @@ class PublicTier(pulumi.ComponentResource):
             opts=self._options,
         )
         return routes
-
-    def _subnets(self, vpc: Vpc, settings: NetworkSettings, routes: aws.ec2.RouteTable) -> list[aws.ec2.Subnet]:
-        subnets = []
-        for number, (zone, cidr) in enumerate(settings.public_subnets(self._region.role).items(), start=1):
-            subnet = aws.ec2.Subnet(
-                f"{self._name}-{number}",
-                vpc_id=vpc.id,
-                cidr_block=str(cidr),
-                availability_zone_id=zone,
-                tags={"Name": self._region.named(naming.PUBLIC_SUBNET, f"-{number}")},
-                opts=self._region.options(self, delete=INTERFACES_GO),
-            )
-            aws.ec2.RouteTableAssociation(
-                f"{self._name}-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=self._options
-            )
-            subnets.append(subnet)
-        return subnets
 
     def _security_group(self, vpc: Vpc) -> aws.ec2.SecurityGroup:
         named = self._region.named(naming.LOAD_BALANCER_SECURITY_GROUP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
@@ -73,30 +74,13 @@ class Vpc(pulumi.ComponentResource):
             opts=self._options,
         )
         self.private_route_table_id = routes.id
-        subnets = self._private_subnets(name, settings, routes)
+        ranges = settings.private_subnets(region.role)
+        subnets = routed_subnets(
+            f"{name}-private", region, naming.SUBNET, ranges, vpc_id=self.id, routes=routes, parent=self
+        )
         self.private_subnet_ids = pulumi.Output.all(*(subnet.id for subnet in subnets)).apply(list)
         self._network_acl(name, subnets)
         self.register_outputs({})
-
-    def _private_subnets(
-        self, name: str, settings: NetworkSettings, routes: aws.ec2.RouteTable
-    ) -> list[aws.ec2.Subnet]:
-        subnets = []
-        for number, (zone, cidr) in enumerate(settings.private_subnets(self._region.role).items(), start=1):
-            subnet = aws.ec2.Subnet(
-                f"{name}-private-{number}",
-                vpc_id=self.id,
-                cidr_block=str(cidr),
-                # Pinned: whatever a list of zones says today, a subnet in a zone that is out must not be replaced.
-                availability_zone_id=zone,
-                tags={"Name": self._region.named(naming.SUBNET, f"-{number}")},
-                opts=self._region.options(self, delete=INTERFACES_GO),
-            )
-            aws.ec2.RouteTableAssociation(
-                f"{name}-private-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=self._options
-            )
-            subnets.append(subnet)
-        return subnets
 
     def _network_acl(self, name: str, subnets: list[aws.ec2.Subnet]) -> None:
         https = (HTTPS, HTTPS)
@@ -109,6 +93,35 @@ class Vpc(pulumi.ComponentResource):
         network_acl(
             f"{name}-private", self._region, naming.NETWORK_ACL, rules, vpc_id=self.id, subnets=subnets, parent=self
         )
+
+
+def routed_subnets(
+    name: str,
+    region: Region,
+    kind: Kind,
+    ranges: Mapping[str, IPv4Network],
+    *,
+    vpc_id: pulumi.Input[str],
+    routes: aws.ec2.RouteTable,
+    parent: pulumi.Resource,
+) -> list[aws.ec2.Subnet]:
+    """A subnet in each zone, by the zone's id, with the route table that it uses."""
+    subnets = []
+    for number, (zone, cidr) in enumerate(ranges.items(), start=1):
+        subnet = aws.ec2.Subnet(
+            f"{name}-{number}",
+            vpc_id=vpc_id,
+            cidr_block=str(cidr),
+            # Pinned: whatever a list of zones says today, a subnet in a zone that is out must not be replaced.
+            availability_zone_id=zone,
+            tags={"Name": region.named(kind, f"-{number}")},
+            opts=region.options(parent, delete=INTERFACES_GO),
+        )
+        aws.ec2.RouteTableAssociation(
+            f"{name}-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=region.options(parent)
+        )
+        subnets.append(subnet)
+    return subnets
 
 
 def network_acl(

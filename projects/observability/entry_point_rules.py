@@ -28,11 +28,9 @@ def entry_point_rules(settings: ObservabilitySettings, watched: Watched) -> Iter
     if compute.rest_api is not None:
         latency, rate, errors = _of_rest_api(compute.rest_api)
         longest: float = settings.latency_ms
-        share = settings.error_percent / 100
     elif compute.load_balancer is not None:
         latency, rate, errors = _of_load_balancer(compute.load_balancer)
         longest = settings.latency_ms / MILLISECONDS
-        share = settings.error_percent / 100
     else:
         return
     yield AlarmRule(
@@ -47,7 +45,7 @@ def entry_point_rules(settings: ObservabilitySettings, watched: Watched) -> Iter
         "error-rate",
         f"Over {settings.error_percent:g} % of answers to payments are 5XX",
         rate,
-        share,
+        settings.error_percent / 100,
         evaluations=3,
         degrades=True,
     )

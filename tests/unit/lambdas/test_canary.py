@@ -89,6 +89,30 @@ def test_what_does_not_serve_is_counted_by_its_role_and_not_raised(world, role, 
     assert metrics[f"{peer.title()}Unserved"] == 1
 
 
+@pytest.mark.parametrize(("broken", "alone"), [(("own",), 1), (("peer",), 0), (("own", "peer"), 0), ((), 0)])
+def test_only_the_primary_does_not_serve_when_the_secondary_does(world, broken, alone):
+    for each in broken:
+        world.broken[f"https://{each}"] = Reply(503, {}, b"{}")
+    _, journal = sung(world)
+    (metrics,) = journal.lines
+    assert metrics["OnlyPrimaryUnserved"] == alone
+
+
+def test_one_payment_that_goes_through_later_is_no_failure_of_the_primary(world):
+    world.broken["https://own"] = Reply(503, {}, b"{}")
+    answers, send = iter([Reply(503, {}, b"{}"), None]), world.send
+
+    def mended_at_the_second_payment(method, url, headers, body):
+        if (method, url) == ("POST", "https://own/payment"):
+            world.broken["https://own"] = next(answers)
+        return send(method, url, headers, body)
+
+    world.send = mended_at_the_second_payment
+    _, journal = sung(world)
+    (metrics,) = journal.lines
+    assert (metrics["PrimaryUnserved"], metrics["OnlyPrimaryUnserved"]) == (1, 0)
+
+
 class Ssm:
     def __init__(self, **values):
         self.values = {f"/folder/{name}": value for name, value in values.items()}
