@@ -34,6 +34,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
+        assert self.out, f"exited {self.code} with nothing to read: {self.err}"
         return json.loads(self.out)
 
     @property
