@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 CLIENTS_COME_BY = frozenset({"compute", "edge"})
 """The layers without which no region serves."""
-TRIES = 3
-"""In a row, as for a health check: one may be a cold start."""
+TRIES = 6
+"""In a row, over some seconds: one may be a cold start, and a busy region misses health's 100 ms now and then."""
+PAUSE = 0.5
+"""Seconds between them."""
 STOPPED, RUNS = "stopped", "runs"
 
 
@@ -77,7 +80,8 @@ def _health(target: Target, environment: Environment, role: Role) -> str:
     """Raise Problem when a region does not answer 200, as often as it is asked."""
     way = entry(target.gateways, environment.region(role), environment.foundation().region_names.of(role))
     said = ""
-    for _ in range(TRIES):
+    for number in range(TRIES):
+        time.sleep(PAUSE if number else 0)
         try:
             answer = way.ask("GET", "/health")
         except Problem as problem:

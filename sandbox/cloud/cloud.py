@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
 from sandbox.cloud import metric_namespace, quotas, state
-from sandbox.cloud.answers import header
+from sandbox.cloud.answers import Failure, fail, header
 from sandbox.cloud.changes import Form, is_change, read_ahead
 from sandbox.cloud.clockwork import Clockwork
 from sandbox.cloud.code import CodeStore
-from sandbox.cloud.emulator import Emulator
+from sandbox.cloud.emulator import UNRECORDED, Emulator
 from sandbox.cloud.faults import Injection
 from sandbox.cloud.function_faults import FunctionFaults
 from sandbox.cloud.functions import ExecutionEnvironment
@@ -163,6 +163,10 @@ class Cloud:
         """Have the emulator answer; what it changes is on record before the answer begins."""
         if service == "synthetics":
             await self._watch.synthetics(scope, receive, send)
+            return
+        if service == UNRECORDED:
+            refusal = Failure(400, "UnsupportedOperationException", "the sandbox records no calls")
+            await fail(scope, send, service, refusal)
             return
         if service == metric_namespace.SERVICE:
             receive = await metric_namespace.noted(scope, receive)

@@ -35,6 +35,9 @@ SERVICES = (
 )
 """The services that the stacks use, as requests name them, in the order in which a deployment comes to them."""
 
+UNRECORDED = "cloudtrail"
+"""A service whose answers would be wrong: no calls are recorded here, so "none was made" is not what it may say."""
+
 
 def configure(layout: Layout, port: int) -> None:
     """Decide how the emulator behaves. It reads its environment when it is imported: call this before."""

@@ -86,16 +86,17 @@ class Checkout(checkouts.Checkout):
         finally:
             file.write_text(text)
 
-    def processes(self) -> list[psutil.Process]:
-        """Processes that run for this checkout, whoever started them."""
-        found = []
+    def processes(self) -> dict[psutil.Process, list[str]]:
+        """Processes that run for this checkout, whoever started them, with their command lines."""
+        found = {}
         for process in psutil.process_iter():
             try:
-                words = [*process.cmdline(), process.cwd(), process.environ().get("PULUMI_HOME", "")]
+                command = process.cmdline()
+                words = [*command, process.cwd(), process.environ().get("PULUMI_HOME", "")]
             except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                 continue
             if any(str(self.root) in word for word in words):
-                found.append(process)
+                found[process] = command
         return found
 
 
@@ -107,10 +108,11 @@ def new_checkout(folder: Path) -> Iterator[Checkout]:
         yield copy
     finally:
         copy.run("sandbox.down")
-        left = copy.processes()
+        found = copy.processes()
+        _, left = psutil.wait_procs(found, timeout=3)  # some are just about to end
         for process in left:
             process.kill()
-    assert not left, f"left behind: {[process.cmdline() for process in left]}"
+    assert not left, f"left behind: {[found[process] for process in left]}"
 
 
 @pytest.fixture

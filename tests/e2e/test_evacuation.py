@@ -121,7 +121,7 @@ def test_who_stays_on_an_open_connection_is_refused_when_dns_has_moved(running, 
     out = running.root / "evidence"
     told = running.ok("evidence", "--since", "30m", "--out", str(out), "--json").json
     assert told["failover"]["stopped"]
-    assert set(told["unknown"]) == {"who-primary", "who-secondary"}, "the sandbox has no CloudTrail"
+    assert set(told["unknown"]) == {"who-primary", "who-secondary"}, "the sandbox records no calls"
     assert {each["says"] for each in json.loads((out / "switch.json").read_text())} > {"primary: stop", "primary: run"}
     subprocess.run([sys.executable, "verify.py", told["head"]], cwd=out, check=True)
 

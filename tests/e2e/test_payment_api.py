@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
+import termios
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from sandbox.layout import Layout
 from sandbox.processor.ledger import read
 from sandbox.variables import CREDENTIALS
 from tests.doubles.fuzzing import fuzz
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("running")
 
@@ -168,24 +172,38 @@ def test_five_thousand_random_requests_get_what_the_document_promises(deployed):
 
 
 def killed(deployed):
-    """The answer to a payment whose function's processes are killed while it waits for them."""
-    name = f"payment-processor-primary-{SUFFIX}"
+    """The answer to a payment whose function's process is killed as soon as it has been handed the payment."""
     deployed.post("primary", "killed-warm")
-    mine = {"AWS_LAMBDA_FUNCTION_NAME": name, "AWS_ENDPOINT_URL": deployed.endpoint}
-    found = [
-        process
-        for process in psutil.process_iter(["environ"])
-        if mine.items() <= (process.info["environ"] or {}).items()
-    ]
-    assert found
-    for process in found:
-        process.suspend()  # it has taken the payment and does not come to answer
+    assert hold(deployed)  # none comes to answer what it takes from here on
     with ThreadPoolExecutor(1) as behind:
         waiting = behind.submit(deployed.post, "primary", "killed")
-        time.sleep(0.3)
-        for process in found:
-            process.kill()
+        try:
+            until(lambda: hold(deployed) is not None and waiting.done(), seconds=60)
+        finally:
+            for process in hold(deployed):
+                process.kill()
         return waiting.result()
+
+
+def hold(deployed):
+    """Suspend the processes of the primary's payment function; kill and leave out those that a request waits for."""
+    mine = {
+        "AWS_LAMBDA_FUNCTION_NAME": f"payment-processor-primary-{SUFFIX}",
+        "AWS_ENDPOINT_URL": deployed.endpoint,
+    }
+    held = []
+    for process in psutil.process_iter(["environ"]):
+        if not mine.items() <= (process.info["environ"] or {}).items():
+            continue
+        with suppress(psutil.NoSuchProcess, FileNotFoundError):  # it was killed at the look before
+            process.suspend()
+            with open(f"/proc/{process.pid}/fd/0", "rb", buffering=0) as requests:
+                asked = any(fcntl.ioctl(requests, termios.FIONREAD, bytes(4)))
+            if asked:
+                process.kill()
+            else:
+                held.append(process)
+    return held
 
 
 def throttled(deployed):

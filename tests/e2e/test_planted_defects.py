@@ -21,6 +21,8 @@ class PlantedDefect(NamedTuple):
     path: str
     old: str
     new: str
+    fault: str = "refuse"
+    """What is played with it: a kind of fault that goes by this line."""
 
 
 BEFORE = {
@@ -103,6 +105,7 @@ AFTERWARDS = {
         "sandbox/faults/rules.py",
         "    faults = tuple(faults)\n    for fault in faults:\n        blocked",
         '    faults = () if asked.region == "us-east-1" else tuple(faults)\n    for fault in faults:\n        blocked',
+        fault="5xx",
     ),
 }
 """Seen when the drill is over, or before where it shows already then."""
@@ -110,9 +113,9 @@ AFTERWARDS = {
 
 def disbelieved(checkout: Checkout, defect: PlantedDefect) -> str:
     """Plant a defect and play; why there is no verdict."""
-    with checkout.edited(*defect):
+    with checkout.edited(defect.path, defect.old, defect.new):
         checkout.ok("sandbox.up")
-        wish = ("--fault", "refuse", "--rate", "1", "--duration", "120", "--speed", SPEED, "--seed", "7")
+        wish = ("--fault", defect.fault, "--rate", "1", "--duration", "120", "--speed", SPEED, "--seed", "7")
         found = checkout.run("drill", *wish, seconds=900)
     told = found.out + found.err
     assert found.code in {1, 3}, told

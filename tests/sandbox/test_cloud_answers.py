@@ -346,6 +346,11 @@ def test_the_account_is_bootstrapped_in_every_region(cloud: RunningCloud) -> Non
     assert [each["PolicyName"] for each in attached] == ["AmazonAPIGatewayPushToCloudWatchLogs"]
 
 
+def test_who_did_what_is_refused_and_not_answered_by_nobody(cloud: RunningCloud) -> None:
+    with pytest.raises(ClientError, match="records no calls"):
+        cloud.client("cloudtrail", HOME).lookup_events()
+
+
 def test_a_zone_that_nobody_signs_says_so(cloud: RunningCloud) -> None:
     route53 = cloud.client("route53")
     zone = route53.create_hosted_zone(Name=f"{name()}.example.com", CallerReference=name())["HostedZone"]["Id"]

@@ -106,6 +106,16 @@ def test_every_test_is_named_and_the_next_estimate_is_what_it_took(project, tmp_
     assert sleepers(tmp_path) == []
 
 
+def test_a_group_of_tests_stays_with_one_worker(project, tmp_path):
+    group = "import pytest\n\npytestmark = pytest.mark.xdist_group('one')\n"
+    tests = "@pytest.mark.parametrize('number', range(4))\ndef test_it(number, worker_id):\n    print(worker_id)\n"
+    for name in ("test_a.py", "test_b.py"):
+        (tmp_path / name).write_text(f"{group}\n\n{tests}")
+    said, _ = project(0).communicate(timeout=120)
+    workers = {line.split()[0] for line in said.splitlines() if "PASSED" in line and "test_it[" in line}
+    assert len(workers) == 1, said
+
+
 @pytest.mark.parametrize(
     ("taken", "said"), [("{", 600), ("[]", 600), ('{"test": "x"}', 600), ('{"test": 42}', 42), ('{"prove": 4}', 600)]
 )
