@@ -20,6 +20,7 @@ _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.base_path_mapping": (_REPAIRS + "test_empty_base_path_is_found_again",),
+    "apigateway.callers_address": (_GATEWAY + "test_a_function_gets_the_address_that_connects_whatever_is_forwarded",),
     "apigateway.domain_name_updates": (_REPAIRS + "test_domain_names_and_their_mappings_can_be_changed",),
     "apigateway.domain_names": (_ANSWERS + "test_a_domain_name_is_as_aws_describes_one",),
     "apigateway.domain_of_request": (_GATEWAY + "test_name_shared_by_two_regions_means_the_api_of_the_address",),

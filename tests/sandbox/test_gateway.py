@@ -31,7 +31,8 @@ def handler(event, context):
         time.sleep(2)
     told = {"region": os.environ["AWS_REGION"], "path": event.get("path") or event["rawPath"],
             "domain": event["requestContext"].get("domainName"), "variables": event.get("stageVariables"),
-            "headers": event["headers"], "all": event.get("multiValueHeaders")}
+            "headers": event["headers"], "all": event.get("multiValueHeaders"),
+            "source": event["requestContext"].get("identity", {}).get("sourceIp")}
     return {"statusCode": 200, "headers": {"Served-By": os.environ["AWS_REGION"]}, "body": json.dumps(told)}
 """
 
@@ -190,6 +191,20 @@ def test_a_function_gets_every_line_of_a_header(cloud: RunningCloud, apis: dict[
     found = told(web.get(cloud.gateways[apis[REGION].region] + "/health", headers=lines))
     assert (found["headers"]["x-twice"], found["all"]["x-twice"]) == ("b, c", ["a", "b, c"])
     assert (found["headers"]["x-once"], found["all"]["x-once"]) == ("d, e", ["d, e"])
+
+
+@pytest.mark.parametrize("forged", [[], ["203.0.113.9"], ["203.0.113.9, 10.0.0.1", "198.51.100.1"]])
+def test_a_function_gets_the_address_that_connects_whatever_is_forwarded(
+    cloud: RunningCloud, apis: dict[str, Api], forged: list[str]
+) -> None:
+    """Callers are counted by it: were all of them one, no crowd would be noticed."""
+    for source in ("127.8.0.1", "127.8.3.200"):
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=source)) as caller:
+            lines = [("X-Forwarded-For", each) for each in forged]
+            found = told(caller.get(cloud.gateways[apis[REGION].region] + "/health", headers=lines))
+        assert found["source"] == source
+        assert found["headers"]["x-forwarded-for"] == ", ".join([*forged, source])
+        assert found["all"]["x-forwarded-proto"] == ["https"]
 
 
 def given_a_list(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client, **headers: str) -> int:

@@ -53,6 +53,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     apigateway.models_by_content_type,
     apigateway.patches,
     apigateway.repeated_headers,
+    apigateway.callers_address,  # behind every line of what was forwarded
     apigateway.tags,
     certificates.validation_records,
     cloudwatch.answers_in_the_query_protocol,

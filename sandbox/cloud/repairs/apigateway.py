@@ -9,7 +9,7 @@ import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from ministack.core.responses import get_region
+from ministack.core.responses import get_region, get_request_client_ip
 from ministack.services import apigateway_v1
 
 from sandbox.server import RECEIVED
@@ -144,6 +144,30 @@ def repeated_headers() -> None:
         repeated = {name: values for name, values in lines.items() if len(values) > 1 and name in event["headers"]}
         event["multiValueHeaders"].update(repeated)
         event["headers"].update({name: values[-1] for name, values in repeated.items()})
+        return event
+
+    apigateway_v1._build_lambda_event_v1 = built
+
+
+def callers_address() -> None:
+    """A request comes from 127.0.0.1, or from where its own X-Forwarded-For says: AWS tells the address that connects.
+
+    It stands behind those that the caller forwards, too, which anybody can make up.
+    """
+    build = apigateway_v1._build_lambda_event_v1
+
+    def built(*arguments: Any, **options: Any) -> dict[str, Any]:
+        event: dict[str, Any] = build(*arguments, **options)
+        source = get_request_client_ip()
+        event["requestContext"]["identity"]["sourceIp"] = source
+        lines = event["multiValueHeaders"].get("x-forwarded-for", [])
+        told = {
+            "x-forwarded-for": ", ".join([*lines, source]),
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+        }
+        event["headers"] |= told
+        event["multiValueHeaders"] |= {name: [value] for name, value in told.items()}
         return event
 
     apigateway_v1._build_lambda_event_v1 = built
