@@ -110,7 +110,8 @@ def test_checkers_that_give_up_leave_no_connection_behind(tmp_path):
         return {result for results in found for result in results}
 
     found = play(tmp_path, serve, many, speed=100)
-    assert found == {(False, "Failure: no answer within 2 seconds")}
+    late, busy = ((False, f"Failure: no {what} seconds") for what in ("answer within 2", "connection within 4"))
+    assert {late} <= found <= {late, busy}  # 40 ms for a connection are few where the machine has other work
 
 
 def test_a_machine_without_the_checkers_addresses_lets_them_ask_from_its_own(tmp_path):
