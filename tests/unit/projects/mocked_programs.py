@@ -196,9 +196,10 @@ def run_component(
     *,
     project: str = "project",
     preview: bool = False,
+    recording: Callable[..., Recorder] = Recorder,
 ) -> Run:
     """Run `build` as the program of `stack`, to its end, with `outputs` of other stacks by full name."""
-    recorder = Recorder(outputs or {})
+    recorder = recording(outputs or {})
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -215,7 +216,12 @@ def run_component(
 
 
 def run_program(
-    layer: str, stack: str, outputs: Mapping[str, Mapping[str, Any]] | None = None, *, preview: bool = False
+    layer: str,
+    stack: str,
+    outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    preview: bool = False,
+    recording: Callable[..., Recorder] = Recorder,
 ) -> Run:
     """Run `projects/<layer>/__main__.py` as it is deployed, for `stack`."""
     main = ROOT / "projects" / layer / "__main__.py"
@@ -225,6 +231,7 @@ def run_program(
         outputs,
         project=layer,
         preview=preview,
+        recording=recording,
     )
 
 
@@ -242,7 +249,7 @@ def _forget_root() -> None:
 
 
 @functools.cache
-def run_environment(environment: str = PAYMENTS) -> dict[str, Run]:
+def run_environment(environment: str = PAYMENTS, recording: Callable[..., Recorder] = Recorder) -> dict[str, Run]:
     """Run every program of an environment in order, each with what the ones before export.
 
     Returns the runs by `<layer>/<stack>`.
@@ -251,7 +258,7 @@ def run_environment(environment: str = PAYMENTS) -> dict[str, Run]:
     outputs: dict[str, Mapping[str, Any]] = {}
     for stack in stacks_of(environment):
         layer, _, name = stack.partition("/")
-        runs[stack] = run_program(layer, name, outputs)
+        runs[stack] = run_program(layer, name, outputs, recording=recording)
         outputs[f"organization/{stack}"] = runs[stack].exports
     return runs
 
