@@ -145,6 +145,11 @@ def _proofs(args: MockResourceArgs, _name: str) -> dict[str, Any]:
     }
 
 
+def _secondary(args: MockResourceArgs) -> str:
+    """The region of a provider whose URN names its stack: urn:pulumi:<environment>::…"""
+    return "us-west-2" if args.provider.startswith(f"urn:pulumi:{TRADING}::") else "us-east-2"
+
+
 ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
     "Alias": lambda args, _: {"invokeArn": f"arn:aws:apigateway:::invoke/{args.name}"},
     "Certificate": _proofs,
@@ -160,9 +165,10 @@ ANSWERS: Mapping[str, Callable[[MockResourceArgs, str], dict[str, Any]]] = {
     "Queue": lambda _, name: {"url": f"https://sqs/{name}"},
     "RandomPassword": lambda args, _: {"result": f"generated-{args.name}"},
     "Record": lambda args, _: {"fqdn": args.inputs["name"]},
-    "ReplicaKey": lambda *_: {"keyId": "mrk-1", "arn": f"arn:aws:kms:us-east-2:{ACCOUNT}:key/mrk-1"},
+    "ReplicaKey": lambda args, _: {"keyId": "mrk-1", "arn": f"arn:aws:kms:{_secondary(args)}:{ACCOUNT}:key/mrk-1"},
     "RestApi": lambda args, _: {"rootResourceId": "root", "executionArn": f"arn:aws:execute-api:::{args.name}"},
     "Secret": lambda _, name: {"arn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-AbCdEf"},
+    "Table": lambda _, name: {"arn": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{name}"},
     "VpcEndpoint": lambda args, _: {"prefixListId": f"pl-{args.name}"},
     "Zone": lambda *_: {"zoneId": "Z1", "nameServers": ["ns-1", "ns-2"]},
 }
