@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from shared import naming
 from shared.clients import CANARY
 from shared.components import iam
-from shared.components.function import Code, Function, Placement, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, Placement, release_of, variables_of_all
 from shared.components.queues import encrypted_queue
 from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
@@ -91,7 +91,7 @@ class Functions(pulumi.ComponentResource):
             ),
             parent=self,
             placement=placement,
-            dead_letters=self.dead_letters.arn,
+            failures=Failures(self.dead_letters.arn),
         )
         self.register_outputs({})
 

@@ -43,6 +43,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[query-actions]",
         _ANSWERS + "test_an_alarm_has_what_it_was_given_and_no_more_in_each_protocol[json-percentile]",
     ),
+    "dead_letters.of_rules": (_SCHEDULES + "test_a_call_that_a_rule_cannot_deliver_is_a_dead_letter",),
+    "dead_letters.of_topics": (_SCHEDULES + "test_a_message_that_a_topic_cannot_deliver_is_a_dead_letter",),
     "dynamodb.multi_region_consistency": (
         _REPAIRS + "test_strongly_consistent_table_tells_its_witness_and_the_replicas_keys",
     ),
