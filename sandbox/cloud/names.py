@@ -289,6 +289,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_error_response()",
         "_find()",
         "_findall()",
+        "_health_checks",
         "_health_checks._data",
         "_health_checks.get()",
         "_parse_health_check_config()",

@@ -115,6 +115,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/sandbox/test_synthetics.py::test_a_role_may_measure_under_the_namespace_of_its_condition_alone[CloudWatchSynthetics-measured0]",
     ),
     "permissions.of_rules": (_GATEWAY + "test_rule_needs_the_functions_permission",),
+    "routing.account_limits": (_ANSWERS + "test_route_53_tells_what_the_account_may_have_and_what_it_has",),
     "routing.health_check_lists": (_REPAIRS + "test_health_checks_keep_lists_and_booleans",),
     "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),

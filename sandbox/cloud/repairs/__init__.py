@@ -97,6 +97,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     permissions.of_rules,
     dead_letters.of_rules,
     dead_letters.of_topics,
+    routing.account_limits,
     routing.health_check_lists,
     routing.health_check_status,
     routing.signing_of_zones,
