@@ -186,11 +186,11 @@ def _account(aws: Aws, region: str, stack: str, environment: Environment) -> Cal
                 "policy AmazonAPIGatewayPushToCloudWatchLogs"
             )
         throttle, most = environment.compute.throttle, (found.get("throttleSettings") or {}).get("rateLimit")
-        if throttle and most is not None and throttle.requests_per_second > most:
+        if throttle and most is not None and throttle.total.requests_per_second > most:
             return (
                 f"API Gateway in {region} lets {most:g} requests a second through for the whole account, and "
-                f"compute.throttle.requests_per_second is {throttle.requests_per_second}: lower it, or ask for more: "
-                f"{THROTTLE.more(region, throttle.requests_per_second)}"
+                f"compute.throttle is {throttle.total.requests_per_second} in all: lower it, or ask for more: "
+                f"{THROTTLE.more(region, throttle.total.requests_per_second)}"
             )
         return ""
 

@@ -253,14 +253,14 @@ def test_a_release_to_the_standby_asks_nothing_of_the_primary(require):
         (
             Account(unreserved={"us-east-2": 410}),
             PAYMENTS,
-            ("concurrent executions in us-east-2: 410 of 1000", "compute/payments-secondary reserves 315", "1005"),
+            ("concurrent executions in us-east-2: 410 of 1000", "compute/payments-secondary reserves 475", "1165"),
         ),
         (
             Account(role={"us-east-1": ""}),
             PAYMENTS,
             ("API Gateway in us-east-1 has no role", "aws apigateway update-account --region us-east-1", "<role>"),
         ),
-        (Account(rate=250), PAYMENTS, ("250 requests a second", "compute.throttle.requests_per_second is 500")),
+        (Account(rate=250), PAYMENTS, ("250 requests a second", "compute.throttle is 530 in all")),
     ],
 )
 def test_what_is_missing_is_said_in_one_line_with_what_to_do(require, account, environment, said):
