@@ -88,6 +88,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _GATEWAY_ANSWERS + "test_the_status_of_a_default_is_that_of_all_which_have_none",
     ),
     "gateway.metrics": (_GATEWAY_ANSWERS + "test_requests_are_counted_by_api_stage_and_method",),
+    "gateway.time_of_requests": (_GATEWAY_ANSWERS + "test_a_function_hears_the_sandboxs_time_of_a_request",),
     "gateway.remapped_headers": (_GATEWAY_ANSWERS + "test_headers_of_a_function_are_remapped_or_dropped",),
     "keys.pending_replicas": (_ANSWERS + "test_a_primary_key_waits_until_its_replicas_are_gone",),
     "load_balancers.fixed_responses": (_BALANCERS + "test_a_fixed_response_may_say_anything",),

@@ -81,6 +81,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     gateway.gateway_response_statuses,
     gateway.metrics,
     gateway.remapped_headers,
+    gateway.time_of_requests,
     keys.pending_replicas,
     load_balancers.fixed_responses,
     load_balancers.functions_as_targets,
