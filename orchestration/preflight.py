@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.aws import Aws
 from orchestration.questions import Question, answered
-from orchestration.quotas import CONCURRENCY, FUNCTION, GLOBAL_REGION, QUOTAS, STAGE, THROTTLE, OfRoute53, Quota
+from orchestration.quotas import CONCURRENCY, FUNCTION, GLOBAL_REGION, QUOTAS, STAGE, THROTTLE, AccountQuota, OfRoute53
 from shared.environment_sections import UNRESERVED_CONCURRENCY
 from shared.errors import Problem
 from shared.roles import ROLES, SECONDARY, Role
@@ -138,7 +138,7 @@ def _questions(lacks: Missing, aws: Aws, environment: Environment) -> Iterator[Q
             yield Question(quotas[kind].what, where, _room(quotas[kind], aws, region, stack, number))
 
 
-def _room(quota: Quota, aws: Aws, region: str, stack: str, number: int) -> Callable[[], str]:
+def _room(quota: AccountQuota, aws: Aws, region: str, stack: str, number: int) -> Callable[[], str]:
     def ask() -> str:
         if isinstance(quota, OfRoute53):
             (limit, used), where, place = quota.both(aws), "the account", GLOBAL_REGION

@@ -15,7 +15,7 @@ GLOBAL_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
-class Quota:
+class AccountQuota:
     """A quota of an account in a region: how it is called, and how many there are."""
 
     what: str
@@ -68,7 +68,7 @@ def _canaries(aws: Aws, region: str) -> int:
 
 
 @dataclass(frozen=True)
-class OfRoute53(Quota):
+class OfRoute53(AccountQuota):
     """Route 53 tells quota and number itself (GetAccountLimit), for the whole account."""
 
     used: Callable[[Aws, str], int] = lambda *_: 0
@@ -79,30 +79,30 @@ class OfRoute53(Quota):
         return int(found["Limit"]["Value"]), int(found["Count"])
 
 
-QUOTAS: Sequence[Quota] = (
-    Quota("VPCs", "aws:ec2/vpc:Vpc", "vpc/L-F678F1CE", 5, _listed("ec2", "describe_vpcs", "Vpcs")),
-    Quota(
+QUOTAS: Sequence[AccountQuota] = (
+    AccountQuota("VPCs", "aws:ec2/vpc:Vpc", "vpc/L-F678F1CE", 5, _listed("ec2", "describe_vpcs", "Vpcs")),
+    AccountQuota(
         "internet gateways",
         "aws:ec2/internetGateway:InternetGateway",
         "vpc/L-A4707A72",
         5,
         _listed("ec2", "describe_internet_gateways", "InternetGateways"),
     ),
-    Quota(
+    AccountQuota(
         "application load balancers",
         "aws:lb/loadBalancer:LoadBalancer",
         "elasticloadbalancing/L-53DA6B97",
         50,
         _listed("elbv2", "describe_load_balancers", "LoadBalancers", lambda each: each["Type"] == "application"),
     ),
-    Quota(
+    AccountQuota(
         "custom domain names",
         "aws:apigateway/domainName:DomainName",
         "apigateway/L-A93447B8",
         120,
         _listed("apigateway", "get_domain_names", "items"),
     ),
-    Quota("canaries", "aws:synthetics/canary:Canary", "monitoring/L-C1FE0F5C", 100, _canaries),
+    AccountQuota("canaries", "aws:synthetics/canary:Canary", "monitoring/L-C1FE0F5C", 100, _canaries),
     OfRoute53("hosted zones", "aws:route53/zone:Zone", "route53/L-4EA4796A", 500, kind="MAX_HOSTED_ZONES_BY_OWNER"),
     OfRoute53(
         "health checks",
@@ -120,6 +120,6 @@ Sources: Amazon VPC quotas; AWS PrivateLink quotas; Quotas for your Application 
 and running a REST API; CloudWatch Synthetics quotas; Route 53 quotas.
 """
 
-CONCURRENCY = Quota("concurrent executions", FUNCTION, "lambda/L-B99A9384", 1000, lambda *_: 0)
-THROTTLE = Quota("requests a second", STAGE, "apigateway/L-8A5B8E43", 10_000, lambda *_: 0)
+CONCURRENCY = AccountQuota("concurrent executions", FUNCTION, "lambda/L-B99A9384", 1000, lambda *_: 0)
+THROTTLE = AccountQuota("requests a second", STAGE, "apigateway/L-8A5B8E43", 10_000, lambda *_: 0)
 """Lambda and API Gateway tell these two themselves, and a new account has less."""

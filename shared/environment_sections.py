@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from shared.failover_time import PROBE_SPREAD, DnsTiming, HealthCheckTiming, LatchTiming
 from shared.grey_failure import ByCount, ByShare, Detection
-from shared.roles import PerRole, Role
+from shared.roles import ROLES, PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
 """Lambda refuses a reservation that leaves the account less (PutFunctionConcurrency)."""
@@ -282,6 +282,17 @@ class ProcessorNames(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+class WarmExecutions(StrictModel):
+    """Executions of the payment function that are kept started in each region; 0 is none."""
+
+    primary: Annotated[int, Field(ge=0, le=1_000_000)]
+    secondary: Annotated[int, Field(ge=0, le=1_000_000)]
+
+    def of(self, role: Role) -> int:
+        """Those of the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class ComputeSettings(Section):
     """The functions and the API in front of them."""
 
@@ -291,6 +302,7 @@ class ComputeSettings(Section):
     payment: ApiFunctionSettings
     health: ApiFunctionSettings
     audit: FunctionSettings
+    warm: WarmExecutions
     account_concurrency: Executions
     sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
     throttle: ThrottleSettings | None
@@ -317,6 +329,18 @@ class ComputeSettings(Section):
         if self.audit.timeout > LONGEST_AUDIT:
             raise ValueError(
                 f"audit.timeout: {self.audit.timeout} s is more than its queue waits for: use {LONGEST_AUDIT} or less"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _warm_executions_fit_twice(self) -> Self:
+        """They are part of what is reserved; while a release is made, those of two versions are."""
+        most, reserved = max(self.warm.of(role) for role in ROLES), self.payment.reserved_concurrency
+        if most and (reserved is None or 2 * most > reserved):
+            fix = f"use {reserved // 2} or less" if reserved else "reserve twice as many"
+            raise ValueError(
+                f"warm: {most} executions for each of two versions, while a release is made, are more than "
+                f"payment.reserved_concurrency of {reserved}: {fix}"
             )
         return self
 

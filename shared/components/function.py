@@ -51,6 +51,8 @@ class Code:
     memory_mb: int
     timeout: int
     reserved_concurrency: int | None = None
+    warm: int = 0
+    """Executions that are kept started (provisioned concurrency)."""
     variables: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     statements: Sequence[iam.Statement] = ()
     """What its role may do, beyond its own log."""
@@ -127,7 +129,7 @@ class Function(pulumi.ComponentResource):
             description="The version that serves",
             function_name=self.function.name,
             function_version=self.function.version,
-            opts=self._options,
+            opts=region.options(self, depends_on=self._started(code.warm)),
         )
         if failures is not None:
             aws.lambda_.FunctionEventInvokeConfig(
@@ -140,6 +142,23 @@ class Function(pulumi.ComponentResource):
                 opts=self._options,
             )
         self.register_outputs({})
+
+    def _started(self, executions: int) -> list[pulumi.Resource]:
+        """Have executions of the newest version started, if any: the alias waits for it, so a release meets them warm.
+
+        Those of the version before go after that, so for a while there are twice as many.
+        """
+        if not executions:
+            return []
+        return [
+            aws.lambda_.ProvisionedConcurrencyConfig(
+                self._name,
+                function_name=self.function.name,
+                qualifier=self.function.version,
+                provisioned_concurrent_executions=executions,
+                opts=self._options,
+            )
+        ]
 
     def allow(self, name: str, principal: str, source_arn: pulumi.Input[str]) -> aws.lambda_.Permission:
         """Let a service call the alias on behalf of `source_arn`, which says the account.

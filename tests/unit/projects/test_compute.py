@@ -8,6 +8,8 @@ import botocore.session
 import pytest
 
 from lambdas.web.answer import problem
+from shared.environment import Environment
+from shared.environment_sections import WarmExecutions
 from shared.naming import PAYMENT_ROUTE
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
 
@@ -53,6 +55,30 @@ def test_each_function_is_as_configured(compute, role, name, physical, *, memory
     assert function["handler"] == f"lambdas.{name}.main.handler"
     assert function["publish"] is True
     assert function["tracingConfig"] == {"mode": "Active"}
+
+
+def test_nothing_is_kept_started_unless_it_is_wished(compute):
+    assert compute.of("ProvisionedConcurrencyConfig") == []
+
+
+@pytest.mark.parametrize(("stack", "started"), [("payments-primary", 0), ("payments-secondary", 20)])
+def test_the_standby_may_be_kept_started_and_a_new_version_is_before_the_alias_moves(monkeypatch, stack, started):
+    load = Environment.load.__func__
+
+    def warm(cls, *arguments):
+        found = load(cls, *arguments)
+        wished = found.compute.model_copy(update={"warm": WarmExecutions(primary=0, secondary=20)})
+        return found.model_copy(update={"compute": wished})
+
+    monkeypatch.setattr(Environment, "load", classmethod(warm))
+    made = run_program("compute", stack, published()).recorder
+    configs = made.of("ProvisionedConcurrencyConfig")
+    assert [each["provisionedConcurrentExecutions"] for each in configs] == [started] * bool(started)
+    for each in configs:
+        assert each["functionName"] == made.one("Function", "payment")["name"]
+        assert each["qualifier"] == "1", "the version, so that a new one is started before the one before goes"
+    assert ("ProvisionedConcurrencyConfig:payment" in made.one("Alias", "payment").after) == bool(started)
+    assert "ProvisionedConcurrencyConfig:payment" not in made.one("Alias", "health").after
 
 
 def test_functions_live_in_the_vpc(compute):

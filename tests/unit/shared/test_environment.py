@@ -161,6 +161,11 @@ def test_the_payments_environment_loads():
             "health.reserved_concurrency: 20 is less than the 56 requests of 0.1 s",
         ),
         (
+            {"compute.warm.secondary": 201},
+            "warm: 201 executions for each of two versions, while a release is made, are more than",
+        ),
+        ({"compute.warm.primary": 201}, "payment.reserved_concurrency of 400: use 200 or less"),
+        (
             {"compute.throttle.health.burst": 20},
             "compute.throttle: health.burst: 20 is less than Route 53's checkers can ask at once: use 48 or more",
         ),
