@@ -141,6 +141,7 @@ class NetworkSettings(Section):
     cidrs: Cidrs
     zones: Zones
     processor_services: ProcessorServices
+    traces: Literal["services", "endpoint"]
 
     def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
         """A range for each availability zone's id."""

@@ -267,6 +267,21 @@ def test_every_bucket_policy_refuses_what_is_not_encrypted_on_its_way_and_comes_
         assert tls["Resource"] == [arn, f"{arn}/*"]
 
 
+def test_every_function_and_every_stage_is_traced_and_may_tell():
+    functions = [each for each in everything() if each.type == "aws:lambda/function:Function"]
+    roles = {
+        each["role"]
+        for each in everything()
+        if each.type.endswith(":RolePolicyAttachment") and each["policyArn"] == TRACING
+    }
+    assert len(functions) == 18
+    for function in functions:
+        assert function["tracingConfig"] == {"mode": "Active"}
+        assert function["role"].rpartition(":")[2] in roles
+    stages = [each for each in everything() if each.type.endswith(":Stage")]
+    assert [each["xrayTracingEnabled"] for each in stages] == [True, True]
+
+
 def test_rights_of_aws_are_the_two_that_cannot_be_narrowed():
     attached = {each["policyArn"] for each in everything() if each.type.endswith(":RolePolicyAttachment")}
     assert attached == {TRACING, VPC_ACCESS}
