@@ -17,7 +17,7 @@ from orchestration.questions import Question, answered
 from orchestration.quotas import CONCURRENCY, FUNCTION, GLOBAL_REGION, QUOTAS, STAGE, THROTTLE, AccountQuota, OfRoute53
 from shared.environment_sections import UNRESERVED_CONCURRENCY
 from shared.errors import Problem
-from shared.roles import ROLES, SECONDARY, Role
+from shared.roles import PRIMARY, ROLES, SECONDARY, Role
 
 if TYPE_CHECKING:
     from engine.backend import Checkpoint
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.environment import Environment
     from shared.stack import Stack
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 """Seconds for all questions together."""
 
 
@@ -49,7 +49,7 @@ def wanted(environment: Environment, stack: Stack) -> Counter[tuple[str, Role]]:
         return Counter()
     names = {("aws:apigateway/domainName:DomainName", role): 2 for role in ROLES} if by_api else {}
     checks = 6 if by_api else 8  # a load balancer's errors are two metrics, of which no check can make one
-    account = {("aws:route53/zone:Zone", ROLES[0]): 1, ("aws:route53/healthCheck:HealthCheck", ROLES[0]): checks}
+    account = {("aws:route53/zone:Zone", PRIMARY): 1, ("aws:route53/healthCheck:HealthCheck", PRIMARY): checks}
     return Counter({**names, **account})
 
 
@@ -93,14 +93,18 @@ def missing(
     return Missing({key: number for key, number in numbers.items() if number > 0}, found)
 
 
+def _role(stack: Stack, kind: str, provider: str) -> Role:
+    """Where a resource is: that of its stack, or in a stack of both regions that of its provider."""
+    if stack.role is not None:
+        return stack.role
+    return SECONDARY if f"::aws-{SECONDARY}::" in provider and not kind.startswith("aws:route53/") else PRIMARY
+
+
 def _there(stack: Stack, state: Checkpoint | None) -> Counter[tuple[str, Role]]:
     found: Counter[tuple[str, Role]] = Counter()
     for each in state.resources if state else ():
-        kind = str(each["type"])
-        if kind.startswith("aws:route53/"):
-            role: Role = ROLES[0]
-        else:
-            role = stack.role or next((one for one in ROLES if f"::aws-{one}::" in str(each.get("provider"))), ROLES[0])
+        kind, provider = str(each["type"]), str(each.get("provider"))
+        role = _role(stack, kind, provider)
         reserved = int((each.get("inputs") or {}).get("reservedConcurrentExecutions", -1)) if kind == FUNCTION else 1
         found[kind, role] += max(reserved, 0)
     return found

@@ -58,7 +58,8 @@ def _listed(service: str, operation: str, key: str, kept: Callable[[Any], bool] 
 
 
 def _canaries(aws: Aws, region: str) -> int:
-    client, found, more = aws.client("synthetics", region), 0, {}
+    client, found = aws.client("synthetics", region), 0
+    more: dict[str, str] = {}
     while True:  # the SDK has no paginator for it
         page = client.describe_canaries(**more)
         found += len(page["Canaries"])

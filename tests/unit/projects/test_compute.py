@@ -63,14 +63,14 @@ def test_nothing_is_kept_started_unless_it_is_wished(compute):
 
 @pytest.mark.parametrize(("stack", "started"), [("payments-primary", 0), ("payments-secondary", 20)])
 def test_the_standby_may_be_kept_started_and_a_new_version_is_before_the_alias_moves(monkeypatch, stack, started):
-    load = Environment.load.__func__
+    load = Environment.load
 
-    def warm(cls, *arguments):
-        found = load(cls, *arguments)
+    def warm(*arguments):
+        found = load(*arguments)
         wished = found.compute.model_copy(update={"warm": WarmExecutions(primary=0, secondary=20)})
         return found.model_copy(update={"compute": wished})
 
-    monkeypatch.setattr(Environment, "load", classmethod(warm))
+    monkeypatch.setattr(Environment, "load", staticmethod(warm))
     made = run_program("compute", stack, published()).recorder
     configs = made.of("ProvisionedConcurrencyConfig")
     assert [each["provisionedConcurrentExecutions"] for each in configs] == [started] * bool(started)

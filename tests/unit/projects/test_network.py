@@ -193,14 +193,14 @@ def test_traces_have_an_endpoint_where_it_is_wished():
 
 @pytest.mark.parametrize("environment", ["payments", "trading"])
 def test_the_program_makes_the_endpoint_for_traces_by_the_environment(monkeypatch, environment):
-    load = Environment.load.__func__
+    load = Environment.load
 
-    def wished(cls, *arguments):
-        found = load(cls, *arguments)
+    def wished(*arguments):
+        found = load(*arguments)
         network = found.network.model_copy(update={"traces": "endpoint"})
         return found.model_copy(update={"network": network})
 
-    monkeypatch.setattr(Environment, "load", classmethod(wished))
+    monkeypatch.setattr(Environment, "load", staticmethod(wished))
     made = run_program("network", f"{environment}-primary").recorder
     assert made.one("VpcEndpoint", "xray")["subnetIds"] == ["vpc-private-1-id", "vpc-private-2-id"]
 
