@@ -20,6 +20,7 @@ class Aws:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
+        self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._guard = threading.Lock()
 
@@ -39,11 +40,12 @@ class Aws:
         from botocore.config import Config  # noqa: PLC0415
         from botocore.session import Session  # noqa: PLC0415
 
-        session = Session(profile=self._variables.get("AWS_PROFILE"))
-        # Some defaults of the SDK are the global names of STS and S3, which are us-east-1's: an outage there would
-        # reach whoever works in another region.
-        session.set_config_variable("sts_regional_endpoints", "regional")
-        return session.create_client(
+        if self._session is None:  # it keeps what it has read of the SDK's models: a tenth of a second for each client
+            self._session = Session(profile=self._variables.get("AWS_PROFILE"))
+            # Some defaults of the SDK are the global names of STS and S3, which are us-east-1's: an outage there would
+            # reach whoever works in another region.
+            self._session.set_config_variable("sts_regional_endpoints", "regional")
+        return self._session.create_client(
             service,
             region_name=region,
             endpoint_url=self._variables.get("AWS_ENDPOINT_URL"),

@@ -66,7 +66,8 @@ def operate(
 
     `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo,
     before it changes anything, when something that holds data would go and `discard` does not name it, and, without
-    `force`, OnlyServingRegion when it would change the only region that serves. With `refresh` it first compares every
+    `force`, OnlyServingRegion when it would change the only region that serves, or NoRoom when a quota or the
+    account's role for access logs is missing. With `refresh` it first compares every
     stack with the cloud, fresh ones too.
     """
     changing = operation in CHANGING
@@ -82,6 +83,7 @@ def operate(
             _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
         guard = None
+        _look_for_room(plan, target, environment, run)
         if operation is Operation.DEPLOY:
             released = () if force else _released(plan, fingerprints, refresh=refresh)
             _require_another_region(released, target, environment, graph, run)
@@ -148,6 +150,21 @@ def _require_another_region(
     except OnlyServingRegion as refusal:
         run.finish([{"refused": "the only serving region", "stack": str(stack)} for stack in refusal.stacks], 1)
         raise
+
+
+def _look_for_room(plan: Plan, target: Target, environment: Environment, run: runs.Run) -> None:
+    """Raise NoRoom, once it is in the run's record, before a deployment; say the same before a preview."""
+    if plan.operation not in JUDGED or report.all_fresh(plan):
+        return
+    from orchestration import preflight  # noqa: PLC0415 - the quick path does without
+
+    refused = preflight.refusals(plan, target, environment, report.tell)
+    if plan.operation is Operation.PREVIEW:
+        for line in refused:
+            report.tell(f"a deployment would be refused: {line}")
+    elif refused:
+        run.finish([{"refused": line} for line in refused], 1)
+        raise preflight.NoRoom(f"{'; '.join(refused)}; nothing was changed")
 
 
 def _verify_passphrase(workspace: Workspace, target: Target) -> None:

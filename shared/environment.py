@@ -328,7 +328,7 @@ class Environment(Foundation):
         throttle, grey = self.compute.throttle, self.edge.grey_failure
         if self.entry_point == "rest-api":
             if throttle is None:
-                raise ValueError("compute.throttle: a REST API has one: give requests_per_second and burst")
+                raise ValueError("compute.throttle: a REST API has one: give payments, lookups, health and heads")
             if grey.error_percent is None:
                 raise ValueError("edge.grey_failure: a REST API tells the share of errors: give error_percent")
             return self

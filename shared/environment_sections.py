@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from shared.failover_time import PROBE_SPREAD, DnsTiming, HealthCheckTiming, LatchTiming
 from shared.grey_failure import ByCount, ByShare, Detection
-from shared.roles import PerRole, Role
+from shared.roles import ROLES, PerRole, Role
 
 UNRESERVED_CONCURRENCY = 100
 """Lambda refuses a reservation that leaves the account less (PutFunctionConcurrency)."""
@@ -141,6 +141,7 @@ class NetworkSettings(Section):
     cidrs: Cidrs
     zones: Zones
     processor_services: ProcessorServices
+    traces: Literal["services", "endpoint"]
 
     def private_subnets(self, role: Role) -> dict[str, IPv4Network]:
         """A range for each availability zone's id."""
@@ -187,6 +188,9 @@ class DataSettings(Section):
         return "MRSC" if self.consistency == "strong" else "MREC"
 
 
+CHECKERS_AT_ONCE = 48
+"""Requests: sixteen checkers of Route 53, uncoordinated, for each of three checks of a region."""
+
 Executions = Annotated[int, Field(ge=1, le=1_000_000)]
 """At once, of a function or of an account."""
 
@@ -212,10 +216,6 @@ class ApiFunctionSettings(FunctionSettings):
 
     expected_seconds: Annotated[float, Field(ge=0.001, le=LONGEST_INTEGRATION)]
 
-    def concurrency(self, requests_per_second: int) -> int:
-        """Executions at once that hold this many requests (Little's law)."""
-        return math.ceil(round(requests_per_second * self.expected_seconds, 6))
-
     def requests_per_second(self) -> int | None:
         """What the reservation holds; None when nothing is reserved."""
         if self.reserved_concurrency is None:
@@ -223,11 +223,48 @@ class ApiFunctionSettings(FunctionSettings):
         return math.floor(round(self.reserved_concurrency / self.expected_seconds, 6))
 
 
-class ThrottleSettings(StrictModel):
-    """What one region's API lets through before it answers 429."""
+class MethodThrottle(StrictModel):
+    """What one method of one region's API lets through before it answers 429: a bucket of `burst` tokens, refilled."""
 
     requests_per_second: Annotated[int, Field(ge=1, le=10_000)]
     burst: Annotated[int, Field(ge=1, le=5_000)]
+
+    def under_way(self, seconds: float) -> int:
+        """Requests at once, when each takes so long: a full bucket, and what is refilled meanwhile."""
+        return self.burst + math.ceil(round(self.requests_per_second * seconds, 6))
+
+
+class ThrottleSettings(StrictModel):
+    """The throttle of each method: each has a bucket of its own, so no flood of one takes another's tokens.
+
+    API Gateway applies them as targets rather than ceilings (Developer Guide, "Throttle requests to your REST APIs").
+    """
+
+    payments: MethodThrottle
+    """POST /payment"""
+    lookups: MethodThrottle
+    """GET /payment/{paymentId}"""
+    health: MethodThrottle
+    """GET /health"""
+    heads: MethodThrottle
+    """HEAD of either, each by itself."""
+
+    @model_validator(mode="after")
+    def _checkers_are_let_in(self) -> Self:
+        if self.health.burst < CHECKERS_AT_ONCE:
+            raise ValueError(
+                f"health.burst: {self.health.burst} is less than Route 53's checkers can ask at once: use "
+                f"{CHECKERS_AT_ONCE} or more, or a region is unhealthy by its own throttle"
+            )
+        return self
+
+    @property
+    def total(self) -> MethodThrottle:
+        """What all methods let through together."""
+        each = (self.payments, self.lookups, self.health, self.heads, self.heads)
+        return MethodThrottle(
+            requests_per_second=sum(one.requests_per_second for one in each), burst=sum(one.burst for one in each)
+        )
 
 
 ProcessorName = Annotated[
@@ -246,6 +283,17 @@ class ProcessorNames(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+class WarmExecutions(StrictModel):
+    """Executions of the payment function that are kept started in each region; 0 is none."""
+
+    primary: Annotated[int, Field(ge=0, le=1_000_000)]
+    secondary: Annotated[int, Field(ge=0, le=1_000_000)]
+
+    def of(self, role: Role) -> int:
+        """Those of the region of `role`."""
+        return PerRole(self.primary, self.secondary).of(role)
+
+
 class ComputeSettings(Section):
     """The functions and the API in front of them."""
 
@@ -255,6 +303,7 @@ class ComputeSettings(Section):
     payment: ApiFunctionSettings
     health: ApiFunctionSettings
     audit: FunctionSettings
+    warm: WarmExecutions
     account_concurrency: Executions
     sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
     throttle: ThrottleSettings | None
@@ -285,19 +334,33 @@ class ComputeSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _warm_executions_fit_twice(self) -> Self:
+        """They are part of what is reserved; while a release is made, those of two versions are."""
+        most, reserved = max(self.warm.of(role) for role in ROLES), self.payment.reserved_concurrency
+        if most and (reserved is None or 2 * most > reserved):
+            fix = f"use {reserved // 2} or less" if reserved else "reserve twice as many"
+            raise ValueError(
+                f"warm: {most} executions for each of two versions, while a release is made, are more than "
+                f"payment.reserved_concurrency of {reserved}: {fix}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _reservations_hold_the_throttle(self) -> Self:
         """What the API lets through must find a function: Lambda's refusal is a 500, and a client was promised 429."""
-        if self.throttle is None:
+        throttle = self.throttle
+        if throttle is None:
             return self
-        rate = self.throttle.requests_per_second
-        for name, function in (("payment", self.payment), ("health", self.health)):
-            holds = function.requests_per_second()
-            if holds is not None and holds < rate:
-                fix = f" or throttle.requests_per_second of {holds} or less" if holds else ""
+        called = {"payment": ("payments", "lookups", "heads"), "health": ("health", "heads")}
+        for name, methods in called.items():
+            function: ApiFunctionSettings = getattr(self, name)
+            reserved, seconds = function.reserved_concurrency, function.expected_seconds
+            needed = sum(getattr(throttle, method).under_way(seconds) for method in methods)
+            if reserved is not None and reserved < needed:
+                lower = " and ".join(f"throttle.{method}" for method in methods)
                 raise ValueError(
-                    f"{name}.reserved_concurrency: {function.reserved_concurrency} holds {holds} requests/s of "
-                    f"{function.expected_seconds:g} s, and the throttle lets {rate} through: reserve "
-                    f"{function.concurrency(rate)}{fix}"
+                    f"{name}.reserved_concurrency: {reserved} is less than the {needed} requests of {seconds:g} s that "
+                    f"the throttle lets be under way: reserve {needed}, or lower {lower}"
                 )
         return self
 

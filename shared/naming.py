@@ -193,6 +193,7 @@ ARTIFACT_BUCKET = Kind("canaries", BUCKET, account=True)
 CANARY_ROLE = Kind("canary-runs", ROLE)
 CANARY_FUNCTION = Kind("canary", FUNCTION)
 CANARY_RULE = Kind("canary", EVENT_RULE)
+CANARY_DEAD_LETTER_QUEUE = Kind("canary-dead-letters", QUEUE)
 DASHBOARD_OF_PAYMENTS = Kind("dashboard", DASHBOARD)
 COMPOSITE_ALARM = Kind("degraded", ALARM)
 

@@ -31,6 +31,10 @@ MAX_BODY: Final = 16 * 1024
 ELSEWHERE: Final = "Close the connection, ask DNS again, and repeat the request there with the same Idempotency-Key."
 TRY_AGAIN: Final = "Try again later, with the same Idempotency-Key."
 
+PAYMENT_TIME: Final = 7_500
+"""Milliseconds that slow answers of secret, table and card processor take, and the write that must follow: with less
+left, a payment is not begun (lambdas/README.md)."""
+
 READING: Final = ("GET", "HEAD")
 """HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
 
@@ -63,12 +67,12 @@ class Api:
         self.journal.correlate(request_id=request.id)
         client: str | None = None
         try:
-            client = self._authenticated(request)
-            answer = (
-                self._route(request, client)
-                if client is not None
-                else problem("unauthorized", "Send your API key in the header x-api-key, once.")
-            )
+            if request.method == "POST" and not self.payments.deadline.allows(PAYMENT_TIME):
+                answer = problem("late", TRY_AGAIN, retry_after=1)
+            elif (client := self._authenticated(request)) is not None:
+                answer = self._route(request, client)
+            else:
+                answer = problem("unauthorized", "Send your API key in the header x-api-key, once.")
         except Throttled:
             answer = problem("throttled", TRY_AGAIN, retry_after=1)
         except Unavailable as error:

@@ -10,7 +10,7 @@ from lambdas.adapters.composition import connect
 from lambdas.adapters.keys import ApiKeys
 from lambdas.domain.payment import WORK_TIME
 from lambdas.payment.api import Api
-from lambdas.settings import time_for_work
+from lambdas.settings import MARGIN, time_for_work
 from lambdas.web import headers
 from lambdas.web.request import Request
 
@@ -31,7 +31,12 @@ _api = Api(
 
 
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
-    """Answer one proxy event, before Lambda ends the function."""
-    _service.deadline.begin(min(time_for_work(context), WORK_TIME))
+    """Answer one proxy event, before Lambda ends the function, and before the entry point has given the caller up.
+
+    What a request has waited for a cold start is no longer there for it. The API waits a margin longer than the
+    function may take, and a load balancer is taken to.
+    """
     request = Request.of(event)
+    late = max(0, request.waited(_service.payments.clock.now()) - MARGIN)
+    _service.deadline.begin(min(time_for_work(context), WORK_TIME) - late)
     return request.response(_api.answer(request), headers.of_every_answer(_service.settings.place))

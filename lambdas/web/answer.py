@@ -43,6 +43,7 @@ PROBLEMS: Final = {
     "throttled": (429, "Too many requests"),
     "internal": (500, "This should not have happened"),
     "unavailable": (503, "A dependency is out"),
+    "late": (503, "The region is starting up and cannot take the request in time"),
     "out-of-service": (503, "This region takes no payments"),
 }
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambdas.web.answer import Answer
+
+
+LONGEST_WAIT: Final = 30_000
+"""Milliseconds: no entry point waits longer for a function, so a greater difference is one of clocks."""
+
+_TRACED = re.compile(r"1-([0-9a-f]{8})-[0-9a-f]{24}")
+"""A trace id, with the second in which it was given (Elastic Load Balancing User Guide, "Request tracing")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,8 @@ class Request:
     id: str
     source: str
     """The caller's address, as the entry point saw it; "" when it did not say."""
+    arrived: int | None
+    """When the entry point got it, in milliseconds since 1970; None when it did not say."""
     multi_value: bool
     """The answer must use `multiValueHeaders` (a load balancer drops all others in that mode)."""
 
@@ -49,6 +59,7 @@ class Request:
             body=_body(event),
             id=context.get("requestId") or _first(headers.get("x-amzn-trace-id", ())),
             source=_source(context, headers),
+            arrived=_arrived(context, headers),
             multi_value="multiValueHeaders" in event and "headers" not in event,
         )
 
@@ -60,6 +71,11 @@ class Request:
         """The header's value, "" when it is missing or there more than once: nobody knows which one is meant."""
         values = self.headers.get(name, ())
         return values[0] if len(values) == 1 else ""
+
+    def waited(self, now: int) -> int:
+        """Milliseconds that the request has waited for a function, such as for a cold start; 0 when nobody can say."""
+        waited = 0 if self.arrived is None else now - self.arrived
+        return waited if 0 < waited <= LONGEST_WAIT else 0
 
     @property
     def host(self) -> str:
@@ -91,6 +107,21 @@ def _source(context: Mapping[str, Any], headers: Mapping[str, tuple[str, ...]]) 
     """Of what was forwarded the last address alone is a load balancer's own word; those before it are the caller's."""
     told = (context.get("identity") or {}).get("sourceIp") or ""
     return told or ", ".join(headers.get("x-forwarded-for", ())).rpartition(",")[2].strip()
+
+
+def _arrived(context: Mapping[str, Any], headers: Mapping[str, tuple[str, ...]]) -> int | None:
+    """API Gateway says it. A load balancer gives each request a trace id with its second: its last moment is meant.
+
+    A caller's own id stays as `Root`, and then the load balancer's is `Self`.
+    """
+    told = context.get("requestTimeEpoch")
+    if isinstance(told, int):
+        return told
+    fields = dict(
+        part.strip().partition("=")[::2] for value in headers.get("x-amzn-trace-id", ()) for part in value.split(";")
+    )
+    found = _TRACED.fullmatch(fields.get("Self") or fields.get("Root") or "")
+    return int(found[1], 16) * 1000 + 999 if found else None
 
 
 def _first(values: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -16,7 +17,7 @@ from shared import contracts, naming
 from shared.clients import IDEMPOTENCY_KEY
 from shared.components.function import Function
 from shared.components.regions import Region
-from shared.environment_sections import ComputeSettings, ThrottleSettings
+from shared.environment_sections import ComputeSettings, MethodThrottle, ThrottleSettings
 
 HEALTH_TIMEOUT_MS = 1000
 """A cold start must not look like an outage, and a hanging function must."""
@@ -48,7 +49,7 @@ PAYMENT_BODY = {"$schema": "http://json-schema.org/draft-04/schema#", "title": "
 
 @dataclass(frozen=True)
 class Route:
-    """One method of the API. `path` is how the function's permission names it."""
+    """One method of the API, at `path`."""
 
     purpose: str
     method: str
@@ -57,6 +58,11 @@ class Route:
     parameters: Mapping[str, bool]
     """Whether each of the request's parameters is required."""
     body: bool = False
+
+    @property
+    def source(self) -> str:
+        """The path as a function's permission names it."""
+        return re.sub(r"{\w+}", "*", self.path)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,9 @@ class PaymentApi(pulumi.ComponentResource):
             schema=json.dumps(PAYMENT_BODY),
             opts=self._options,
         )
-        stage = self._stage(throttle, self._deployment(self._routes(settings, functions), self._problems()))
+        routes = self._routes(settings, functions)
+        stage = self._stage(self._deployment(routes, self._problems()))
+        self._throttle(stage, throttle, [parts.route for parts in routes])
         self.outputs = contracts.RestApiOutputs(
             id=self._api.id,
             name=self._api.name,
@@ -129,7 +137,7 @@ class PaymentApi(pulumi.ComponentResource):
         health = self._path("health", self._api.root_resource_id, "health")
         key, payment_id = f"method.request.header.{IDEMPOTENCY_KEY}", "method.request.path.paymentId"
         create = Route("create-payment", "POST", "payment", patience, {key: True}, body=True)
-        get = Route("get-payment", "GET", "payment/*", patience, {payment_id: True})
+        get = Route("get-payment", "GET", "payment/{paymentId}", patience, {payment_id: True})
         ask = Route("get-health", "GET", "health", HEALTH_TIMEOUT_MS, {})
         # A REST API answers 403 to HEAD where it has GET alone.
         return [
@@ -172,7 +180,7 @@ class PaymentApi(pulumi.ComponentResource):
         function.allow(
             route.purpose,
             "apigateway.amazonaws.com",
-            pulumi.Output.concat(self._api.execution_arn, f"/{naming.STAGE}/{route.method}/{route.path}"),
+            pulumi.Output.concat(self._api.execution_arn, f"/{naming.STAGE}/{route.method}/{route.source}"),
         )
         return RouteParts(route, method, integration)
 
@@ -212,7 +220,7 @@ class PaymentApi(pulumi.ComponentResource):
             ),
         )
 
-    def _stage(self, throttle: ThrottleSettings, deployment: aws.apigateway.Deployment) -> aws.apigateway.Stage:
+    def _stage(self, deployment: aws.apigateway.Deployment) -> aws.apigateway.Stage:
         region = self._region
         log = aws.cloudwatch.LogGroup(
             self._name,
@@ -220,7 +228,7 @@ class PaymentApi(pulumi.ComponentResource):
             retention_in_days=region.foundation.log_retention_days,
             opts=self._options,
         )
-        stage = aws.apigateway.Stage(
+        return aws.apigateway.Stage(
             self._name,
             rest_api=self._api.id,
             deployment=deployment.id,
@@ -231,19 +239,38 @@ class PaymentApi(pulumi.ComponentResource):
             access_log_settings={"destination_arn": log.arn, "format": ACCESS_LOG_FORMAT},
             opts=self._options,
         )
-        aws.apigateway.MethodSettings(
-            self._name,
-            rest_api=self._api.id,
-            stage_name=stage.stage_name,
-            method_path="*/*",
-            settings={
-                "metrics_enabled": True,
-                "throttling_rate_limit": throttle.requests_per_second,
-                "throttling_burst_limit": throttle.burst,
-            },
-            opts=self._options,
-        )
-        return stage
+
+    def _throttle(self, stage: aws.apigateway.Stage, throttle: ThrottleSettings, routes: list[Route]) -> None:
+        """Give each method its own bucket, and the stage as a whole what they have together.
+
+        One after the other, as each is an update of the same stage. What a method is given replaces what the stage says
+        of all, metrics too.
+        """
+        limits = [(self._name, "*/*", throttle.total)]
+        limits += [
+            (f"{self._name}-{route.purpose}", f"{route.path}/{route.method}", _limit(throttle, route))
+            for route in routes
+        ]
+        last: pulumi.Resource = stage
+        for name, path, limit in limits:
+            last = aws.apigateway.MethodSettings(
+                name,
+                rest_api=self._api.id,
+                stage_name=stage.stage_name,
+                method_path=path,
+                settings={
+                    "metrics_enabled": True,
+                    "throttling_rate_limit": limit.requests_per_second,
+                    "throttling_burst_limit": limit.burst,
+                },
+                opts=self._region.options(self, depends_on=[last]),
+            )
+
+
+def _limit(throttle: ThrottleSettings, route: Route) -> MethodThrottle:
+    if route.method == "HEAD":
+        return throttle.heads
+    return {"create-payment": throttle.payments, "get-payment": throttle.lookups}.get(route.purpose, throttle.health)
 
 
 def _digest(definition: str) -> str:

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from shared import naming
 from shared.clients import CANARY
 from shared.components import iam
-from shared.components.function import Code, Function, Placement, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, Placement, release_of, variables_of_all
 from shared.components.queues import encrypted_queue
 from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
@@ -54,6 +54,7 @@ class Functions(pulumi.ComponentResource):
                 settings.payment.memory_mb,
                 settings.payment.timeout,
                 settings.payment.reserved_concurrency,
+                settings.warm.of(region.role),
                 paying,
                 self._payment_statements(),
             ),
@@ -70,8 +71,8 @@ class Functions(pulumi.ComponentResource):
                 settings.health.memory_mb,
                 settings.health.timeout,
                 settings.health.reserved_concurrency,
-                variables,
-                self._health_statements(),
+                variables=variables,
+                statements=self._health_statements(),
             ),
             parent=self,
             placement=placement,
@@ -86,12 +87,12 @@ class Functions(pulumi.ComponentResource):
                 settings.audit.memory_mb,
                 settings.audit.timeout,
                 settings.audit.reserved_concurrency,
-                paying,
-                self._audit_statements(),
+                variables=paying,
+                statements=self._audit_statements(),
             ),
             parent=self,
             placement=placement,
-            dead_letters=self.dead_letters.arn,
+            failures=Failures(self.dead_letters.arn),
         )
         self.register_outputs({})
 

@@ -6,6 +6,7 @@ import pulumi
 
 from projects.compute.functions import Functions
 from shared import naming
+from shared.components.queues import DeadLetters, let_send, rules
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 from shared.environment_sections import ComputeSettings
@@ -16,12 +17,14 @@ class SweepSchedule(pulumi.ComponentResource):
 
     def __init__(self, name: str, region: Region, settings: ComputeSettings, functions: Functions) -> None:
         super().__init__("payments:compute:Sweep", name)
+        queue = functions.dead_letters
+        policy = let_send(name, region, queue, rules(region, naming.SWEEP_RULE), parent=self)
         schedule = Schedule(
             naming.SWEEP_RULE,
             "Looks for payments that were left unfinished",
+            DeadLetters(queue, policy),
             settings.sweep_minutes,
             retries=2,
-            dead_letters=functions.dead_letters,
         )
         call_regularly(name, region, functions.audit, schedule, parent=self)
         self.register_outputs({})

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from shared import naming
 from shared.components import iam
-from shared.components.queues import Sender, encrypted_queue, let_send
+from shared.components.queues import DeadLetters, Sender, encrypted_queue, let_send, rules
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs
 from shared.environment_sections import LONGEST_AUDIT, EdgeSettings
-from shared.roles import ROLES, PerRole, Role
+from shared.naming import Kind
+from shared.roles import ROLES, SECONDARY, PerRole, Role
 
 BATCHING_WINDOW = 5
 """Seconds that a notification waits, safe in its queue, for others of the same incident: one invocation files them."""
+
+SCHEDULES: Mapping[Role, Sequence[Kind]] = {SECONDARY: (naming.FAILOVER_CONTROL_RULE, naming.SWITCH_RANGES_RULE)}
+"""Rules whose calls that cannot be delivered lie with the notifications that cannot be: a queue has one policy."""
 
 VISIBILITY_TIMEOUT = 6 * LONGEST_AUDIT + BATCHING_WINDOW
 """Lambda's advice: six times what its reader may take, and what it waits for a batch."""
@@ -26,12 +31,13 @@ class Notifications(pulumi.ComponentResource):
     """Encrypted topics that alarms publish to, for people by e-mail and for the record by queues.
 
     Each region's audit function files what its queue gets in its own bucket, so what one region's alarms said is still
-    known in the other. Attributes: topic_arns, queue_urls, dead_letters (a queue in each region).
+    known in the other. What a topic cannot deliver to a queue lies in the dead letters of the topic's region, as SNS
+    wants it; a mail has none, as its text is what both queues keep. Attributes: topic_arns, queue_urls, dead_letters.
     """
 
     topic_arns: PerRole[pulumi.Output[str]]
     queue_urls: PerRole[pulumi.Output[str]]
-    dead_letters: PerRole[aws.sqs.Queue]
+    dead_letters: PerRole[DeadLetters]
 
     def __init__(
         self,
@@ -46,11 +52,7 @@ class Notifications(pulumi.ComponentResource):
         self._regions = regions
 
         topics = PerRole.build(lambda role: self._topic(role, data, settings))
-        self.dead_letters = PerRole.build(
-            lambda role: encrypted_queue(
-                f"{name}-dead-letters-{role}", regions.of(role), naming.NOTIFICATION_DEAD_LETTER_QUEUE, parent=self
-            )
-        )
+        self.dead_letters = PerRole.build(lambda role: self._dead_letters(role, topics.of(role).arn))
         queues = PerRole.build(lambda role: self._queue(role, topics))
         for role in ROLES:
             aws.lambda_.EventSourceMapping(
@@ -102,6 +104,14 @@ class Notifications(pulumi.ComponentResource):
             )
         return topic
 
+    def _dead_letters(self, role: Role, topic: pulumi.Input[str]) -> DeadLetters:
+        name, region = f"{self._name}-dead-letters-{role}", self._regions.of(role)
+        queue = encrypted_queue(name, region, naming.NOTIFICATION_DEAD_LETTER_QUEUE, parent=self)
+        senders = [Sender("sns.amazonaws.com", topic, "TopicCannotDeliver")]
+        if role in SCHEDULES:
+            senders.append(rules(region, *SCHEDULES[role]))
+        return DeadLetters(queue, let_send(name, region, queue, *senders, parent=self))
+
     def _queue(self, role: Role, topics: PerRole[aws.sns.Topic]) -> aws.sqs.Queue:
         """The queue of one region, subscribed to both topics; a subscription lives in its topic's region."""
         region = self._regions.of(role)
@@ -111,7 +121,7 @@ class Notifications(pulumi.ComponentResource):
             naming.NOTIFICATION_QUEUE,
             parent=self,
             visibility_timeout=VISIBILITY_TIMEOUT,
-            dead_letters=self.dead_letters.of(role).arn,
+            dead_letters=self.dead_letters.of(role).queue.arn,
         )
         senders = Sender("sns.amazonaws.com", [topic.arn for _, topic in topics.items()], "BothTopicsDeliver")
         policy = let_send(f"{self._name}-{role}", region, queue, senders, parent=self)
@@ -121,6 +131,7 @@ class Notifications(pulumi.ComponentResource):
                 topic=topic.arn,
                 protocol="sqs",
                 endpoint=queue.arn,
-                opts=self._regions.of(source).options(self, depends_on=[policy]),
+                redrive_policy=self.dead_letters.of(source).redrive,
+                opts=self._regions.of(source).options(self, depends_on=[policy, self.dead_letters.of(source).policy]),
             )
         return queue

@@ -10,7 +10,7 @@ from projects.edge.notifications import Notifications
 from projects.edge.switch_object import SwitchObject
 from shared import naming, stop_switch
 from shared.components import iam
-from shared.components.function import Code, Function, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 from shared.contracts import DataOutputs
@@ -45,6 +45,7 @@ class StopSwitch(pulumi.ComponentResource):
         self._region = secondary
         self._settings = settings
         self.switch = SwitchObject(name, secondary, parent=self)
+        dead_letters = notifications.dead_letters.secondary
         control = Function(
             name,
             secondary,
@@ -59,15 +60,16 @@ class StopSwitch(pulumi.ComponentResource):
                 statements=self._statements(data),
             ),
             parent=self,
-            dead_letters=notifications.dead_letters.secondary.arn,
+            failures=Failures(dead_letters.queue.arn),
         )
         # Not repeated: the next minute sees the same and more.
-        schedule = Schedule(naming.FAILOVER_CONTROL_RULE, "Decides whether a failover lasts")
+        schedule = Schedule(naming.FAILOVER_CONTROL_RULE, "Decides whether a failover lasts", dead_letters)
         call_regularly(name, secondary, control, schedule, parent=self)
         # What is missed shows as missing data.
         comparison = Schedule(
             naming.SWITCH_RANGES_RULE,
             "Compares the stop switch's readers with the published addresses of Route 53's checkers",
+            dead_letters,
             RANGES_MINUTES,
             retries=2,
             event={"compare": "ranges"},

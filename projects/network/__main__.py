@@ -20,7 +20,8 @@ region, settings = this_region(NetworkSettings)
 
 vpc = Vpc("vpc", region, settings)
 security = Security("security", region, vpc)
-Endpoints("endpoints", region, vpc, security, settings.processor_services.of(region.role))
+processor = settings.processor_services.of(region.role)
+Endpoints("endpoints", region, vpc, security, processor, traces=settings.traces == "endpoint")
 FlowLogs("flow-logs", region, vpc)
 public = PublicTier("public", region, vpc, settings) if region.foundation.entry_point == "load-balancer" else None
 

@@ -22,11 +22,19 @@ FUNCTIONS = (naming.PAYMENT_FUNCTION, naming.HEALTH_FUNCTION, naming.AUDIT_FUNCT
 class Endpoints(pulumi.ComponentResource):
     """Gateway endpoints for DynamoDB and S3; interface endpoints for Secrets Manager, SSM, KMS and CloudWatch Logs.
 
-    And one for the card processor, where it offers an endpoint service (`processor_service`).
+    And one for the card processor, where it offers an endpoint service (`processor_service`), and one for X-Ray where
+    `traces` are wished.
     """
 
     def __init__(
-        self, name: str, region: Region, vpc: Vpc, security: Security, processor_service: str | None = None
+        self,
+        name: str,
+        region: Region,
+        vpc: Vpc,
+        security: Security,
+        processor_service: str | None = None,
+        *,
+        traces: bool = False,
     ) -> None:
         super().__init__("payments:network:Endpoints", name)
         options = region.options(self)
@@ -58,7 +66,10 @@ class Endpoints(pulumi.ComponentResource):
                 opts=options,
             )
 
-        for service, statement in interface_statements(region).items():
+        statements = interface_statements(region)
+        if traces:
+            statements = {**statements, "xray": _traces(region)}
+        for service, statement in statements.items():
             interface(service, f"com.amazonaws.{region.name}.{service}", iam.document(statement))
         if processor_service is not None:
             # Its private name is the processor's own, which the processor has proven to AWS (AWS PrivateLink Guide,
@@ -110,6 +121,13 @@ def interface_statements(region: Region) -> Mapping[str, iam.Statement]:
             [region.arn("logs", f"log-group:{group}:*") for group in groups],
         ),
     }
+
+
+def _traces(region: Region) -> iam.Statement:
+    """Traces are no resource: the endpoint asks whose principal it is (Service Authorization Reference, AWS X-Ray)."""
+    actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    account = {"StringEquals": {"aws:PrincipalAccount": region.account}}
+    return iam.allow(actions, ["*"], principal="*", condition=account)
 
 
 def _ours(

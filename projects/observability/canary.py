@@ -7,7 +7,8 @@ import pulumi
 from projects.observability.alarm_rule import Watched
 from shared import naming
 from shared.components import iam
-from shared.components.function import Code, Function, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, release_of, variables_of_all
+from shared.components.queues import DeadLetters, encrypted_queue, let_send, rules
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 from shared.environment_sections import FunctionCapacity
@@ -26,12 +27,15 @@ class CanaryFunction(pulumi.ComponentResource):
 
     Its payments give the paying route's metrics data when nobody else pays, in both regions, so that a grey failure is
     seen at any rate; and each region sees by it whether the other serves. It pays as the client `canary`, whose
-    payments count for nothing else. It has no dead letters: what it found is a metric, and the next minute tries again.
+    payments count for nothing else. A run that fails is not repeated, as the next minute's tells more: it lies in the
+    dead letters, where a probe that does not even run is told from one that finds an outage.
     """
 
     def __init__(self, name: str, watched: Watched, capacity: FunctionCapacity) -> None:
         super().__init__("payments:observability:Canary", name)
         region = watched.region
+        queue = encrypted_queue(f"{name}-dead-letters", region, naming.CANARY_DEAD_LETTER_QUEUE, parent=self)
+        policy = let_send(name, region, queue, rules(region, naming.CANARY_RULE), parent=self)
         canary = Function(
             name,
             region,
@@ -49,8 +53,9 @@ class CanaryFunction(pulumi.ComponentResource):
                 statements=reads_of_a_client(region, watched),
             ),
             parent=self,
+            failures=Failures(queue.arn, retries=0, seconds=60),
         )
-        schedule = Schedule(naming.CANARY_RULE, "Pays in both regions as a client does")
+        schedule = Schedule(naming.CANARY_RULE, "Pays in both regions as a client does", DeadLetters(queue, policy))
         call_regularly(name, region, canary, schedule, parent=self)
         self.register_outputs({})
 

@@ -144,6 +144,7 @@ def _queues(watched: Watched) -> Iterator[AlarmRule]:
     queues = {
         "dead-letters": naming.DEAD_LETTER_QUEUE,
         "notification-dead-letters": naming.NOTIFICATION_DEAD_LETTER_QUEUE,
+        "canary-dead-letters": naming.CANARY_DEAD_LETTER_QUEUE,
     }
     for what, kind in queues.items():
         yield AlarmRule(

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
-from sandbox.cloud import metric_namespace, quotas, state
+from sandbox.cloud import metric_namespace, quotas, service_quotas, state
 from sandbox.cloud.answers import Failure, fail, header
 from sandbox.cloud.changes import Form, is_change, read_ahead
 from sandbox.cloud.clockwork import Clockwork
@@ -167,6 +167,9 @@ class Cloud:
         if service == UNRECORDED:
             refusal = Failure(400, "UnsupportedOperationException", "the sandbox records no calls")
             await fail(scope, send, service, refusal)
+            return
+        if service == service_quotas.SERVICE:
+            await service_quotas.serve(scope, receive, send)
             return
         if service == metric_namespace.SERVICE:
             receive = await metric_namespace.noted(scope, receive)

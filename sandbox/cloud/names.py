@@ -30,6 +30,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "app()",
         "pin_request_origin()",
     ),
+    "ministack.core.arn": ("parse_arn()",),
     "ministack.core.concurrency": ("run_reentrant()",),
     "ministack.core.iam_actions": (
         "_get_routes_for_service()",
@@ -223,6 +224,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "ministack.services.eventbridge": (
         "_cron_next_fire()",
+        "_dispatch_to_sqs()",
         "_invoke_target()",
         "_now_ts()",
         "_parse_cron_fields()",
@@ -287,6 +289,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_error_response()",
         "_find()",
         "_findall()",
+        "_health_checks",
         "_health_checks._data",
         "_health_checks.get()",
         "_parse_health_check_config()",
@@ -341,9 +344,11 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "ministack.services.sqs": (
         "_get_q()",
+        "_queue_by_arn()",
         "_queue_url_for_account()",
         "_queues._data.values()",
         "_receive_messages_for_esm()",
+        "queue_policy_allows()",
     ),
     "ministack.services.sts": ("_sessions",),
     "ministack.services.waf": (

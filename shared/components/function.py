@@ -31,9 +31,6 @@ INTERFACE_ACTIONS = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 
-MAXIMUM_EVENT_AGE = 3600
-"""Seconds that an asynchronous event is tried before it goes to the dead letters."""
-
 
 @dataclass(frozen=True)
 class Placement:
@@ -54,15 +51,27 @@ class Code:
     memory_mb: int
     timeout: int
     reserved_concurrency: int | None = None
+    warm: int = 0
+    """Executions that are kept started (provisioned concurrency)."""
     variables: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     statements: Sequence[iam.Statement] = ()
     """What its role may do, beyond its own log."""
 
 
+@dataclass(frozen=True)
+class Failures:
+    """What becomes of an asynchronous call that fails: so many retries, in so many seconds, then the dead letters."""
+
+    dead_letters: pulumi.Input[str]
+    """The queue's ARN."""
+    retries: int = 2
+    seconds: int = 3600
+
+
 class Function(pulumi.ComponentResource):
     """A function with a log group, a role that may do what `code` says, and the alias `live`.
 
-    With `dead_letters` (a queue's ARN) it may be called asynchronously: what fails for good ends there.
+    With `failures` it may be called asynchronously.
     Attributes: function, alias, role, name, physical_name.
     """
 
@@ -80,7 +89,7 @@ class Function(pulumi.ComponentResource):
         *,
         parent: pulumi.Resource,
         placement: Placement | None = None,
-        dead_letters: pulumi.Input[str] | None = None,
+        failures: Failures | None = None,
     ) -> None:
         super().__init__("payments:shared:Function", name, opts=pulumi.ResourceOptions(parent=parent))
         self._name = name
@@ -94,7 +103,7 @@ class Function(pulumi.ComponentResource):
             retention_in_days=region.foundation.log_retention_days,
             opts=self._options,
         )
-        self.role, permissions = self._role(code, log, in_vpc=placement is not None, dead_letters=dead_letters)
+        self.role, permissions = self._role(code, log, in_vpc=placement is not None, failures=failures)
         self.function = aws.lambda_.Function(
             name,
             name=self.physical_name,
@@ -120,19 +129,36 @@ class Function(pulumi.ComponentResource):
             description="The version that serves",
             function_name=self.function.name,
             function_version=self.function.version,
-            opts=self._options,
+            opts=region.options(self, depends_on=self._started(code.warm)),
         )
-        if dead_letters is not None:
+        if failures is not None:
             aws.lambda_.FunctionEventInvokeConfig(
                 name,
                 function_name=self.function.name,
                 qualifier=self.alias.name,
-                maximum_event_age_in_seconds=MAXIMUM_EVENT_AGE,
-                maximum_retry_attempts=2,
-                destination_config={"on_failure": {"destination": dead_letters}},
+                maximum_event_age_in_seconds=failures.seconds,
+                maximum_retry_attempts=failures.retries,
+                destination_config={"on_failure": {"destination": failures.dead_letters}},
                 opts=self._options,
             )
         self.register_outputs({})
+
+    def _started(self, executions: int) -> list[pulumi.Resource]:
+        """Have executions of the newest version started, if any: the alias waits for it, so a release meets them warm.
+
+        Those of the version before go after that, so for a while there are twice as many.
+        """
+        if not executions:
+            return []
+        return [
+            aws.lambda_.ProvisionedConcurrencyConfig(
+                self._name,
+                function_name=self.function.name,
+                qualifier=self.function.version,
+                provisioned_concurrent_executions=executions,
+                opts=self._options,
+            )
+        ]
 
     def allow(self, name: str, principal: str, source_arn: pulumi.Input[str]) -> aws.lambda_.Permission:
         """Let a service call the alias on behalf of `source_arn`, which says the account.
@@ -157,7 +183,7 @@ class Function(pulumi.ComponentResource):
         log: aws.cloudwatch.LogGroup,
         *,
         in_vpc: bool,
-        dead_letters: pulumi.Input[str] | None,
+        failures: Failures | None,
     ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         role = aws.iam.Role(
             self._name,
@@ -173,8 +199,8 @@ class Function(pulumi.ComponentResource):
             iam.deny(["logs:CreateLogGroup"], ["*"]),
             *code.statements,
         ]
-        if dead_letters is not None:
-            statements.append(iam.allow(["sqs:SendMessage"], [dead_letters]))
+        if failures is not None:
+            statements.append(iam.allow(["sqs:SendMessage"], [failures.dead_letters]))
         if in_vpc:
             # Lambda needs these to attach the function to the VPC; the function's own code must not have them.
             own_code = {"ArnEquals": {"lambda:SourceFunctionArn": self._arn}}

@@ -52,21 +52,42 @@ class Sender:
     sid: str | None = None
 
 
+def rules(region: Region, *kinds: Kind) -> Sender:
+    """EventBridge on behalf of the region's rules of these names, which need not exist yet."""
+    return Sender("events.amazonaws.com", [region.arn("events", f"rule/{region.named(kind)}") for kind in kinds])
+
+
 def let_send(
-    name: str, region: Region, queue: aws.sqs.Queue, sender: Sender, *, parent: pulumi.Resource
+    name: str, region: Region, queue: aws.sqs.Queue, *senders: Sender, parent: pulumi.Resource
 ) -> aws.sqs.QueuePolicy:
-    """Let one service send to the queue, and nobody else but by a role's own policy."""
+    """Let these services send to the queue, and nobody else but by a role's own policy. A queue has one such policy."""
     return aws.sqs.QueuePolicy(
         name,
         queue_url=queue.url,
         policy=iam.document(
-            iam.allow(
-                ["sqs:SendMessage"],
-                [queue.arn],
-                principal={"Service": sender.service},
-                condition={"ArnEquals": {"aws:SourceArn": sender.sources}},
-                sid=sender.sid,
+            *(
+                iam.allow(
+                    ["sqs:SendMessage"],
+                    [queue.arn],
+                    principal={"Service": sender.service},
+                    condition={"ArnEquals": {"aws:SourceArn": sender.sources}},
+                    sid=sender.sid,
+                )
+                for sender in senders
             )
         ),
         opts=region.options(parent),
     )
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """A queue for what could not be delivered, and the policy by which AWS's services may put it there."""
+
+    queue: aws.sqs.Queue
+    policy: aws.sqs.QueuePolicy
+
+    @property
+    def redrive(self) -> pulumi.Output[str]:
+        """The policy of an SNS subscription that passes on to the queue what cannot be delivered."""
+        return pulumi.Output.json_dumps({"deadLetterTargetArn": self.queue.arn})

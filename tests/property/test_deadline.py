@@ -192,9 +192,9 @@ def test_a_slow_bucket_holds_up_nobody():
 def test_nothing_is_begun_when_no_time_is_left():
     region, slow = slow_region([], SlowAcquirer())
     region.limit = ATTEMPT - 1
-    answer = region.post("k")
-    assert (answer["statusCode"], slow.seen) == (503, [])
-    assert json.loads(answer["body"])["type"] == "/problems/unavailable"
+    for answer, kind in ((region.post("k"), "late"), (region.get("/payment/pay_x"), "unavailable")):
+        assert (answer["statusCode"], slow.seen) == (503, [])
+        assert json.loads(answer["body"])["type"] == f"/problems/{kind}"
 
 
 def test_what_a_block_keeps_back_is_there_after_it_whatever_happens():

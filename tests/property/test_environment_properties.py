@@ -108,14 +108,17 @@ def test_no_environment_loads_that_cannot_keep_its_promise(interval, threshold, 
         assert all(bound(entry, loaded.edge.dns, fault).total <= objective for fault in Fault)
 
 
-reservation = st.one_of(st.none(), st.integers(1, 700))
+LEAST = {"requests_per_second": 1, "burst": 1}
+QUIET = {"payments": LEAST, "lookups": LEAST, "heads": LEAST, "health": {"requests_per_second": 1, "burst": 48}}
+reservation = st.one_of(st.none(), st.integers(52, 700))
+"""At least what the quiet throttle lets be under way."""
 
 
 @given(payment=reservation, health=reservation, audit=reservation, control=reservation, account=st.integers(1, 2500))
 def test_reservations_leave_enough_unreserved(payment, health, audit, control, account):
     reserved = {"payment": payment, "health": health, "audit": audit}
     compute = {name: PAYMENTS["compute"][name] | {"reserved_concurrency": value} for name, value in reserved.items()}
-    compute |= {"account_concurrency": account, "throttle": {"requests_per_second": 1, "burst": 1}}
+    compute |= {"account_concurrency": account, "throttle": QUIET}
     loaded = load(compute=compute, edge={"failover_control": {"memory_mb": 128, "reserved_concurrency": control}})
     total = sum(value or 0 for value in (*reserved.values(), control))
     assert isinstance(loaded, str) == bool(total and account - total < 100)
@@ -125,30 +128,31 @@ def test_reservations_leave_enough_unreserved(payment, health, audit, control, a
     name=st.sampled_from(["payment", "health"]),
     reserved=st.integers(1, 700),
     rate=st.integers(1, 2000),
+    burst=st.integers(48, 400),
     milliseconds=st.integers(1, 3000),
 )
-def test_what_the_throttle_lets_through_finds_a_function(name, reserved, rate, milliseconds):
-    """And both values that a refusal suggests load."""
+def test_what_the_throttle_lets_through_finds_a_function(name, reserved, rate, burst, milliseconds):
+    """All of a burst, and what is let through while it is under way; and what a refusal suggests loads."""
     other = {"payment": "health", "health": "payment"}[name]
+    method = {"payment": "payments", "health": "health"}[name]
 
-    def environment(reserved, rate):
+    def environment(reserved):
         function = {"reserved_concurrency": reserved, "expected_seconds": milliseconds / 1000}
         return load(
             compute={
                 name: PAYMENTS["compute"][name] | function,
                 other: PAYMENTS["compute"][other] | {"reserved_concurrency": None},
-                "throttle": {"requests_per_second": rate, "burst": 1},
+                "throttle": QUIET | {method: {"requests_per_second": rate, "burst": burst}},
                 "account_concurrency": 10_000,
             }
         )
 
-    loaded = environment(reserved, rate)
-    assert isinstance(loaded, str) == (reserved * 1000 < rate * milliseconds)
+    quiet = {"payment": 2, "health": 1}[name] * (1 + -(-milliseconds // 1000))
+    needed = burst + -(-rate * milliseconds // 1000) + quiet
+    loaded = environment(reserved)
+    assert isinstance(loaded, str) == (reserved < needed)
     if isinstance(loaded, str):
-        assert f"{name}.reserved_concurrency: {reserved} holds" in loaded
+        assert f"{name}.reserved_concurrency: {reserved} is less than the {needed} requests" in loaded
         (enough,) = map(int, re.findall(r": reserve (\d+)", loaded))
-        assert not isinstance(environment(enough, rate), str)
-        assert isinstance(environment(enough - 1, rate), str) or enough == 1
-        if lower := re.search(r"requests_per_second of (\d+) or less", loaded):
-            assert not isinstance(environment(reserved, int(lower[1])), str)
-            assert isinstance(environment(reserved, int(lower[1]) + 1), str)
+        assert not isinstance(environment(enough), str)
+        assert isinstance(environment(enough - 1), str)

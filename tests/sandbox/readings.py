@@ -723,6 +723,11 @@ READINGS: dict[str, Reading] = {
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Reading(
         _of_function("get_function_event_invoke_config")
     ),
+    "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": Reading(
+        one("lambda", "get_provisioned_concurrency_config", "", FunctionName="functionName", Qualifier="qualifier"),
+        {"provisionedConcurrentExecutions": "RequestedProvisionedConcurrentExecutions"},
+        {"skipDestroy": _OURS, "functionName": "it is part of the question", "qualifier": "it is part of the question"},
+    ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": Reading(
         one("lambda", "get_event_source_mapping", "", UUID="id"),
         {"functionName": "FunctionArn"},

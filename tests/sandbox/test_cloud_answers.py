@@ -351,6 +351,27 @@ def test_who_did_what_is_refused_and_not_answered_by_nobody(cloud: RunningCloud)
         cloud.client("cloudtrail", HOME).lookup_events()
 
 
+def test_route_53_tells_what_the_account_may_have_and_what_it_has(cloud: RunningCloud) -> None:
+    route53, kind = cloud.client("route53"), "MAX_HEALTH_CHECKS_BY_OWNER"
+    before = route53.get_account_limit(Type=kind)
+    assert before["Limit"] == {"Type": kind, "Value": 200}
+    check = {"Type": "HTTPS", "FullyQualifiedDomainName": "a.example.com", "RequestInterval": 30}
+    made = route53.create_health_check(CallerReference=str(uuid.uuid4()), HealthCheckConfig=check)["HealthCheck"]["Id"]
+    assert route53.get_account_limit(Type=kind)["Count"] == before["Count"] + 1
+    route53.delete_health_check(HealthCheckId=made)
+    assert route53.get_account_limit(Type="MAX_HOSTED_ZONES_BY_OWNER")["Limit"]["Value"] == 500
+
+
+def test_service_quotas_tells_defaults(cloud: RunningCloud) -> None:
+    quotas = cloud.client("service-quotas", HOME)
+    found = quotas.get_service_quota(ServiceCode="vpc", QuotaCode="L-F678F1CE")["Quota"]
+    assert (found["QuotaName"], found["Value"]) == ("VPCs per Region", 5.0)
+    with pytest.raises(quotas.exceptions.NoSuchResourceException):
+        quotas.get_service_quota(ServiceCode="vpc", QuotaCode="L-00000000")
+    with pytest.raises(quotas.exceptions.IllegalArgumentException, match="RequestServiceQuotaIncrease"):
+        quotas.request_service_quota_increase(ServiceCode="vpc", QuotaCode="L-F678F1CE", DesiredValue=6)
+
+
 def test_a_zone_that_nobody_signs_says_so(cloud: RunningCloud) -> None:
     route53 = cloud.client("route53")
     zone = route53.create_hosted_zone(Name=f"{name()}.example.com", CallerReference=name())["HostedZone"]["Id"]

@@ -111,3 +111,68 @@ def test_who_is_subscribed_by_mail_gets_what_an_alarm_tells(cloud: RunningCloud)
     assert abs(mail.time - VirtualTime(cloud.sandbox).now()) < 10
     assert (by_hand.alarm, by_hand.subject, by_hand.message) == ({}, "Hello", "by hand")
     assert json.loads(mail.message)["AlarmName"] == name
+
+
+class DeadLetterQueue:
+    """A queue to which a service may send on behalf of one source."""
+
+    def __init__(self, cloud: RunningCloud, service: str, source: str) -> None:
+        self.sqs = cloud.client("sqs", REGION)
+        self.url = self.sqs.create_queue(QueueName=uuid.uuid4().hex)["QueueUrl"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.arn = found["Attributes"]["QueueArn"]
+        self.allow(service, source)
+
+    def allow(self, service: str, source: str) -> None:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": source}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
+
+    def messages(self) -> list[str]:
+        found = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [each["Body"] for each in found.get("Messages", ())]
+
+
+def test_a_call_that_a_rule_cannot_deliver_is_a_dead_letter(cloud: RunningCloud) -> None:
+    scheduled = Scheduled(cloud, "rate(1 minute)")
+    name = scheduled.function.name
+    kept = DeadLetterQueue(cloud, "events.amazonaws.com", scheduled.rule)
+    arn = scheduled.function.client.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    target = {"Id": "1", "Arn": arn, "DeadLetterConfig": {"Arn": kept.arn}}
+    scheduled.events.put_targets(Rule=name, Targets=[target])
+    scheduled.time.pass_seconds(130)
+    until(scheduled.calls, 30)
+    assert kept.messages() == []
+    scheduled.function.client.remove_permission(FunctionName=name, StatementId="rule")
+    called = len(scheduled.calls())
+    kept.allow("events.amazonaws.com", "arn:aws:events:us-west-1:000000000000:rule/another")
+    scheduled.time.pass_seconds(130)
+    assert kept.messages() == [], "the queue lets another rule in"
+    kept.allow("events.amazonaws.com", scheduled.rule)
+    scheduled.time.pass_seconds(130)
+    until(kept.messages, 30)
+    assert len(scheduled.calls()) <= called + 1
+    scheduled.end()
+
+
+def test_a_message_that_a_topic_cannot_deliver_is_a_dead_letter(cloud: RunningCloud) -> None:
+    sns = cloud.client("sns", REGION)
+    topic = sns.create_topic(Name=uuid.uuid4().hex)["TopicArn"]
+    kept, reader = (DeadLetterQueue(cloud, "sns.amazonaws.com", topic) for _ in range(2))
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": kept.arn})}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=reader.arn, Attributes=redrive)
+    sns.publish(TopicArn=topic, Message="first")
+    assert [json.loads(each)["Message"] for each in reader.messages()] == ["first"]
+    assert kept.messages() == []
+    reader.allow("sns.amazonaws.com", f"{topic}-another")
+    sns.publish(TopicArn=topic, Message="second")
+    assert [json.loads(each)["Message"] for each in kept.messages()] == ["second"]
+    reader.sqs.delete_queue(QueueUrl=reader.url)
+    sns.publish(TopicArn=topic, Message="third")
+    assert {json.loads(each)["Message"] for each in kept.messages()} == {"second", "third"}

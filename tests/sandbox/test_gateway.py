@@ -186,6 +186,25 @@ def test_validation_is_the_gateways(cloud: RunningCloud, apis: dict[str, Api], w
     assert web.post(url, json={}, headers={"Idempotency-Key": "1"}).headers["Served-By"] == REGION
 
 
+def test_a_flood_of_one_method_takes_no_token_of_another(cloud: RunningCloud, web: httpx.Client) -> None:
+    region = "ca-central-1"
+    api, gateway = make_api(cloud, region), cloud.client("apigateway", region)
+    limits = {"payment/POST": (1, 3), "health/GET": (20, 48), "*/*": (21, 51)}
+    patches = [
+        {"op": "replace", "path": f"/{path}/throttling/{name}", "value": str(number)}
+        for path, limit in limits.items()
+        for name, number in zip(("rateLimit", "burstLimit"), limit, strict=True)
+    ]
+    gateway.update_stage(restApiId=api.identity, stageName="v1", patchOperations=patches)
+    host = f"{api.identity}.execute-api.{region}.amazonaws.com"
+    headers = {"Host": host, "Idempotency-Key": "1"}
+    flood = [web.post(f"{cloud.gateways[region]}/v1/payment", json={}, headers=headers).status_code for _ in range(20)]
+    assert set(flood[:3]) == {200}
+    assert flood.count(429) > 10
+    health = [get(web, cloud.gateways[region], "/v1/health", host).status_code for _ in range(20)]
+    assert set(health) == {200}
+
+
 def test_a_function_gets_every_line_of_a_header(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:
     lines = [("X-Twice", "a"), ("x-twice", "b, c"), ("X-Once", "d, e")]
     found = told(web.get(cloud.gateways[apis[REGION].region] + "/health", headers=lines))

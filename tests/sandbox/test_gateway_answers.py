@@ -38,6 +38,9 @@ def handler(event, context):
         sys.exit(3)
     if kind == "sleep":
         time.sleep(told["seconds"])
+    if kind == "waited":
+        told = {"waited": time.time() * 1000 - event["requestContext"]["requestTimeEpoch"]}
+        return {"statusCode": 200, "body": str(told["waited"])}
     if kind == "return":
         return told["answer"]
     return {"statusCode": told.get("status", 200), "headers": told.get("headers"), "body": "ok"}
@@ -313,3 +316,9 @@ def test_counts_are_kept_by_the_minute_and_not_by_request(api: Api) -> None:
 def test_no_secret_of_a_function_is_told(api: Api) -> None:
     assert "secret" not in api.post(do="raise").text
     assert json.loads(api.post(do="raise").text) == INTERNAL
+
+
+def test_a_function_hears_the_sandboxs_time_of_a_request(api: Api) -> None:
+    VirtualTime(api.cloud.sandbox).pass_seconds(100)
+    waited = float(api.post(do="waited").text)
+    assert -1 < waited < 5_000, "milliseconds, by the function's own clock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
@@ -207,3 +208,19 @@ def _dimensions(request: dict[str, Any], method: str) -> Iterator[dict[str, str]
     own: dict[str, Any] = next((settings[name] for name in named if name in settings), {})
     if path and own.get("metricsEnabled"):
         yield {"ApiName": api["name"], "Stage": request["stage_name"], "Resource": path, "Method": method}
+
+
+def time_of_requests() -> None:
+    """A function hears the machine's time of a request, which the sandbox's may be far ahead of."""
+    build = apigateway_v1._build_lambda_event_v1
+
+    def built(*arguments: Any, **options: Any) -> dict[str, Any]:
+        event: dict[str, Any] = build(*arguments, **options)
+        now = Here.clock.now()
+        event["requestContext"] |= {
+            "requestTime": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "requestTimeEpoch": int(now * 1000),
+        }
+        return event
+
+    apigateway_v1._build_lambda_event_v1 = built

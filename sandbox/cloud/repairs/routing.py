@@ -57,6 +57,33 @@ def signing_of_zones() -> None:
     route53.handle_request = handled
 
 
+def account_limits() -> None:
+    """GetAccountLimit is missing: it tells what the account may have of zones and health checks, and what it has."""
+    handle = route53.handle_request
+
+    async def handled(method: str, path: str, *arguments: Any) -> Any:
+        asked = re.fullmatch(r"/2013-04-01/accountlimit/(\w+)", path)
+        if method != "GET" or asked is None or asked[1] not in _LIMITS:
+            return await handle(method, path, *arguments)
+        most, there = _LIMITS[asked[1]]
+
+        def told(root: Element) -> None:
+            limit = SubElement(root, "Limit")
+            SubElement(limit, "Type").text, SubElement(limit, "Value").text = asked[1], str(most)
+            SubElement(root, "Count").text = str(len(list(there.values())))
+
+        return route53._xml_response("GetAccountLimitResponse", told)
+
+    route53.handle_request = handled
+
+
+_LIMITS: dict[str, tuple[int, Any]] = {
+    "MAX_HEALTH_CHECKS_BY_OWNER": (200, route53._health_checks),
+    "MAX_HOSTED_ZONES_BY_OWNER": (500, route53._zones),
+}
+"""AWS's defaults, and what counts (Route 53 Developer Guide, "Quotas")."""
+
+
 def _not_signing(root: Element) -> None:
     SubElement(SubElement(root, "Status"), "ServeSignature").text = "NOT_SIGNING"
     SubElement(root, "KeySigningKeys")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.provider.resource import Resource, setting
 from sandbox.provider.schema import Archive, Block, Boolean, Integer, List, Map, Set, Text
@@ -67,7 +67,7 @@ class Lambda(Resource):
     """What Lambda's types share."""
 
     service = "lambda"
-    gone = GONE
+    gone: ClassVar[tuple[str, ...]] = GONE
     exists = TAKEN
 
 

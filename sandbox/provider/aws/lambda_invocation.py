@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.attributes import changed
-from sandbox.provider.aws.lambda_ import FunctionName, Lambda, invoke_arn
+from sandbox.provider.aws.lambda_ import GONE, READY_WITHIN, FunctionName, Lambda, invoke_arn
 from sandbox.provider.resource import observe, setting
 from sandbox.provider.schema import Block, Boolean, Integer, Set, Text
 
@@ -120,16 +120,18 @@ class Permission(Lambda):
 class Qualified(Lambda):
     """What is set for a function or one of its aliases. Its id is `function` or `function/qualifier`."""
 
+    separator = "/"
+
     def place(self) -> dict[str, str]:
         """The arguments that name the function and its qualifier."""
         if self["functionName"]:
             function, qualifier = self["functionName"], self.get("qualifier")
         else:
-            function, _, qualifier = self.id.partition("/")
+            function, _, qualifier = self.id.partition(self.separator)
         return {"FunctionName": function, **({"Qualifier": qualifier} if qualifier else {})}
 
     def made_id(self) -> str:
-        return "/".join(self.place().values())
+        return self.separator.join(self.place().values())
 
     def find(self) -> str:
         return self.made_id()
@@ -172,6 +174,47 @@ class FunctionEventInvokeConfig(Qualified):
 
     def delete(self) -> None:
         self.call("delete_function_event_invoke_config", **self.place())
+
+
+class ProvisionedConcurrencyConfig(Qualified):
+    """Executions that are kept started. Its id is `function,qualifier`."""
+
+    resource_type = "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig"
+    identity = ("functionName", "qualifier")
+    separator = ","
+    gone = (*GONE, "ProvisionedConcurrencyConfigNotFoundException")
+    properties = {
+        "functionName": FunctionName(required=True, replaces=True),
+        "qualifier": Text(required=True, replaces=True),
+        "provisionedConcurrentExecutions": Integer(required=True, within=(1, 1_000_000)),
+        "skipDestroy": Boolean(default=False, carried="it is about destroying"),
+    }
+
+    def create(self) -> str:
+        self._put()
+        return self.made_id()
+
+    @setting("provisionedConcurrentExecutions")
+    def _put(self) -> None:
+        told = self.arguments("put_provisioned_concurrency_config", *self.identity, "provisionedConcurrentExecutions")
+        self.call("put_provisioned_concurrency_config", **told)
+        self.until(self._is_started, "the executions are started", seconds=READY_WITHIN)
+
+    def _is_started(self) -> bool:
+        return bool(self.call("get_provisioned_concurrency_config", **self.place())["Status"] == "READY")
+
+    @setting("skipDestroy")
+    def _remember(self) -> None:
+        """The engine's state keeps it."""
+
+    def read(self) -> Mapping[str, Any]:
+        found = self.call("get_provisioned_concurrency_config", **self.place())
+        wanted = found["RequestedProvisionedConcurrentExecutions"]
+        return self.observed(found, provisionedConcurrentExecutions=wanted, **self.placed())
+
+    def delete(self) -> None:
+        if not self["skipDestroy"]:
+            self.call("delete_provisioned_concurrency_config", **self.place())
 
 
 SOURCE_SETTINGS = {

@@ -118,6 +118,18 @@ def event_invoke_config(engine: Engine) -> Example:
     )
 
 
+@example("aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig")
+def provisioned_concurrency(engine: Engine) -> Example:
+    made = function(engine, "example-started")
+    for name in ("live", "other"):
+        engine.make(ALIAS, name=name, functionName=made.name, functionVersion="1")
+    return Example(
+        {"functionName": made.name, "qualifier": "live", "provisionedConcurrentExecutions": 2},
+        update={"provisionedConcurrentExecutions": 3, "skipDestroy": True},
+        replace={"qualifier": "other", "functionName": "example-other"},
+    )
+
+
 @example("aws:lambda/eventSourceMapping:EventSourceMapping")
 def event_source_mapping(engine: Engine) -> Example:
     made = function(engine, "example-reader")

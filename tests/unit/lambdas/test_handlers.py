@@ -75,6 +75,21 @@ def test_a_request_has_the_function_s_time_but_for_a_margin(load, monkeypatch):
     assert 3_300 < seen[2][1] <= 3_500
 
 
+@pytest.mark.parametrize(("waited", "gone"), [(0, 0), (400, 0), (2_500, 2_000), (8_000, 7_500), (90_000, 0)])
+def test_what_a_request_waited_for_a_cold_start_is_no_longer_there(load, monkeypatch, waited, gone):
+    main, seen = load("payment"), []
+
+    def answer(_):
+        seen.append(left(main._service))
+        return Answer(200, "{}")
+
+    monkeypatch.setattr(main, "_api", SimpleNamespace(answer=answer))
+    arrived = main._service.payments.clock.now() - waited
+    context = {"requestId": "r", "requestTimeEpoch": arrived}
+    main.handler({"httpMethod": "POST", "path": "/payment", "headers": {}, "requestContext": context}, LEFT)
+    assert 9_300 - gone < seen[0] <= 9_500 - gone
+
+
 def test_health_reads_the_table_strongly(load, monkeypatch):
     """By the function as it is started: what its entry hands to the health is what decides."""
     asked = []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.payment.api import MAX_BODY
+from lambdas.payment.api import MAX_BODY, PAYMENT_TIME
 from lambdas.payment.fields import is_card_like
 from lambdas.telemetry.sources import METRICS, mark
 from lambdas.web.idempotency_key import InvalidKey, read_key
@@ -374,6 +374,44 @@ def test_503_when_the_keys_were_never_read(region):
     answer = region.post("k")
     problem(answer, 503, "unavailable")
     assert answer["headers"]["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize(("left", "status"), [(PAYMENT_TIME - 1, 503), (PAYMENT_TIME, 201)])
+def test_503_when_too_little_time_is_left_to_begin_a_payment(region, left, status):
+    """Whoever waited for a cold start is told at once, and nothing was begun that could end unknown."""
+    region.limit = left
+    answer = region.post("k")
+    assert answer["statusCode"] == status
+    if status == 503:
+        problem(answer, 503, "late")
+        assert answer["headers"]["Retry-After"] == "1"
+        assert not region.table.items, "nothing was begun"
+    region.limit = PAYMENT_TIME
+    assert region.post("k")["statusCode"] == 201
+
+
+NOW = 1_764_000_000_000
+SELF, ROOT = f"Self=1-{NOW // 1000:08x}-{'a' * 24}", f"Root=1-{NOW // 1000 - 20:08x}-{'b' * 24}"
+
+
+@pytest.mark.parametrize(
+    ("context", "trace", "waited"),
+    [
+        ({"requestTimeEpoch": NOW}, "", 3_500),
+        ({"requestTimeEpoch": NOW + 4_000}, "", 0),  # clocks differ
+        ({"requestTimeEpoch": NOW - 60_000}, "", 0),  # nobody waits for so long
+        ({}, "", 0),
+        ({}, SELF.replace("Self", "Root"), 2_501),  # at the end of its second
+        ({}, f"{SELF};{ROOT}", 2_501),  # the caller's own does not count
+        ({}, f"{ROOT};Sampled=1", 22_501),
+        ({}, "Root=1-zz-1", 0),
+        ({"requestTimeEpoch": NOW}, ROOT, 3_500),
+    ],
+)
+def test_how_long_a_request_has_waited(context, trace, waited):
+    headers = {"x-amzn-trace-id": [trace]} if trace else {}
+    event = {"httpMethod": "POST", "path": "/payment", "multiValueHeaders": headers, "requestContext": context}
+    assert Request.of(event).waited(NOW + 3_500) == waited
 
 
 def alb_event(*, multi):

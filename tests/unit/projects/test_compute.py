@@ -8,6 +8,8 @@ import botocore.session
 import pytest
 
 from lambdas.web.answer import problem
+from shared.environment import Environment
+from shared.environment_sections import WarmExecutions
 from shared.naming import PAYMENT_ROUTE
 from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
 
@@ -39,8 +41,8 @@ def allowed(recorder, name):
 @pytest.mark.parametrize(
     ("name", "physical", "memory", "timeout", "reserved"),
     [
-        ("payment", "payment-processor", 256, 10, 250),
-        ("health", "payment-health", 128, 1, 50),
+        ("payment", "payment-processor", 256, 10, 400),
+        ("health", "payment-health", 128, 1, 60),
         ("audit", "payment-audit", 256, 60, 10),
     ],
 )
@@ -53,6 +55,30 @@ def test_each_function_is_as_configured(compute, role, name, physical, *, memory
     assert function["handler"] == f"lambdas.{name}.main.handler"
     assert function["publish"] is True
     assert function["tracingConfig"] == {"mode": "Active"}
+
+
+def test_nothing_is_kept_started_unless_it_is_wished(compute):
+    assert compute.of("ProvisionedConcurrencyConfig") == []
+
+
+@pytest.mark.parametrize(("stack", "started"), [("payments-primary", 0), ("payments-secondary", 20)])
+def test_the_standby_may_be_kept_started_and_a_new_version_is_before_the_alias_moves(monkeypatch, stack, started):
+    load = Environment.load
+
+    def warm(*arguments):
+        found = load(*arguments)
+        wished = found.compute.model_copy(update={"warm": WarmExecutions(primary=0, secondary=20)})
+        return found.model_copy(update={"compute": wished})
+
+    monkeypatch.setattr(Environment, "load", staticmethod(warm))
+    made = run_program("compute", stack, published()).recorder
+    configs = made.of("ProvisionedConcurrencyConfig")
+    assert [each["provisionedConcurrentExecutions"] for each in configs] == [started] * bool(started)
+    for each in configs:
+        assert each["functionName"] == made.one("Function", "payment")["name"]
+        assert each["qualifier"] == "1", "the version, so that a new one is started before the one before goes"
+    assert ("ProvisionedConcurrencyConfig:payment" in made.one("Alias", "payment").after) == bool(started)
+    assert "ProvisionedConcurrencyConfig:payment" not in made.one("Alias", "health").after
 
 
 def test_functions_live_in_the_vpc(compute):
@@ -184,8 +210,7 @@ def test_alarms_find_the_paying_route_and_its_metrics(compute):
     (resource,) = [each for each in compute.of("Resource") if f"{each.name}-id" == method["resourceId"]]
     assert resource["parentId"] == "root"
     assert f"/{resource['pathPart']}" == PAYMENT_ROUTE["Resource"]
-    settings = compute.one("MethodSettings")
-    assert (settings["methodPath"], settings["settings"]["metricsEnabled"]) == ("*/*", True)
+    assert {each["settings"]["metricsEnabled"] for each in compute.of("MethodSettings")} == {True}
 
 
 def test_the_api_validates_the_key_header_and_that_the_body_is_an_object(compute):
@@ -216,9 +241,34 @@ def test_the_stage_is_throttled_logged_and_traced(compute, role):
     assert stage["xrayTracingEnabled"] is True
     assert stage["variables"] == {"environment": "payments", "role": role}
     assert set(json.loads(stage["accessLogSettings"]["format"])) >= {"requestId", "status", "latency"}
-    settings = compute.one("MethodSettings")
-    assert settings["methodPath"] == "*/*"
-    assert settings["settings"] == {"metricsEnabled": True, "throttlingRateLimit": 500, "throttlingBurstLimit": 250}
+
+
+def test_each_method_has_a_throttle_of_its_own(compute):
+    """A flood of one takes no token of another, and a method's settings say all, as they replace the stage's."""
+    limits = {
+        each["methodPath"]: (each["settings"]["throttlingRateLimit"], each["settings"]["throttlingBurstLimit"])
+        for each in compute.of("MethodSettings")
+    }
+    assert limits == {
+        "*/*": (530, 198),
+        "payment/POST": (400, 100),
+        "payment/{paymentId}/GET": (100, 40),
+        "payment/{paymentId}/HEAD": (5, 5),
+        "health/GET": (20, 48),
+        "health/HEAD": (5, 5),
+    }
+    paths = {each.name: each["pathPart"] for each in compute.of("Resource")}
+    whole = {"api-payment-id": "payment", "api-payment-id-id": "payment/{paymentId}", "api-health-id": "health"}
+    assert set(paths.values()) == {path.rpartition("/")[2] for path in whole.values()}
+    methods = {f"{whole[each['resourceId']]}/{each['httpMethod']}" for each in compute.of("Method")}
+    assert set(limits) - {"*/*"} == methods
+
+
+def test_updates_of_one_stage_come_one_after_the_other(compute):
+    settings = {each.name: each.after for each in compute.of("MethodSettings")}
+    before = [{other for other in settings if f"MethodSettings:{other}" in after} for after in settings.values()]
+    assert sorted(map(len, before)) == [0, 1, 1, 1, 1, 1]
+    assert len(set().union(*before)) == len(settings) - 1
 
 
 def test_access_logs_hold_no_key_address_or_payment(compute):

@@ -306,7 +306,7 @@ def test_each_queue_hears_both_topics_each_subscribed_in_its_own_region(edge):
         for role in ROLES
     }
     for role in ROLES:
-        (statement,) = json.loads(edge.one("QueuePolicy", role)["policy"])["Statement"]
+        (statement,) = json.loads(edge.one("QueuePolicy", f"notifications-{role}")["policy"])["Statement"]
         assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == [
             f"arn:aws:topic:::payment-failover-topic-{source}-x7k2" for source in ROLES
         ]

@@ -13,7 +13,7 @@ from projects.network.security import Security
 from projects.network.vpc import Vpc
 from shared.components import regions
 from shared.environment import Environment
-from tests.unit.projects.mocked_programs import ACCOUNT, run_component, run_environment
+from tests.unit.projects.mocked_programs import ACCOUNT, run_component, run_environment, run_program
 
 ROLES = ("primary", "secondary")
 CIDRS = {"primary": "10.0.0.0/16", "secondary": "10.1.0.0/16"}
@@ -174,6 +174,35 @@ def test_the_processor_has_an_endpoint_where_it_offers_a_service():
     assert len(made["subnetIds"]) == 2
     without = run_component("payments-primary", lambda: build(None)).recorder
     assert not [each for each in without.of("VpcEndpoint") if "vpce-svc" in each["serviceName"]]
+
+
+def test_traces_have_an_endpoint_where_it_is_wished():
+    def build(*, traces):
+        environment = Environment.load("payments")
+        region = regions.Region.connect(environment.foundation(), "primary")
+        vpc = Vpc("vpc", region, environment.network)
+        return Endpoints("endpoints", region, vpc, Security("security", region, vpc), traces=traces)
+
+    made = run_component("payments-primary", lambda: build(traces=True)).recorder.one("VpcEndpoint", "xray")
+    assert (made["serviceName"], made["vpcEndpointType"]) == ("com.amazonaws.us-east-1.xray", "Interface")
+    (statement,) = json.loads(made["policy"])["Statement"]
+    assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
+    assert Environment.load("payments").network.traces == "services"
+
+
+@pytest.mark.parametrize("environment", ["payments", "trading"])
+def test_the_program_makes_the_endpoint_for_traces_by_the_environment(monkeypatch, environment):
+    load = Environment.load
+
+    def wished(*arguments):
+        found = load(*arguments)
+        network = found.network.model_copy(update={"traces": "endpoint"})
+        return found.model_copy(update={"network": network})
+
+    monkeypatch.setattr(Environment, "load", staticmethod(wished))
+    made = run_program("network", f"{environment}-primary").recorder
+    assert made.one("VpcEndpoint", "xray")["subnetIds"] == ["vpc-private-1-id", "vpc-private-2-id"]
 
 
 def test_interface_policies_name_resources_of_later_layers():

@@ -75,8 +75,9 @@ PARTS = {
     "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
     "BucketObjectv2", "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
     "FunctionEventInvokeConfig", "Integration", "Key", "Listener", "ListenerRule", "Method", "MethodSettings", "Model",
-    "NetworkAclAssociation", "NetworkAclRule", "Permission", "QueuePolicy", "RandomPassword", "ReplicaKey",
-    "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation",
+    "NetworkAclAssociation", "NetworkAclRule", "Permission", "ProvisionedConcurrencyConfig", "QueuePolicy",
+    "RandomPassword", "ReplicaKey", "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "Route",
+    "RouteTableAssociation",
     "SecretVersion",
     "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment",
     "TopicPolicy", "TopicSubscription",
@@ -264,6 +265,21 @@ def test_every_bucket_policy_refuses_what_is_not_encrypted_on_its_way_and_comes_
         assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         arn = tls["Resource"][0]
         assert tls["Resource"] == [arn, f"{arn}/*"]
+
+
+def test_every_function_and_every_stage_is_traced_and_may_tell():
+    functions = [each for each in everything() if each.type == "aws:lambda/function:Function"]
+    roles = {
+        each["role"]
+        for each in everything()
+        if each.type.endswith(":RolePolicyAttachment") and each["policyArn"] == TRACING
+    }
+    assert len(functions) == 18
+    for function in functions:
+        assert function["tracingConfig"] == {"mode": "Active"}
+        assert function["role"].rpartition(":")[2] in roles
+    stages = [each for each in everything() if each.type.endswith(":Stage")]
+    assert [each["xrayTracingEnabled"] for each in stages] == [True, True]
 
 
 def test_rights_of_aws_are_the_two_that_cannot_be_narrowed():

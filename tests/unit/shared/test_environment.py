@@ -112,7 +112,7 @@ def test_the_payments_environment_loads():
                 "edge.ttl",
                 "edge.checks.fast.threshold",
                 "edge.grey_failure.periods",
-                "compute.throttle.burst",
+                "compute.throttle.lookups.burst",
                 "compute.audit.reserved_concurrency",
                 "data.recovery_days",
                 "log_retention_days",
@@ -146,22 +146,31 @@ def test_the_payments_environment_loads():
         ),
         (
             {"compute.account_concurrency": 200},
-            "200 less 315 reserved leaves -115, and Lambda wants 100 unreserved: reserve 100 or less in all",
+            "200 less 475 reserved leaves -275, and Lambda wants 100 unreserved: reserve 100 or less in all",
         ),
         (
             {"compute.payment.reserved_concurrency": 100},
-            "payment.reserved_concurrency: 100 holds 200 requests/s of 0.5 s, and the throttle lets 500 through",
+            "payment.reserved_concurrency: 100 is less than the 398 requests of 0.5 s that the throttle lets be",
         ),
         (
             {"compute.payment.reserved_concurrency": 100},
-            "reserve 250 or throttle.requests_per_second of 200 or less",
+            "reserve 398, or lower throttle.payments and throttle.lookups and throttle.heads",
         ),
         (
             {"compute.health.reserved_concurrency": 20},
-            "health.reserved_concurrency: 20 holds 200 requests/s of 0.1 s",
+            "health.reserved_concurrency: 20 is less than the 56 requests of 0.1 s",
         ),
         (
-            {"edge.failover_control.reserved_concurrency": 600},
+            {"compute.warm.secondary": 201},
+            "warm: 201 executions for each of two versions, while a release is made, are more than",
+        ),
+        ({"compute.warm.primary": 201}, "payment.reserved_concurrency of 400: use 200 or less"),
+        (
+            {"compute.throttle.health.burst": 20},
+            "compute.throttle: health.burst: 20 is less than Route 53's checkers can ask at once: use 48 or more",
+        ),
+        (
+            {"edge.failover_control.reserved_concurrency": 440},
             "compute.account_concurrency: 1000 less 910 reserved leaves 90",
         ),
         (
