@@ -132,7 +132,7 @@ def test_a_packs_virtualenv_is_no_option_of_the_sdk(layout: Layout, engine: Path
     command = [launcher, "127.0.0.1:1", ".", f"-virtualenv={os.path.relpath(sys.prefix, pack)}"]
     with subprocess.Popen(command, cwd=pack, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as analyzer:
         assert analyzer.stdout is not None
-        assert Path(analyzer.stdout.readline().split()[0]).resolve() == Path(sys.prefix).resolve()
+        assert Path(analyzer.stdout.read().split()[0]).resolve() == Path(sys.prefix).resolve()
     assert analyzer.returncode == 0
 
 
