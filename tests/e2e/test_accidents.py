@@ -53,7 +53,8 @@ def test_a_program_that_fails_says_in_which_line(running):
 def test_what_would_break_a_rule_is_one_line_and_nothing_is_changed(running, plugins):
     source, queue = "shared/components/queues.py", "aws:sqs/queue:Queue"
     with running.edited(source, "sqs_managed_sse_enabled=True", "sqs_managed_sse_enabled=False"):
-        refused = running.run("deploy-all", SANDBOX_PLUGINS=plugins)
+        # By force: a primary that a busy machine keeps from answering would refuse the run before the rule does.
+        refused = running.run("deploy-all", "--force", SANDBOX_PLUGINS=plugins)
         previewed = running.run("preview-all", "--json", SANDBOX_PLUGINS=plugins)
     said = f"error: compute/payments-secondary: {queue} functions-dead-letters: encryption: kmsMasterKeyId is not set"
     assert refused.code == 1
