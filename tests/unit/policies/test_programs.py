@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from policies import access, encryption, lifetime, names, rights
+from policies import access, buckets, encryption, lifetime, names, rights
 from policies.asked import PROVIDER, statements
 from policies.facts import Facts
 from policies.rules import RULES, STACK_RULES, of_stack, violations
@@ -187,6 +187,15 @@ def test_a_bucket_without_one_of_its_parts_is_found(part):
         without = [each for each in asked if each.type != part]
         found = {each.asked.name for each in of_stack(without)}
         assert found == {each.name for each in asked if each.kind == "Bucket"}
+
+
+def test_a_part_counts_for_its_own_bucket_alone():
+    asked = next(asked for asked in stacks(PAYMENTS).values() if sum(each.kind == "Bucket" for each in asked) > 1)
+    bucket = next(each for each in asked if each.kind == "Bucket")
+    rest = [each for each in asked if bucket.urn not in each.needs.get("bucket", ())]
+    found = list(of_stack(rest))
+    assert {each.asked.name for each in found} == {bucket.name}
+    assert len(found) == len(buckets.PARTS)
 
 
 def test_a_bucket_policy_that_refuses_only_part_of_what_comes_without_tls_is_found():

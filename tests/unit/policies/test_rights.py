@@ -120,6 +120,13 @@ def test_what_is_denied_may_be_all(statement):
     assert list(too_wide(asked({"policy": {"Statement": [{**statement, "Effect": "Deny"}]}}), FACTS)) == []
 
 
+@pytest.mark.parametrize("element", ["NotAction", "NotResource", "NotPrincipal", "notaction", "NOTRESOURCE"])
+def test_what_allows_all_but_something_is_found(element):
+    statement = {"Effect": "Allow", "Action": ACTIONS, "Resource": NAMED}
+    assert list(too_wide(asked({"policy": {"Statement": [statement]}}), FACTS)) == []
+    assert list(too_wide(asked({"policy": {"Statement": [{**statement, element: NAMED}]}}), FACTS))
+
+
 @pytest.mark.parametrize("exemption", EXEMPTIONS, ids=lambda each: each.name)
 def test_an_exemption_is_for_its_own_statement_and_nothing_more(exemption):
     resource = exemption.resource.replace(r"[a-z0-9-]+", "us-east-1").replace(r"\d{12}", ACCOUNT).replace("\\", "")
