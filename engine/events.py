@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,16 @@ FRAME = re.compile(r'^  File "([^"]+)", line (\d+)', re.MULTILINE)
 PROBLEM = f"{Problem.__module__}.{Problem.__qualname__}: "
 STDERR_ERROR = re.compile(r"^error: (.+(?:\n[ \t]+\S.*)*)$", re.MULTILINE)
 """Lines that are indented belong to it: the holder of a lock."""
+
+
+class RuleBroken(Problem):
+    """Resources do not keep the rules of a policy pack: none of these was made or changed."""
+
+    def __init__(self, violations: Sequence[str]) -> None:
+        self.violations = tuple(violations)
+        others = len(violations) - 1
+        more = f"; {others} more {'violation' if others == 1 else 'violations'}" if others else ""
+        super().__init__(f"{violations[0]}{more}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,8 @@ class Events:
     outputs: Mapping[str, Any] | None = None
     """The stack's outputs, in a preview with the engine's sentinel where unknown; None when the program failed."""
     errors: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    """What resources do against a policy pack's mandatory rules: resource, rule, and what is wrong, in a line each."""
     _resources: dict[tuple[str, str, str], ResourceChange] = field(default_factory=dict)
     _refreshed: dict[str, ResourceChange] = field(default_factory=dict)
     _refreshing: set[str] = field(default_factory=set)
@@ -97,6 +109,9 @@ class Events:
                     self.outputs = (metadata.get("new") or {}).get("outputs")
             case {"summaryEvent": {"resourceChanges": changes}}:
                 self.changes = {kind: count for kind, count in (changes or {}).items() if kind not in UNCHANGING}
+            case {"policyEvent": {"enforcementLevel": "mandatory", "policyName": rule, "message": message, **rest}}:
+                said = str(message).partition("\n")[2] or str(message)  # it begins with what the rule demands
+                self.violations.append(_of_resource(f"{rule}: {_plain(said)}", str(rest.get("resourceUrn", ""))))
             case {"diagnosticEvent": {"severity": "error", "message": message, **rest}}:
                 self.errors.append(_described(str(message), str(rest.get("urn", ""))))
 
@@ -172,7 +187,16 @@ def _is_own(file: str) -> bool:
 def _described(message: str, urn: str) -> str:
     """Return an error in one line; of a traceback, the line that says what was wrong."""
     text = COLOUR.sub("", message).strip()
-    line = _cause(text) if TRACEBACK in text else " ".join(text.split())
+    return _of_resource(_cause(text) if TRACEBACK in text else _plain(text), urn)
+
+
+def _plain(text: str) -> str:
+    """Return a text in one line, without colours."""
+    return " ".join(COLOUR.sub("", text).split())
+
+
+def _of_resource(line: str, urn: str) -> str:
+    """Return a line with the resource that it is about, unless it names that itself."""
     kind, _, name = urn.rpartition("::")
     kind = kind.rpartition("::")[2].rpartition("$")[2]
     if not line or not kind or kind == STACK_TYPE or name in line:

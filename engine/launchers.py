@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from engine.plugins.providers import POLICIES
 from shared import files
 
 PLUGINS = Path(__file__).with_name("plugins")
@@ -20,18 +21,19 @@ def brings_python(engine: Path) -> bool:
     return engine.resolve().with_name(LANGUAGE_HOST).exists()
 
 
-def place_engine(engine: Path, folder: Path, language: str) -> Path:
+def place_engine(engine: Path, folder: Path, language: str, policies: str = "") -> Path:
     """Put an engine into a folder, with a language host and the policy analyzer; returns the executable there.
 
     The engine takes those two from beside its executable, following links, so that one is a hard link, or a copy
     where the file system has none. An official release brings its own; one built from source has none.
 
     language: the launcher of the language host.
+    policies: that of the policy analyzer; by default each pack gets a process of its own.
     """
     executable = folder / "pulumi"
     _place(engine, executable)
     write(folder / LANGUAGE_HOST, language)
-    write(folder / POLICY_ANALYZER, _script([sys.executable, "-I", "-S", str(PLUGINS / "policy.py")]))
+    write(folder / POLICY_ANALYZER, policies or _script(_any_pack()))
     return executable
 
 
@@ -49,6 +51,16 @@ def warm(address: Path, module: str, kind: str, *, plain_if: str) -> str:
     return _script(stub, f'if {plain_if}; then exec {shlex.join(_plain(module, kind))} "$@"; fi\n')
 
 
+def warm_policies(address: Path, module: str, pack: Path, *, plain_if: str) -> str:
+    """A launcher of the policy analyzer that borrows it for one pack, and for any other starts a process.
+
+    The engine starts it in the pack's folder. Without a host, and where `plain_if`, it is as `warm`.
+    """
+    stub = [sys.executable, "-I", "-S", str(PLUGINS / "stub.py"), str(address), module, POLICIES]
+    another = f"! [ . -ef {shlex.quote(str(pack))} ]"
+    return _script(stub, f'if {plain_if} || {another}; then exec {shlex.join(_any_pack())} "$@"; fi\n')
+
+
 def write(path: Path, script: str) -> None:
     """Write an executable script, unless it is there."""
     if not path.exists() or path.read_bytes() != script.encode():
@@ -57,6 +69,10 @@ def write(path: Path, script: str) -> None:
 
 def _plain(module: str, kind: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, kind]
+
+
+def _any_pack() -> list[str]:
+    return [sys.executable, "-I", "-S", str(PLUGINS / "policy.py")]
 
 
 def _script(command: list[str], before: str = "") -> str:

@@ -11,12 +11,15 @@ from typing import Protocol
 
 from engine import processes
 from engine.cli import Cli, explained
-from engine.events import Events
+from engine.events import Events, RuleBroken
 from shared.errors import Problem
 from shared.stack import Stack
 
 LOOK_EVERY = 0.1
 """Seconds between looks at an operation's event log."""
+
+JUDGED = frozenset({"preview", "up"})
+"""Commands that a policy pack judges; what only compares or removes has no option for one."""
 
 Start = Callable[[Stack, Sequence[str], Mapping[str, str]], processes.EngineProcess]
 """Starts an engine: a stack, the CLI's arguments, and variables beside the CLI's own."""
@@ -47,12 +50,16 @@ class Starter:
     files: Files
     projects: Path
     """The folder with a folder for each layer's program."""
+    policies: Path
+    """The policy pack that judges whatever an operation would make."""
 
     def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> processes.EngineProcess:
         """Start one operation on a stack."""
         events = self.files.events(stack)
         events.unlink(missing_ok=True)
-        command = [str(self.cli.executable), *arguments, "--stack", stack.reference, "--event-log", str(events)]
+        judged = ["--policy-pack", str(self.policies)] if arguments[0] in JUDGED else []
+        command = [str(self.cli.executable), *arguments, *judged]
+        command += ["--stack", stack.reference, "--event-log", str(events)]
         return processes.start(
             [*command, "--non-interactive", "--color", "never"],
             record=self.files.session(stack),
@@ -75,7 +82,7 @@ class Operations:
         self._stopping = False
 
     def run(self, stack: Stack, *arguments: str, variables: Mapping[str, str] | None = None) -> Events:
-        """Run one operation to its end. Raises Problem with the cause, or Interrupted."""
+        """Run one operation to its end. Raises Problem with the cause, RuleBroken say, or Interrupted."""
         with self._guard:
             if self._stopping:
                 raise Interrupted("not started: the run was interrupted")
@@ -92,6 +99,8 @@ class Operations:
         if code < 0:  # it could not say why
             killed = signal.Signals(-code).name
             raise Problem(f"the engine was ended by {killed}; run the same command again: it goes on from here")
+        if events.violations:
+            raise RuleBroken(events.violations)
         raise Problem(explained(events.failure(self._files.log(stack).read_text(errors="replace"))))
 
     def interrupt(self) -> None:

@@ -6,6 +6,7 @@ imported where it is needed, as a run that finds everything fresh should end at 
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 
@@ -121,19 +122,14 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     if place.asks_first and not choice.yes and operation in CHANGING:
         confirm()
     check = SmokeTest(place, settings)
+    run = functools.partial(
+        operate, target=place, environment=settings, graph=graph, stacks=stacks, root=ROOT, check=check
+    )
     try:
-        result = operate(
-            operation,
-            place,
-            settings,
-            graph,
-            stacks,
-            root=ROOT,
-            check=check,
-            force=choice.force,
-            refresh=choice.refresh,
-            discard=choice.discarded,
-        )
+        new = place.previews_new and any(place.backend.checkpoint(stack) is None for stack in stacks)
+        result = run(Operation.PREVIEW) if operation is Operation.DEPLOY and new else None
+        if result is None or not result.code:
+            result = run(operation, force=choice.force, refresh=choice.refresh, discard=choice.discarded)
     except OSError as error:
         raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
     except DataWouldGo as refused:

@@ -37,6 +37,7 @@ A file backend cannot lose its last tag: the engine does not write an empty set 
 """
 LOCK = Path("requirements.lock")
 CONTRACTS = Path("shared/contracts.py")
+POLICIES = Path("policies")
 PACKAGES = Path("shared/packaging/packages.py")
 PACKAGING = frozenset({"Code", "digest", "package", "release_of", "script"})
 """What takes a function's name for its package: of shared/components/function.py and shared/packaging/packages.py."""
@@ -51,6 +52,7 @@ CHANGED = {
     "versions": "a locked version changed",
     FUNCTIONS: "a function's package changed",
     "contracts": "a contract changed",
+    "policies": "a policy changed",
     "generation": "the cloud was replaced or restored since",
 }
 
@@ -158,7 +160,14 @@ class Fingerprints:
             "environment": digest(json.dumps(settings, sort_keys=True, default=str)),
             FUNCTIONS: digest(*(packages.digest(name) for name in _packaged(closure))),
             "versions": digest((self._root / LOCK).read_bytes()),
+            "policies": self._policies(),
         }
+
+    def _policies(self) -> str:
+        """A digest of the rules by which the stack was judged: it is judged again when they have changed."""
+        found = [path for path in (self._root / POLICIES).rglob("*") if path.is_file()]
+        named = {str(path.relative_to(self._root)): path.read_bytes() for path in found if not _ignored(path)}
+        return digest(*(part for name in sorted(named) for part in (name, named[name])))
 
     def _upstream(self, stack: Stack) -> dict[str, str]:
         parts = {}

@@ -1,8 +1,9 @@
-"""Nothing that holds data is replaced or deleted unless the user names it in that very command.
+"""Nothing that holds data is replaced or deleted unless the user names it in that very command; and no rule is broken.
 
 What would go is what the engine's own preview says, with the program, the options and the state of the update itself.
-It is asked for before anything changes, of all stacks of the run that hold data (holdings.py). A stack that reads what
-changes meanwhile is looked at again in its turn, if what changed can concern what it holds.
+It is asked for before anything changes, of all stacks of the run that are there; the policies judge it as they judge an
+update. A stack that reads what changes meanwhile is looked at again in its turn, if what changed can concern the data
+that it holds (holdings.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.events import RuleBroken
 from orchestration.execute import STACKS_AT_ONCE
 from orchestration.fingerprint import FUNCTIONS
 from orchestration.holdings import Holder, going, holders
@@ -81,12 +83,18 @@ class Guard:
         self._looks: dict[Stack, _Look] = {}
 
     def look(self, plan: Plan) -> None:
-        """Raise DataWouldGo when something that holds data would go and is not named, or is named and would not go."""
+        """Raise DataWouldGo when something that holds data would go and is not named, or is named and would not go.
+
+        Raise RuleBroken, for all that they break, when the policies refuse what stacks would become.
+        """
         concerned = [step for step in plan.steps if not step.fresh and self._concerns(step.stack)]
         self._looks = {step.stack: _Look(self._upstream(step.stack)) for step in concerned}
         looked_at = [step.stack for step in concerned if self._may_let_go(step)]
         with ThreadPoolExecutor(STACKS_AT_ONCE) as threads:
             self._looks |= dict(zip(looked_at, threads.map(self._look, looked_at), strict=True))
+        broken = [f"{stack}: {each}" for stack, look in self._looks.items() for each in _violations(look.problem)]
+        if broken:
+            raise RuleBroken([f"{broken[0]}; nothing was changed", *broken[1:]])
         found = [holder for look in self._looks.values() for holder in look.going]
         if unnamed := [holder for holder in found if holder.name not in self._discard]:
             raise DataWouldGo(f"{_numbered(found)} would be replaced or deleted; nothing was changed", found or unnamed)
@@ -124,10 +132,9 @@ class Guard:
         return self._programs_may_end_early or self._differences(step.stack) != {FUNCTIONS}
 
     def _concerns(self, stack: Stack) -> bool:
+        """Whether there is something to lose, or to be changed against a rule."""
         checkpoint = self._backend.checkpoint(stack)
-        if checkpoint is None or checkpoint.empty:
-            return False
-        return self._programs_may_end_early or bool(holders(stack, checkpoint))
+        return checkpoint is not None and not checkpoint.empty
 
     def _look(self, stack: Stack) -> _Look:
         upstream = self._upstream(stack)
@@ -158,6 +165,10 @@ class Guard:
             for producer, outputs in before.items()
             for value in set(_values(outputs)) - set(_values(now.get(producer, {})))
         )
+
+
+def _violations(problem: Problem | None) -> Sequence[str]:
+    return problem.violations if isinstance(problem, RuleBroken) else ()
 
 
 def _values(value: Any) -> Iterator[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli import Cli, WrongPassphrase
-from engine.operations import Interrupted, Operations, Starter
+from engine.events import RuleBroken
+from engine.operations import Files, Interrupted, Operations, Starter
 from engine.workspace import Workspace
 from orchestration import recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
@@ -64,11 +65,11 @@ def operate(
 ) -> Result:
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
-    `check` decides whether a release that one region has got may go on to the next. A deployment raises DataWouldGo,
-    before it changes anything, when something that holds data would go and `discard` does not name it, and, without
-    `force`, OnlyServingRegion when it would change the only region that serves, or NoRoom when a quota or the
-    account's role for access logs is missing. With `refresh` it first compares every
-    stack with the cloud, fresh ones too.
+    `check` decides whether a release that one region has got may go on to the next. Before it changes anything, a
+    deployment raises DataWouldGo when something that holds data would go and `discard` does not name it; RuleBroken
+    when a stack that is there would break a rule of the policies below `root`; and, without `force`, OnlyServingRegion
+    when it would change the only region that serves, or NoRoom when a quota or the account's role for access logs is
+    missing. With `refresh` it first compares every stack with the cloud, fresh ones too.
     """
     changing = operation in CHANGING
     _same_account(target, stacks)
@@ -88,7 +89,7 @@ def operate(
             released = () if force else _released(plan, fingerprints, refresh=refresh)
             _require_another_region(released, target, environment, graph, run)
             looks = runs.Looks(run)
-            looking = Operations(Starter(_moving(target.cli), looks, root / "projects").start, looks, lambda *_: None)
+            looking = Operations(_starter(_moving(target.cli), looks, root).start, looks, lambda *_: None)
             context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
             guard = _guarded(plan, context, discard)
             target = _in_place(target, graph, environment, plan)
@@ -101,7 +102,7 @@ def operate(
             lines.progress(stack, resources)
             started(stack)
 
-        start = Starter(target.cli, run, root / "projects").start
+        start = _starter(target.cli, run, root).start
         held = None
         if operation is Operation.DEPLOY and target.holds_programs and not refresh:
             held = HeldEngines(
@@ -127,6 +128,11 @@ def operate(
         code = _exit_code(operation, outcomes)
         record = run.finish(report.rows(outcomes), code)
     return Result(plan, outcomes, code, run.folder, record)
+
+
+def _starter(cli: Cli, files: Files, root: Path) -> Starter:
+    """Start engines on the programs below `root`, judged by the policies there."""
+    return Starter(cli, files, root / "projects", root / "policies")
 
 
 def _released(plan: Plan, fingerprints: Fingerprints, *, refresh: bool) -> list[Stack]:
@@ -175,7 +181,7 @@ def _verify_passphrase(workspace: Workspace, target: Target) -> None:
 
 
 def _guarded(plan: Plan, context: RunContext, discard: Collection[str]) -> Guard:
-    """Look at what a deployment would let go. Raises DataWouldGo, and then nothing has been changed."""
+    """Look at what a deployment would do. Raises DataWouldGo or RuleBroken, and then nothing has been changed."""
     c = context
 
     def preview(stack: Stack) -> Events:
@@ -194,6 +200,9 @@ def _guarded(plan: Plan, context: RunContext, discard: Collection[str]) -> Guard
             guard.look(plan)
     except Interrupted:
         raise KeyboardInterrupt from None
+    except RuleBroken as refusal:
+        c.run.finish([{"refused": str(refusal)}], 1)
+        raise
     except DataWouldGo as refusal:
         c.run.finish([{"refused": holder.name, "stack": str(holder.stack)} for holder in refusal.holders], 1)
         raise

@@ -34,6 +34,8 @@ class Target:
     """The stack configuration that all stacks of the target share: nothing but the encryption salt."""
     generation: str
     """Names the cloud that the stacks are in: their states mean nothing in another."""
+    previews_new: bool = False
+    """Whether new stacks are previewed before the first of them is made, as the others are."""
     asks_first: bool = False
     """Whether a person confirms what is about to be touched."""
     adopts_creates: bool = False

@@ -34,6 +34,7 @@ ROOMS = (
     "engine",
     "lambdas",
     "orchestration",
+    "policies",
     "projects",
     "sandbox",
     "shared",

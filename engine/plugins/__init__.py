@@ -6,7 +6,7 @@ importing its SDK. Programs are forked from a process that has that SDK imported
 the checkout's own code, so that an edit takes effect at the next run.
 
 ```
-engine ── stub ──▶ host ──▶ provider (sandbox.provider), one for each stub
+engine ── stub ──▶ host ──▶ provider (sandbox.provider) or analyzer of the policies, one for each stub
                     └─────▶ language host (language.py) ──▶ fork server ──▶ program (program.py)
 ```
 

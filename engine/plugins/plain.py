@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from engine.plugins.language import PlainLauncher
-from engine.plugins.providers import Providers
+from engine.plugins.providers import POLICIES, Providers
 from engine.plugins.serving import LANGUAGE, PluginRequest, open_plugin
 
 
@@ -22,7 +22,7 @@ def run(providers: Providers) -> None:
     print(port, flush=True)
     wait_for_engine_end()
     server.stop(grace=None).wait()
-    if kind != LANGUAGE:
+    if kind not in {LANGUAGE, POLICIES}:
         providers.settle()
     os._exit(0)  # gRPC's threads may be in the middle of a call that nobody waits for
 

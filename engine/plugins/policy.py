@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> int:
     virtualenv = next((argument.partition("=")[2] for argument in arguments if argument.startswith("-virtualenv=")), "")
     interpreter = os.path.join(virtualenv, "bin", "python") if virtualenv else sys.executable  # noqa: PTH118
     alive, held_by_analyzer = os.pipe()
-    command = [interpreter, "-u", "-m", "pulumi.policy", *arguments]
+    # The engine's address and the pack, as in Pulumi's launcher: the SDK would take `-virtualenv` for `-v`.
+    command = [interpreter, "-u", "-m", "pulumi.policy", *arguments[:2]]
     with subprocess.Popen(command, pass_fds=[held_by_analyzer]) as analyzer:
         os.close(held_by_analyzer)
         watch = select.poll()

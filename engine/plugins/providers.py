@@ -1,4 +1,4 @@
-"""What a host is given to lend beside its language host: the providers of somebody above the engine."""
+"""What a host is given to lend beside its language host: providers and policies of somebody above the engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ Serve = Callable[[Path, Mapping[str, str]], tuple[Any, int]]
 """Starts a gRPC server of its own for an engine, of its working folder and variables; returns it and its port."""
 
 
+POLICIES = "policies"
+"""The kind of plugin that judges resources by a policy pack."""
+
+
 def _nothing() -> None:
     pass
 
@@ -20,6 +24,8 @@ class Providers:
     """Providers by the names of their packages. Nothing is imported before it is needed."""
 
     serve: Mapping[str, Serve]
+    policies: Serve | None = None
+    """Starts an analyzer of the one policy pack that is lent."""
     prepare: Callable[[], None] = _nothing
     """Imports what serving needs, while nobody waits for it."""
     settle: Callable[[], None] = _nothing

@@ -53,6 +53,7 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         generation=account,
         account=account,
         programs_may_end_early=launchers.brings_python(found),
+        previews_new=True,  # what one of them breaks is told in seconds, and not after minutes of making others
         asks_first=True,
         destroying=DESTROYING,
         where=f"AWS account {account}",

@@ -24,5 +24,5 @@ def is_current(status: HostStatus) -> bool:
 
 
 def source_digest() -> str:
-    """Of what a host has imported: plugins and provider."""
-    return sources.digest("sandbox/plugins", "sandbox/provider", "engine/plugins", "shared/packaging")
+    """Of what a host has imported: plugins, provider and policies."""
+    return sources.digest("sandbox/plugins", "sandbox/provider", "engine/plugins", "policies", "shared/packaging")

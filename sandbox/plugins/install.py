@@ -35,7 +35,7 @@ def install(layout: Layout, engine: Path) -> None:
                 _remove_provider(layout, package)
             else:
                 _install_provider(layout, package)
-        launchers.place_engine(engine, layout.bin, _launcher(layout, "language"))
+        launchers.place_engine(engine, layout.bin, _launcher(layout, "language"), _analyzer(layout))
 
 
 @contextmanager
@@ -69,3 +69,11 @@ def _launcher(layout: Layout, kind: str) -> str:
     if not tricks.on(Trick.WARM_PLUGINS):
         return launchers.plain(PLAIN, kind)
     return launchers.warm(layout.plugins_socket, PLAIN, kind, plain_if=variables.PLAIN_PLUGINS_ASKED_FOR)
+
+
+def _analyzer(layout: Layout) -> str:
+    """The launcher of the policy analyzer; empty for the one that every engine gets."""
+    if not tricks.on(Trick.WARM_PLUGINS):
+        return ""
+    pack = layout.root / "policies"
+    return launchers.warm_policies(layout.plugins_socket, PLAIN, pack, plain_if=variables.PLAIN_PLUGINS_ASKED_FOR)

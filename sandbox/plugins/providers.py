@@ -1,4 +1,4 @@
-"""The sandbox's providers, for engine.plugins to lend. Each is imported when it is first needed."""
+"""The sandbox's providers and analyzer, for engine.plugins to lend. Each is imported when it is first needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ def _serve(package: Package, directory: Path, environment: Mapping[str, str]) ->
     return serve(package, directory, environment)
 
 
+def _judge(_: Path, environment: Mapping[str, str]) -> tuple[Any, int]:
+    from sandbox.plugins.analyzer import serve  # noqa: PLC0415 - as above
+
+    return serve(environment)
+
+
 def _prepare() -> None:
+    import sandbox.plugins.analyzer  # noqa: PLC0415 - as above
     import sandbox.provider.aws  # noqa: PLC0415 - as above
     import sandbox.provider.server  # noqa: PLC0415, F401 - as above
     from sandbox.provider.clients import prepare  # noqa: PLC0415 - as above
@@ -34,4 +41,9 @@ def _settle() -> None:
     settle()
 
 
-PROVIDERS = Providers({name: functools.partial(_serve, name) for name in get_args(Package)}, _prepare, _settle)
+PROVIDERS = Providers(
+    {name: functools.partial(_serve, name) for name in get_args(Package)},
+    policies=_judge,
+    prepare=_prepare,
+    settle=_settle,
+)

@@ -49,6 +49,23 @@ def test_a_program_that_fails_says_in_which_line(running):
     running.ok("deploy-all")
 
 
+@pytest.mark.parametrize("plugins", ["", pytest.param("plain", marks=pytest.mark.prove)])
+def test_what_would_break_a_rule_is_one_line_and_nothing_is_changed(running, plugins):
+    source, queue = "shared/components/queues.py", "aws:sqs/queue:Queue"
+    with running.edited(source, "sqs_managed_sse_enabled=True", "sqs_managed_sse_enabled=False"):
+        # By force: a primary that a busy machine keeps from answering would refuse the run before the rule does.
+        refused = running.run("deploy-all", "--force", SANDBOX_PLUGINS=plugins)
+        previewed = running.run("preview-all", "--json", SANDBOX_PLUGINS=plugins)
+    said = f"error: compute/payments-secondary: {queue} functions-dead-letters: encryption: kmsMasterKeyId is not set"
+    assert refused.code == 1
+    assert refused.complaint.startswith(said)
+    assert "; nothing was changed; " in refused.complaint
+    assert previewed.code == 1
+    assert previewed.statuses["compute/payments-secondary"] == "failed"
+    assert previewed.messages["compute/payments-secondary"].startswith(f"{queue} functions-dead-letters: encryption:")
+    assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
+
+
 @pytest.mark.parametrize("reader", sampled(["head -1", "true"]))
 def test_a_reader_that_leaves_cuts_nothing_off(running, reader):
     command = f"(./invoke deploy-all --force --json 2>&1; echo $? >code) | {reader}"

@@ -183,7 +183,7 @@ def test_a_host_can_lend_plugins_without_forking_or_leaving_out_anything(
 
 
 def test_a_policy_pack_is_enforced(warm: Place):
-    pack = warm.root / "policies"
+    pack = warm.root / "pack"
     pack.mkdir()
     (pack / "PulumiPolicy.yaml").write_text(json.dumps({"runtime": "python", "version": "0.0.1"}))
     (pack / "__main__.py").write_text(

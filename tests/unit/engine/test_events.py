@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.events import Events
+from engine.events import Events, RuleBroken
 from shared.root import ROOT
 
 URN = "urn:pulumi:payments::data::component:Audit$aws:s3/bucket:Bucket::audit-primary"
@@ -71,6 +71,23 @@ def traceback(*files):
 )
 def test_a_failure_is_one_line_with_its_cause(events, expected):
     assert log(*events).failure("") == expected
+
+
+def broken(rule, message, level="mandatory", urn=URN):
+    said = {"policyName": rule, "message": message, "enforcementLevel": level, "resourceUrn": urn}
+    return {"policyEvent": {**said, "color": "raw", "policyPackName": "pack", "policyPackVersion": "1"}}
+
+
+def test_what_breaks_a_rule_is_a_line_with_resource_and_rule_and_what_only_warns_is_none():
+    found = log(
+        broken("lifetime", "<{%fg 1%}>everything can be destroyed\nforceDestroy is False:\n  say True<{%reset%}>\n"),
+        broken("advice", "this\nis advice", level="advisory"),
+        broken("plain", "without a demand", urn=""),
+        error("resource is invalid", URN),
+    )
+    assert found.violations == [f"{BUCKET}: lifetime: forceDestroy is False: say True", "plain: without a demand"]
+    assert str(RuleBroken(found.violations)) == f"{found.violations[0]}; 1 more violation"
+    assert str(RuleBroken(found.violations[1:])) == "plain: without a demand"
 
 
 def test_an_engine_that_does_not_begin_says_why_on_its_output():

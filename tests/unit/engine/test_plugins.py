@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -120,6 +121,39 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(layout: Layout, engin
     layout.bin.write_text("in the way")
     with pytest.raises(Problem, match=r"cannot install the engine's plugins in .*\.sandbox: .*; free some space"):
         install(layout, engine)
+
+
+def test_a_packs_virtualenv_is_no_option_of_the_sdk(layout: Layout, engine: Path):
+    install(layout, engine)
+    pack = layout.root / "pack"
+    pack.mkdir()
+    (pack / "__main__.py").write_text("import sys\nprint(sys.prefix, sys.argv[1:], flush=True)\n")
+    launcher = layout.bin / "pulumi-analyzer-policy-python"
+    command = [launcher, "127.0.0.1:1", ".", f"-virtualenv={os.path.relpath(sys.prefix, pack)}"]
+    with subprocess.Popen(command, cwd=pack, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as analyzer:
+        assert analyzer.stdout is not None
+        assert Path(analyzer.stdout.read().split()[0]).resolve() == Path(sys.prefix).resolve()
+    assert analyzer.returncode == 0
+
+
+def test_the_policies_of_the_checkout_alone_are_lent(layout: Layout, engine: Path):
+    install(layout, engine)
+    script = (layout.bin / "pulumi-analyzer-policy-python").read_text()
+    ours, other = layout.root / "policies", layout.root / "other"
+    stub, alone = layout.root / "stub", layout.root / "alone"
+    for path, said in ((stub, "lent"), (alone, "alone")):
+        path.write_text(f"#!/bin/sh\necho {said} $@\n")
+        path.chmod(0o755)
+    for found, instead in ((launchers.PLUGINS / "stub.py", stub), (launchers.PLUGINS / "policy.py", alone)):
+        script = script.replace(f"{sys.executable} -I -S {found}", f"'{instead}'")
+    for folder in (ours, other):
+        folder.mkdir()
+
+    def run(folder: Path, **variables: str) -> str:
+        command = ["/bin/sh", "-c", script, "launcher", "address", "."]
+        return subprocess.check_output(command, cwd=folder, env={**os.environ, **variables}, text=True).split()[0]
+
+    assert (run(ours), run(other), run(ours, SANDBOX_PLUGINS="plain")) == ("lent", "alone", "alone")
 
 
 def test_a_launcher_runs_from_a_path_with_blanks(layout: Layout, engine: Path):

@@ -38,7 +38,7 @@ atexit.register(lambda: Path(os.environ["SEEN"], str(os.getpid())).write_text("\
 """Has every Python process say at its end what it imported, by whatever means."""
 
 TASKS = {
-    "deploy-all --yes": ("up", "this engine deploys nothing"),
+    "deploy-all --yes": ("preview", "this engine deploys nothing"),
     "pay": ("", "not deployed in AWS account 123456789012"),
     "preview-all": ("preview", "this engine deploys nothing"),
     "drift": ("", "is not deployed"),

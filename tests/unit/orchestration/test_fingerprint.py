@@ -24,7 +24,7 @@ from shared.packaging.imports import Tree
 from shared.root import ROOT as CHECKOUT
 from shared.stack import Stack
 
-COPIED = ("shared", "projects", "lambdas", "environments", "requirements.lock")
+COPIED = ("shared", "projects", "lambdas", "environments", "policies", "requirements.lock")
 GRAPH = Graph.of("payments")
 ALL = frozenset(LAYERS)
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
@@ -88,6 +88,8 @@ def expected(path):
             return {layer} if path.suffix != ".md" else set()
         case ("shared", *name):
             return SHARED.get("/".join(name), ALL) if path.suffix != ".md" else set()
+        case ("policies", *_):
+            return ALL if path.suffix != ".md" else set()
         case ("lambdas", *_):
             used = {f for f in packages.functions() if packages.ROOT / path in packages.sources(f)}
             return {LAYER_OF.get(function, "compute") for function in used}
@@ -98,7 +100,8 @@ def expected(path):
 def test_each_file_concerns_just_the_stacks_that_read_it(root, every):
     known = fingerprints(root)
     before = parts(known)
-    files = [p.relative_to(root) for name in ("shared", "projects", "lambdas") for p in (root / name).rglob("*.*")]
+    folders = ("shared", "projects", "lambdas", "policies")
+    files = [p.relative_to(root) for name in folders for p in (root / name).rglob("*.*")]
     files = [path for path in files if path.suffix != ".pyc"]
     assert len(files) > 60
     wrong = {}
@@ -160,6 +163,19 @@ def test_a_locked_version_concerns_all(root):
         lock.write_text(original)
     assert changed(before, after) == ALL
     assert fingerprint._compare(before["data"], after["data"]).reason == "a locked version changed"
+
+
+def test_a_changed_rule_concerns_all_as_what_is_there_was_judged_by_another(root):
+    before = parts(fingerprints(root))
+    rule = root / "policies/limits.py"
+    original = rule.read_text()
+    try:
+        rule.write_text(original.replace("LONGEST = 60", "LONGEST = 30"))
+        after = parts(fingerprints(root))
+    finally:
+        rule.write_text(original)
+    assert changed(before, after) == ALL
+    assert fingerprint._compare(before["data"], after["data"]).reason == "a policy changed"
 
 
 def test_a_contract_concerns_its_layer_and_its_readers(root, monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.backend import Checkpoint
-from engine.events import Events, ResourceChange
+from engine.events import Events, ResourceChange, RuleBroken
 from orchestration.fingerprint import FUNCTIONS
 from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo, Guard
@@ -152,8 +152,8 @@ def test_everything_is_looked_at_before_the_first_refusal():
     assert {holder.name for holder in caught.value.holders} == {"table/payments", "queue/told"}
 
 
-def test_what_is_not_there_or_holds_nothing_or_is_fresh_costs_no_preview():
-    place = Place({NETWORK: [resource(ROLE, "role")], DATA: []})
+def test_what_is_not_there_or_is_empty_or_is_fresh_costs_no_preview():
+    place = Place({DATA: []})
     place.look()
     Place().look(plan=planned(Freshness.FRESH))
     assert place.asked == []
@@ -177,10 +177,27 @@ def test_a_preview_without_a_difference_is_told_while_what_it_read_is_what_is_th
     place.previews = {EDGE: events(outputs=dict(same))}
     guard = place.look()
     assert guard.require(EDGE)
-    assert not guard.require(COMPUTE)  # it holds nothing, so nobody has looked
+    assert not guard.require(COMPUTE)  # it would publish something else
     place.outputs[COMPUTE] = {"endpoint": "https://another"}
     assert not guard.require(EDGE)
-    assert place.asked == [EDGE]
+    assert set(place.asked) == {COMPUTE, EDGE}
+    assert len(place.asked) == 2
+
+
+def test_what_breaks_a_rule_is_told_before_anything_changes_of_all_stacks_at_once():
+    place = Place({DATA: [resource(TABLE, "payments")], NETWORK: [resource(ROLE, "role")]})
+    place.previews = {
+        DATA: RuleBroken(["Table payments: encryption: no key"]),
+        NETWORK: RuleBroken(["Vpc vpc: suffix: none", "Vpc vpc: tags: none"]),
+    }
+    with pytest.raises(RuleBroken) as caught:
+        place.look()
+    assert str(caught.value).endswith("; nothing was changed; 2 more violations")
+    assert {each.removesuffix("; nothing was changed") for each in caught.value.violations} == {
+        "data/payments: Table payments: encryption: no key",
+        "network/payments-secondary: Vpc vpc: suffix: none",
+        "network/payments-secondary: Vpc vpc: tags: none",
+    }
 
 
 @pytest.mark.parametrize("outputs", [{CONTRACT: {}, "table": "other"}, {CONTRACT: {}}, None])

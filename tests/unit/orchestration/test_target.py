@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -146,6 +147,37 @@ class TestConfirmation:
         with pytest.raises(Problem, match="add --yes to go ahead"):
             commands.destroy(Choice(target="aws"))
         assert self.operated == []
+
+
+DEPLOYED = SimpleNamespace(checkpoint=lambda _: object())
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "operations"),
+    [
+        ({"previews_new": True}, 0, [Operation.PREVIEW, Operation.DEPLOY]),
+        ({"previews_new": True}, 1, [Operation.PREVIEW]),
+        ({"previews_new": True, "backend": DEPLOYED}, 0, [Operation.DEPLOY]),
+        ({"previews_new": False}, 0, [Operation.DEPLOY]),
+    ],
+)
+def test_new_stacks_are_previewed_before_the_first_is_made_where_the_target_says_so(
+    monkeypatch, capsys, target, code, operations
+):
+    new = SimpleNamespace(checkpoint=lambda _: None)
+    cli = SimpleNamespace(variables={})
+    place = SimpleNamespace(**{"asks_first": False, "cli": cli, "backend": new, **target})
+    operated = []
+
+    def operate(operation, **_):
+        operated.append(operation)
+        return SimpleNamespace(code=code, record={"operation": operation.value})
+
+    monkeypatch.setattr(commands, "choose", lambda *_: place)
+    monkeypatch.setattr(commands, "operate", operate)
+    assert commands.deploy(Choice(target="aws", json=True)) == code
+    assert operated == operations
+    assert json.loads(capsys.readouterr().out) == {"operation": operations[-1].value}
 
 
 def paying(choice=None, amount="1", key=None):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
 from pulumi.runtime.stack import Stack, run_in_stack
 
+from policies.asked import PROVIDER, Asked
 from shared import stack as stacks
 from shared.contracts import LAYERS
 from shared.roles import ROLES
@@ -57,6 +58,11 @@ class Made:
     """What it waits for, as `Type:logical name`."""
     ignored: frozenset[str] = frozenset()
     """Properties that belong to others once it is made."""
+    protected: bool = False
+    """Whether Pulumi is to refuse to delete it, or to leave it behind."""
+    urn: str = ""
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By input: the URNs of the resources that it is made of."""
 
     def __getitem__(self, key: str) -> Any:
         return self.inputs[key]
@@ -80,6 +86,8 @@ class Recorder(Mocks):
     """By type and logical name: changes that each registration ignores."""
     deletes_within: dict[tuple[str, str], str] = field(default_factory=dict)
     """How long each may take to be deleted, where the program says so."""
+    more: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """By type and logical name: what else Made tells of each registration."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -90,7 +98,8 @@ class Recorder(Mocks):
         inputs = {name: unwrap_rpc_secret(value) for name, value in args.inputs.items()}
         after = self.waits_for.get((args.typ, args.name), frozenset())
         ignored = self.ignored.get((args.typ, args.name), frozenset())
-        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret, after, ignored))
+        more = self.more.get((args.typ, args.name), {})
+        self.made.append(Made(args.typ, args.name, inputs, args.provider or "", secret, after, ignored, **more))
         return f"{args.name}-id", {**args.inputs, **_answers(args)}
 
     def call(self, args: MockCallArgs) -> Any:
@@ -114,6 +123,24 @@ class Recorder(Mocks):
     def of(self, kind: str) -> list[Made]:
         """The cloud's resources of a type, by its last part, e.g. `Subnet`; components are not counted."""
         return [each for each in self.cloud if each.type.rpartition(":")[2] == kind]
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What rules look at: the cloud's resources, and the providers of its regions."""
+        providers = {each.urn: each.inputs for each in self.made if each.type == PROVIDER}
+        return [
+            Asked(
+                each.type,
+                each.name,
+                each.inputs,
+                providers.get(each.provider.rpartition("::")[0], {}),
+                each.protected,
+                each.urn,
+                each.needs,
+            )
+            for each in self.made
+            if each.type.startswith(("aws:", "random:", PROVIDER))
+        ]
 
     def one(self, kind: str, name: str = "") -> Made:
         """The only resource of a type (whose logical name ends in `name`)."""
@@ -184,6 +211,11 @@ class _Monitor(MockMonitor):
         recorder.waits_for[request.type, request.name] = after
         recorder.ignored[request.type, request.name] = frozenset(request.ignoreChanges)
         recorder.deletes_within[request.type, request.name] = request.customTimeouts.delete
+        recorder.more[request.type, request.name] = {
+            "protected": request.protect or request.retainOnDelete,
+            "urn": self.make_urn(request.parent, request.type, request.name),
+            "needs": {name: list(made_of.urns) for name, made_of in request.propertyDependencies.items()},
+        }
         return super().RegisterResource(request)
 
 

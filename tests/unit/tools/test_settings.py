@@ -21,7 +21,6 @@ IMPORT = re.compile(r"^ *(?:from|import) ([\w.]+)", re.MULTILINE)
 RUN = {"mypy", "pyrefly", "pytest-xdist", "ruff", "uv"}
 """Packages that are run, and not imported."""
 LOADED = {
-    "pulumi-policy": "the engine's policy analyzer runs it",
     "aws-lambda-powertools": "bench.payment imports it in a process of its own",
 }
 """Packages that something else imports."""

@@ -1,0 +1,80 @@
+"""The rules: each with its name, what it demands, and what finds the resources that do not keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from policies import access, buckets, encryption, lifetime, limits, names, rights, runbooks, tags
+from policies.asked import Asked
+from policies.facts import Facts
+
+PACK = "region-failover"
+"""The name of the pack."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold of each resource by itself."""
+
+    name: str
+    demands: str
+    check: Callable[[Asked, Facts], Iterator[str]]
+    """Yields, in half a line each, what is wrong with a resource and what to do."""
+
+
+@dataclass(frozen=True)
+class StackRule:
+    """What must hold of a stack's resources together, looked at when all of them are known."""
+
+    name: str
+    demands: str
+    check: Callable[[Sequence[Asked]], Iterator[tuple[Asked, str]]]
+    types: frozenset[str]
+    """What it looks at."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What one resource does against one rule."""
+
+    rule: Rule | StackRule
+    asked: Asked
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.asked.kind} {self.asked.name}: {self.rule.name}: {self.said}"
+
+
+RULES = (
+    Rule("suffix", "every physical name carries the environment's suffix", names.without_suffix),
+    Rule("tags", "everything carries the environment's tags, in a region of it", tags.untagged),
+    Rule("encryption", "what is kept or sent is encrypted", encryption.unencrypted),
+    Rule("no-public-access", "nothing is open to everybody but the load balancer's entrance", access.public),
+    Rule("no-wildcard", "no right is wider than it must be", rights.too_wide),
+    Rule("lifetime", "everything can be destroyed, and in production what holds data cannot", lifetime.wrongly_kept),
+    Rule("limits", "functions say how long they may take, and their memory", limits.unlimited),
+    Rule("runbooks", "each alarm names its runbook", runbooks.unexplained),
+)
+STACK_RULES = (
+    StackRule(
+        "whole-buckets",
+        "each bucket has all that keeps it private",
+        buckets.incomplete,
+        frozenset({buckets.BUCKET, *buckets.PARTS}),
+    ),
+)
+
+
+def violations(asked: Asked, facts: Facts) -> Iterator[Violation]:
+    """What one resource does against the rules."""
+    for rule in RULES:
+        for said in rule.check(asked, facts):
+            yield Violation(rule, asked, said)
+
+
+def of_stack(resources: Sequence[Asked]) -> Iterator[Violation]:
+    """What a stack's resources do against the rules together."""
+    for rule in STACK_RULES:
+        for asked, said in rule.check(resources):
+            yield Violation(rule, asked, said)
