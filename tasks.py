@@ -37,6 +37,9 @@ HELP = {
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
     "key": "the Idempotency-Key; a new one by default",
+    "client": "the id of a client of the API, such as storefront",
+    "finish": "drop the key before the present one",
+    "join": "make the secondary's secret a replica again, after it was rotated alone",
     "only": "only the tests whose names match, as pytest's -k",
     "follow": "go on printing what comes",
     "wipe": "also delete the sandbox's cloud and its stacks",
@@ -66,7 +69,7 @@ HELP = {
     "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
     "experiment_role": "on AWS, the ARN of the role under which AWS FIS takes DynamoDB from the primary (--fault data)",
     "drill": "its id, as drill.history lists it; the last one by default",
-    "out": "a new folder",
+    "out": "a new folder; of rotate-key a new file for the key, which only you may read",
     "speed": "virtual seconds in a real one",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
@@ -223,6 +226,14 @@ def situation(choice: Choice) -> int:
     from orchestration import situation as standing
 
     return standing.situation(choice)
+
+
+@choosing("region", "environment", "target", "json", "yes")
+def rotate_key(choice: Choice, client: str = "", finish: bool = False, join: bool = False, out: str = "") -> int:
+    """Give a client a new API key beside the old one, which --finish drops: docs/runbooks/rotate-a-key.md."""
+    from orchestration import rotation
+
+    return rotation.rotate_key(choice, rotation.RotationWish(client, finish, join, out))
 
 
 @choosing("region", "environment", "json")
@@ -476,6 +487,7 @@ namespace = Collection(
     restore,
     ready,
     situation,
+    rotate_key,
     fault,
     heal,
     reconcile,

@@ -138,7 +138,7 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:lb": "listener listenerRule loadBalancer targetGroup targetGroupAttachment",
     "aws:lambda": "alias eventSourceMapping function functionEventInvokeConfig permission provisionedConcurrencyConfig",
     "aws:route53": "healthCheck record zone",
-    "aws:s3": "bucketLifecycleConfiguration bucketOwnershipControls bucketPolicy bucketPublicAccessBlock "
+    "aws:s3": "bucketLifecycleConfiguration bucketLogging bucketOwnershipControls bucketPolicy bucketPublicAccessBlock "
     "bucketReplicationConfig bucketServerSideEncryptionConfiguration bucketVersioning",
     "aws:sns": "topic topicPolicy topicSubscription",  # hands on what it gets
     "aws:sqs": "queuePolicy",

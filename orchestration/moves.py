@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestration import checker_ranges, report
 from orchestration.api import Merchant, entry, merchant
+from orchestration.api_keys import KeySecret
 from orchestration.commands import confirm
 from orchestration.fence import PrimaryFence
 from orchestration.lever import RUNBOOK, Lever
@@ -23,7 +24,7 @@ from shared.clients import CANARY, REPLAYED
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.failover_time import Fault, bound
-from shared.roles import PRIMARY, ROLES, SECONDARY, Role
+from shared.roles import PRIMARY, ROLES, SECONDARY, PerRole, Role
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
         raise Problem(
             f"{move.primary} does not serve: {failure}; nothing was changed (--even-if-unhealthy restores anyway)"
         )
+    elif not (keys := _api_keys(move)).well:
+        raise Problem(f"{keys.said}; nothing was changed (--even-if-unhealthy restores anyway)")
     return move.make(
         f"let clients back to {move.primary}",
         stop_switch.RUN,
@@ -168,7 +171,13 @@ class Precondition:
 def ready(choice: Choice) -> int:
     """Print whether a failover would work. Returns 1 when something is not well."""
     move = _Move.of(choice)
-    found = [_switch(move.lever), _checkers(move), _fence(move), *(_health(move, role) for role in ROLES)]
+    found = [
+        _switch(move.lever),
+        _checkers(move),
+        _fence(move),
+        _api_keys(move),
+        *(_health(move, role) for role in ROLES),
+    ]
     if choice.json:
         report.print_json([asdict(each) for each in found])
     else:
@@ -252,6 +261,20 @@ def _fence(move: _Move) -> Precondition:
     if stopped:
         return Precondition(what, well=True, said=said)
     return Precondition(what, well=False, said=f"{said}, and is in DNS: ./invoke restore")
+
+
+def _api_keys(move: _Move) -> Precondition:
+    """A region with other API keys refuses its clients: it does when they were rotated in one region alone."""
+    what, name = "API keys", move.settings.foundation().names.of(naming.API_KEYS_SECRET)
+    homes = PerRole.build(lambda role: KeySecret(move.acting.aws, move.settings.region(role), name))
+    try:
+        versions = homes.map(lambda each: each.version())
+    except Problem as problem:
+        return Precondition(what, well=False, said=str(problem))
+    if versions.primary != versions.secondary:
+        said = f"{homes.primary.region} and {homes.secondary.region} have different ones: ./invoke rotate-key --join"
+        return Precondition(what, well=False, said=said)
+    return Precondition(what, well=True, said="the same in both regions")
 
 
 def _health(move: _Move, role: Role) -> Precondition:

@@ -50,7 +50,7 @@ TAGGED_NAMES = {
 """Types that have no name but a tag."""
 
 PARTS = {
-    "BasePathMapping", "BucketLifecycleConfiguration", "BucketOwnershipControls", "BucketPolicy",
+    "BasePathMapping", "BucketLifecycleConfiguration", "BucketLogging", "BucketOwnershipControls", "BucketPolicy",
     "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
     "BucketObjectv2", "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
     "FunctionEventInvokeConfig", "Integration", "Key", "Listener", "ListenerRule", "Method", "MethodSettings", "Model",

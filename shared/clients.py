@@ -14,6 +14,13 @@ CANARY: Final = "canary"
 CLIENTS: Final = (STOREFRONT, CANARY)
 """Those that have a key from the first."""
 
+KEY_CHARACTERS: Final = 40
+"""Letters and digits of an API key."""
+KEY_NOTICED_SECONDS: Final = 5
+"""A function asks for the keys anew at most this long after a key that it does not know: a new one is accepted then."""
+KEYS_KEPT_SECONDS: Final = 60
+"""A function uses what it has read for so long: a key that went may be accepted until then."""
+
 API_KEY: Final = "x-api-key"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 """Sent again, to either region, it is answered with the same payment."""

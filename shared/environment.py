@@ -331,9 +331,13 @@ class Environment(Foundation):
                 raise ValueError("compute.throttle: a REST API has one: give payments, lookups, health and heads")
             if grey.error_percent is None:
                 raise ValueError("edge.grey_failure: a REST API tells the share of errors: give error_percent")
+            if self.compute.load_balancer_log_days is not None:
+                raise ValueError("compute.load_balancer_log_days: there is no load balancer: use null")
             return self
         if throttle is not None:
             raise ValueError("compute.throttle: a load balancer has none: use null, and reserve what functions may use")
+        if self.compute.load_balancer_log_days is None:
+            raise ValueError("compute.load_balancer_log_days: say how long the load balancers' access logs are kept")
         if grey.errors_a_minute is None:
             raise ValueError(
                 "edge.grey_failure: a load balancer tells numbers, of which a health check cannot make a share: give "

@@ -162,6 +162,7 @@ class AuditSettings(StrictModel):
     infrequent_access_days: Annotated[int, Field(ge=30, le=3650)]  # S3 moves nothing there earlier
     archive_days: Days
     old_version_days: Days
+    access_log_days: Days
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -308,6 +309,8 @@ class ComputeSettings(Section):
     sweep_minutes: Annotated[int, Field(ge=1, le=5)]  # observability alarms when none has come for ten minutes
     throttle: ThrottleSettings | None
     """None: a load balancer has none, so what the functions hold is what clients can have."""
+    load_balancer_log_days: Days | None
+    """None: a REST API writes its access log to a log group."""
 
     @model_validator(mode="after")
     def _callers_wait_long_enough(self) -> Self:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from lambdas.domain.errors import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdas.adapters.retry import Retry
 
 FRESH: Final = 60_000
@@ -36,7 +38,9 @@ class ApiKeys:
     secrets: SecretsClient
     arn: str
     retry: Retry
-    _keys: tuple[tuple[str, str, bytes], ...] = ()
+    on_previous: Callable[[str], None] | None = None
+    """Told a client that has come with the key before its current one: it has not changed over yet."""
+    _keys: tuple[tuple[str, str, bytes, bool], ...] = ()
     _read_at: int | None = None
     _asked_at: int | None = None
 
@@ -51,18 +55,20 @@ class ApiKeys:
     def key_of(self, client: str) -> str:
         """A client's current key, for probes that act as that client. Raises Unavailable, KeyError."""
         self._refresh(FRESH)
-        keys = [key for name, key, _ in self._keys if name == client]
+        keys = [key for name, key, _, _ in self._keys if name == client]
         if not keys:
             raise KeyError(client)
         return keys[0]
 
     def _match(self, api_key: str) -> str | None:
         given = sha256(api_key.encode("utf-8", "surrogatepass")).digest()
-        found = None
+        found, previous = None, False
         # Every key is compared, whatever matched before, and by its hash: the time tells neither content nor length.
-        for client, _, digest in self._keys:
+        for client, _, digest, outdated in self._keys:
             if hmac.compare_digest(digest, given):
-                found = client
+                found, previous = client, outdated
+        if found and previous and self.on_previous:
+            self.on_previous(found)
         return found
 
     def _refresh(self, age: int) -> bool:
@@ -83,14 +89,14 @@ class ApiKeys:
         return True
 
 
-def _parse(secret: str) -> tuple[tuple[str, str, bytes], ...]:
-    """The clients' keys, the current ones first, each with its hash.
+def _parse(secret: str) -> tuple[tuple[str, str, bytes, bool], ...]:
+    """The clients' keys, the current ones first, each with its hash, and whether it is a previous one.
 
     The secret is `{"clients": {"<id>": {"current": "<key>", "previous": "<key>" or null}}}`.
     """
     clients = json.loads(secret)["clients"]
     return tuple(
-        (client, keys[generation], sha256(keys[generation].encode()).digest())
+        (client, keys[generation], sha256(keys[generation].encode()).digest(), generation == "previous")
         for generation in ("current", "previous")
         for client, keys in clients.items()
         if keys.get(generation)

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from lambdas.settings import RemainingTime
 
 _service = connect()
-_keys = ApiKeys(client("secretsmanager"), os.environ["API_KEYS_SECRET_ARN"], _service.retry)
+_keys = ApiKeys(
+    client("secretsmanager"),
+    os.environ["API_KEYS_SECRET_ARN"],
+    _service.retry,
+    on_previous=lambda client_id: _service.journal.tell("previous_key", client=client_id),
+)
 _api = Api(
     _service.payments,
     _keys.client_of,

@@ -18,7 +18,8 @@ data = consume(DataOutputs)
 functions = Functions("functions", region, settings, network, data)
 SweepSchedule("sweep", region, settings, functions)
 api = PaymentApi("api", region, settings, settings.throttle, functions) if settings.throttle else None
-balancer = PaymentLoadBalancer("load-balancer", region, network.public, functions) if network.public else None
+public, days = network.public, settings.load_balancer_log_days
+balancer = PaymentLoadBalancer("load-balancer", region, days, public, functions) if public and days else None
 
 publish(
     ComputeOutputs(

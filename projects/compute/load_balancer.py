@@ -7,12 +7,15 @@ import pulumi_aws as aws
 
 from projects.compute.functions import Functions
 from shared import naming
+from shared.components import iam
+from shared.components.buckets import expiring_bucket
 from shared.components.function import Function
 from shared.components.regions import Region
 from shared.contracts import LoadBalancerOutputs, PublicTierOutputs
 from shared.naming import Kind
 
 SERVICE = "elasticloadbalancing.amazonaws.com"
+LOG_SERVICE = "logdelivery.elasticloadbalancing.amazonaws.com"
 IDLE_SECONDS = 60
 """A connection without traffic is kept for so long: longer than any function may take."""
 
@@ -26,15 +29,26 @@ class PaymentLoadBalancer(pulumi.ComponentResource):
 
     outputs: LoadBalancerOutputs
 
-    def __init__(self, name: str, region: Region, public: PublicTierOutputs, functions: Functions) -> None:
+    def __init__(
+        self, name: str, region: Region, log_days: int, public: PublicTierOutputs, functions: Functions
+    ) -> None:
         super().__init__("payments:compute:LoadBalancer", name)
         self._name = name
         self._region = region
         self._options = region.options(self)
 
+        named = region.named(naming.LOAD_BALANCER)
+        logs = expiring_bucket(
+            f"{name}-logs",
+            region,
+            naming.BALANCER_LOG_BUCKET,
+            log_days,
+            lambda arn: [self._log_writer(arn, named)],
+            parent=self,
+        )
         balancer = aws.lb.LoadBalancer(
             name,
-            name=region.named(naming.LOAD_BALANCER),
+            name=named,
             load_balancer_type="application",
             internal=False,
             ip_address_type="ipv4",
@@ -44,7 +58,9 @@ class PaymentLoadBalancer(pulumi.ComponentResource):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
             enable_deletion_protection=False,
-            opts=self._options,
+            access_logs={"bucket": logs.bucket.id, "enabled": True},
+            # Elastic Load Balancing writes a test file when it is told to log, and refuses a bucket where it may not.
+            opts=region.options(self, depends_on=[logs.policy, logs.encryption]),
         )
         payment = self._targets("payment", naming.PAYMENT_TARGETS, functions.payment)
         health = self._targets("health", naming.HEALTH_TARGETS, functions.health)
@@ -57,6 +73,23 @@ class PaymentLoadBalancer(pulumi.ComponentResource):
             health_targets_arn=health.arn,
         )
         self.register_outputs({})
+
+    def _log_writer(self, bucket: pulumi.Output[str], balancer: str) -> iam.Statement:
+        """Who writes the access log: the service for this one load balancer.
+
+        User Guide for Application Load Balancers, "Enable access logs", Step 2: this principal in all regions, where an
+        account of Elastic Load Balancing's was named for the older ones, and the source's ARN as the only condition.
+        """
+        account = self._region.account
+        return iam.allow(
+            ["s3:PutObject"],
+            [pulumi.Output.concat(bucket, f"/AWSLogs/{account}/*")],
+            principal={"Service": LOG_SERVICE},
+            condition={
+                "ArnLike": {"aws:SourceArn": self._region.arn("elasticloadbalancing", f"loadbalancer/app/{balancer}/*")}
+            },
+            sid="AccessLogs",
+        )
 
     def _targets(self, what: str, kind: Kind, function: Function) -> aws.lb.TargetGroup:
         """The function's live version, as the only target of a group."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from projects.data.access_logs import AuditAccessLogs
 from projects.data.audit import AuditBuckets
 from projects.data.credentials import Secrets
 from projects.data.keys import DataKey
@@ -17,6 +18,7 @@ regions, settings = both_regions(DataSettings)
 key = DataKey("data-key", regions)
 table = PaymentsTable("payments", regions, settings, key)
 audit = AuditBuckets("audit", regions, settings.audit, key)
+AuditAccessLogs("audit-access", regions, settings.audit.access_log_days, audit)
 secrets = Secrets("secrets", regions, key)
 Parameters("parameters", regions, key, secrets)
 

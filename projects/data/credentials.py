@@ -10,12 +10,10 @@ import pulumi_random as random
 
 from projects.data.keys import DataKey
 from shared import naming
-from shared.clients import CLIENTS
+from shared.clients import CLIENTS, KEY_CHARACTERS
 from shared.components.regions import Region
 from shared.naming import Kind
 from shared.roles import PerRole
-
-KEY_CHARACTERS = 40
 
 FIRST_VERSION = "FIRST"
 """A staging label of ours on the value that we wrote.

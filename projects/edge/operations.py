@@ -77,6 +77,10 @@ def _statements(secondary: Region, data: DataOutputs, switch: SwitchObject) -> l
         ),
         # A restoration pays at the primary as the canary, with the secondary's copy of its key.
         iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
+        # Whether both regions have the same keys is told by their versions, without the values.
+        iam.allow(
+            ["secretsmanager:DescribeSecret"], [data.api_keys_secret_arns.primary, data.api_keys_secret_arns.secondary]
+        ),
         iam.allow(
             ["kms:Decrypt"],
             [data.key_arns.secondary],

@@ -13,7 +13,7 @@ from projects.observability.canary import READ, reads_of_a_client
 from projects.observability.rules import CANARIES_ASK
 from shared import naming
 from shared.components import iam
-from shared.components.buckets import private_bucket
+from shared.components.buckets import expiring_bucket
 from shared.packaging.packages import SCRIPT_HANDLER, script
 
 FUNCTION = "synthetics"
@@ -74,29 +74,7 @@ class Synthetics(pulumi.ComponentResource):
 
     def _bucket(self) -> aws.s3.Bucket:
         region = self._watched.region
-        made = private_bucket(
-            self._name,
-            region,
-            naming.ARTIFACT_BUCKET,
-            {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}},
-            lambda _: [],
-            parent=self,
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            self._name,
-            bucket=made.bucket.id,
-            rules=[
-                {
-                    "id": "expire",
-                    "status": "Enabled",
-                    "filter": {"prefix": ""},
-                    "expiration": {"days": KEPT_DAYS},
-                    "noncurrent_version_expiration": {"noncurrent_days": 1},
-                    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
-                }
-            ],
-            opts=region.options(self, depends_on=[made.versioning]),
-        )
+        made = expiring_bucket(self._name, region, naming.ARTIFACT_BUCKET, KEPT_DAYS, lambda _: [], parent=self)
         return made.bucket
 
     def _role(self, bucket: aws.s3.Bucket) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def attributes(resource: Resource, names: Iterable[str]) -> dict[str, str]:
     """The named inputs as attributes; a property's `api` is the attribute's name. Absent ones become empty."""
-    return {resource.properties[name].api: _text(resource[name]) for name in names}
+    return {resource.properties[name].api: worded_value(resource[name]) for name in names}
 
 
 def stated(found: Mapping[str, str]) -> dict[str, str]:
@@ -31,7 +31,8 @@ def changed(resource: Resource, names: Iterable[str]) -> list[str]:
     return [name for name in names if not resource.properties[name].same(before.get(name), now.get(name))]
 
 
-def _text(value: object) -> str:
+def worded_value(value: object) -> str:
+    """A value as an attribute has it: none is empty."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

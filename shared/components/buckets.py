@@ -68,6 +68,40 @@ def private_bucket(
     return PrivateBucket(bucket, versioning, encrypted, policy)
 
 
+def expiring_bucket(
+    name: str, region: Region, kind: Kind, days: int, statements: Statements, *, parent: pulumi.Resource
+) -> PrivateBucket:
+    """Make one whose objects go after some days, encrypted with S3's own keys.
+
+    S3 and Elastic Load Balancing write access logs into no bucket that encrypts with a key of KMS (S3 User Guide,
+    "Enabling Amazon S3 server access logging"; User Guide for Application Load Balancers, "Enable access logs").
+    """
+    made = private_bucket(
+        name,
+        region,
+        kind,
+        {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}},
+        statements,
+        parent=parent,
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        name,
+        bucket=made.bucket.id,
+        rules=[
+            {
+                "id": "expire",
+                "status": "Enabled",
+                "filter": {"prefix": ""},
+                "expiration": {"days": days},
+                "noncurrent_version_expiration": {"noncurrent_days": 1},
+                "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+            }
+        ],
+        opts=region.options(parent, depends_on=[made.versioning]),
+    )
+    return made
+
+
 def _tls_only(bucket: pulumi.Output[str]) -> iam.Statement:
     return iam.deny(
         ["s3:*"],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.adapters import fence as fence_item
-from lambdas.adapters import items, store
+from lambdas.adapters import items, keys, store
 from lambdas.audit.notifications import object_key
 from lambdas.domain import audit
 from lambdas.domain.instruction import Instruction
@@ -44,6 +44,11 @@ def test_clients_and_functions_name_the_canary_and_their_headers_alike():
     assert set(ours) == {"API_KEY", "IDEMPOTENCY_KEY", "REPLAYED", "SERVED_BY"}
 
 
+def test_functions_notice_a_new_key_and_forget_an_old_one_when_a_rotation_says_so():
+    assert clients.KEY_NOTICED_SECONDS * 1000 == keys.RECHECK
+    assert clients.KEYS_KEPT_SECONDS * 1000 == keys.FRESH
+
+
 def test_the_document_names_them_too():
     operation = openapi.operation("post", "/payment")
     assert clients.IDEMPOTENCY_KEY in {each["name"] for each in operation["parameters"]}
@@ -63,12 +68,12 @@ def test_the_table_has_the_index_that_the_functions_ask():
 
 
 def test_the_functions_may_write_under_the_keys_that_they_write():
-    keys = [audit.key(payment(client)) for client in clients.CLIENTS]
-    keys.append(object_key({"attributes": {"SentTimestamp": "0"}, "messageId": "a"}))
+    written = [audit.key(payment(client)) for client in clients.CLIENTS]
+    written.append(object_key({"attributes": {"SentTimestamp": "0"}, "messageId": "a"}))
     policies = [json.loads(each["policy"]) for each in made("RolePolicy")]
     statements = [each for policy in policies for each in policy["Statement"] if each["Action"] == ["s3:PutObject"]]
     allowed = {resource.split("/")[1] for each in statements for resource in each["Resource"]}
-    assert allowed == {*(key.split("/")[0] for key in keys), RESULTS}
+    assert allowed == {*(key.split("/")[0] for key in written), RESULTS}
 
 
 @cache

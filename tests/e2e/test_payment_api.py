@@ -197,7 +197,7 @@ def hold(deployed):
             continue
         with suppress(psutil.NoSuchProcess, FileNotFoundError):  # it was killed at the look before
             process.suspend()
-            with open(f"/proc/{process.pid}/fd/0", "rb", buffering=0) as requests:
+            with Path(f"/proc/{process.pid}/fd/0").open("rb", buffering=0) as requests:
                 asked = any(fcntl.ioctl(requests, termios.FIONREAD, bytes(4)))
             if asked:
                 process.kill()

@@ -92,6 +92,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "gateway.time_of_requests": (_GATEWAY_ANSWERS + "test_a_function_hears_the_sandboxs_time_of_a_request",),
     "gateway.remapped_headers": (_GATEWAY_ANSWERS + "test_headers_of_a_function_are_remapped_or_dropped",),
     "keys.pending_replicas": (_ANSWERS + "test_a_primary_key_waits_until_its_replicas_are_gone",),
+    "access_logs.of_buckets": (_REPAIRS + "test_a_bucket_logs_into_a_bucket_of_its_region_that_is_there",),
+    "access_logs.of_load_balancers": (_BALANCERS + "test_a_load_balancer_logs_only_into_a_bucket_where_it_may_write",),
     "load_balancers.fixed_responses": (_BALANCERS + "test_a_fixed_response_may_say_anything",),
     "load_balancers.functions_as_targets": (
         _BALANCERS + "test_a_function_is_a_target_only_where_its_policy_lets_the_group_call_it",
@@ -134,6 +136,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _ANSWERS + "test_each_label_is_on_one_version_and_none_is_lost",
         _ANSWERS + "test_a_version_without_labels_is_kept_and_told_only_to_who_asks",
         _ANSWERS + "test_a_token_makes_one_version",
+    ),
+    "secrets.promoted_replicas": (
+        _REPAIRS + "test_a_promoted_replica_is_written_over_by_force_alone",
+        _REPAIRS + "test_a_promoted_replica_outlives_its_former_primary",
     ),
     "secrets.replicas_at_creation": (_REPAIRS + "test_secret_is_created_with_its_replicas_and_deleted_after_them",),
     "security_groups.prefix_lists": (_REPAIRS + "test_security_group_rule_keeps_its_prefix_list",),

@@ -154,6 +154,9 @@ def _balancer(clients: Clients, made: Made) -> dict[str, Any]:
         "EnableDeletionProtection": attributes["deletion_protection.enabled"],
         "DropInvalidHeaderFields": attributes.get("routing.http.drop_invalid_header_fields.enabled", "false"),
         "DesyncMitigationMode": attributes.get("routing.http.desync_mitigation_mode", "defensive"),
+        "AccessLogs": {
+            name: attributes.get(f"access_logs.s3.{name.lower()}") or None for name in ("Enabled", "Bucket", "Prefix")
+        },
     }
 
 
@@ -776,6 +779,7 @@ READINGS: dict[str, Reading] = {
         _bucket("public_access_block", "PublicAccessBlockConfiguration")
     ),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": Reading(_ownership),
+    "aws:s3/bucketLogging:BucketLogging": Reading(_bucket("bucket_logging", "LoggingEnabled")),
     "aws:s3/bucketPolicy:BucketPolicy": Reading(_bucket("bucket_policy")),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Reading(
         _bucket("bucket_lifecycle_configuration")

@@ -213,6 +213,60 @@ def test_replica_can_become_a_secret_of_its_own(cloud: RunningCloud) -> None:
     assert there.get_secret_value(SecretId=secret)["SecretString"] == "own"
 
 
+def test_a_promoted_replica_is_written_over_by_force_alone(cloud: RunningCloud) -> None:
+    secrets, there, secret = cloud.client("secretsmanager"), cloud.client("secretsmanager", OTHER), name()
+    replicas = {"SecretId": secret, "AddReplicaRegions": [{"Region": OTHER}]}
+    secrets.create_secret(Name=secret, SecretString="one", AddReplicaRegions=[{"Region": OTHER}])
+    there.stop_replication_to_replica(SecretId=secret)
+    there.put_secret_value(SecretId=secret, SecretString="own")
+
+    secrets.put_secret_value(SecretId=secret, SecretString="two")
+    assert there.get_secret_value(SecretId=secret)["SecretString"] == "own"
+    (status,) = secrets.describe_secret(SecretId=secret)["ReplicationStatus"]
+    assert (status["Region"], status["Status"]) == (OTHER, "Failed")
+
+    (status,) = secrets.replicate_secret_to_regions(**replicas)["ReplicationStatus"]
+    assert (status["Region"], status["Status"]) == (OTHER, "Failed")
+    assert there.get_secret_value(SecretId=secret)["SecretString"] == "own"
+
+    (status,) = secrets.replicate_secret_to_regions(**replicas, ForceOverwriteReplicaSecret=True)["ReplicationStatus"]
+    assert (status["Region"], status["Status"]) == (OTHER, "InSync")
+    assert there.get_secret_value(SecretId=secret)["SecretString"] == "two"
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        there.put_secret_value(SecretId=secret, SecretString="own")
+
+
+def test_a_promoted_replica_outlives_its_former_primary(cloud: RunningCloud) -> None:
+    secrets, there, secret = cloud.client("secretsmanager"), cloud.client("secretsmanager", OTHER), name()
+    secrets.create_secret(Name=secret, SecretString="one", AddReplicaRegions=[{"Region": OTHER}])
+    there.stop_replication_to_replica(SecretId=secret)
+    assert secrets.remove_regions_from_replication(SecretId=secret, RemoveReplicaRegions=[OTHER])
+    secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    assert there.get_secret_value(SecretId=secret)["SecretString"] == "one"
+
+
+def test_a_bucket_logs_into_a_bucket_of_its_region_that_is_there(cloud: RunningCloud) -> None:
+    s3, there = cloud.client("s3"), cloud.client("s3", OTHER)
+    source, near, far = name(), name(), name()
+    for bucket in (source, near):
+        s3.create_bucket(Bucket=bucket)
+    there.create_bucket(Bucket=far, CreateBucketConfiguration={"LocationConstraint": OTHER})
+
+    def log(target: str) -> None:
+        told = {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "a/"}}
+        s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=told)
+
+    with pytest.raises(ClientError, match="InvalidTargetBucketForLogging"):
+        log(name())
+    with pytest.raises(ClientError, match="CrossLocationLoggingProhibitted"):
+        log(far)
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=source)
+    log(near)
+    assert s3.get_bucket_logging(Bucket=source)["LoggingEnabled"]["TargetBucket"] == near
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus={})
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=source)
+
+
 def test_health_checks_keep_lists_and_booleans(cloud: RunningCloud) -> None:
     route53 = cloud.client("route53")
     regions = ["us-east-1", "us-west-1", "eu-west-1"]

@@ -123,3 +123,39 @@ def test_a_fixed_response_may_say_anything(elb: Any, balancer: str) -> None:
     listener = made["Listeners"][0]["ListenerArn"]
     found = elb.describe_listeners(ListenerArns=[listener])["Listeners"][0]["DefaultActions"][0]
     assert found["FixedResponseConfig"]["MessageBody"] == body
+
+
+def test_a_load_balancer_logs_only_into_a_bucket_where_it_may_write(
+    cloud: RunningCloud, elb: Any, balancer: str
+) -> None:
+    s3, bucket = cloud.client("s3"), named()
+    account = balancer.split(":")[4]
+
+    def log(into: str) -> None:
+        told = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": into}
+        attributes = [{"Key": key, "Value": value} for key, value in told.items()]
+        elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=attributes)
+
+    def policy(source: str) -> None:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{bucket}/AWSLogs/{account}/*",
+            "Condition": {"ArnLike": {"aws:SourceArn": source}},
+        }
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    def refused() -> bool:
+        with pytest.raises(ClientError, match=f"Access Denied for bucket: {bucket}"):
+            log(bucket)
+        attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=balancer)["Attributes"]
+        return {"Key": "access_logs.s3.enabled", "Value": "false"} in attributes
+
+    assert refused(), "there is no bucket"
+    s3.create_bucket(Bucket=bucket)
+    assert refused(), "it has no policy"
+    policy(balancer.replace("/app/", "/app/another-"))
+    assert refused(), "it names another load balancer"
+    policy(balancer)
+    log(bucket)

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sandbox.cloud.repairs import (
+    access_logs,
     apigateway,
     certificates,
     cloudwatch,
@@ -45,6 +46,8 @@ WITHOUT = "SANDBOX_WITHOUT_REPAIR"
 
 _REPAIRS: tuple[Callable[[], None], ...] = (
     routing.known_services,
+    access_logs.of_buckets,
+    access_logs.of_load_balancers,
     apigateway.base_path_mapping,
     apigateway.domain_name_updates,
     apigateway.domain_names,
@@ -108,6 +111,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     secrets.replicas_at_creation,
     secrets.end_of_replication,
     secrets.labels_of_versions,
+    secrets.promoted_replicas,
     security_groups.prefix_lists,
     sqs.queue_urls,
     sqs.batching_windows,

@@ -84,7 +84,8 @@ def end_of_replication() -> None:
 def _remove_regions(secret: Request, request: Request) -> Request:
     gone = set(request["RemoveReplicaRegions"])
     for region in gone:
-        secretsmanager._secrets.pop_scoped(get_account_id(), region, secret["Name"], None)
+        if not _stands_alone(secret, region):
+            secretsmanager._secrets.pop_scoped(get_account_id(), region, secret["Name"], None)
     secret["ReplicationStatus"] = [
         status for status in secret.get("ReplicationStatus", []) if status["Region"] not in gone
     ]
@@ -95,6 +96,52 @@ def _stop_replication(replica: Request, _: Request) -> Request:
     for name in ("_PrimarySecretArn", "_PrimaryRegion"):
         replica.pop(name, None)
     return {"ARN": replica["ARN"]}
+
+
+def promoted_replicas() -> None:
+    """A promoted replica is written over: at its former primary's next change, and by replication without force."""
+    sync, replicate = secretsmanager._sync_replicas, secretsmanager._replicate_secret_to_regions
+
+    def synced(secret: Request) -> None:
+        replicas = secret.get("ReplicationStatus") or []
+        failed = [each for each in replicas if _stands_alone(secret, each["Region"])]
+        for each in failed:
+            each.update(_FAILED)
+        secret["ReplicationStatus"] = [each for each in replicas if each not in failed]
+        try:
+            sync(secret)
+        finally:
+            secret["ReplicationStatus"] = replicas
+
+    def replicated(request: Request) -> Answer:
+        _, secret = secretsmanager._resolve(request["SecretId"])
+        asked = request.get("AddReplicaRegions") or ()
+        if not secret or request.get("ForceOverwriteReplicaSecret"):
+            answer: Answer = replicate(request)
+            return answer
+        refused = [each for each in asked if _stands_alone(secret, each["Region"])]
+        answer = replicate({**request, "AddReplicaRegions": [each for each in asked if each not in refused]})
+        if answer[0] != 200 or not refused:
+            return answer
+        regions = {each["Region"] for each in refused}
+        others = [each for each in secret["ReplicationStatus"] if each["Region"] not in regions]
+        secret["ReplicationStatus"] = [*others, *({**each, **_FAILED} for each in refused)]
+        told: Answer = secretsmanager.json_response(
+            {"ARN": secret["ARN"], "ReplicationStatus": secret["ReplicationStatus"]}
+        )
+        return told
+
+    secretsmanager._sync_replicas, secretsmanager._replicate_secret_to_regions = synced, replicated
+
+
+_FAILED = {"Status": "Failed", "StatusMessage": "Secret with this name already exists in this region"}
+"""As the API Reference words it (ReplicationStatusType)."""
+
+
+def _stands_alone(secret: Request, region: str) -> bool:
+    """Whether another region has a secret of this name that is no replica of this one."""
+    there = secretsmanager._secrets.get_scoped(get_account_id(), region, secret["Name"])
+    return bool(there) and there.get("_PrimarySecretArn") != secret["ARN"]
 
 
 def labels_of_versions() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.attributes import attributes, changed, given
+from sandbox.provider.attributes import attributes, changed, given, worded_value
 from sandbox.provider.resource import Resource, first, setting, tag_list, tag_map
 from sandbox.provider.schema import Block, Boolean, Integer, List, Set, Text
 
@@ -61,6 +61,7 @@ BALANCER_ATTRIBUTES = {
     ),
 }
 """By the names that ModifyLoadBalancerAttributes knows."""
+LOGS = "access_logs.s3."
 
 
 class LoadBalancer(Elb):
@@ -78,6 +79,9 @@ class LoadBalancer(Elb):
         "ipAddressType": Text(default="ipv4", choices=("ipv4", "dualstack")),
         "subnets": Set(required=True),
         "securityGroups": Set(),
+        "accessLogs": Block(
+            fields={"bucket": Text(required=True), "prefix": Text(default=""), "enabled": Boolean(default=False)}
+        ),
         **BALANCER_ATTRIBUTES,
     }
     outputs = ("arn", "arnSuffix", "dnsName", "vpcId", "zoneId")
@@ -108,6 +112,13 @@ class LoadBalancer(Elb):
     def _put(self, names: Iterable[str]) -> None:
         self.call("modify_load_balancer_attributes", LoadBalancerArn=self.id, Attributes=self.worded(names))
 
+    @setting("accessLogs", after_create=True)
+    def _access_logs(self) -> None:
+        wanted = self["accessLogs"] or {"enabled": False}
+        told = {name: wanted.get(name) for name in ("enabled", "bucket", "prefix")}
+        worded = {f"{LOGS}{name}": worded_value(value) for name, value in told.items()}
+        self.call("modify_load_balancer_attributes", LoadBalancerArn=self.id, Attributes=tag_list(worded))
+
     @setting("subnets")
     def _subnets(self) -> None:
         self.call("set_subnets", LoadBalancerArn=self.id, Subnets=self["subnets"])
@@ -123,8 +134,14 @@ class LoadBalancer(Elb):
     def read(self) -> Mapping[str, Any]:
         found = first(self.call("describe_load_balancers", LoadBalancerArns=[self.id])["LoadBalancers"])
         listed = self.call("describe_load_balancer_attributes", LoadBalancerArn=self.id)["Attributes"]
+        found |= tag_map(listed)
+        logs = {name: found.get(f"{LOGS}{name}") for name in ("bucket", "prefix")}
         return self.observed(
-            {**found, **tag_map(listed)},
+            found,
+            accessLogs={
+                "enabled": found.get(f"{LOGS}enabled") == "true",
+                **{name: value for name, value in logs.items() if value},
+            },
             internal=found["Scheme"] == "internal",
             subnets=[each["SubnetId"] for each in found["AvailabilityZones"]],
             arn=self.id,

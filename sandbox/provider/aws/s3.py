@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sandbox.provider.errors import Refused
+from sandbox.provider.errors import Gone, Refused
 from sandbox.provider.resource import SHARED, Resource, setting, tag_map
 from sandbox.provider.schema import Block, Boolean, Integer, Json, List, Map, Set, Text
 from shared.errors import Problem
@@ -286,6 +286,33 @@ class BucketPolicy(BucketPart):
     @setting()
     def put(self) -> None:
         self.call("put_bucket_policy", Bucket=self.id, Policy=self["policy"])
+
+
+class BucketLogging(BucketPart):
+    """Where a bucket's access log goes."""
+
+    resource_type = "aws:s3/bucketLogging:BucketLogging"
+    properties = {
+        "bucket": BUCKET,
+        "targetBucket": Text(required=True),
+        "targetPrefix": Text(required=True),
+    }
+    gone = ("NoSuchBucket",)
+    part = "bucket_logging"
+
+    @setting()
+    def put(self) -> None:
+        told = {"TargetBucket": self["targetBucket"], "TargetPrefix": self["targetPrefix"]}
+        self.call("put_bucket_logging", Bucket=self.id, BucketLoggingStatus={"LoggingEnabled": told})
+
+    def read(self) -> Mapping[str, Any]:
+        found = self.call("get_bucket_logging", Bucket=self.id).get("LoggingEnabled")
+        if not found:
+            raise Gone
+        return {"bucket": self.id, **self.observed(found)}
+
+    def delete(self) -> None:
+        self.call("put_bucket_logging", Bucket=self.id, BucketLoggingStatus={})
 
 
 class BucketLifecycleConfiguration(BucketPart):

@@ -7,6 +7,7 @@ from tests.sandbox.provider_engine import Engine, Made
 from tests.sandbox.provider_examples import Example, example
 from tests.sandbox.provider_examples.ec2 import a_group, a_subnet, a_vpc
 from tests.sandbox.provider_examples.lambda_ import function
+from tests.sandbox.provider_examples.storage import a_bucket
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 GROUP = "aws:lb/targetGroup:TargetGroup"
@@ -21,6 +22,20 @@ def refusal(body: str = '{"status": 404}') -> dict[str, Any]:
 def a_balancer(engine: Engine, name: str) -> Made:
     vpc = a_vpc(engine)
     return engine.make(BALANCER, name=name, subnets=[a_subnet(engine, vpc).id, a_subnet(engine, vpc, 1).id])
+
+
+def a_log_bucket(engine: Engine, name: str) -> str:
+    """A bucket where load balancers may write."""
+    bucket = a_bucket(engine, name)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"{bucket.arn}/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    engine.make("aws:s3/bucketPolicy:BucketPolicy", bucket=bucket.id, policy=policy)
+    return bucket.id
 
 
 def a_targets(engine: Engine, name: str) -> Made:
@@ -39,6 +54,7 @@ def load_balancer(engine: Engine) -> Example:
             "securityGroups": groups[:1],
             "idleTimeout": 30,
             "dropInvalidHeaderFields": True,
+            "accessLogs": {"bucket": a_log_bucket(engine, "example-logs"), "enabled": True},
             "tags": {"a": "b"},
         },
         update={
@@ -48,6 +64,7 @@ def load_balancer(engine: Engine) -> Example:
             "dropInvalidHeaderFields": None,
             "desyncMitigationMode": "strictest",
             "enableDeletionProtection": True,
+            "accessLogs": {"bucket": a_log_bucket(engine, "other-logs"), "prefix": "a", "enabled": True},
             "tags": {"a": "c"},
         },
         replace={"name": "other", "internal": True},

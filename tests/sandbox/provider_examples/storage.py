@@ -102,6 +102,15 @@ def bucket_policy(engine: Engine) -> Example:
     return Example({"bucket": bucket.id, "policy": document("Deny")}, update={"policy": document("Allow")})
 
 
+@example("aws:s3/bucketLogging:BucketLogging")
+def access_log(engine: Engine) -> Example:
+    target = a_bucket(engine, "example-logs")
+    return Example(
+        {"bucket": a_bucket(engine).id, "targetBucket": target.id, "targetPrefix": "log/"},
+        update={"targetPrefix": "logs/"},
+    )
+
+
 @example("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
 def lifecycle(engine: Engine) -> Example:
     rule = {

@@ -24,6 +24,19 @@ def test_current_and_previous_name_the_client(world):
     assert [keys.client_of(key) for key in ("a2", "a1", "b1", "", "a", "A2", "None")] == ["a", "a", "b", *[None] * 4]
 
 
+def test_who_comes_with_the_key_before_is_told_of_and_nobody_else(world):
+    keys, secrets, clock = world
+    told = []
+    keys.on_previous = told.append
+    for key in ("a2", "b1", "wrong", "a1", "a1"):
+        keys.client_of(key)
+    assert told == ["a", "a"]
+    secrets.clients["a"] = {"current": "a3", "previous": "a2"}
+    clock.time += FRESH
+    keys.client_of("a2")
+    assert told == ["a", "a", "a"]
+
+
 def test_the_secret_is_read_once_a_minute(world):
     keys, secrets, clock = world
     for _ in range(3):

@@ -54,6 +54,7 @@ class Cloud:
         self.text, self.ranges, self.error = text, ranges, None
         self.asked, self.written, self.order = set(), [], []
         self.fence, self.table_error = None, None
+        self.at, self.versions = "", {"us-east-1": "one", "us-east-2": "one"}
         self.refusal, self.taken_on, self.variables = None, [], {}
 
     def enter(self, variables):
@@ -63,6 +64,7 @@ class Cloud:
 
     def client(self, service, region):
         self.asked.add((service, region))
+        self.at = region
         return self
 
     def get_caller_identity(self):
@@ -78,6 +80,13 @@ class Cloud:
         self.asked.add(("secretsmanager", region))
         assert arn == "payment-api-secret-x7k2"
         return json.dumps({"clients": {"canary": {"current": "canary-key"}}})
+
+    def describe_secret(self, **place):
+        assert place["SecretId"] == "payment-api-secret-x7k2"
+        told: object = self.versions[self.at]
+        if isinstance(told, Exception):
+            raise told
+        return {"VersionIdsToStages": {"older": ["AWSPREVIOUS"], self.versions[self.at]: ["AWSCURRENT"]}}
 
     def get_object(self, **place):
         self._place(place)
@@ -345,6 +354,15 @@ def test_a_cold_start_is_no_failure(cloud, monkeypatch, broken):
     assert canary.rounds == 1 + moves.ROUNDS
 
 
+def test_clients_are_not_let_back_to_a_primary_that_would_refuse_their_keys(cloud):
+    cloud.versions["us-east-2"] = "rotated while the primary was out"
+    with pytest.raises(Problem, match=r"different ones: ./invoke rotate-key --join; nothing was changed"):
+        moves.restore(YES, even_if_unhealthy=False)
+    assert cloud.written == []
+    cloud.versions["us-east-1"] = cloud.versions["us-east-2"]
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+
+
 def test_a_person_may_restore_without_asking_the_primary(cloud, monkeypatch):
     monkeypatch.setattr(moves, "_canary", lambda _: pytest.fail("asked"))
     assert moves.restore(YES, even_if_unhealthy=True) == 0
@@ -397,7 +415,7 @@ def test_a_fence_before_a_primary_that_dns_answers_is_an_outage(findings, cloud,
 def test_all_is_well(findings):
     found, code = findings()
     assert code == 0
-    assert found.keys() == {"stop switch", "switch's readers", "fence", "primary", "secondary"}
+    assert found.keys() == {"stop switch", "switch's readers", "fence", "API keys", "primary", "secondary"}
     assert all(each["well"] for each in found.values())
 
 
@@ -433,6 +451,16 @@ def test_a_region_is_well_when_it_does_not_fail_all_the_time(monkeypatch, answer
         ({"ranges": ("15.177.0.0/19",)}, "switch's readers", "15.177.0.0/18 cannot read the switch"),
         ({"ranges": ("no range",)}, "switch's readers", "no range"),
         ({"error": refused("AccessDenied", 403)}, "stop switch", "cannot read"),
+        (
+            {"versions": {"us-east-1": "one", "us-east-2": "two"}},
+            "API keys",
+            "us-east-1 and us-east-2 have different ones: ./invoke rotate-key --join",
+        ),
+        (
+            {"versions": {"us-east-1": refused("InternalServiceError", 500), "us-east-2": "one"}},
+            "API keys",
+            "cannot look at the API keys (payment-api-secret-x7k2) in us-east-1",
+        ),
         ({"error": refused("NoSuchBucket", 404)}, "switch's readers", "is not there"),
     ],
 )

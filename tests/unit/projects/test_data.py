@@ -272,3 +272,62 @@ def test_every_parameter_has_a_reader_with_its_grant(data):
             if f":{region}:" in resource
         }
         assert made == read
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_who_used_the_audit_trail_is_written_down_in_its_region(data, role):
+    logging = data.one("BucketLogging", f"audit-access-{role}")
+    bucket = data.one("Bucket", f"audit-access-{role}")
+    assert bucket["bucket"] == f"payment-s3-access-{role}-x7k2-{ACCOUNT}"
+    assert bucket["forceDestroy"] is True
+    assert logging["bucket"] == f"payment-audit-logs-{role}-x7k2-{ACCOUNT}"
+    assert logging["targetPrefix"] == "audit/"
+    assert logging["targetBucket"] == f"{bucket.name}-id"
+    assert f"BucketPolicy:{bucket.name}" in logging.after
+    assert logging.provider == data.one("Bucket", f"audit-{role}").provider == bucket.provider
+    assert data.one("BucketVersioning", bucket.name)["versioningConfiguration"] == {"status": "Enabled"}
+    blocked = data.one("BucketPublicAccessBlock", bucket.name)
+    assert {blocked[each] for each in ("blockPublicAcls", "blockPublicPolicy", "restrictPublicBuckets")} == {True}
+    (rule,) = data.one("BucketServerSideEncryptionConfiguration", f"audit-access-{role}")["rules"]
+    assert rule == {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}, "S3 logs into no other"
+    (expiry,) = data.one("BucketLifecycleConfiguration", f"audit-access-{role}")["rules"]
+    assert expiry["expiration"] == {"days": 90}
+    assert expiry["noncurrentVersionExpiration"] == {"noncurrentDays": 1}
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary"])
+def test_s3_alone_writes_the_access_log_and_for_the_one_bucket(data, role):
+    policy = json.loads(data.one("BucketPolicy", f"audit-access-{role}")["policy"])
+    tls, written = policy["Statement"]
+    assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert written["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+    assert written["Action"] == ["s3:PutObject"]
+    (resource,) = written["Resource"]
+    assert resource == f"arn:aws:bucket:::payment-s3-access-{role}-x7k2-{ACCOUNT}/audit/*"
+    (source,) = written["Condition"]["ArnLike"].values()
+    assert source == f"arn:aws:bucket:::payment-audit-logs-{role}-x7k2-{ACCOUNT}"
+    assert written["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+def test_no_access_log_is_about_a_bucket_of_access_logs(data):
+    logs = data.of("BucketLogging")
+    assert {each["bucket"] for each in logs} == {
+        f"payment-audit-logs-{role}-x7k2-{ACCOUNT}" for role in ("primary", "secondary")
+    }
+
+
+def test_values_are_generated_once_and_are_secret_and_no_output(data):
+    """A password without keepers is made anew by nothing but its own inputs."""
+    generated = data.of("RandomPassword")
+    assert {each.name for each in generated} == {"api-key-storefront", "api-key-canary", "database-password"}
+    assert not [each.name for each in generated if each.get("keepers")]
+    assert all("secretString" in each.secret for each in data.of("SecretVersion"))
+    told = json.dumps(dict(run_environment()["data/payments"].exports), default=str)
+    assert "payment-api-secret" in told
+    assert "generated-" not in told
+
+
+def test_a_promoted_replica_is_never_written_over_by_a_deployment(data):
+    for secret in data.of("Secret"):
+        assert len(secret["replicas"]) == 1
+        assert not secret.get("forceOverwriteReplicaSecret")

@@ -9,7 +9,7 @@ import pytest
 
 from shared.environment import Environment
 from shared.failover_time import Fault, bound
-from tests.unit.projects.mocked_programs import TRADING, run_environment
+from tests.unit.projects.mocked_programs import ACCOUNT, TRADING, run_environment
 
 ROLES = ("primary", "secondary")
 REGION = {"primary": "us-east-1", "secondary": "us-west-2"}
@@ -69,6 +69,27 @@ def test_the_load_balancer_stands_in_the_public_subnets_with_a_group_for_each_fu
     assert groups.keys() == {"load-balancer-payment", "load-balancer-health"}
     for group in groups.values():
         assert (group["targetType"], group["lambdaMultiValueHeadersEnabled"]) == ("lambda", True)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_load_balancer_logs_who_asked_into_a_bucket_that_it_alone_writes(role):
+    compute = program("compute", role).recorder
+    balancer, bucket = compute.one("LoadBalancer"), compute.one("Bucket")
+    assert bucket["bucket"] == f"trading-{REGION[role]}-production-lb-access-t9m4-{ACCOUNT}"
+    assert balancer["accessLogs"] == {"bucket": "load-balancer-logs-id", "enabled": True}
+    assert bucket.provider == balancer.provider
+    assert {"BucketPolicy:load-balancer-logs", "BucketServerSideEncryptionConfiguration:load-balancer-logs"} <= (
+        balancer.after
+    ), "Elastic Load Balancing tries to write at once"
+    (rule,) = compute.one("BucketServerSideEncryptionConfiguration")["rules"]
+    assert rule == {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+    assert compute.one("BucketLifecycleConfiguration")["rules"][0]["expiration"] == {"days": 90}
+    _, written = json.loads(compute.one("BucketPolicy")["policy"])["Statement"]
+    assert written["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    assert written["Action"] == ["s3:PutObject"]
+    assert written["Resource"] == [f"arn:aws:bucket:::{bucket['bucket']}/AWSLogs/{ACCOUNT}/*"]
+    own = f"arn:aws:elasticloadbalancing:{REGION[role]}:{ACCOUNT}:loadbalancer/app/{balancer['name']}/*"
+    assert written["Condition"] == {"ArnLike": {"aws:SourceArn": own}}
 
 
 @pytest.mark.parametrize("role", ROLES)

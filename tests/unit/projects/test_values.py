@@ -50,7 +50,7 @@ def test_every_value_is_the_one_that_was_meant():
 VALUES: dict[str, set[float | bool]] = {
     "Bucket.forceDestroy": {True},
     "BucketLifecycleConfiguration.rules.abortIncompleteMultipartUpload.daysAfterInitiation": {1},
-    "BucketLifecycleConfiguration.rules.expiration.days": {31},
+    "BucketLifecycleConfiguration.rules.expiration.days": {31, 90},
     "BucketLifecycleConfiguration.rules.expiration.expiredObjectDeleteMarker": {True},
     "BucketLifecycleConfiguration.rules.noncurrentVersionExpiration.noncurrentDays": {1, 30},
     "BucketLifecycleConfiguration.rules.transitions.days": {30, 90},

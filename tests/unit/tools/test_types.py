@@ -43,9 +43,9 @@ MISTAKES = {
     ),
     "module": ("edge/notifications.py", "aws.sns.TopicPolicy(", "aws.snss.TopicPolicy(", "snss"),
     "type that says nothing": (
-        "data/credentials.py",
-        "KEY_CHARACTERS = 40",
-        "from typing import Any\n\nKEY_CHARACTERS: Any = 40",
+        "data/audit.py",
+        "REPLICATION_MINUTES = 15",
+        "from typing import Any\n\nREPLICATION_MINUTES: Any = 15",
         "explicit-any",
     ),
 }
