@@ -113,7 +113,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     """Make stacks and target ready, run the operation and show what came of it."""
     settings = Environment.load(choice.environment, ROOT)
     graph = Graph.of(settings.name)
-    stacks = _chosen(graph, choice)
+    stacks, minutes = _chosen(graph, choice), choice.bake_minutes
     place = choose(choice.target, settings, report.tell)
     if place.asks_first and not choice.yes:
         _announce(operation, place, settings, stacks)
@@ -133,6 +133,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
             force=choice.force,
             refresh=choice.refresh,
             discard=choice.discarded,
+            bake=minutes,
         )
     except OSError as error:
         raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
