@@ -33,6 +33,7 @@ HELP = {
     "force": "also run the stacks in which nothing changed, and change the only region that serves",
     "refresh": "compare every stack with the cloud first, and repair what differs",
     "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
+    "bake": "minutes for which a release is watched in the secondary, by its alarms, before the primary gets it",
     "details": "name every resource, not only those that would be replaced or deleted",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
@@ -120,7 +121,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "refresh", "discard_data", "json", "yes")
+@choosing("environment", "target", "force", "refresh", "discard_data", "bake", "json", "yes")
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -128,7 +129,7 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "json", "yes")
+@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "bake", "json", "yes")
 def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands
@@ -136,6 +137,14 @@ def deploy(choice: Choice) -> int:
     if not choice.layer:
         raise Problem("deploy: say which --layer; `./invoke deploy-all` deploys them all")
     return commands.deploy(choice)
+
+
+@choosing("layer", "region", "environment", "target", "json", "yes")
+def rollback(choice: Choice) -> int:
+    """Put the regions back on the release before: aliases move, nothing is deployed ([--layer compute])."""
+    from orchestration import rollback as commands
+
+    return commands.rollback(choice)
 
 
 @choosing("environment", "target", "json")
@@ -476,6 +485,7 @@ def bench_payment(choice: Choice) -> int:
 namespace = Collection(
     deploy_all,
     deploy,
+    rollback,
     preview_all,
     destroy_all,
     drift,

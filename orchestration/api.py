@@ -102,6 +102,10 @@ class Merchant:
         """Post a payment under an idempotency key. Raises Problem when there is no answer."""
         return self.entry.ask("POST", "/payment", payment, {API_KEY: self.api_key, IDEMPOTENCY_KEY: key})
 
+    def payment(self, payment_id: str) -> ApiResponse:
+        """Ask for one of the client's payments. Raises Problem when there is no answer."""
+        return self.entry.ask("GET", f"/payment/{payment_id}", headers={API_KEY: self.api_key})
+
 
 def merchant(client: str, entry: Entry, secret: str) -> Merchant:
     """Return a client with its current key from the secret's text. Raises Problem when it has none."""

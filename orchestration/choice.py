@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+
+from shared.errors import Problem
+
+LONGEST_BAKE = 7 * 24 * 60
+"""Minutes."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +26,27 @@ class Choice:
     """Compare with the cloud first, and repair what differs."""
     discard_data: str = ""
     """Names of what holds data and may be replaced or deleted, with commas between."""
+    bake: str = ""
+    """Minutes for which the secondary's release is watched before the primary gets it; empty: as before, or none."""
     json: bool = False
     yes: bool = False
 
     @property
     def discarded(self) -> frozenset[str]:
         return frozenset(name.strip() for name in self.discard_data.split(",") if name.strip())
+
+    @property
+    def bake_minutes(self) -> float | None:
+        """The number of them; None where nothing was said. Raises Problem."""
+        if not self.bake:
+            return None
+        try:
+            minutes = float(self.bake)
+        except ValueError:
+            minutes = math.nan
+        if not 0 <= minutes <= LONGEST_BAKE:
+            raise Problem(f"--bake {self.bake!r} is no number of minutes from 0 to {LONGEST_BAKE}")
+        return minutes
 
     def options(self) -> str:
         """Return the options that say which environment and target this is, as a user types them."""

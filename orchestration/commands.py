@@ -114,7 +114,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     """Make stacks and target ready, run the operation and show what came of it."""
     settings = Environment.load(choice.environment, ROOT)
     graph = Graph.of(settings.name)
-    stacks = _chosen(graph, choice)
+    stacks, minutes = _chosen(graph, choice), choice.bake_minutes
     place = choose(choice.target, settings, report.tell)
     if place.asks_first and not choice.yes:
         _announce(operation, place, settings, stacks)
@@ -129,7 +129,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
         new = place.previews_new and any(place.backend.checkpoint(stack) is None for stack in stacks)
         result = run(Operation.PREVIEW) if operation is Operation.DEPLOY and new else None
         if result is None or not result.code:
-            result = run(operation, force=choice.force, refresh=choice.refresh, discard=choice.discarded)
+            result = run(operation, force=choice.force, refresh=choice.refresh, discard=choice.discarded, bake=minutes)
     except OSError as error:
         raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
     except DataWouldGo as refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.backend import FileBackend
 from engine.cli import Cli
 from engine.events import ResourceChange
-from engine.operations import Operations
+from engine.operations import Interrupted, Operations
 from engine.workspace import Workspace
-from orchestration import pending
+from orchestration import pending, releases
+from orchestration.baking import Baking
 from orchestration.execute import Driver, Work
-from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream
+from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream, release_id
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement, Operation, Step
 from orchestration.runs import Run
@@ -44,6 +46,9 @@ class ReleaseCheck(Protocol):
     def after(self, stack: Stack, before: Any) -> str:
         """Check the release: a remark when it serves; when not, put back what served and raise Problem."""
 
+    def bake(self, stack: Stack, baking: Baking, stop: threading.Event) -> str:
+        """Watch the release for a while: a remark when it stands that; else as `after`, or Interrupted on `stop`."""
+
 
 @dataclass(frozen=True)
 class RunContext:
@@ -61,6 +66,8 @@ class RunContext:
     is known to change nothing."""
     refresh: bool = False
     """Compare every stack with the cloud before it is brought up to date."""
+    bake: float | None = None
+    """Minutes for which a release that passed its check is watched; None: as long as an unfinished one was to be."""
 
 
 class _Driver:
@@ -83,6 +90,10 @@ class _Driver:
 class Deploy(_Driver):
     """Brings stacks up to date."""
 
+    def __init__(self, context: RunContext) -> None:
+        super().__init__(context)
+        self._stop = threading.Event()
+
     def judge(self, stack: Stack) -> Judgement:
         return self._c.fingerprints.judge(stack)
 
@@ -90,6 +101,8 @@ class Deploy(_Driver):
         c, stack = self._c, step.stack
         if problem := missing_upstream(c.graph, stack, c.target.backend):
             raise problem
+        if step.judgement.freshness is Freshness.UNBAKED:
+            return self._bake_late(stack)
         c.workspace.ensure(stack)
         recovered = pending.recover(c.target, c.operations, stack)
         parts = c.fingerprints.parts(stack)
@@ -97,20 +110,71 @@ class Deploy(_Driver):
         nothing = c.guard(stack)
         if nothing and step.judgement.freshness is Freshness.FORCED:
             return Work({}, recovered)  # its newest update is of just this, and the guard's preview found no difference
-        before = c.check.before(stack, verified=verified) if c.check.covers(stack) else None
+        baking = self._baking(stack, verified=verified) if c.check.covers(stack) else None
+        watched = self._watched(stack) if verified else 0
+        began = c.target.now()
         events = c.operations.run(stack, *deployment(c.run, step), *self._refresh(stack, recovered))
-        remark = self._check(stack, before) if before is not None and (events.changes or not verified) else ""
-        c.target.backend.tag(stack, TAG, Fingerprint(c.run.update(stack), parts).to_tag())
+        remark = ""
+        if baking and (events.changes or not verified):
+            # What was raised under an earlier release is not the fault of another one.
+            since = began if events.changes else baking.since
+            remark = self._check(stack, replace(baking, since=since, release=release_id(parts)))
+            watched = baking.minutes
+        elif baking and baking.minutes > watched:
+            remark, watched = self._check(stack, self._late(stack)), baking.minutes
+        self._complete(stack, Fingerprint(c.run.update(stack), parts, watched))
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))), events.resources)
 
-    def _check(self, stack: Stack, before: Any) -> str:
+    def interrupt(self) -> None:
+        super().interrupt()
+        self._stop.set()
+
+    def _baking(self, stack: Stack, *, verified: bool) -> Baking:
+        """How the next release is watched: as asked for, else as the one was to be that did not come to its end."""
+        c = self._c
+        unfinished = c.fingerprints.baking(stack)
+        if unfinished:
+            return unfinished if c.bake is None else replace(unfinished, minutes=c.bake)
+        return Baking(c.bake or 0, c.target.now(), c.check.before(stack, verified=verified))
+
+    def _bake_late(self, stack: Stack) -> Work:
+        """Watch a release that the stack has had for a while."""
+        newest, baking = self._c.fingerprints.known(stack), self._late(stack)
+        remark = self._check(stack, baking)
+        if newest:
+            self._complete(stack, replace(newest, baked=baking.minutes))
+        return Work({}, remark)
+
+    def _late(self, stack: Stack) -> Baking:
+        c = self._c
+        known = releases.Releases.read(c.target.backend, stack)
+        before = known.before.serving if known.before else c.check.before(stack, verified=True)
+        since, release = (known.serving.since, known.serving.id) if known.serving else (c.target.now(), "")
+        return Baking(c.bake or 0, since, before, release)
+
+    def _watched(self, stack: Stack) -> float:
+        known = self._c.fingerprints.known(stack)
+        return known.baked if known else 0
+
+    def _check(self, stack: Stack, baking: Baking) -> str:
         """Check the release that the stack has got; return the remark. Raises Problem when it was rolled back."""
+        c = self._c
+        if baking.minutes:  # whatever ends this run, the next one knows
+            c.target.backend.tag(stack, TAG, baking.to_tag())
         try:
-            return self._c.check.after(stack, before)
+            passed = c.check.after(stack, baking.before)
+            return "; ".join((passed, c.check.bake(stack, baking, self._stop))) if baking.minutes else passed
+        except Interrupted:
+            raise
         except Exception:
             # What serves is not what the state says: the next update refreshes first.
-            self._c.target.backend.tag(stack, TAG, WITHDRAWN)
+            c.target.backend.tag(stack, TAG, WITHDRAWN)
             raise
+
+    def _complete(self, stack: Stack, fingerprint: Fingerprint) -> None:
+        backend = self._c.target.backend
+        backend.tag(stack, TAG, fingerprint.to_tag())
+        releases.record(backend, stack, release_id(fingerprint.parts), self._c.target.now())
 
 
 def deployment(run: Run, step: Step) -> Sequence[str]:
@@ -181,7 +245,12 @@ class Drift(_Driver):
             return Work({}, "is not deployed")
         events = self._c.operations.run(step.stack, "refresh", "--preview-only")
         differs = tuple(kept for each in events.refreshed if (kept := self._beside_ignored(step.stack, each)))
-        return Work(Counter(change.operation for change in differs), resources=differs)
+        put_back = [each for each in differs if releases.only_pointers(each.type, each.properties)]
+        if not put_back or not self._c.fingerprints.withdrawn(step.stack):
+            return Work(Counter(change.operation for change in differs), resources=differs)
+        left = tuple(each for each in differs if each not in put_back)
+        remark = "its last release was rolled back: what serves differs from the state on purpose"
+        return Work(Counter(change.operation for change in left), remark, left)
 
     def _beside_ignored(self, stack: Stack, change: ResourceChange) -> ResourceChange | None:
         """Return a difference without what the program leaves to others on purpose; None when that is all of it."""

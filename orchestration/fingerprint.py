@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.backend import is_held
+from orchestration.baking import Baking
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement
 from shared.contracts import CONTRACT, LAYERS, schema
@@ -57,6 +58,10 @@ CHANGED = {
 }
 
 
+SOURCES = ("code", "contracts", "environment", FUNCTIONS, "versions")
+"""The parts that are the same for a layer in both regions: what a release is made of."""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What one update of a stack was made of: a digest for each part."""
@@ -64,16 +69,19 @@ class Fingerprint:
     update: str
     """The id in the update's message."""
     parts: Mapping[str, str]
+    baked: float = 0
+    """Minutes for which the release was watched before the next region could get it."""
 
     def to_tag(self) -> str:
-        return json.dumps({"update": self.update, "parts": dict(self.parts)}, separators=(",", ":"), sort_keys=True)
+        told = {"update": self.update, "parts": dict(self.parts), **({"baked": self.baked} if self.baked else {})}
+        return json.dumps(told, separators=(",", ":"), sort_keys=True)
 
     @staticmethod
     def from_tag(text: str) -> Fingerprint | None:
         """Read a tag; None for what we cannot have written."""
         try:
             content = json.loads(text)
-            return Fingerprint(str(content["update"]), dict(content["parts"]))
+            return Fingerprint(str(content["update"]), dict(content["parts"]), float(content.get("baked", 0)))
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -109,13 +117,15 @@ class Fingerprints:
         newest = self.backend.newest_update(stack)
         if checkpoint is None or newest is None:
             return Judgement(Freshness.STALE, "new")
-        known, update = self._known(stack), update_id(newest.message)
+        tag, update = self._tag(stack), update_id(newest.message)
+        known = Fingerprint.from_tag(tag)
         locks = self.backend.locks(stack)
         unsettled = {
             "an update of it is running": any(map(is_held, locks)),
             "its last update was interrupted": checkpoint.pending or locks,
             "its last update failed": not newest.succeeded,
-            "its last release was rolled back": self.backend.tags(stack).get(TAG) == WITHDRAWN,
+            "its last release was rolled back": tag == WITHDRAWN,
+            "the bake of its release did not come to its end": Baking.from_tag(tag) is not None,
             "it was updated by hand since": update is None,
             "its last update was not recorded as complete": known is None or known.update != update,
         }
@@ -126,7 +136,7 @@ class Fingerprints:
 
     def differences(self, stack: Stack) -> frozenset[str] | None:
         """Return the parts that differ from the newest update's; None when what that was made of is not known."""
-        known = self._known(stack)
+        known = self.known(stack)
         if known is None or not self.verified(stack):
             return None
         now = self.parts(stack)
@@ -137,16 +147,28 @@ class Fingerprints:
         checkpoint = self.backend.checkpoint(stack)
         if checkpoint is None or checkpoint.empty:
             return False
-        known = self._known(stack)
+        known = self.known(stack)
         return known is None or known.parts.get("generation") != self._generation
 
     def verified(self, stack: Stack) -> bool:
         """Whether the stack's newest update is the one that its fingerprint describes."""
-        newest, known = self.backend.newest_update(stack), self._known(stack)
+        newest, known = self.backend.newest_update(stack), self.known(stack)
         return newest is not None and known is not None and known.update == update_id(newest.message)
 
-    def _known(self, stack: Stack) -> Fingerprint | None:
-        return Fingerprint.from_tag(self.backend.tags(stack).get(TAG, ""))
+    def withdrawn(self, stack: Stack) -> bool:
+        """Whether the cloud serves another release than the state says, as the last one was taken back."""
+        return self._tag(stack) == WITHDRAWN
+
+    def baking(self, stack: Stack) -> Baking | None:
+        """Return the bake that has begun and has not come to its end."""
+        return Baking.from_tag(self._tag(stack))
+
+    def known(self, stack: Stack) -> Fingerprint | None:
+        """Return what the stack's newest recorded update was made of."""
+        return Fingerprint.from_tag(self._tag(stack))
+
+    def _tag(self, stack: Stack) -> str:
+        return self.backend.tags(stack).get(TAG, "")
 
     def _static_parts(self, layer: str) -> dict[str, str]:
         closure = program_sources(self._tree, layer)
@@ -188,6 +210,11 @@ def update_id(message: str) -> str | None:
         return str(content["update"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def release_id(parts: Mapping[str, str]) -> str:
+    """Return a name for a release, the same in both regions."""
+    return digest(*(parts.get(name, "") for name in SOURCES))
 
 
 def digest(*parts: str | bytes) -> str:

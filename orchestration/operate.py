@@ -21,6 +21,7 @@ from orchestration.execute import Executor, Outcome, StepStatus, on_signals
 from orchestration.fingerprint import Fingerprints
 from orchestration.guard import DataWouldGo, Guard
 from orchestration.plan import Freshness, Judgement, Operation, Plan, make
+from orchestration.release_rules import admitted, will_bake
 from orchestration.serving import OnlyServingRegion
 from shared.contracts import DEPLOYED_AS, MAY_MOVE
 from shared.deployed_as import Differences, described, moved, place
@@ -62,6 +63,7 @@ def operate(
     force: bool = False,
     refresh: bool = False,
     discard: Collection[str] = (),
+    bake: float | None = None,
 ) -> Result:
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
@@ -69,7 +71,8 @@ def operate(
     deployment raises DataWouldGo when something that holds data would go and `discard` does not name it; RuleBroken
     when a stack that is there would break a rule of the policies below `root`; and, without `force`, OnlyServingRegion
     when it would change the only region that serves, or NoRoom when a quota or the account's role for access logs is
-    missing. With `refresh` it first compares every stack with the cloud, fresh ones too.
+    missing. With `refresh` it first compares every stack with the cloud, fresh ones too. A release is watched for `bake`
+    minutes before the next region gets it (RunContext.bake).
     """
     changing = operation in CHANGING
     _same_account(target, stacks)
@@ -80,6 +83,7 @@ def operate(
             workspace.adopt_salt()
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
+        plan = admitted(plan, fingerprints, check.covers, graph, force=force, bake=bake)
         if not report.all_fresh(plan):
             _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
@@ -104,7 +108,8 @@ def operate(
 
         start = _starter(target.cli, run, root).start
         held = None
-        if operation is Operation.DEPLOY and target.holds_programs and not refresh:
+        may_hold = target.holds_programs and not refresh and not will_bake(plan, fingerprints, bake)
+        if operation is Operation.DEPLOY and may_hold:
             held = HeldEngines(
                 start,
                 run.held,
@@ -115,7 +120,7 @@ def operate(
                 started=started,
             )
         operations = Operations(held.start if held else start, run, progress)
-        context = RunContext(target, graph, run, operations, workspace, fingerprints, check, refresh=refresh)
+        context = RunContext(target, graph, run, operations, workspace, fingerprints, check, refresh=refresh, bake=bake)
         if guard:
             context = dataclasses.replace(context, guard=guard.require)
         driver = Blaming(DRIVERS[operation](context), target, environment)

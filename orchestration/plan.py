@@ -28,6 +28,8 @@ class Freshness(Enum):
     STALE = "stale"
     FORCED = "forced"
     """Fresh, and runs all the same."""
+    UNBAKED = "unbaked"
+    """Fresh, and to be watched for longer before the next region gets the release."""
     FOLLOWS = "follows"
     """Fresh so far; whether it stays so depends on the outputs of a stack that runs before it."""
 

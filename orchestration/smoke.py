@@ -10,42 +10,39 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from orchestration.api import ApiResponse, Entry, entry, merchant
-from orchestration.aws import Aws, asked
+from orchestration import releases, report
+from orchestration.api import ApiResponse, Entry, Merchant, entry, merchant
+from orchestration.aws import Aws
+from orchestration.baking import BakeWatch, watched
+from orchestration.fingerprint import update_id
 from orchestration.invoking import Invoked
+from orchestration.releases import Releases, Serving
 from orchestration.target import published
-from shared.clients import CANARY
+from shared.clients import CANARY, REPLAYED
 from shared.errors import Problem
-from shared.roles import SECONDARY
+from shared.roles import SECONDARY, Role
 from shared.stack import Stack
 
 if TYPE_CHECKING:
+    import threading
+
+    from orchestration.baking import Baking
     from orchestration.target import Target
     from shared.environment import Environment
 
 CHECKED_LAYER = "compute"
 ATTEMPTS = 10
+WARM_ATTEMPTS = 2
+"""Of a release that has served: an answer may be lost once, and the alarms count those that are."""
 PAUSE = 0.5
 """Seconds between attempts."""
 NEW_STAGE_SECONDS = 60
 """For so long a stage that was just made may answer as if it were not there: API Gateway spreads it by and by."""
 NOT_THERE_YET = frozenset({403, 404})
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "smoke-test"}
-ALIAS, STAGE = "aws:lambda/alias:Alias", "aws:apigateway/stage:Stage"
-
-
-@dataclass(frozen=True)
-class Serving:
-    """What a stack's entry point ran before an update: a version for each alias, a deployment for each stage."""
-
-    aliases: Mapping[tuple[str, str], str]
-    """By function and alias."""
-    stages: Mapping[tuple[str, str], str]
-    """By REST API and stage."""
 
 
 class SmokeTest:
@@ -60,38 +57,56 @@ class SmokeTest:
         return stack.layer == CHECKED_LAYER and stack.role == SECONDARY
 
     def before(self, stack: Stack, *, verified: bool) -> Serving:
-        """Return what serves now: what the state says if the last release was verified, else what AWS says."""
-        checkpoint = self._target.backend.checkpoint(stack)
-        resources = checkpoint.resources if checkpoint else ()
-        found = [(resource["type"], resource["outputs"]) for resource in resources if resource.get("outputs")]
-        aliases = {(o["functionName"], o["name"]): o["functionVersion"] for kind, o in found if kind == ALIAS}
-        stages = {(o["restApi"], o["stageName"]): o["deployment"] for kind, o in found if kind == STAGE}
-        serving = Serving(aliases, stages)
-        recorded = verified or serving == Serving({}, {})  # nothing was released: there is nothing to ask AWS about
-        return serving if recorded else self._live(serving, self._region(stack))
+        """Return what a release that fails is put back to: what serves, if that was checked, or the last that was.
+
+        What serves is what the state says, if its last update was verified. If that was one of ours that did not come
+        to its end, the last complete release counts. After an update by hand AWS is asked.
+        """
+        backend = self._target.backend
+        serving = Serving.of(backend.checkpoint(stack))
+        if verified or serving == Serving({}, {}):  # nothing was released: there is nothing to ask AWS about
+            return serving
+        known, newest = Releases.read(backend, stack).serving, backend.newest_update(stack)
+        if known and newest and update_id(newest.message):
+            return known.serving
+        return releases.live(self._aws, self._region(stack), serving)
 
     def after(self, stack: Stack, before: Serving) -> str:
         """Test the release. Raises Problem when it does not serve, after putting back what did."""
         try:
-            self._test(stack, new=not before.stages)
+            self.test(stack, new=not before.stages)
         except Problem as problem:
-            raise Problem(f"smoke test: {problem}; {self._restore(before, self._region(stack))}") from problem
+            raise Problem(f"smoke test: {problem}; {self._restore(stack, before)}") from problem
         return "smoke test passed"
 
-    def _test(self, stack: Stack, *, new: bool) -> None:
+    def bake(self, stack: Stack, baking: Baking, stop: threading.Event) -> str:
+        """Watch the release for a while. Raises Problem when it does not stand that, after putting back what served."""
+        if not baking.before.aliases:
+            return "not baked: it is the first release"
+        region = self._region(stack)
+        pay = lambda: self.test(stack, attempts=WARM_ATTEMPTS)  # noqa: E731
+        alarms = watched(self._target.backend, stack)
+        watch = BakeWatch(self._aws, region, alarms, pay, self._target.now, report.tell)
+        try:
+            return watch.watch(baking, stop)
+        except Problem as problem:
+            raise Problem(f"bake: {problem}; {self._restore(stack, baking.before)}") from problem
+
+    def test(self, stack: Stack, *, new: bool = False, attempts: int = ATTEMPTS) -> None:
+        """Ask a region for its health, and pay. Raises Problem for what a client could not live with.
+
+        `new`: its stage may not be there yet.
+        """
         region = self._region(stack)
         arns = published(self._target, Stack("data", stack.environment), "api_keys_secret_arns")
-        secret = self._aws.secret(arns[stack.role], region)
+        secret = self._aws.secret(arns[self._role(stack)], region)
         canary = merchant(CANARY, self._entry(stack, region), secret)
-        key = f"smoke-{secrets.token_hex(8)}"
         # The sandbox has no stages that come by and by: there, what is refused is wrong.
         patience = NEW_STAGE_SECONDS if new and not self._target.gateways else 0
-        asks = (
-            (200, canary.health, "GET /health", patience),
-            (201, lambda: canary.pay(PAYMENT, key), "POST /payment", patience),
-        )
-        with ThreadPoolExecutor(len(asks)) as threads:  # both start cold: at once they take half the time
-            list(threads.map(lambda ask: _expect(*ask), asks))
+        asking = _Asking(canary, attempts, patience)
+        with ThreadPoolExecutor(2) as threads:  # both start cold: at once they take half the time
+            for done in [threads.submit(asking.health), threads.submit(asking.payment)]:
+                done.result()
 
     def _entry(self, stack: Stack, region: str) -> Entry:
         if self._environment.entry_point == "rest-api":
@@ -101,65 +116,75 @@ class SmokeTest:
             "payment": published(self._target, stack, "payment_alias_arn"),
             "health": published(self._target, stack, "health_alias_arn"),
         }
-        return Invoked(self._aws, region, aliases, self._environment.foundation().region_names.of(SECONDARY))
+        return Invoked(self._aws, region, aliases, self._environment.foundation().region_names.of(self._role(stack)))
 
-    def _live(self, known: Serving, region: str) -> Serving:
-        lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)
-
-        def version(function: str, alias: str) -> str:
-            return str(lambdas.get_alias(FunctionName=function, Name=alias)["FunctionVersion"])
-
-        def deployment(api: str, stage: str) -> str:
-            return str(gateway.get_stage(restApiId=api, stageName=stage)["deploymentId"])
-
-        return asked(
-            lambda: Serving(
-                {which: version(*which) for which in known.aliases},
-                {which: deployment(*which) for which in known.stages},
-            ),
-            "look up what serves",
-            region,
-        )
-
-    def _restore(self, before: Serving, region: str) -> str:
+    def _restore(self, stack: Stack, before: Serving) -> str:
         """Put back what served; return what came of it, in a few words."""
         if not before.aliases:
             return "it is the first release, so nothing served before"
-        now = self._live(before, region)
+        region = self._region(stack)
+        now = releases.live(self._aws, region, before)
         if now == before:
             return f"{region} had this release before already"
-        lambdas, gateway = self._aws.client("lambda", region), self._aws.client("apigateway", region)
+        remark = releases.put_back(self._aws, region, before, now)
+        Releases.read(self._target.backend, stack).back_on(before).write(self._target.backend, stack)
+        return " ".join(filter(None, (f"{region} serves the release before again", remark)))
 
-        def put_back() -> None:
-            for (function, alias), version in before.aliases.items():
-                if now.aliases[function, alias] != version:
-                    lambdas.update_alias(FunctionName=function, Name=alias, FunctionVersion=version)
-            for (api, stage), deployment in before.stages.items():
-                if now.stages[api, stage] != deployment:
-                    patch = [{"op": "replace", "path": "/deploymentId", "value": deployment}]
-                    gateway.update_stage(restApiId=api, stageName=stage, patchOperations=patch)
-
-        asked(put_back, "put back the release that served before", region)
-        return f"{region} serves the release before again"
+    def _role(self, stack: Stack) -> Role:
+        return stack.role or SECONDARY
 
     def _region(self, stack: Stack) -> str:
-        return self._environment.region(stack.role or SECONDARY)
+        return self._environment.region(self._role(stack))
 
 
-def _expect(status: int, ask: Callable[[], ApiResponse], what: str, patience: float) -> None:
-    """Ask until the status is the expected one. Raises Problem when the last answer still is another.
+class _Asking:
+    """What is asked of a region, each until it is answered as it should be."""
 
-    A cold start may take longer than the health route's time-out of a second; a client would ask again too. For
-    `patience` seconds a stage may not be there yet; that costs none of the attempts.
-    """
-    until = time.monotonic() + patience
-    attempts = 0
-    while True:
-        answer = ask()
-        if answer.status == status:
-            return
-        if answer.status not in NOT_THERE_YET or time.monotonic() >= until:
-            attempts += 1
-            if answer.status < 500 or attempts == ATTEMPTS:
-                raise Problem(f"{what} answered {answer.describe()}, not {status}")
-        time.sleep(PAUSE)
+    def __init__(self, canary: Merchant, attempts: int, patience: float) -> None:
+        self._canary, self._attempts, self._patience = canary, attempts, patience
+
+    def health(self) -> None:
+        answer = self._expect(200, self._canary.health, "GET /health")
+        _same("GET /health", answer, {"status": "pass"})
+
+    def payment(self) -> None:
+        """A payment is the one that was wished for, its repetition is the same, and so is what is read back."""
+        key = f"smoke-{secrets.token_hex(8)}"
+        what, paying = "POST /payment", lambda: self._canary.pay(PAYMENT, key)
+        paid = self._expect(201, paying, what)
+        _same(what, paid, {**PAYMENT, "status": "paid"})
+        again = self._expect(201, paying, f"{what} again")
+        _same(f"{what} again", again, paid.body)
+        # Asked again after an answer that was lost, the first one that came was a repetition already.
+        if again.headers.get(REPLAYED.lower()) != "true":
+            raise Problem(f"{what} again was not answered as a repetition")
+        payment_id = paid.body.get("paymentId")
+        read = self._expect(200, lambda: self._canary.payment(str(payment_id)), "GET /payment")
+        _same("GET /payment", read, paid.body)
+
+    def _expect(self, status: int, ask: Callable[[], ApiResponse], what: str) -> ApiResponse:
+        """Ask until the status is the expected one. Raises Problem when the last answer still is another.
+
+        A cold start may take longer than the health route's time-out of a second; a client would ask again too. For
+        `patience` seconds a stage may not be there yet; that costs none of the attempts.
+        """
+        until = time.monotonic() + self._patience
+        attempts = 0
+        while True:
+            answer = ask()
+            if answer.status == status:
+                return answer
+            if answer.status not in NOT_THERE_YET or time.monotonic() >= until:
+                attempts += 1
+                if answer.status < 500 or attempts >= self._attempts:
+                    raise Problem(f"{what} answered {answer.describe()}, not {status}")
+            time.sleep(PAUSE)
+
+
+def _same(what: str, answer: ApiResponse, wanted: Mapping[str, Any]) -> None:
+    """Raise Problem when an answer's body lacks one of these values, or says another."""
+    said = answer.body if isinstance(answer.body, dict) else {}
+    wrong = [name for name in wanted if name not in said or said[name] != wanted[name]]
+    if wrong:
+        name = wrong[0]
+        raise Problem(f"{what} answered {answer.status} with {name} {said.get(name)!r}, not {wanted[name]!r}")

@@ -126,6 +126,11 @@ class Layout:
         return self.state / "traffic" / "events.jsonl"
 
     @property
+    def access_log(self) -> Path:
+        """Every request to a region's gateway, with the function's version that answered it; line by line."""
+        return self.state / "gateways" / "access.jsonl"
+
+    @property
     def authority(self) -> Path:
         """The certificate that all in the sandbox trust."""
         return self.state / "authority" / "certificate.pem"

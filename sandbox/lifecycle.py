@@ -104,7 +104,13 @@ class Sandbox:
         """Stop everything and forget the cloud and the stacks: the next `up` starts empty."""
         layout = self.layout
         self.down()
-        for path in (layout.cloud, layout.backend, layout.processor_ledger.parent, layout.traffic_state.parent):
+        for path in (
+            layout.cloud,
+            layout.backend,
+            layout.processor_ledger.parent,
+            layout.traffic_state.parent,
+            layout.access_log.parent,
+        ):
             shutil.rmtree(path, ignore_errors=True)
         layout.faults.unlink(missing_ok=True)
         layout.clock.unlink(missing_ok=True)

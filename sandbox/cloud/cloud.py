@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses, control
 from sandbox.cloud import metric_namespace, quotas, service_quotas, state
+from sandbox.cloud.access_log import AccessLog
 from sandbox.cloud.answers import Failure, fail, header
 from sandbox.cloud.changes import Form, is_change, read_ahead
 from sandbox.cloud.clockwork import Clockwork
@@ -50,6 +51,7 @@ class Cloud:
         self._aws = (addresses.AWS, port)
         self._emulator = Emulator()
         self._gateway = Gateway(self._emulator)
+        self._access_log = AccessLog(layout.access_log)
         self._server = Server(self)
         self._faults = Injection(layout.faults, self._server)
         self._function_faults = FunctionFaults(lambda: self._faults.in_force)
@@ -110,6 +112,7 @@ class Cloud:
             self._control.close()
         self._watch.stop()
         await self._server.close()
+        self._access_log.close()
         await self._persistence.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +134,7 @@ class Cloud:
                 await Here.clock.sleep(distance)
             sender = self._faults.sender(request, send)
             if asked.service == GATEWAY:
-                await self._gateway(asked.region, seen, receive, sender)
+                await self._gateway(asked.region, seen, receive, self._access_log.watched(asked.region, seen, sender))
             else:
                 await self._ask_aws(asked.service, seen, receive, sender)
 

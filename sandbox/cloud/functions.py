@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core import lambda_runtime
 
 from sandbox import addresses
+from sandbox.cloud.access_log import ANSWERED_BY
 from sandbox.cloud.function_faults import NoZoneError
 from sandbox.cloud.watch.here import Here
 
@@ -88,6 +89,8 @@ class ExecutionEnvironment:
             "timeout": timeout,
             "trace_id": trace_id,
         }
+        if (by := ANSWERED_BY.get()) is not None:
+            by.update(function=self.func_name, version=str(self.config.get("Version", "$LATEST")))
         with self._lock:
             if failure := self.faults.failure(self):
                 return {**self._fail(failure, timeout), "cold_start": False, "log": ""}

@@ -88,6 +88,8 @@ HISTORY: Mapping[str, str] = {
 TAGS: Mapping[str, str] = {
     r'(\\"generation\\":\\")[0-9a-f]{32}': "the id of the cloud's life",
     r'(\\"outputs of [^"]+\\":\\")[0-9a-f]{12}': "a digest of outputs with made-up ids; the outputs are in the states",
+    r'(\\"since\\":)[0-9.]+': "a time",
+    r'(\\"stages\\":\[\[)[^]]+': "an API's id and its deployment's, which are in the states",
 }
 """Parts of a stack's tag that says what an update was made of."""
 

@@ -84,6 +84,10 @@ class FakeCheck:
             raise self.problem
         return "serves"
 
+    def bake(self, stack, baking, stop):
+        self.calls.append(("bake", baking.minutes))
+        return "baked"
+
 
 class House:
     """A checkout with five small projects, an engine and a file backend."""

@@ -23,10 +23,14 @@ def updates(freshness, *, nothing):
     backend = SimpleNamespace(checkpoint=lambda _: state, tag=lambda *tag: tagged.append(tag))
     context: Any = SimpleNamespace(
         graph=SimpleNamespace(reads={NETWORK: ()}),
-        target=SimpleNamespace(backend=backend),
+        target=SimpleNamespace(backend=backend, now=lambda: 0.0),
         workspace=SimpleNamespace(ensure=lambda _: None),
         fingerprints=SimpleNamespace(
-            backend=backend, parts=lambda _: {}, verified=lambda _: True, doubtful=lambda _: False
+            backend=backend,
+            parts=lambda _: {},
+            verified=lambda _: True,
+            doubtful=lambda _: False,
+            known=lambda _: None,
         ),
         check=SimpleNamespace(covers=lambda _: False),
         guard=lambda _: nothing,

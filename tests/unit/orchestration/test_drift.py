@@ -18,12 +18,13 @@ STEP = Step(DATA, frozenset(), Judgement(Freshness.STALE, ""))
 SECRET = "aws:secretsmanager/secretVersion:SecretVersion"
 
 
-def drifted(*changes, ignored=("secretString", "versionStages")):
+def drifted(*changes, ignored=("secretString", "versionStages"), withdrawn=False):
     events = Events(changes={"update": 9}, _refreshed={change.urn: change for change in changes})
     state = Checkpoint([{"urn": "urn::keys", "type": SECRET, "ignoreChanges": list(ignored)}])
     context: Any = SimpleNamespace(
         target=SimpleNamespace(backend=SimpleNamespace(checkpoint=lambda _: state)),
         operations=SimpleNamespace(run=lambda *_: events),
+        fingerprints=SimpleNamespace(withdrawn=lambda _: withdrawn),
     )
     ran: RunContext = context
     return Drift(ran).run(STEP)
@@ -61,3 +62,26 @@ def test_what_is_gone_is_drift_whatever_the_program_ignores():
 
 def test_another_resource_ignores_nothing():
     assert dict(drifted(update("secretString", urn="urn::other")).changes) == {"update": 1}
+
+
+SERVES = (
+    ResourceChange("update", "urn::payment", "aws:lambda/alias:Alias", properties=("functionVersion",)),
+    ResourceChange("update", "urn::api", "aws:apigateway/stage:Stage", properties=("deployment",)),
+)
+OTHER = ResourceChange("update", "urn::health", "aws:lambda/alias:Alias", properties=("description", "functionVersion"))
+
+
+def test_after_a_rollback_what_serves_is_no_drift_and_is_told():
+    work = drifted(*SERVES, withdrawn=True)
+    assert (dict(work.changes), work.resources) == ({}, ())
+    assert "rolled back" in work.remark
+
+
+def test_after_a_rollback_anything_else_is_drift():
+    work = drifted(*SERVES, OTHER, withdrawn=True)
+    assert (dict(work.changes), work.resources) == ({"update": 1}, (OTHER,))
+
+
+def test_without_a_rollback_what_serves_is_drift():
+    work = drifted(*SERVES)
+    assert (dict(work.changes), work.remark) == ({"update": 2}, "")

@@ -14,9 +14,11 @@ import pytest
 
 from engine.backend import FileBackend
 from orchestration import fingerprint
+from orchestration.baking import Baking
 from orchestration.fingerprint import Fingerprint, Fingerprints, program_sources, update_id
 from orchestration.graph import Graph
 from orchestration.plan import Freshness
+from orchestration.releases import Serving
 from shared.contracts import LAYERS, Layer
 from shared.environment import Environment
 from shared.packaging import packages
@@ -413,6 +415,14 @@ class TestJudgement:
         assert self.reason(known) == "its last release was rolled back"
         assert known.doubtful(self.STACK)
 
+    def test_a_bake_that_was_cut_off(self, books):
+        known, _, backend = books
+        baking = Baking(5, 100.0, Serving({("payment", "live"): "4"}, {}), "a")
+        backend.tag(self.STACK, fingerprint.TAG, baking.to_tag())
+        assert self.reason(known) == "the bake of its release did not come to its end"
+        assert known.baking(self.STACK) == baking
+        assert known.doubtful(self.STACK)
+
     def test_another_life_of_the_cloud(self, root, books):
         _, _, backend = books
         later = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation="1.1")
@@ -437,5 +447,6 @@ class TestJudgement:
 def test_only_our_own_messages_and_tags_are_understood():
     assert update_id('{"update": "abc", "run": "x"}') == "abc"
     assert [update_id(message) for message in ("", "fix", "[]", "{}")] == [None] * 4
-    assert Fingerprint.from_tag(Fingerprint("abc", {"code": "1"}).to_tag()) == Fingerprint("abc", {"code": "1"})
+    for mine in (Fingerprint("abc", {"code": "1"}), Fingerprint("abc", {"code": "1"}, 2.5)):
+        assert Fingerprint.from_tag(mine.to_tag()) == mine
     assert [Fingerprint.from_tag(tag) for tag in ("", "withdrawn", "[]", '{"update": 1}')] == [None] * 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from engine.backend import Checkpoint
 from orchestration import pay, smoke
 from orchestration.api import EntryPoint, merchant
+from orchestration.releases import ALIAS, STAGE, TAG, Release, Releases, Serving
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.stack import Stack
@@ -26,15 +28,29 @@ SECONDARY = ENVIRONMENT.region("secondary")
 COMPUTE, DATA, EDGE = Stack("compute", "payments", "secondary"), Stack("data", "payments"), Stack("edge", "payments")
 KEYS = {"clients": {name: {"current": f"{name}-key", "previous": None} for name in ("storefront", "canary")}}
 ARNS = {"primary": "arn:primary", "secondary": "arn:secondary"}
-OK = {("GET", "/v1/health"): [200], ("POST", "/v1/payment"): [201], ("POST", "/payment"): [201]}
+OK = {
+    ("GET", "/v1/health"): [200],
+    ("POST", "/v1/payment"): [201],
+    ("POST", "/payment"): [201],
+    ("GET", "/v1/payment/p-1"): [200],
+}
 
 
 @dataclass
 class Api:
-    """A server that answers a list of statuses for each route, the last one for ever, and keeps what it was asked."""
+    """A server that answers a list of statuses for each route, the last one for ever, and keeps what it was asked.
+
+    `lie` changes what it says, by method and path.
+    """
 
     answers: dict
+    lie: Callable = lambda _method, _path, said: said
     asked: list = field(default_factory=list)
+    paid: set = field(default_factory=set)
+
+    def said(self, method, path, wish):
+        said = {"paymentId": "p-1", **smoke.PAYMENT, **wish, "status": "paid", "detail": "says why"}
+        return self.lie(method, path, {"status": "pass", "detail": "says why"} if path.endswith("/health") else said)
 
     def __enter__(self):
         api = self
@@ -43,14 +59,24 @@ class Api:
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                api.asked.append(SimpleNamespace(path=self.path, headers=headers, body=body and json.loads(body)))
+                api.asked.append(
+                    SimpleNamespace(
+                        method=self.command, path=self.path, headers=headers, body=body and json.loads(body)
+                    )
+                )
                 statuses = api.answers[self.command, self.path]
                 status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+                known = headers.get("idempotency-key") in api.paid
+                said = api.said(self.command, self.path, json.loads(body or "{}"))
+                if status == 201:
+                    api.paid.add(headers["idempotency-key"])
                 self.send_response(status)
                 self.send_header("Served-By", "us-east-2 (secondary)")
+                if known:
+                    self.send_header("Idempotent-Replayed", "true")
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                self.wfile.write(json.dumps({"status": "paid", "detail": "says why"}).encode())
+                self.wfile.write(json.dumps(said).encode())
 
             do_GET = do_POST = answer  # noqa: N815  the names that the server calls
 
@@ -96,6 +122,14 @@ class Cloud:
         assert (restApiId, stageName) == ("api", "v1")
         return {"deploymentId": self.deployment}
 
+    exceptions = SimpleNamespace(NotFoundException=KeyError)
+    deployments = ("old", "new", "older")
+
+    def get_deployment(self, restApiId, deploymentId):  # noqa: N803
+        assert restApiId == "api"
+        if deploymentId not in self.deployments:
+            raise KeyError(deploymentId)
+
     def update_stage(self, restApiId, stageName, patchOperations):  # noqa: N803
         assert (restApiId, stageName) == ("api", "v1")
         self.deployment = patchOperations[0]["value"]
@@ -112,13 +146,19 @@ def target(api, *, released=()):
         EDGE: stack({"region_names": {"primary": "use1.example", "secondary": "use2.example"}}),
     }
     gateways = dict.fromkeys((ENVIRONMENT.region("primary"), SECONDARY), api.url)
-    backend = SimpleNamespace(checkpoint=states.get)
+    tags = {}
+    backend = SimpleNamespace(
+        checkpoint=states.get,
+        tags=lambda _: tags,
+        tag=lambda _, name, value: tags.update({name: value}),
+        newest_update=lambda _: SimpleNamespace(message="by hand"),
+    )
     return SimpleNamespace(backend=backend, gateways=gateways, where="the sandbox", cli=SimpleNamespace(variables={}))
 
 
 RELEASED = (
-    {"type": smoke.ALIAS, "outputs": {"functionName": "payment", "name": "live", "functionVersion": "6"}},
-    {"type": smoke.STAGE, "outputs": {"restApi": "api", "stageName": "v1", "deployment": "old"}},
+    {"type": ALIAS, "outputs": {"functionName": "payment", "name": "live", "functionVersion": "6"}},
+    {"type": STAGE, "outputs": {"restApi": "api", "stageName": "v1", "deployment": "old"}},
 )
 
 
@@ -141,14 +181,14 @@ def test_only_the_secondarys_compute_is_tested():
 
 def test_before_the_first_release_nothing_serves_and_aws_is_not_asked():
     with Api(OK) as api:
-        assert smoke_test(api, cloud=SimpleNamespace()).before(COMPUTE, verified=False) == smoke.Serving({}, {})
+        assert smoke_test(api, cloud=SimpleNamespace()).before(COMPUTE, verified=False) == Serving({}, {})
 
 
 def test_a_release_that_answers_passes_by_its_own_name_and_as_the_canary():
     with Api(OK) as api:
-        assert smoke_test(api).after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
-    _, payment = sorted(api.asked, key=lambda asked: asked.path)
-    assert sorted(asked.path for asked in api.asked) == ["/v1/health", "/v1/payment"]
+        assert smoke_test(api).after(COMPUTE, Serving({}, {})) == "smoke test passed"
+    payment = next(asked for asked in api.asked if asked.method == "POST")
+    assert sorted(asked.path for asked in api.asked) == ["/v1/health", *["/v1/payment"] * 2, "/v1/payment/p-1"]
     assert {asked.headers["host"] for asked in api.asked} == {f"abc.execute-api.{SECONDARY}.amazonaws.com"}
     assert payment.headers["x-api-key"] == "canary-key"
     assert payment.headers["idempotency-key"].startswith("smoke-")
@@ -156,7 +196,7 @@ def test_a_release_that_answers_passes_by_its_own_name_and_as_the_canary():
 
 def test_a_cold_start_is_not_a_broken_release():
     with Api({**OK, ("GET", "/v1/health"): [504, 504, 200]}) as api:
-        assert smoke_test(api).after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
+        assert smoke_test(api).after(COMPUTE, Serving({}, {})) == "smoke test passed"
 
 
 @pytest.mark.parametrize("route", [("GET", "/v1/health"), ("POST", "/v1/payment")])
@@ -186,7 +226,7 @@ def test_a_stack_that_publishes_less_is_one_line(missing):
             outputs={"other": 1, **less[stack]}, resources=()
         )
         with pytest.raises(Problem, match=rf"^smoke test: \S+ does not publish {missing}: run ") as caught:
-            test.after(COMPUTE, smoke.Serving({}, {}))
+            test.after(COMPUTE, Serving({}, {}))
     assert "\n" not in str(caught.value)
 
 
@@ -204,7 +244,7 @@ def test_on_aws_a_new_stage_may_not_be_there_at_once(monkeypatch, status, route)
         monkeypatch.setattr(smoke, "entry", lambda _gateways, _region, host, path: EntryPoint(api.url + path, host))
         test = smoke.SmokeTest(on_aws(api), ENVIRONMENT)
         test._aws = Cloud()
-        assert test.after(COMPUTE, smoke.Serving({}, {})) == "smoke test passed"
+        assert test.after(COMPUTE, Serving({}, {})) == "smoke test passed"
 
 
 def test_on_aws_a_stage_that_never_comes_is_a_failure_after_its_minute(monkeypatch):
@@ -214,7 +254,7 @@ def test_on_aws_a_stage_that_never_comes_is_a_failure_after_its_minute(monkeypat
         test = smoke.SmokeTest(on_aws(api), ENVIRONMENT)
         test._aws = Cloud()
         with pytest.raises(Problem, match="GET /health answered 403"):
-            test.after(COMPUTE, smoke.Serving({}, {}))
+            test.after(COMPUTE, Serving({}, {}))
     assert len([one for one in api.asked if one.path == "/v1/health"]) > 1
 
 
@@ -224,19 +264,90 @@ def test_on_aws_a_stage_that_served_before_is_there_or_broken(monkeypatch):
         test = smoke.SmokeTest(on_aws(api), ENVIRONMENT)
         test._aws = Cloud(version="6", deployment="old")
         with pytest.raises(Problem, match="GET /health answered 403"):
-            test.after(COMPUTE, smoke.Serving({("payment", "live"): "6"}, {("api", "v1"): "old"}))
+            test.after(COMPUTE, Serving({("payment", "live"): "6"}, {("api", "v1"): "old"}))
 
 
 def test_a_refusal_is_not_asked_again():
     with Api({**OK, ("POST", "/v1/payment"): [401]}) as api, pytest.raises(Problem, match="first release, so nothing"):
-        smoke_test(api).after(COMPUTE, smoke.Serving({}, {}))
+        smoke_test(api).after(COMPUTE, Serving({}, {}))
     assert len(api.asked) == 2
+
+
+def wrong(method, path, change):
+    """Answers of one route, changed."""
+    return lambda m, p, said: {**said, **change} if (m, p) == (method, f"/v1{path}") else said
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        (wrong("GET", "/health", {"status": "fine"}), "GET /health answered 200 with status 'fine', not 'pass'"),
+        (wrong("POST", "/payment", {"amount": 2}), "POST /payment answered 201 with amount 2, not 1"),
+        (wrong("POST", "/payment", {"status": "pending"}), "with status 'pending', not 'paid'"),
+        (
+            wrong("GET", "/payment/p-1", {"paymentId": "p-2"}),
+            "GET /payment answered 200 with paymentId 'p-2', not 'p-1'",
+        ),
+        (lambda *_: "no JSON object", "with status None, not"),
+    ],
+)
+def test_a_release_that_answers_well_and_says_something_else_goes_back(lie, words):
+    cloud = Cloud()
+    with Api(OK, lie) as api:
+        test = smoke_test(api, cloud, RELEASED)
+        with pytest.raises(Problem) as problem:
+            test.after(COMPUTE, test.before(COMPUTE, verified=True))
+    assert words in str(problem.value)
+    assert (cloud.version, cloud.deployment) == ("6", "old")
+
+
+def test_a_repetition_that_is_paid_anew_is_a_broken_release():
+    with Api(OK) as api:
+        api.paid = type("Forgets", (set,), {"add": lambda *_: None})()
+        with pytest.raises(Problem, match="POST /payment again was not answered as a repetition"):
+            smoke_test(api, Cloud()).after(COMPUTE, Serving({}, {}))
+
+
+def test_routes_whose_deployment_is_gone_stay_and_the_functions_go_back():
+    cloud = Cloud()
+    cloud.deployments = ("new",)
+    with Api({**OK, ("GET", "/v1/health"): [503]}) as api:
+        test = smoke_test(api, cloud, RELEASED)
+        with pytest.raises(Problem, match=r"serves the release before again with the newer routes of stage v1, as"):
+            test.after(COMPUTE, test.before(COMPUTE, verified=True))
+    assert (cloud.version, cloud.deployment) == ("6", "new")
+
+
+def test_an_update_of_ours_that_did_not_end_is_taken_back_to_the_last_complete_release():
+    """Not to what serves: that may be the very release that nobody has checked."""
+    with Api(OK) as api:
+        test = smoke_test(api, Cloud(version="7"), RELEASED)
+        backend = test._target.backend
+        complete = Serving({("payment", "live"): "4"}, {("api", "v1"): "older"})
+        Releases(Release("a", complete, 0)).write(backend, COMPUTE)
+        backend.newest_update = lambda _: SimpleNamespace(message='{"update": "x"}')
+        assert test.before(COMPUTE, verified=False) == complete
+        assert test.before(COMPUTE, verified=True) == Serving({("payment", "live"): "6"}, {("api", "v1"): "old"})
+
+
+def test_what_was_put_back_is_on_record():
+    known = Releases(
+        Release("a", Serving({("payment", "live"): "6"}, {("api", "v1"): "old"}), 1), Release("z", Serving({}, {}), 0)
+    )
+    with Api({**OK, ("GET", "/v1/health"): [503]}) as api:
+        test = smoke_test(api, Cloud(), RELEASED)
+        backend = test._target.backend
+        known.write(backend, COMPUTE)
+        with pytest.raises(Problem):
+            test.after(COMPUTE, test.before(COMPUTE, verified=True))
+    assert Releases.read(backend, COMPUTE) == Releases(known.serving, None)
+    assert TAG in backend.tags(COMPUTE)
 
 
 def test_after_a_release_that_was_taken_back_the_cloud_says_what_serves():
     with Api(OK) as api:
         serving = smoke_test(api, Cloud(version="5", deployment="older"), RELEASED).before(COMPUTE, verified=False)
-    assert serving == smoke.Serving({("payment", "live"): "5"}, {("api", "v1"): "older"})
+    assert serving == Serving({("payment", "live"): "5"}, {("api", "v1"): "older"})
 
 
 NO_AMOUNTS = [

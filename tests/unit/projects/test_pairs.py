@@ -137,7 +137,7 @@ def test_both_dashboards_show_the_same_but_their_own_alarms(environment: str) ->
 @pytest.mark.parametrize("environment", [PAYMENTS, TRADING])
 def test_every_difference_that_is_listed_is_one(environment: str) -> None:
     """So that the lists say what is, and hide nothing."""
-    seen = set()
+    seen: set[tuple[str, ...]] = set()
     for layer in REGIONAL:
         primary, secondary = pair(environment, layer).values()
         for (kind, name), here in primary.items():
