@@ -33,6 +33,7 @@ HELP = {
     "force": "also run the stacks in which nothing changed, and change the only region that serves",
     "refresh": "compare every stack with the cloud first, and repair what differs",
     "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
+    "production": "the suffix, once, where production: true is new: what that locks stays locked",
     "details": "name every resource, not only those that would be replaced or deleted",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
@@ -117,7 +118,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "refresh", "discard_data", "json", "yes")
+@choosing("environment", "target", "force", "refresh", "discard_data", "production", "json", "yes")
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -125,7 +126,7 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "json", "yes")
+@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "production", "json", "yes")
 def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands

@@ -20,6 +20,8 @@ class Choice:
     """Compare with the cloud first, and repair what differs."""
     discard_data: str = ""
     """Names of what holds data and may be replaced or deleted, with commas between."""
+    production: str = ""
+    """The suffix of an environment that may go through the one-way door to production (door.py)."""
     json: bool = False
     yes: bool = False
 

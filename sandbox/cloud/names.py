@@ -297,6 +297,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "handle_request()",
     ),
     "ministack.services.s3": (
+        "_apply_object_lock_from_headers()",
         "_bucket_lifecycle",
         "_bucket_replication",
         "_buckets",

@@ -105,6 +105,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     security_groups.prefix_lists,
     sqs.queue_urls,
     sqs.batching_windows,
+    storage.retention_of_replicas,
     storage.size_rule,
     storage.virtual_time,
     topics.mail,

@@ -72,8 +72,9 @@ TAGGED_NAMES = {
 
 PARTS = {
     "BasePathMapping", "BucketLifecycleConfiguration", "BucketOwnershipControls", "BucketPolicy",
-    "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
-    "BucketObjectv2", "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
+    "BucketObjectLockConfiguration", "BucketPublicAccessBlock", "BucketReplicationConfig",
+    "BucketServerSideEncryptionConfiguration", "BucketObjectv2", "BucketVersioning", "CertificateValidation",
+    "Deployment", "EventSourceMapping", "EventTarget",
     "FunctionEventInvokeConfig", "Integration", "Key", "Listener", "ListenerRule", "Method", "MethodSettings", "Model",
     "NetworkAclAssociation", "NetworkAclRule", "Permission", "QueuePolicy", "RandomPassword", "ReplicaKey",
     "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation",
