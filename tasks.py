@@ -69,6 +69,9 @@ HELP = {
     "drill": "its id, as drill.history lists it; the last one by default",
     "out": "a new folder",
     "speed": "virtual seconds in a real one",
+    "at": "the moment to restore to, as for --since; by default the latest that there is",
+    "table": "the DynamoDB table that payments come from, in the same region",
+    "unfinished": "also what is not finished: once nobody works on that table any more",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
@@ -292,6 +295,22 @@ def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = F
     return commands.reconcile(choice, since=since, ledger=ledger, fix=fix)
 
 
+@choosing("region", "environment", "target", "yes", "json")
+def bring_in(choice: Choice, table: str = "", unfinished: bool = False) -> int:
+    """Bring payments of another table into the deployed one: restored data, or a system before this one."""
+    from drill import restore_commands
+
+    return restore_commands.bring_in(choice, table=table, unfinished=unfinished)
+
+
+@choosing("region", "environment", "target", "yes", "json")
+def restore_test(choice: Choice, at: str = "") -> int:
+    """Restore the table to a point in time beside the original, compare all items, remove it; exit 1 if they differ."""
+    from drill import restore_commands
+
+    return restore_commands.restore_test(choice, at=at)
+
+
 @choosing("environment", "target", "yes", "json")
 def drill(  # noqa: PLR0917 - an option each
     choice: Choice,
@@ -480,6 +499,8 @@ namespace = Collection(
     fault,
     heal,
     reconcile,
+    restore_test,
+    bring_in,
     evidence,
     inbox,
     health,

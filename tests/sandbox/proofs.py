@@ -17,6 +17,7 @@ _SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
 _FIREWALL = "tests/sandbox/test_firewall.py::"
 _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
 _LOCK = "tests/sandbox/test_object_lock.py::"
+_RECOVERY = "tests/sandbox/test_recovery.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -118,6 +119,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
     "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
+    "recovery.to_a_point_in_time": (
+        _RECOVERY + "test_a_table_is_restored_as_it_was",
+        _RECOVERY + "test_a_replica_restores_what_came_from_the_other_region_too_as_a_table_of_one_region",
+        _RECOVERY + "test_what_cannot_be_restored_is_refused",
+    ),
     "schedules.by_the_clock": (
         _SCHEDULES + "test_a_rate_counts_from_the_moment_by_the_sandboxs_clock_at_which_its_rule_was_made",
     ),
