@@ -162,7 +162,7 @@ class AuditBucket(pulumi.ComponentResource):
         if region.foundation.production:
             lock = aws.s3.BucketObjectLockConfiguration(
                 name,
-                bucket=self.bucket.id,
+                bucket=made.bucket.id,
                 rule={"default_retention": {"mode": settings.lock.mode.upper(), "days": settings.lock.days}},
                 opts=of_versions,
             )
