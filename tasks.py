@@ -34,6 +34,7 @@ HELP = {
     "refresh": "compare every stack with the cloud first, and repair what differs",
     "discard_data": "what holds data and may be replaced or deleted: its names, with commas between",
     "bake": "minutes for which a release is watched in the secondary, by its alarms, before the primary gets it",
+    "production": "the suffix, once, where production: true is new: what that locks stays locked",
     "details": "name every resource, not only those that would be replaced or deleted",
     "json": "print JSON",
     "yes": "on AWS: do not ask before something is changed",
@@ -72,6 +73,9 @@ HELP = {
     "drill": "its id, as drill.history lists it; the last one by default",
     "out": "a new folder; of rotate-key a new file for the key, which only you may read",
     "speed": "virtual seconds in a real one",
+    "at": "the moment to restore to, as for --since; by default the latest that there is",
+    "table": "the DynamoDB table that payments come from, in the same region",
+    "unfinished": "also what is not finished: once nobody works on that table any more",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
@@ -121,7 +125,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "refresh", "discard_data", "bake", "json", "yes")
+@choosing("environment", "target", "force", "refresh", "discard_data", "production", "bake", "json", "yes")
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -129,7 +133,21 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing("layer", "region", "environment", "target", "force", "refresh", "discard_data", "bake", "json", "yes")
+@choosing(
+    *(
+        "layer",
+        "region",
+        "environment",
+        "target",
+        "force",
+        "refresh",
+        "discard_data",
+        "production",
+        "bake",
+        "json",
+        "yes",
+    )
+)
 def deploy(choice: Choice) -> int:
     """Deploy one layer: --layer NAME [--region ROLE]."""
     from orchestration import commands
@@ -309,6 +327,22 @@ def reconcile(choice: Choice, since: str = "1d", ledger: str = "", fix: bool = F
     from drill import commands
 
     return commands.reconcile(choice, since=since, ledger=ledger, fix=fix)
+
+
+@choosing("region", "environment", "target", "yes", "json")
+def bring_in(choice: Choice, table: str = "", unfinished: bool = False) -> int:
+    """Bring payments of another table into the deployed one: restored data, or a system before this one."""
+    from drill import restore_commands
+
+    return restore_commands.bring_in(choice, table=table, unfinished=unfinished)
+
+
+@choosing("region", "environment", "target", "yes", "json")
+def restore_test(choice: Choice, at: str = "") -> int:
+    """Restore the table to a point in time beside the original, compare all items, remove it; exit 1 if they differ."""
+    from drill import restore_commands
+
+    return restore_commands.restore_test(choice, at=at)
 
 
 @choosing("environment", "target", "yes", "json")
@@ -501,6 +535,8 @@ namespace = Collection(
     fault,
     heal,
     reconcile,
+    restore_test,
+    bring_in,
     evidence,
     inbox,
     health,

@@ -14,8 +14,8 @@ LONGEST_AGO: Final = 400
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def moment(text: str, now: float) -> float:
-    """Seconds since 1970. Raises Problem for what is neither, and for what is still to come."""
+def moment(text: str, now: float, option: str = "--since") -> float:
+    """Seconds since 1970. Raises Problem, with the option, for what is neither, and for what is still to come."""
     if ago := _AGO.fullmatch(text):
         at = now - int(ago[1]) * _SECONDS[ago[2]]
     else:
@@ -23,9 +23,9 @@ def moment(text: str, now: float) -> float:
             found = datetime.fromisoformat(text)
             at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
-            raise Problem(f"--since {text!r} is no time: write 30m, 2h or 1d, or 2026-11-26T10:00Z") from None
+            raise Problem(f"{option} {text!r} is no time: write 30m, 2h or 1d, or 2026-11-26T10:00Z") from None
     if at > now:
-        raise Problem(f"--since {text} is still to come")
+        raise Problem(f"{option} {text} is still to come")
     if at < now - LONGEST_AGO * _SECONDS["d"]:
-        raise Problem(f"--since {text} is too long ago: {LONGEST_AGO} days at most, as each is listed")
+        raise Problem(f"{option} {text} is too long ago: {LONGEST_AGO} days at most, as each is listed")
     return at

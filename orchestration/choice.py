@@ -28,6 +28,8 @@ class Choice:
     """Names of what holds data and may be replaced or deleted, with commas between."""
     bake: str = ""
     """Minutes for which the secondary's release is watched before the primary gets it; empty: as before, or none."""
+    production: str = ""
+    """The suffix of an environment that may go through the one-way door to production (door.py)."""
     json: bool = False
     yes: bool = False
 

@@ -35,8 +35,8 @@ def discarding(found: Iterable[Holder], choice: Choice) -> str:
     """Return what to type to let these go, or, of none, to go on without."""
     names = ",".join(sorted({holder.name for holder in found}))
     if not names:
-        return f"Leave it out: {_command(_deploying(choice), choice)}"
-    return f"To let them go: {_command(_deploying(choice), choice)} --discard-data {names}"
+        return f"Leave it out: {deploying(choice)}"
+    return f"To let them go: {deploying(choice)} --discard-data {names}"
 
 
 def _deployed(result: Result, place: Target, graph: Graph, choice: Choice) -> str:
@@ -79,10 +79,11 @@ AFTER: Mapping[Operation, Callable[[Result, Target, Graph, Choice], str]] = {
 }
 
 
-def _deploying(choice: Choice) -> str:
+def deploying(choice: Choice) -> str:
+    """Return what to type to deploy the same stacks again."""
     if not choice.layer:
-        return "deploy-all"
-    return f"deploy --layer {choice.layer}" + (f" --region {choice.region}" if choice.region else "")
+        return _command("deploy-all", choice)
+    return _command(f"deploy --layer {choice.layer}" + (f" --region {choice.region}" if choice.region else ""), choice)
 
 
 def _command(task: str, choice: Choice) -> str:

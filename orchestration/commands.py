@@ -10,10 +10,10 @@ import functools
 import sys
 from collections.abc import Sequence
 
-from orchestration import report
+from orchestration import door, report
 from orchestration.aws import Aws
 from orchestration.choice import Choice
-from orchestration.closing import closing, discarding
+from orchestration.closing import closing, deploying, discarding
 from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo
 from orchestration.holdings import holders, in_the_cloud, told
@@ -116,6 +116,10 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     graph = Graph.of(settings.name)
     stacks, minutes = _chosen(graph, choice), choice.bake_minutes
     place = choose(choice.target, settings, report.tell)
+    if operation is Operation.DEPLOY:
+        door.require_a_name(place.backend, settings, stacks, choice.production, again=deploying(choice))
+    if operation is Operation.DESTROY:
+        door.require_open(place.backend, settings, stacks, options=choice.options())
     if place.asks_first and not choice.yes:
         _announce(operation, place, settings, stacks)
     held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []

@@ -91,6 +91,12 @@ def _everything_encrypted(*_: object) -> str:
     return "all that is encrypted with it"
 
 
+def _kept(_aws: Aws, _region: str, state: State) -> str:
+    retention = ((state["outputs"].get("rule") or {}).get("defaultRetention")) or {}
+    time = f"{retention['days']} days" if retention.get("days") else "a time"
+    return f"every new record for {time} ({str(retention.get('mode', '')).lower()}); those that are there stay locked"
+
+
 def _one_value(*_: object) -> str:
     return "1 value"
 
@@ -110,11 +116,15 @@ class Holding:
     """The output with the id of what it is a part of, and goes with."""
 
 
+LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+"""What marks a production environment: the lock on its audit buckets holds what they will get."""
+
 HOLDING: Mapping[str, Holding] = {
     "aws:dynamodb/table:Table": Holding("table", "name", _items),
     "aws:kms/key:Key": Holding("key", "keyId", _everything_encrypted),
     "aws:kms/replicaKey:ReplicaKey": Holding("replica-key", "keyId", _everything_encrypted),
     "aws:s3/bucket:Bucket": Holding("bucket", "bucket", _objects),
+    LOCK: Holding("lock", "bucket", _kept),
     "aws:s3/bucketObject:BucketObject": Holding("object", "key", _one_value, inside="bucket"),
     "aws:s3/bucketObjectv2:BucketObjectv2": Holding("object", "key", _one_value, inside="bucket"),
     "aws:secretsmanager/secret:Secret": Holding("secret", "name", _versions),

@@ -71,8 +71,8 @@ def operate(
     deployment raises DataWouldGo when something that holds data would go and `discard` does not name it; RuleBroken
     when a stack that is there would break a rule of the policies below `root`; and, without `force`, OnlyServingRegion
     when it would change the only region that serves, or NoRoom when a quota or the account's role for access logs is
-    missing. With `refresh` it first compares every stack with the cloud, fresh ones too. A release is watched for `bake`
-    minutes before the next region gets it (RunContext.bake).
+    missing. With `refresh` it first compares every stack with the cloud, fresh ones too. A release is watched for
+    `bake` minutes before the next region gets it (RunContext.bake).
     """
     changing = operation in CHANGING
     _same_account(target, stacks)

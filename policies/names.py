@@ -50,16 +50,14 @@ TAGGED_NAMES = {
 """Types that have no name but a tag."""
 
 PARTS = {
-    "BasePathMapping", "BucketLifecycleConfiguration", "BucketLogging", "BucketOwnershipControls", "BucketPolicy",
-    "BucketPublicAccessBlock", "BucketReplicationConfig", "BucketServerSideEncryptionConfiguration",
-    "BucketObjectv2", "BucketVersioning", "CertificateValidation", "Deployment", "EventSourceMapping", "EventTarget",
-    "FunctionEventInvokeConfig", "Integration", "Key", "Listener", "ListenerRule", "Method", "MethodSettings", "Model",
-    "NetworkAclAssociation", "NetworkAclRule", "Permission", "ProvisionedConcurrencyConfig", "QueuePolicy",
-    "RandomPassword", "ReplicaKey",
-    "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation",
-    "SecretVersion",
-    "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment",
-    "TopicPolicy", "TopicSubscription",
+    "BasePathMapping", "BucketLifecycleConfiguration", "BucketLogging", "BucketObjectLockConfiguration",
+    "BucketObjectv2", "BucketOwnershipControls", "BucketPolicy", "BucketPublicAccessBlock", "BucketReplicationConfig",
+    "BucketServerSideEncryptionConfiguration", "BucketVersioning", "CertificateValidation", "Deployment",
+    "EventSourceMapping", "EventTarget", "FunctionEventInvokeConfig", "Integration", "Key", "Listener",
+    "ListenerRule", "Method", "MethodSettings", "Model", "NetworkAclAssociation", "NetworkAclRule", "Permission",
+    "ProvisionedConcurrencyConfig", "QueuePolicy", "RandomPassword", "ReplicaKey", "RequestValidator", "Resource",
+    "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation", "SecretVersion", "SecurityGroupEgressRule",
+    "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment", "TopicPolicy", "TopicSubscription",
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 

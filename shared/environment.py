@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StrictBool, ValidationError, model_validator
 
 from shared import environment_file, naming
 from shared.environment_errors import one_line
@@ -91,6 +91,8 @@ class Foundation(StrictModel):
     profile: Literal["payments", "trading"]
     environment: Annotated[str, Field(pattern=f"^{NAME}$")] | None = None
     """What the tag Environment says, and names where the profile's have it: the file's name, unless given."""
+    production: StrictBool
+    """Whether data is kept even from its owners, for good (docs/decisions/0031-production-is-a-one-way-door.md)."""
     suffix: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
     regions: Regions
     domain: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
@@ -290,6 +292,12 @@ class Environment(Foundation):
                     f"compute.processor.{role}: {name} is in the zone of this environment, which would pay itself: "
                     "name the card processor's endpoint"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _production_tells_somebody(self) -> Self:
+        if self.production and not self.edge.emails:
+            raise ValueError("edge.emails: production: true, and nobody is told of a failover: add an address")
         return self
 
     @model_validator(mode="after")

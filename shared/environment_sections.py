@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from shared.failover_time import PROBE_SPREAD, DnsTiming, HealthCheckTiming, LatchTiming
 from shared.grey_failure import ByCount, ByShare, Detection
@@ -45,10 +45,11 @@ class StrictModel(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth(cls, value: Any) -> Any:
-        """YAML takes yes, on and true for a truth, and Python a truth for 1. No field is one."""
-        if isinstance(value, bool):
-            raise ValueError("is a yes or no: put what is meant, a number as digits and text in quotation marks")  # noqa: TRY004 - pydantic's
+    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML takes yes, on and true for a truth, and Python a truth for 1. Only a field that says so is one."""
+        is_one = info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
+        if isinstance(value, bool) and not is_one:
+            raise ValueError("is a yes or no: put what is meant, a number as digits and text in quotation marks")
         return value
 
 
@@ -156,6 +157,13 @@ class NetworkSettings(Section):
         return dict(zip(self.zones.of(role), ranges[first:], strict=False))
 
 
+class LockSettings(StrictModel):
+    """How S3 Object Lock keeps every audit record of a production environment from being deleted or overwritten."""
+
+    mode: Literal["governance", "compliance"]
+    days: Days
+
+
 class AuditSettings(StrictModel):
     """The life of an audit record, in days since it was written."""
 
@@ -163,6 +171,7 @@ class AuditSettings(StrictModel):
     archive_days: Days
     old_version_days: Days
     access_log_days: Days
+    lock: LockSettings
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

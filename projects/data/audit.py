@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -10,6 +12,7 @@ from shared import naming
 from shared.components import iam
 from shared.components.buckets import private_bucket
 from shared.components.regions import Region
+from shared.environment import Foundation
 from shared.environment_sections import AuditSettings
 from shared.roles import ROLES, PerRole, Role, other
 
@@ -19,6 +22,8 @@ REPLICATION_MINUTES = 15
 
 SOURCE_BUCKET = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
 SOURCE_OBJECTS = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
+LOCKED_OBJECTS = ["s3:GetObjectRetention", "s3:GetObjectLegalHold"]
+"""Of a source with Object Lock also this (S3 User Guide, "Object Lock considerations")."""
 DESTINATION_OBJECTS = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
 """What replication does with each bucket, which is a source and a destination (S3 User Guide, "Setting up permissions
 for live replication")."""
@@ -27,6 +32,7 @@ for live replication")."""
 class AuditBuckets(pulumi.ComponentResource):
     """Both audit buckets, private, versioned and encrypted, with replication in both directions.
 
+    In production with Object Lock, too. A bucket with it replicates to none without it, so both get it in one update.
     Attributes: names, arns.
     """
 
@@ -42,7 +48,8 @@ class AuditBuckets(pulumi.ComponentResource):
         self.names = buckets.map(lambda each: each.bucket.bucket)
         self.arns = buckets.map(lambda each: each.bucket.arn)
         policy = self._replication_policy(name, regions, key, role)
-        versioned = [bucket.versioning for _, bucket in buckets.items()]
+        # S3 refuses replication until both sides keep versions, and of a locked bucket until the other is locked.
+        ready = [part for _, bucket in buckets.items() for part in bucket.ready]
         for source in ROLES:
             aws.s3.BucketReplicationConfig(
                 f"{name}-{source}",
@@ -67,8 +74,7 @@ class AuditBuckets(pulumi.ComponentResource):
                         },
                     }
                 ],
-                # S3 refuses replication until both sides keep versions.
-                opts=regions.of(source).options(self, depends_on=[*versioned, policy]),
+                opts=regions.of(source).options(self, depends_on=[*ready, policy]),
             )
         self.register_outputs({})
 
@@ -98,7 +104,7 @@ class AuditBuckets(pulumi.ComponentResource):
             policy=iam.document(
                 iam.allow(SOURCE_BUCKET, list(dict(self.arns.items()).values())),
                 iam.allow(
-                    [*SOURCE_OBJECTS, *DESTINATION_OBJECTS],
+                    replicated_objects(primary.foundation),
                     [pulumi.Output.concat(arn, "/*") for _, arn in self.arns.items()],
                 ),
                 *(self._key_use(region, key.arns.of(each), each) for each, region in regions.items()),
@@ -121,10 +127,10 @@ class AuditBuckets(pulumi.ComponentResource):
 
 
 class AuditBucket(pulumi.ComponentResource):
-    """One region's bucket. Attributes: bucket, versioning (replication waits for it)."""
+    """One region's bucket. Attributes: bucket, ready (what replication waits for)."""
 
     bucket: aws.s3.Bucket
-    versioning: aws.s3.BucketVersioning
+    ready: Sequence[pulumi.Resource]
 
     def __init__(
         self,
@@ -145,20 +151,33 @@ class AuditBucket(pulumi.ComponentResource):
                 "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
                 "bucket_key_enabled": True,
             },
-            lambda arn: replication_statements(arn, replication.arn),
+            lambda arn: replication_statements(arn, replication.arn, replicated_objects(region.foundation)),
             parent=self,
         )
-        self.bucket, self.versioning = made.bucket, made.versioning
+        self.bucket, self.ready = made.bucket, [made.versioning]
+        of_versions = region.options(self, depends_on=[made.versioning])
         aws.s3.BucketLifecycleConfiguration(
-            name,
-            bucket=self.bucket.id,
-            rules=lifecycle_rules(settings),
-            opts=region.options(self, depends_on=[self.versioning]),
+            name, bucket=self.bucket.id, rules=lifecycle_rules(settings), opts=of_versions
         )
+        if region.foundation.production:
+            lock = aws.s3.BucketObjectLockConfiguration(
+                name,
+                bucket=made.bucket.id,
+                rule={"default_retention": {"mode": settings.lock.mode.upper(), "days": settings.lock.days}},
+                opts=of_versions,
+            )
+            self.ready = [made.versioning, lock]
         self.register_outputs({})
 
 
-def replication_statements(bucket: pulumi.Output[str], replication: pulumi.Output[str]) -> list[iam.Statement]:
+def replicated_objects(foundation: Foundation) -> list[str]:
+    """What replication may do with the objects of each bucket."""
+    return [*SOURCE_OBJECTS, *(LOCKED_OBJECTS if foundation.production else ()), *DESTINATION_OBJECTS]
+
+
+def replication_statements(
+    bucket: pulumi.Output[str], replication: pulumi.Output[str], actions: Sequence[str]
+) -> list[iam.Statement]:
     """What the policy of an audit bucket says: copies come by the replication role alone, which may do no more.
 
     Functions write and operators read by their own roles' policies, so nobody else is named.
@@ -167,7 +186,7 @@ def replication_statements(bucket: pulumi.Output[str], replication: pulumi.Outpu
     by_role = {"AWS": replication}
     return [
         iam.allow(SOURCE_BUCKET, [bucket], principal=by_role, sid="ReplicationReadsTheBucket"),
-        iam.allow([*SOURCE_OBJECTS, *DESTINATION_OBJECTS], [objects], principal=by_role, sid="ReplicationCopies"),
+        iam.allow(actions, [objects], principal=by_role, sid="ReplicationCopies"),
         iam.deny(
             DESTINATION_OBJECTS,
             [objects],

@@ -15,6 +15,9 @@ from shared.components.regions import Region
 from shared.naming import Kind
 from shared.roles import PerRole
 
+RECOVERY_DAYS = 30
+"""How long a deleted secret of a production environment can be had back: the longest that there is."""
+
 FIRST_VERSION = "FIRST"
 """A staging label of ours on the value that we wrote.
 
@@ -65,7 +68,8 @@ class Secrets(pulumi.ComponentResource):
             name=primary.named_once(kind),
             description=description,
             kms_key_id=self._key.arns.primary,
-            recovery_window_in_days=0,  # destroyed means gone, so the name is free again
+            # Destroyed means gone, so the name is free again; but in production.
+            recovery_window_in_days=RECOVERY_DAYS if primary.foundation.production else 0,
             replicas=[{"region": secondary.name, "kms_key_id": self._key.arns.secondary}],
             opts=primary.options(self),
         )

@@ -13,6 +13,9 @@ from shared.roles import PerRole
 WAITING_DAYS = 7
 """The shortest that KMS lets a deleted key wait. The primary's wait begins when its replica is gone: 14 days in all."""
 
+PRODUCTION_WAITING_DAYS = 30
+"""The longest: what it encrypts is lost with it."""
+
 ADMINISTRATION = [
     f"kms:{action}"
     for action in (
@@ -42,13 +45,14 @@ class DataKey(pulumi.ComponentResource):
         super().__init__("payments:data:DataKey", name)
         primary, secondary = regions.primary, regions.secondary
         policy = iam.document(*key_statements(regions))
+        waiting = PRODUCTION_WAITING_DAYS if primary.foundation.production else WAITING_DAYS
 
         key = aws.kms.Key(
             name,
             description=f"Payments data of {primary.foundation.name}, both regions",
             multi_region=True,
             enable_key_rotation=True,
-            deletion_window_in_days=WAITING_DAYS,
+            deletion_window_in_days=waiting,
             policy=policy,
             opts=primary.options(self),
         )
@@ -56,7 +60,7 @@ class DataKey(pulumi.ComponentResource):
             f"{name}-replica",
             primary_key_arn=key.arn,
             description=f"Payments data of {primary.foundation.name}, replica",
-            deletion_window_in_days=WAITING_DAYS,
+            deletion_window_in_days=waiting,
             policy=policy,
             opts=secondary.options(self),
         )

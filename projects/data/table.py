@@ -17,7 +17,9 @@ class PaymentsTable(pulumi.ComponentResource):
     """The table `payment-transactions-<suffix>` with keys `pk` and `sk`, the index `unfinished`, and a replica.
 
     Strong consistency (MRSC) needs a witness in a third region and no stream; eventual consistency (MREC) replicates
-    by the stream. The mode is for the table's life. Attributes: name, arns, consistency.
+    by the stream. The mode is for the table's life. In production both replicas are protected from deletion: the AWS
+    provider protects the one of a strongly consistent table by an update only, not when it makes it, so production is
+    for a table that is there. Attributes: name, arns, consistency.
     """
 
     name: pulumi.Output[str]
@@ -61,12 +63,13 @@ class PaymentsTable(pulumi.ComponentResource):
                     "consistency_mode": "STRONG" if strong else "EVENTUAL",
                     "point_in_time_recovery": True,
                     "kms_key_arn": key.arns.secondary,
+                    "deletion_protection_enabled": primary.foundation.production,
                 }
             ],
             global_table_witness=witness if strong else None,
             stream_enabled=None if strong else True,
             stream_view_type=None if strong else "NEW_AND_OLD_IMAGES",
-            deletion_protection_enabled=False,
+            deletion_protection_enabled=primary.foundation.production,
             opts=primary.options(self),
         )
         self.name = self._table.name

@@ -37,7 +37,7 @@ class Zone(pulumi.ComponentResource):
             name,
             name=self._foundation.zone_name,
             comment=f"Payments of {self._foundation.name}",
-            force_destroy=True,
+            force_destroy=not self._foundation.production,
             opts=options,
         )
         self.id = self._zone.zone_id

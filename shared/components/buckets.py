@@ -35,12 +35,15 @@ def private_bucket(
     *,
     parent: pulumi.Resource,
 ) -> PrivateBucket:
-    """Make one that keeps all versions, in which objects belong to its owner. It goes with all that is in it."""
+    """Make one that keeps all versions, in which objects belong to its owner.
+
+    It goes with all that is in it, but in production, where only an empty one goes.
+    """
     options = region.options(parent)
     bucket = aws.s3.Bucket(
         name,
         bucket=region.named(kind),
-        force_destroy=True,  # an environment can be destroyed whole
+        force_destroy=not region.foundation.production,  # an environment can be destroyed whole
         opts=options,
     )
     versioning = aws.s3.BucketVersioning(

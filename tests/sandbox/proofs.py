@@ -16,6 +16,8 @@ _ALARMS = "tests/sandbox/test_cloud_alarms.py::"
 _SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
 _FIREWALL = "tests/sandbox/test_firewall.py::"
 _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
+_LOCK = "tests/sandbox/test_object_lock.py::"
+_RECOVERY = "tests/sandbox/test_recovery.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -124,6 +126,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
     "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
+    "recovery.to_a_point_in_time": (
+        _RECOVERY + "test_a_table_is_restored_as_it_was",
+        _RECOVERY + "test_a_replica_restores_what_came_from_the_other_region_too_as_a_table_of_one_region",
+        _RECOVERY + "test_what_cannot_be_restored_is_refused",
+    ),
     "schedules.by_the_clock": (
         _SCHEDULES + "test_a_rate_counts_from_the_moment_by_the_sandboxs_clock_at_which_its_rule_was_made",
     ),
@@ -145,6 +152,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "security_groups.prefix_lists": (_REPAIRS + "test_security_group_rule_keeps_its_prefix_list",),
     "sqs.batching_windows": (_FUNCTIONS + "test_a_mapping_waits_for_a_batch_as_long_as_its_window",),
     "sqs.queue_urls": (_REPAIRS + "test_queue_urls_do_not_name_the_sandbox",),
+    "storage.retention_of_replicas": (_LOCK + "test_neither_a_record_nor_its_copy_in_the_other_region_can_be_deleted",),
     "storage.virtual_time": (_ALARMS + "test_an_object_has_the_sandboxs_time",),
     "storage.size_rule": (_ANSWERS + "test_a_lifecycles_rule_for_small_objects_is_kept",),
     "topics.mail": (_SCHEDULES + "test_who_is_subscribed_by_mail_gets_what_an_alarm_tells",),

@@ -784,6 +784,9 @@ READINGS: dict[str, Reading] = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Reading(
         _bucket("bucket_lifecycle_configuration")
     ),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": Reading(
+        _bucket("object_lock_configuration", "ObjectLockConfiguration")
+    ),
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": Reading(
         _bucket("bucket_replication", "ReplicationConfiguration")
     ),

@@ -35,6 +35,29 @@ def virtual_time() -> None:
     when_loaded(changed)
 
 
+def retention_of_replicas() -> None:
+    """A replica in a bucket with Object Lock is not locked: anybody could delete the copy.
+
+    What is copied is locked as its bucket's rule says. AWS copies the source's own lock where it has one, which is the
+    same where both buckets have one rule.
+    """
+
+    def changed() -> None:
+        from ministack.services import s3  # noqa: PLC0415 - see when_loaded
+
+        copy = s3._maybe_replicate
+
+        def copied(bucket: str, key: str, record: dict[str, Any], *more: Any) -> None:
+            copy(bucket, key, record, *more)
+            replica = record.get("_replica")
+            if record.get("replication_status") == "COMPLETED" and replica:
+                s3._apply_object_lock_from_headers(replica[0], key, {}, replica[1])
+
+        s3._maybe_replicate = copied
+
+    when_loaded(changed)
+
+
 def _now() -> str:
     told = datetime.fromtimestamp(Here.clock.now(), UTC).isoformat(timespec="milliseconds")
     return told.replace("+00:00", "Z")

@@ -184,8 +184,13 @@ class Table(Resource):
                 GlobalTableWitnessUpdates=[{"Create": {"RegionName": wanted["regionName"]}}] if wanted else None,
             )
         for region, replica in now.items():
-            was = {} if region in made else before[region]
-            self._set_replica(region, replica, was)
+            if region not in made:
+                self._set_replica(region, replica, before[region])
+            elif replica.get("consistencyMode") == "STRONG":
+                # The official provider protects the replica of a strongly consistent table in an update only.
+                self._set_replica(region, {**replica, "deletionProtectionEnabled": False}, {})
+            else:
+                self._set_replica(region, replica, {})
 
     def _set_replica(self, region: str, replica: Values, was: Values) -> None:
         """What each replica has of its own: backups, protection, tags."""

@@ -92,7 +92,9 @@ def delete_versions(resource: Resource, bucket: str, key: str = "") -> None:
         ]
         if not found:
             return
-        resource.call("delete_objects", Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+        answer = resource.call("delete_objects", Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+        for left in answer.get("Errors", ())[:1]:
+            raise Problem(f"cannot delete {left['Key']} of bucket {bucket}: {left['Code']}: {left['Message']}")
 
 
 class BucketObjectv2(Resource):
@@ -185,7 +187,7 @@ class BucketPart(Resource):
         whole: dict[str, Any] = {self.wrapper: self.structure(operation, self.wrapper, *inputs)}
         self.call(operation, Bucket=self.id, **whole)
 
-    def read(self) -> Mapping[str, Any]:
+    def read(self) -> Mapping[str, Any] | None:
         answer = self.call(f"get_{self.part}", Bucket=self.id)
         return {"bucket": self.id, **self.observed(answer.get(self.wrapper, answer))}
 
@@ -363,6 +365,41 @@ class BucketLifecycleConfiguration(BucketPart):
         for rule in rules:
             rule.setdefault("Filter", {"Prefix": ""})  # the API wants one: all objects
         self.call("put_bucket_lifecycle_configuration", Bucket=self.id, LifecycleConfiguration={"Rules": rules})
+
+
+class BucketObjectLockConfiguration(BucketPart):
+    """How long every new version of a bucket's objects is kept. Deleted, it leaves Object Lock on, without a rule."""
+
+    resource_type = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+    properties = {
+        "bucket": BUCKET,
+        "objectLockEnabled": Text(default="Enabled", replaces=True, choices=("Enabled",)),
+        "rule": Block(
+            required=True,
+            fields={
+                "defaultRetention": Block(
+                    required=True,
+                    fields={
+                        "mode": Text(required=True, choices=("GOVERNANCE", "COMPLIANCE")),
+                        "days": Integer(),
+                        "years": Integer(),
+                    },
+                )
+            },
+        ),
+    }
+    gone = ("NoSuchBucket", "ObjectLockConfigurationNotFoundError")
+    part = "object_lock_configuration"
+    wrapper = "ObjectLockConfiguration"
+
+    def read(self) -> Mapping[str, Any] | None:
+        found = super().read()
+        return found if found and found.get("rule") else None
+
+    def delete(self) -> None:
+        self.call(
+            "put_object_lock_configuration", Bucket=self.id, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+        )
 
 
 _STATUS = Block(fields={"status": Text(required=True, choices=ON_OFF)})

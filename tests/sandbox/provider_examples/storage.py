@@ -125,6 +125,19 @@ def lifecycle(engine: Engine) -> Example:
     return Example({"bucket": a_bucket(engine).id, "rules": [rule]}, update={"rules": [rule, other]})
 
 
+@example("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+def object_lock(engine: Engine) -> Example:
+    bucket = a_bucket(engine)
+    engine.make(
+        "aws:s3/bucketVersioning:BucketVersioning", bucket=bucket.id, versioningConfiguration={"status": "Enabled"}
+    )
+    return Example(
+        {"bucket": bucket.id, "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 1}}},
+        update={"rule": {"defaultRetention": {"mode": "COMPLIANCE", "years": 2}}},
+        replace={"bucket": "example-other"},
+    )
+
+
 @example("aws:s3/bucketReplicationConfig:BucketReplicationConfig")
 def replication(engine: Engine) -> Example:
     source, target = a_bucket(engine, "example-source"), a_bucket(engine, "example-target")

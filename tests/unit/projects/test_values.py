@@ -252,6 +252,7 @@ VALUES: dict[str, set[float | bool]] = {
     "SecurityGroupIngressRule.toPort": {443},
     "Stage.xrayTracingEnabled": {True},
     "Table.deletionProtectionEnabled": {False},
+    "Table.replicas.deletionProtectionEnabled": {False},
     "Table.pointInTimeRecovery.enabled": {True},
     "Table.pointInTimeRecovery.recoveryPeriodInDays": {35},
     "Table.replicas.pointInTimeRecovery": {True},
