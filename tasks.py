@@ -60,6 +60,7 @@ HELP = {
     "number": "of the fault; all by default",
     "incident": "a file of drill/incidents/: a published outage, step by step, in the place of a fault",
     "compress": "by how much its minutes are shortened; by default it is over in 20 virtual minutes",
+    "payments_per_second": "on average over the month, all in the primary",
     "fault": "hang, refuse, 5xx, slow, lossy, grey, data, name, partition, evacuate, unfenced or none",
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
@@ -181,6 +182,14 @@ def check(choice: Choice) -> int:
     from orchestration import commands
 
     return commands.check(choice)
+
+
+@choosing("environment", "json")
+def cost(choice: Choice, payments_per_second: float = 1.0) -> int:
+    """Say what a month costs by AWS's list prices, and what each setting costs and gains."""
+    from orchestration.cost import commands
+
+    return commands.cost(choice, payments_per_second)
 
 
 @choosing("region", "environment", "target", "json")
@@ -471,6 +480,7 @@ namespace = Collection(
     outputs,
     graph,
     check,
+    cost,
     pay,
     evacuate,
     restore,
