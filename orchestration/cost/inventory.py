@@ -28,7 +28,7 @@ PLACES: tuple[Place, ...] = (PRIMARY, SECONDARY, "global")
 EVERYWHERE = ("aws:route53/", "aws:iam/", "random:")
 """Types of services that are in no region."""
 
-FUNCTIONS = {
+FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
     "aws:index/getIpRanges:getIpRanges": {"cidrBlocks": ["15.177.0.0/18"], "ipv6CidrBlocks": []},
 }

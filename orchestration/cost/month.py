@@ -132,7 +132,7 @@ def asked(check: Item) -> float:
     if not check.get("fqdn"):
         return 0.0
     regions = len(check.get("regions", ())) or CHECKER_REGIONS
-    return regions * CHECKERS_IN_A_REGION / check.get("requestInterval", 30)
+    return float(regions * CHECKERS_IN_A_REGION / check.get("requestInterval", 30))
 
 
 def folder(function: Item) -> str:
