@@ -18,7 +18,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Row:
+class BilledRow:
     """What a resource costs in one respect."""
 
     layer: str
@@ -39,13 +39,13 @@ class Row:
 class Bill:
     """All rows of a month that are not nought."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[BilledRow, ...]
 
     @property
     def total(self) -> float:
         return sum(row.dollars for row in self.rows)
 
-    def by(self, key: Callable[[Row], K]) -> Mapping[K, float]:
+    def by(self, key: Callable[[BilledRow], K]) -> Mapping[K, float]:
         """The dollars of the rows that have a key in common, the largest first."""
         sums: dict[K, float] = {}
         for row in self.rows:
@@ -79,9 +79,9 @@ def bill(month: Month) -> Bill:
     return Bill(tuple(row for item in month.inventory.items for row in _rows(item, month) if row.quantity))
 
 
-def _rows(item: Item, month: Month) -> Iterator[Row]:
+def _rows(item: Item, month: Month) -> Iterator[BilledRow]:
     meter = METERS.get(item.type)
     used: Iterator[Usage] = meter(item, month) if meter else iter(())
     for usage in used:
         place = usage.place or item.place
-        yield Row(item.layer, place, item.type, item.resource.name, usage.price, usage.quantity)
+        yield BilledRow(item.layer, place, item.type, item.resource.name, usage.price, usage.quantity)

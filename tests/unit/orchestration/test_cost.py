@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from engine.declared import DeclaredResource
 from orchestration.choice import Choice
 from orchestration.cost import commands, prices, shown
-from orchestration.cost.bill import Row, bill, unknown_types
+from orchestration.cost.bill import BilledRow, bill, unknown_types
 from orchestration.cost.free import FREE_BY_PAGE, free
 from orchestration.cost.inventory import PLACES, Item, inventory, times_a_second
 from orchestration.cost.load import Load
@@ -363,4 +363,4 @@ def test_a_load_balancer_lets_in_what_functions_hold():
 
 
 def test_a_row_is_its_quantity_times_the_price():
-    assert Row("network", "primary", ENDPOINT, "x", "interface endpoint", 730).dollars == pytest.approx(7.30)
+    assert BilledRow("network", "primary", ENDPOINT, "x", "interface endpoint", 730).dollars == pytest.approx(7.30)
