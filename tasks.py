@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Choice)}
+DEPLOYING = ("environment", "target", "force", "refresh", "discard_data", "production", "bake", "json", "yes")
+"""Options of a deployment."""
+
 HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
@@ -65,6 +68,7 @@ HELP = {
     "number": "of the fault; all by default",
     "incident": "a file of drill/incidents/: a published outage, step by step, in the place of a fault",
     "compress": "by how much its minutes are shortened; by default it is over in 20 virtual minutes",
+    "payments_per_second": "on average over the month, all in the primary",
     "fault": "hang, refuse, 5xx, slow, lossy, grey, data, name, partition, evacuate, unfenced or none",
     "rate": "new payments per virtual second",
     "duration": "virtual seconds of load, at least; it goes on until clients are back",
@@ -125,7 +129,7 @@ def choosing(*names: str) -> Callable[[Callable[..., int]], Any]:
     return decorate
 
 
-@choosing("environment", "target", "force", "refresh", "discard_data", "production", "bake", "json", "yes")
+@choosing(*DEPLOYING)
 def deploy_all(choice: Choice) -> int:
     """Deploy every stack that changed: the secondary, a smoke test, the primary."""
     from orchestration import commands
@@ -211,6 +215,14 @@ def check(choice: Choice) -> int:
     from orchestration import commands
 
     return commands.check(choice)
+
+
+@choosing("environment", "json")
+def cost(choice: Choice, payments_per_second: float = 1.0) -> int:
+    """Say what a month costs by AWS's list prices, and what each setting costs and gains."""
+    from orchestration.cost import commands
+
+    return commands.cost(choice, payments_per_second)
 
 
 @choosing("region", "environment", "target", "json")
@@ -526,6 +538,7 @@ namespace = Collection(
     outputs,
     graph,
     check,
+    cost,
     pay,
     evacuate,
     restore,

@@ -6,7 +6,6 @@ inputs, and an ARN or address where another resource needs one. Tests look at in
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import runpy
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pulumi
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
-from pulumi.runtime.settings import SETTINGS, get_root_resource, set_root_resource
+from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_in_stack
 
+from engine.declared import mocked
 from policies.asked import PROVIDER, Asked
 from shared import stack as stacks
 from shared.contracts import LAYERS
@@ -238,18 +238,8 @@ def run_component(
 ) -> Run:
     """Run `build` as the program of `stack`, to its end, with `outputs` of other stacks by full name."""
     recorder = recording(outputs or {})
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        set_mocks(recorder, project=project, stack=stack, preview=preview, monitor=_Monitor(recorder))
-        _forget_root()  # the mocks make one, and so does the program
+    with mocked(recorder, _Monitor(recorder), project=project, stack=stack, preview=preview) as loop:
         exports = loop.run_until_complete(_exports_of(build))
-    finally:
-        _forget_root()
-        SETTINGS.rpc_manager.clear()
-        SETTINGS.outputs.clear()
-        loop.close()
-        asyncio.set_event_loop(None)
     return Run(recorder, exports)
 
 
@@ -280,10 +270,6 @@ async def _exports_of(build: Callable[[], Any]) -> dict[str, Any]:
     await run_in_stack(program)
     root = cast("Stack", get_root_resource())
     return {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
-
-
-def _forget_root() -> None:
-    set_root_resource(cast("Any", None))
 
 
 @functools.cache

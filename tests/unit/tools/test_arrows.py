@@ -129,6 +129,7 @@ PLANTED = {
 """What must not be: the file, what is written at its end (or what is replaced by what), and what is told."""
 
 BY_NAME = {
+    "engine/declared.py": "the project's program",
     "engine/plugins/fork_server.py": "what the program that comes next is going to import",
     "engine/plugins/host.py": "its own part that serves, once its socket listens",
     "engine/plugins/program.py": "the project's program",
