@@ -33,6 +33,7 @@ from shared.failover_time import MINUTE, YEAR, Allowance, Fault, GreyBound, Spen
 from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
+from shared.service_levels import ServiceLevel, least_percent
 
 NAME = "[a-z][a-z0-9]{0,31}"
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
@@ -162,7 +163,8 @@ class Objectives(StrictModel):
     """What is promised: an availability in percent; and times in seconds, for clients that honour the TTL."""
 
     availability_percent: Annotated[float, Field(gt=0, lt=100)]
-
+    latency_percent: Annotated[float, Field(gt=0, lt=100)]
+    """Of payments, answered within observability.latency_ms."""
     failover: Annotated[int, Field(gt=0)]
     grey_failure: Annotated[int, Field(gt=0)]
     detection: Annotated[int, Field(gt=0)] | None = None
@@ -217,7 +219,18 @@ class Environment(Foundation):
         if layer not in (section.layer for section in self.SECTIONS):
             raise Problem(f"unknown layer {layer!r}: choose one of {', '.join(s.layer for s in self.SECTIONS)}")
         section: Section = getattr(self, layer)
-        return {"foundation": self.foundation().model_dump(mode="json"), layer: section.model_dump(mode="json")}
+        parts = {name: getattr(self, name) for name in (layer, *section.reads)}
+        return {
+            "foundation": self.foundation().model_dump(mode="json"),
+            **{name: part.model_dump(mode="json") for name, part in parts.items()},
+        }
+
+    def service_levels(self) -> tuple[ServiceLevel, ServiceLevel]:
+        """What is promised of the payments of 30 days: how many are served, and how many of them quickly."""
+        return (
+            ServiceLevel("availability", self.objectives.availability_percent, "fail"),
+            ServiceLevel("latency", self.objectives.latency_percent, f"take over {self.observability.latency_ms} ms"),
+        )
 
     def spending(self) -> Iterator[Spending]:
         """What each kind of failure takes of the time that the promised availability leaves."""
@@ -374,6 +387,17 @@ class Environment(Foundation):
                 raise ValueError(
                     f"objectives.detection: {self.objectives.detection} s cannot be reached ({fault.label} takes "
                     f"{found.detection} s): lower edge.checks.fast.threshold or ask for {found.detection}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _burning_can_be_told(self) -> Self:
+        least = least_percent()
+        for level in self.service_levels():
+            if level.percent <= least:
+                raise ValueError(
+                    f"objectives.{level.name}_percent: {level.percent:g} % leaves a budget that no failure uses up as "
+                    f"fast as an alarm must see: promise more than {float(least):.3g}"
                 )
         return self
 

@@ -56,6 +56,8 @@ class Section(StrictModel):
     """The settings of one layer."""
 
     layer: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Other parts of the environment that the layer's programs read."""
 
 
 def _vpc_sized(network: IPv4Network) -> IPv4Network:
@@ -468,10 +470,13 @@ class ObservabilitySettings(Section):
     """The canary, and thresholds of the alarms."""
 
     layer: ClassVar[str] = "observability"
+    reads: ClassVar[tuple[str, ...]] = ("objectives",)
 
     canary: FunctionCapacity
     """Of the function that pays in both regions every minute."""
     latency_ms: Annotated[int, Field(ge=1)]
+    least_failures: Annotated[int, Field(ge=1, le=1000)]
+    """So many bad payments in its long window tell nobody that a budget burns, however few payments there are."""
     error_percent: Annotated[float, Field(gt=0, le=100)]
     errors: Annotated[int, Field(ge=0)]
     health_latency_ms: Annotated[int, Field(ge=1)]

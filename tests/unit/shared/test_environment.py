@@ -171,6 +171,10 @@ def test_the_payments_environment_loads():
         ({"objectives.grey_failure": 220}, "= 280 s): edge.grey_failure.periods of 1 or less fits"),
         ({"objectives.grey_failure": 200}, "= 280 s): the least is 220 s"),
         (
+            {"objectives.latency_percent": 90},
+            "objectives.latency_percent: 90 % leaves a budget that no failure uses up as fast as an alarm must see",
+        ),
+        (
             {"objectives.availability_percent": 99.9999},
             "99.9999 % leaves 31 s a year, and one failure (refused) may take 120 s: promise less",
         ),
@@ -257,13 +261,13 @@ def test_a_field_that_is_there_twice_is_refused(tmp_path):
         Environment.load("a", tmp_path)
 
 
-def test_a_layer_sees_the_foundation_and_its_own_section(load):
+def test_a_layer_sees_the_foundation_its_own_section_and_what_that_reads(load):
     before = load({})
     after = load({"edge.ttl": 20, "objectives.failover": 130})
     assert set(before.layer_settings("network")) == {"foundation", "network"}
     for layer in LAYERS:
         changed = before.layer_settings(layer) != after.layer_settings(layer)
-        assert changed == (layer == "edge")
+        assert changed == (layer in {"edge", "observability"}), "the alarms on budgets read the objectives"
     with pytest.raises(Problem, match="unknown layer 'nothing'"):
         before.layer_settings("nothing")
 
