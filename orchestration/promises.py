@@ -143,7 +143,7 @@ def _burns(environment: Environment) -> Iterator[str]:
         shares = (f"over {float(level.bad_share(burn) * 100):g} % {level.bad}" for burn in BURNS)
         table.append((level.name, f"{level.percent:g} %", f"{float(level.budget * 100):g} %", *shares))
     yield from _aligned(table)
-    yield f"{least} bad payments or fewer in the long window tell nobody by these: what fails altogether, the canaries do"
+    yield f"{least} bad payments or fewer in the long window tell nobody by these; of an outage the canaries tell"
 
 
 def _aligned(table: list[tuple[str, ...]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -61,6 +62,13 @@ def _reject_reserved(tags: Mapping[str, str]) -> Mapping[str, str]:
     return tags
 
 
+def _folder_of_pages(url: str) -> str:
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?/([\w.~%/+-]*/)?", url):
+        raise ValueError("is no https address of a folder: write it out, with / at its end and nothing behind")
+    return url
+
+
+PagesUrl = Annotated[str, Field(max_length=500), AfterValidator(_folder_of_pages)]
 RegionName = Annotated[str, Field(pattern=r"^(us|eu|ap|ca|sa|af|me|il|mx)-(north|south|east|west|central)+-\d$")]
 TagKey = Annotated[str, Field(pattern=r"^[\w.:/=+@-][\w .:/=+@-]*$", max_length=128)]
 TagValue = Annotated[str, Field(pattern=r"^[\w .:/=+@-]*$", max_length=256)]
@@ -97,6 +105,8 @@ class Foundation(StrictModel):
     domain: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
     tags: Tags
+    runbooks: PagesUrl
+    """Where docs/runbooks of this checkout can be read: each alarm names its page there."""
 
     def region(self, role: Role) -> str:
         """The AWS region that has `role`."""
@@ -246,6 +256,7 @@ class Environment(Foundation):
         processor = self.compute.processor
         for field, name, fix in (
             ("domain", self.domain, "set a domain that you own"),
+            ("runbooks", urlsplit(self.runbooks).hostname or "", "name the address of your docs/runbooks"),
             ("compute.processor.primary", processor.primary, "set your card processor's name"),
             ("compute.processor.secondary", processor.secondary, "set your card processor's name"),
         ):

@@ -1,7 +1,6 @@
 """Service levels: which share of the answers may fail, and how fast that may be used up before somebody is told.
 
-After "Alerting on SLOs" of Google's SRE workbook (https://sre.google/workbook/alerting-on-slos/, chapter 5, approach 6):
-an alarm has a long window, so that it is worth waking somebody, and a short one, so that it ends with the trouble.
+After Google's SRE workbook, chapter 5, approach 6 (https://sre.google/workbook/alerting-on-slos/): a long window says that it is worth waking somebody, a short one that it goes on.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ watched = Watched(region, consume(ComputeOutputs), consume(DataOutputs), consume
 CanaryFunction("canary", watched, settings.canary)
 Synthetics("synthetics", watched)
 levels = service_levels(ObservabilitySettings)
-found = PerRole.build(lambda role: list(indicators(levels, watched, role, settings.latency_ms)))
+found = PerRole.build(lambda role: tuple(indicators(levels, watched, role, settings.latency_ms)))
 alarms = Alarms(
     "alarms",
     region,

@@ -12,6 +12,7 @@ from projects.observability.alarm_rule import AlarmRule, BothRule, Metric, Metri
 from shared import naming
 from shared.components.regions import Region
 from shared.naming import Kind
+from shared.runbooks import described
 
 
 class Alarms(pulumi.ComponentResource):
@@ -36,8 +37,8 @@ class Alarms(pulumi.ComponentResource):
         super().__init__("payments:observability:Alarms", name)
         self._region = region
         self._topic_arn = topic_arn
-
         self._name = name
+
         alarms = {rule.name: self._alarm(rule) for rule in (*rules, *(part for each in both for part in each.parts))}
         composites = {
             each.name: self._composite(
@@ -56,9 +57,12 @@ class Alarms(pulumi.ComponentResource):
             [alarms[rule.name] for rule in rules if rule.degrades],
             " OR ",
         )
-        by_name = {rule: alarm.arn for rule, alarm in (*alarms.items(), *composites.items())}
+        by_name = {
+            **{rule: alarm.arn for rule, alarm in alarms.items()},
+            **{rule: alarm.arn for rule, alarm in composites.items()},
+        }
         self.arns = pulumi.Output.all(**by_name)
-        self.to_look_at = [by_name[rule.name] for rule in (*rules, *both)]
+        self.to_look_at = [by_name[rule] for rule in (*(each.name for each in rules), *(each.name for each in both))]
         self.composite_arn = noticed.arn
         self.register_outputs({})
 
@@ -73,7 +77,7 @@ class Alarms(pulumi.ComponentResource):
         return aws.cloudwatch.CompositeAlarm(
             name,
             alarm_name=self._region.named(kind),
-            alarm_description=description,
+            alarm_description=described(description, kind.purpose, self._region.foundation.runbooks),
             alarm_rule=pulumi.Output.all(*(part.name for part in parts)).apply(
                 lambda names: joined_by.join(f'ALARM("{each}")' for each in names)
             ),
@@ -89,7 +93,7 @@ class Alarms(pulumi.ComponentResource):
         return aws.cloudwatch.MetricAlarm(
             f"{self._name}-{rule.name}",
             name=self._region.named(naming.alarm(rule.name)),
-            alarm_description=rule.description,
+            alarm_description=described(rule.description, rule.name, self._region.foundation.runbooks),
             **looks_at,
             evaluation_periods=rule.evaluations,
             datapoints_to_alarm=rule.datapoints,

@@ -25,7 +25,7 @@ class Dashboard(pulumi.ComponentResource):
 
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, watched: Watched, indicators: PerRole[Sequence[Indicator]], alarms: Alarms) -> None:
+    def __init__(self, name: str, watched: Watched, indicators: PerRole[tuple[Indicator, ...]], alarms: Alarms) -> None:
         super().__init__("payments:observability:Dashboard", name)
         self._watched = watched
         body = {

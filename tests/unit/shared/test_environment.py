@@ -121,6 +121,10 @@ def test_the_payments_environment_loads():
                 "suffix",
             )
         ),
+        *(
+            ({"runbooks": url}, f'runbooks: "{url}": is no https address of a folder')
+            for url in ("http://a.example/r/", "https://a.example/r", "https://u:p@a.example/", "https://a.example/?r/")
+        ),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
@@ -284,10 +288,22 @@ def test_a_domain_that_nobody_can_own_is_for_the_sandbox_only(load, domain):
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
 def test_a_processor_that_nobody_has_is_for_the_sandbox_only(load, role):
-    own = {"domain": "counterexample.com", **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}}
+    own = {
+        "domain": "counterexample.com",
+        "runbooks": "https://wiki.acquirer.io/",
+        **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES},
+    }
     load(own).require_own_domain()
     with pytest.raises(Problem, match=rf"compute.processor.{role}: 'p.example.net' is reserved for examples"):
         load({**own, f"compute.processor.{role}": "p.example.net"}).require_own_domain()
+
+
+def test_runbooks_that_nobody_can_read_are_for_the_sandbox_only(load):
+    own = {"domain": "counterexample.com", **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}}
+    with pytest.raises(
+        Problem, match=r"runbooks: 'payments\.example\.com' is reserved for examples, and nobody answers"
+    ):
+        load(own).require_own_domain()
 
 
 def test_eventual_consistency_needs_one_processor_for_both_regions(load):
