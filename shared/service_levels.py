@@ -1,6 +1,7 @@
 """Service levels: which share of the answers may fail, and how fast that may be used up before somebody is told.
 
-After Google's SRE workbook, chapter 5, approach 6 (https://sre.google/workbook/alerting-on-slos/): a long window says that it is worth waking somebody, a short one that it goes on.
+After Google's SRE workbook, chapter 5, approach 6 (https://sre.google/workbook/alerting-on-slos/): a long
+window says that it is worth waking somebody, a short one that it goes on.
 """
 
 from __future__ import annotations
