@@ -371,6 +371,9 @@ class GreyFailureSettings(StrictModel):
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
+ParameterName = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.-]+)+$", max_length=1011)]
+
+
 class LatchSettings(StrictModel):
     """What makes a failover last until somebody restores the primary. Probes are made once a minute.
 
@@ -436,6 +439,8 @@ class EdgeSettings(Section):
     """Of the function that latches a failover, in the secondary. Its executions are its own, whatever the API takes."""
     operations: OperationsSettings
     emails: tuple[Email, ...]
+    pager: ParameterName | None
+    """The SSM parameter of each region that holds the pager's https address, which is a secret."""
 
     @property
     def dns(self) -> DnsTiming:

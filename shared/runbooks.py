@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared import grey_failure, naming
 from shared.roles import ROLES
-from shared.service_levels import BURNS, spelled
+from shared.service_levels import BURNS
 
 LONGEST_DESCRIPTION = 1024
 """Characters of an alarm's description (CloudWatch API Reference, PutMetricAlarm)."""
@@ -28,7 +28,7 @@ PAGES: Mapping[str, str] = {
         f"{level}-{burn.name}-burn{part}": SERVICE_LEVELS
         for level in ("availability", "latency")
         for burn in BURNS
-        for part in ("", *(f"-{spelled(window)}" for window in (burn.long, burn.short)))
+        for part in ("", "-long", "-short")
     },
     **{f"{role}-{what}": REGION for role in ROLES for what in ("unhealthy", "unserved")},
     **{f"synthetics-{role}": REGION for role in ROLES},
@@ -41,7 +41,7 @@ PAGES: Mapping[str, str] = {
     **dict.fromkeys(("audit-replication-lag", "audit-replication-failures", "audits-owed"), AUDIT),
     **dict.fromkeys(("contradictions", "stuck-payments", "unfinished-payments"), UNFINISHED),
     **dict.fromkeys(("latch-silent", "switch-ranges-stale"), LATCH),
-    **dict.fromkeys(("dead-letters", "notification-dead-letters"), UNDELIVERED),
+    **dict.fromkeys(("dead-letters", "notification-dead-letters", naming.PAGE_TEST_ALARM.purpose), UNDELIVERED),
 }
 """By what an alarm watches, as its name says without service, role and suffix."""
 

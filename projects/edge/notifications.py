@@ -7,6 +7,7 @@ import hashlib
 import pulumi
 import pulumi_aws as aws
 
+from projects.edge.pager import subscribed_pager
 from shared import naming
 from shared.components import iam
 from shared.components.queues import Sender, encrypted_queue, let_send
@@ -23,7 +24,7 @@ VISIBILITY_TIMEOUT = 6 * LONGEST_AUDIT + BATCHING_WINDOW
 
 
 class Notifications(pulumi.ComponentResource):
-    """Encrypted topics that alarms publish to, for people by e-mail and for the record by queues.
+    """Encrypted topics that alarms publish to, for people by e-mail and pager and for the record by queues.
 
     Each region's audit function files what its queue gets in its own bucket, so what one region's alarms said is still
     known in the other. Attributes: topic_arns, queue_urls, dead_letters (a queue in each region).
@@ -100,6 +101,8 @@ class Notifications(pulumi.ComponentResource):
                 endpoint=email,
                 opts=region.options(self),
             )
+        if settings.pager is not None:
+            subscribed_pager(f"{self._name}-{role}-pager", region, settings.pager, topic, parent=self)
         return topic
 
     def _queue(self, role: Role, topics: PerRole[aws.sns.Topic]) -> aws.sqs.Queue:

@@ -73,7 +73,7 @@ class AlarmRule:
     comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
         "GreaterThanThreshold"
     )
-    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+    missing: Literal["notBreaching", "breaching", "ignore"] = "notBreaching"
     degrades: bool = False
     """Clients notice: part of the composite alarm."""
     told: bool = True

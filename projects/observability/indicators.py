@@ -69,17 +69,17 @@ def _burn_rule(indicator: Indicator, burn: Burn, least_failures: int) -> BothRul
     level = indicator.level
     name = f"{level.name}-{burn.name}-burn"
     share, rate = float(level.bad_share(burn) * 100), float(burn.rate)
-    windows = {burn.long: level.least_requests(burn, least_failures), burn.short: 1}
+    windows = (("long", burn.long, level.least_requests(burn, least_failures)), ("short", burn.short, 1))
     long, short = (
         AlarmRule(
-            f"{name}-{spelled(window)}",
+            f"{name}-{which}",
             f"Over {share:g} % of payments {level.bad} in {spelled(window)}: a part of {name}",
             MetricMath(indicator.burn_rate(least), indicator.metrics),
             rate,
             window,
             told=False,
         )
-        for window, least in windows.items()
+        for which, window, least in windows
     )
     return BothRule(
         name,

@@ -60,7 +60,7 @@ def is_of(text: str, region: str, names: set[str]) -> bool:
 
 
 def named(profile: str, role: str) -> set[str]:
-    """The physical names of what the region of `role` has for itself, in all layers: they say the role or the region."""
+    """The physical names of what the region of `role` has for itself, in all layers: they say role or region."""
     region = Environment.load(profile).region(role)
     marks = (f"-{role}", region, short_region(region))
     made = [each for run in run_environment(profile).values() for each in run.recorder.cloud]
