@@ -92,6 +92,33 @@ class Regions(StrictModel):
         return self
 
 
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+"""What CloudWatch Logs takes (PutRetentionPolicy)."""
+
+
+class LogRetention(StrictModel):
+    """For how many days logs are kept, by what they are for."""
+
+    access: LogDays
+    """Of the entry point: who asked what, and what was answered."""
+    payment: LogDays
+    """Of the functions that make and finish payments."""
+    debug: LogDays
+    """Of all others, flow logs among them."""
+
+    @model_validator(mode="after")
+    def _evidence_outlives_debugging(self) -> Self:
+        for kind, days in (("access", self.access), ("payment", self.payment)):
+            if days < self.debug:
+                raise ValueError(
+                    f"{kind}: {days} days are less than debug's {self.debug}: keep what settles disputes at "
+                    "least as long"
+                )
+        return self
+
+
 class Foundation(StrictModel):
     """What every layer may read: who and where the environment is."""
 
@@ -103,7 +130,7 @@ class Foundation(StrictModel):
     suffix: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
     regions: Regions
     domain: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
-    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+    log_retention_days: LogRetention
     tags: Tags
     runbooks: PagesUrl
     """Where docs/runbooks of this checkout can be read: each alarm names its page there."""

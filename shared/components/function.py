@@ -59,6 +59,10 @@ class Code:
     """What its role may do, beyond its own log."""
 
 
+OF_PAYMENTS = (naming.PAYMENT_FUNCTION, naming.AUDIT_FUNCTION)
+"""Whose logs tell what became of a payment."""
+
+
 class Function(pulumi.ComponentResource):
     """A function with a log group, a role that may do what `code` says, and the alias `live`.
 
@@ -88,10 +92,11 @@ class Function(pulumi.ComponentResource):
         self._options = region.options(self)
         self.physical_name = region.named(code.kind)
 
+        kept = region.foundation.log_retention_days
         log = aws.cloudwatch.LogGroup(
             name,
             name=naming.FUNCTION_LOG_PREFIX + self.physical_name,
-            retention_in_days=region.foundation.log_retention_days,
+            retention_in_days=kept.payment if code.kind in OF_PAYMENTS else kept.debug,
             opts=self._options,
         )
         self.role, permissions = self._role(code, log, in_vpc=placement is not None, dead_letters=dead_letters)

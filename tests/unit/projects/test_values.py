@@ -122,7 +122,7 @@ VALUES: dict[str, set[float | bool]] = {
     "Key.deletionWindowInDays": {7},
     "Key.enableKeyRotation": {True},
     "Key.multiRegion": {True},
-    "LogGroup.retentionInDays": {7},
+    "LogGroup.retentionInDays": {7, 90},
     "Method.requestParameters.method.request.header.Idempotency-Key": {True},
     "Method.requestParameters.method.request.path.paymentId": {True},
     "MethodSettings.settings.metricsEnabled": {True},

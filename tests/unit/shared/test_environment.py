@@ -115,7 +115,7 @@ def test_the_payments_environment_loads():
                 "compute.throttle.burst",
                 "compute.audit.reserved_concurrency",
                 "data.recovery_days",
-                "log_retention_days",
+                "log_retention_days.debug",
                 "objectives.availability_percent",
                 "observability.errors",
                 "suffix",
@@ -125,6 +125,11 @@ def test_the_payments_environment_loads():
             ({"runbooks": url}, f'runbooks: "{url}": is no https address of a folder')
             for url in ("http://a.example/r/", "https://a.example/r", "https://u:p@a.example/", "https://a.example/?r/")
         ),
+        (
+            {"log_retention_days.access": 5},
+            "log_retention_days: access: 5 days are less than debug's 7: keep what settles disputes at least as long",
+        ),
+        ({"log_retention_days.payment": 8}, "log_retention_days.payment: 8 is wrong"),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
