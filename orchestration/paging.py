@@ -42,7 +42,7 @@ PENDING: Final = "PendingConfirmation"
 
 
 @dataclass
-class Way:
+class PagingWay:
     """One way from a region's alarms to somebody. `seconds`: after the alarm was set off; None: it was not seen."""
 
     role: Role
@@ -100,10 +100,10 @@ class _Test:
         who = asked(aws.client("sts", region).get_caller_identity, "ask who we are", region)
         return _Test(settings, place, aws, str(who["Account"]), f"test {secrets.token_hex(8)}")
 
-    def ways(self, waits: float) -> list[Way]:
+    def ways(self, waits: float) -> list[PagingWay]:
         """Both regions', after what can be seen to arrive has, or the time is over."""
         begun: dict[Role, float] = {}
-        found: list[Way] = []
+        found: list[PagingWay] = []
         for role in reversed(ROLES):
             region = self.settings.region(role)
             try:
@@ -113,13 +113,13 @@ class _Test:
             except Problem as problem:
                 begun.pop(role, None)
                 found = [way for way in found if way.role != role]
-                found.append(Way(role, region, "alarm", self._alarm(role), said=f"not set off: {problem}"))
+                found.append(PagingWay(role, region, "alarm", self._alarm(role), said=f"not set off: {problem}"))
         self._wait([way for way in found if way.role in begun and not way.said], begun, waits)
         for role in begun:
             self._set(role, "OK")
         return found
 
-    def _listed(self, role: Role) -> Iterator[Way]:
+    def _listed(self, role: Role) -> Iterator[PagingWay]:
         region = self.settings.region(role)
         topic = f"arn:aws:sns:{region}:{self.account}:{self._named(naming.NOTIFICATION_TOPIC, role)}"
         sns = self.aws.client("sns", region)
@@ -134,18 +134,18 @@ class _Test:
         )
         people = [each for each in listed if each["Protocol"] in PEOPLE]
         if not people:
-            yield Way(role, region, "people", "nobody", said="no mail and no pager is subscribed")
+            yield PagingWay(role, region, "people", "nobody", said="no mail and no pager is subscribed")
         for each in people:
             by = PEOPLE[each["Protocol"]]
             to = each["Endpoint"] if by == "mail" else urlsplit(each["Endpoint"]).hostname or "pager"
-            way = Way(role, region, by, to)
+            way = PagingWay(role, region, by, to)
             if each["SubscriptionArn"] == PENDING:
                 way.said = "has not confirmed: it is told nothing"
             yield way
         for other in ROLES:
-            yield Way(role, region, EVIDENCE, self.settings.region(other))
+            yield PagingWay(role, region, EVIDENCE, self.settings.region(other))
 
-    def _wait(self, ways: Sequence[Way], begun: dict[Role, float], waits: float) -> None:
+    def _wait(self, ways: Sequence[PagingWay], begun: dict[Role, float], waits: float) -> None:
         if not begun:
             return
         end = max(begun.values()) + waits
@@ -158,7 +158,7 @@ class _Test:
         for way in missing:
             way.said = f"did not arrive within {waits:g} s"
 
-    def _look(self, ways: Sequence[Way], begun: dict[Role, float]) -> None:
+    def _look(self, ways: Sequence[PagingWay], begun: dict[Role, float]) -> None:
         heard = None if self.place.heard is None else list(self.place.heard())
         for role, at in begun.items():
             people = [way for way in ways if way.role == role and way.by != EVIDENCE and not way.reached]
@@ -178,7 +178,7 @@ class _Test:
             if wanted:
                 self._filed(other, wanted, begun)
 
-    def _filed(self, role: Role, wanted: Sequence[Way], begun: dict[Role, float]) -> None:
+    def _filed(self, role: Role, wanted: Sequence[PagingWay], begun: dict[Role, float]) -> None:
         """Look through what has been filed in the bucket of `role` since; its copies in the other do not count."""
         region = self.settings.region(role)
         s3, bucket = self.aws.client("s3", region), self._named(naming.AUDIT_BUCKET, role)
@@ -201,7 +201,7 @@ class _Test:
             for way in wanted:
                 way.said = f"cannot be seen: {problem}"
 
-    def _read(self, s3: Any, bucket: str, found: Any, wanted: Sequence[Way], begun: dict[Role, float]) -> None:
+    def _read(self, s3: Any, bucket: str, found: Any, wanted: Sequence[PagingWay], begun: dict[Role, float]) -> None:
         answer = asked(lambda: s3.get_object(Bucket=bucket, Key=found["Key"]), "read what was filed", wanted[0].to)
         text = answer["Body"].read().decode("utf-8", "replace")
         if answer.get("ReplicationStatus") == "REPLICA" or self.mark not in text:
@@ -210,7 +210,7 @@ class _Test:
             if f":sns:{way.region}:" in text:
                 way.came(found["LastModified"].timestamp() - begun[way.role])
 
-    def _count(self, role: Role, people: Sequence[Way], begun: float) -> None:
+    def _count(self, role: Role, people: Sequence[PagingWay], begun: float) -> None:
         """On AWS nobody can look into a mailbox: SNS counts what endpoints took, of a topic as a whole, and late."""
         region = self.settings.region(role)
         named = [{"Name": "TopicName", "Value": self._named(naming.NOTIFICATION_TOPIC, role)}]
