@@ -82,6 +82,7 @@ HELP = {
     "unfinished": "also what is not finished: once nobody works on that table any more",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
+    "test": "set off an alarm that says that it is a test, and wait where it can be seen to arrive",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
 }
 
@@ -296,10 +297,18 @@ def heal(choice: Choice, number: str = "") -> int:
 
 @choosing("environment", "json")
 def inbox(choice: Choice) -> int:
-    """List the notifications that people got by mail in the sandbox."""
+    """List what people were told in the sandbox, by mail and by pager."""
     from sandbox import inbox as mail
 
     return mail.show(choice.environment, as_json=choice.json)
+
+
+@choosing("environment", "target", "json", "yes")
+def page(choice: Choice, test: bool = False) -> int:
+    """Tell everybody as an alarm does, as a test: --test. Says by which ways it arrived; exit 1 when one did not."""
+    from orchestration import paging
+
+    return paging.page(choice, test=test)
 
 
 @command
@@ -552,6 +561,7 @@ namespace = Collection(
     bring_in,
     evidence,
     inbox,
+    page,
     health,
     engine,
     test,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.failover_time import MINUTE, MONTH, YEAR, Allowance
 from shared.grey_failure import ByCount
+from shared.service_levels import BURNS, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ def values(environment: Environment) -> dict[str, Any]:
         "objectives": objectives.model_dump(mode="json"),
         "allowed": {"month": allowance.seconds(MONTH), "year": allowance.seconds(YEAR)},
         "failures": [dataclasses.asdict(spent) for spent in environment.spending()],
+        "service_levels": _service_levels(environment),
         "propagation": environment.edge.propagation.model_dump(mode="json"),
         "latch": _latch(environment),
         "grey_failure_noticed_from": {"promised": grey.lowest_payment_rate, "computed": grey.detection.lowest_rate()},
@@ -46,12 +48,13 @@ def lines(environment: Environment) -> list[str]:
     for spent in environment.spending():
         seconds = (spent.at_most, spent.promised, spent.left_of_a_month, spent.left_of_a_year)
         table.append((spent.failure, *(f"{each} s" for each in seconds), str(spent.in_a_year)))
-    widths = [max(len(row[column]) for row in table) for column in range(len(HEADINGS))]
     return [
         f"environments/{environment.name}.yaml is consistent",
         f"{percent:g} % allows {allowed['month']} s without service a month (30 days) and {allowed['year']} s a year",
         "",
-        *("  ".join(_aligned(row, widths)).rstrip() for row in table),
+        *_aligned(table),
+        "",
+        *_burns(environment),
         "",
         *(
             f"one {spent.failure} of {spent.promised} s is more than the month allows: its {percent:g} % is missed then"
@@ -102,6 +105,49 @@ def _returning(environment: Environment) -> str:
     )
 
 
-def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    first, *others = row
-    return [first.ljust(widths[0]), *(each.rjust(width) for each, width in zip(others, widths[1:], strict=True))]
+def _service_levels(environment: Environment) -> list[dict[str, Any]]:
+    """Each level with what tells that its budget burns: rates as multiples, shares in percent, windows in seconds."""
+    least = environment.observability.least_failures
+    return [
+        {
+            "name": level.name,
+            "percent": level.percent,
+            "budget_percent": float(level.budget * 100),
+            "alarms": [
+                {
+                    "name": f"{level.name}-{burn.name}-burn",
+                    "rate": float(burn.rate),
+                    "over_percent": float(level.bad_share(burn) * 100),
+                    "windows": [burn.long, burn.short],
+                    "least_requests": level.least_requests(burn, least),
+                }
+                for burn in BURNS
+            ],
+        }
+        for level in environment.service_levels()
+    ]
+
+
+def _burns(environment: Environment) -> Iterator[str]:
+    """The same for people."""
+    least = environment.observability.least_failures
+    table = [
+        (
+            "service level",
+            "promised",
+            "budget of 30 days",
+            *(f"alarm at {float(burn.rate):g} times ({spelled(burn.long)}, {spelled(burn.short)})" for burn in BURNS),
+        )
+    ]
+    for level in environment.service_levels():
+        shares = (f"over {float(level.bad_share(burn) * 100):g} % {level.bad}" for burn in BURNS)
+        table.append((level.name, f"{level.percent:g} %", f"{float(level.budget * 100):g} %", *shares))
+    yield from _aligned(table)
+    yield f"{least} bad payments or fewer in the long window tell nobody by these; of an outage the canaries tell"
+
+
+def _aligned(table: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for first, *others in table:
+        cells = [each.rjust(width) for each, width in zip(others, widths[1:], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()

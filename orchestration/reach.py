@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestration import target
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one of them was told, `by` mail or pager. `time` by the target's clock."""
+
+    by: str
+    to: str
+    region: str
+    """Of the topic."""
+    message: str
+    time: float
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,8 @@ class Reach:
     """Whether a person confirms what is about to be changed."""
     now: Callable[[], float] = time.time
     """The time by which what is deployed there works, in seconds since 1970."""
+    heard: Callable[[], Iterable[Heard]] | None = None
+    """What people have been told by mail and pager; None where nobody can see that."""
     gateways: Mapping[str, str] = field(default_factory=dict)
     """In the sandbox, where each AWS region's API answers."""
 

@@ -1,4 +1,4 @@
-"""`./invoke inbox`: the notifications that the people who are subscribed to an environment's topics got."""
+"""`./invoke inbox`: what those who are subscribed to an environment's topics were told, by mail and by pager."""
 
 from __future__ import annotations
 
@@ -14,20 +14,28 @@ from shared.roles import ROLES
 from shared.root import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 SHOWN = 50
 """The newest that a person is shown; JSON has all."""
-COLUMNS = ("time", "to", "region", "state", "alarm", "reason")
+COLUMNS = ("time", "by", "to", "region", "state", "alarm", "reason")
+
+
+MAIL, PAGER = "mail", "pager"
+BOXES: Mapping[str, Callable[[Layout], Path]] = {MAIL: lambda layout: layout.mail, PAGER: lambda layout: layout.pages}
+"""Where what came by each way is kept."""
 
 
 def show(environment: str, *, as_json: bool) -> int:
     """Print them, the oldest first."""
-    found = [_row(mail) for mail in received(Environment.load(environment, ROOT))]
+    settings = Environment.load(environment, ROOT)
+    kept = [(by, mail) for by in BOXES for mail in received(settings, by)]
+    found = [_row(by, mail) for by, mail in sorted(kept, key=lambda each: each[1].time)]
     if as_json:
         print(json.dumps(found, indent=2))
     elif not found:
-        print("nobody got mail")
+        print("nobody was told anything")
     else:
         print("\n".join(_table(found[-SHOWN:])))
         if len(found) > SHOWN:
@@ -35,18 +43,19 @@ def show(environment: str, *, as_json: bool) -> int:
     return 0
 
 
-def received(environment: Environment) -> Iterator[Mail]:
-    """What the topics of an environment sent by mail."""
+def received(environment: Environment, by: str = MAIL) -> Iterator[Mail]:
+    """What the topics of an environment sent by mail, or to the pager."""
     topics = {(environment.region(role), environment.names.of(naming.NOTIFICATION_TOPIC, role)) for role in ROLES}
-    for mail in Mailbox(Layout(ROOT).mail).read():
+    for mail in Mailbox(BOXES[by](Layout(ROOT))).read():
         if (mail.region, mail.topic.rpartition(":")[2]) in topics:
             yield mail
 
 
-def _row(mail: Mail) -> dict[str, Any]:
+def _row(by: str, mail: Mail) -> dict[str, Any]:
     alarm = mail.alarm
     return {
         "time": datetime.fromtimestamp(mail.time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "by": by,
         "to": mail.to,
         "topic": mail.topic.rpartition(":")[2],
         "region": mail.region,

@@ -106,6 +106,11 @@ class Layout:
         return self.state / "processor" / "ledger.jsonl"
 
     @property
+    def pages(self) -> Path:
+        """What the pager of whoever is on call was told."""
+        return self.state / "processor" / "pages.jsonl"
+
+    @property
     def processor_socket(self) -> Path:
         """Where the card processor is asked about itself."""
         return self.socket("processor.sock")

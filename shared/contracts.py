@@ -163,6 +163,8 @@ class EdgeOutputs:
     """`https://<region name>`."""
     load_balancers: PerRole[Output[str]] | None
     """As each region's metrics name what clients come by; None where that is a REST API, which has a name of ours."""
+    payment_targets: PerRole[Output[str]] | None
+    """As each region's metrics name what a load balancer hands payments to."""
     health_check_ids: HealthCheckIds
     topic_arns: PerRole[Output[str]]
     queue_urls: PerRole[Output[str]]

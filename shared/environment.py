@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationError, model_validator
 
@@ -33,6 +34,7 @@ from shared.failover_time import MINUTE, YEAR, Allowance, Fault, GreyBound, Spen
 from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
+from shared.service_levels import ServiceLevel, least_percent
 
 NAME = "[a-z][a-z0-9]{0,31}"
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
@@ -60,6 +62,13 @@ def _reject_reserved(tags: Mapping[str, str]) -> Mapping[str, str]:
     return tags
 
 
+def _folder_of_pages(url: str) -> str:
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?/([\w.~%/+-]*/)?", url):
+        raise ValueError("is no https address of a folder: write it out, with / at its end and nothing behind")
+    return url
+
+
+PagesUrl = Annotated[str, Field(max_length=500), AfterValidator(_folder_of_pages)]
 RegionName = Annotated[str, Field(pattern=r"^(us|eu|ap|ca|sa|af|me|il|mx)-(north|south|east|west|central)+-\d$")]
 TagKey = Annotated[str, Field(pattern=r"^[\w.:/=+@-][\w .:/=+@-]*$", max_length=128)]
 TagValue = Annotated[str, Field(pattern=r"^[\w .:/=+@-]*$", max_length=256)]
@@ -83,6 +92,33 @@ class Regions(StrictModel):
         return self
 
 
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+"""What CloudWatch Logs takes (PutRetentionPolicy)."""
+
+
+class LogRetention(StrictModel):
+    """For how many days logs are kept, by what they are for."""
+
+    access: LogDays
+    """Of the entry point: who asked what, and what was answered."""
+    payment: LogDays
+    """Of the functions that make and finish payments."""
+    debug: LogDays
+    """Of all others, flow logs among them."""
+
+    @model_validator(mode="after")
+    def _evidence_outlives_debugging(self) -> Self:
+        for kind, days in (("access", self.access), ("payment", self.payment)):
+            if days < self.debug:
+                raise ValueError(
+                    f"{kind}: {days} days are less than debug's {self.debug}: keep what settles disputes at "
+                    "least as long"
+                )
+        return self
+
+
 class Foundation(StrictModel):
     """What every layer may read: who and where the environment is."""
 
@@ -96,8 +132,10 @@ class Foundation(StrictModel):
     suffix: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
     regions: Regions
     domain: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
-    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+    log_retention_days: LogRetention
     tags: Tags
+    runbooks: PagesUrl
+    """Where docs/runbooks of this checkout can be read: each alarm names its page there."""
 
     def region(self, role: Role) -> str:
         """The AWS region that has `role`."""
@@ -164,7 +202,8 @@ class Objectives(StrictModel):
     """What is promised: an availability in percent; and times in seconds, for clients that honour the TTL."""
 
     availability_percent: Annotated[float, Field(gt=0, lt=100)]
-
+    latency_percent: Annotated[float, Field(gt=0, lt=100)]
+    """Of payments, answered within observability.latency_ms."""
     failover: Annotated[int, Field(gt=0)]
     grey_failure: Annotated[int, Field(gt=0)]
     detection: Annotated[int, Field(gt=0)] | None = None
@@ -219,7 +258,18 @@ class Environment(Foundation):
         if layer not in (section.layer for section in self.SECTIONS):
             raise Problem(f"unknown layer {layer!r}: choose one of {', '.join(s.layer for s in self.SECTIONS)}")
         section: Section = getattr(self, layer)
-        return {"foundation": self.foundation().model_dump(mode="json"), layer: section.model_dump(mode="json")}
+        parts = {name: getattr(self, name) for name in (layer, *section.reads)}
+        return {
+            "foundation": self.foundation().model_dump(mode="json"),
+            **{name: part.model_dump(mode="json") for name, part in parts.items()},
+        }
+
+    def service_levels(self) -> tuple[ServiceLevel, ServiceLevel]:
+        """What is promised of the payments of 30 days: how many are served, and how many of them quickly."""
+        return (
+            ServiceLevel("availability", self.objectives.availability_percent, "fail"),
+            ServiceLevel("latency", self.objectives.latency_percent, f"take over {self.observability.latency_ms} ms"),
+        )
 
     def spending(self) -> Iterator[Spending]:
         """What each kind of failure takes of the time that the promised availability leaves."""
@@ -235,6 +285,7 @@ class Environment(Foundation):
         processor = self.compute.processor
         for field, name, fix in (
             ("domain", self.domain, "set a domain that you own"),
+            ("runbooks", urlsplit(self.runbooks).hostname or "", "name the address of your docs/runbooks"),
             ("compute.processor.primary", processor.primary, "set your card processor's name"),
             ("compute.processor.secondary", processor.secondary, "set your card processor's name"),
         ):
@@ -386,6 +437,17 @@ class Environment(Foundation):
                 raise ValueError(
                     f"objectives.detection: {self.objectives.detection} s cannot be reached ({fault.label} takes "
                     f"{found.detection} s): lower edge.checks.fast.threshold or ask for {found.detection}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _burning_can_be_told(self) -> Self:
+        least = least_percent()
+        for level in self.service_levels():
+            if level.percent <= least:
+                raise ValueError(
+                    f"objectives.{level.name}_percent: {level.percent:g} % leaves a budget that no failure uses up as "
+                    f"fast as an alarm must see: promise more than {float(least):.3g}"
                 )
         return self
 

@@ -57,6 +57,8 @@ class Section(StrictModel):
     """The settings of one layer."""
 
     layer: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Other parts of the environment that the layer's programs read."""
 
 
 def _vpc_sized(network: IPv4Network) -> IPv4Network:
@@ -444,6 +446,9 @@ class GreyFailureSettings(StrictModel):
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 
+ParameterName = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.-]+)+$", max_length=1011)]
+
+
 class LatchSettings(StrictModel):
     """What makes a failover last until somebody restores the primary. Probes are made once a minute.
 
@@ -509,6 +514,8 @@ class EdgeSettings(Section):
     """Of the function that latches a failover, in the secondary. Its executions are its own, whatever the API takes."""
     operations: OperationsSettings
     emails: tuple[Email, ...]
+    pager: ParameterName | None
+    """The SSM parameter of each region that holds the pager's https address, which is a secret."""
 
     @property
     def dns(self) -> DnsTiming:
@@ -543,10 +550,13 @@ class ObservabilitySettings(Section):
     """The canary, and thresholds of the alarms."""
 
     layer: ClassVar[str] = "observability"
+    reads: ClassVar[tuple[str, ...]] = ("objectives",)
 
     canary: FunctionCapacity
     """Of the function that pays in both regions every minute."""
     latency_ms: Annotated[int, Field(ge=1)]
+    least_failures: Annotated[int, Field(ge=1, le=1000)]
+    """So many bad payments in its long window tell nobody that a budget burns, however few payments there are."""
     error_percent: Annotated[float, Field(gt=0, le=100)]
     errors: Annotated[int, Field(ge=0)]
     health_latency_ms: Annotated[int, Field(ge=1)]

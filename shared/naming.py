@@ -190,6 +190,7 @@ NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
 NOTIFICATION_DEAD_LETTER_QUEUE = Kind("notification-dead-letters", QUEUE)
 HEALTH_CHECK = Kind("api", TAG)
 FAILOVER_TRAFFIC_ALARM = Kind("failover-traffic", ALARM)
+PAGE_TEST_ALARM = Kind("page-test", ALARM)
 
 ARTIFACT_BUCKET = Kind("canaries", BUCKET, account=True)
 CANARY_ROLE = Kind("canary-runs", ROLE)

@@ -6,7 +6,7 @@ import atexit
 import functools
 import gc
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,12 @@ from engine import find
 from engine.backend import FileBackend
 from engine.cli import Cli
 from engine.plugins.variables import NO_DEBUG
-from orchestration.reach import Reach
+from orchestration.reach import Heard, Reach
 from orchestration.target import Target, settings
-from sandbox import Sandbox, checker_ranges
+from sandbox import Sandbox, checker_ranges, inbox
 from sandbox.clock import SharedClock
 from sandbox.faults.fault import InjectedFault
+from sandbox.mail import Mailbox
 from sandbox.plugins.install import install
 from sandbox.tricks import Trick, on
 from sandbox.variables import OPERATOR_CREDENTIALS, enter
@@ -26,6 +27,7 @@ from shared import files
 from shared.root import ROOT
 
 if TYPE_CHECKING:
+    from sandbox.layout import Layout
     from shared.environment import Environment
 
 FAST: Mapping[Trick, Mapping[str, str]] = {
@@ -82,8 +84,15 @@ def reach(tell: Callable[[str], None]) -> Reach:
         checkers=_checkers,
         operator=OPERATOR_CREDENTIALS,
         now=SharedClock(sandbox.layout.clock).now,
+        heard=functools.partial(_heard, sandbox.layout),
         gateways=status.gateways,
     )
+
+
+def _heard(layout: Layout) -> Iterator[Heard]:
+    for by, path in inbox.BOXES.items():
+        for each in Mailbox(path(layout)).read():
+            yield Heard(by, each.to, each.region, each.message, each.time)
 
 
 def _checkers() -> Sequence[str]:

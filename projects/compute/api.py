@@ -225,7 +225,7 @@ class PaymentApi(pulumi.ComponentResource):
         log = aws.cloudwatch.LogGroup(
             self._name,
             name=region.named(naming.ACCESS_LOG_GROUP),
-            retention_in_days=region.foundation.log_retention_days,
+            retention_in_days=region.foundation.log_retention_days.access,
             opts=self._options,
         )
         return aws.apigateway.Stage(

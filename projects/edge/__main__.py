@@ -43,6 +43,7 @@ publish(
         region_names=entry_points.region_names,
         endpoints=entry_points.endpoints,
         load_balancers=entry_points.load_balancers,
+        payment_targets=entry_points.payment_targets,
         health_check_ids=checks.ids,
         topic_arns=notifications.topic_arns,
         queue_urls=notifications.queue_urls,

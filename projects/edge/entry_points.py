@@ -17,14 +17,16 @@ from shared.roles import ROLES, PerRole
 class EntryPoints(pulumi.ComponentResource):
     """What answers under the names in each region, and the DNS records of the region-specific ones.
 
-    Attributes: failover_name, region_names, endpoints, targets (what the failover records answer), load_balancers.
+    Attributes: failover_name, region_names, endpoints, targets (what the failover records answer), load_balancers and
+    payment_targets (as metrics name them).
     """
 
     failover_name: pulumi.Output[str]
     region_names: PerRole[pulumi.Output[str]]
     endpoints: PerRole[pulumi.Output[str]]
     targets: PerRole[pulumi.Output[str]]
-    load_balancers: PerRole[pulumi.Output[str]] | None
+    load_balancers: PerRole[pulumi.Output[str]] | None = None
+    payment_targets: PerRole[pulumi.Output[str]] | None = None
 
     def __init__(
         self,
@@ -38,11 +40,11 @@ class EntryPoints(pulumi.ComponentResource):
         if regions.primary.foundation.entry_point == "rest-api":
             apis = compute.map(lambda each: each.rest_api).whole()
             behind = custom_domains(name, regions, zone, apis, parent=self)
-            self.load_balancers = None
         else:
             balancers = compute.map(lambda each: each.load_balancer).whole()
             behind = listeners(name, regions, zone, balancers, parent=self)
             self.load_balancers = balancers.map(lambda each: each.dimension)
+            self.payment_targets = balancers.map(lambda each: each.payment_targets_dimension)
         for role in ROLES:
             aws.route53.Record(
                 f"{name}-{role}",

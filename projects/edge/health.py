@@ -17,6 +17,7 @@ from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, HealthCheckIds
 from shared.environment_sections import EdgeSettings, HealthCheckSettings
 from shared.roles import PRIMARY, SECONDARY, PerRole, Role
+from shared.runbooks import described
 
 HTTPS = 443
 HEALTH_PATH = "/health"
@@ -139,10 +140,13 @@ class HealthChecks(pulumi.ComponentResource):
         region = self._regions.primary
         made = {}
         for check, why, watched, dimensions in followed(region, settings.grey_failure, compute):
+            kind = naming.grey_failure_alarm(check)
             alarm = aws.cloudwatch.MetricAlarm(
-                f"{self._name}-{naming.grey_failure_alarm(check).purpose}",
-                name=region.named(naming.grey_failure_alarm(check)),
-                alarm_description=f"{why}: takes the primary out of DNS",
+                f"{self._name}-{kind.purpose}",
+                name=region.named(kind),
+                alarm_description=described(
+                    f"{why}: takes the primary out of DNS", kind.purpose, region.foundation.runbooks
+                ),
                 dimensions=dimensions,
                 alarm_actions=[notifications.topic_arns.primary],
                 ok_actions=[notifications.topic_arns.primary],

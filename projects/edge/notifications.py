@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+from projects.edge.pager import subscribed_pager
 from shared import naming
 from shared.components import iam
 from shared.components.queues import DeadLetters, Sender, encrypted_queue, let_send, rules
@@ -28,7 +29,7 @@ VISIBILITY_TIMEOUT = 6 * LONGEST_AUDIT + BATCHING_WINDOW
 
 
 class Notifications(pulumi.ComponentResource):
-    """Encrypted topics that alarms publish to, for people by e-mail and for the record by queues.
+    """Encrypted topics that alarms publish to, for people by e-mail and pager and for the record by queues.
 
     Each region's audit function files what its queue gets in its own bucket, so what one region's alarms said is still
     known in the other. What a topic cannot deliver to a queue lies in the dead letters of the topic's region, as SNS
@@ -102,6 +103,8 @@ class Notifications(pulumi.ComponentResource):
                 endpoint=email,
                 opts=region.options(self),
             )
+        if settings.pager is not None:
+            subscribed_pager(f"{self._name}-{role}-pager", region, settings.pager, topic, parent=self)
         return topic
 
     def _dead_letters(self, role: Role, topic: pulumi.Input[str]) -> DeadLetters:

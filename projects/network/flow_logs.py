@@ -24,7 +24,7 @@ class FlowLogs(pulumi.ComponentResource):
         group = aws.cloudwatch.LogGroup(
             name,
             name=region.named(naming.FLOW_LOG_GROUP),
-            retention_in_days=region.foundation.log_retention_days,
+            retention_in_days=region.foundation.log_retention_days.debug,
             opts=options,
         )
         role = aws.iam.Role(

@@ -10,6 +10,7 @@ import pulumi
 
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, DataOutputs, EdgeOutputs
+from shared.roles import Role
 
 MILLISECONDS = 1000
 MINUTE = 60
@@ -47,10 +48,13 @@ class MetricMath:
     metrics: Mapping[str, Metric]
 
 
-def own_metric(region: Region, name: str, statistic: str) -> Metric:
-    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py."""
+def own_metric(region: Region, name: str, statistic: str, role: Role | None = None) -> Metric:
+    """A metric that the functions of this region report, with the dimensions of lambdas/telemetry/journal.py.
+
+    `role`: of another region, where its dashboards have it.
+    """
     foundation = region.foundation
-    dimensions = {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": region.role}
+    dimensions = {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": role or region.role}
     return Metric("Payments", name, dimensions, statistic)
 
 
@@ -69,6 +73,17 @@ class AlarmRule:
     comparison: Literal["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold"] = (
         "GreaterThanThreshold"
     )
-    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+    missing: Literal["notBreaching", "breaching", "ignore"] = "notBreaching"
     degrades: bool = False
     """Clients notice: part of the composite alarm."""
+    told: bool = True
+    """Somebody is told of it; False: only as a part of an alarm on alarms."""
+
+
+@dataclass(frozen=True)
+class BothRule:
+    """An alarm that is raised while both of its parts are."""
+
+    name: str
+    description: str
+    parts: tuple[AlarmRule, AlarmRule]

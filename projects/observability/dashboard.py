@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from projects.observability.alarm_rule import Watched
 from projects.observability.alarms import Alarms
+from projects.observability.budget_widgets import budget_left, burn_rates
+from projects.observability.indicators import Indicator
 from projects.observability.rules import HEALTH_CHECK_REGION
 from shared import grey_failure, naming
 from shared.naming import Kind
-from shared.roles import ROLES, Role, other
+from shared.roles import ROLES, PerRole, Role, other
 
 COLUMNS = {"primary": 0, "secondary": 12}
 WIDTH, HEIGHT = 12, 6
@@ -23,14 +25,15 @@ class Dashboard(pulumi.ComponentResource):
 
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, watched: Watched, alarms: Alarms) -> None:
+    def __init__(self, name: str, watched: Watched, indicators: PerRole[tuple[Indicator, ...]], alarms: Alarms) -> None:
         super().__init__("payments:observability:Dashboard", name)
         self._watched = watched
         body = {
             "widgets": [
-                *(widget for role in ROLES for widget in self._column(role)),
-                self._health_checks(y=5 * HEIGHT),
-                self._alarms(alarms, y=6 * HEIGHT),
+                *(widget for role in ROLES for widget in self._budgets(role, indicators.of(role))),
+                *(widget for role in ROLES for widget in self._column(role, first_row=2)),
+                self._health_checks(y=7 * HEIGHT),
+                self._alarms(alarms, y=8 * HEIGHT),
             ]
         }
         dashboard = aws.cloudwatch.Dashboard(
@@ -42,7 +45,12 @@ class Dashboard(pulumi.ComponentResource):
         self.name = dashboard.dashboard_name
         self.register_outputs({})
 
-    def _column(self, role: Role) -> list[dict[str, object]]:
+    def _budgets(self, role: Role, indicators: Sequence[Indicator]) -> list[dict[str, object]]:
+        region = self._watched.region.foundation.region(role)
+        shown = (budget_left(role, region, indicators), burn_rates(role, region, indicators))
+        return [_widget("metric", properties, x=COLUMNS[role], y=row * HEIGHT) for row, properties in enumerate(shown)]
+
+    def _column(self, role: Role, first_row: int) -> list[dict[str, object]]:
         function = ["FunctionName", self._named(naming.PAYMENT_FUNCTION, role)]
         foundation = self._watched.region.foundation
         business = ["Environment", foundation.name, "Suffix", foundation.suffix, "Role", role]
@@ -78,7 +86,7 @@ class Dashboard(pulumi.ComponentResource):
         region = self._watched.region.foundation.region(role)
         return [
             _graph(f"{role}: {title}", region, metrics, x=COLUMNS[role], y=row * HEIGHT)
-            for row, (title, metrics) in enumerate(graphs.items())
+            for row, (title, metrics) in enumerate(graphs.items(), first_row)
         ]
 
     def _entry_point(self, role: Role) -> dict[str, Sequence[object]]:
@@ -120,34 +128,17 @@ class Dashboard(pulumi.ComponentResource):
         return _graph("health checks (1 = healthy)", HEALTH_CHECK_REGION, metrics, x=0, y=y) | {"width": 2 * WIDTH}
 
     def _alarms(self, alarms: Alarms, y: int) -> dict[str, object]:
-        return {
-            "type": "alarm",
-            "x": 0,
-            "y": y,
-            "width": 2 * WIDTH,
-            "height": HEIGHT,
-            "properties": {
-                "title": f"alarms of the {self._watched.region.role}",
-                "alarms": [alarm.arn for alarm in alarms.by_name.values()],
-            },
-        }
+        title = f"alarms of the {self._watched.region.role}"
+        return _widget("alarm", {"title": title, "alarms": alarms.to_look_at}, x=0, y=y) | {"width": 2 * WIDTH}
 
     def _named(self, kind: Kind, role: Role) -> str:
         return self._watched.region.foundation.names.of(kind, role)
 
 
 def _graph(title: str, region: str, metrics: Sequence[object], *, x: int, y: int) -> dict[str, object]:
-    return {
-        "type": "metric",
-        "x": x,
-        "y": y,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "properties": {
-            "title": title,
-            "region": region,
-            "view": "timeSeries",
-            "period": 60,
-            "metrics": list(metrics),
-        },
-    }
+    properties = {"title": title, "region": region, "view": "timeSeries", "period": 60, "metrics": list(metrics)}
+    return _widget("metric", properties, x=x, y=y)
+
+
+def _widget(kind: str, properties: Mapping[str, object], *, x: int, y: int) -> dict[str, object]:
+    return {"type": kind, "x": x, "y": y, "width": WIDTH, "height": HEIGHT, "properties": properties}

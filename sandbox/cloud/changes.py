@@ -18,6 +18,7 @@ _JOURNALLED = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "TransactWri
 """DynamoDB's writes to items: they are in the write-ahead log before they are answered."""
 _INVOCATION = re.compile(r"^/(?:\d{4}-\d{2}-\d{2}/functions/[^/]+/invocations|restapis/[^/]+/[^/]+/_user_request_)")
 """What a function writes comes as requests of its own."""
+_CONFIRMS = b"Action=ConfirmSubscription"
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -59,7 +60,7 @@ def is_change(scope: Scope, service: str, target: str, form: bytes) -> bool:
         action = target.rpartition(".")[2]
         return not (_READS.match(action) or (service == "dynamodb" and action in _JOURNALLED))
     if scope["method"] in _READING_METHODS or _INVOCATION.match(path):
-        return False
+        return _CONFIRMS in scope.get("query_string", b"")  # the address that SNS gives is visited
     if service == "s3" and "/" in path.strip("/"):
         return False  # objects are on disk before they are acknowledged
     if named := CBOR.match(path):

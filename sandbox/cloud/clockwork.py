@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.clock import SharedClock
 from sandbox.cloud.answers import header
+from sandbox.cloud.posts import Outside
 from sandbox.cloud.requests import signed
 from sandbox.cloud.watch.here import Here
 from sandbox.mail import Mailbox
@@ -32,6 +33,7 @@ class Clockwork:
         self._layout = layout
         self._clock = Here.clock = SharedClock(layout.clock)
         Here.mailbox = Mailbox(layout.mail)
+        Here.outside = Outside(layout)
         self._out = out
         self._changed = changed
         self._synthetics: SyntheticsEndpoint

@@ -345,8 +345,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "json_response()",
     ),
     "ministack.services.sns": (
+        "_confirm_subscription()",
         "_deliver_to_sqs()",
         "_fanout()",
+        "_http_post_sync()",
+        "_list_subscriptions_by_topic()",
+        "_p()",
+        "_subscribe()",
         "_topic_by_arn_any_scope()",
         "_topics._data.items()",
         "_topics.get_scoped()",
@@ -359,6 +364,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_receive_messages_for_esm()",
         "queue_policy_allows()",
     ),
+    "ministack.services.ssm": ("_get_parameter()", "_put_parameter()"),
     "ministack.services.sts": ("_sessions",),
     "ministack.services.waf": (
         "_associate_web_acl()",

@@ -13,7 +13,9 @@ from sandbox.clock import SharedClock
 from sandbox.faults import rules
 from sandbox.faults.book import Book
 from sandbox.layout import Layout
+from sandbox.mail import Mailbox
 from sandbox.processor.ledger import Ledger
+from sandbox.processor.pager import TYPE, Pager
 from sandbox.processor.protocol import answer
 from sandbox.server import Server
 
@@ -30,16 +32,17 @@ LONGEST_HANG = 900.0
 
 
 class ProcessorApplication:
-    """The application behind every name outside: the processor's, and the one under which AWS tells its addresses."""
+    """The application behind every name outside: the processor's, the pager's, and the one of AWS's addresses."""
 
-    def __init__(self, ledger: Ledger, faults: Path) -> None:
+    def __init__(self, ledger: Ledger, faults: Path, pager: Pager) -> None:
         self._ledger = ledger
+        self._pager = pager
         self._book = Book(faults)
         self._regions = {address: region for region, address in addresses.of_functions().items()}
         self.server = Server(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if await self._keeps_away(scope, receive):
+        if not any(name == TYPE.encode() for name, _ in scope["headers"]) and await self._keeps_away(scope, receive):
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         body, more = b"", True
@@ -50,6 +53,9 @@ class ProcessorApplication:
             body, more = body + message["body"], message["more_body"]
         if headers.get("host") == checker_ranges.HOST and scope["path"] == checker_ranges.PATH:
             reply: Reply | None = (200, checker_ranges.document())
+        elif TYPE in headers:
+            await _send(send, (await asyncio.to_thread(self._pager.answer, headers, body), {}))
+            return
         else:
             reply = answer(self._ledger, scope["method"], scope["path"], headers, body)
         if reply is None:
@@ -57,11 +63,7 @@ class ProcessorApplication:
             return
         if await self._keeps_away(scope, receive):
             return
-        status, told = reply
-        content = json.dumps(told).encode()
-        lines = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": lines})
-        await send({"type": "http.response.body", "body": content})
+        await _send(send, reply)
 
     async def _keeps_away(self, scope: Scope, receive: Receive) -> bool:
         """Cut off a request that a fault keeps from the processor, or its answer; a hanging one when that is over."""
@@ -82,10 +84,21 @@ class ProcessorApplication:
         return rules.dependency(self._book.faults, region, "processor") if self._book.faults else ""
 
 
+async def _send(send: Send, reply: Reply) -> None:
+    status, told = reply
+    content = json.dumps(told).encode()
+    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": content})
+
+
 async def serve(layout: Layout, port: int, digest: str) -> None:
     ended = daemon.ending()
     clock = SharedClock(layout.clock)
-    processor = ProcessorApplication(Ledger(layout.processor_ledger, lambda: int(clock.now() * 1000)), layout.faults)
+    layout.pages.parent.mkdir(parents=True, exist_ok=True)
+    pager = Pager(Mailbox(layout.pages), clock.now, (addresses.AWS, port))
+    ledger = Ledger(layout.processor_ledger, lambda: int(clock.now() * 1000))
+    processor = ProcessorApplication(ledger, layout.faults, pager)
     await processor.server.listen(addresses.outside(port), Authority(layout).context())
     path = layout.processor_socket
     path.unlink(missing_ok=True)

@@ -58,6 +58,10 @@ class Code:
     """What its role may do, beyond its own log."""
 
 
+OF_PAYMENTS = (naming.PAYMENT_FUNCTION, naming.AUDIT_FUNCTION)
+"""Whose logs tell what became of a payment."""
+
+
 @dataclass(frozen=True)
 class Failures:
     """What becomes of an asynchronous call that fails: so many retries, in so many seconds, then the dead letters."""
@@ -97,10 +101,11 @@ class Function(pulumi.ComponentResource):
         self._options = region.options(self)
         self.physical_name = region.named(code.kind)
 
+        kept = region.foundation.log_retention_days
         log = aws.cloudwatch.LogGroup(
             name,
             name=naming.FUNCTION_LOG_PREFIX + self.physical_name,
-            retention_in_days=region.foundation.log_retention_days,
+            retention_in_days=kept.payment if code.kind in OF_PAYMENTS else kept.debug,
             opts=self._options,
         )
         self.role, permissions = self._role(code, log, in_vpc=placement is not None, failures=failures)

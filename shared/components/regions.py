@@ -21,6 +21,7 @@ from shared.environment import Environment, Foundation
 from shared.environment_sections import Section
 from shared.errors import Problem
 from shared.roles import ROLES, PerRole, Role
+from shared.service_levels import ServiceLevel
 from shared.stack import Stack
 
 if TYPE_CHECKING:
@@ -107,6 +108,13 @@ def both_regions(settings: type[S]) -> tuple[PerRole[Region], S]:
         raise pulumi.RunError(f"stack {pulumi.get_stack()} names one region: select {environment.name}")
     regions = dict(zip(ROLES, _connect(environment.foundation(), *ROLES), strict=True))
     return PerRole.build(lambda each: regions[each]), getattr(environment, settings.layer)
+
+
+def service_levels(settings: type[Section]) -> tuple[ServiceLevel, ...]:
+    """What the environment promises of its payments, to a layer that reads the objectives."""
+    if "objectives" not in settings.reads:
+        raise pulumi.RunError(f"{settings.__name__} reads no objectives: name them in `reads`, for its fingerprint")
+    return _environment()[0].service_levels()
 
 
 def _environment() -> tuple[Environment, Role | None]:

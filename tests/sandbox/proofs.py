@@ -14,6 +14,7 @@ _TRAFFIC = "tests/sandbox/test_traffic.py::"
 _METRICS = "tests/sandbox/test_cloud_metrics.py::"
 _ALARMS = "tests/sandbox/test_cloud_alarms.py::"
 _SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
+_PAGER = "tests/sandbox/test_pager.py::"
 _FIREWALL = "tests/sandbox/test_firewall.py::"
 _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
 _LOCK = "tests/sandbox/test_object_lock.py::"
@@ -155,6 +156,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "storage.retention_of_replicas": (_LOCK + "test_neither_a_record_nor_its_copy_in_the_other_region_can_be_deleted",),
     "storage.virtual_time": (_ALARMS + "test_an_object_has_the_sandboxs_time",),
     "storage.size_rule": (_ANSWERS + "test_a_lifecycles_rule_for_small_objects_is_kept",),
+    "topics.https_endpoints": (_PAGER + "test_a_page_tells_nobody_the_token_of_its_address",),
+    "topics.confirmations": (
+        _PAGER + "test_the_pager_confirms_by_the_address_that_it_is_given_and_is_told_what_an_alarm_tells",
+    ),
+    "topics.pending_subscriptions": (_PAGER + "test_a_subscription_that_nobody_has_confirmed_has_an_arn_for_who_asks",),
     "topics.mail": (_SCHEDULES + "test_who_is_subscribed_by_mail_gets_what_an_alarm_tells",),
     "transport.loopback_is_private": (_REPAIRS + "test_loopback_counts_as_secure_transport",),
     "transport.protocols_are_read_without_the_models": (

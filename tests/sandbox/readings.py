@@ -811,7 +811,14 @@ READINGS: dict[str, Reading] = {
         lambda clients, made: clients("sns").get_topic_attributes(TopicArn=made.outputs["arn"])["Attributes"],
         {"arn": "TopicArn"},
     ),
-    "aws:sns/topicSubscription:TopicSubscription": Reading(_subscription, {"topic": "TopicArn"}),
+    "aws:sns/topicSubscription:TopicSubscription": Reading(
+        _subscription,
+        {"topic": "TopicArn"},
+        untold={
+            "endpointAutoConfirms": "it is about the provider's wait",
+            "confirmationTimeoutInMinutes": "it is about the provider's wait",
+        },
+    ),
     "aws:lb/loadBalancer:LoadBalancer": Reading(
         _balancer, {"name": "LoadBalancerName", "loadBalancerType": "Type"}, tags=_elb_tags
     ),

@@ -59,6 +59,19 @@ def test_address_ranges_are_those_of_the_health_checkers(engine: Engine):
         engine.invoke(token, services=["ec2"])
 
 
+def test_a_parameter_is_decrypted_unless_it_is_not_wanted(engine: Engine):
+    token = "aws:ssm/getParameter:getParameter"
+    for name, kind in (("/example/secret", "SecureString"), ("/example/plain", "String")):
+        engine.make("aws:ssm/parameter:Parameter", f"the-{kind}", name=name, type=kind, value="words")
+    secret = engine.invoke(token, name="/example/secret")
+    assert (secret["value"], secret["type"]) == ("words", "SecureString")
+    assert "insecureValue" not in secret
+    assert engine.invoke(token, name="/example/secret", withDecryption=False)["value"] != "words"
+    assert engine.invoke(token, name="/example/plain")["insecureValue"] == "words"
+    with pytest.raises(Failed, match="/example/nothing not found"):
+        engine.invoke(token, name="/example/nothing")
+
+
 def test_an_argument_that_is_not_declared_fails_by_name(engine: Engine):
     with pytest.raises(Failed, match="colour: the sandbox's provider does not declare this property"):
         engine.invoke("aws:index/getRegion:getRegion", colour="red")

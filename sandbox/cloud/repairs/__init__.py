@@ -121,6 +121,9 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     storage.size_rule,
     storage.virtual_time,
     topics.mail,
+    topics.https_endpoints,
+    topics.confirmations,
+    topics.pending_subscriptions,
     transport.loopback_is_private,
     transport.protocols_are_read_without_the_models,
 )

@@ -18,7 +18,7 @@ from sandbox.cloud.watch.embedded import measured
 from sandbox.cloud.watch.expressions import UnknownExpression
 from sandbox.cloud.watch.here import Here
 from sandbox.cloud.watch.metrics import Name, Scope
-from sandbox.cloud.watch.points import MINUTE, STATISTICS, Point, percentile
+from sandbox.cloud.watch.points import MINUTE, Point, known
 from sandbox.cloud.watch.queries import Queries, dimensions
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _listed(scope: Scope, request: Request) -> Iterator[Request]:
 def _read(scope: Scope, name: Name, request: Request, period: int) -> dict[int, Point]:
     statistics = [*(request.get("Statistics") or ()), *(request.get("ExtendedStatistics") or ())]
     for each in statistics:
-        if each not in STATISTICS and percentile(each) is None:
+        if not known(each):
             raise _Refused("InvalidParameterValue", f"The value {each} for parameter Statistics is invalid.")
     start, end = _span(request, period)
     return Here.metrics.read(scope, name, start, end, period)

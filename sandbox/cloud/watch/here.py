@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sandbox.clock import SharedClock
+    from sandbox.cloud.posts import Outside
     from sandbox.cloud.watch.metrics import Metrics
     from sandbox.mail import Mailbox
 
@@ -16,3 +17,4 @@ class Here:
     clock: SharedClock
     metrics: Metrics
     mailbox: Mailbox
+    outside: Outside

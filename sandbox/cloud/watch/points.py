@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 MINUTE = 60
 KEPT = 600
@@ -22,12 +22,45 @@ WIDTH = math.log(1.01)
 
 STATISTICS = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 _PERCENTILE = re.compile(r"^p(\d{1,2}(?:\.\d{1,10})?|100)$")
+_RANK = re.compile(r"^PR\((?P<low>\d+(?:\.\d+)?)?:(?P<high>\d+(?:\.\d+)?)?\)$")
 
 
 def percentile(statistic: str) -> float | None:
     """The 99 of `p99`; None for what is no percentile."""
     found = _PERCENTILE.match(statistic)
     return float(found[1]) if found else None
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A percentile rank: the percentage of values over `low`, up to and with `high`; None is no limit.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
+    """
+
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, statistic: str) -> Rank | None:
+        """That of `PR(:500)`; None for what is none."""
+        found = _RANK.match(statistic)
+        limits = [None if limit is None else float(limit) for limit in found.groups()] if found else []
+        return cls(*limits) if any(limit is not None for limit in limits) else None
+
+    def share(self, values: Mapping[float, float]) -> float:
+        """The percentage, of values by how often each was seen."""
+        inside = sum(
+            count
+            for value, count in values.items()
+            if (self.low is None or value > self.low) and (self.high is None or value <= self.high)
+        )
+        return 100 * inside / sum(values.values())
+
+
+def known(statistic: str) -> bool:
+    """Whether it is computed here."""
+    return statistic in STATISTICS or percentile(statistic) is not None or Rank.of(statistic) is not None
 
 
 @dataclass
@@ -76,16 +109,20 @@ class Point:
             self.add(value, count)
 
     def statistic(self, name: str) -> float | None:
-        """A statistic by AWS's name, `p99` among them; None when there is none."""
+        """A statistic by AWS's name, `p99` and `PR(:500)` among them; None when there is none."""
         if not self.count:
             return None
-        known = dict(
+        plain = dict(
             zip(STATISTICS, (self.count, self.total, self.total / self.count, self.low, self.high), strict=True)
         )
-        if name in known:
-            return known[name]
-        rank = percentile(name)
-        return None if rank is None or not self.values else _percentile(self.values, rank)
+        if name in plain:
+            return plain[name]
+        if not self.values:
+            return None
+        if (rank := Rank.of(name)) is not None:
+            return rank.share(self.values)
+        share = percentile(name)
+        return None if share is None else _percentile(self.values, share)
 
     def _widen(self, count: float, total: float, low: float, high: float) -> None:
         self.count += count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from sandbox.cloud.watch.evaluation import COMPARISONS, AlarmSettings, FewSamples, Missing
 from sandbox.cloud.watch.expressions import UnknownExpression
 from sandbox.cloud.watch.metrics import Name
-from sandbox.cloud.watch.points import MINUTE, STATISTICS, percentile
+from sandbox.cloud.watch.points import MINUTE, known
 from sandbox.cloud.watch.queries import MetricStat, Queries, dimensions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def shape_of(alarm: Mapping[str, Any]) -> Shape:
             raise UnknownShape(f"{field}: alarms on {shape} are not evaluated in the sandbox")
     queries, watched = _of_math(alarm) if alarm.get("Metrics") else (_of_one_metric(alarm), "")
     for each in queries.measured.values():
-        if each.statistic not in STATISTICS and percentile(each.statistic) is None:
+        if not known(each.statistic):
             raise UnknownShape(
                 f"Statistic: an alarm on {each.statistic or 'no statistic'} is not evaluated in the sandbox"
             )

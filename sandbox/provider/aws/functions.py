@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import checker_ranges
 from sandbox.provider.aws.ec2 import filters
 from sandbox.provider.functions import Call, function
-from sandbox.provider.schema import Block, List, Set, Text
+from sandbox.provider.schema import Block, Boolean, List, Set, Text
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -67,6 +67,16 @@ def get_availability_zones(call: Call) -> Mapping[str, Any]:
         "zoneIds": [each["ZoneId"] for each in zones],
         "groupNames": sorted({each.get("GroupName") or call.region for each in zones}),
     }
+
+
+@function("aws:ssm/getParameter:getParameter", name=Text(required=True), withDecryption=Boolean(default=True))
+def get_parameter(call: Call) -> Mapping[str, Any]:
+    """A parameter's value, decrypted unless the program says otherwise."""
+    decrypt = call["withDecryption"] is not False
+    found = call.call("ssm", "get_parameter", Name=call["name"], WithDecryption=decrypt)["Parameter"]
+    insecure = {} if found["Type"] == "SecureString" else {"insecureValue": found["Value"]}
+    told = {"id": found["Name"], "arn": found["ARN"], "type": found["Type"], "version": found["Version"]}
+    return {**told, "name": found["Name"], "value": found["Value"], "withDecryption": decrypt, **insecure}
 
 
 @function("aws:index/getIpRanges:getIpRanges", services=Set(required=True), regions=Set())

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.attributes import attributes, changed, given, stated
 from sandbox.provider.resource import Resource, document, setting
-from sandbox.provider.schema import Boolean, Json, Text
+from sandbox.provider.schema import Boolean, Integer, Json, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OF_CREATION = "it is about the wait when it is made"
 TOPIC_SETTINGS = {
     "displayName": Text(default="", api="DisplayName"),
     "kmsMasterKeyId": Text(api="KmsMasterKeyId"),
 }
 SUBSCRIPTION_SETTINGS = {
+    "deliveryPolicy": Json(api="DeliveryPolicy"),
     "filterPolicy": Json(api="FilterPolicy"),
     "rawMessageDelivery": Boolean(default=False, api="RawMessageDelivery"),
     "redrivePolicy": Json(api="RedrivePolicy"),
@@ -108,8 +110,10 @@ class TopicSubscription(Resource):
     gone = ("NotFound", "NotFoundException")
     properties = {
         "topic": Text(required=True, replaces=True, api="TopicArn"),
-        "protocol": Text(required=True, replaces=True, choices=("email", "lambda", "sqs")),
+        "protocol": Text(required=True, replaces=True, choices=("email", "https", "lambda", "sqs")),
         "endpoint": Text(required=True, replaces=True),
+        "endpointAutoConfirms": Boolean(default=False, carried=OF_CREATION),
+        "confirmationTimeoutInMinutes": Integer(default=1, carried=OF_CREATION),
         **SUBSCRIPTION_SETTINGS,
     }
     outputs = ("arn", "confirmationWasAuthenticated", "ownerId", "pendingConfirmation")
@@ -123,7 +127,23 @@ class TopicSubscription(Resource):
             Attributes=attributes(self, given(self, SUBSCRIPTION_SETTINGS)),
             ReturnSubscriptionArn=True,
         )
-        return str(answer["SubscriptionArn"])
+        made = str(answer["SubscriptionArn"])
+        if self["endpointAutoConfirms"]:
+            self._wait_for_confirmation(made)
+        return made
+
+    def _wait_for_confirmation(self, made: str) -> None:
+        """An endpoint that confirms by itself does it when it is told, which is after this has been answered."""
+
+        def confirmed() -> bool:
+            found = self.call("get_subscription_attributes", SubscriptionArn=made)["Attributes"]
+            return bool(found["PendingConfirmation"] == "false")
+
+        self.until(confirmed, f"{made} to be confirmed", seconds=60 * self["confirmationTimeoutInMinutes"])
+
+    @setting("endpointAutoConfirms", "confirmationTimeoutInMinutes")
+    def _of_creation(self) -> None:
+        """The next creation waits so."""
 
     @setting(*SUBSCRIPTION_SETTINGS)
     def _set(self) -> None:

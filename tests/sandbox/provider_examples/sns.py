@@ -27,6 +27,24 @@ def topic_policy(engine: Engine) -> Example:
 
 
 @example("aws:sns/topicSubscription:TopicSubscription")
+def subscription_of_a_pager(engine: Engine) -> Example:
+    topic = engine.make("aws:sns/topic:Topic", name="example-paging")
+    policy = {"healthyRetryPolicy": {"numRetries": 5}}
+    return Example(
+        {
+            "topic": topic.arn,
+            "protocol": "https",
+            "endpoint": "https://pager.example.com/example",
+            "endpointAutoConfirms": True,
+            "confirmationTimeoutInMinutes": 2,
+            "deliveryPolicy": json.dumps(policy),
+        },
+        update={"deliveryPolicy": json.dumps({"healthyRetryPolicy": {"numRetries": 6}})},
+        replace={"endpoint": "https://pager.example.com/other"},
+    )
+
+
+@example("aws:sns/topicSubscription:TopicSubscription")
 def topic_subscription(engine: Engine) -> Example:
     topic = engine.make("aws:sns/topic:Topic", name="example-subscribed")
     queue = engine.make("aws:sqs/queue:Queue", name="example-subscriber", region="us-east-2")

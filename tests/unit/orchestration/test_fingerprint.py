@@ -43,6 +43,7 @@ SHARED = {
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
+    "runbooks.py": frozenset({"edge", "observability"}),
     "signals.py": frozenset(),
     "stop_switch.py": frozenset({"edge"}),
 }

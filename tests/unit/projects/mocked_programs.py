@@ -28,6 +28,8 @@ from shared.root import ROOT
 ACCOUNT = "123456789012"
 CHECKERS = ["15.177.0.0/18", "107.23.255.0/26"]
 """Where Route 53's health checkers are said to be."""
+PAGER = "https://pager.example.com/integration/of-the-mocks/enqueue"
+"""What the parameter of the pager holds."""
 PAYMENTS, TRADING = "payments", "trading"
 
 
@@ -106,6 +108,8 @@ class Recorder(Mocks):
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
+            case "aws:ssm/getParameter:getParameter":
+                return {"name": args.args["name"], "type": "SecureString", "value": PAGER, "version": 1}
             case "aws:index/getIpRanges:getIpRanges":
                 return {"services": args.args["services"], "cidrBlocks": CHECKERS, "ipv6CidrBlocks": []}
             case "pulumi:pulumi:readStackOutputs":

@@ -99,13 +99,14 @@ def test_a_function_is_called_by_its_alias_only(compute):
     }
 
 
-def test_logs_are_kept_for_a_week_under_the_functions_names(compute, role):
+def test_logs_are_kept_by_their_kind_under_the_functions_names(compute, role):
+    """What settles disputes for longer than what helps to find mistakes."""
     groups = {each["name"]: each["retentionInDays"] for each in compute.of("LogGroup")}
     assert groups == {
-        f"/aws/lambda/payment-processor-{role}-x7k2": 7,
+        f"/aws/lambda/payment-processor-{role}-x7k2": 90,
         f"/aws/lambda/payment-health-{role}-x7k2": 7,
-        f"/aws/lambda/payment-audit-{role}-x7k2": 7,
-        f"/aws/apigateway/payment-api-{role}-x7k2": 7,
+        f"/aws/lambda/payment-audit-{role}-x7k2": 90,
+        f"/aws/apigateway/payment-api-{role}-x7k2": 90,
     }
 
 

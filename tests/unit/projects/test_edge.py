@@ -10,7 +10,8 @@ from lambdas.failover_control.latch import BUDGET
 from lambdas.failover_control.rule import LatchRule
 from lambdas.probing import TIMEOUT
 from shared.environment import Environment
-from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, published, run_environment, run_program
+from tests.unit.projects import mocked_programs
+from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, PAGER, published, run_environment, run_program
 
 SHARED = "api.x7k2.pay.example.com"
 OWN = {"primary": "use1-api.x7k2.pay.example.com", "secondary": "use2-api.x7k2.pay.example.com"}
@@ -317,6 +318,42 @@ def test_people_are_told_by_both_regions(with_settings):
     mails = [each for each in run.recorder.of("TopicSubscription") if each["protocol"] == "email"]
     assert {each["endpoint"] for each in mails} == {"on-call@example.org"}
     assert {each.provider.split("::")[-2] for each in mails} == {"aws-primary", "aws-secondary"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_pager_is_subscribed_by_a_secret_address(edge, role):
+    made = edge.one("TopicSubscription", f"{role}-pager")
+    assert (made["protocol"], made["endpoint"]) == ("https", PAGER)
+    assert "endpoint" in made.secret
+    assert made["topic"] == f"arn:aws:topic:::payment-failover-topic-{role}-x7k2"
+    assert made.provider.split("::")[-2] == f"aws-{role}"
+    assert made["endpointAutoConfirms"] is True
+    assert "rawMessageDelivery" not in made.inputs, "pagers' integrations take SNS's own envelope"
+    policy = json.loads(made["deliveryPolicy"])["healthyRetryPolicy"]
+    assert policy["numRetries"] > policy["numNoDelayRetries"] == 3
+
+
+def test_the_pagers_address_is_in_nothing_but_its_subscriptions(edge):
+    token = PAGER.split("/")[-2]
+    holders = [made for made in edge.made if token in repr(made.inputs)]
+    assert {(made.type, made.name.rpartition("-")[2]) for made in holders} == {
+        ("aws:sns/topicSubscription:TopicSubscription", "pager")
+    }
+    exports = run_environment()["edge/payments"].exports
+    assert token not in repr(exports)
+
+
+def test_without_a_pager_nothing_is_asked_for_it(with_settings):
+    run = with_settings(pager=None)
+    assert {each["protocol"] for each in run.recorder.of("TopicSubscription")} == {"email", "sqs"}
+
+
+@pytest.mark.parametrize("address", ["http://pager.example.com/of-the-mocks", "of-the-mocks", ""])
+def test_a_parameter_that_holds_no_https_address_ends_the_update_and_is_not_told(monkeypatch, address):
+    monkeypatch.setattr(mocked_programs, "PAGER", address)
+    with pytest.raises(Exception, match=r"/on-call/pager in us-east-[12] holds no https address") as told:
+        run_program("edge", "payments", published())
+    assert "of-the-mocks" not in str(told.value)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -30,6 +30,7 @@ def alarm(to: str, arn: str, state: str = "ALARM", time: float = 1_800_000_000.4
 def box(tmp_path, monkeypatch):
     class Here:
         mail = tmp_path / "mail.jsonl"
+        pages = tmp_path / "pages.jsonl"
 
         def __init__(self, _root):
             pass
@@ -40,7 +41,7 @@ def box(tmp_path, monkeypatch):
 
 def test_nobody_got_mail(box, capsys):
     assert inbox.show("payments", as_json=False) == 0
-    assert capsys.readouterr().out == "nobody got mail\n"
+    assert capsys.readouterr().out == "nobody was told anything\n"
     inbox.show("payments", as_json=True)
     assert json.loads(capsys.readouterr().out) == []
 
@@ -53,6 +54,7 @@ def test_shows_what_the_environments_topics_sent_and_nothing_else(box, capsys):
     first, second = json.loads(capsys.readouterr().out)
     assert first == {
         "time": "2027-01-15T08:00:00Z",
+        "by": "mail",
         "to": "a@example.com",
         "topic": ENVIRONMENT.names.of(NOTIFICATION_TOPIC, "primary"),
         "region": ENVIRONMENT.region("primary"),
@@ -64,7 +66,15 @@ def test_shows_what_the_environments_topics_sent_and_nothing_else(box, capsys):
     inbox.show("payments", as_json=False)
     head, line, _ = capsys.readouterr().out.splitlines()
     assert head.split() == list(inbox.COLUMNS)
-    assert line.split()[:5] == ["2027-01-15T08:00:00Z", "a@example.com", "us-east-1", "ALARM", "latency"]
+    assert line.split()[:6] == ["2027-01-15T08:00:00Z", "mail", "a@example.com", "us-east-1", "ALARM", "latency"]
+
+
+def test_pages_and_mail_are_shown_in_the_order_in_which_they_came(box, tmp_path, capsys):
+    Mailbox(tmp_path / "pages.jsonl").put(alarm("pager.example.com", topic("primary"), time=1_800_000_030))
+    for time in (1_800_000_000, 1_800_000_060):
+        box.put(alarm("a@example.com", topic("primary"), time=time))
+    inbox.show("payments", as_json=True)
+    assert [each["by"] for each in json.loads(capsys.readouterr().out)] == ["mail", "pager", "mail"]
 
 
 def test_a_person_is_shown_the_newest_and_told_of_the_others(box, capsys):

@@ -41,6 +41,18 @@ def test_a_percentile_lies_between_the_nearest_ranks(values, rank):
     assert point_of(values).statistic(f"p{rank}") == pytest.approx(expected)
 
 
+@given(VALUES, st.integers(0, 10_000), st.integers(0, 10_000))
+def test_a_percentile_rank_is_the_share_of_values_within_its_limits(values, low, high):
+    """The lower limit is outside, the upper one inside (AWS's "CloudWatch statistics definitions")."""
+    point = point_of(values)
+    assert point.statistic(f"PR(:{high})") == pytest.approx(100 * sum(v <= high for v in values) / len(values))
+    assert point.statistic(f"PR({low}:)") == pytest.approx(100 * sum(v > low for v in values) / len(values))
+    between = sum(low < v <= high for v in values) / len(values)
+    assert point.statistic(f"PR({low}:{high})") == pytest.approx(100 * between)
+    assert [point.statistic(name) for name in ("PR(:)", "PR(a:)", "PR 5")] == [None] * 3
+    assert [points.known(name) for name in ("PR(:0.5)", "PR(:)", "tm99")] == [True, False, False]
+
+
 @given(st.lists(st.floats(0.01, 1e6), min_size=2 * points.DISTINCT, max_size=3 * points.DISTINCT))
 def test_many_different_values_cost_a_hundredth_and_no_memory_without_end(values):
     point = point_of(values)

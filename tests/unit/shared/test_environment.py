@@ -115,12 +115,21 @@ def test_the_payments_environment_loads():
                 "compute.throttle.lookups.burst",
                 "compute.audit.reserved_concurrency",
                 "data.recovery_days",
-                "log_retention_days",
+                "log_retention_days.debug",
                 "objectives.availability_percent",
                 "observability.errors",
                 "suffix",
             )
         ),
+        *(
+            ({"runbooks": url}, f'runbooks: "{url}": is no https address of a folder')
+            for url in ("http://a.example/r/", "https://a.example/r", "https://u:p@a.example/", "https://a.example/?r/")
+        ),
+        (
+            {"log_retention_days.access": 5},
+            "log_retention_days: access: 5 days are less than debug's 7: keep what settles disputes at least as long",
+        ),
+        ({"log_retention_days.payment": 8}, "log_retention_days.payment: 8 is wrong"),
         ({"suffix": "No_Good"}, 'suffix: "No_Good" is wrong'),
         (
             {"domain": f"{'long-' * 8}name.example.com"},
@@ -179,6 +188,10 @@ def test_the_payments_environment_loads():
         ),
         ({"objectives.grey_failure": 220}, "= 280 s): edge.grey_failure.periods of 1 or less fits"),
         ({"objectives.grey_failure": 200}, "= 280 s): the least is 220 s"),
+        (
+            {"objectives.latency_percent": 90},
+            "objectives.latency_percent: 90 % leaves a budget that no failure uses up as fast as an alarm must see",
+        ),
         (
             {"objectives.availability_percent": 99.9999},
             "99.9999 % leaves 31 s a year, and one failure (refused) may take 120 s: promise less",
@@ -273,13 +286,13 @@ def test_a_field_that_is_there_twice_is_refused(tmp_path):
         Environment.load("a", tmp_path)
 
 
-def test_a_layer_sees_the_foundation_and_its_own_section(load):
+def test_a_layer_sees_the_foundation_its_own_section_and_what_that_reads(load):
     before = load({})
     after = load({"edge.ttl": 20, "objectives.failover": 130})
     assert set(before.layer_settings("network")) == {"foundation", "network"}
     for layer in LAYERS:
         changed = before.layer_settings(layer) != after.layer_settings(layer)
-        assert changed == (layer == "edge")
+        assert changed == (layer in {"edge", "observability"}), "the alarms on budgets read the objectives"
     with pytest.raises(Problem, match="unknown layer 'nothing'"):
         before.layer_settings("nothing")
 
@@ -296,10 +309,22 @@ def test_a_domain_that_nobody_can_own_is_for_the_sandbox_only(load, domain):
 
 @pytest.mark.parametrize("role", ["primary", "secondary"])
 def test_a_processor_that_nobody_has_is_for_the_sandbox_only(load, role):
-    own = {"domain": "counterexample.com", **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}}
+    own = {
+        "domain": "counterexample.com",
+        "runbooks": "https://wiki.acquirer.io/",
+        **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES},
+    }
     load(own).require_own_domain()
     with pytest.raises(Problem, match=rf"compute.processor.{role}: 'p.example.net' is reserved for examples"):
         load({**own, f"compute.processor.{role}": "p.example.net"}).require_own_domain()
+
+
+def test_runbooks_that_nobody_can_read_are_for_the_sandbox_only(load):
+    own = {"domain": "counterexample.com", **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}}
+    with pytest.raises(
+        Problem, match=r"runbooks: 'payments\.example\.com' is reserved for examples, and nobody answers"
+    ):
+        load(own).require_own_domain()
 
 
 def test_eventual_consistency_needs_one_processor_for_both_regions(load):

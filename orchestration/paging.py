@@ -1,0 +1,258 @@
+"""Whether people are reached: a test of both regions' notifications, from an alarm to every way that leads to somebody.
+
+In each region an alarm that watches nothing, `page-test`, is set off as CloudWatch itself sets one off: so the way has
+what an alarm's has, the topic's policy and its key among it. What it says carries a mark of this test's own, by which
+it is known again wherever it arrives.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from orchestration import report
+from orchestration.aws import Aws, asked
+from orchestration.commands import confirm
+from orchestration.reach import reach
+from shared import naming
+from shared.environment import Environment
+from shared.errors import Problem
+from shared.roles import ROLES, Role
+from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from orchestration.choice import Choice
+    from orchestration.reach import Reach
+
+WAITS: Final = 120.0
+"""Seconds by the target's clock: the record is filed in batches of 5 s, and SNS tries a few times within a minute."""
+LOOKS: Final = 0.5
+"""Seconds between two looks."""
+EVIDENCE: Final = "evidence"
+PEOPLE: Final = {"email": "mail", "https": "pager"}
+"""What leads to people, by SNS's protocols."""
+COUNTED: Final = ("NumberOfNotificationsDelivered", "NumberOfNotificationsFailed")
+PENDING: Final = "PendingConfirmation"
+"""In the place of an ARN, where nobody has confirmed (SNS API Reference, Subscription)."""
+
+
+@dataclass
+class PagingWay:
+    """One way from a region's alarms to somebody. `seconds`: after the alarm was set off; None: it was not seen."""
+
+    role: Role
+    region: str
+    """Whose alarm."""
+    by: str
+    to: str
+    """An address of mail, a pager's host, or the region whose bucket has the record."""
+    reached: bool = False
+    seconds: float | None = None
+    said: str = ""
+
+    def came(self, after: float) -> None:
+        self.reached, self.seconds = True, round(max(after, 0.0), 1)
+        self.said = f"arrived after {self.seconds:g} s"
+
+
+def page(choice: Choice, *, test: bool, waits: float = WAITS) -> int:
+    """Set off both alarms and wait. Returns 1 when a way reached nobody, as far as can be seen."""
+    if not test:
+        raise Problem("page: it wakes people: say --test")
+    settings = Environment.load(choice.environment, ROOT)
+    place = reach(choice.target, report.tell)
+    if place.asks_first and not choice.yes:
+        report.tell(f"this tells everybody who is subscribed to the notifications of {settings.name}, as a test")
+        confirm()
+    ways = list(_Test.begin(settings, place).ways(waits))
+    if choice.json:
+        report.print_json([asdict(way) for way in ways])
+    else:
+        rows = [(way.region, way.by, way.to) for way in ways]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for way, row in zip(ways, rows, strict=True):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print("  ".join((*cells, way.said)))
+    return 0 if all(way.reached for way in ways) else 1
+
+
+@dataclass
+class _Test:
+    """One test of an environment's notifications."""
+
+    settings: Environment
+    place: Reach
+    aws: Aws
+    account: str
+    mark: str
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    """Buckets' objects that were looked at."""
+
+    @staticmethod
+    def begin(settings: Environment, place: Reach) -> _Test:
+        aws = Aws(place.variables)
+        region = settings.region(ROLES[-1])
+        who = asked(aws.client("sts", region).get_caller_identity, "ask who we are", region)
+        return _Test(settings, place, aws, str(who["Account"]), f"test {secrets.token_hex(8)}")
+
+    def ways(self, waits: float) -> list[PagingWay]:
+        """Both regions', after what can be seen to arrive has, or the time is over."""
+        begun: dict[Role, float] = {}
+        found: list[PagingWay] = []
+        for role in reversed(ROLES):
+            region = self.settings.region(role)
+            try:
+                found += self._listed(role)
+                begun[role] = self.place.now()
+                self._set(role, "ALARM")
+            except Problem as problem:
+                begun.pop(role, None)
+                found = [way for way in found if way.role != role]
+                found.append(PagingWay(role, region, "alarm", self._alarm(role), said=f"not set off: {problem}"))
+        self._wait([way for way in found if way.role in begun and not way.said], begun, waits)
+        for role in begun:
+            self._set(role, "OK")
+        return found
+
+    def _listed(self, role: Role) -> Iterator[PagingWay]:
+        region = self.settings.region(role)
+        topic = f"arn:aws:sns:{region}:{self.account}:{self._named(naming.NOTIFICATION_TOPIC, role)}"
+        sns = self.aws.client("sns", region)
+        listed = asked(
+            lambda: [
+                each
+                for found in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+                for each in found["Subscriptions"]
+            ],
+            "list who is subscribed",
+            region,
+        )
+        people = [each for each in listed if each["Protocol"] in PEOPLE]
+        if not people:
+            yield PagingWay(role, region, "people", "nobody", said="no mail and no pager is subscribed")
+        for each in people:
+            by = PEOPLE[each["Protocol"]]
+            to = each["Endpoint"] if by == "mail" else urlsplit(each["Endpoint"]).hostname or "pager"
+            way = PagingWay(role, region, by, to)
+            if each["SubscriptionArn"] == PENDING:
+                way.said = "has not confirmed: it is told nothing"
+            yield way
+        for other in ROLES:
+            yield PagingWay(role, region, EVIDENCE, self.settings.region(other))
+
+    def _wait(self, ways: Sequence[PagingWay], begun: dict[Role, float], waits: float) -> None:
+        if not begun:
+            return
+        end = max(begun.values()) + waits
+        while True:
+            self._look(ways, begun)
+            missing = [way for way in ways if not way.reached and not way.said]
+            if not missing or self.place.now() >= end:
+                break
+            time.sleep(LOOKS)
+        for way in missing:
+            way.said = f"did not arrive within {waits:g} s"
+
+    def _look(self, ways: Sequence[PagingWay], begun: dict[Role, float]) -> None:
+        heard = None if self.place.heard is None else list(self.place.heard())
+        for role, at in begun.items():
+            people = [way for way in ways if way.role == role and way.by != EVIDENCE and not way.reached]
+            if heard is None:
+                self._count(role, people, at)
+            else:
+                for way in people:
+                    for each in heard:
+                        if (each.by, each.to, each.region) == (
+                            way.by,
+                            way.to,
+                            way.region,
+                        ) and self.mark in each.message:
+                            way.came(each.time - at)
+        for other in ROLES:
+            wanted = [w for w in ways if w.by == EVIDENCE and w.to == self.settings.region(other) and not w.reached]
+            if wanted:
+                self._filed(other, wanted, begun)
+
+    def _filed(self, role: Role, wanted: Sequence[PagingWay], begun: dict[Role, float]) -> None:
+        """Look through what has been filed in the bucket of `role` since; its copies in the other do not count."""
+        region = self.settings.region(role)
+        s3, bucket = self.aws.client("s3", region), self._named(naming.AUDIT_BUCKET, role)
+        first = datetime.fromtimestamp(min(begun.values()), UTC) - timedelta(seconds=1)
+        days = {first, datetime.fromtimestamp(self.place.now(), UTC)}
+        try:
+            for prefix in sorted({f"notifications/{day:%Y/%m/%d}/" for day in days}):
+                for found in asked(
+                    lambda prefix=prefix: list(  # type: ignore[misc]
+                        s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+                    ),
+                    "list what was filed",
+                    region,
+                ):
+                    for each in found.get("Contents", ()):
+                        if each["LastModified"] >= first and (bucket, each["Key"]) not in self.seen:
+                            self.seen.add((bucket, each["Key"]))
+                            self._read(s3, bucket, each, wanted, begun)
+        except Problem as problem:
+            for way in wanted:
+                way.said = f"cannot be seen: {problem}"
+
+    def _read(self, s3: Any, bucket: str, found: Any, wanted: Sequence[PagingWay], begun: dict[Role, float]) -> None:
+        answer = asked(lambda: s3.get_object(Bucket=bucket, Key=found["Key"]), "read what was filed", wanted[0].to)
+        text = answer["Body"].read().decode("utf-8", "replace")
+        if answer.get("ReplicationStatus") == "REPLICA" or self.mark not in text:
+            return
+        for way in wanted:
+            if f":sns:{way.region}:" in text:
+                way.came(found["LastModified"].timestamp() - begun[way.role])
+
+    def _count(self, role: Role, people: Sequence[PagingWay], begun: float) -> None:
+        """On AWS nobody can look into a mailbox: SNS counts what endpoints took, of a topic as a whole, and late."""
+        region = self.settings.region(role)
+        named = [{"Name": "TopicName", "Value": self._named(naming.NOTIFICATION_TOPIC, role)}]
+        queries = [
+            {
+                "Id": name[0].lower() + name[1:],
+                "MetricStat": {
+                    "Metric": {"Namespace": "AWS/SNS", "MetricName": name, "Dimensions": named},
+                    "Period": 60,
+                    "Stat": "Sum",
+                },
+            }
+            for name in COUNTED
+        ]
+        start = datetime.fromtimestamp(begun // 60 * 60, UTC)
+        told = asked(
+            lambda: self.aws.client("cloudwatch", region).get_metric_data(
+                MetricDataQueries=queries, StartTime=start, EndTime=start + timedelta(minutes=10)
+            ),
+            "read the topic's metrics",
+            region,
+        )
+        delivered, failed = (sum(each["Values"]) for each in told["MetricDataResults"])
+        for way in people:
+            if failed:
+                way.said = f"SNS could not deliver {failed:g} of this topic's notifications, to whom it does not say"
+            elif delivered:
+                way.reached = True
+                way.said = f"SNS has delivered {delivered:g} and failed with none; whether it was read, ask there"
+
+    def _set(self, role: Role, state: str) -> None:
+        region = self.settings.region(role)
+        reason = f"TEST by ./invoke page --test: nothing is wrong, and nothing has to be done ({self.mark})"
+        client = self.aws.client("cloudwatch", region)
+        asked(
+            lambda: client.set_alarm_state(AlarmName=self._alarm(role), StateValue=state, StateReason=reason),
+            "set off the test's alarm",
+            region,
+        )
+
+    def _alarm(self, role: Role) -> str:
+        return self._named(naming.PAGE_TEST_ALARM, role)
+
+    def _named(self, kind: naming.Kind, role: Role) -> str:
+        return self.settings.foundation().names.of(kind, role, account=self.account)
