@@ -418,12 +418,18 @@ class PropagationSettings(StrictModel):
         return self.source.startswith("assumed:")
 
 
+ZoneIdentifier = Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")]
+"""Of a hosted zone, as Route 53 gives it."""
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
     layer: ClassVar[str] = "edge"
 
-    parent_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
+    zone_id: ZoneIdentifier | None = None
+    """A hosted zone that is there, in place of a new one."""
+    parent_zone_id: ZoneIdentifier | None = None
     ttl: Annotated[int, Field(ge=1, le=300)]
     propagation: PropagationSettings
     checks: HealthChecksSettings
@@ -436,6 +442,15 @@ class EdgeSettings(Section):
     emails: tuple[Email, ...]
 
     @property
+    @model_validator(mode="after")
+    def _only_a_new_zone_is_delegated(self) -> Self:
+        if self.zone_id and self.parent_zone_id:
+            raise ValueError(
+                f"parent_zone_id: {self.parent_zone_id} would delegate a new zone, and zone_id names {self.zone_id}, "
+                "which is there: set one of them to null"
+            )
+        return self
+
     def dns(self) -> DnsTiming:
         """What DNS takes to move clients."""
         return DnsTiming(self.ttl, self.propagation.seconds)

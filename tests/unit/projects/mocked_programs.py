@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+from unittest.mock import patch
 
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
@@ -27,6 +29,15 @@ from shared.root import ROOT
 ACCOUNT = "123456789012"
 CHECKERS = ["15.177.0.0/18", "107.23.255.0/26"]
 """Where Route 53's health checkers are said to be."""
+ZONES_THERE = {
+    "ZDOMAIN": {"name": "pay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": False},
+    "ZOWN": {"name": "x7k2.pay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": False},
+    "ZPRIVATE": {"name": "pay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": True},
+    "ZOTHER": {"name": "ay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": False},
+}
+"""Hosted zones that are there before any program runs, by their ids."""
+NOBODY_IS_ASKED = {"DNS_RESOLVERS": ""}
+"""No program asks the world for a zone."""
 PAYMENTS, TRADING = "payments", "trading"
 
 
@@ -80,6 +91,10 @@ class Recorder(Mocks):
     """By type and logical name: changes that each registration ignores."""
     deletes_within: dict[tuple[str, str], str] = field(default_factory=dict)
     """How long each may take to be deleted, where the program says so."""
+    creates_within: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The same to be made."""
+    deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether each is replaced by deleting it first."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -99,6 +114,8 @@ class Recorder(Mocks):
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/tester", "userId": "tester"}
             case "aws:index/getIpRanges:getIpRanges":
                 return {"services": args.args["services"], "cidrBlocks": CHECKERS, "ipv6CidrBlocks": []}
+            case "aws:route53/getZone:getZone":
+                return {"zoneId": args.args["zoneId"], **ZONES_THERE[args.args["zoneId"]]}
             case "pulumi:pulumi:readStackOutputs":
                 name = args.args["name"]
                 if name not in self.outputs:
@@ -178,6 +195,8 @@ class _Monitor(MockMonitor):
         recorder.waits_for[request.type, request.name] = after
         recorder.ignored[request.type, request.name] = frozenset(request.ignoreChanges)
         recorder.deletes_within[request.type, request.name] = request.customTimeouts.delete
+        recorder.creates_within[request.type, request.name] = request.customTimeouts.create
+        recorder.deleted_first[request.type, request.name] = request.deleteBeforeReplace
         return super().RegisterResource(request)
 
 
@@ -199,6 +218,8 @@ def run_component(
 ) -> Run:
     """Run `build` as the program of `stack`, to its end, with `outputs` of other stacks by full name."""
     recorder = Recorder(outputs or {})
+    asked = patch.dict(os.environ, NOBODY_IS_ASKED)
+    asked.start()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -206,6 +227,7 @@ def run_component(
         _forget_root()  # the mocks make one, and so does the program
         exports = loop.run_until_complete(_exports_of(build))
     finally:
+        asked.stop()
         _forget_root()
         SETTINGS.rpc_manager.clear()
         SETTINGS.outputs.clear()
