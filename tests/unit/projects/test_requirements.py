@@ -35,6 +35,7 @@ PHYSICAL_NAMES = {
     "DomainName": "domainName",
     "EventRule": "name",
     "Function": "name",
+    "IpSet": "name",
     "LoadBalancer": "name",
     "LogGroup": "name",
     "MetricAlarm": "name",
@@ -49,6 +50,7 @@ PHYSICAL_NAMES = {
     "Table": "name",
     "TargetGroup": "name",
     "Topic": "name",
+    "WebAcl": "name",
     "Zone": "name",
     "Certificate": "domainName",
 }
@@ -79,7 +81,8 @@ PARTS = {
     "RequestValidator", "Resource", "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation",
     "SecretVersion",
     "SecurityGroupEgressRule", "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment",
-    "TopicPolicy", "TopicSubscription",
+    "TopicPolicy", "TopicSubscription", "WebAclAssociation",
+    "WebAclLoggingConfiguration",
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 

@@ -190,6 +190,13 @@ def test_the_payments_environment_loads():
             {"edge.latch.grace_minutes": 2},
             "2 min are less than the 130 s that clients need to go back after a restoration",
         ),
+        ({"edge.firewall.managed": "off"}, 'edge.firewall.managed: "off" is wrong'),
+        ({"edge.firewall.rate.window_seconds": 90}, "edge.firewall.rate.window_seconds: 90 is wrong"),
+        ({"edge.firewall.rate.requests": 99}, "edge.firewall.rate.requests: 99 is wrong"),
+        (
+            {"edge.firewall.rate.requests": 30_001},
+            "30001 of one key in 60 s are more than the 30000 that the throttle lets through",
+        ),
         (
             {"edge.zone_id": "Z1", "edge.parent_zone_id": "Z2"},
             "Z2 would delegate a new zone, and zone_id names Z1, which is there: set one of them to null",
