@@ -155,6 +155,7 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:ssm": "parameter",  # computed from the environment and from other resources
     "aws:synthetics": "canary",  # what it found is in its bucket
     "aws:vpc": "securityGroupEgressRule securityGroupIngressRule",
+    "aws:wafv2": "ipSet webAcl webAclAssociation webAclLoggingConfiguration",
     "random:index": "randomPassword",  # the value that counts is the one in the secret
 }
 """The other types by their module: settings, names and code, which the next update makes again."""

@@ -17,6 +17,7 @@ PHYSICAL_NAMES = {
     "DomainName": "domainName",
     "EventRule": "name",
     "Function": "name",
+    "IpSet": "name",
     "LoadBalancer": "name",
     "LogGroup": "name",
     "MetricAlarm": "name",
@@ -31,6 +32,7 @@ PHYSICAL_NAMES = {
     "Table": "name",
     "TargetGroup": "name",
     "Topic": "name",
+    "WebAcl": "name",
     "Zone": "name",
     "Certificate": "domainName",
 }
@@ -58,6 +60,7 @@ PARTS = {
     "ProvisionedConcurrencyConfig", "QueuePolicy", "RandomPassword", "ReplicaKey", "RequestValidator", "Resource",
     "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation", "SecretVersion", "SecurityGroupEgressRule",
     "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment", "TopicPolicy", "TopicSubscription",
+    "WebAclAssociation", "WebAclLoggingConfiguration",
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 

@@ -89,6 +89,7 @@ def of(layout: Layout, port: int) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "false" if official_plugins() else "true",
         "PATH": os.pathsep.join([str(layout.bin), *(entry for entry in path if entry != str(layout.bin))]),
+        "DNS_RESOLVERS": ":".join(map(str, addresses.dns(port))),
         "AWS_ENDPOINT_URL": addresses.url((addresses.AWS, port)),
         **CREDENTIALS,
         "AWS_REGION": addresses.REGIONS[0],

@@ -405,6 +405,20 @@ class Environment(Foundation):
         return self
 
     @model_validator(mode="after")
+    def _a_key_can_exceed_its_rate(self) -> Self:
+        """One client must not be able to take all that a region serves before its rate says so."""
+        compute, rate = self.compute, self.edge.firewall.rate
+        served = compute.throttle.requests_per_second if compute.throttle else compute.payment.requests_per_second()
+        if served is not None and rate.requests > served * rate.window_seconds:
+            what = "the throttle lets through" if compute.throttle else "the payment function's reservation holds"
+            most = served * rate.window_seconds
+            raise ValueError(
+                f"edge.firewall.rate.requests: {rate.requests} of one key in {rate.window_seconds} s are more than "
+                f"the {most} that {what}, so it would take all before it is noticed: ask for {most} or less"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _objectives_are_reachable(self) -> Self:
         checks, dns = self.edge.checks.of_the_entry_point, self.edge.dns
         longest = worst(checks, dns)

@@ -498,12 +498,37 @@ class PropagationSettings(StrictModel):
         return self.source.startswith("assumed:")
 
 
+Mode = Literal["count", "block"]
+"""What becomes of a request that a rule of AWS WAF finds: let through and counted, or refused."""
+
+
+class RateSettings(StrictModel):
+    """What one API key may send to a region: `requests` within the window, in seconds."""
+
+    mode: Mode
+    requests: Annotated[int, Field(ge=100, le=2_000_000_000)]  # the probes and canaries of both regions send fewer
+    window_seconds: Literal[60, 120, 300, 600]
+
+
+class FirewallSettings(StrictModel):
+    """What AWS WAF does with what AWS's managed rules find, and with a key that sends too much."""
+
+    managed: Mode
+    rate: RateSettings
+
+
+ZoneIdentifier = Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")]
+"""Of a hosted zone, as Route 53 gives it."""
+
+
 class EdgeSettings(Section):
     """DNS, failover and notifications."""
 
     layer: ClassVar[str] = "edge"
 
-    parent_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
+    zone_id: ZoneIdentifier | None = None
+    """A hosted zone that is there, in place of a new one."""
+    parent_zone_id: ZoneIdentifier | None = None
     ttl: Annotated[int, Field(ge=1, le=300)]
     propagation: PropagationSettings
     checks: HealthChecksSettings
@@ -512,10 +537,20 @@ class EdgeSettings(Section):
     latch: LatchSettings
     failover_control: FunctionCapacity
     """Of the function that latches a failover, in the secondary. Its executions are its own, whatever the API takes."""
+    firewall: FirewallSettings
     operations: OperationsSettings
     emails: tuple[Email, ...]
     pager: ParameterName | None
     """The SSM parameter of each region that holds the pager's https address, which is a secret."""
+
+    @model_validator(mode="after")
+    def _only_a_new_zone_is_delegated(self) -> Self:
+        if self.zone_id and self.parent_zone_id:
+            raise ValueError(
+                f"parent_zone_id: {self.parent_zone_id} would delegate a new zone, and zone_id names {self.zone_id}, "
+                "which is there: set one of them to null"
+            )
+        return self
 
     @property
     def dns(self) -> DnsTiming:

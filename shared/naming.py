@@ -43,6 +43,8 @@ SECRET = Limit("secret", 512)
 LOG_GROUP = Limit("log group", 512)
 PARAMETER = Limit("SSM parameter", 1011)
 REST_API = Limit("REST API", 1024)
+WEB_ACL = Limit("web ACL", 128)
+IP_SET = Limit("IP set", 128)
 TAG = Limit("Name tag", 256)
 
 
@@ -184,6 +186,9 @@ FAILOVER_CONTROL_FUNCTION = Kind("failover-control", FUNCTION)
 FAILOVER_CONTROL_RULE = Kind("failover-control", EVENT_RULE)
 SWITCH_RANGES_RULE = Kind("switch-ranges", EVENT_RULE)
 OPERATIONS_ROLE = Kind("dr-operations", ROLE)
+FIREWALL = Kind("api", WEB_ACL)
+FIREWALL_LOG_GROUP = Kind("api", LOG_GROUP, "aws-waf-logs-")
+CHECKER_ADDRESSES = Kind("route53-checkers", IP_SET)
 STOP_SWITCH_BUCKET = Kind("stop-switch", BUCKET, account=True)
 NOTIFICATION_TOPIC = Kind("failover-topic", TOPIC)
 NOTIFICATION_QUEUE = Kind("notifications", QUEUE)
@@ -211,6 +216,9 @@ STAGE = "v1"
 
 PAYMENT_ROUTE = {"Resource": "/payment", "Method": "POST"}
 """The route that pays, as API Gateway's metrics of a method call it (with detailed metrics on)."""
+
+RATE_RULE = "rate-by-key"
+"""The rule of AWS WAF that watches how much one API key sends, as its metrics call it."""
 
 UNFINISHED = "unfinished"
 """The table's index of what the sweep looks for: keys of items with `unfinished` set, by the time they are due."""

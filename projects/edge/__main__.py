@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from projects.edge.entry_points import EntryPoints
 from projects.edge.failover import FailoverRecords
+from projects.edge.firewall import Firewall
 from projects.edge.health import HealthChecks
 from projects.edge.notifications import Notifications
 from projects.edge.operations import OperationsRole
@@ -21,6 +22,7 @@ compute = PerRole.build(lambda role: consume(ComputeOutputs, role))
 
 zone = Zone("zone", regions, settings)
 entry_points = EntryPoints("entry-points", regions, settings, zone, compute)
+Firewall("firewall", regions, settings.firewall, compute)
 notifications = Notifications("notifications", regions, settings, data, compute)
 stop = StopSwitch("stop-switch", regions.secondary, settings, data, notifications)
 checks = HealthChecks(

@@ -1,4 +1,4 @@
-"""The environment's own DNS zone, and the certificates that it proves."""
+"""The DNS zone with the environment's names, and the certificates that it proves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from projects.edge import delegation
 from shared.components.regions import Region
 from shared.environment_sections import EdgeSettings
 from shared.roles import ROLES, PerRole, Role
@@ -15,11 +16,17 @@ DELEGATION_TTL = 300
 VALIDATION_TTL = 300
 
 
+ISSUED_WITHIN = "30m"
+"""The world finds the zone by then: a certificate takes minutes, or half an hour (ACM User Guide, "DNS validation")."""
+
+
 class Zone(pulumi.ComponentResource):
-    """The zone `<suffix>.<domain>` with a certificate in each region for the shared name and that region's own.
+    """The zone `<suffix>.<domain>`, or one that is there; in each region a certificate for the shared name and its own.
 
     A certificate is issued once the world finds the zone: by the delegation made here if the parent zone is ours, or
-    by hand. Attributes: id, name_servers, certificate_arns (of issued certificates).
+    by hand, which is looked for before anything waits for it. Of a zone that is there nothing is changed but the
+    environment's own records; one that has these names already refuses them (Route 53's CREATE). Attributes: id,
+    name_servers, certificate_arns (of issued certificates).
     """
 
     id: pulumi.Output[str]
@@ -31,31 +38,53 @@ class Zone(pulumi.ComponentResource):
         self._name = name
         self._regions = regions
         self._foundation = regions.primary.foundation
-        options = regions.primary.options(self)
+        self._delegation: list[pulumi.Resource] = []
+        zone_name = self._there(settings.zone_id) if settings.zone_id else self._made()
+        if settings.parent_zone_id:
+            self._delegation = [self._delegated(settings.parent_zone_id)]
+            self._found = pulumi.Output.from_input(zone_name)
+        else:
+            self._found = pulumi.Output.all(zone_name, self.name_servers).apply(lambda told: delegation.require(*told))
+        self.certificate_arns = self._certificates()
+        self.register_outputs({})
 
-        self._zone = aws.route53.Zone(
-            name,
+    def _made(self) -> str:
+        zone = aws.route53.Zone(
+            self._name,
             name=self._foundation.zone_name,
             comment=f"Payments of {self._foundation.name}",
             force_destroy=not self._foundation.production,
-            opts=options,
+            opts=self._regions.primary.options(self),
         )
-        self.id = self._zone.zone_id
-        self.name_servers = self._zone.name_servers
-        self._delegation = [
-            aws.route53.Record(
-                f"{name}-delegation",
-                zone_id=parent_zone_id,
-                name=self._foundation.zone_name,
-                type="NS",
-                ttl=DELEGATION_TTL,
-                records=self._zone.name_servers,
-                opts=options,
+        self.id, self.name_servers = zone.zone_id, zone.name_servers
+        return self._foundation.zone_name
+
+    def _there(self, zone_id: str) -> str:
+        """A zone of somebody else's, who keeps it: its name. It must be able to have the environment's names."""
+        options = pulumi.InvokeOptions(provider=self._regions.primary.provider)
+        found = aws.route53.get_zone(zone_id=zone_id, opts=options)
+        wanted, name = self._foundation.zone_name, str(found.name).rstrip(".")
+        if found.private_zone or not f".{wanted}".endswith(f".{name}"):
+            kind = "private" if found.private_zone else "public"
+            raise pulumi.RunError(
+                f"edge.zone_id: {zone_id} is the {kind} zone {name}, and the names end in {wanted}: name the public "
+                f"zone {wanted} or {self._foundation.domain}, or null for a new one"
             )
-            for parent_zone_id in ([settings.parent_zone_id] if settings.parent_zone_id else [])
-        ]
-        self.certificate_arns = self._certificates()
-        self.register_outputs({})
+        self.id = pulumi.Output.from_input(found.zone_id)
+        self.name_servers = pulumi.Output.from_input(found.name_servers)
+        return name
+
+    def _delegated(self, parent_zone_id: str) -> pulumi.Resource:
+        record: pulumi.Resource = aws.route53.Record(
+            f"{self._name}-delegation",
+            zone_id=parent_zone_id,
+            name=self._foundation.zone_name,
+            type="NS",
+            ttl=DELEGATION_TTL,
+            records=self.name_servers,
+            opts=self._regions.primary.options(self),
+        )
+        return record
 
     def _certificates(self) -> PerRole[pulumi.Output[str]]:
         certificates = PerRole.build(self._certificate)
@@ -99,9 +128,9 @@ class Zone(pulumi.ComponentResource):
         names = (self._foundation.failover_name, self._foundation.region_names.of(role))
         validation = aws.acm.CertificateValidation(
             f"{self._name}-{role}",
-            certificate_arn=certificate.arn,
+            certificate_arn=pulumi.Output.all(certificate.arn, self._found).apply(lambda told: told[0]),
             validation_record_fqdns=[proofs[name].fqdn for name in names],
-            opts=self._regions.of(role).options(self, depends_on=self._delegation),
+            opts=self._regions.of(role).options(self, depends_on=self._delegation, create=ISSUED_WITHIN),
         )
         arn: pulumi.Output[str] = validation.certificate_arn
         return arn

@@ -13,6 +13,7 @@ from projects.observability.alarm_rule import (
     TEN_MINUTES,
     AlarmRule,
     Metric,
+    MetricMath,
     Watched,
     own_metric,
 )
@@ -40,6 +41,7 @@ def alarm_rules(settings: ObservabilitySettings, watched: Watched) -> list[Alarm
     """Every alarm of the region."""
     return [
         *entry_point_rules(settings, watched),
+        *_firewall(watched),
         *_functions(settings, watched),
         *_data(settings, watched),
         *_queues(watched),
@@ -59,6 +61,29 @@ def _page_test() -> AlarmRule:
         Metric("NeverMeasured", "PageTest", {}, "Sum"),
         0,
         missing="ignore",
+    )
+
+
+def _firewall(watched: Watched) -> Iterator[AlarmRule]:
+    """What scanners of the internet send is no news; a client of ours who sends too much is."""
+    region = watched.region
+    of_the_rate = {
+        "WebACL": region.named(naming.FIREWALL),
+        "Region": region.name,
+        "Rule": naming.RATE_RULE,
+    }
+    yield AlarmRule(
+        "api-key-rate",
+        "A client sends more than one API key may: it is counted, or answered 429",
+        MetricMath(
+            "FILL(counted, 0) + FILL(blocked, 0)",
+            {
+                "counted": Metric("AWS/WAFV2", "CountedRequests", of_the_rate, "Sum"),
+                "blocked": Metric("AWS/WAFV2", "BlockedRequests", of_the_rate, "Sum"),
+            },
+        ),
+        0,
+        FIVE_MINUTES,
     )
 
 

@@ -12,7 +12,8 @@ import ipaddress
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from sandbox.cloud.managed_rules import GROUPS
 
@@ -39,12 +40,24 @@ _CONSTRAINTS: Mapping[str, Callable[[str, str], bool]] = {
     "CONTAINS": lambda text, wanted: wanted in text,
 }
 _PARTS = ("UriPath", "QueryString", "Method", "SingleHeader")
+_BLOCK: Statement = {"Block": {}}
+_COUNT: Statement = {"Count": {}}
 _KEPT = 10_000
 """Keys of a rate-based rule that are counted at once."""
 
 
 class UnknownRule(ValueError):
     """A rule that nothing here judges. The text says which part of it."""
+
+
+class Acted(NamedTuple):
+    """What a rule did with a request that it matches."""
+
+    rule: Mapping[str, Any] | None
+    """None: no rule, but the default action."""
+    act: Act
+    response: Mapping[str, Any] | None = None
+    """The custom response of what is blocked, if the action has one."""
 
 
 @dataclass
@@ -75,24 +88,25 @@ class Judge:
     addresses: Callable[[str], Sequence[str]]
     rates: Rates
 
-    def acts(self, acl: Mapping[str, Any], request: WebRequest) -> Iterator[tuple[Mapping[str, Any] | None, Act]]:
-        """What each rule that matches does, in the order of priorities, and then the default action (no rule).
+    def acts(self, acl: Mapping[str, Any], request: WebRequest) -> Iterator[Acted]:
+        """What each rule that matches does, in the order of priorities, and then the default action.
 
         The first that allows or blocks is the last.
         """
         for rule in sorted(acl["Rules"], key=lambda each: int(each["Priority"])):
-            act = self._act(f"{acl['ARN']} {rule['Name']}", rule, request)
-            if act is not None:
-                yield rule, act
-            if act in {"Allow", "Block"}:
-                return
-        yield None, _action(acl["DefaultAction"])
+            action = self._act(f"{acl['ARN']} {rule['Name']}", rule, request)
+            if action is not None:
+                yield (acted := Acted(rule, *_action(action)))
+                if acted.act in {"Allow", "Block"}:
+                    return
+        yield Acted(None, *_action(acl["DefaultAction"]))
 
-    def _act(self, place: str, rule: Mapping[str, Any], request: WebRequest) -> Act | None:
+    def _act(self, place: str, rule: Mapping[str, Any], request: WebRequest) -> Statement | None:
+        """The action of a rule that matches."""
         statement = rule["Statement"]
         if group := statement.get("ManagedRuleGroupStatement"):
-            act = _of_group(group, request) if self._in_scope(group, request) else None
-            return "Count" if act and "Count" in rule.get("OverrideAction", {}) else act
+            action = _of_group(group, request) if self._in_scope(group, request) else None
+            return _COUNT if action and "Count" in rule.get("OverrideAction", {}) else action
         if rate := statement.get("RateBasedStatement"):
             key = _key(rate, request) if self._in_scope(rate, request) else None
             told = f"{place} {json.dumps(rate, sort_keys=True)}"  # a changed setting counts anew
@@ -100,7 +114,7 @@ class Judge:
             matches = key is not None and self.rates.exceeds(told, key, limit, window)
         else:
             matches = self._matches(statement, request)
-        return _action(rule["Action"]) if matches else None
+        return rule["Action"] if matches else None
 
     def _in_scope(self, statement: Statement, request: WebRequest) -> bool:
         scope = statement.get("ScopeDownStatement")
@@ -123,26 +137,27 @@ class Judge:
 
 def check(acl: Mapping[str, Any]) -> None:
     """Raises UnknownRule where a rule of the ACL, as CreateWebACL is told it, is none that is judged here."""
+    bodies = acl.get("CustomResponseBodies") or {}
     for rule in acl.get("Rules") or ():
         try:
-            _check_rule(rule)
+            _check_rule(rule, bodies)
         except UnknownRule as unknown:
             raise UnknownRule(f"{rule.get('Name')}: {unknown} is not judged in the sandbox") from None
-    _plain(acl.get("DefaultAction") or {}, ("Allow", "Block"))
+    _plain(acl.get("DefaultAction") or {}, ("Allow", "Block"), bodies)
 
 
-def _check_rule(rule: Mapping[str, Any]) -> None:
+def _check_rule(rule: Mapping[str, Any], bodies: Mapping[str, Any]) -> None:
     statement = rule["Statement"]
     if group := statement.get("ManagedRuleGroupStatement"):
         if group.get("VendorName") != "AWS" or group.get("Name") not in GROUPS:
             raise UnknownRule(f"the rule group {group.get('Name')}")
         _only(group, "VendorName", "Name", "RuleActionOverrides", "ScopeDownStatement")
         for each in group.get("RuleActionOverrides") or ():
-            _plain(each["ActionToUse"], ("Allow", "Block", "Count"))
+            _plain(each["ActionToUse"], ("Allow", "Block", "Count"), bodies)
         _plain(rule.get("OverrideAction") or {}, ("Count", "None"))
         _check_scope(group)
         return
-    _plain(rule.get("Action") or {}, ("Allow", "Block", "Count"))
+    _plain(rule.get("Action") or {}, ("Allow", "Block", "Count"), bodies)
     if rate := statement.get("RateBasedStatement"):
         _only(rate, "Limit", "EvaluationWindowSec", "AggregateKeyType", "CustomKeys", "ScopeDownStatement")
         if rate["AggregateKeyType"] not in {"IP", "CUSTOM_KEYS"}:
@@ -186,30 +201,34 @@ def _only(told: Statement, *known: str) -> None:
             raise UnknownRule(name)
 
 
-def _plain(action: Statement, known: Sequence[str]) -> None:
-    """An action of these, without anything of its own (a response, a header that is inserted)."""
+def _plain(action: Statement, known: Sequence[str], bodies: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """An action of these, with nothing of its own but the response to what is blocked: one of the ACL's `bodies`."""
     _only(action, *known)
     for name, more in action.items():
-        if more:
-            raise UnknownRule(f"{name} with {next(iter(more))}")
+        response = more.get("CustomResponse", {}) if name == "Block" else {}
+        if other := next((each for each in more if each != "CustomResponse" or name != "Block"), None):
+            raise UnknownRule(f"{name} with {other}")
+        if (key := response.get("CustomResponseBodyKey")) is not None and key not in bodies:
+            raise UnknownRule(f"the response {key}, which is none of CustomResponseBodies,")
 
 
-def _action(told: Statement) -> Act:
-    (name,) = told
-    return name  # type: ignore[return-value]
+def _action(told: Statement) -> tuple[Act, Mapping[str, Any] | None]:
+    """What an action does, and the response that it has of its own."""
+    ((name, more),) = told.items()
+    return name, more.get("CustomResponse")  # type: ignore[return-value]
 
 
-def _of_group(group: Statement, request: WebRequest) -> Act | None:
-    """The act of the first rule of a group that ends it; Count when rules matched that only count."""
-    overrides = {each["Name"]: _action(each["ActionToUse"]) for each in group.get("RuleActionOverrides") or ()}
+def _of_group(group: Statement, request: WebRequest) -> Statement | None:
+    """The action of the first rule of a group that ends it; Count when rules matched that only count."""
+    overrides = {each["Name"]: each["ActionToUse"] for each in group.get("RuleActionOverrides") or ()}
     counted = False
     for name, test in GROUPS[group["Name"]].items():
         if test(request):
-            act = overrides.get(name, "Block")
-            if act != "Count":
-                return act
+            action: Statement = overrides.get(name, _BLOCK)
+            if "Count" not in action:
+                return action
             counted = True
-    return "Count" if counted else None
+    return _COUNT if counted else None
 
 
 def _key(rate: Statement, request: WebRequest) -> str | None:

@@ -47,6 +47,11 @@ def _query(request: WebRequest) -> str:
     return request.query
 
 
+def _nobody(request: WebRequest) -> bool:  # noqa: ARG001 - a test as the others are
+    """AWS publishes no address of its lists."""
+    return False
+
+
 GROUPS: Mapping[str, Mapping[str, Test]] = {
     "AWSManagedRulesCommonRuleSet": {
         "NoUserAgent_HEADER": lambda request: not request.header("user-agent"),
@@ -68,6 +73,12 @@ GROUPS: Mapping[str, Mapping[str, Test]] = {
         "Log4JRCE_QUERYSTRING": _in(_query, _JNDI),
         "Log4JRCE_BODY": _in(_body, _JNDI),
         "Log4JRCE_URIPATH": _in(_path, _JNDI),
+    },
+    # https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-ip-rep.html
+    "AWSManagedRulesAmazonIpReputationList": {
+        "AWSManagedIPReputationList": _nobody,
+        "AWSManagedReconnaissanceList": _nobody,
+        "AWSManagedIPDDoSList": _nobody,
     },
 }
 """By group, its rules in their order; each blocks."""

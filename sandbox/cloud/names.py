@@ -384,6 +384,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_waf_err()",
         "_web_acls",
         "_web_acls.get_scoped()",
+        "create_web_acl_record()",
+        "handle_request()",
         "web_acl_record()",
     ),
 }

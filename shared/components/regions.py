@@ -68,15 +68,16 @@ class Region:
         *,
         depends_on: Sequence[pulumi.Resource] | None = None,
         ignore_changes: list[str] | None = None,
+        create: str | None = None,
         delete: str | None = None,
     ) -> pulumi.ResourceOptions:
-        """Put a resource into this region, under its component. `delete`: how long that may take, e.g. `60m`."""
+        """Put a resource into this region, under its component. `create`, `delete`: how long that may take: `60m`."""
         return pulumi.ResourceOptions(
             parent=parent,
             provider=self.provider,
             depends_on=depends_on,
             ignore_changes=ignore_changes,
-            custom_timeouts=pulumi.CustomTimeouts(delete=delete) if delete else None,
+            custom_timeouts=pulumi.CustomTimeouts(create=create, delete=delete) if create or delete else None,
         )
 
 

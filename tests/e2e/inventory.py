@@ -73,6 +73,7 @@ def everything(endpoint: str, regions: list[str]) -> set[str]:
     for region in regions:
         found |= {f"{region} {name}" for name in _listed(REGIONAL, lambda service, at=region: client(service, at))}
         found |= {f"{region} kms key {key}" for key in _keys(client("kms", region))}
+        found |= {f"{region} wafv2 {each}" for each in _firewalls(client("wafv2", region))}
     return found
 
 
@@ -86,6 +87,11 @@ def _listed(table: tuple[tuple[str, str, str, str], ...], client: Any) -> Iterat
     for service, operation, listing, name in table:
         for entry in getattr(client(service), operation)().get(listing, []):
             yield f"{service} {listing} {entry[name] if name else entry}"
+
+
+def _firewalls(waf: Any) -> Iterator[str]:
+    for operation, listing in (("list_web_acls", "WebACLs"), ("list_ip_sets", "IPSets")):
+        yield from (each["ARN"] for each in getattr(waf, operation)(Scope="REGIONAL")[listing])
 
 
 def _keys(kms: Any) -> Iterator[str]:

@@ -59,16 +59,18 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _ANSWERS + "test_an_endpoints_policy_is_changed_and_reset",
     ),
     "firewall.associations": (
-        _FIREWALL + "test_only_a_stage_that_is_there_is_associated_and_one_without_a_web_acl_has_none",
+        _FIREWALL + "test_only_what_is_there_is_associated_and_what_is_without_a_web_acl_has_none",
     ),
     "firewall.filtered_stages": (
         _FIREWALL + "test_a_stage_with_a_web_acl_is_filtered_and_measured",
         _FIREWALL + "test_an_ip_set_decides_by_the_address_that_asks_from_its_last_change_on",
         _FIREWALL + "test_a_rate_rule_blocks_a_key_by_the_sandboxs_clock",
+        _FIREWALL + "test_a_response_of_the_web_acl_comes_before_the_gateways",
     ),
     "firewall.ip_sets": (_FIREWALL + "test_each_change_needs_the_last_lock_token_and_tells_all_that_it_changed",),
     "firewall.judged_rules": (_FIREWALL + "test_a_rule_that_is_not_judged_is_refused_by_its_name",),
-    "firewall.web_acl_updates": (_FIREWALL + "test_an_update_of_a_web_acl_tells_its_description",),
+    "firewall.logging": (_FIREWALL + "test_a_web_acl_is_told_where_to_log_and_tells_it",),
+    "firewall.web_acl_settings": (_FIREWALL + "test_a_web_acl_tells_all_that_it_was_told",),
     "firewall.what_is_in_use": (_FIREWALL + "test_what_is_in_use_is_not_deleted",),
     "functions.environments": (
         _FUNCTIONS + "test_has_only_the_standard_library_and_what_it_brought",

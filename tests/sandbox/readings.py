@@ -335,7 +335,8 @@ def _waf(kind: str, member: str) -> Reading:
     def ask(clients: Clients, made: Made) -> dict[str, Any]:
         place = {name.title(): made.outputs[name] for name in ("name", "scope")}
         found = getattr(clients("wafv2"), f"get_{kind}")(Id=made.id, **place)[member]
-        return {**_as_text(found), "scope": made.outputs["scope"]}
+        bodies = [{"key": key, **each} for key, each in (found.get("CustomResponseBodies") or {}).items()]
+        return {**_as_text(found), "scope": made.outputs["scope"], "CustomResponseBodies": bodies}
 
     def tags(clients: Clients, made: Made) -> list[Mapping[str, str]]:
         told = clients("wafv2").list_tags_for_resource(ResourceARN=made.arn)["TagInfoForResource"]["TagList"]
@@ -838,6 +839,9 @@ READINGS: dict[str, Reading] = {
     "aws:sqs/queuePolicy:QueuePolicy": Reading(_queue),
     "aws:wafv2/ipSet:IpSet": _waf("ip_set", "IPSet"),
     "aws:wafv2/webAcl:WebAcl": _waf("web_acl", "WebACL"),
+    "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": Reading(
+        lambda clients, made: clients("wafv2").get_logging_configuration(ResourceArn=made.id)["LoggingConfiguration"]
+    ),
     "aws:wafv2/webAclAssociation:WebAclAssociation": Reading(
         lambda clients, made: {
             "webAclArn": clients("wafv2").get_web_acl_for_resource(ResourceArn=made.resourceArn)["WebACL"]["ARN"],

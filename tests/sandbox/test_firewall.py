@@ -25,6 +25,9 @@ def visible(name: str) -> dict[str, Any]:
     return {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": name}
 
 
+BODIES = {"late": {"ContentType": "APPLICATION_JSON", "Content": '{"status": 429}'}}
+
+
 def path(wanted: str) -> dict[str, Any]:
     told = {"FieldToMatch": {"UriPath": {}}, "TextTransformations": [{"Priority": 0, "Type": "NONE"}]}
     return {"ByteMatchStatement": {"SearchString": wanted, "PositionalConstraint": "EXACTLY", **told}}
@@ -164,11 +167,51 @@ def test_each_change_needs_the_last_lock_token_and_tells_all_that_it_changed(gua
     guarded.waf.delete_ip_set(**place, LockToken=guarded.waf.get_ip_set(**place)["LockToken"])
 
 
-def test_an_update_of_a_web_acl_tells_its_description(guarded: Guarded) -> None:
-    guarded.rules(Description="Before the API")
-    assert guarded.waf.get_web_acl(**guarded.place)["WebACL"]["Description"] == "Before the API"
+PROTECTED = {"DataProtections": [{"Field": {"FieldType": "SINGLE_HEADER", "FieldKeys": ["k"]}, "Action": "HASH"}]}
+
+
+def test_a_web_acl_tells_all_that_it_was_told(guarded: Guarded) -> None:
+    told = {"Description": "Before the API", "CustomResponseBodies": BODIES, "DataProtectionConfig": PROTECTED}
+    guarded.rules(**told)
+    found = guarded.waf.get_web_acl(**guarded.place)["WebACL"]
+    assert {name: found[name] for name in told} == told
     guarded.rules()
-    assert not guarded.waf.get_web_acl(**guarded.place)["WebACL"].get("Description")
+    found = guarded.waf.get_web_acl(**guarded.place)["WebACL"]
+    assert not any(found.get(name) for name in told)
+    made = {"DefaultAction": {"Allow": {}}, "VisibilityConfig": visible("x"), **told}
+    place = {**SCOPE, "Name": f"{guarded.name}-2"}
+    place["Id"] = guarded.waf.create_web_acl(**place, **made)["Summary"]["Id"]
+    found = guarded.waf.get_web_acl(**place)
+    assert {name: found["WebACL"][name] for name in told} == told
+    guarded.waf.delete_web_acl(**place, LockToken=found["LockToken"])
+
+
+def test_a_web_acl_is_told_where_to_log_and_tells_it(guarded: Guarded) -> None:
+    place = {"ResourceArn": guarded.acl["ARN"]}
+    groups = [f"arn:aws:logs:{REGION}:000000000000:log-group:{name}" for name in ("aws-waf-logs-t", "other")]
+    with pytest.raises(ClientError, match="WAFNonexistentItemException"):
+        guarded.waf.get_logging_configuration(**place)
+    with pytest.raises(ClientError, match="WAFInvalidParameterException"):
+        guarded.waf.put_logging_configuration(LoggingConfiguration={**place, "LogDestinationConfigs": groups[1:]})
+    wanted = {**place, "LogDestinationConfigs": groups[:1]}
+    guarded.waf.put_logging_configuration(LoggingConfiguration=wanted)
+    guarded.rules()
+    assert guarded.waf.get_logging_configuration(**place)["LoggingConfiguration"] == wanted
+    guarded.waf.delete_logging_configuration(**place)
+    with pytest.raises(ClientError, match="WAFNonexistentItemException"):
+        guarded.waf.delete_logging_configuration(**place)
+
+
+def test_a_response_of_the_web_acl_comes_before_the_gateways(guarded: Guarded) -> None:
+    headers = [{"Name": "Retry-After", "Value": "60"}]
+    response = {"ResponseCode": 429, "CustomResponseBodyKey": "late", "ResponseHeaders": headers}
+    refused = {**rule("r", 0, path("/v1/payment"), "Block"), "Action": {"Block": {"CustomResponse": response}}}
+    guarded.rules(refused, CustomResponseBodies=BODIES)
+    guarded.associate()
+    answer = guarded.get("payment")
+    assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (429, {"status": 429}, "60")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert guarded.get("health").status_code == 200
 
 
 def test_what_is_in_use_is_not_deleted(guarded: Guarded) -> None:
@@ -186,10 +229,12 @@ def test_what_is_in_use_is_not_deleted(guarded: Guarded) -> None:
     guarded.waf.delete_ip_set(**place, Id=made["Id"], LockToken=made["LockToken"])
 
 
-def test_only_a_stage_that_is_there_is_associated_and_one_without_a_web_acl_has_none(guarded: Guarded) -> None:
+def test_only_what_is_there_is_associated_and_what_is_without_a_web_acl_has_none(guarded: Guarded) -> None:
     assert "WebACL" not in guarded.waf.get_web_acl_for_resource(ResourceArn=guarded.stage)
-    with pytest.raises(ClientError, match="WAFNonexistentItemException"):
-        guarded.waf.associate_web_acl(WebACLArn=guarded.acl["ARN"], ResourceArn=f"{guarded.stage}-none")
+    balancer = f"arn:aws:elasticloadbalancing:{REGION}:000000000000:loadbalancer/app/none/50dc6c495c0c9188"
+    for missing in (f"{guarded.stage}-none", balancer):
+        with pytest.raises(ClientError, match="WAFNonexistentItemException"):
+            guarded.waf.associate_web_acl(WebACLArn=guarded.acl["ARN"], ResourceArn=missing)
     guarded.associate()
     assert guarded.waf.get_web_acl_for_resource(ResourceArn=guarded.stage)["WebACL"]["ARN"] == guarded.acl["ARN"]
 

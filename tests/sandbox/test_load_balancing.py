@@ -15,6 +15,7 @@ from sandbox import addresses, control, ports
 from sandbox.cloud.balancers.client_request import LARGEST
 from sandbox.faults.fault import InjectedFault
 from shared.errors import Problem
+from tests.sandbox import test_firewall as firewall
 from tests.sandbox.test_cloud_functions import Function
 from tests.sandbox.test_gateway import make_api
 from tests.sandbox.virtual_time import METRICS_ARRIVE, VirtualTime
@@ -387,6 +388,39 @@ def test_requests_are_counted_by_load_balancer_and_group(own: Balanced) -> None:
     assert own.sum("HTTPCode_ELB_4XX_Count", **balancer) == own.sum("HTTP_Fixed_Response_Count", **balancer) == 1
     assert own.sum("LambdaUserError", **group) == own.sum("LambdaUserError", **both) == 1
     assert 0 < own.sum("TargetResponseTime", **both) < 20
+
+
+def test_a_load_balancer_with_a_web_acl_is_filtered(own: Balanced) -> None:
+    """By the page of its own or the web ACL's answer, before any rule is asked; both count as its own 4XX."""
+    waf = own.cloud.client("wafv2", OTHER)
+    headers = [{"Name": "Retry-After", "Value": "60"}]
+    response = {"ResponseCode": 429, "CustomResponseBodyKey": "late", "ResponseHeaders": headers}
+    rules = [
+        firewall.rule("plain", 0, firewall.path("/nowhere"), "Block"),
+        {
+            **firewall.rule("late", 1, firewall.path("/payment"), "Block"),
+            "Action": {"Block": {"CustomResponse": response}},
+        },
+    ]
+    made = waf.create_web_acl(
+        **firewall.SCOPE,
+        Name=f"t{uuid.uuid4().hex[:8]}",
+        DefaultAction={"Allow": {}},
+        Rules=rules,
+        CustomResponseBodies=firewall.BODIES,
+        VisibilityConfig=firewall.visible("t"),
+    )["Summary"]
+    assert own.ask(path="/nowhere").status_code == 404, "nothing is associated"
+    waf.associate_web_acl(WebACLArn=made["ARN"], ResourceArn=own.arn)
+    assert is_page(own.ask(path="/nowhere"), 403, "Forbidden")
+    answer = own.pay()
+    assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (429, {"status": 429}, "60")
+    assert own.ask().status_code == 200
+    VirtualTime(own.cloud.sandbox).pass_seconds(METRICS_ARRIVE)
+    assert own.sum("HTTPCode_ELB_4XX_Count", LoadBalancer=own.arn.rpartition(":loadbalancer/")[2]) == 3
+    waf.disassociate_web_acl(ResourceArn=own.arn)
+    assert own.pay().status_code == 200
+    waf.delete_web_acl(**firewall.SCOPE, Name=made["Name"], Id=made["Id"], LockToken=made["LockToken"])
 
 
 def test_a_gateways_faults_are_those_of_its_load_balancers(own: Balanced) -> None:

@@ -72,6 +72,16 @@ def test_a_parameter_is_decrypted_unless_it_is_not_wanted(engine: Engine):
         engine.invoke(token, name="/example/nothing")
 
 
+def test_a_hosted_zone_by_its_id(engine: Engine):
+    token = "aws:route53/getZone:getZone"
+    made = engine.make("aws:route53/zone:Zone", name="there.example.org")
+    answer = engine.invoke(token, zoneId=made.id)
+    assert (answer["name"], answer["privateZone"]) == ("there.example.org", False)
+    assert answer["nameServers"] == made.nameServers
+    with pytest.raises(Failed, match=f"{token}: no hosted zone ZNONE"):
+        engine.invoke(token, zoneId="ZNONE")
+
+
 def test_an_argument_that_is_not_declared_fails_by_name(engine: Engine):
     with pytest.raises(Failed, match="colour: the sandbox's provider does not declare this property"):
         engine.invoke("aws:index/getRegion:getRegion", colour="red")

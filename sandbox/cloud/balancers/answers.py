@@ -25,6 +25,7 @@ HOP_BY_HOP = frozenset(
 """Headers of a function's answer that do not reach the client, or are computed."""
 _PHRASES = {
     400: "Bad Request",
+    403: "Forbidden",
     413: "Request Entity Too Large",
     500: "Internal Server Error",
     502: "Bad Gateway",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.core.concurrency import run_reentrant
 from ministack.services import lambda_svc
 
+from sandbox.cloud import firewall
 from sandbox.cloud.balancers import metrics
 from sandbox.cloud.balancers.answers import SERVER, BalancerAnswer, FunctionFailedError, of_function, page
 from sandbox.cloud.balancers.client_request import LARGEST, received
@@ -22,6 +23,7 @@ from sandbox.cloud.balancers.events import event
 from sandbox.cloud.balancers.metrics import Served
 from sandbox.cloud.repairs.permissions import allows
 from sandbox.cloud.watch.here import Here
+from sandbox.cloud.web_requests import WebRequest
 
 if TYPE_CHECKING:
     from sandbox.cloud.balancers.client_request import ClientRequest
@@ -43,6 +45,8 @@ async def serve(balancer: LoadBalancer, scope: Scope, receive: Receive, send: Se
 
 
 async def _outcome(balancer: LoadBalancer, request: ClientRequest) -> Served:
+    if refused := _refused(balancer, request):
+        return Served(refused)
     action = next(rule.action for rule in balancer.rules if all(met(request) for met in rule.conditions))
     if isinstance(action, BalancerAnswer):
         return Served(action, fixed=True)
@@ -54,6 +58,19 @@ async def _outcome(balancer: LoadBalancer, request: ClientRequest) -> Served:
     if request.header("upgrade").lower() == "websocket":
         return Served(page(400))
     return await _forwarded(balancer, group, request)
+
+
+def _refused(balancer: LoadBalancer, request: ClientRequest) -> BalancerAnswer | None:
+    """The answer to what AWS WAF blocks, before any rule of the listener is asked."""
+    place = (balancer.account, balancer.region, balancer.arn)
+    if not firewall.guards(*place):
+        return None
+    headers = tuple((name.encode("latin-1"), value) for name, value in request.headers)
+    seen = WebRequest(request.client, request.method, request.path, request.query, headers, request.body)
+    refusal = firewall.blocks(*place, seen)
+    if isinstance(refusal, firewall.Refusal):
+        return BalancerAnswer(*refusal)
+    return page(403) if refusal else None
 
 
 def _chosen(action: Forward) -> TargetGroup | None:

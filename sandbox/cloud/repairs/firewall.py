@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ministack.core.responses import get_request_client_ip, json_response
-from ministack.services import apigateway_v1, waf
+from ministack.services import alb, apigateway_v1, waf
 
 from sandbox.cloud import firewall
 from sandbox.cloud.firewall_rules import UnknownRule, check
@@ -26,17 +26,82 @@ _STAGE = re.compile(r"^arn:aws:apigateway:([a-z0-9-]+)::/restapis/([a-z0-9]+)/st
 _EXECUTE_API = re.compile(r"^[a-z0-9]+\.execute-api\.")
 
 
-def web_acl_updates() -> None:
-    """An update of a web ACL forgets its description."""
-    update = waf._update_web_acl
+def web_acl_settings() -> None:
+    """A web ACL forgets responses and what is kept out of logs, and at an update its description."""
+    create, update = waf.create_web_acl_record, waf._update_web_acl
+
+    def created(name: str, scope: str, told: Request) -> tuple[str, str, Request]:
+        uid, arn, record = create(name, scope, told)
+        _keep(record, told)
+        return uid, arn, record
 
     def updated(told: Request) -> Answer:
         answer: Answer = update(told)
         if answer[0] == 200:
-            waf.web_acl_record(told["Id"], told["Scope"])["Description"] = told.get("Description", "")
+            record = waf.web_acl_record(told["Id"], told["Scope"])
+            record["Description"] = told.get("Description", "")
+            _keep(record, told)
         return answer
 
-    waf._update_web_acl = updated
+    waf.create_web_acl_record, waf._update_web_acl = created, updated
+
+
+def _keep(record: Request, told: Request) -> None:
+    record["CustomResponseBodies"] = told.get("CustomResponseBodies") or {}
+    record["DataProtectionConfig"] = told.get("DataProtectionConfig")
+
+
+def logging() -> None:
+    """No web ACL can be told where to log. It is kept, and nothing is written there."""
+    handle = waf.handle_request
+    actions: dict[str, Action] = {
+        "PutLoggingConfiguration": _put_logging,
+        "GetLoggingConfiguration": _get_logging,
+        "DeleteLoggingConfiguration": _delete_logging,
+    }
+
+    async def handled(method: str, path: str, headers: Request, body: bytes, query: Request) -> Answer:
+        act = actions.get(headers.get("x-amz-target", "").rpartition(".")[2])
+        answer: Answer = await handle(method, path, headers, body, query) if act is None else act(json.loads(body))
+        return answer
+
+    waf.handle_request = handled
+
+
+_LOGGING = "LoggingConfiguration"
+_LOG_GROUP = re.compile(r"^arn:aws:logs:[a-z0-9-]+:\d{12}:log-group:aws-waf-logs-[^:]+$")
+"""https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html"""
+
+
+def _put_logging(told: Request) -> Answer:
+    wanted = told[_LOGGING]
+    acl = _acl_of(wanted)
+    if acl is None:
+        return _no_logging()
+    if not all(_LOG_GROUP.match(each) for each in wanted["LogDestinationConfigs"]):
+        return _refused("WAFInvalidParameterException", "A log group's name begins with aws-waf-logs-.")
+    acl[_LOGGING] = wanted
+    return _answer({_LOGGING: wanted})
+
+
+def _get_logging(told: Request) -> Answer:
+    wanted = (_acl_of(told) or {}).get(_LOGGING)
+    return _no_logging() if wanted is None else _answer({_LOGGING: wanted})
+
+
+def _delete_logging(told: Request) -> Answer:
+    there = (_acl_of(told) or {}).pop(_LOGGING, None)
+    return _no_logging() if there is None else _answer({})
+
+
+def _acl_of(told: Request) -> Request | None:
+    found: Request | None = waf.web_acl_record(told["ResourceArn"].rpartition("/")[2], "REGIONAL")
+    return found
+
+
+def _no_logging() -> Answer:
+    words = "AWS WAF couldn't perform the operation because your resource doesn't exist."
+    return _refused("WAFNonexistentItemException", words)
 
 
 def ip_sets() -> None:
@@ -87,7 +152,7 @@ def what_is_in_use() -> None:
 
 
 def associations() -> None:
-    """A stage that is not there can be associated; and what has no web ACL is an error to ask for."""
+    """What is not there can be associated; and what has no web ACL is an error to ask for."""
     associate, get = waf._associate_web_acl, waf._get_web_acl_for_resource
 
     def associated(told: Request) -> Answer:
@@ -105,9 +170,9 @@ def associations() -> None:
 
 
 def _is_there(resource: str) -> bool:
-    """Whether a stage is there. What is no stage is taken for there."""
+    """Whether a stage or a load balancer is there."""
     stage = _STAGE.match(resource)
-    return stage is None or stage[3] in apigateway_v1._stages_v1.get(stage[2], {})
+    return resource in alb._lbs if stage is None else stage[3] in apigateway_v1._stages_v1.get(stage[2], {})
 
 
 def judged_rules() -> None:
@@ -139,7 +204,10 @@ def filtered_stages() -> None:
         known = firewall.guards(account, region, arn) and apigateway_v1._stages_v1.get(api, {}).get(stage)
         if known:
             request["stage"] = known
-            if firewall.blocks(account, region, arn, _asked(request, stage, method, path, body)):
+            refusal = firewall.blocks(account, region, arn, _asked(request, stage, method, path, body))
+            if isinstance(refusal, firewall.Refusal):  # it takes precedence over gateway responses
+                return refusal.status, dict(refusal.headers), refusal.body
+            if refusal:
                 return apigateway_v1._gw_error("WAF_FILTERED", "Forbidden")
         return await execute(request, *arguments)
 
@@ -156,6 +224,11 @@ def _asked(request: Request, stage: str, method: str, path: str, body: bytes) ->
     seen = f"/{stage}{path}" if _EXECUTE_API.match(host) else path
     query = urlencode(request["query_params"], doseq=True)
     return WebRequest(get_request_client_ip(), method, seen, query, headers, body or b"")
+
+
+def _answer(told: Request) -> Answer:
+    answer: Answer = json_response(told)
+    return answer
 
 
 def _refused(code: str, words: str) -> Answer:

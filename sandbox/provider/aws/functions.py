@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import checker_ranges
 from sandbox.provider.aws.ec2 import filters
+from sandbox.provider.errors import Refused
 from sandbox.provider.functions import Call, function
 from sandbox.provider.schema import Block, Boolean, List, Set, Text
 from shared.errors import Problem
@@ -98,6 +99,33 @@ def get_ip_ranges(call: Call) -> Mapping[str, Any]:
         "createDate": checker_ranges.CREATED,
         "syncToken": checker_ranges.SYNC_TOKEN,
         **found,
+    }
+
+
+@function("aws:route53/getZone:getZone", zoneId=Text(required=True))
+def get_zone(call: Call) -> Mapping[str, Any]:
+    """A hosted zone by its id."""
+    try:
+        answer = call.call("route53", "get_hosted_zone", Id=call["zoneId"])
+    except Refused as refused:
+        if refused.code != "NoSuchHostedZone":
+            raise
+        raise Problem(f"no hosted zone {call['zoneId']}") from None
+    zone, servers = answer["HostedZone"], answer["DelegationSet"]["NameServers"]
+    return {
+        "id": call["zoneId"],
+        "zoneId": call["zoneId"],
+        "arn": f"arn:aws:route53:::hostedzone/{call['zoneId']}",
+        "name": zone["Name"].removesuffix("."),
+        "callerReference": zone["CallerReference"],
+        "comment": zone["Config"].get("Comment", ""),
+        "privateZone": bool(zone["Config"].get("PrivateZone")),
+        "resourceRecordSetCount": zone["ResourceRecordSetCount"],
+        "nameServers": sorted(servers),
+        "primaryNameServer": servers[0],
+        "linkedServiceDescription": "",
+        "linkedServicePrincipal": "",
+        "tags": {},
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.errors import Gone
 from sandbox.provider.resource import Resource, setting, tag_map
-from sandbox.provider.schema import Block, Boolean, Integer, Property, Set, Text
+from sandbox.provider.schema import Block, Boolean, Integer, List, Property, Set, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chosen(Block):
-    """An object without fields: that it is there says all."""
+    """An object that says something by being there, whatever its fields."""
 
     def normal(self, value: Any) -> Any:
-        return None if value is None else True
+        return None if value is None else super()._normal(value) or True
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,29 @@ class Bytes(Text):
         return value.decode() if isinstance(value, bytes) else value
 
 
-ACTIONS = ("allow", "block", "count")
+@dataclass(frozen=True)
+class Keyed(Set):
+    """Objects that the API has in a map, by their field `key`."""
+
+    def to_api(self, value: Any, shape: Any) -> Any:
+        return {each["key"]: self.of.to_api(_without_key(each), shape.value) for each in value}
+
+    def from_api(self, value: Any) -> Any:
+        return [{"key": key, **self.of.from_api(each)} for key, each in (value or {}).items()] or None
+
+
+def _without_key(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name != "key"}
+
+
+RESPONSE = Block(
+    fields={
+        "customResponseBodyKey": Text(),
+        "responseCode": Integer(required=True, within=(200, 599)),
+        "responseHeaders": Set(of=Block(fields={"name": Text(required=True), "value": Text(required=True)})),
+    }
+)
+ACTIONS = {"allow": Chosen(), "block": Chosen(fields={"customResponse": RESPONSE}), "count": Chosen()}
 TRANSFORMATIONS = Set(
     of=Block(fields={"priority": Integer(required=True), "type": Text(required=True, choices=("LOWERCASE", "NONE"))}),
     required=True,
@@ -88,7 +110,7 @@ STATEMENT = {
             "ruleActionOverrides": Set(
                 of=Block(
                     fields={
-                        "actionToUse": Block(required=True, fields=dict.fromkeys(ACTIONS, Chosen())),
+                        "actionToUse": Block(required=True, fields=ACTIONS),
                         "name": Text(required=True),
                     }
                 )
@@ -117,12 +139,25 @@ STATEMENT = {
 }
 RULE = Block(
     fields={
-        "action": Block(fields=dict.fromkeys(ACTIONS, Chosen())),
+        "action": Block(fields=ACTIONS),
         "name": Text(required=True),
         "overrideAction": Block(fields={"count": Chosen(), "none": Chosen()}),
         "priority": Integer(required=True),
         "statement": Block(required=True, fields=STATEMENT),
         "visibilityConfig": VISIBILITY,
+    }
+)
+
+
+PROTECTION = Block(
+    fields={
+        "action": Text(required=True, choices=("HASH", "SUBSTITUTION")),
+        "excludeRateBasedDetails": Boolean(default=False),
+        "excludeRuleMatchDetails": Boolean(default=False),
+        "field": Block(
+            required=True,
+            fields={"fieldKeys": Set(), "fieldType": Text(required=True, choices=("SINGLE_COOKIE", "SINGLE_HEADER"))},
+        ),
     }
 )
 
@@ -204,6 +239,17 @@ class IpSet(Named):
         return self.seen(answer["IPSet"], answer["LockToken"], place["Scope"])
 
 
+_CHANGED = (
+    "customResponseBodies",
+    "dataProtectionConfig",
+    "defaultAction",
+    "description",
+    "rules",
+    "visibilityConfig",
+)
+"""All that one call changes."""
+
+
 class WebAcl(Named):
     """Rules by which requests are let through, in the order of their priorities."""
 
@@ -212,6 +258,16 @@ class WebAcl(Named):
     listed = "WebACLs"
     properties = {
         "name": Text(replaces=True),
+        "customResponseBodies": Keyed(
+            of=Block(
+                fields={
+                    "content": Text(required=True),
+                    "contentType": Text(required=True, choices=("APPLICATION_JSON", "TEXT_HTML", "TEXT_PLAIN")),
+                    "key": Text(required=True),
+                }
+            )
+        ),
+        "dataProtectionConfig": Block(fields={"dataProtections": List(of=PROTECTION)}),
         "defaultAction": Block(required=True, fields={"allow": Chosen(), "block": Chosen()}),
         "description": Text(),
         "rules": Set(of=RULE, default=[]),
@@ -219,19 +275,66 @@ class WebAcl(Named):
         "visibilityConfig": VISIBILITY,
     }
     outputs = ("arn", "capacity", "lockToken")
-    renewed = dict.fromkeys(("capacity", "lockToken"), ("defaultAction", "description", "rules", "visibilityConfig"))
+    renewed = dict.fromkeys(("capacity", "lockToken"), _CHANGED)
 
-    @setting("defaultAction", "description", "rules", "visibilityConfig")
+    @setting(*_CHANGED)
     def _change(self) -> None:
         place = self.place()
         token = self.call("get_web_acl", **place)["LockToken"]
-        told = self.arguments("update_web_acl", "defaultAction", "description", "rules", "visibilityConfig")
+        told = self.arguments("update_web_acl", *_CHANGED)
         self.call("update_web_acl", **told, **place, LockToken=token)
 
     def read(self) -> Mapping[str, Any]:
         place = self.place()
         answer = self.call("get_web_acl", **place)
         return self.seen(answer["WebACL"], answer["LockToken"], place["Scope"])
+
+
+class WebAclLoggingConfiguration(Resource):
+    """Where a web ACL's log goes, and which requests are in it. Its id is the web ACL's ARN."""
+
+    resource_type = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
+    service = "wafv2"
+    identity = ("resourceArn",)
+    gone = ("WAFNonexistentItemException",)
+    properties = {
+        "logDestinationConfigs": Set(required=True, replaces=True),
+        "loggingFilter": Block(
+            fields={
+                "defaultBehavior": Text(required=True, choices=("DROP", "KEEP")),
+                "filters": Set(
+                    of=Block(
+                        fields={
+                            "behavior": Text(required=True, choices=("DROP", "KEEP")),
+                            "conditions": Set(
+                                of=Block(fields={"actionCondition": Block(fields={"action": Text(required=True)})}),
+                                required=True,
+                            ),
+                            "requirement": Text(required=True, choices=("MEETS_ALL", "MEETS_ANY")),
+                        }
+                    ),
+                    required=True,
+                ),
+            }
+        ),
+        "resourceArn": Text(required=True, replaces=True),
+    }
+
+    def create(self) -> str:
+        self._put()
+        return str(self["resourceArn"])
+
+    @setting("loggingFilter")
+    def _put(self) -> None:
+        wanted = ("logDestinationConfigs", "loggingFilter", "resourceArn")
+        told = self.structure("put_logging_configuration", "LoggingConfiguration", *wanted)
+        self.call("put_logging_configuration", LoggingConfiguration=told)
+
+    def read(self) -> Mapping[str, Any]:
+        return self.observed(self.call("get_logging_configuration", ResourceArn=self.id)["LoggingConfiguration"])
+
+    def delete(self) -> None:
+        self.call("delete_logging_configuration", ResourceArn=self.id)
 
 
 class WebAclAssociation(Resource):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.sandbox.provider_engine import Engine
+from tests.sandbox.provider_engine import Engine, Made
 from tests.sandbox.provider_examples import Example, example
 from tests.sandbox.provider_examples.apigateway import stage
 
@@ -32,6 +32,21 @@ HEALTH = {
 }
 
 
+def refused(status: int, **headers: str) -> dict[str, Any]:
+    told = [{"name": name, "value": value} for name, value in headers.items()]
+    response = {"responseCode": status, "customResponseBodyKey": "refused", "responseHeaders": told}
+    return {"block": {"customResponse": {name: each for name, each in response.items() if each}}}
+
+
+def protected(action: str) -> dict[str, Any]:
+    field = {"fieldType": "SINGLE_HEADER", "fieldKeys": ["x-api-key"]}
+    return {"dataProtections": [{"action": action, "field": field}]}
+
+
+def body(content: str) -> list[dict[str, str]]:
+    return [{"key": "refused", "contentType": "APPLICATION_JSON", "content": content}]
+
+
 def rules(addresses: str) -> list[dict[str, Any]]:
     inside = {"ipSetReferenceStatement": {"arn": addresses}}
     limit = {
@@ -44,7 +59,10 @@ def rules(addresses: str) -> list[dict[str, Any]]:
     known = {
         "name": "AWSManagedRulesKnownBadInputsRuleSet",
         "vendorName": "AWS",
-        "ruleActionOverrides": [{"name": "PROPFIND_METHOD", "actionToUse": {"count": {}}}],
+        "ruleActionOverrides": [
+            {"name": "PROPFIND_METHOD", "actionToUse": {"count": {}}},
+            {"name": "Log4JRCE_BODY", "actionToUse": refused(403)},
+        ],
         "scopeDownStatement": {"notStatement": {"statement": HEALTH}},
     }
     return [
@@ -67,12 +85,16 @@ def web_acl(engine: Engine) -> Example:
             "scope": "REGIONAL",
             "defaultAction": {"allow": {}},
             "rules": told,
+            "customResponseBodies": body('{"status": 403}'),
+            "dataProtectionConfig": protected("HASH"),
             "visibilityConfig": visible("example"),
         },
         update={
             "description": "Other",
             "defaultAction": {"block": {}},
-            "rules": [told[0], rule("rate", 3, told[3]["statement"], action="block")],
+            "rules": [told[0], {**told[3], "action": refused(429, Retry="60")}],
+            "customResponseBodies": body('{"status": 429}'),
+            "dataProtectionConfig": protected("SUBSTITUTION"),
             "visibilityConfig": visible("example", sampledRequestsEnabled=True),
             "tags": {"a": "b"},
         },
@@ -91,11 +113,8 @@ def ip_set(engine: Engine) -> Example:
     )
 
 
-@example("aws:wafv2/webAclAssociation:WebAclAssociation")
-def association(engine: Engine) -> Example:
-    place = stage(engine)
-    arn = f"arn:aws:apigateway:{engine.region}::/restapis/{place['restApi']}/stages/{place['stageName']}"
-    acls = [
+def acls(engine: Engine) -> list[Made]:
+    return [
         engine.make(
             "aws:wafv2/webAcl:WebAcl",
             name=f"example-{each}",
@@ -105,7 +124,33 @@ def association(engine: Engine) -> Example:
         )
         for each in ("one", "other")
     ]
+
+
+def logged(*actions: str) -> dict[str, Any]:
+    conditions = [{"actionCondition": {"action": action}} for action in actions]
+    return {
+        "defaultBehavior": "DROP",
+        "filters": [{"behavior": "KEEP", "requirement": "MEETS_ANY", "conditions": conditions}],
+    }
+
+
+@example("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration")
+def logging(engine: Engine) -> Example:
+    groups = [engine.make("aws:cloudwatch/logGroup:LogGroup", name=f"aws-waf-logs-example-{each}").arn for each in "ab"]
+    one, other = acls(engine)
     return Example(
-        {"resourceArn": arn, "webAclArn": acls[0].arn},
-        replace={"resourceArn": f"{arn}-other", "webAclArn": acls[1].arn},
+        {"resourceArn": one.arn, "logDestinationConfigs": groups[:1], "loggingFilter": logged("BLOCK")},
+        update={"loggingFilter": logged("BLOCK", "COUNT")},
+        replace={"resourceArn": other.arn, "logDestinationConfigs": groups[1:]},
+    )
+
+
+@example("aws:wafv2/webAclAssociation:WebAclAssociation")
+def association(engine: Engine) -> Example:
+    place = stage(engine)
+    arn = f"arn:aws:apigateway:{engine.region}::/restapis/{place['restApi']}/stages/{place['stageName']}"
+    one, other = acls(engine)
+    return Example(
+        {"resourceArn": arn, "webAclArn": one.arn},
+        replace={"resourceArn": f"{arn}-other", "webAclArn": other.arn},
     )

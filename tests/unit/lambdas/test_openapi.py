@@ -11,6 +11,7 @@ from lambdas.payment.api import MAX_BODY
 from lambdas.payment.fields import CUSTOMER, FIELDS
 from lambdas.web.answer import PROBLEMS
 from projects.compute import problems
+from projects.edge import firewall
 from tests.doubles import openapi
 from tests.doubles.payments import STOREFRONT, Region, refused
 
@@ -23,8 +24,7 @@ def test_the_api_in_front_words_its_problems_as_the_function_does():
         status = own.changed_to or own.status
         assert own.title == PROBLEMS.get(own.kind, (0, own.title))[1]
         openapi.validate(schemas["Problem" if status and status < 500 else "ServerProblem"], json.loads(own.body))
-        # 403 is what a firewall or a signature gets: no client of ours signs.
-        assert status is None or status == 403 or DOCUMENTED.issuperset({status})
+        assert status is None or DOCUMENTED.issuperset({status})
 
 
 def test_it_has_exactly_the_statuses_that_the_function_gives():
@@ -32,7 +32,19 @@ def test_it_has_exactly_the_statuses_that_the_function_gives():
     gotten = {int(status) for status in openapi.operation("get", "/payment/x")["responses"]}
     problems = {status for status, _ in PROBLEMS.values()}
     # 405 is no operation's answer; 500, 502 and 504 are the API's own: its function is throttled, dies or is late.
-    assert posted | gotten == {200, 201, 202, 500, 502, 504} | problems - {405}
+    # 403 is the firewall's.
+    assert posted | gotten == {200, 201, 202, 403, 500, 502, 504} | problems - {405}
+
+
+def test_the_firewall_in_front_answers_as_promised():
+    for status, kind, headers in (
+        (403, firewall.FORBIDDEN, {}),
+        (429, firewall.TOO_MANY, {"Retry-After": "60"}),
+    ):
+        given = {"Content-Type": "application/json", **headers}
+        answer = {"statusCode": status, "headers": given, "body": json.dumps(firewall.PROBLEMS[kind])}
+        for method, path in (("POST", "/payment"), ("GET", "/payment/x")):
+            openapi.check(method, path, answer)
 
 
 def test_the_instruction_is_the_one_that_the_function_reads():

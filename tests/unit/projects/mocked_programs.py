@@ -7,10 +7,12 @@ inputs, and an ARN or address where another resource needs one. Tests look at in
 from __future__ import annotations
 
 import functools
+import os
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
+from unittest.mock import patch
 
 import pulumi
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
@@ -30,6 +32,15 @@ CHECKERS = ["15.177.0.0/18", "107.23.255.0/26"]
 """Where Route 53's health checkers are said to be."""
 PAGER = "https://pager.example.com/integration/of-the-mocks/enqueue"
 """What the parameter of the pager holds."""
+ZONES_THERE = {
+    "ZDOMAIN": {"name": "pay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": False},
+    "ZOWN": {"name": "x7k2.pay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": False},
+    "ZPRIVATE": {"name": "pay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": True},
+    "ZOTHER": {"name": "ay.example.com", "nameServers": ["ns-7", "ns-8"], "privateZone": False},
+}
+"""Hosted zones that are there before any program runs, by their ids."""
+NOBODY_IS_ASKED = {"DNS_RESOLVERS": ""}
+"""No program asks the world for a zone."""
 PAYMENTS, TRADING = "payments", "trading"
 
 
@@ -90,6 +101,10 @@ class Recorder(Mocks):
     """How long each may take to be deleted, where the program says so."""
     more: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     """By type and logical name: what else Made tells of each registration."""
+    creates_within: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The same to be made."""
+    deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether each is replaced by deleting it first."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -112,6 +127,8 @@ class Recorder(Mocks):
                 return {"name": args.args["name"], "type": "SecureString", "value": PAGER, "version": 1}
             case "aws:index/getIpRanges:getIpRanges":
                 return {"services": args.args["services"], "cidrBlocks": CHECKERS, "ipv6CidrBlocks": []}
+            case "aws:route53/getZone:getZone":
+                return {"zoneId": args.args["zoneId"], **ZONES_THERE[args.args["zoneId"]]}
             case "pulumi:pulumi:readStackOutputs":
                 name = args.args["name"]
                 if name not in self.outputs:
@@ -220,6 +237,8 @@ class _Monitor(MockMonitor):
             "urn": self.make_urn(request.parent, request.type, request.name),
             "needs": {name: list(made_of.urns) for name, made_of in request.propertyDependencies.items()},
         }
+        recorder.creates_within[request.type, request.name] = request.customTimeouts.create
+        recorder.deleted_first[request.type, request.name] = request.deleteBeforeReplace
         return super().RegisterResource(request)
 
 
@@ -242,7 +261,8 @@ def run_component(
 ) -> Run:
     """Run `build` as the program of `stack`, to its end, with `outputs` of other stacks by full name."""
     recorder = recording(outputs or {})
-    with mocked(recorder, _Monitor(recorder), project=project, stack=stack, preview=preview) as loop:
+    alone = patch.dict(os.environ, NOBODY_IS_ASKED)
+    with alone, mocked(recorder, _Monitor(recorder), project=project, stack=stack, preview=preview) as loop:
         exports = loop.run_until_complete(_exports_of(build))
     return Run(recorder, exports)
 

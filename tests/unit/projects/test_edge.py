@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pulumi
 import pytest
 
 from lambdas.failover_control.latch import BUDGET
 from lambdas.failover_control.rule import LatchRule
 from lambdas.probing import TIMEOUT
+from projects.edge import delegation
 from shared.environment import Environment
 from tests.unit.projects import mocked_programs
 from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, PAGER, published, run_environment, run_program
@@ -58,6 +60,56 @@ def test_a_parent_zone_of_ours_gets_the_delegation(with_settings):
     delegation = run.recorder.one("Record", "delegation")
     assert (delegation["zoneId"], delegation["name"]) == ("ZPARENT", "x7k2.pay.example.com")
     assert delegation["records"] == ["ns-1", "ns-2"]
+
+
+@pytest.mark.parametrize("zone", ["ZDOMAIN", "ZOWN"])
+def test_a_zone_that_is_there_gets_the_names_and_stays_somebody_elses(with_settings, zone):
+    run = with_settings(zone_id=zone)
+    assert run.recorder.of("Zone") == []
+    assert {each["zoneId"] for each in run.recorder.of("Record")} == {zone}
+    assert not [each for each in run.recorder.of("Record") if each["type"] in {"NS", "SOA"}]
+    assert (run.exports["zone_id"], run.exports["name_servers"]) == (zone, ["ns-7", "ns-8"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"), [("ZPRIVATE", "the private zone pay.example.com"), ("ZOTHER", "the public zone ay.example.com")]
+)
+def test_a_zone_that_cannot_have_the_names_is_refused_before_anything_is_made(with_settings, zone, said):
+    with pytest.raises(pulumi.RunError) as caught:
+        with_settings(zone_id=zone)
+    assert f"edge.zone_id: {zone} is {said}" in str(caught.value)
+    assert "name the public zone x7k2.pay.example.com or pay.example.com, or null" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({}, [("x7k2.pay.example.com", ["ns-1", "ns-2"])]),
+        ({"zone_id": "ZDOMAIN"}, [("pay.example.com", ["ns-7", "ns-8"])]),
+        ({"parent_zone_id": "ZPARENT"}, []),
+    ],
+)
+def test_no_certificate_waits_for_a_zone_that_the_world_does_not_find(with_settings, monkeypatch, settings, asked):
+    """One that is delegated here is found a moment later."""
+    found = []
+
+    async def not_found(zone, name_servers):
+        found.append((zone, name_servers))
+        raise delegation.NotDelegatedError(f"{zone} is not delegated")
+
+    monkeypatch.setattr(delegation, "require", not_found)
+    if asked:
+        with pytest.raises(delegation.NotDelegatedError):
+            with_settings(**settings)
+    else:
+        assert len(with_settings(**settings).recorder.of("CertificateValidation")) == 2
+    assert found == asked
+
+
+def test_a_certificate_that_is_not_issued_is_given_up_within_the_hour(edge):
+    waits = {key: time for key, time in edge.creates_within.items() if key[0].endswith(":CertificateValidation")}
+    assert set(waits.values()) == {"30m"}
+    assert len(waits) == 2
 
 
 def test_each_region_has_a_certificate_for_both_its_names(edge):

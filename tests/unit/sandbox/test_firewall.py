@@ -60,13 +60,18 @@ def limited(limit: int = 10, window: int = 60, **more: Any) -> dict[str, Any]:
 
 
 def acl(*rules: dict[str, Any], default: str = "Allow") -> dict[str, Any]:
-    return {"ARN": "acl", "Rules": list(rules), "DefaultAction": {default: {}}}
+    bodies = {"refused": {"ContentType": "APPLICATION_JSON", "Content": "{}"}}
+    return {"ARN": "acl", "Rules": list(rules), "DefaultAction": {default: {}}, "CustomResponseBodies": bodies}
+
+
+def refused(status: int, key: str = "refused") -> dict[str, Any]:
+    return {"CustomResponse": {"ResponseCode": status, "CustomResponseBodyKey": key}}
 
 
 def acts(whole: dict[str, Any], request: WebRequest = REQUEST, judge: Judge | None = None) -> list[tuple[str, str]]:
     judge = judge or Judge(SETS.__getitem__, Rates(Moment()))
     check(whole)
-    return [(found["Name"] if found else "", act) for found, act in judge.acts(whole, request)]
+    return [(each.rule["Name"] if each.rule else "", each.act) for each in judge.acts(whole, request)]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +132,23 @@ def test_the_common_rule_set_as_far_as_awss_page_says_it(name, change, found):
     assert acts(acl(overridden), request)[-1] == ("", "Allow")
     scoped = group(common, ScopeDownStatement=path("/elsewhere"))
     assert acts(acl(scoped), request) == [("", "Allow")]
+
+
+def test_what_is_blocked_has_the_response_of_the_action_that_blocks_it():
+    judge, common = Judge(SETS.__getitem__, Rates(Moment())), "AWSManagedRulesCommonRuleSet"
+
+    def last(whole: dict[str, Any], **change: Any) -> Any:
+        check(whole)
+        return list(judge.acts(whole, REQUEST._replace(**change)))[-1]
+
+    by_rule = acl(rule("r", 0, HEALTH) | {"Action": {"Block": refused(429)}})
+    assert last(by_rule)[1:] == ("Block", refused(429)["CustomResponse"])
+    assert last(by_rule, path="/payment")[1:] == ("Allow", None)
+    override = {"Name": "SizeRestrictions_BODY", "ActionToUse": {"Block": refused(403)}}
+    whole = acl(group(common, RuleActionOverrides=[override]))
+    assert last(whole, body=bytes(9000))[1:] == ("Block", refused(403)["CustomResponse"])
+    assert last(whole, path="/" * 2000)[1:] == ("Block", None), "the group's own action"
+    assert last(acl(group(common, "Count", RuleActionOverrides=[override])), body=bytes(9000)).act == "Allow"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +238,9 @@ def test_who_is_over_the_limit_sent_more_in_the_window_and_who_is_not_did_not(se
         (acl(rule("r", 0, limited(AggregateKeyType="FORWARDED_IP"))), "FORWARDED_IP"),
         (acl(rule("r", 0, limited(CustomKeys=[{"Cookie": {"Name": "c"}}]))), "Cookie"),
         (acl(rule("r", 0, HEALTH, "Captcha")), "Captcha"),
-        (acl(rule("r", 0, HEALTH) | {"Action": {"Block": {"CustomResponse": {}}}}), "Block with CustomResponse"),
+        (acl(rule("r", 0, HEALTH) | {"Action": {"Block": refused(403, "other")}}), "the response other, which is none"),
+        (acl(rule("r", 0, HEALTH) | {"Action": {"Count": refused(403)}}), "Count with CustomResponse"),
+        (acl(rule("r", 0, HEALTH) | {"Action": {"Allow": {"CustomRequestHandling": {}}}}), "Allow with CustomRequest"),
         (acl(rule("r", 0, {"IPSetReferenceStatement": {"ARN": "a", "IPSetForwardedIPConfig": {}}})), "ForwardedIP"),
     ],
 )
