@@ -408,9 +408,10 @@ class Environment(Foundation):
     def _a_key_can_exceed_its_rate(self) -> Self:
         """One client must not be able to take all that a region serves before its rate says so."""
         compute, rate = self.compute, self.edge.firewall.rate
-        served = compute.throttle.requests_per_second if compute.throttle else compute.payment.requests_per_second()
+        throttle = compute.throttle.payments if compute.throttle else None
+        served = throttle.requests_per_second if throttle else compute.payment.requests_per_second()
         if served is not None and rate.requests > served * rate.window_seconds:
-            what = "the throttle lets through" if compute.throttle else "the payment function's reservation holds"
+            what = "the throttle lets through" if throttle else "the payment function's reservation holds"
             most = served * rate.window_seconds
             raise ValueError(
                 f"edge.firewall.rate.requests: {rate.requests} of one key in {rate.window_seconds} s are more than "

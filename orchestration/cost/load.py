@@ -56,14 +56,18 @@ class Load:
     def check(self, environment: Environment) -> None:
         """Raise a Problem when the environment does not let such a load in."""
         throttle, payment = environment.compute.throttle, environment.compute.payment
-        requests = self.payments_per_second * (1 + self.reads_per_payment)
-        limit = payment.requests_per_second() if throttle is None else throttle.requests_per_second
-        if limit is not None and requests > limit:
-            holds = "compute.payment.reserved_concurrency holds" if throttle is None else "compute.throttle lets in"
+        reserved = payment.requests_per_second()
+        most = [(reserved / (1 + self.reads_per_payment), "payment.reserved_concurrency holds")] if reserved else []
+        if throttle is not None:
+            most.append((float(throttle.payments.requests_per_second), "throttle.payments lets in"))
+            if self.reads_per_payment:
+                most.append((throttle.lookups.requests_per_second / self.reads_per_payment, "throttle.lookups lets in"))
+        limit, holds = min(most, default=(math.inf, ""))
+        if self.payments_per_second > limit:
             raise Problem(
-                f"--payments-per-second {self.payments_per_second:g} makes {requests:g} requests/s, and "
-                f"environments/{environment.name}.yaml: {holds} {limit}: give "
-                f"{limit / (1 + self.reads_per_payment):g} or less"
+                f"--payments-per-second {self.payments_per_second:g} is more than environments/{environment.name}.yaml "
+                f"takes, with {self.reads_per_payment:g} questions for each: compute.{holds} {limit:g} payments/s: give "
+                f"{limit:g} or less"
             )
 
     def function_seconds(self, function: str, timeout: float) -> float:

@@ -106,7 +106,7 @@ class Firewall(pulumi.ComponentResource):
         log = aws.cloudwatch.LogGroup(
             f"{self._name}-{role}",
             name=region.named(naming.FIREWALL_LOG_GROUP),
-            retention_in_days=region.foundation.log_retention_days,
+            retention_in_days=region.foundation.log_retention_days.access,
             opts=options,
         )
         aws.wafv2.WebAclLoggingConfiguration(

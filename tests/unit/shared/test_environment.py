@@ -223,8 +223,8 @@ def test_the_payments_environment_loads():
         ({"edge.firewall.rate.window_seconds": 90}, "edge.firewall.rate.window_seconds: 90 is wrong"),
         ({"edge.firewall.rate.requests": 99}, "edge.firewall.rate.requests: 99 is wrong"),
         (
-            {"edge.firewall.rate.requests": 30_001},
-            "30001 of one key in 60 s are more than the 30000 that the throttle lets through",
+            {"edge.firewall.rate.requests": 24_001},
+            "24001 of one key in 60 s are more than the 24000 that the throttle lets through",
         ),
         (
             {"edge.zone_id": "Z1", "edge.parent_zone_id": "Z2"},
