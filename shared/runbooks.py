@@ -21,6 +21,7 @@ AUDIT = "audit-records"
 UNFINISHED = "unfinished-payments"
 LATCH = "latch"
 UNDELIVERED = "undelivered"
+FIREWALL = "firewall"
 
 PAGES: Mapping[str, str] = {
     **dict.fromkeys(("latency", "error-rate", "errors", naming.COMPOSITE_ALARM.purpose), SERVICE_LEVELS),
@@ -41,7 +42,9 @@ PAGES: Mapping[str, str] = {
     **dict.fromkeys(("audit-replication-lag", "audit-replication-failures", "audits-owed"), AUDIT),
     **dict.fromkeys(("contradictions", "stuck-payments", "unfinished-payments"), UNFINISHED),
     **dict.fromkeys(("latch-silent", "switch-ranges-stale"), LATCH),
-    **dict.fromkeys(("dead-letters", "notification-dead-letters", naming.PAGE_TEST_ALARM.purpose), UNDELIVERED),
+    **{f"{queue}dead-letters": UNDELIVERED for queue in ("", "notification-", "canary-")},
+    naming.PAGE_TEST_ALARM.purpose: UNDELIVERED,
+    "api-key-rate": FIREWALL,
 }
 """By what an alarm watches, as its name says without service, role and suffix."""
 

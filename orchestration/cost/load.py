@@ -66,7 +66,7 @@ class Load:
         if self.payments_per_second > limit:
             raise Problem(
                 f"--payments-per-second {self.payments_per_second:g} is more than environments/{environment.name}.yaml "
-                f"takes, with {self.reads_per_payment:g} questions for each: compute.{holds} {limit:g} payments/s: give "
+                f"takes, with {self.reads_per_payment:g} questions for each: compute.{holds} {limit:g}/s: give "
                 f"{limit:g} or less"
             )
 

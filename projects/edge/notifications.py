@@ -56,6 +56,9 @@ class Notifications(pulumi.ComponentResource):
         self.dead_letters = PerRole.build(lambda role: self._dead_letters(role, topics.of(role).arn))
         queues = PerRole.build(lambda role: self._queue(role, topics))
         for role in ROLES:
+            if settings.pager is not None:
+                pager, letters = f"{name}-{role}-pager", self.dead_letters.of(role)
+                subscribed_pager(pager, regions.of(role), settings.pager, topics.of(role), letters, parent=self)
             aws.lambda_.EventSourceMapping(
                 f"{name}-{role}",
                 function_name=compute.of(role).audit_alias_arn,
@@ -103,8 +106,6 @@ class Notifications(pulumi.ComponentResource):
                 endpoint=email,
                 opts=region.options(self),
             )
-        if settings.pager is not None:
-            subscribed_pager(f"{self._name}-{role}-pager", region, settings.pager, topic, parent=self)
         return topic
 
     def _dead_letters(self, role: Role, topic: pulumi.Input[str]) -> DeadLetters:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from shared.components.queues import DeadLetters
 from shared.components.regions import Region
 
 RETRIES = {
@@ -29,9 +30,18 @@ CONFIRMED_WITHIN = 2
 
 
 def subscribed_pager(
-    name: str, region: Region, parameter: str, topic: aws.sns.Topic, parent: pulumi.Resource
+    name: str,
+    region: Region,
+    parameter: str,
+    topic: aws.sns.Topic,
+    dead_letters: DeadLetters,
+    *,
+    parent: pulumi.Resource,
 ) -> aws.sns.TopicSubscription:
-    """Subscribe it. SNS's own envelope is what pagers' integrations take, so nothing is delivered raw."""
+    """Subscribe it. SNS's own envelope is what pagers' integrations take, so nothing is delivered raw.
+
+    What the pager does not take in the end lies in the dead letters, whose alarm mails at least.
+    """
     found = aws.ssm.get_parameter_output(
         name=parameter, with_decryption=True, opts=pulumi.InvokeOutputOptions(parent=parent, provider=region.provider)
     )
@@ -44,8 +54,10 @@ def subscribed_pager(
         endpoint_auto_confirms=True,
         confirmation_timeout_in_minutes=CONFIRMED_WITHIN,
         delivery_policy=pulumi.Output.json_dumps(RETRIES),
+        redrive_policy=dead_letters.redrive,
         opts=pulumi.ResourceOptions.merge(
-            region.options(parent), pulumi.ResourceOptions(additional_secret_outputs=["endpoint"])
+            region.options(parent, depends_on=[dead_letters.policy]),
+            pulumi.ResourceOptions(additional_secret_outputs=["endpoint"]),
         ),
     )
 

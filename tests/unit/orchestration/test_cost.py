@@ -350,7 +350,7 @@ def test_the_command_prints_json(capsys, monkeypatch):
         (-1, "--payments-per-second -1 is no load: give 0 or more"),
         (math.nan, "--payments-per-second nan is no load"),
         (math.inf, "--payments-per-second inf is no load"),
-        (251, "compute.throttle lets in 500: give 250 or less"),
+        (101, "compute.throttle.lookups lets in 100/s: give 100 or less"),
     ],
 )
 def test_a_load_that_there_cannot_be_is_refused(payments, message):
@@ -360,7 +360,7 @@ def test_a_load_that_there_cannot_be_is_refused(payments, message):
 
 
 def test_a_load_balancer_lets_in_what_functions_hold():
-    with pytest.raises(Problem, match=r"compute\.payment\.reserved_concurrency holds 200: give 100 or less"):
+    with pytest.raises(Problem, match=r"compute\.payment\.reserved_concurrency holds 100/s: give 100 or less"):
         Load(101).check(month(TRADING).environment)
 
 
