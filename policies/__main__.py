@@ -18,9 +18,9 @@ from pulumi_policy import (
 )
 from pulumi_policy.deserialize import serialize_properties
 
-from policies.asked import Asked
+from policies.asked import AskedResource
 from policies.facts import Facts
-from policies.rules import PACK, RULES, STACK_RULES, Rule, StackRule
+from policies.rules import PACK, RULES, STACK_RULES, PolicyRule, StackRule
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     PolicyPack(PACK, [*each, *together], EnforcementLevel.MANDATORY)  # serves until the engine has gone
 
 
-def _judge(rule: Rule, facts: Facts, args: ResourceValidationArgs, report: ReportViolation) -> None:
+def _judge(rule: PolicyRule, facts: Facts, args: ResourceValidationArgs, report: ReportViolation) -> None:
     for said in rule.check(_asked(args), facts):
         report(said, None)
 
@@ -42,9 +42,9 @@ def _judge_stack(rule: StackRule, args: StackValidationArgs, report: ReportViola
         report(said, asked.urn)
 
 
-def _asked(said: ResourceValidationArgs | PolicyResource) -> Asked:
+def _asked(said: ResourceValidationArgs | PolicyResource) -> AskedResource:
     needs = said.property_dependencies if isinstance(said, PolicyResource) else {}
-    return Asked(
+    return AskedResource(
         said.resource_type,
         said.name,
         _plain(said.props),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from policies.asked import Asked, as_list, statements, unknown
+from policies.asked import AskedResource, as_list, statements, unknown
 from policies.facts import Facts
 
 PUBLIC = {"public-clients": "clients and health checkers come from anywhere, to the load balancer's HTTPS alone"}
@@ -19,7 +19,7 @@ ONE_ACCOUNT = ("aws:principalaccount", "aws:sourceaccount", "aws:principalorgid"
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 
-def public(asked: Asked, _: Facts) -> Iterator[str]:
+def public(asked: AskedResource, _: Facts) -> Iterator[str]:
     """What of a resource anybody could reach."""
     if not asked.aws:
         return
@@ -55,13 +55,13 @@ def open_to_the_world(statement: Mapping[str, Any]) -> bool:
     return not known and not narrow
 
 
-def _block(asked: Asked) -> Iterator[str]:
+def _block(asked: AskedResource) -> Iterator[str]:
     for field in BLOCKS:
         if not asked.unknown(field) and asked[field] is not True:
             yield f"{field} is {asked[field]!r}: all four blocks are on"
 
 
-def _bucket_policy(asked: Asked) -> Iterator[str]:
+def _bucket_policy(asked: AskedResource) -> Iterator[str]:
     if not asked.unknown("policy") and not any(map(tls_only, statements(asked))):
         yield "its policy lets requests in without TLS: add the statement TlsOnly of shared/components/buckets.py"
 
@@ -78,31 +78,31 @@ def tls_only(statement: Mapping[str, Any]) -> bool:
     )
 
 
-def _permission(asked: Asked) -> Iterator[str]:
+def _permission(asked: AskedResource) -> Iterator[str]:
     if asked["principal"] == "*":
         yield "anybody may call the function: name the service that does"
 
 
-def _url(asked: Asked) -> Iterator[str]:
+def _url(asked: AskedResource) -> Iterator[str]:
     if asked["authorizationType"] != "AWS_IAM":
         yield "anybody may call the function by its URL: let the entry point call it"
 
 
-def _ingress(asked: Asked) -> Iterator[str]:
+def _ingress(asked: AskedResource) -> Iterator[str]:
     https = (asked["ipProtocol"], asked["fromPort"], asked["toPort"]) == ("tcp", HTTPS, HTTPS)
     for field in ("cidrIpv4", "cidrIpv6"):
         if _wide(asked[field]) and not (https and asked.name in PUBLIC):
             yield f"{field} {asked[field]} lets in everybody: name a security group or a prefix list"
 
 
-def _group(asked: Asked) -> Iterator[str]:
+def _group(asked: AskedResource) -> Iterator[str]:
     for block in as_list(asked["ingress"]):
         for each in (*as_list(block.get("cidrBlocks")), *as_list(block.get("ipv6CidrBlocks"))):
             if _wide(each):
                 yield f"ingress from {each} lets in everybody: write a SecurityGroupIngressRule"
 
 
-def _old_rule(asked: Asked) -> Iterator[str]:
+def _old_rule(asked: AskedResource) -> Iterator[str]:
     for each in (*as_list(asked["cidrBlocks"]), *as_list(asked["ipv6CidrBlocks"])):
         if asked["type"] == "ingress" and _wide(each):
             yield f"ingress from {each} lets in everybody: name a security group"
@@ -115,13 +115,13 @@ def _wide(cidr: Any) -> bool:
     return not network.is_private and network.prefixlen < NARROW[network.version]
 
 
-def _share(asked: Asked) -> Iterator[str]:
+def _share(asked: AskedResource) -> Iterator[str]:
     said = [asked["group"], *as_list(asked["sharedAccounts"]), asked["accountId"]]
     if "all" in said:
         yield "a copy of our data is shared with everybody: name the account"
 
 
-CHECKS: Mapping[str, Callable[[Asked], Iterator[str]]] = {
+CHECKS: Mapping[str, Callable[[AskedResource], Iterator[str]]] = {
     "AmiLaunchPermission": _share,
     "BucketPolicy": _bucket_policy,
     "BucketPublicAccessBlock": _block,

@@ -25,7 +25,7 @@ PROVIDER = "pulumi:providers:aws"
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedResource:
     """One resource with its inputs, named as the SDK's are on the wire: `forceDestroy`."""
 
     type: str
@@ -97,7 +97,7 @@ def documents(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from documents(each)
 
 
-def statements(asked: Asked) -> Iterator[Mapping[str, Any]]:
+def statements(asked: AskedResource) -> Iterator[Mapping[str, Any]]:
     """Every statement of a resource's policy documents, with the names of its elements in lower case."""
     for document in documents(asked.properties):
         for statement in as_list(document["statement"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policies.asked import Asked
+from policies.asked import AskedResource
 
 BUCKET = "aws:s3/bucket:Bucket"
 PARTS = {
@@ -17,7 +17,7 @@ PARTS = {
 """What each bucket has, with what would be so without."""
 
 
-def incomplete(resources: Sequence[Asked]) -> Iterator[tuple[Asked, str]]:
+def incomplete(resources: Sequence[AskedResource]) -> Iterator[tuple[AskedResource, str]]:
     """The buckets of a stack that lack a part, and which."""
     having = {(each.type, urn) for each in resources if each.type in PARTS for urn in each.needs.get("bucket", ())}
     for bucket in resources:

@@ -7,93 +7,93 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from policies.asked import Asked, as_list, unknown
+from policies.asked import AskedResource, as_list, unknown
 from policies.facts import Facts
 
 WEAK_TLS = ("TLS_1_0", "TLS_1_1", "ELBSecurityPolicy-2016", "ELBSecurityPolicy-TLS-1-0", "ELBSecurityPolicy-TLS-1-1")
 """How the policies begin that take older TLS than 1.2."""
 
 
-def unencrypted(asked: Asked, _: Facts) -> Iterator[str]:
+def unencrypted(asked: AskedResource, _: Facts) -> Iterator[str]:
     """What of a resource would be kept or sent in the clear, or by a key that does not do."""
     if asked.aws and (check := CHECKS.get(asked.kind)):
         yield from check(asked)
 
 
-def _table(asked: Asked) -> Iterator[str]:
+def _table(asked: AskedResource) -> Iterator[str]:
     at_rest = asked["serverSideEncryption"] or {}
     if not asked.unknown("serverSideEncryption") and not (at_rest.get("enabled") is True and at_rest.get("kmsKeyArn")):
         yield "serverSideEncryption names no key: the table is encrypted by the data key"
     yield from _copies(asked, "kmsKeyArn")
 
 
-def _secret(asked: Asked) -> Iterator[str]:
+def _secret(asked: AskedResource) -> Iterator[str]:
     yield from _key(asked, "kmsKeyId")
     yield from _copies(asked, "kmsKeyId")
 
 
-def _copies(asked: Asked, key: str) -> Iterator[str]:
+def _copies(asked: AskedResource, key: str) -> Iterator[str]:
     for copy in as_list(asked["replicas"]):
         if not unknown(copy) and not copy.get(key):
             region = copy.get("regionName") or copy.get("region")
             yield f"its replica in {region} names no {key}: give it the replica key"
 
 
-def _bucket(asked: Asked) -> Iterator[str]:
+def _bucket(asked: AskedResource) -> Iterator[str]:
     given = [(rule or {}).get("applyServerSideEncryptionByDefault") for rule in as_list(asked["rules"])]
     ways = [(each or {}).get("sseAlgorithm") for each in given if not unknown(each)]
     if not asked.unknown("rules") and not (ways and all(way in {"aws:kms", "aws:kms:dsse", "AES256"} for way in ways)):
         yield "its rules name no sseAlgorithm: aws:kms, or AES256 where AWS itself must read"
 
 
-def _topic(asked: Asked) -> Iterator[str]:
+def _topic(asked: AskedResource) -> Iterator[str]:
     yield from _key(asked, "kmsMasterKeyId")
     if asked["kmsMasterKeyId"] == "alias/aws/sns":
         yield "kmsMasterKeyId is AWS's own key, which alarms may not use: give it the data key"
 
 
-def _queue(asked: Asked) -> Iterator[str]:
+def _queue(asked: AskedResource) -> Iterator[str]:
     if asked["sqsManagedSseEnabled"] is not True:
         yield from _key(asked, "kmsMasterKeyId")
 
 
-def _parameter(asked: Asked) -> Iterator[str]:
+def _parameter(asked: AskedResource) -> Iterator[str]:
     if asked["type"] == "SecureString":
         yield from _key(asked, "keyId")
 
 
-def _subscription(asked: Asked) -> Iterator[str]:
+def _subscription(asked: AskedResource) -> Iterator[str]:
     if asked["protocol"] == "http":
         yield "protocol http sends alarms in the clear: use https"
 
 
-def _listener(asked: Asked) -> Iterator[str]:
+def _listener(asked: AskedResource) -> Iterator[str]:
     if asked["protocol"] not in {None, "HTTPS", "TLS"}:
         yield f"protocol {asked['protocol']} takes payments in the clear: use HTTPS"
     yield from _tls(asked, "sslPolicy")
 
 
-def _domain(asked: Asked) -> Iterator[str]:
+def _domain(asked: AskedResource) -> Iterator[str]:
     yield from _tls(asked, "securityPolicy")
 
 
-def _vault(asked: Asked) -> Iterator[str]:
+def _vault(asked: AskedResource) -> Iterator[str]:
     yield from _key(asked, "kmsKeyArn")
 
 
-def _key(asked: Asked, field: str) -> Iterator[str]:
+def _key(asked: AskedResource, field: str) -> Iterator[str]:
     if not asked.unknown(field) and not asked[field]:
         yield f"{field} is not set: give it the data key"
 
 
-def _tls(asked: Asked, field: str) -> Iterator[str]:
+def _tls(asked: AskedResource, field: str) -> Iterator[str]:
     if asked.unknown(field):
         return
     if not asked[field] or str(asked[field]).startswith(WEAK_TLS):
         yield f"{field} is {asked[field]!r}, which takes TLS below 1.2: choose one that begins at 1.2"
 
 
-CHECKS: Mapping[str, Callable[[Asked], Iterator[str]]] = {
+CHECKS: Mapping[str, Callable[[AskedResource], Iterator[str]]] = {
     "BucketServerSideEncryptionConfiguration": _bucket,
     "DomainName": _domain,
     "Listener": _listener,

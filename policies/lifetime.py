@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.asked import Asked, as_list, unknown
+from policies.asked import AskedResource, as_list, unknown
 from policies.facts import Facts
 
 DESTROYABLE: Mapping[str, Mapping[str, Any]] = {
@@ -30,7 +30,7 @@ PROTECTED: Mapping[str, Mapping[str, Any]] = {
 """By type: what keeps it, in production, for as long as AWS offers."""
 
 
-def wrongly_kept(asked: Asked, facts: Facts) -> Iterator[str]:
+def wrongly_kept(asked: AskedResource, facts: Facts) -> Iterator[str]:
     """What of a resource would outlive its environment; in production, what would not outlive a mistake."""
     if not asked.aws:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.asked import Asked, unknown
+from policies.asked import AskedResource, unknown
 from policies.facts import Facts
 
 LONGEST = 60
@@ -16,7 +16,7 @@ CANARY_LONGEST = 60
 """Seconds: a canary that hangs is told within the minute."""
 
 
-def unlimited(asked: Asked, _: Facts) -> Iterator[str]:
+def unlimited(asked: AskedResource, _: Facts) -> Iterator[str]:
     """What of a function's limits is not said, or more than it needs."""
     match asked.type:
         case "aws:lambda/function:Function":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from policies.asked import Asked, unknown
+from policies.asked import AskedResource, unknown
 from policies.facts import Facts
 
 PHYSICAL_NAMES = {
@@ -68,7 +68,7 @@ OF_A_FUNCTION = "aws:lambda/alias:Alias"
 """An alias that is named within its function; that of a key is named within the region."""
 
 
-def without_suffix(asked: Asked, facts: Facts) -> Iterator[str]:
+def without_suffix(asked: AskedResource, facts: Facts) -> Iterator[str]:
     """What of a resource's name lacks the suffix."""
     if not asked.type.startswith(("aws:", "random:")) or asked.kind in PARTS or asked.type == OF_A_FUNCTION:
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.asked import Asked, as_list, statements, unknown
+from policies.asked import AskedResource, as_list, statements, unknown
 from policies.facts import Facts
 from policies.names import carries
 
@@ -93,7 +93,7 @@ AWS_POLICIES = {
 """AWS's own policies that a role may have, where an action cannot be limited to a resource."""
 
 
-def too_wide(asked: Asked, facts: Facts) -> Iterator[str]:
+def too_wide(asked: AskedResource, facts: Facts) -> Iterator[str]:
     """What a resource's policies allow beyond what they must name, but for what is exempt."""
     for statement in statements(asked):
         for found in wide(statement, facts, asked.name, is_key=asked.type in KEYS):

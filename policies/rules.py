@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from policies import access, buckets, encryption, lifetime, limits, names, rights, runbooks, tags
-from policies.asked import Asked
+from policies.asked import AskedResource
 from policies.facts import Facts
 
 PACK = "region-failover"
@@ -14,12 +14,12 @@ PACK = "region-failover"
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """What must hold of each resource by itself."""
 
     name: str
     demands: str
-    check: Callable[[Asked, Facts], Iterator[str]]
+    check: Callable[[AskedResource, Facts], Iterator[str]]
     """Yields, in half a line each, what is wrong with a resource and what to do."""
 
 
@@ -29,7 +29,7 @@ class StackRule:
 
     name: str
     demands: str
-    check: Callable[[Sequence[Asked]], Iterator[tuple[Asked, str]]]
+    check: Callable[[Sequence[AskedResource]], Iterator[tuple[AskedResource, str]]]
     types: frozenset[str]
     """What it looks at."""
 
@@ -38,8 +38,8 @@ class StackRule:
 class Violation:
     """What one resource does against one rule."""
 
-    rule: Rule | StackRule
-    asked: Asked
+    rule: PolicyRule | StackRule
+    asked: AskedResource
     said: str
 
     def __str__(self) -> str:
@@ -47,14 +47,16 @@ class Violation:
 
 
 RULES = (
-    Rule("suffix", "every physical name carries the environment's suffix", names.without_suffix),
-    Rule("tags", "everything carries the environment's tags, in a region of it", tags.untagged),
-    Rule("encryption", "what is kept or sent is encrypted", encryption.unencrypted),
-    Rule("no-public-access", "nothing is open to everybody but the load balancer's entrance", access.public),
-    Rule("no-wildcard", "no right is wider than it must be", rights.too_wide),
-    Rule("lifetime", "everything can be destroyed, and in production what holds data cannot", lifetime.wrongly_kept),
-    Rule("limits", "functions say how long they may take, and their memory", limits.unlimited),
-    Rule("runbooks", "each alarm names its runbook", runbooks.unexplained),
+    PolicyRule("suffix", "every physical name carries the environment's suffix", names.without_suffix),
+    PolicyRule("tags", "everything carries the environment's tags, in a region of it", tags.untagged),
+    PolicyRule("encryption", "what is kept or sent is encrypted", encryption.unencrypted),
+    PolicyRule("no-public-access", "nothing is open to everybody but the load balancer's entrance", access.public),
+    PolicyRule("no-wildcard", "no right is wider than it must be", rights.too_wide),
+    PolicyRule(
+        "lifetime", "everything can be destroyed, and in production what holds data cannot", lifetime.wrongly_kept
+    ),
+    PolicyRule("limits", "functions say how long they may take, and their memory", limits.unlimited),
+    PolicyRule("runbooks", "each alarm names its runbook", runbooks.unexplained),
 )
 STACK_RULES = (
     StackRule(
@@ -66,14 +68,14 @@ STACK_RULES = (
 )
 
 
-def violations(asked: Asked, facts: Facts) -> Iterator[Violation]:
+def violations(asked: AskedResource, facts: Facts) -> Iterator[Violation]:
     """What one resource does against the rules."""
     for rule in RULES:
         for said in rule.check(asked, facts):
             yield Violation(rule, asked, said)
 
 
-def of_stack(resources: Sequence[Asked]) -> Iterator[Violation]:
+def of_stack(resources: Sequence[AskedResource]) -> Iterator[Violation]:
     """What a stack's resources do against the rules together."""
     for rule in STACK_RULES:
         for asked, said in rule.check(resources):

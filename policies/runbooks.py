@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.asked import Asked
+from policies.asked import AskedResource
 from policies.facts import Facts
 
 ALARMS = {"CompositeAlarm", "MetricAlarm"}
 
 
-def unexplained(asked: Asked, facts: Facts) -> Iterator[str]:
+def unexplained(asked: AskedResource, facts: Facts) -> Iterator[str]:
     """Whether an alarm names no runbook. Where the environment has none, nothing is asked."""
     if not facts.runbooks or asked.kind not in ALARMS or asked.unknown("alarmDescription"):
         return

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.asked import PROVIDER, Asked, unknown
+from policies.asked import PROVIDER, AskedResource, unknown
 from policies.facts import Facts
 
 
-def untagged(asked: Asked, facts: Facts) -> Iterator[str]:
+def untagged(asked: AskedResource, facts: Facts) -> Iterator[str]:
     """What a resource, or the provider of a region, lacks of its tags, or says otherwise."""
     if not asked.aws and asked.type != PROVIDER:
         return

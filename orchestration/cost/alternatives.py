@@ -32,7 +32,13 @@ FEWEST_CHECKER_REGIONS = ["us-east-1", "us-west-1", "us-west-2"]
 KEPT_READY = 10
 DAYS_KEPT = 90
 SAMPLE_SERVICE = "com.amazonaws.vpce.{region}.vpce-svc-0123456789abcdef0"
-NO_PROMISE = {"availability_percent": 0.01, "failover": 100_000, "grey_failure": 100_000, "detection": None}
+NO_PROMISE = {
+    "availability_percent": 94.0,
+    "latency_percent": 94.0,
+    "failover": 100_000,
+    "grey_failure": 100_000,
+    "detection": None,
+}
 """So that an environment loads that would break its promises: the table says by how much."""
 
 Change = Callable[[Item], Item | None]

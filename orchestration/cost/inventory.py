@@ -31,6 +31,7 @@ EVERYWHERE = ("aws:route53/", "aws:iam/", "random:")
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
     "aws:index/getIpRanges:getIpRanges": {"cidrBlocks": ["15.177.0.0/18"], "ipv6CidrBlocks": []},
+    "aws:ssm/getParameter:getParameter": {"value": "https://pager.example.com"},
 }
 """What the programs ask AWS for; no cost depends on the answers."""
 

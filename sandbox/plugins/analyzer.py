@@ -13,7 +13,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
 from engine.plugins.listening import listen
 from policies import rules
-from policies.asked import PROVIDER, Asked
+from policies.asked import PROVIDER, AskedResource
 from policies.facts import Facts
 from sandbox.provider.wire import SIGNATURE, decode
 
@@ -81,9 +81,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         asked = [self._asked(each) for each in request.resources if each.type in LOOKED_AT_TOGETHER]
         return _told(rules.of_stack(asked))
 
-    def _asked(self, said: Any) -> Asked:
+    def _asked(self, said: Any) -> AskedResource:
         needs = getattr(said, "propertyDependencies", {})
-        return Asked(
+        return AskedResource(
             said.type,
             said.name,
             _opened(decode(said.properties)),
@@ -101,7 +101,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return known
 
 
-def _described(rule: rules.Rule | rules.StackRule, kind: Any) -> Any:
+def _described(rule: rules.PolicyRule | rules.StackRule, kind: Any) -> Any:
     return analyzer_pb2.PolicyInfo(
         name=rule.name, description=rule.demands, enforcementLevel=analyzer_pb2.MANDATORY, policy_type=kind
     )

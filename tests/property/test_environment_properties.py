@@ -21,6 +21,9 @@ from shared.root import ROOT
 
 PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8")) | {"name": "payments"}
 
+SELDOM = {"managed": "count", "rate": {"mode": "count", "requests": 100, "window_seconds": 600}}
+"""A firewall whose rate even the slowest throttle exceeds."""
+
 regions = st.sampled_from(sorted(set().union(*REGION_SETS)))
 private = st.sampled_from(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]).map(IPv4Network)
 
@@ -119,7 +122,8 @@ def test_reservations_leave_enough_unreserved(payment, health, audit, control, a
     reserved = {"payment": payment, "health": health, "audit": audit}
     compute = {name: PAYMENTS["compute"][name] | {"reserved_concurrency": value} for name, value in reserved.items()}
     compute |= {"account_concurrency": account, "throttle": QUIET}
-    loaded = load(compute=compute, edge={"failover_control": {"memory_mb": 128, "reserved_concurrency": control}})
+    edge = {"failover_control": {"memory_mb": 128, "reserved_concurrency": control}, "firewall": SELDOM}
+    loaded = load(compute=compute, edge=edge)
     total = sum(value or 0 for value in (*reserved.values(), control))
     assert isinstance(loaded, str) == bool(total and account - total < 100)
 
@@ -144,7 +148,8 @@ def test_what_the_throttle_lets_through_finds_a_function(name, reserved, rate, b
                 other: PAYMENTS["compute"][other] | {"reserved_concurrency": None},
                 "throttle": QUIET | {method: {"requests_per_second": rate, "burst": burst}},
                 "account_concurrency": 10_000,
-            }
+            },
+            edge={"firewall": SELDOM},
         )
 
     quiet = {"payment": 2, "health": 1}[name] * (1 + -(-milliseconds // 1000))

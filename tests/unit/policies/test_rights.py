@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import access
-from policies.asked import Asked, statements
+from policies.asked import AskedResource, statements
 from policies.facts import Facts
 from policies.rights import EXEMPTIONS, too_wide, wide
 from policies.rules import violations
@@ -100,7 +100,7 @@ def _renamed(document, names):
 
 
 def asked(properties, kind="aws:iam/rolePolicy:RolePolicy", name="example"):
-    return Asked(kind, name, properties)
+    return AskedResource(kind, name, properties)
 
 
 @given(st.data(), st.lists(good, min_size=1, max_size=3))

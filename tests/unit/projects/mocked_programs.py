@@ -21,7 +21,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_in_stack
 
 from engine.declared import mocked
-from policies.asked import PROVIDER, Asked
+from policies.asked import PROVIDER, AskedResource
 from shared import stack as stacks
 from shared.contracts import LAYERS
 from shared.roles import ROLES
@@ -146,11 +146,11 @@ class Recorder(Mocks):
         return [each for each in self.cloud if each.type.rpartition(":")[2] == kind]
 
     @property
-    def asked(self) -> list[Asked]:
+    def asked(self) -> list[AskedResource]:
         """What rules look at: the cloud's resources, and the providers of its regions."""
         providers = {each.urn: each.inputs for each in self.made if each.type == PROVIDER}
         return [
-            Asked(
+            AskedResource(
                 each.type,
                 each.name,
                 each.inputs,

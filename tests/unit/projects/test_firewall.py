@@ -104,7 +104,7 @@ def test_as_deployed_everything_is_counted_and_nothing_refused(edge, role):
 def test_a_rate_is_of_one_key_and_of_half_of_what_a_region_serves(edge, profile):
     rate = rules(edge, "primary")["rate-by-key"]["statement"]["rateBasedStatement"]
     assert (rate["aggregateKeyType"], rate["customKeys"]) == ("CUSTOM_KEYS", KEY)
-    served = 500 if profile == PAYMENTS else 200
+    served = 400 if profile == PAYMENTS else 200
     assert (rate["limit"], rate["evaluationWindowSec"]) == (served * 60 / 2, 60)
 
 
@@ -149,7 +149,7 @@ def test_no_key_is_in_a_sample_or_a_log(edge, role):
 def test_what_rules_find_is_logged_and_nothing_else(edge, profile, role):
     group, told = edge.one("LogGroup", f"firewall-{role}"), edge.one("WebAclLoggingConfiguration", role)
     assert group["name"].startswith("aws-waf-logs-")
-    assert group["retentionInDays"] == Environment.load(profile).log_retention_days
+    assert group["retentionInDays"] == Environment.load(profile).log_retention_days.access
     assert told["logDestinationConfigs"] == [f"arn:aws:loggroup:::{group['name']}"]
     assert told["loggingFilter"]["defaultBehavior"] == "DROP"
     (kept,) = told["loggingFilter"]["filters"]

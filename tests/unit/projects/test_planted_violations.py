@@ -82,12 +82,12 @@ VIOLATIONS = {
     "C6 T": Violation("projects/compute/load_balancer.py", "subnets=public.subnet_ids", "subnets=[]"),
     "C7": Violation(
         "shared/components/function.py",
-        "retention_in_days=region.foundation.log_retention_days",
+        "retention_in_days=kept.payment if code.kind in OF_PAYMENTS else kept.debug",
         "retention_in_days=365",
     ),
     "C8": Violation(
         "shared/components/function.py",
-        'destination_config={"on_failure": {"destination": dead_letters}},',
+        'destination_config={"on_failure": {"destination": failures.dead_letters}},',
         "destination_config=None,",
     ),
     "C9": Violation("projects/compute/sweep.py", "settings.sweep_minutes,", "settings.sweep_minutes * 60,"),
@@ -142,11 +142,15 @@ VIOLATIONS = {
         "for source, topic in [(role, topics.of(role))]:\n            aws.sns",
     ),
     "O4": Violation(
-        "projects/observability/dashboard.py", "for role in ROLES for widget", "for role in ROLES[:1] for widget"
+        "projects/observability/dashboard.py",
+        "for role in ROLES for widget in self._column",
+        "for role in ROLES[:1] for widget in self._column",
     ),
     "O5": Violation("projects/observability/alarms.py", "if rule.degrades]", "if not rule.degrades]"),
     "A1": Violation("projects/compute/api.py", "name=region.named(naming.ACCESS_LOG_GROUP)", 'name="access-logs"'),
-    "A2": Violation("shared/components/buckets.py", "force_destroy=True,", "force_destroy=False,"),
+    "A2": Violation(
+        "shared/components/buckets.py", "force_destroy=not region.foundation.production,", "force_destroy=False,"
+    ),
     "A3": Violation("projects/compute/functions.py", 'iam.allow(["dynamodb:Query"], [', 'iam.allow(["dynamodb:*"], ['),
     "A4": Violation("projects/edge/notifications.py", "batch_size=10", "batch_size=1"),
     "A5": Violation("projects/edge/__main__.py", "name_servers=zone.name_servers,", ""),

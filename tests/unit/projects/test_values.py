@@ -303,7 +303,7 @@ VALUES: dict[str, set[float | bool]] = {
     "WebAcl.rules.statement.andStatement.statements.byteMatchStatement.textTransformations.priority": {0},
     "WebAcl.rules.statement.rateBasedStatement.customKeys.header.textTransformations.priority": {0},
     "WebAcl.rules.statement.rateBasedStatement.evaluationWindowSec": {60},
-    "WebAcl.rules.statement.rateBasedStatement.limit": {15000},
+    "WebAcl.rules.statement.rateBasedStatement.limit": {12000},
     "WebAcl.rules.visibilityConfig.cloudwatchMetricsEnabled": {True},
     "WebAcl.rules.visibilityConfig.sampledRequestsEnabled": {True},
     "WebAcl.visibilityConfig.cloudwatchMetricsEnabled": {True},

@@ -83,7 +83,7 @@ def test_mypy_has_exceptions_only_for_what_is_imported(imported):
 def test_every_dependency_is_used(packages):
     """A package of types is used when what it describes is."""
     required = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    names = [re.split("[=>]", name)[0] for name in required]
+    names = [re.split("[=<>]", name)[0] for name in required]
     assert len(names) == len(set(names))
     used = packages | {f"types-{name}" for name in packages} | RUN | set(LOADED)
     assert [name for name in names if name.lower() not in used] == []
