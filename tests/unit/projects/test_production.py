@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from policies.facts import Facts
+from policies.rules import of_stack, violations
 from shared.environment import Environment
 from shared.roles import ROLES
 from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program
@@ -87,3 +90,14 @@ def test_without_it_nothing_is_locked_and_replication_asks_for_no_locks(environm
     data = run_environment(environment)[f"data/{environment}"].recorder
     assert data.of(LOCK) == []
     assert not any("s3:GetObjectRetention" in actions for actions in copying(data))
+
+
+REGIONAL = [(layer, f"-{role}") for layer in ("compute", "observability") for role in ROLES]
+
+
+def test_no_rule_of_the_policies_is_broken(environment, production):
+    facts = dataclasses.replace(Facts.of(environment), production=True)
+    for layer, role in (("data", ""), ("edge", ""), *REGIONAL):
+        asked = production(layer, f"{environment}{role}").asked
+        assert [str(found) for each in asked for found in violations(each, facts)] == []
+        assert [str(found) for found in of_stack(asked)] == []
