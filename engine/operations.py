@@ -50,14 +50,14 @@ class Starter:
     files: Files
     projects: Path
     """The folder with a folder for each layer's program."""
-    policies: Path
-    """The policy pack that judges whatever an operation would make."""
+    policies: Path | None
+    """The policy pack that judges whatever an operation would make, where there is one."""
 
     def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> processes.EngineProcess:
         """Start one operation on a stack."""
         events = self.files.events(stack)
         events.unlink(missing_ok=True)
-        judged = ["--policy-pack", str(self.policies)] if arguments[0] in JUDGED else []
+        judged = ["--policy-pack", str(self.policies)] if self.policies and arguments[0] in JUDGED else []
         command = [str(self.cli.executable), *arguments, *judged]
         command += ["--stack", stack.reference, "--event-log", str(events)]
         return processes.start(

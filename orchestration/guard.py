@@ -67,12 +67,14 @@ class Guard:
         differences: Callable[[Stack], Collection[str] | None],
         discard: Collection[str],
         programs_may_end_early: bool,
+        judged: bool,
     ) -> None:
         """Make one. `preview` asks the engine what an update of a stack would do; it raises Problem when that fails.
 
         differences: the parts of a stack's fingerprint that differ; None when they are not known.
         discard: names of what holds data and may go.
         programs_may_end_early: whether the language host takes a program that ended before its end for complete.
+        judged: whether there are policies, which any stack could break.
         """
         self._preview = preview
         self._graph = graph
@@ -80,6 +82,7 @@ class Guard:
         self._differences = differences
         self._discard = frozenset(discard)
         self._programs_may_end_early = programs_may_end_early
+        self._judged = judged
         self._looks: dict[Stack, _Look] = {}
 
     def look(self, plan: Plan) -> None:
@@ -134,7 +137,9 @@ class Guard:
     def _concerns(self, stack: Stack) -> bool:
         """Whether there is something to lose, or to be changed against a rule."""
         checkpoint = self._backend.checkpoint(stack)
-        return checkpoint is not None and not checkpoint.empty
+        if checkpoint is None or checkpoint.empty:
+            return False
+        return self._judged or self._programs_may_end_early or bool(holders(stack, checkpoint))
 
     def _look(self, stack: Stack) -> _Look:
         upstream = self._upstream(stack)

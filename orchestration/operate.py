@@ -95,7 +95,7 @@ def operate(
             looks = runs.Looks(run)
             looking = Operations(_starter(_moving(target.cli), looks, root).start, looks, lambda *_: None)
             context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
-            guard = _guarded(plan, context, discard)
+            guard = _guarded(plan, context, discard, judged=_policies(root) is not None)
             target = _in_place(target, graph, environment, plan)
 
         def started(stack: Stack) -> None:
@@ -136,8 +136,12 @@ def operate(
 
 
 def _starter(cli: Cli, files: Files, root: Path) -> Starter:
-    """Start engines on the programs below `root`, judged by the policies there."""
-    return Starter(cli, files, root / "projects", root / "policies")
+    """Start engines on the programs below `root`, judged by the policies there if it has any."""
+    return Starter(cli, files, root / "projects", _policies(root))
+
+
+def _policies(root: Path) -> Path | None:
+    return found if (found := root / "policies").is_dir() else None
 
 
 def _released(plan: Plan, fingerprints: Fingerprints, *, refresh: bool) -> list[Stack]:
@@ -185,7 +189,7 @@ def _verify_passphrase(workspace: Workspace, target: Target) -> None:
         raise Problem(target.lost_passphrase or str(wrong)) from wrong
 
 
-def _guarded(plan: Plan, context: RunContext, discard: Collection[str]) -> Guard:
+def _guarded(plan: Plan, context: RunContext, discard: Collection[str], *, judged: bool) -> Guard:
     """Look at what a deployment would do. Raises DataWouldGo or RuleBroken, and then nothing has been changed."""
     c = context
 
@@ -199,6 +203,7 @@ def _guarded(plan: Plan, context: RunContext, discard: Collection[str]) -> Guard
         differences=c.fingerprints.differences,
         discard=discard,
         programs_may_end_early=c.target.programs_may_end_early,
+        judged=judged,
     )
     try:
         with on_signals(c.operations.interrupt):

@@ -73,7 +73,7 @@ class Firewall(pulumi.ComponentResource):
         checkers = aws.wafv2.IpSet(
             f"{self._name}-checkers-{role}",
             name=region.named(naming.CHECKER_ADDRESSES),
-            description="Route 53's health checkers, as AWS publishes them",
+            description="Health checkers of Route 53, as AWS publishes them",
             scope="REGIONAL",
             ip_address_version="IPV4",
             addresses=checker_ranges(region),

@@ -386,12 +386,13 @@ def _replica(clients: Clients, told: dict[str, Any], table: dict[str, Any], made
     there = clients("dynamodb", told["RegionName"])
     name = made.outputs["name"]
     backups = there.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
-    arn = there.describe_table(TableName=name)["Table"]["TableArn"]
-    tags = tag_map(there.list_tags_of_resource(ResourceArn=arn)["Tags"])
+    itself = there.describe_table(TableName=name)["Table"]
+    tags = tag_map(there.list_tags_of_resource(ResourceArn=itself["TableArn"])["Tags"])
     own = tag_map(clients("dynamodb").list_tags_of_resource(ResourceArn=made.arn)["Tags"])
     return {
         **told,
         "consistencyMode": table.get("MultiRegionConsistency", "EVENTUAL"),
+        "deletionProtectionEnabled": itself.get("DeletionProtectionEnabled", False),
         "kmsKeyArn": told.get("KMSMasterKeyId"),
         "pointInTimeRecovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED",
         "propagateTags": tags == own,

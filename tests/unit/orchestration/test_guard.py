@@ -64,7 +64,7 @@ class Place:
             raise answer
         return answer
 
-    def guard(self, *discard, early=False):
+    def guard(self, *discard, early=False, judged=True):
         return Guard(
             self.preview,
             GRAPH,
@@ -72,6 +72,7 @@ class Place:
             differences=lambda stack: self.parts.get(stack, {"code"}),
             discard=discard,
             programs_may_end_early=early,
+            judged=judged,
         )
 
     def look(self, *discard, plan=None, early=False):
@@ -157,6 +158,13 @@ def test_what_is_not_there_or_is_empty_or_is_fresh_costs_no_preview():
     place.look()
     Place().look(plan=planned(Freshness.FRESH))
     assert place.asked == []
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_stack_without_data_is_looked_at_where_it_could_break_a_rule(judged):
+    place = Place({COMPUTE: [resource(ROLE, "role")]})
+    place.guard(judged=judged).look(planned())
+    assert place.asked == ([COMPUTE] if judged else [])
 
 
 def test_new_function_code_alone_costs_no_preview():

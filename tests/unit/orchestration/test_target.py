@@ -115,7 +115,8 @@ def test_an_unknown_target_names_the_known_ones():
 class TestConfirmation:
     @pytest.fixture(autouse=True)
     def place(self, monkeypatch):
-        place = SimpleNamespace(asks_first=True, where="AWS account 123456789012")
+        nothing = SimpleNamespace(checkpoint=lambda _: None)
+        place = SimpleNamespace(asks_first=True, where="AWS account 123456789012", backend=nothing)
         monkeypatch.setattr(commands, "choose", lambda *_: place)
         self.operated = []
         monkeypatch.setattr(commands, "operate", lambda *arguments, **_: self.operated.append(arguments))
