@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,10 @@ JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4
 """As RFC 8259 has it; an exponent of more than four digits is no amount of money."""
 LONGEST = 4000
 """Digits that Python reads as an integer."""
+LATE = "/problems/late"
+"""What a region answers that is starting up: nothing was begun (docs/overload.md)."""
+STARTS = 5
+"""Times that it may say so."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,16 @@ def pay(
 ) -> Receipt:
     """Post a payment to a region's own name, the primary's by default.
 
-    Raises Problem when nothing is deployed, the region does not answer or there is no key for the client.
+    A region that says that it is starting up is asked again with the same key, as clients do. Raises Problem when nothing
+    is deployed, the region does not answer or there is no key for the client.
     """
     storefront = merchant(target, environment, STOREFRONT, role)
-    return Receipt(key, storefront.pay(payment, key))
+    for _ in range(STARTS):
+        answer = storefront.pay(payment, key)
+        if not isinstance(answer.body, dict) or answer.body.get("type") != LATE:
+            break
+        time.sleep(float(answer.headers.get("retry-after", 1)))
+    return Receipt(key, answer)
 
 
 def chosen(role: str | None) -> Role:

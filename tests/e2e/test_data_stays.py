@@ -157,6 +157,7 @@ def test_data_that_the_program_leaves_out_stays(running):
         text = (running.root / source).read_text()
         for old, new in (
             ('Parameters("parameters", regions, key, secrets)', ""),
+            ('AuditAccessLogs("audit-access", regions, settings.audit.access_log_days, audit)', ""),
             ("audit_bucket_names=audit.names", "audit_bucket_names=table.arns"),
             ("audit_bucket_arns=audit.arns", "audit_bucket_arns=table.arns"),
         ):
@@ -166,7 +167,7 @@ def test_data_that_the_program_leaves_out_stays(running):
         refused = running.run("deploy", "--layer", "data")
     assert refused.code == 1
     assert kept(running) == before
-    assert [name.partition("/")[0] for name in named(refused)] == ["bucket", "bucket"]
+    assert [name.partition("/")[0] for name in named(refused)] == ["bucket"] * 4
     assert set(running.ok("deploy-all", "--json").statuses.values()) == {"fresh"}
 
 

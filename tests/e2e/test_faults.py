@@ -31,7 +31,7 @@ def updates_and_locks(checkout, stack):
 def test_a_broken_release_stops_at_the_secondary(running):
     before = running.ok("outputs", "--layer", "compute", "--region", "primary", "--json").json
     known = updates_and_locks(running, "compute/payments-primary")
-    with running.edited("projects/compute/functions.py", "settings.payment.timeout,", "901,"):
+    with running.edited("projects/compute/functions.py", "settings.payment.reserved_concurrency,", "5000,"):
         broken = running.run("deploy-all", "--json")
     assert broken.code == 1
     assert broken.statuses["compute/payments-secondary"] == "failed"

@@ -396,6 +396,17 @@ class TestPay:
             assert self.pay(api, key="k1").key == "k1"
         assert api.asked[0].headers["idempotency-key"] == "k1"
 
+    @pytest.mark.parametrize(("times", "status"), [(2, 201), (9, 503)])
+    def test_a_region_that_is_starting_up_is_asked_again_with_the_same_key_for_a_while(
+        self, monkeypatch, times, status
+    ):
+        monkeypatch.setattr(pay.time, "sleep", lambda seconds: None)
+        types = iter([*[pay.LATE] * times, "about:blank"])
+        answers = {("POST", "/payment"): [*[503] * times, 201]}
+        with Api(answers, lie=lambda _method, _path, said: {**said, "type": next(types)}) as api:
+            assert self.pay(api, key="k1").answer.status == status
+        assert [each.headers["idempotency-key"] for each in api.asked] == ["k1"] * min(times + 1, pay.STARTS)
+
     @pytest.mark.parametrize(("amount", "sent"), [("12.5", 12.5), ("7", 7), ("-5", -5), ("1E2", 100), ("0.10", 0.1)])
     def test_the_api_judges_the_amount(self, amount, sent):
         with Api(OK) as api:
