@@ -106,8 +106,8 @@ def pay(
 ) -> Receipt:
     """Post a payment to a region's own name, the primary's by default.
 
-    A region that says that it is starting up is asked again with the same key, as clients do. Raises Problem when nothing
-    is deployed, the region does not answer or there is no key for the client.
+    A region that says that it is starting up is asked again with the same key, as clients do. Raises Problem when
+    nothing is deployed, the region does not answer or there is no key for the client.
     """
     storefront = merchant(target, environment, STOREFRONT, role)
     for _ in range(STARTS):

@@ -400,7 +400,7 @@ class TestPay:
     def test_a_region_that_is_starting_up_is_asked_again_with_the_same_key_for_a_while(
         self, monkeypatch, times, status
     ):
-        monkeypatch.setattr(pay.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr("orchestration.pay.time.sleep", lambda seconds: None)
         types = iter([*[pay.LATE] * times, "about:blank"])
         answers = {("POST", "/payment"): [*[503] * times, 201]}
         with Api(answers, lie=lambda _method, _path, said: {**said, "type": next(types)}) as api:

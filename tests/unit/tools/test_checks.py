@@ -76,7 +76,7 @@ def _words(process):
     ("number", "code", "everybody"),
     [
         (signal.SIGTERM, 143, True),
-        (signal.SIGINT, 130, True),
+        pytest.param(signal.SIGINT, 130, True, marks=pytest.mark.prove),
         pytest.param(signal.SIGTERM, 143, False, marks=pytest.mark.prove),
         pytest.param(signal.SIGHUP, 129, True, marks=pytest.mark.prove),
     ],
