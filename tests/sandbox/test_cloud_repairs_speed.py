@@ -57,6 +57,10 @@ import botocore.loaders
 loaded = []
 botocore.loaders.Loader.load_service_model = lambda self, name, *_, **__: loaded.append(name)
 
+from types import SimpleNamespace
+from sandbox.cloud.watch.here import Here
+Here.clock = SimpleNamespace(now=lambda: 0)  # a cloud has one before it is repaired
+
 from sandbox.cloud import repairs
 repairs.apply()
 from ministack.core.responses import expected_error_content_type as expected
