@@ -343,7 +343,8 @@ def test_the_document_shows_what_the_command_says(environment):
 
 
 def test_the_command_prints_json(capsys, monkeypatch):
-    monkeypatch.setattr(commands, "inventory", lambda _: month().inventory)
+    found_before = month().inventory
+    monkeypatch.setattr(commands, "inventory", lambda _: found_before)
     monkeypatch.setattr(shown, "alternatives", lambda _: [])  # they take their time
     assert commands.cost(Choice(json=True), 1.0) == 0
     found = json.loads(capsys.readouterr().out)
