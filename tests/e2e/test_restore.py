@@ -16,6 +16,8 @@ from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
 from lambdas.domain.payment import opened
+from sandbox.clock import SharedClock
+from sandbox.layout import Layout
 from sandbox.processor.ledger import read
 from shared.clients import STOREFRONT
 from tests.e2e.test_payment_api import deployed, insist  # noqa: F401 - a fixture
@@ -34,9 +36,9 @@ def tables(deployed):  # noqa: F811
     return deployed.client("dynamodb", "primary").list_tables()["TableNames"]
 
 
-def in_the_past(deployed):  # noqa: F811
-    """A moment that can be restored to, behind all that has been written so far."""
-    dynamodb, now = deployed.client("dynamodb", "primary"), time.time()
+def in_the_past(running, deployed):  # noqa: F811
+    """A moment that can be restored to, behind all that has been written so far by the sandbox's clock."""
+    dynamodb, now = deployed.client("dynamodb", "primary"), SharedClock(Layout(running.root).clock).now()
 
     def latest():
         told = dynamodb.describe_continuous_backups(TableName=deployed.outputs["table_name"])
@@ -49,7 +51,7 @@ def in_the_past(deployed):  # noqa: F811
 def test_the_table_is_restored_beside_the_original_compared_and_removed(running, deployed):  # noqa: F811
     dynamodb, table = deployed.client("dynamodb", "primary"), deployed.outputs["table_name"]
     paid = insist(deployed, "secondary", "before-the-restore").json()["paymentId"]
-    at = in_the_past(deployed)
+    at = in_the_past(running, deployed)
     left = {"AttributeName": "pk", "KeyType": "HASH"}
     dynamodb.create_table(  # as by a run that was cut off
         TableName=f"{table}-restore-test",
