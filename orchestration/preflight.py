@@ -49,8 +49,8 @@ def wanted(environment: Environment, stack: Stack) -> Counter[tuple[str, Role]]:
         return Counter()
     names = {("aws:apigateway/domainName:DomainName", role): 2 for role in ROLES} if by_api else {}
     checks = 6 if by_api else 8  # a load balancer's errors are two metrics, of which no check can make one
-    account = {("aws:route53/zone:Zone", PRIMARY): 1, ("aws:route53/healthCheck:HealthCheck", PRIMARY): checks}
-    return Counter({**names, **account})
+    zones = {} if environment.edge.zone_id else {("aws:route53/zone:Zone", PRIMARY): 1}
+    return Counter({**names, **zones, ("aws:route53/healthCheck:HealthCheck", PRIMARY): checks})
 
 
 def reservations(environment: Environment, stack: Stack) -> Counter[Role]:

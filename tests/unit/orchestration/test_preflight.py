@@ -64,6 +64,13 @@ def test_what_is_asked_for_is_what_the_programs_make(environment):
         assert +reservations(ENVIRONMENTS[environment], named(stack)) == +reserved
 
 
+def test_no_room_is_asked_for_a_zone_that_is_there():
+    settings = Environment.load(PAYMENTS)
+    given = settings.model_copy(update={"edge": settings.edge.model_copy(update={"zone_id": "Z1"})})
+    edge, zone = Stack("edge", PAYMENTS), ("aws:route53/zone:Zone", PRIMARY)
+    assert wanted(settings, edge) - wanted(given, edge) == Counter({zone: 1})
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.parametrize("kind", PER_VPC)
 def test_what_an_environment_makes_for_itself_stays_below_its_quotas(environment, kind):
