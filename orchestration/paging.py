@@ -20,6 +20,7 @@ from orchestration.aws import Aws, asked
 from orchestration.commands import confirm
 from orchestration.reach import reach
 from shared import naming
+from shared.columns import columns
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.roles import ROLES, Role
@@ -73,11 +74,7 @@ def page(choice: Choice, *, test: bool, waits: float = WAITS) -> int:
     if choice.json:
         report.print_json([asdict(way) for way in ways])
     else:
-        rows = [(way.region, way.by, way.to) for way in ways]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for way, row in zip(ways, rows, strict=True):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            print("  ".join((*cells, way.said)))
+        print("\n".join(columns((way.region, way.by, way.to, way.said) for way in ways)))
     return 0 if all(way.reached for way in ways) else 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from shared.columns import columns
 from shared.failover_time import MINUTE, MONTH, YEAR, Allowance
 from shared.grey_failure import ByCount
 from shared.service_levels import BURNS, spelled
@@ -52,7 +53,7 @@ def lines(environment: Environment) -> list[str]:
         f"environments/{environment.name}.yaml is consistent",
         f"{percent:g} % allows {allowed['month']} s without service a month (30 days) and {allowed['year']} s a year",
         "",
-        *_aligned(table),
+        *columns(table, right=range(1, len(HEADINGS))),
         "",
         *_burns(environment),
         "",
@@ -142,12 +143,5 @@ def _burns(environment: Environment) -> Iterator[str]:
     for level in environment.service_levels():
         shares = (f"over {float(level.bad_share(burn) * 100):g} % {level.bad}" for burn in BURNS)
         table.append((level.name, f"{level.percent:g} %", f"{float(level.budget * 100):g} %", *shares))
-    yield from _aligned(table)
+    yield from columns(table, right=range(1, len(table[0])))
     yield f"{least} bad payments or fewer in the long window tell nobody by these; of an outage the canaries tell"
-
-
-def _aligned(table: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for first, *others in table:
-        cells = [each.rjust(width) for each, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()

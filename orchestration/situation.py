@@ -20,6 +20,7 @@ from orchestration.operator import act
 from orchestration.questions import Question, answered
 from orchestration.reach import reach
 from shared import grey_failure, naming
+from shared.columns import columns
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.failover_time import Allowance
@@ -57,11 +58,7 @@ def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
     if choice.json:
         report.print_json([asdict(row) for row in rows])
     else:
-        widths = [
-            max(len(value) for value in column) for column in zip(*((r.what, r.asked) for r in rows), strict=True)
-        ]
-        for row in rows:
-            print(f"{row.what:<{widths[0]}}  {row.asked:<{widths[1]}}  {row.said}")
+        print("\n".join(columns((row.what, row.asked, row.said) for row in rows)))
     return 0 if all(row.known for row in rows) else 1
 
 

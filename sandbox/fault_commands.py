@@ -12,6 +12,7 @@ from sandbox.faults.fault import ANY, InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.lifecycle import Sandbox
 from shared import naming
+from shared.columns import columns
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.roles import ROLES
@@ -159,10 +160,9 @@ def _tell(faults: Sequence[InjectedFault], none: str, *, as_json: bool) -> int:
     elif not faults:
         print(none)
     else:
-        rows = [(str(each.number), each.region, str(each), _ago(time.time() - each.since)) for each in faults]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        now = time.time()
+        rows = [(str(each.number), each.region, str(each), _ago(now - each.since)) for each in faults]
+        print("\n".join(columns(rows)))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import control
 from sandbox.layout import Layout
 from sandbox.lifecycle import ANSWER_WITHIN
+from shared.columns import columns
 from shared.errors import Problem
 from shared.root import ROOT
 
@@ -33,7 +34,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
     if not told["checks"]:
         yield "no health check is declared; ./invoke deploy-all declares them"
     else:
-        yield from table([HEADINGS, *rows(told["checks"])])
+        yield from columns([HEADINGS, *rows(told["checks"])])
     yield from (f"{name} is answered with its record {answered!r}" for name, answered in told["answers"].items())
     if told["speed"] != 1:
         yield f"virtual time passes at {told['speed']:g} times the speed"
@@ -48,12 +49,6 @@ def rows(checks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
         if check["id"] not in below:
             yield _row(check)
             yield from (_row(by_id[child], "  ") for child in check["children"] if child in by_id)
-
-
-def table(found: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*found, strict=True)]
-    for row in found:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _row(check: Mapping[str, Any], indent: str = "") -> tuple[str, ...]:

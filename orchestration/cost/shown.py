@@ -13,6 +13,7 @@ from orchestration.cost.inventory import PLACES
 from orchestration.cost.load import Load
 from orchestration.cost.month import Month
 from orchestration.cost.prices import AS_OF, HOURS, PRICES, Seen
+from shared.columns import columns
 from shared.contracts import LAYERS
 
 LARGEST = 5
@@ -159,15 +160,8 @@ def _money(dollars: float) -> str:
 def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Columns: numbers to the right, words to the left."""
     cells = list(rows)
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    right = [all(_is_number(row[column]) for row in cells[1:] or cells) for column in range(len(widths))]
-    return [
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+    numbers = zip(*(cells[1:] or cells), strict=True)
+    return list(columns(cells, right=[place for place, column in enumerate(numbers) if all(map(_is_number, column))]))
 
 
 def _is_number(cell: str) -> bool:

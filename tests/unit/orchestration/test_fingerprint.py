@@ -32,6 +32,7 @@ ALL = frozenset(LAYERS)
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
+    "columns.py": frozenset(),
     "components/buckets.py": frozenset({"data", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
@@ -155,30 +156,24 @@ def test_a_value_of_the_environment_concerns_the_layers_that_may_read_it(root, t
     }
 
 
-def test_a_locked_version_concerns_all(root):
+@pytest.mark.parametrize(
+    ("path", "old", "new", "reason"),
+    [
+        ("requirements.lock", "pulumi-aws==", "pulumi-aws==0", "a locked version changed"),
+        # What is there was judged by another rule.
+        ("policies/limits.py", "LONGEST = 60", "LONGEST = 30", "a policy changed"),
+    ],
+)
+def test_a_locked_version_and_a_rule_concern_all(root, path, old, new, reason):
     before = parts(fingerprints(root))
-    lock = root / "requirements.lock"
-    original = lock.read_text()
+    original = (root / path).read_text()
     try:
-        lock.write_text(original.replace("pulumi-aws==", "pulumi-aws==0"))
+        (root / path).write_text(original.replace(old, new))
         after = parts(fingerprints(root))
     finally:
-        lock.write_text(original)
+        (root / path).write_text(original)
     assert changed(before, after) == ALL
-    assert fingerprint._compare(before["data"], after["data"]).reason == "a locked version changed"
-
-
-def test_a_changed_rule_concerns_all_as_what_is_there_was_judged_by_another(root):
-    before = parts(fingerprints(root))
-    rule = root / "policies/limits.py"
-    original = rule.read_text()
-    try:
-        rule.write_text(original.replace("LONGEST = 60", "LONGEST = 30"))
-        after = parts(fingerprints(root))
-    finally:
-        rule.write_text(original)
-    assert changed(before, after) == ALL
-    assert fingerprint._compare(before["data"], after["data"]).reason == "a policy changed"
+    assert fingerprint._compare(before["data"], after["data"]).reason == reason
 
 
 def test_a_contract_concerns_its_layer_and_its_readers(root, monkeypatch):

@@ -296,27 +296,25 @@ def test_a_replica_that_was_late_has_probes_wait_the_whole_time(cloud):
     assert max(cloud.slept) > KEYS_KEPT_SECONDS
 
 
-def test_of_two_who_write_at_once_neither_is_lost(cloud):
-    """Both have read the same; the second is refused, reads again, and changes what the first has written."""
+def begin_while_another_begins(cloud, client, other):
+    """Both have read the same; the second to write is refused, reads again, and changes what the first has written."""
 
     def meanwhile(operation, region):
         if operation == "put_secret_value":
             cloud.before = lambda *_: None
-            rotation(cloud).begin("canary", "")
+            rotation(cloud).begin(other, "")
 
     cloud.before = meanwhile
-    rotation(cloud).begin("storefront", "")
+    rotation(cloud).begin(client, "")
+
+
+def test_of_two_who_write_at_once_neither_is_lost(cloud):
+    begin_while_another_begins(cloud, "storefront", "canary")
     assert {client: each["previous"] for client, each in cloud.keys().items()} == {"canary": "c1", "storefront": "s1"}
 
 
 def test_two_who_rotate_the_same_key_make_one(cloud):
-    def meanwhile(operation, region):
-        if operation == "put_secret_value":
-            cloud.before = lambda *_: None
-            rotation(cloud).begin("storefront", "")
-
-    cloud.before = meanwhile
-    rotation(cloud).begin("storefront", "")
+    begin_while_another_begins(cloud, "storefront", "storefront")
     assert cloud.keys()["storefront"]["previous"] == "s1", "a second rotation would have dropped the first key"
     assert len(cloud.regions[HERE].values) == 2
 
