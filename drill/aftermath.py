@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from drill import reading
 from drill.reconcile import Reconciliation, examine
 from orchestration.aws import asked
+from orchestration.filed import filed
 from orchestration.lever import Lever
 from orchestration.questions import UNKNOWN, Question, answered
 from orchestration.situation import HEALTH_CHECK_REGION
@@ -175,17 +177,10 @@ class Aftermath:
         client = self._where.aws.client("s3", region)
         begin, end = self._window.dates
         found: list[dict[str, Any]] = []
-        for day in _days(begin, end):
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=bucket, Prefix=f"notifications/{day:%Y/%m/%d}/"
-            )
-            listed: list[dict[str, Any]] = asked(partial(list, pages), "list the notifications", region)
-            for page in listed:
-                for each in page.get("Contents", ()):
-                    if begin <= each["LastModified"] <= end + timedelta(minutes=1) and len(found) < MOST:
-                        ask = partial(client.get_object, Bucket=bucket, Key=each["Key"])
-                        body = asked(ask, "read a notification", region)["Body"].read()
-                        found.append({"filed": _text(each["LastModified"]), "key": each["Key"], "told": _told(body)})
+        for each in islice(filed(client, bucket, region, begin, end + timedelta(minutes=1)), MOST):
+            ask = partial(client.get_object, Bucket=bucket, Key=each["Key"])
+            body = asked(ask, "read a notification", region)["Body"].read()
+            found.append({"filed": _text(each["LastModified"]), "key": each["Key"], "told": _told(body)})
         return sorted(found, key=lambda each: str(each["filed"]))
 
     def _who(self, role: Role) -> list[dict[str, str]]:
@@ -268,13 +263,6 @@ def alarm_history(client: Any, region: str, kind: str, **window: datetime) -> li
 def told(failover: Failover) -> dict[str, Any]:
     """As JSON."""
     return {**asdict(failover), "found": failover.found.to_json() if failover.found else None}
-
-
-def _days(begin: datetime, end: datetime) -> Iterator[datetime]:
-    day = begin
-    while day.date() <= end.date():
-        yield day
-        day += timedelta(days=1)
 
 
 def _told(body: bytes) -> Any:

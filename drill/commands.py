@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drill import reading
+from drill.anchor import publish
 from drill.evidence import beside, bind, gather, new_folder
 from drill.figures import INCONCLUSIVE
 from drill.reconcile import Reconciliation, examine
@@ -108,7 +109,10 @@ def drill_history(choice: Choice) -> int:
 
 
 def drill_evidence(choice: Choice, drill_id: str, out: str) -> int:
-    """Gather the evidence of a drill that has been played, and print the head of its chain."""
+    """Gather the evidence of a drill that has been played, and print the head of its chain.
+
+    Returns 1 when the head could not be locked away where it should have been.
+    """
     from drill import session  # noqa: PLC0415
 
     settings = Environment.load(choice.environment, ROOT)
@@ -121,11 +125,12 @@ def drill_evidence(choice: Choice, drill_id: str, out: str) -> int:
     if not played:
         raise Problem("no drill has been played: ./invoke drill plays one")
     head = gather(session.home(place) / (drill_id or played[-1]), Path(out), beside(place, choice.environment))
+    published_head = publish(place, settings, head, out)
     if choice.json:
-        report.print_json({"drill": drill_id or played[-1], "out": out, "head": head})
+        report.print_json({"drill": drill_id or played[-1], "out": out, **published_head.to_json()})
     else:
-        print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
-    return 0
+        print("\n".join(published_head.lines()))
+    return published_head.code
 
 
 def evidence(choice: Choice, *, since: str, out: str) -> int:
@@ -142,10 +147,10 @@ def evidence(choice: Choice, *, since: str, out: str) -> int:
     found = aftermath.summed_up(gathered, window)
     about = {**session.about(settings), "target": choice.target, **asdict(window), "failover": aftermath.told(found)}
     texts = {"window.json": json.dumps(about, indent=2, sort_keys=True) + "\n", **aftermath.files(gathered)}
-    head = bind(Path(out), beside(place, choice.environment), texts)
+    head = publish(place, settings, bind(Path(out), beside(place, choice.environment), texts), out)
     if choice.json:
         unknown = {each.name: each.unknown for each in gathered if each.unknown}
-        report.print_json({"out": out, "head": head, **about, "unknown": unknown})
+        report.print_json({"out": out, **head.to_json(), **about, "unknown": unknown})
     else:
         table = table_of("source", "asked in", "")
         for each in gathered:
@@ -156,10 +161,10 @@ def evidence(choice: Choice, *, since: str, out: str) -> int:
         print(f"the switch said stop: {found.stopped or 'not in this window'}; {found.notified} notifications on file")
         if found.found:
             show(found.found)
-        print(f"{head}\npublish this head; check the evidence with: python3 {out}/verify.py {head}")
+        print("\n".join(head.lines()))
     if found.found is None:
         return INCONCLUSIVE  # nobody knows whether the books agree
-    return 0 if found.found.clean else 1
+    return head.code if found.found.clean else 1
 
 
 def drill_report(choice: Choice) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drill import experiment, records
+from drill.anchor import PublishedHead, publish
 from drill.calibrate import CAPACITY, allowed
 from drill.evidence import beside, gather, new_folder
 from drill.figures import shown
@@ -108,26 +109,26 @@ def drill(choice: Choice, wish: DrillWish) -> int:
     if planned.caution:
         report.tell(planned.caution)
     outcome, found, folder = session.play(planned, place, settings, stage, _teller(stage))
-    head, failure = _gathered(folder, out, place, choice) if out else ("", "")
+    head, failure = _gathered(folder, out, place, settings) if out else (None, "")
     if choice.json:
         told = {"plan": planned.to_json(), "outcome": outcome.to_json(), "figures": found.to_json()}
-        report.print_json({**told, **({"head": head} if head else {})})
+        report.print_json({**told, **(head.to_json() if head else {})})
     else:
         show_drill(outcome, found)
         print(f"as a page: {relative(folder / PAGE)}; again: ./invoke drill {planned.again}")
     if failure:
         report.tell(f"no evidence: {failure}")
         return outcome.code or 1
-    return outcome.code
+    return outcome.code or (head.code if head else 0)
 
 
-def _gathered(folder: Path, out: Path, place: Target, choice: Choice) -> tuple[str, str]:
+def _gathered(folder: Path, out: Path, place: Target, settings: Environment) -> tuple[PublishedHead | None, str]:
     """The head of the evidence, or why there is none: the drill has been played all the same."""
     try:
-        head = gather(folder, out, beside(place, choice.environment))
+        head = publish(place, settings, gather(folder, out, beside(place, settings.name)), str(out))
     except Problem as problem:
-        return "", str(problem)
-    report.tell(f"evidence in {out}; publish its head, and check it with: python3 {out}/verify.py {head}")
+        return None, str(problem)
+    report.tell(f"evidence in {out}, its head: " + "\n".join(head.lines()))
     return head, ""
 
 

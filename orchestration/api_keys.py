@@ -14,7 +14,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestration.aws import Aws, asked
+from orchestration.aws import Aws, asked, error_code
 from shared.clients import KEY_CHARACTERS
 from shared.errors import Problem
 
@@ -171,7 +171,7 @@ class KeySecret:
         try:
             answer = self._ask("write", "put_secret_value", SecretString=keys.text(), ClientRequestToken=token)
         except Problem as problem:
-            if _code(problem) == TAKEN:
+            if error_code(problem) == TAKEN:
                 raise WrittenMeanwhile from problem
             raise
         return str(answer["VersionId"])
@@ -204,8 +204,3 @@ class KeySecret:
 def _answered_at(answer: Mapping[str, Any]) -> datetime:
     """When AWS says that it has answered: this machine's clock may be wrong by minutes."""
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-
-
-def _code(problem: Problem) -> str:
-    response = getattr(problem.__cause__, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))

@@ -69,3 +69,9 @@ def asked(question: Callable[[], T], what: str, region: str) -> T:
         return question()
     except (BotoCoreError, ClientError) as error:
         raise Problem(f"cannot {what} in {region}: {error}") from error
+
+
+def error_code(problem: Problem) -> str:
+    """Return AWS's error code behind what `asked` raised, such as AccessDenied; empty when AWS did not answer."""
+    response = getattr(problem.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestration.aws import Aws, asked
+from orchestration.aws import Aws, asked, error_code
 from shared import naming, stop_switch
 from shared.errors import Problem
 from shared.roles import SECONDARY
@@ -97,13 +97,10 @@ class Lever:
         return self._told(lambda: dict(getattr(client, operation)(**place, **arguments)), doing)
 
     def _told(self, question: Callable[[], T], doing: str) -> T:
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - the SDK takes a fifth of a second
-
         try:
             return asked(question, f"{doing} the stop switch {self.url}", self.region)
         except Problem as problem:
-            cause = problem.__cause__
-            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in {"NoSuchBucket", "404"}:
+            if error_code(problem) in {"NoSuchBucket", "404"}:
                 raise Problem(
                     f"there is no stop switch in {self.region} of account {self.account}: the bucket {self.bucket} is "
                     "not there; choose the --environment that is deployed, or run ./invoke deploy-all"

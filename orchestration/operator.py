@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.aws import Aws, asked
+from orchestration.aws import Aws, asked, error_code
 from shared import naming
 from shared.errors import Problem
 from shared.roles import SECONDARY
@@ -39,8 +39,6 @@ class Acting:
 
 def act(environment: Environment, place: Reach, tell: Callable[[str], None]) -> Acting:
     """Take the operations role on by the secondary's STS. Raises Problem when STS cannot be asked."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - the SDK takes a fifth of a second
-
     region = environment.region(SECONDARY)
     own = Aws({**place.variables, **place.operator})
     sts = own.client("sts", region)
@@ -59,8 +57,7 @@ def act(environment: Environment, place: Reach, tell: Callable[[str], None]) -> 
             region,
         )
     except Problem as problem:
-        cause = problem.__cause__
-        if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] != "AccessDenied":
+        if error_code(problem) != "AccessDenied":
             raise
         tell(f"{who['Arn']} may not take on {arn} (edge.operations.operators says who may): going on without it")
         return Acting(own, account, str(who["Arn"]), under_the_role=False)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from orchestration import report
 from orchestration.aws import Aws, asked
 from orchestration.commands import confirm
+from orchestration.filed import filed
 from orchestration.reach import reach
 from shared import naming
 from shared.columns import columns
@@ -180,20 +181,12 @@ class _Test:
         region = self.settings.region(role)
         s3, bucket = self.aws.client("s3", region), self._named(naming.AUDIT_BUCKET, role)
         first = datetime.fromtimestamp(min(begun.values()), UTC) - timedelta(seconds=1)
-        days = {first, datetime.fromtimestamp(self.place.now(), UTC)}
+        last = datetime.fromtimestamp(self.place.now(), UTC) + timedelta(minutes=1)
         try:
-            for prefix in sorted({f"notifications/{day:%Y/%m/%d}/" for day in days}):
-                for found in asked(
-                    lambda prefix=prefix: list(  # type: ignore[misc]
-                        s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-                    ),
-                    "list what was filed",
-                    region,
-                ):
-                    for each in found.get("Contents", ()):
-                        if each["LastModified"] >= first and (bucket, each["Key"]) not in self.seen:
-                            self.seen.add((bucket, each["Key"]))
-                            self._read(s3, bucket, each, wanted, begun)
+            for each in filed(s3, bucket, region, first, last):
+                if (bucket, each["Key"]) not in self.seen:
+                    self.seen.add((bucket, each["Key"]))
+                    self._read(s3, bucket, each, wanted, begun)
         except Problem as problem:
             for way in wanted:
                 way.said = f"cannot be seen: {problem}"

@@ -103,8 +103,8 @@ AFTERWARDS = {
     ),
     "a fault that breaks nothing in the primary": PlantedDefect(
         "sandbox/faults/rules.py",
-        "    faults = tuple(faults)\n    for fault in faults:\n        blocked",
-        '    faults = () if asked.region == "us-east-1" else tuple(faults)\n    for fault in faults:\n        blocked',
+        "    faults = tuple(faults)\n    found = lasting",
+        '    faults = () if asked.region == "us-east-1" else tuple(faults)\n    found = lasting',
         fault="5xx",
     ),
 }

@@ -72,6 +72,9 @@ def test_the_one_way_door(checkout, environment):
             with pytest.raises(ClientError, match="AccessDenied"):
                 s3.delete_object(**place)
         assert set(locked) == set(cloud.data["audit_bucket_names"].values())
+        gathered = checkout.run("evidence", "--since", "5m", "--out", "evidence", *of, "--json").json
+        assert gathered["anchor"]["url"].endswith(f"/evidence/{gathered['head']}.json")
+        assert gathered["anchor"]["mode"] == "GOVERNANCE"
         refused = checkout.run("destroy-all", *of)
         assert refused.code == 1
         assert f"data/{environment} is in production" in refused.complaint
