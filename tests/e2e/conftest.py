@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,7 +111,8 @@ def new_checkout(folder: Path) -> Iterator[Checkout]:
         found = copy.processes()
         _, left = psutil.wait_procs(found, timeout=3)  # some are just about to end
         for process in left:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                process.kill()
     assert not left, f"left behind: {[found[process] for process in left]}"
 
 
