@@ -28,6 +28,7 @@ from orchestration.cost.month import HEALTH_CHECK, Month
 from shared.contracts import LAYERS
 from shared.environment import Environment
 from shared.errors import Problem
+from tests.sampling import sampled
 from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment
 from tools import cost_tables
 
@@ -77,14 +78,14 @@ def made(kind: str, place: str = "primary", **inputs: object) -> Item:
 # Complete
 
 
-@pytest.mark.parametrize("environment", BOTH)
+@pytest.mark.parametrize("environment", sampled(BOTH))
 def test_every_type_that_a_program_declares_has_a_price_or_is_known_to_be_free(environment):
     used = {each.type for run in run_environment(environment).values() for each in run.recorder.cloud}
     missing = sorted(kind for kind in used if kind not in METERS and not free(kind))
     assert missing == [], "say what they cost in orchestration/cost/meters/, or who says that they are free in free.py"
 
 
-@pytest.mark.parametrize("environment", BOTH)
+@pytest.mark.parametrize("environment", sampled(BOTH))
 def test_the_inventory_is_what_the_programs_declare(environment):
     """With all outputs known, too: a resource that is made when an output comes would be missed."""
     declared = Counter((each.resource.type, each.resource.name) for each in month(environment).inventory.items)

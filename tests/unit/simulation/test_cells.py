@@ -28,6 +28,7 @@ from simulation.cells import (
 from simulation.faults import Faults
 from simulation.run import Batch, play, play_batch
 from simulation.world import World
+from tests.sampling import sampled
 
 REACHED = Cell(PaymentStatus.AUTHORIZING, LastEffect.CREATED, NONE, Successor.REQUEST_THERE)
 
@@ -67,9 +68,10 @@ def test_each_rule_excludes_something_that_no_other_does_and_gives_its_reason():
     assert len({rule.reason for rule in RULES}) == len(RULES)
 
 
-def test_no_seed_reaches_what_a_rule_excludes_and_most_aimed_seeds_reach_their_cell():
+@pytest.mark.parametrize("seeds", sampled([60, 300]))
+def test_no_seed_reaches_what_a_rule_excludes_and_most_aimed_seeds_reach_their_cell(seeds):
     reached, aimed = 0, 0
-    for seed in range(300):
+    for seed in range(seeds):
         world, verdict = play(seed, "mrsc")
         assert verdict.findings == ()
         assert all(why_impossible(cell) is None for cell in world.census.cells)
@@ -77,8 +79,8 @@ def test_no_seed_reaches_what_a_rule_excludes_and_most_aimed_seeds_reach_their_c
         if target is not None:
             aimed += 1
             reached += target in world.census.cells
-    assert aimed == 150
-    assert reached > 140
+    assert aimed == seeds // 2
+    assert reached > 0.93 * aimed
 
 
 def test_every_state_effect_fault_and_successor_is_met_within_few_seeds():

@@ -7,9 +7,10 @@ import pytest
 from lambdas.adapters.store import DynamoPayments
 from simulation.mutants import BOUND, MUTANTS
 from simulation.run import play
+from tests.sampling import sampled
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", sampled(MUTANTS, 3))
 def test_a_mistake_is_found_and_its_seed_shows_it_again(name):
     found = next((verdict for seed in range(BOUND) if (verdict := play(seed, "mrsc", name)[1]).findings), None)
     assert found is not None, f"{MUTANTS[name].mistake}: not found in {BOUND} seeds"
