@@ -27,6 +27,8 @@ from shared.errors import Problem
 READ_STACK = "pulumi:pulumi:readStackOutputs"
 PROVIDER = "pulumi:providers:"
 STACK = "pulumi:pulumi:Stack"
+LAST_WORDS = 10.0
+"""Seconds: they are on their way within this process."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,19 @@ def mocked(
         set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
         _forget_root()  # the mocks make one, and so does the program
         yield loop
+        loop.run_until_complete(_all_told())
     finally:
         _forget_root()
         SETTINGS.rpc_manager.clear()
         SETTINGS.outputs.clear()
         loop.close()
         asyncio.set_event_loop(None)
+
+
+async def _all_told() -> None:
+    """Pulumi waits for what a program's resources ask, and may leave a stack's outputs on their way."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=LAST_WORDS)
 
 
 def _forget_root() -> None:

@@ -226,7 +226,8 @@ def test_a_buckets_policy_lets_the_checkers_in_and_nobody_else(traffic: RunningC
         EnableSNI=True,
     )
     until(lambda: len(found(traffic, check).get("observations", [])) == 16)
-    assert {each["status"] for each in found(traffic, check)["observations"]} == {"Success: HTTP Status Code 200, OK"}
+    wanted = {"Success: HTTP Status Code 200, OK"}  # a busy machine may miss one's two seconds once
+    until(lambda: {each["status"] for each in found(traffic, check)["observations"]} == wanted)
     assert httpx.get(f"{traffic.gateways[region]}/switch", headers={"Host": host}).status_code == 403
     assert not found(traffic, check)["healthy"]
     s3.put_object(Bucket=bucket, Key="switch", Body=b"run")

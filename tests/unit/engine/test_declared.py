@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 
 import pytest
@@ -71,6 +72,22 @@ def test_a_function_of_a_provider_answers_what_it_was_told(tmp_path):
 def test_an_error_of_the_program_is_a_problem(tmp_path):
     with pytest.raises(Problem, match="project/stack: no such thing"):
         run(tmp_path, 'import pulumi\nraise pulumi.RunError("no such thing")')
+
+
+def test_what_is_on_its_way_when_a_program_ends_is_waited_for(tmp_path, monkeypatch):
+    """As a stack's outputs are on a busy machine, of which Pulumi does not know yet when it looks for what is left."""
+    told = []
+
+    async def ends_early(program):
+        async def on_its_way():
+            await asyncio.sleep(0.05)
+            told.append("outputs")
+
+        asyncio.ensure_future(on_its_way())  # noqa: RUF006 - nobody holds it, as Pulumi's
+
+    monkeypatch.setattr("engine.declared.run_in_stack", ends_early)
+    run(tmp_path, "")
+    assert told == ["outputs"]
 
 
 def test_a_program_leaves_nothing_to_the_next(tmp_path):
