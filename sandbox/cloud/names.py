@@ -35,12 +35,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ministack.core.iam_actions": (
         "_get_routes_for_service()",
         "_tag_operations()",
+        "SERVICE_TO_IAM_NAMESPACE.get()",
+        "dynamodb_service_context()",
+        "extract_iam_action()",
         "extract_resource_arn()",
     ),
     "ministack.core.iam_evaluator": (
-        "AuthError()",
         "EvalContext()",
-        "EvalResult()",
         "_gather_role_policies()",
         "_principal_keys()",
         "_request_origin.get()",
@@ -67,7 +68,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "json_response()",
         "request_scope()",
     ),
-    "ministack.core.router": ("_KNOWN_AWS_SERVICE_NAMES",),
+    "ministack.core.router": (
+        "_KNOWN_AWS_SERVICE_NAMES",
+        "extract_access_key_id()",
+    ),
     "ministack.services.acm": (
         "_certificates.get_scoped()",
         "_validation_options()",

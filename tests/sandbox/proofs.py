@@ -48,6 +48,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _AUTHORIZATION + "test_what_is_encrypted_needs_its_key_through_its_service[a_parameter-kms:Decrypt]",
         _AUTHORIZATION + "test_what_is_encrypted_needs_its_key_through_its_service[an_item-kms:Decrypt]",
     ),
+    "authorization.of_leading_keys": (_AUTHORIZATION + "test_a_policy_may_name_the_partition_keys[get]",),
+    "authorization.of_log_streams": (_AUTHORIZATION + "test_a_right_to_a_groups_streams_is_one_to_write_them",),
+    "authorization.of_unknown_actions": (
+        _AUTHORIZATION + "test_what_nobody_knows_an_action_of_is_allowed_by_no_policy",
+    ),
     "authorization.of_missing_objects": (
         _AUTHORIZATION + "test_only_who_may_list_a_bucket_is_told_that_an_object_is_not_there",
     ),

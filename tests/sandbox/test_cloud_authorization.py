@@ -151,6 +151,63 @@ def test_only_who_may_list_a_bucket_is_told_that_an_object_is_not_there(cloud: R
             thief.client("s3").get_object(Bucket=name, Key="k")
 
 
+WAYS = {
+    "get": lambda table, key: ("get_item", {"TableName": table, "Key": key}),
+    "put": lambda table, key: ("put_item", {"TableName": table, "Item": key}),
+    "query": lambda table, key: (
+        "query",
+        {
+            "TableName": table,
+            "KeyConditionExpression": "#p = :p",
+            "ExpressionAttributeNames": {"#p": "pk"},
+            "ExpressionAttributeValues": {":p": key["pk"]},
+        },
+    ),
+    "transaction": lambda table, key: (
+        "transact_write_items",
+        {"TransactItems": [{"Put": {"TableName": table, "Item": key}}]},
+    ),
+    "batch": lambda table, key: ("batch_get_item", {"RequestItems": {table: {"Keys": [key]}}}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_policy_may_name_the_partition_keys(cloud: RunningCloud, thief: Thief, key: str, way: str) -> None:
+    table = uuid.uuid4().hex
+    a_table(cloud, table, key)
+    own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["own"]}}
+    arn, dynamodb = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}", thief.client("dynamodb")
+    actions = ("GetItem", "PutItem", "Query", "BatchGetItem")
+    thief.may(allow("kms:Decrypt", key), *(allow(f"dynamodb:{each}", arn, Condition=own) for each in actions))
+    for pk, allowed in (("own", True), ("another", False)):
+        operation, arguments = WAYS[way](table, {"pk": {"S": pk}, "sk": {"S": "x"}})
+        if allowed:
+            getattr(dynamodb, operation)(**arguments)
+        else:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                getattr(dynamodb, operation)(**arguments)
+
+
+def test_a_right_to_a_groups_streams_is_one_to_write_them(cloud: RunningCloud, thief: Thief) -> None:
+    logs, group = thief.client("logs"), uuid.uuid4().hex
+    cloud.client("logs", REGION).create_log_group(logGroupName=group)
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+    thief.may(allow("logs:CreateLogStream", arn))
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        logs.create_log_stream(logGroupName="another", logStreamName="s")
+
+
+def test_what_nobody_knows_an_action_of_is_allowed_by_no_policy(cloud: RunningCloud, thief: Thief) -> None:
+    name = uuid.uuid4().hex
+    cloud.client("s3", REGION).create_bucket(Bucket=name)
+    thief.may(allow("s3:ListBucket", f"arn:aws:s3:::{name}"), allow("lambda:GetFunction", "*"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        thief.client("lambda").list_capacity_providers()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        thief.client("s3").get_bucket_metadata_table_configuration(Bucket=name)
+
+
 @pytest.mark.parametrize(("named", "refused"), [("own", True), ("another", False)])
 def test_a_condition_may_name_the_function_whose_keys_sign(thief: Thief, named: str, refused: bool) -> None:
     name = thief.function.name
