@@ -107,14 +107,15 @@ class Functions(pulumi.ComponentResource):
         }
 
     def _health_statements(self) -> Sequence[iam.Statement]:
-        return [iam.allow(["dynamodb:GetItem"], [self._table]), self._key_use("dynamodb")]
+        return [iam.allow(["dynamodb:GetItem"], [self._table]), self._decrypt("dynamodb")]
 
     def _payment_statements(self) -> Sequence[iam.Statement]:
         return [
             iam.allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [self._table]),
             self._file_under("payments", CANARY),
             iam.allow(["secretsmanager:GetSecretValue"], [self._data.api_keys_secret_arns.of(self._region.role)]),
-            self._key_use("dynamodb", "s3", "secretsmanager"),
+            self._decrypt("dynamodb", "secretsmanager"),
+            self._encrypt("s3"),
         ]
 
     def _audit_statements(self) -> Sequence[iam.Statement]:
@@ -125,7 +126,8 @@ class Functions(pulumi.ComponentResource):
             ),
             iam.allow(["dynamodb:Query"], [pulumi.Output.concat(self._table, f"/index/{naming.UNFINISHED}")]),
             self._file_under("payments", CANARY, "notifications"),
-            self._key_use("dynamodb", "s3"),
+            self._decrypt("dynamodb"),
+            self._encrypt("s3"),
             # The queue belongs to edge, which comes later: edge connects it to this function.
             iam.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue]),
         ]
@@ -139,11 +141,18 @@ class Functions(pulumi.ComponentResource):
     def _table(self) -> pulumi.Output[str]:
         return self._data.table_arns.of(self._region.role)
 
-    def _key_use(self, *services: str) -> iam.Statement:
-        """Read and write what these services keep encrypted for us."""
+    def _decrypt(self, *services: str) -> iam.Statement:
+        """Have these services read what they keep encrypted for us; DynamoDB asks for no more when it writes."""
+        return self._key_use("kms:Decrypt", services)
+
+    def _encrypt(self, *services: str) -> iam.Statement:
+        """Have these services encrypt what is new there: whoever only adds objects need not be able to read them."""
+        return self._key_use("kms:GenerateDataKey", services)
+
+    def _key_use(self, action: str, services: Sequence[str]) -> iam.Statement:
         via = [f"{service}.{self._region.name}.amazonaws.com" for service in services]
         return iam.allow(
-            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [action],
             [self._data.key_arns.of(self._region.role)],
             condition={"StringEquals": {"kms:ViaService": via}},
         )

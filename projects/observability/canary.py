@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from projects.observability.alarm_rule import Watched
@@ -60,12 +62,12 @@ class CanaryFunction(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def reads_of_a_client(region: Region, watched: Watched) -> list[iam.Statement]:
-    """What a client of ours must read in its region: where both regions are, and its key."""
+def reads_of_a_client(region: Region, watched: Watched, names: Sequence[str] = READ) -> list[iam.Statement]:
+    """What a client of ours must read in its region: the parameters `names`, which say where to pay, and its key."""
     folder = region.named_once(naming.PARAMETERS)
     via = [f"{service}.{region.name}.amazonaws.com" for service in ("secretsmanager", "ssm")]
     return [
-        iam.allow(["ssm:GetParameter"], [region.arn("ssm", f"parameter{folder}/{name}") for name in READ]),
+        iam.allow(["ssm:GetParameter"], [region.arn("ssm", f"parameter{folder}/{name}") for name in names]),
         iam.allow(["secretsmanager:GetSecretValue"], [watched.data.api_keys_secret_arns.of(region.role)]),
         iam.allow(
             ["kms:Decrypt"],

@@ -14,7 +14,9 @@ from projects.observability.rules import CANARIES_ASK
 from shared import naming
 from shared.components import iam
 from shared.components.buckets import expiring_bucket
+from shared.components.regions import Region
 from shared.packaging.packages import SCRIPT_HANDLER, script
+from shared.roles import Role
 
 FUNCTION = "synthetics"
 RUNTIME = "syn-python-selenium-14.0"
@@ -27,7 +29,7 @@ TIMEOUT = 60
 KEPT_DAYS = 31
 RESULTS = "results"
 """The folder of the bucket."""
-ENDPOINT, PEER_ENDPOINT, _ = READ
+ENDPOINT, PEER_ENDPOINT, API_KEYS_SECRET = READ
 
 
 class Synthetics(pulumi.ComponentResource):
@@ -61,7 +63,7 @@ class Synthetics(pulumi.ComponentResource):
                     "memory_in_mb": MEMORY_MB,
                     "environment_variables": {
                         "PARAMETERS": region.named_once(naming.PARAMETERS),
-                        "TARGET": ENDPOINT if target == region.role else PEER_ENDPOINT,
+                        "TARGET": _parameter(target, region),
                     },
                 },
                 success_retention_period=KEPT_DAYS,
@@ -80,6 +82,7 @@ class Synthetics(pulumi.ComponentResource):
     def _role(self, bucket: aws.s3.Bucket) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
         region = self._watched.region
         named = region.named(naming.CANARY_ROLE)
+        targets = [_parameter(target, region) for target in CANARIES_ASK[region.role]]
         role = aws.iam.Role(
             self._name,
             name=named,
@@ -100,8 +103,13 @@ class Synthetics(pulumi.ComponentResource):
                     condition={"StringEquals": {"cloudwatch:namespace": "CloudWatchSynthetics"}},
                 ),
                 iam.deny(["logs:CreateLogGroup"], ["*"]),
-                *reads_of_a_client(region, self._watched),
+                *reads_of_a_client(region, self._watched, [*targets, API_KEYS_SECRET]),
             ),
             opts=region.options(self),
         )
         return role, policy
+
+
+def _parameter(target: Role, region: Region) -> str:
+    """Where a canary finds the URL of the region that it asks."""
+    return ENDPOINT if target == region.role else PEER_ENDPOINT

@@ -35,13 +35,21 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ministack.core.iam_actions": (
         "_get_routes_for_service()",
         "_tag_operations()",
+        "SERVICE_TO_IAM_NAMESPACE.get()",
+        "dynamodb_service_context()",
+        "extract_iam_action()",
+        "extract_resource_arn()",
     ),
     "ministack.core.iam_evaluator": (
         "EvalContext()",
         "_gather_role_policies()",
+        "_principal_keys()",
+        "_request_origin.get()",
         "_resolve_condition_key()",
+        "enforce()",
         "evaluate()",
         "evaluate_resource_policy()",
+        "is_root_access_key()",
     ),
     "ministack.core.lambda_runtime": (
         "_worker_class_for()",
@@ -60,7 +68,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "json_response()",
         "request_scope()",
     ),
-    "ministack.core.router": ("_KNOWN_AWS_SERVICE_NAMES",),
+    "ministack.core.router": (
+        "_KNOWN_AWS_SERVICE_NAMES",
+        "extract_access_key_id()",
+    ),
     "ministack.services.acm": (
         "_certificates.get_scoped()",
         "_validation_options()",
@@ -224,6 +235,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_subnets.get()",
         "_subnets.get_scoped()",
         "_vpc_endpoints",
+        "_vpc_endpoints.values()",
         "_vpce_fields_xml()",
         "_xml()",
     ),
@@ -306,6 +318,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "ministack.services.s3": (
         "_apply_object_lock_from_headers()",
+        "_bucket_default_sse_headers()",
         "_bucket_lifecycle",
         "_bucket_policies",
         "_bucket_replication",
@@ -321,6 +334,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_persist_object()",
         "_put_bucket_logging()",
         "_replication_rule_for()",
+        "_stored_sse_headers()",
         "_version_body()",
         "get_state()",
         "handle_request()",
@@ -364,8 +378,15 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_receive_messages_for_esm()",
         "queue_policy_allows()",
     ),
-    "ministack.services.ssm": ("_get_parameter()", "_put_parameter()"),
-    "ministack.services.sts": ("_sessions",),
+    "ministack.services.ssm": (
+        "_get_parameter()",
+        "_parameters.get()",
+        "_put_parameter()",
+    ),
+    "ministack.services.sts": (
+        "_sessions",
+        "_sessions.get()",
+    ),
     "ministack.services.waf": (
         "_associate_web_acl()",
         "_associations",

@@ -22,10 +22,12 @@ VPC_ACCESS = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRo
 TRACING = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 """AWS's own policies where an action cannot be limited to a resource: network interfaces and traces."""
 
+WRITING_LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
 INTERFACE_ACTIONS = [
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
     "ec2:DetachNetworkInterface",
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
@@ -197,8 +199,9 @@ class Function(pulumi.ComponentResource):
             assume_role_policy=iam.trust("lambda.amazonaws.com"),
             opts=self._options,
         )
+        own_log = [pulumi.Output.concat(log.arn, ":*")]
         statements = [
-            iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(log.arn, ":*")]),
+            iam.allow(WRITING_LOGS, own_log),
             # AWS's policy for functions in a VPC allows it: a line that Lambda delivers late would make the group again
             # after it was destroyed, without retention.
             iam.deny(["logs:CreateLogGroup"], ["*"]),
@@ -210,6 +213,8 @@ class Function(pulumi.ComponentResource):
             # Lambda needs these to attach the function to the VPC; the function's own code must not have them.
             own_code = {"ArnEquals": {"lambda:SourceFunctionArn": self._arn}}
             statements.append(iam.deny(INTERFACE_ACTIONS, ["*"], condition=own_code))
+            # The same policy of AWS's lets write into every log of the account: nobody forges lines of others.
+            statements.append(iam.deny_elsewhere(WRITING_LOGS, own_log))
         policy = aws.iam.RolePolicy(
             self._name,
             name=self.physical_name,

@@ -30,6 +30,11 @@ def deny(actions: Sequence[str], resources: Sequence[Text], **terms: Unpack[Term
     return _statement("Deny", actions, resources, terms)
 
 
+def deny_elsewhere(actions: Sequence[str], resources: Sequence[Text]) -> Statement:
+    """A statement that forbids `actions` on everything but `resources`, whatever else allows them."""
+    return {"Effect": "Deny", "Action": list(actions), "NotResource": list(resources)}
+
+
 def document(*statements: Statement) -> pulumi.Output[str]:
     """The JSON of a policy; resources and conditions may still be outputs."""
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})

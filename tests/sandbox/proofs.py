@@ -17,6 +17,7 @@ _SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
 _PAGER = "tests/sandbox/test_pager.py::"
 _FIREWALL = "tests/sandbox/test_firewall.py::"
 _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
+_AUTHORIZATION = "tests/sandbox/test_cloud_authorization.py::"
 _LOCK = "tests/sandbox/test_object_lock.py::"
 _RECOVERY = "tests/sandbox/test_recovery.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
@@ -33,6 +34,28 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
     "apigateway.repeated_headers": (_GATEWAY + "test_a_function_gets_every_line_of_a_header",),
     "apigateway.tags": (_ANSWERS + "test_tags_of_a_creation_and_later_ones_are_told_by_every_answer",),
+    "authorization.of_endpoints": (
+        _AUTHORIZATION + "test_a_function_in_a_vpc_gets_what_the_endpoint_lets_through[dynamodb:PutItem-503]",
+    ),
+    "authorization.of_functions": (
+        _AUTHORIZATION + "test_a_condition_may_name_the_function_whose_keys_sign[own-True]",
+    ),
+    "authorization.of_keys": (
+        _AUTHORIZATION
+        + "test_what_is_encrypted_needs_its_key_through_its_service[an_object_written-kms:GenerateDataKey]",
+        _AUTHORIZATION + "test_what_is_encrypted_needs_its_key_through_its_service[an_object_read-kms:Decrypt]",
+        _AUTHORIZATION + "test_what_is_encrypted_needs_its_key_through_its_service[a_secret-kms:Decrypt]",
+        _AUTHORIZATION + "test_what_is_encrypted_needs_its_key_through_its_service[a_parameter-kms:Decrypt]",
+        _AUTHORIZATION + "test_what_is_encrypted_needs_its_key_through_its_service[an_item-kms:Decrypt]",
+    ),
+    "authorization.of_leading_keys": (_AUTHORIZATION + "test_a_policy_may_name_the_partition_keys[get]",),
+    "authorization.of_log_streams": (_AUTHORIZATION + "test_a_right_to_a_groups_streams_is_one_to_write_them",),
+    "authorization.of_unknown_actions": (
+        _AUTHORIZATION + "test_what_nobody_knows_an_action_of_is_allowed_by_no_policy",
+    ),
+    "authorization.of_missing_objects": (
+        _AUTHORIZATION + "test_only_who_may_list_a_bucket_is_told_that_an_object_is_not_there",
+    ),
     "certificates.validation_records": (_ANSWERS + "test_a_name_has_one_validation_record_of_acms_form",),
     "cloudwatch.answers_in_the_query_protocol": (
         _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sandbox.cloud.repairs import (
     access_logs,
     apigateway,
+    authorization,
     certificates,
     cloudwatch,
     dead_letters,
@@ -60,6 +61,13 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     apigateway.repeated_headers,
     apigateway.callers_address,  # behind every line of what was forwarded
     apigateway.tags,
+    authorization.of_functions,
+    authorization.of_keys,
+    authorization.of_leading_keys,
+    authorization.of_log_streams,
+    authorization.of_unknown_actions,
+    authorization.of_missing_objects,
+    authorization.of_endpoints,
     certificates.validation_records,
     cloudwatch.answers_in_the_query_protocol,
     cloudwatch.functions_as_actions,

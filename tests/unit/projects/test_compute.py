@@ -176,6 +176,33 @@ def test_no_function_can_make_a_log_group_again(compute):
             assert {"Effect": "Deny", "Action": ["logs:CreateLogGroup"], "Resource": ["*"]} in statements
 
 
+@pytest.mark.parametrize(
+    ("function", "reads", "adds"),
+    [
+        ("payment", ["dynamodb", "secretsmanager"], ["s3"]),
+        ("health", ["dynamodb"], []),
+        ("audit", ["dynamodb"], ["s3"]),
+    ],
+)
+def test_who_adds_records_cannot_have_them_decrypted(compute, role, function, reads, adds):
+    statements = json.loads(compute.one("RolePolicy", function)["policy"])["Statement"]
+    found = {
+        action: [via.partition(".")[0] for via in each["Condition"]["StringEquals"]["kms:ViaService"]]
+        for each in statements
+        for action in each["Action"]
+        if action.startswith("kms:")
+    }
+    assert found == {"kms:Decrypt": reads, **({"kms:GenerateDataKey": adds} if adds else {})}
+
+
+def test_no_function_of_the_vpc_writes_into_the_logs_of_others(compute):
+    for function in compute.of("Function"):
+        policy = json.loads(compute.one("RolePolicy", function.name)["policy"])["Statement"]
+        (own,) = [each for each in policy if each["Effect"] == "Allow" and "logs:PutLogEvents" in each["Action"]]
+        (deny,) = [each for each in policy if "NotResource" in each]
+        assert deny == {"Effect": "Deny", "Action": own["Action"], "NotResource": own["Resource"]}
+
+
 def test_key_use_is_limited_to_the_services_that_encrypt_for_us(compute, role):
     statements = json.loads(compute.one("RolePolicy", "health")["policy"])["Statement"]
     (use,) = [each for each in statements if "kms:Decrypt" in each["Action"]]

@@ -254,6 +254,12 @@ def test_the_canary_reads_its_own_region_s_parameters_and_keys_alone(watch, role
     assert watch.one("Function")["environment"]["variables"]["PARAMETERS"] == "/payment-processing/x7k2"
 
 
+def test_synthetics_reads_where_its_canaries_pay_and_no_more(watch, role):
+    statements = json.loads(watch.one("RolePolicy", "synthetics")["policy"])["Statement"]
+    (read,) = [each["Resource"] for each in statements if each["Action"] == ["ssm:GetParameter"]]
+    assert {each.rpartition("/")[2] for each in read} == {*canaries(watch), "api-keys-secret"}
+
+
 @pytest.mark.parametrize(("regions", "said"), [(("us-east-1", "us-east-2"), 0), (("us-east-2", "us-west-2"), 1)])
 def test_no_alarm_on_health_checks_is_lost_without_a_word(monkeypatch, regions, said):
     """Route 53 reports them in us-east-1 alone: where that is no region of the environment, the program says so."""

@@ -152,6 +152,16 @@ VIOLATIONS = {
         "shared/components/buckets.py", "force_destroy=not region.foundation.production,", "force_destroy=False,"
     ),
     "A3": Violation("projects/compute/functions.py", 'iam.allow(["dynamodb:Query"], [', 'iam.allow(["dynamodb:*"], ['),
+    "A3 used": Violation(
+        "projects/compute/functions.py",
+        'self._decrypt("dynamodb", "secretsmanager"),',
+        'self._decrypt("dynamodb", "secretsmanager", "s3"),',
+    ),
+    "A3 logs": Violation(
+        "shared/components/function.py",
+        "iam.deny_elsewhere(WRITING_LOGS, own_log)",
+        "iam.deny([WRITING_LOGS[0]], own_log)",
+    ),
     "A4": Violation("projects/edge/notifications.py", "batch_size=10", "batch_size=1"),
     "A5": Violation("projects/edge/__main__.py", "name_servers=zone.name_servers,", ""),
     "A5 safe": Violation(
