@@ -29,7 +29,9 @@ def test_a_plan_of_a_changed_layer_is_told_and_the_secondary_and_then_the_primar
         told = ran(running, tmp_path, "layer.plan: plan", LAYER="network", **HERE)
         assert told.code == 0, told.said
         assert told.outputs["changes"] == "true"
-        assert "| **network/payments-secondary** | changed | ~1" in told.outputs["text"]
+        assert "| **network/payments-secondary** | changed | ±1 |" in told.outputs["text"]
+        gone = "- network/payments-primary: replace aws:ec2/flowLog:FlowLog `flow-logs`: maxAggregationInterval"
+        assert gone in told.outputs["text"]
         assert told.summary.strip() == told.outputs["text"].strip()
         assert "\x1b" not in told.said + told.summary
         for region in ("secondary", "primary"):
