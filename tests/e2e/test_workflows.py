@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.doubles.github import Ran, Runner, step
+from tests.e2e.test_drift import BEHIND_ITS_BACK, Cloud
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +68,15 @@ def test_a_layer_that_spans_both_regions_is_deployed_by_one_job(running: Checkou
 def test_what_differs_from_the_cloud_is_told_and_ends_the_job(running: Checkout, tmp_path: Path) -> None:
     none = ran(running, tmp_path, "drift.drift: compare", **HERE)
     assert none.code == 0, none.said
-    assert "edge/payments" in none.outputs["text"]
+    assert "timeout" not in none.outputs["text"]
+    BEHIND_ITS_BACK["a function's timeout"](Cloud(running))
+    try:
+        found = ran(running, tmp_path, "drift.drift: compare", **HERE)
+    finally:
+        running.ok("deploy-all", "--refresh")
+    assert found.code == 1, found.said
+    assert re.search(r"aws:lambda/function:Function audit.*: timeout", found.outputs["text"])
+    assert found.summary.strip() == found.outputs["text"].strip()
 
 
 @pytest.mark.prove
