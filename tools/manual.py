@@ -37,7 +37,7 @@ its options by the parser of `./invoke`, an operation of AWS with its parameters
 
 
 @dataclass(frozen=True)
-class Told:
+class TypedCommand:
     """Something to type: a block of lines, or one command within a sentence."""
 
     document: str
@@ -77,17 +77,17 @@ def documents(root: Path = ROOT) -> list[Path]:
     return sorted(path for path in found if path.suffix == ".md" and path != LISTED)
 
 
-def told(path: Path, root: Path = ROOT) -> Iterator[Told]:
+def told(path: Path, root: Path = ROOT) -> Iterator[TypedCommand]:
     """Yield what a document tells to type, in its order: blocks of shell, then the commands within its sentences."""
     text, name = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
     for found in FENCE.finditer(text):
         if found["language"] == "sh":
-            yield Told(name, re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE), block=True)
+            yield TypedCommand(name, re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE), block=True)
     for command in SPAN.findall(FENCE.sub("", text)):
-        yield Told(name, " ".join(command.split()), block=False)
+        yield TypedCommand(name, " ".join(command.split()), block=False)
 
 
-def everything() -> list[Told]:
+def everything() -> list[TypedCommand]:
     """Return what all documents tell to type, the same words of a document once."""
     return list(dict.fromkeys(each for path in documents() for each in told(path)))
 

@@ -136,7 +136,7 @@ def test_most_is_run_and_what_is_not_has_a_reason():
     ],
 )
 def test_why_something_is_not_run(text, why):
-    assert manual.Told("README.md", text, block=False).why_not == why
+    assert manual.TypedCommand("README.md", text, block=False).why_not == why
 
 
 def test_the_list_of_what_is_not_run_is_as_it_is():
