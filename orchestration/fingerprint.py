@@ -239,6 +239,19 @@ def program_sources(tree: Tree, layer: str) -> tuple[Source, ...]:
     return tree.closure(program / "__main__.py", program)
 
 
+def files_of(root: Path, layer: str) -> tuple[Path, ...]:
+    """Return the files, from the root and sorted, by whose content a layer's stacks can become stale.
+
+    Without the environment's own file, of which a layer's part counts, and without what other stacks publish.
+    """
+    closure = program_sources(Tree(root), layer)
+    packed = {path.relative_to(root) for function in _packaged(closure) for path in packages.sources(function)}
+    rules = {path.relative_to(root) for path in (root / POLICIES).rglob("*") if path.is_file() and not _ignored(path)}
+    return tuple(
+        sorted({source.path for source in closure} | set(_data(root, layer, closure)) | packed | rules | {LOCK})
+    )
+
+
 def _data(root: Path, layer: str, closure: tuple[Source, ...]) -> list[Path]:
     """Return the other files that the program may read: those beside its modules, and all below its project."""
     folders = {source.path.parent for source in closure}

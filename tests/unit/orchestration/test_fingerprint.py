@@ -25,6 +25,8 @@ from shared.packaging import packages
 from shared.packaging.imports import Tree
 from shared.root import ROOT as CHECKOUT
 from shared.stack import Stack
+from tests.doubles.github import started_by
+from tools import workflows
 
 COPIED = ("shared", "projects", "lambdas", "environments", "policies", "requirements.lock")
 GRAPH = Graph.of("payments")
@@ -33,7 +35,7 @@ FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "columns.py": frozenset(),
-    "components/buckets.py": frozenset({"data", "edge", "observability"}),
+    "components/buckets.py": frozenset({"data", "compute", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),
@@ -101,13 +103,16 @@ def expected(path):
 
 
 @pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.prove)])
-def test_each_file_concerns_just_the_stacks_that_read_it(root, every):
+def test_each_file_concerns_just_the_stacks_that_read_it_and_starts_the_workflows_of_these_and_their_readers(
+    root, every
+):
     known = fingerprints(root)
     before = parts(known)
     folders = ("shared", "projects", "lambdas", "policies")
     files = [p.relative_to(root) for name in folders for p in (root / name).rglob("*.*")]
     files = [path for path in files if path.suffix != ".pyc"]
     assert len(files) > 60
+    patterns = {layer: workflows.patterns(layer, root) for layer in LAYERS}
     wrong = {}
     for path in sorted(files)[::every]:
         original = (root / path).read_bytes()
@@ -115,8 +120,10 @@ def test_each_file_concerns_just_the_stacks_that_read_it(root, every):
         known._static.cache_clear()
         stale = changed(before, parts(known))
         (root / path).write_bytes(original)
-        if stale != expected(path):
-            wrong[str(path)] = stale
+        concerned = {layer for layer in LAYERS if stale & {layer, *workflows.upstream(layer)}}
+        started = {layer for layer in LAYERS if started_by(path, patterns[layer])}
+        if stale != expected(path) or (started != concerned and path != fingerprint.CONTRACTS):
+            wrong[str(path)] = stale, started
     assert wrong == {}
 
 

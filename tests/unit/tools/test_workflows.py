@@ -1,0 +1,497 @@
+"""GitHub's workflows: what starts them, what they may do, and that their steps do it. docs/ownership.md."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from engine.find import cache_directory
+from shared.contracts import LAYERS
+from shared.packaging import packages
+from shared.root import ROOT
+from tests.doubles.github import EXPRESSION, Runner, documents, events, started_by, step, steps
+from tools import plan_comment, workflows
+
+ACTIONLINT = "v1.7.12"
+LIVE = {
+    "deploy.deploy: deploy",
+    "drift.drift: compare",
+    "drill.drill: deploy the sandbox",
+    "drill.drill: drill",
+    "drill.drill: stop the sandbox",
+    "layer.plan: plan",
+    "layer.test: lint and tests",
+}
+"""Steps that tests/e2e/test_workflows.py runs, in the sandbox where they name AWS."""
+HERE = {
+    "aws: find the engine",
+    "drill.drill: verdict",
+    "layer.no-account: say that nothing is planned",
+}
+"""Steps that are run below."""
+PLAYED = {
+    "aws: read the passphrase",
+    "comment.comment: comment",
+    "deploy.deploy: wait for the layers that it reads",
+    "drift.tell: open an issue, or add to it",
+}
+"""Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account."""
+NOT_RUN = {
+    "actions/checkout",
+    "actions/upload-artifact",
+    "aws-actions/configure-aws-credentials",
+}
+"""Others' actions, which need GitHub or an account there and in AWS. They are read, and not run."""
+PINNED = {
+    "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
+    "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
+    "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
+}
+"""The commit that each tag named in the action's repository when it was taken."""
+WRITES = {"comment.comment": {"pull-requests"}, "drift.tell": {"issues"}}
+"""Jobs with steps that may write something in the repository, and what."""
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return Runner(ROOT, tmp_path / "runner")
+
+
+def jobs():
+    """(its name, its content) of every job of all workflows."""
+    return [
+        (f"{document['name']}.{name}", job)
+        for document in documents().values()
+        for name, job in document.get("jobs", {}).items()
+    ]
+
+
+# What starts them
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layers_workflow_is_what_follows_from_contracts_and_imports(layer):
+    there = (ROOT / workflows.WORKFLOWS / f"{layer}.yml").read_text(encoding="utf-8")
+    assert there == workflows.text(layer), "run `.venv/bin/python -m tools.workflows`"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_pull_request_and_a_merge_start_it_by_the_same_paths(layer):
+    document = documents()[f".github/workflows/{layer}.yml"]
+    started = events(document)
+    assert started["pull_request"]["paths"] == started["push"]["paths"] == list(workflows.patterns(layer))
+    assert started["push"]["branches"] == ["main"]
+    given = document["jobs"][layer]["with"]
+    assert (given["layer"], given["regional"]) == (layer, LAYERS[layer].regional)
+    assert tuple(given["upstream"].split()) == workflows.upstream(layer)
+
+
+def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
+    assert {layer: workflows.upstream(layer) for layer in LAYERS} == {
+        "network": (),
+        "data": (),
+        "compute": ("network", "data"),
+        "edge": ("network", "data", "compute"),
+        "observability": ("network", "data", "compute", "edge"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "layers"),
+    [
+        ("projects/network/vpc.py", {"network", "compute", "edge", "observability"}),
+        ("projects/data/table.py", {"data", "compute", "edge", "observability"}),
+        ("projects/observability/alarms.py", {"observability"}),
+        ("projects/observability/README.md", set()),
+        ("lambdas/canary/main.py", {"observability"}),
+        ("shared/contracts.py", set(LAYERS)),
+        ("policies/rules/README.md", set()),
+        (".github/workflows/deploy.yml", set(LAYERS)),
+        (".github/workflows/edge.yml", {"edge"}),
+        ("sandbox/clock.py", set()),
+    ],
+)
+def test_a_change_starts_the_workflows_of_those_that_it_may_concern(path, layers):
+    assert {layer for layer in LAYERS if started_by(Path(path), workflows.patterns(layer))} == layers
+
+
+def test_a_drill_is_played_on_each_pull_request_whatever_it_changes():
+    assert events(documents()[".github/workflows/drill.yml"])["pull_request"] is None
+
+
+def test_drift_is_looked_for_every_day():
+    (entry,) = events(documents()[".github/workflows/drift.yml"])["schedule"]
+    minute, hour, *days = entry["cron"].split()
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert days == ["*", "*", "*"]
+
+
+# What they may do
+
+
+def test_what_is_unknown_to_github_is_found(tmp_path):
+    """actionlint is built once for all checkouts of this user."""
+    if not shutil.which("go"):
+        pytest.skip("no Go to build actionlint with")
+    folder = cache_directory().parent / "actionlint" / ACTIONLINT
+    program = folder / "actionlint"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.is_file():
+            with tempfile.TemporaryDirectory(dir=folder) as made:
+                built = subprocess.run(
+                    ["go", "install", f"github.com/rhysd/actionlint/cmd/actionlint@{ACTIONLINT}"],
+                    env={**os.environ, "GOBIN": made, "GOFLAGS": ""},
+                    cwd=tmp_path,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                if built.returncode:
+                    pytest.skip(f"Go cannot get actionlint: {built.stderr.strip().splitlines()[-1]}")
+                Path(made, "actionlint").rename(program)
+    command = [program, "-no-color", "-oneline", *sorted((ROOT / workflows.WORKFLOWS).glob("*.yml"))]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_actions_of_others_are_pinned_by_their_whole_commit():
+    used = {}
+    for path in documents():
+        for line in (ROOT / path).read_text(encoding="utf-8").splitlines():
+            if found := re.fullmatch(r"\s*(?:- )?uses: (\S+)(?: # (\S+))?", line):
+                used.setdefault(found[1], set()).add(found[2])
+    ours = {name for name in used if name.startswith("./")}
+    assert all((ROOT / name).exists() for name in ours)
+    assert {name: said for name, said in used.items() if name not in ours} == {
+        f"{name}@{commit}": {version} for name, (commit, version) in PINNED.items()
+    }
+
+
+def test_nothing_that_somebody_types_becomes_a_part_of_a_script():
+    """A pull request's title, branch or file name reaches a step as a variable, never as text of its script."""
+    assert [each.name for each in steps() if EXPRESSION in each.script] == []
+
+
+def test_nothing_is_started_with_the_rights_of_main_by_a_strangers_pull_request_and_no_secret_is_kept():
+    for path, document in documents().items():
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert not re.search(r"pull_request_target|workflow_run|secrets\.|secrets:", text), path
+        if "jobs" in document:
+            assert document["permissions"] == {}, path
+
+
+def test_each_job_has_the_permissions_that_it_needs_and_no_more():
+    for name, job in jobs():
+        granted = {scope for scope, level in job["permissions"].items() if level == "write"} - {"id-token"}
+        if "steps" in job:
+            assert granted == WRITES.get(name, set()), name
+    for name, job in jobs():
+        if name in WRITES:
+            assert not any("uses" in each for each in job["steps"]), f"{name} may write, and takes others' code"
+
+
+def test_a_role_is_taken_on_in_an_environment_only_whose_approval_and_trust_apply():
+    taking = [(name, job) for name, job in jobs() if "id-token" in job["permissions"] and "steps" in job]
+    assert {name for name, _ in taking} == {"layer.plan", "deploy.deploy", "drift.drift"}
+    for name, job in taking:
+        assert job["environment"], name
+        assert "./.github/actions/aws" in {each.get("uses") for each in job["steps"]}, name
+    for name, job in jobs():
+        if "steps" in job and "id-token" not in job["permissions"]:
+            assert "./.github/actions/aws" not in {each.get("uses") for each in job["steps"]}, name
+
+
+def test_one_deployment_at_a_time_in_an_environment_and_none_is_broken_off():
+    job = documents()[".github/workflows/deploy.yml"]["jobs"]["deploy"]
+    assert job["concurrency"] == {"group": f"deploy-{job['environment']}", "cancel-in-progress": False}
+
+
+def test_the_primary_comes_after_the_secondary_and_only_from_main():
+    layer = documents()[".github/workflows/layer.yml"]["jobs"]
+    assert layer["primary"]["needs"] == "secondary"
+    assert layer["secondary"]["needs"] == "plan"
+    assert layer["plan"]["needs"] == "test"
+    assert "github.ref == 'refs/heads/main'" in layer["secondary"]["if"]
+    assert "needs.plan.outputs.changes == 'true'" in layer["secondary"]["if"]
+    assert layer["primary"]["with"]["region"] == "primary"
+
+
+def test_a_checkout_leaves_no_token_behind():
+    found = [each for each in steps() if str(each.content.get("uses")).startswith("actions/checkout@")]
+    assert len(found) > 4
+    assert all(each.content["with"] == {"persist-credentials": False} for each in found)
+
+
+# Who owns what
+
+
+def owners(path):
+    """Whom GitHub asks for a review: the last pattern that matches."""
+    found = []
+    for line in (ROOT / ".github" / "CODEOWNERS").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pattern, *named = line.split()
+            if pattern == "*" or f"/{path}".startswith(pattern):
+                found = named
+    return {name.partition("/")[2] for name in found}
+
+
+def readme_owner(layer):
+    said = (ROOT / "projects" / layer / "README.md").read_text(encoding="utf-8")
+    (team,) = re.findall(r"\*\*Owner:\*\* (\w+ team)\.", said)
+    return team.replace(" ", "-")
+
+
+def functions(layer):
+    """The functions whose change starts a layer's workflow."""
+    started = (path.split("/") for path in workflows.patterns(layer) if path.startswith("lambdas/"))
+    return {name for _, name, *_ in started} & set(packages.functions())
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_is_its_teams_its_functions_too_and_its_contract_everybodys(layer):
+    team = readme_owner(layer)
+    assert owners(f"projects/{layer}/__main__.py") == {team}
+    others = {function for each in workflows.upstream(layer) for function in functions(each)}
+    for function in functions(layer) - others:
+        assert owners(f"lambdas/{function}/main.py") == {team}
+    assert team in owners("shared/contracts.py")
+
+
+def test_who_may_deploy_is_no_layers_team_alone():
+    assert owners(".github/workflows/network.yml") == owners("shared/naming.py") == {"platform-team"}
+
+
+def test_every_owned_path_is_there():
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text(encoding="utf-8").splitlines()
+    named = [line.split()[0] for line in lines if line.startswith("/")]
+    assert [path for path in named if not (ROOT / path.strip("/")).exists()] == []
+
+
+# Their steps
+
+
+def test_each_step_is_run_by_a_test_or_named_as_one_that_is_not():
+    everything = {each.name: each for each in steps()}
+    assert {name for name, each in everything.items() if each.script} == LIVE | HERE | PLAYED
+    used = {str(each.content["uses"]).partition("@")[0] for each in everything.values() if not each.script}
+    assert {name for name in used if not name.startswith("./")} == NOT_RUN
+
+
+def test_without_an_account_it_is_said_that_nothing_is_planned(runner):
+    ran = runner.run(step("layer.no-account: say that nothing is planned"))
+    assert ran.code == 0
+    assert ran.said.startswith("::notice::no AWS account")
+
+
+def test_an_engine_is_found(runner):
+    ran = runner.run(step("aws: find the engine"))
+    assert ran.code == 0, ran.said
+    assert "executable" in ran.said
+
+
+def test_the_passphrase_is_in_a_file_of_the_runners_and_in_no_log(runner):
+    asked = "secretsmanager get-secret-value --secret-id arn:x --query SecretString --output text"
+    runner.answers["aws"] = f'[ "$*" = "{asked}" ] && echo open-sesame'
+    ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states?region=us-west-2", PASSPHRASE="arn:x")
+    assert (ran.code, ran.said) == (0, "")
+    assert ran.variables["PULUMI_BACKEND_URL"] == "s3://states?region=us-west-2"
+    file = Path(ran.variables["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert file.read_text() == "open-sesame\n"
+    assert file.stat().st_mode & 0o077 == 0
+    assert "open-sesame" not in str(ran.variables)
+
+
+def test_without_the_passphrase_the_job_ends(runner):
+    runner.answers["aws"] = "echo AccessDenied >&2; exit 254"
+    ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states", PASSPHRASE="arn:x")
+    assert ran.code == 254
+    assert ran.variables == {}
+
+
+@pytest.mark.parametrize(
+    ("states", "code", "said"),
+    [
+        ("network='completed success' data='completed success'", 0, ""),
+        ("network='' data=''", 0, ""),  # neither was started by this commit
+        ("network='completed failure' data=''", 1, "network ended with failure"),
+        ("network='completed cancelled' data=''", 1, "network ended with cancelled"),
+        ("network='' data='waiting '", 1, "data is not deployed after 1 s (waiting )"),
+    ],
+)
+def test_a_layer_is_deployed_after_what_it_reads(runner, states, code, said):
+    runner.answers["gh"] = f"""
+        [ "$1 $2 $5 $6" = "run list --commit $GITHUB_SHA" ] || exit 9
+        {states}
+        name=${{4%.yml}}; if [ -n "${{!name}}" ]; then echo "${{!name}}"; fi
+    """
+    waiting = step("deploy.deploy: wait for the layers that it reads")
+    given = {"GH_REPO": "payments-org/payments", "GH_TOKEN": "t", "LONGEST": "1", "PAUSE": "0.3"}
+    ran = runner.run(waiting, UPSTREAM="network data", **given)
+    assert ran.code == code, ran.said
+    assert said in ran.said
+
+
+def test_a_layer_waits_as_long_as_what_it_reads_is_being_deployed(runner):
+    runner.answers["gh"] = (
+        'seen=$RUNNER_TEMP/seen; echo x >> "$seen"\n'
+        'if [ "$(wc -l < "$seen")" -lt 3 ]; then echo "in_progress "; else echo "completed success"; fi'
+    )
+    waiting = step("deploy.deploy: wait for the layers that it reads")
+    ran = runner.run(waiting, UPSTREAM="network", GH_REPO="a/b", GH_TOKEN="t", PAUSE="0.01")
+    assert ran.code == 0, ran.said
+    assert ran.said.splitlines() == ["network: in_progress "] * 2
+
+
+RECORDED = """
+    printf "%s\\n" "$*" >> "$RUNNER_TEMP/asked"
+    for word in "$@"; do case $word in body=@*) cat "${word#body=@}" >> "$RUNNER_TEMP/asked" ;; esac; done
+"""
+HOSTILE = "`$(touch stolen)` ${HOME} \"'; touch stolen\n| a | b |"
+
+
+@pytest.mark.parametrize(
+    ("known", "does"),
+    [
+        ("", "POST repos/payments-org/payments/issues/5/comments"),
+        ("77", "PATCH repos/payments-org/payments/issues/comments/77"),
+    ],
+)
+def test_a_comment_is_written_once_and_replaced_from_then_on(runner, tmp_path, known, does):
+    runner.checkout = tmp_path
+    runner.answers["gh"] = RECORDED + f'case $* in *--paginate*) echo "{known}";; esac'
+    ran = runner.run(step("comment.comment: comment"), ABOUT="drill", GH_TOKEN="t", NUMBER="5", TEXT=HOSTILE)
+    assert (ran.code, ran.said) == (0, "")
+    asked = (runner.temporary / "asked").read_text()
+    assert f"--method {does}" in asked
+    assert f"<!-- drill -->\n{HOSTILE}\n" in asked
+    assert not (tmp_path / "stolen").exists()
+
+
+def test_only_its_own_comment_is_replaced(runner):
+    """What `gh` is told to choose, chosen by the jq that it has in it."""
+    if not shutil.which("jq"):
+        pytest.skip("no jq to choose with")
+    bot, person = {"login": "github-actions[bot]"}, {"login": "somebody"}
+    comments = [
+        {"id": 1, "user": person, "body": "<!-- drill -->\nmine"},
+        {"id": 2, "user": bot, "body": "<!-- plan of edge -->\n"},
+        {"id": 3, "user": bot, "body": "<!-- drill -->\n"},
+        {"id": 4, "user": bot, "body": "<!-- drill -->\nlater"},
+    ]
+    choose = 'case $* in *--paginate*) echo "$COMMENTS" | jq -r "$5";; esac'
+    runner.answers["gh"] = RECORDED + choose
+    given = {"ABOUT": "drill", "GH_TOKEN": "t", "NUMBER": "5", "TEXT": "x", "COMMENTS": json.dumps(comments)}
+    ran = runner.run(step("comment.comment: comment"), **given)
+    assert (ran.code, ran.said) == (0, "")
+    assert "PATCH repos/payments-org/payments/issues/comments/3 " in (runner.temporary / "asked").read_text()
+
+
+@pytest.mark.parametrize(("known", "does"), [("", "issue create --title"), ("12", "issue comment 12 --body-file")])
+def test_drift_is_one_issue_as_long_as_it_is_open(runner, known, does):
+    runner.answers["gh"] = RECORDED + f'case $* in "issue list"*) echo "{known}";; esac'
+    ran = runner.run(step("drift.tell: open an issue, or add to it"), GH_REPO="a/b", GH_TOKEN="t", TEXT=HOSTILE)
+    assert (ran.code, ran.said) == (0, "")
+    assert does in (runner.temporary / "asked").read_text()
+    told = (runner.temporary / "drift.md").read_text()
+    assert told == f"https://github.com/payments-org/payments/actions/runs/17\n\n{HOSTILE}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [("0", "every objective held"), ("1", "an objective did not hold"), ("3", "nothing can be said (exit code 3)")],
+)
+def test_a_verdict_names_the_fault_links_the_picture_and_ends_the_job_as_the_drill_ended(
+    runner, tmp_path, code, verdict
+):
+    runner.checkout = tmp_path
+    (tmp_path / "drill.txt").write_text("RTO, worst  55.0 s\ntext<<end\n")
+    report = "https://github.com/a/b/actions/runs/17/artifacts/3"
+    ran = runner.run(step("drill.drill: verdict"), CODE=code, FAULT="hang", REPORT=report)
+    assert str(ran.code) == code
+    assert f"### Drill (hang): {verdict}" in ran.outputs["text"]
+    assert f"]({report})" in ran.outputs["text"]
+    assert "RTO, worst  55.0 s\ntext<<end" in ran.outputs["text"]
+    assert ran.summary.rstrip("\n") == ran.outputs["text"].rstrip("\n")
+
+
+# A plan as a comment
+
+
+def row(layer, status="fresh", message="", changes=None, resources=()):
+    return {
+        "stack": f"{layer}/payments",
+        "layer": layer,
+        "status": status,
+        "message": message,
+        "changes": changes or {},
+        "resources": list(resources),
+    }
+
+
+REPLACED = {
+    "operation": "replace",
+    "type": "aws:dynamodb/table:Table",
+    "name": "payments",
+    "forced_by": ["hashKey"],
+    "holds_data": True,
+}
+
+
+def test_a_plan_says_what_changes_what_goes_and_who_else_would_run():
+    rows = [
+        row("network"),
+        row("data", "changed", changes={"replace": 1}, resources=[REPLACED]),
+        row("edge", "skipped"),
+    ]
+    said = plan_comment.comment("data", rows)
+    assert "| **data/payments** | changed |" in said
+    assert "| edge/payments | skipped |" in said
+    assert "network/payments" not in said
+    assert "- data/payments: replace aws:dynamodb/table:Table `payments`: hashKey, **holds data**" in said
+    assert plan_comment.changes("data", rows)
+    assert not plan_comment.changes("network", rows)
+
+
+def test_a_policy_that_is_violated_is_said_in_one_row():
+    rows = [row("data", "failed", "policy violated: a | b\nopen to all")]
+    assert "| **data/payments** | failed |  | policy violated: a \\| b open to all |" in plan_comment.comment(
+        "data", rows
+    )
+
+
+def test_nothing_to_do_is_said():
+    assert "Nothing of this layer would change." in plan_comment.comment("data", [row("data")])
+
+
+def test_a_plan_that_never_came_is_said_and_deploys_nothing(tmp_path, capsys):
+    path = tmp_path / "plan.json"
+    path.write_text("")
+    assert plan_comment.main(["data", str(path), "--outputs"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("changes=false\ntext<<end-")
+    assert "the log of this run says why" in told
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_what_is_no_plan_is_one_line(tmp_path, capsys, content):
+    path = tmp_path / "plan.json"
+    path.write_text(content)
+    assert plan_comment.main(["data", str(path)]) == 1
+    assert capsys.readouterr().err == f"error: {path}: holds no plan; write it with ./invoke preview-all --json\n"
+
+
+def test_a_comment_is_never_longer_than_github_takes():
+    rows = [row("data", "changed", resources=[REPLACED] * 2_000)]
+    assert len(plan_comment.comment("data", rows)) <= plan_comment.LONGEST + 1
