@@ -210,6 +210,14 @@ def graph(choice: Choice) -> int:
     return commands.graph(choice)
 
 
+@choosing("layer", "region", "environment", "target", "json")
+def status(choice: Choice) -> int:
+    """Say of each stack which commit it has, by whom, since when, and why it is stale; exit 1 unless all are fresh."""
+    from orchestration import status as standing
+
+    return standing.status(choice)
+
+
 @choosing("environment", "json")
 def check(choice: Choice) -> int:
     """Check the environment file, and say what its promises leave for failures."""
@@ -477,7 +485,7 @@ def down(_: Context, wipe: bool = False) -> int:
 
 
 @command
-def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A002 - the option's name
+def sandbox_status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A002 - the option's name
     """Say whether the sandbox runs, and where; exit 3 when it does not."""
     from sandbox import commands
 
@@ -546,6 +554,7 @@ namespace = Collection(
     drift,
     outputs,
     graph,
+    status,
     check,
     cost,
     pay,
@@ -570,7 +579,7 @@ namespace = Collection(
     simulate_failover,
     mutate,
 )
-sandbox = Collection("sandbox", up, down, status, logs, env)
+sandbox = Collection("sandbox", up, down, logs, env, status=sandbox_status)
 namespace.add_collection(sandbox)
 drills = Collection(
     "drill", history=drill_history, evidence=drill_evidence, calibrate=drill_calibrate, report=drill_report

@@ -19,7 +19,16 @@ from engine.workspace import Workspace
 from orchestration import pending, releases
 from orchestration.baking import Baking
 from orchestration.execute import Driver, Work
-from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream, release_id
+from orchestration.fingerprint import (
+    MADE_OF,
+    TAG,
+    WITHDRAWN,
+    Fingerprint,
+    Fingerprints,
+    missing_upstream,
+    parts_of,
+    release_id,
+)
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement, Operation, Step
 from orchestration.runs import Run
@@ -105,7 +114,8 @@ class Deploy(_Driver):
             return self._bake_late(stack)
         c.workspace.ensure(stack)
         recovered = pending.recover(c.target, c.operations, stack)
-        parts = c.fingerprints.parts(stack)
+        made_of = c.fingerprints.made_of(stack, c.run.update(stack))
+        parts = parts_of(made_of.pieces)
         verified = c.fingerprints.verified(stack)
         nothing = c.guard(stack)
         if nothing and step.judgement.freshness is Freshness.FORCED:
@@ -122,7 +132,8 @@ class Deploy(_Driver):
             watched = baking.minutes
         elif baking and baking.minutes > watched:
             remark, watched = self._check(stack, self._late(stack)), baking.minutes
-        self._complete(stack, Fingerprint(c.run.update(stack), parts, watched))
+        c.target.backend.tag(stack, MADE_OF, made_of.to_tag())
+        self._complete(stack, Fingerprint(made_of.update, parts, watched))
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))), events.resources)
 
     def interrupt(self) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from engine.backend import Checkpoint
 from engine.events import Events
+from orchestration import releases
 from orchestration.driver import Deploy, RunContext
+from orchestration.fingerprint import MADE_OF, TAG, MadeOf
 from orchestration.plan import Freshness, Judgement, Step
 from shared.stack import Stack
 
@@ -27,7 +29,7 @@ def updates(freshness, *, nothing):
         workspace=SimpleNamespace(ensure=lambda _: None),
         fingerprints=SimpleNamespace(
             backend=backend,
-            parts=lambda _: {},
+            made_of=lambda _, update: MadeOf(update),
             verified=lambda _: True,
             doubtful=lambda _: False,
             known=lambda _: None,
@@ -53,4 +55,4 @@ def test_a_forced_update_that_would_change_nothing_is_none():
 def test_any_other_update_is_made_and_recorded(freshness, nothing):
     asked, tagged = updates(freshness, nothing=nothing)
     assert asked == ["up"]
-    assert len(tagged) == 1
+    assert [name for _, name, _ in tagged] == [MADE_OF, TAG, releases.TAG]
