@@ -9,7 +9,7 @@ consumer's state differ.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -104,6 +104,10 @@ class MadeOf:
             return MadeOf()
 
 
+Ahead = Callable[[Stack], Mapping[str, Any] | None]
+"""What a stack is expected to publish; None where that is what it has deployed."""
+
+
 class Fingerprints:
     """Computes and compares the fingerprints of one environment's stacks in one backend."""
 
@@ -121,15 +125,18 @@ class Fingerprints:
         generation: names the cloud that the stacks are in; None where that is not known, and does not count.
         """
         self._root = root
-        self._graph = graph
+        self.graph = graph
         self.backend = backend
         self._generation = generation
         self._static = cache(Sources(root, environment).pieces)
 
-    def pieces(self, stack: Stack) -> dict[str, dict[str, str]]:
-        """Return the digests of all pieces that the stack is made of at this moment."""
+    def pieces(self, stack: Stack, ahead: Ahead = lambda _: None) -> dict[str, dict[str, str]]:
+        """Return the digests of all pieces that the stack is made of at this moment.
+
+        ahead: what another stack is expected to publish; None where that is what it has deployed.
+        """
         known = {} if self._generation is None else {GENERATION: {GENERATION: self._generation}}
-        return self._static(stack.layer) | known | self._upstream(stack)
+        return self._static(stack.layer) | known | self._upstream(stack, ahead)
 
     def parts(self, stack: Stack) -> dict[str, str]:
         """Return the digests of everything that the stack is made of at this moment, part by part."""
@@ -182,15 +189,9 @@ class Fingerprints:
         return MadeOf.from_tag(self.backend.tags(stack).get(MADE_OF, ""))
 
     def _causes(self, stack: Stack, known: Mapping[str, str]) -> list[str]:
-        now = self.pieces(stack)
-        parts = parts_of(now)
-        changed = [part for part in parts if known.get(part) != parts[part]]
-        if not changed:
-            return []
-        last = self.last(stack)
-        fingerprint = self.known(stack)
-        before = last.pieces if fingerprint and last.update == fingerprint.update else {}
-        return [_cause(part, before.get(part), now[part]) for part in changed]
+        fingerprint, last = self.known(stack), self.last(stack)
+        told = last.pieces if fingerprint and last.update == fingerprint.update else {}
+        return causes(known, self.pieces(stack), told)
 
     def differences(self, stack: Stack) -> frozenset[str] | None:
         """Return the parts that differ from the newest update's; None when what that was made of is not known."""
@@ -230,11 +231,12 @@ class Fingerprints:
     def _tag(self, stack: Stack) -> str:
         return self.backend.tags(stack).get(TAG, "")
 
-    def _upstream(self, stack: Stack) -> dict[str, dict[str, str]]:
+    def _upstream(self, stack: Stack, ahead: Ahead) -> dict[str, dict[str, str]]:
         read, parts = self.reads(stack), {}
-        for producer in sorted(self._graph.reads[stack], key=str):
-            checkpoint = self.backend.checkpoint(producer)
-            outputs = checkpoint.outputs if checkpoint else {}
+        for producer in sorted(self.graph.reads[stack], key=str):
+            outputs, checkpoint = ahead(producer), self.backend.checkpoint(producer)
+            if outputs is None:
+                outputs = checkpoint.outputs if checkpoint else {}
             contract = {CONTRACT: digest(json.dumps(outputs.get(CONTRACT), sort_keys=True))}
             parts[f"outputs of {producer}"] = contract | outputs_read(read.get(producer.layer, {}), outputs)
         return parts
@@ -268,13 +270,21 @@ def parts_of(pieces: Pieces) -> dict[str, str]:
     return {part: named[GENERATION] if part == GENERATION else whole(named) for part, named in pieces.items()}
 
 
+def causes(known: Mapping[str, str], now: Pieces, before: Pieces) -> list[str]:
+    """Return why an update is not of what is there now, a cause for each part that differs.
+
+    known: the digests of the update's parts. before: its pieces, as far as they are known.
+    """
+    parts = parts_of(now)
+    return [_cause(part, before.get(part), now[part]) for part in parts if known.get(part) != parts[part]]
+
+
 def _cause(part: str, before: Mapping[str, str] | None, now: Mapping[str, str]) -> str:
     """Return why a part makes a stack stale: `the program's code changed: projects/network/vpc.py`."""
     told = CHANGED.get(part, f"{part} changed")
     if part == GENERATION or before is None:
         return told
-    names = [name for name in sorted({*before, *now}) if before.get(name) != (now.get(name) or "")[:TOLD]]
-    names = [name for name in names if name in before or name in now]
+    names = [name for name in sorted({*before, *now}) if before.get(name, "")[:TOLD] != now.get(name, "")[:TOLD]]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{told}: {', '.join(names[:NAMED])}{more}" if names else told
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import report
 from orchestration.fingerprint import Fingerprints, told_by
 from orchestration.graph import Graph
-from orchestration.target import Books, books
+from orchestration.target import StackBooks, books
 from shared.contracts import CONTRACT
 from shared.environment import Environment
 from shared.root import ROOT
@@ -29,7 +29,7 @@ COLOURS = {"fresh": "green", "stale": "yellow", "not deployed": "dim"}
 
 
 @dataclass(frozen=True)
-class Standing:
+class StackStanding:
     """How one stack stands."""
 
     stack: Stack
@@ -115,17 +115,17 @@ def status(choice: Choice) -> int:
 HEADINGS = ("stack", "state", "commit", "by", "at", "contract", "why")
 
 
-def standings(opened: Books, settings: Environment, graph: Graph, chosen: Sequence[Stack]) -> list[Standing]:
+def standings(opened: StackBooks, settings: Environment, graph: Graph, chosen: Sequence[Stack]) -> list[StackStanding]:
     """Return how each stack stands, in the graph's order."""
     fingerprints = Fingerprints(ROOT, settings, graph, opened.backend, generation=opened.generation)
-    found: list[Standing] = []
+    found: list[StackStanding] = []
     changing: set[Stack] = set()
     for stack in graph.stacks:
         newest, checkpoint = opened.backend.newest_update(stack), opened.backend.checkpoint(stack)
         deployed = newest is not None and checkpoint is not None
         outputs = checkpoint.outputs if checkpoint else {}
         kept = outputs.get(CONTRACT) or {}
-        each = Standing(
+        each = StackStanding(
             stack,
             newest if deployed else None,
             (str(kept["name"]), int(kept["version"])) if "version" in kept else None,

@@ -67,7 +67,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Books:
+class StackBooks:
     """What is known of a target's stacks without asking its cloud."""
 
     backend: Backend
@@ -77,9 +77,9 @@ class Books:
     """For a person."""
 
 
-def books(name: str) -> Books:
+def books(name: str) -> StackBooks:
     """Open a target's books: nothing is started, and no cloud is asked. Raises Problem for an unknown name."""
-    opened: Books = module(name).books()
+    opened: StackBooks = module(name).books()
     return opened
 
 

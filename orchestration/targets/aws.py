@@ -12,7 +12,7 @@ from engine.backend import Backend, FileBackend, file_folder, without_attributes
 from engine.cli import Cli, CliBackend
 from orchestration import checker_ranges
 from orchestration.reach import Reach
-from orchestration.target import Books, Target, settings
+from orchestration.target import StackBooks, Target, settings
 from shared.errors import Problem
 from shared.roles import ROLES
 from shared.root import ROOT
@@ -57,10 +57,10 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     )
 
 
-def books() -> Books:
+def books() -> StackBooks:
     """The backend alone: who asks it needs no rights in AWS but to read it, and which account it is does not count."""
     url = _backend_url()
-    return Books(_backend(_cli(find.find(lambda _: None).executable, url), url), None, f"the backend {url}")
+    return StackBooks(_backend(_cli(find.find(lambda _: None).executable, url), url), None, f"the backend {url}")
 
 
 def _backend_url() -> str:

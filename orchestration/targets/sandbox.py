@@ -15,7 +15,7 @@ from engine.backend import FileBackend
 from engine.cli import Cli
 from engine.plugins.variables import NO_DEBUG
 from orchestration.reach import Heard, Reach
-from orchestration.target import Books, Target, settings
+from orchestration.target import StackBooks, Target, settings
 from sandbox import Sandbox, SandboxStatus, checker_ranges, inbox
 from sandbox.clock import SharedClock
 from sandbox.faults.fault import InjectedFault
@@ -73,12 +73,12 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
     )
 
 
-def books() -> Books:
+def books() -> StackBooks:
     """The stacks as the sandbox left them; it is not started when it is not running, and then has no generation."""
     sandbox = Sandbox(ROOT)
     status = sandbox.status()
     where = "the sandbox" if status.generation else "the sandbox, which is not running"
-    return Books(FileBackend(sandbox.layout.backend), _generation(status) if status.generation else None, where)
+    return StackBooks(FileBackend(sandbox.layout.backend), _generation(status) if status.generation else None, where)
 
 
 def _generation(status: SandboxStatus) -> str:

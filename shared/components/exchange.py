@@ -220,11 +220,11 @@ def _may_be_none(kind: Any) -> bool:
 def _build(kind: type[Any], read: Read, known: Mapping[str, Any], require: Require, above: str = "") -> Any:
     """An instance of the contract `kind` from a reader of its fields, which tells `require` what is taken of it.
 
-    known: the outputs, as far as they are. A part that may be missing is missing where its producer published none.
+    known: the outputs, as far as they are. What may be missing, or is not read, is missing where its producer has none.
     """
     values: dict[str, Any] = {}
     for name, hint in _parts(kind).items():
-        if _may_be_none(hint) and known.get(name) is None:
+        if known.get(name) is None and (not above or _may_be_none(hint)):
             values[name] = None
             continue
         given = (

@@ -57,6 +57,7 @@ def taking(name):
 
 
 def declaring(monkeypatch, fields):
+    published()  # by the programs as they are
     monkeypatch.setattr(exchange, "declared", lambda *_: {"data": fields})
 
 

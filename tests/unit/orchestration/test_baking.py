@@ -291,6 +291,7 @@ class TestDeploymentWithBake:
                 bake=watch,
             ),
             guard=lambda _: False,
+            promised=None,
             run=SimpleNamespace(update=lambda _: "u2", message=lambda *_: "{}"),
             operations=SimpleNamespace(run=lambda *_: Events(changes={"update": 1} if changes else {})),
             refresh=False,

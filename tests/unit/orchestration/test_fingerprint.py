@@ -35,7 +35,7 @@ FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "columns.py": frozenset(),
-    "components/buckets.py": frozenset({"data", "edge", "observability"}),
+    "components/buckets.py": frozenset({"data", "compute", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),

@@ -13,7 +13,7 @@ from orchestration import target
 from orchestration.choice import Choice
 from orchestration.fingerprint import MADE_OF, TAG, Fingerprint, Fingerprints
 from orchestration.graph import Graph
-from orchestration.target import Books
+from orchestration.target import StackBooks
 from shared.contracts import LAYERS
 from shared.environment import Environment
 from shared.root import ROOT
@@ -63,7 +63,7 @@ class Written:
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     found = Written(tmp_path)
-    opened = Books(found.backend, "g.0", "a test's backend")
+    opened = StackBooks(found.backend, "g.0", "a test's backend")
     monkeypatch.setattr(target, "module", lambda _: SimpleNamespace(books=lambda: opened))
     return found
 
@@ -124,7 +124,7 @@ def test_the_table_has_no_colours_for_a_file_and_says_what_its_sign_means(writte
 
 
 def test_nothing_deployed_is_no_error_but_not_good(tmp_path, monkeypatch, capsys):
-    opened = Books(FileBackend(tmp_path), None, "an empty backend")
+    opened = StackBooks(FileBackend(tmp_path), None, "an empty backend")
     monkeypatch.setattr(target, "module", lambda _: SimpleNamespace(books=lambda: opened))
     code, rows = asked(capsys)
     assert code == 1
