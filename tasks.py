@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Choice)}
-DEPLOYING = ("environment", "target", "force", "refresh", "discard_data", "production", "bake", "json", "yes")
+DEPLOYING = ("environment", "target", "plan", "force", "refresh", "discard_data", "production", "bake", "json", "yes")
 """Options of a deployment."""
 
 HELP = {
@@ -75,7 +75,8 @@ HELP = {
     "evidence": "a new folder for the raw records and a program that checks them (docs/evidence.md)",
     "experiment_role": "on AWS, the ARN of the role under which AWS FIS takes DynamoDB from the primary (--fault data)",
     "drill": "its id, as drill.history lists it; the last one by default",
-    "out": "a new folder; of rotate-key a new file for the key, which only you may read",
+    "out": "a new folder; of rotate-key a new file for the key, which only you may read; of plan a file for the plan",
+    "plan": "a file that `plan --out` has saved: do what it says, or nothing",
     "speed": "virtual seconds in a real one",
     "at": "the moment to restore to, as for --since; by default the latest that there is",
     "table": "the DynamoDB table that payments come from, in the same region",
@@ -138,27 +139,13 @@ def deploy_all(choice: Choice) -> int:
     return commands.deploy(choice)
 
 
-@choosing(
-    *(
-        "layer",
-        "region",
-        "environment",
-        "target",
-        "force",
-        "refresh",
-        "discard_data",
-        "production",
-        "bake",
-        "json",
-        "yes",
-    )
-)
+@choosing("layer", "region", *DEPLOYING)
 def deploy(choice: Choice) -> int:
-    """Deploy one layer: --layer NAME [--region ROLE]."""
+    """Deploy one layer: --layer NAME [--region ROLE]; or what a plan says: --plan FILE."""
     from orchestration import commands
 
-    if not choice.layer:
-        raise Problem("deploy: say which --layer; `./invoke deploy-all` deploys them all")
+    if not choice.layer and not choice.plan:
+        raise Problem("deploy: say which --layer, or which --plan; `./invoke deploy-all` deploys them all")
     return commands.deploy(choice)
 
 
@@ -176,6 +163,14 @@ def preview_all(choice: Choice, details: bool = False) -> int:
     from orchestration import commands
 
     return commands.preview(choice, details=details)
+
+
+@choosing("layer", "region", "environment", "target", "json")
+def plan(choice: Choice, out: str = "", details: bool = False) -> int:
+    """Say what a deployment would do, whom it would make stale and what is dangerous: [--layer NAME] [--out FILE]."""
+    from orchestration import planning
+
+    return planning.plan(choice, out=out, details=details)
 
 
 @choosing("environment", "target", "json", "yes")
@@ -208,6 +203,22 @@ def graph(choice: Choice) -> int:
     from orchestration import commands
 
     return commands.graph(choice)
+
+
+@choosing("layer", "region", "environment", "target", "json")
+def status(choice: Choice) -> int:
+    """Say of each stack which commit it has, by whom, since when, and why it is stale; exit 1 unless all are fresh."""
+    from orchestration import status as standing
+
+    return standing.status(choice)
+
+
+@choosing("environment", "target", "json")
+def contracts(choice: Choice) -> int:
+    """Print who reads which field of whom, in the sources and as deployed; exit 1 when a producer would break one."""
+    from orchestration import consumers
+
+    return consumers.contracts(choice)
 
 
 @choosing("environment", "json")
@@ -477,7 +488,7 @@ def down(_: Context, wipe: bool = False) -> int:
 
 
 @command
-def status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A002 - the option's name
+def sandbox_status(_: Context, json: bool = False, all: bool = False) -> int:  # noqa: A002 - the option's name
     """Say whether the sandbox runs, and where; exit 3 when it does not."""
     from sandbox import commands
 
@@ -542,10 +553,13 @@ namespace = Collection(
     deploy,
     rollback,
     preview_all,
+    plan,
     destroy_all,
     drift,
     outputs,
     graph,
+    status,
+    contracts,
     check,
     cost,
     pay,
@@ -570,7 +584,7 @@ namespace = Collection(
     simulate_failover,
     mutate,
 )
-sandbox = Collection("sandbox", up, down, status, logs, env)
+sandbox = Collection("sandbox", up, down, logs, env, status=sandbox_status)
 namespace.add_collection(sandbox)
 drills = Collection(
     "drill", history=drill_history, evidence=drill_evidence, calibrate=drill_calibrate, report=drill_report

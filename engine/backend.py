@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -66,10 +66,20 @@ class Update:
     """`update`, `destroy`, `refresh`, …"""
     message: str
     succeeded: bool
+    began: datetime | None = None
+    """To the second, in UTC; None where the entry does not say."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the engine knew of where it ran: `git.head`, `git.dirty`, `git.author`, `git.committer`, …"""
 
     @staticmethod
     def parse(entry: Mapping[str, Any]) -> Update:
-        return Update(entry["kind"], entry.get("message", ""), entry.get("result") == "succeeded")
+        return Update(
+            entry["kind"],
+            entry.get("message", ""),
+            entry.get("result") == "succeeded",
+            _moment(entry.get("startTime")),
+            dict(entry.get("environment") or {}),
+        )
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,14 @@ class FileBackend:
         for lock in self.locks(stack):
             if not is_held(lock):
                 lock.path.unlink(missing_ok=True)
+
+
+def _moment(told: int | str | None) -> datetime | None:
+    """A file backend writes seconds since 1970, the CLI an ISO time."""
+    if not told:
+        return None
+    moment = datetime.fromtimestamp(told, UTC) if isinstance(told, int) else datetime.fromisoformat(told)
+    return moment.replace(microsecond=0)
 
 
 def is_held(lock: Lock) -> bool:

@@ -52,6 +52,8 @@ class ResourceChange:
     """Those that cannot be changed in place."""
     before: Mapping[str, Any] = field(default_factory=dict)
     """Its state: `id`, `inputs`, `outputs`, `provider`; empty for what is created."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What it is to be given, secrets left out, with the engine's sentinel where unknown; empty for what is deleted."""
 
     @property
     def name(self) -> str:
@@ -126,6 +128,7 @@ class Events:
             properties=known.properties or change.properties,
             forcing=known.forcing or change.forcing,
             before=known.before or change.before,
+            inputs=known.inputs or change.inputs,
         )
 
     def _compared(self, metadata: Mapping[str, Any]) -> None:
@@ -152,6 +155,7 @@ def _change(metadata: Mapping[str, Any]) -> ResourceChange:
         tuple(sorted(metadata.get("detailedDiff") or metadata.get("diffs") or ())),
         tuple(metadata.get("keys") or ()),
         metadata.get("old") or {},
+        (metadata.get("new") or {}).get("inputs") or {},
     )
 
 

@@ -30,6 +30,8 @@ class Choice:
     """Minutes for which the secondary's release is watched before the primary gets it; empty: as before, or none."""
     production: str = ""
     """The suffix of an environment that may go through the one-way door to production (door.py)."""
+    plan: str = ""
+    """A file that `plan` has saved: the deployment does just what it says."""
     json: bool = False
     yes: bool = False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from orchestration import door, report
 from orchestration.aws import Aws
@@ -27,6 +28,9 @@ from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
 from shared.stack import Stack
+
+if TYPE_CHECKING:
+    from orchestration.promise import Promise
 
 
 def deploy(choice: Choice) -> int:
@@ -114,7 +118,8 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     """Make stacks and target ready, run the operation and show what came of it."""
     settings = Environment.load(choice.environment, ROOT)
     graph = Graph.of(settings.name)
-    stacks, minutes = _chosen(graph, choice), choice.bake_minutes
+    promise = _promise(choice)
+    stacks, minutes = promise.chosen(choice, graph) if promise else _chosen(graph, choice), choice.bake_minutes
     place = choose(choice.target, settings, report.tell)
     if operation is Operation.DEPLOY:
         door.require_a_name(place.backend, settings, stacks, choice.production, again=deploying(choice))
@@ -133,7 +138,14 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
         new = place.previews_new and any(place.backend.checkpoint(stack) is None for stack in stacks)
         result = run(Operation.PREVIEW) if operation is Operation.DEPLOY and new else None
         if result is None or not result.code:
-            result = run(operation, force=choice.force, refresh=choice.refresh, discard=choice.discarded, bake=minutes)
+            result = run(
+                operation,
+                force=choice.force,
+                refresh=choice.refresh,
+                discard=choice.discarded,
+                bake=minutes,
+                promise=promise,
+            )
     except OSError as error:
         raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
     except DataWouldGo as refused:
@@ -143,6 +155,17 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     else:
         report.show(result.plan, result.outcomes, closing(result, place, graph, choice), details=details)
     return result.code
+
+
+def _promise(choice: Choice) -> Promise | None:
+    """The saved plan that a deployment is to keep to. Raises Problem for one that cannot be kept."""
+    if not choice.plan:
+        return None
+    from orchestration.promise import Promise  # noqa: PLC0415 - the quick path does without
+
+    if choice.force or choice.refresh:
+        raise Problem("--force and --refresh do more than a plan says: leave them out, or deploy without --plan")
+    return Promise.load(choice.plan)
 
 
 def _tell_what_goes(place: Target, stacks: Sequence[Stack]) -> list[dict[str, str]]:

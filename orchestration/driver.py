@@ -19,7 +19,17 @@ from engine.workspace import Workspace
 from orchestration import pending, releases
 from orchestration.baking import Baking
 from orchestration.execute import Driver, Work
-from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, Fingerprints, missing_upstream, release_id
+from orchestration.fingerprint import (
+    MADE_OF,
+    TAG,
+    WITHDRAWN,
+    Fingerprint,
+    Fingerprints,
+    causes,
+    missing_upstream,
+    parts_of,
+    release_id,
+)
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement, Operation, Step
 from orchestration.runs import Run
@@ -68,6 +78,8 @@ class RunContext:
     """Compare every stack with the cloud before it is brought up to date."""
     bake: float | None = None
     """Minutes for which a release that passed its check is watched; None: as long as an unfinished one was to be."""
+    promised: Callable[[Stack], Sequence[str]] | None = None
+    """Raises Problem when a stack's update would do more than a plan says; returns options that keep it to that."""
 
 
 class _Driver:
@@ -105,15 +117,17 @@ class Deploy(_Driver):
             return self._bake_late(stack)
         c.workspace.ensure(stack)
         recovered = pending.recover(c.target, c.operations, stack)
-        parts = c.fingerprints.parts(stack)
+        made_of = c.fingerprints.made_of(stack, c.run.update(stack))
+        parts = parts_of(made_of.pieces)
         verified = c.fingerprints.verified(stack)
         nothing = c.guard(stack)
         if nothing and step.judgement.freshness is Freshness.FORCED:
             return Work({}, recovered)  # its newest update is of just this, and the guard's preview found no difference
         baking = self._baking(stack, verified=verified) if c.check.covers(stack) else None
         watched = self._watched(stack) if verified else 0
+        kept = c.promised(stack) if c.promised else ()
         began = c.target.now()
-        events = c.operations.run(stack, *deployment(c.run, step), *self._refresh(stack, recovered))
+        events = c.operations.run(stack, *deployment(c.run, step), *kept, *self._refresh(stack, recovered))
         remark = ""
         if baking and (events.changes or not verified):
             # What was raised under an earlier release is not the fault of another one.
@@ -122,7 +136,8 @@ class Deploy(_Driver):
             watched = baking.minutes
         elif baking and baking.minutes > watched:
             remark, watched = self._check(stack, self._late(stack)), baking.minutes
-        self._complete(stack, Fingerprint(c.run.update(stack), parts, watched))
+        c.target.backend.tag(stack, MADE_OF, made_of.to_tag())
+        self._complete(stack, Fingerprint(made_of.update, parts, watched))
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))), events.resources)
 
     def interrupt(self) -> None:
@@ -207,8 +222,11 @@ class Preview(_Driver):
         self._workspace = Workspace(cli, FileBackend(folder), folder / "stack.yaml", context.graph.stacks)
 
     def judge(self, stack: Stack) -> Judgement:
-        layers = ", ".join(sorted({producer.layer for producer in self._c.graph.reads[stack]}))
-        return Judgement(Freshness.STALE, f"follows {layers}")
+        """Whether anything that the stack reads would change, by the previews of those that publish it."""
+        before = self._c.fingerprints.pieces(stack)
+        after = self._c.fingerprints.pieces(stack, self._previewed)
+        found = causes(parts_of(before), after, before)
+        return Judgement(Freshness.STALE, found[0]) if found else Judgement(Freshness.FRESH, "")
 
     def run(self, step: Step) -> Work:
         c, stack = self._c, step.stack
@@ -219,7 +237,8 @@ class Preview(_Driver):
         if c.target.backend.checkpoint(stack) is None:
             self._workspace.ensure(stack)
             variables |= self._elsewhere
-        events = c.operations.run(stack, "preview", variables=variables)
+        compared = comparison(c.fingerprints, stack)
+        events = c.operations.run(stack, "preview", *compared, variables=variables)
         self._write(stack, events.outputs or {})
         return Work(events.changes, resources=events.resources)
 
@@ -229,6 +248,10 @@ class Preview(_Driver):
             raise problem
         checkpoint = self._c.target.backend.checkpoint(producer)
         self._write(producer, checkpoint.outputs if checkpoint else {})
+
+    def _previewed(self, stack: Stack) -> Mapping[str, Any] | None:
+        path = self._path(stack)
+        return dict(json.loads(path.read_text())) if path.exists() else None
 
     def _path(self, stack: Stack) -> Path:
         return self._c.run.previewed / f"{stack.label}.json"

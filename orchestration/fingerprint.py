@@ -1,17 +1,16 @@
-"""Whether a stack is fresh: what it is made of now, against what its newest update was made of.
+"""Whether a stack is fresh: what it is made of now (made_of.py), against what its newest update was made of.
 
-A fingerprint has a part for each kind of cause, so that a stale stack can say why. It is kept as a stack tag that
-names the update it describes. It is not an output: an output would be stored by a failed update too, and would make
-every consumer's state differ.
+A fingerprint has a part for each kind of cause. Beside it stand the digests of all pieces, so that a stale stack can
+name the file, setting or upstream output that has changed, and what the stack reads of others. Both are stack tags that
+name the update they describe, not outputs: an output would be stored by a failed update too, and would make every
+consumer's state differ.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from engine.backend import is_held
 from orchestration.baking import Baking
 from orchestration.graph import Graph
+from orchestration.made_of import FUNCTIONS, Pieces, Sources, digest, outputs_read, whole
 from orchestration.plan import Freshness, Judgement
-from shared.contracts import CONTRACT, LAYERS, schema
+from shared import reads
+from shared.contracts import CONTRACT
 from shared.errors import Problem
-from shared.packaging import packages
-from shared.packaging.imports import Source, Tree
 from shared.stack import Stack
 
 if TYPE_CHECKING:
@@ -36,16 +35,12 @@ WITHDRAWN = "withdrawn"
 
 A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
 """
-LOCK = Path("requirements.lock")
-CONTRACTS = Path("shared/contracts.py")
-POLICIES = Path("policies")
-PACKAGES = Path("shared/packaging/packages.py")
-PACKAGING = frozenset({"Code", "digest", "package", "release_of", "script"})
-"""What takes a function's name for its package: of shared/components/function.py and shared/packaging/packages.py."""
-DOCUMENTS = frozenset({".md", ".pyc"})
-
-FUNCTIONS = "functions"
-"""The part of the packages: of all parts the one that concerns functions and nothing else."""
+MADE_OF = "made-of"
+"""The tag of the pieces, and of what the stack reads."""
+TOLD = 6
+"""Hexadecimal digits of a piece's digest in the tag: it says what has changed, never whether something has."""
+NAMED = 3
+"""Names in a reason."""
 
 CHANGED = {
     "code": "the program's code changed",
@@ -56,7 +51,7 @@ CHANGED = {
     "policies": "a policy changed",
     "generation": "the cloud was replaced or restored since",
 }
-
+GENERATION = "generation"
 
 SOURCES = ("code", "contracts", "environment", FUNCTIONS, "versions")
 """The parts that are the same for a layer in both regions: what a release is made of."""
@@ -86,6 +81,33 @@ class Fingerprint:
             return None
 
 
+@dataclass(frozen=True)
+class MadeOf:
+    """The pieces of one update of a stack, and what its program reads of others."""
+
+    update: str = ""
+    pieces: Pieces = field(default_factory=dict)
+    reads: reads.Reads = field(default_factory=dict)
+
+    def to_tag(self) -> str:
+        short = {part: {name: each[:TOLD] for name, each in named.items()} for part, named in self.pieces.items()}
+        told = {"update": self.update, "pieces": short, "reads": {name: dict(of) for name, of in self.reads.items()}}
+        return json.dumps(told, separators=(",", ":"), sort_keys=True)
+
+    @staticmethod
+    def from_tag(text: str) -> MadeOf:
+        """Read a tag; nothing at all for what we cannot have written."""
+        try:
+            content = json.loads(text)
+            return MadeOf(str(content["update"]), dict(content["pieces"]), dict(content["reads"]))
+        except (ValueError, KeyError, TypeError):
+            return MadeOf()
+
+
+Ahead = Callable[[Stack], Mapping[str, Any] | None]
+"""What a stack is expected to publish; None where that is what it has deployed."""
+
+
 class Fingerprints:
     """Computes and compares the fingerprints of one environment's stacks in one backend."""
 
@@ -96,20 +118,37 @@ class Fingerprints:
         graph: Graph,
         backend: Backend,
         *,
-        generation: str,
+        generation: str | None,
     ) -> None:
-        """Make the fingerprints of an environment; `generation` names the cloud that the stacks are in."""
+        """Make the fingerprints of an environment.
+
+        generation: names the cloud that the stacks are in; None where that is not known, and does not count.
+        """
         self._root = root
-        self._environment = environment
-        self._graph = graph
+        self.graph = graph
         self.backend = backend
-        self._tree = Tree(root)
         self._generation = generation
-        self._static = cache(self._static_parts)
+        self._static = cache(Sources(root, environment).pieces)
+
+    def pieces(self, stack: Stack, ahead: Ahead = lambda _: None) -> dict[str, dict[str, str]]:
+        """Return the digests of all pieces that the stack is made of at this moment.
+
+        ahead: what another stack is expected to publish; None where that is what it has deployed.
+        """
+        known = {} if self._generation is None else {GENERATION: {GENERATION: self._generation}}
+        return self._static(stack.layer) | known | self._upstream(stack, ahead)
 
     def parts(self, stack: Stack) -> dict[str, str]:
-        """Return the digests of everything that the stack is made of at this moment."""
-        return dict(self._static(stack.layer)) | {"generation": self._generation} | self._upstream(stack)
+        """Return the digests of everything that the stack is made of at this moment, part by part."""
+        return parts_of(self.pieces(stack))
+
+    def made_of(self, stack: Stack, update: str) -> MadeOf:
+        """Return what an update of the stack would be made of at this moment."""
+        return MadeOf(update, self.pieces(stack), self.reads(stack))
+
+    def reads(self, stack: Stack) -> reads.Reads:
+        """Return what the stack's program reads of others, as its sources are now."""
+        return reads.of(self._root, stack.layer)
 
     def judge(self, stack: Stack) -> Judgement:
         """Say whether the stack's newest update still describes it, and if not, why."""
@@ -132,7 +171,27 @@ class Fingerprints:
         for reason, applies in unsettled.items():
             if applies:
                 return Judgement(Freshness.STALE, reason)
-        return _compare(known.parts if known else {}, self.parts(stack))
+        found = self._causes(stack, known.parts if known else {})
+        return Judgement(Freshness.STALE, found[0]) if found else Judgement(Freshness.FRESH, "")
+
+    def causes(self, stack: Stack) -> Sequence[str]:
+        """Return everything for which the stack is stale, each in a few words; nothing for a fresh one."""
+        judgement = self.judge(stack)
+        known = self.known(stack)
+        if judgement.freshness is Freshness.FRESH:
+            return ()
+        if known is None or not self.verified(stack):
+            return (judgement.reason,)
+        return self._causes(stack, known.parts) or (judgement.reason,)
+
+    def last(self, stack: Stack) -> MadeOf:
+        """Return what the stack's newest recorded update was made of, piece by piece; nothing where nobody wrote it."""
+        return MadeOf.from_tag(self.backend.tags(stack).get(MADE_OF, ""))
+
+    def _causes(self, stack: Stack, known: Mapping[str, str]) -> list[str]:
+        fingerprint, last = self.known(stack), self.last(stack)
+        told = last.pieces if fingerprint and last.update == fingerprint.update else {}
+        return causes(known, self.pieces(stack), told)
 
     def differences(self, stack: Stack) -> frozenset[str] | None:
         """Return the parts that differ from the newest update's; None when what that was made of is not known."""
@@ -148,7 +207,9 @@ class Fingerprints:
         if checkpoint is None or checkpoint.empty:
             return False
         known = self.known(stack)
-        return known is None or known.parts.get("generation") != self._generation
+        if known is None or self._generation is None:
+            return known is None
+        return known.parts.get(GENERATION) != self._generation
 
     def verified(self, stack: Stack) -> bool:
         """Whether the stack's newest update is the one that its fingerprint describes."""
@@ -170,44 +231,31 @@ class Fingerprints:
     def _tag(self, stack: Stack) -> str:
         return self.backend.tags(stack).get(TAG, "")
 
-    def _static_parts(self, layer: str) -> dict[str, str]:
-        closure = program_sources(self._tree, layer)
-        paths = [source.path for source in closure if source.path != CONTRACTS] + _data(self._root, layer, closure)
-        contracts = [schema(contract) for contract in (LAYERS[layer].outputs, *LAYERS[layer].consumes)]
-        contracts += [_machinery(source) for source in closure if source.path == CONTRACTS]
-        settings = self._environment.layer_settings(layer)
-        return {
-            "code": digest(*(part for path in sorted(paths) for part in (str(path), (self._root / path).read_bytes()))),
-            "contracts": digest(*contracts),
-            "environment": digest(json.dumps(settings, sort_keys=True, default=str)),
-            FUNCTIONS: digest(*(packages.digest(name) for name in _packaged(closure))),
-            "versions": digest((self._root / LOCK).read_bytes()),
-            "policies": self._policies(),
-        }
-
-    def _policies(self) -> str:
-        """A digest of the rules by which the stack was judged: it is judged again when they have changed."""
-        found = [path for path in (self._root / POLICIES).rglob("*") if path.is_file()]
-        named = {str(path.relative_to(self._root)): path.read_bytes() for path in found if not _ignored(path)}
-        return digest(*(part for name in sorted(named) for part in (name, named[name])))
-
-    def _upstream(self, stack: Stack) -> dict[str, str]:
-        parts = {}
-        for producer in sorted(self._graph.reads[stack], key=str):
-            checkpoint = self.backend.checkpoint(producer)
-            read = (CONTRACT, *(field.name for field in fields(LAYERS[producer.layer].outputs)))
-            outputs = checkpoint.outputs if checkpoint else {}
-            parts[f"outputs of {producer}"] = digest(
-                json.dumps({name: outputs.get(name) for name in read}, sort_keys=True)
-            )
+    def _upstream(self, stack: Stack, ahead: Ahead) -> dict[str, dict[str, str]]:
+        read, parts = self.reads(stack), {}
+        for producer in sorted(self.graph.reads[stack], key=str):
+            outputs, checkpoint = ahead(producer), self.backend.checkpoint(producer)
+            if outputs is None:
+                outputs = checkpoint.outputs if checkpoint else {}
+            contract = {CONTRACT: digest(json.dumps(outputs.get(CONTRACT), sort_keys=True))}
+            parts[f"outputs of {producer}"] = contract | outputs_read(read.get(producer.layer, {}), outputs)
         return parts
 
 
 def update_id(message: str) -> str | None:
     """Return the id that one of our updates carries in its message; None for anybody else's."""
+    return _said(message, "update")
+
+
+def told_by(message: str) -> str:
+    """Return who ran one of our updates, as `user@host`; empty for anybody else's."""
+    return _said(message, "by") or ""
+
+
+def _said(message: str, name: str) -> str | None:
     try:
         content: Any = json.loads(message)
-        return str(content["update"])
+        return str(content[name])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -217,147 +265,28 @@ def release_id(parts: Mapping[str, str]) -> str:
     return digest(*(parts.get(name, "") for name in SOURCES))
 
 
-def digest(*parts: str | bytes) -> str:
-    """Return a short digest of some texts, each told apart from its neighbours."""
-    whole = hashlib.sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        whole.update(len(raw).to_bytes(8, "big") + raw)
-    return whole.hexdigest()[:12]
+def parts_of(pieces: Pieces) -> dict[str, str]:
+    """Return the digest of each part of some pieces; the cloud's generation stands for itself."""
+    return {part: named[GENERATION] if part == GENERATION else whole(named) for part, named in pieces.items()}
 
 
-def _compare(known: Mapping[str, str], now: Mapping[str, str]) -> Judgement:
-    for name in now:
-        if known.get(name) != now[name]:
-            return Judgement(Freshness.STALE, CHANGED.get(name, f"{name} changed"))
-    return Judgement(Freshness.FRESH, "")
+def causes(known: Mapping[str, str], now: Pieces, before: Pieces) -> list[str]:
+    """Return why an update is not of what is there now, a cause for each part that differs.
 
-
-def program_sources(tree: Tree, layer: str) -> tuple[Source, ...]:
-    """Return the files of ours that a layer's program may import, `__main__.py` included, sorted by path."""
-    program = Path("projects", layer)
-    return tree.closure(program / "__main__.py", program)
-
-
-def files_of(root: Path, layer: str) -> tuple[Path, ...]:
-    """Return the files, from the root and sorted, by whose content a layer's stacks can become stale.
-
-    Without the environment's own file, of which a layer's part counts, and without what other stacks publish.
+    known: the digests of the update's parts. before: its pieces, as far as they are known.
     """
-    closure = program_sources(Tree(root), layer)
-    packed = {path.relative_to(root) for function in _packaged(closure) for path in packages.sources(function)}
-    rules = {path.relative_to(root) for path in (root / POLICIES).rglob("*") if path.is_file() and not _ignored(path)}
-    return tuple(
-        sorted({source.path for source in closure} | set(_data(root, layer, closure)) | packed | rules | {LOCK})
-    )
+    parts = parts_of(now)
+    return [_cause(part, before.get(part), now[part]) for part in parts if known.get(part) != parts[part]]
 
 
-def _data(root: Path, layer: str, closure: tuple[Source, ...]) -> list[Path]:
-    """Return the other files that the program may read: those beside its modules, and all below its project."""
-    folders = {source.path.parent for source in closure}
-    beside = {path for folder in folders for path in (root / folder).iterdir() if path.is_file()}
-    below = {path for path in (root / "projects" / layer).rglob("*") if path.is_file()}
-    relative = (path.relative_to(root) for path in beside | below if path.suffix != ".py")
-    return [path for path in relative if not _ignored(path)]
-
-
-def _ignored(path: Path) -> bool:
-    configuration = path.name.startswith("Pulumi.") and path.name != "Pulumi.yaml"
-    return configuration or path.suffix in DOCUMENTS or "__pycache__" in path.parts
-
-
-def _machinery(contracts: Source) -> str:
-    """What programs use of the contracts' module beside the types' fields: all but documentation and the graph."""
-    return "\n".join(ast.dump(node) for node in _kept(contracts.tree.body))
-
-
-def _kept(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
-        match node:
-            case ast.Expr():
-                continue  # what a docstring says changes nothing
-            case ast.AnnAssign(target=ast.Name(id="LAYERS")):
-                continue  # the graph: what a layer reads counts by the schemas of that
-            case ast.ClassDef():
-                yield from _beside_fields(node)
-            case _:
-                yield node
-
-
-def _beside_fields(contract: ast.ClassDef) -> Iterator[ast.stmt]:
-    """A class with its methods, constants and defaults; nothing for one of mere fields, which count by their schema."""
-    kept = [node for node in contract.body if not isinstance(node, ast.Expr) and not _is_field(node)]
-    if kept:
-        yield ast.ClassDef(contract.name, contract.bases, contract.keywords, kept, contract.decorator_list)
-
-
-def _is_field(node: ast.stmt) -> bool:
-    match node:
-        case ast.AnnAssign(value=None) | ast.AnnAssign(target=ast.Name(id="project" | "version")):
-            return True
-    return False
-
-
-def _packaged(closure: tuple[Source, ...]) -> list[str]:
-    """Return the functions whose packages the program may take: those that its own modules name.
-
-    All of them count where one is packaged under a name that only running the program would tell, or none is named.
-    """
-    if all(source.path != PACKAGES for source in closure):
-        return []
-    own = [source for source in closure if source.path.parts[0] == "projects"]
-    if any(_packages_by_computed_name(source) for source in own):
-        return packages.functions()
-    named = {text for source in own for text in source.texts}
-    return [name for name in packages.functions() if name in named] or packages.functions()
-
-
-def _packages_by_computed_name(source: Source) -> bool:
-    """Whether a module asks for a function's package by anything but text that stands in it."""
-    constants = {
-        target.id
-        for node in source.tree.body
-        if isinstance(node, ast.Assign) and _is_literal(node.value, frozenset())
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    called = {
-        alias.asname or alias.name: alias.name
-        for node in source.running
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    return any(
-        not all(_is_literal(argument, constants) for argument in _function_argument(node))
-        for node in source.running
-        if isinstance(node, ast.Call) and called.get(_called(node), _called(node)) in PACKAGING
-    )
-
-
-def _called(node: ast.Call) -> str:
-    """The last name of what is called: `Code` of `function.Code(…)`."""
-    match node.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-    return ""
-
-
-def _function_argument(node: ast.Call) -> list[ast.expr]:
-    """The argument that names functions: the first one, or `function`. Unpacked ones may hold it."""
-    unpacked = [keyword.value for keyword in node.keywords if keyword.arg is None]
-    named = [keyword.value for keyword in node.keywords if keyword.arg in {"function", "functions"}]
-    return [*node.args[:1], *named, *unpacked]
-
-
-def _is_literal(node: ast.expr, constants: Collection[str]) -> bool:
-    match node:
-        case ast.Constant():
-            return True
-        case ast.Name(id=name):
-            return name in constants
-        case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return all(_is_literal(element, constants) for element in elements)
-    return False
+def _cause(part: str, before: Mapping[str, str] | None, now: Mapping[str, str]) -> str:
+    """Return why a part makes a stack stale: `the program's code changed: projects/network/vpc.py`."""
+    told = CHANGED.get(part, f"{part} changed")
+    if part == GENERATION or before is None:
+        return told
+    names = [name for name in sorted({*before, *now}) if before.get(name, "")[:TOLD] != now.get(name, "")[:TOLD]]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{told}: {', '.join(names[:NAMED])}{more}" if names else told
 
 
 def missing_upstream(graph: Graph, stack: Stack, backend: Backend) -> Problem | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.events import RuleBroken
 from orchestration.execute import STACKS_AT_ONCE
-from orchestration.fingerprint import FUNCTIONS
 from orchestration.holdings import Holder, going, holders
+from orchestration.made_of import FUNCTIONS
 from orchestration.plan import Freshness, Plan, Step
 from shared.contracts import CONTRACT
 from shared.errors import Problem

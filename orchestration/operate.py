@@ -14,7 +14,7 @@ from engine.cli import Cli, WrongPassphrase
 from engine.events import RuleBroken
 from engine.operations import Files, Interrupted, Operations, Starter
 from engine.workspace import Workspace
-from orchestration import recovery, report, runs
+from orchestration import consumers, recovery, report, runs
 from orchestration.ahead import Ahead, HeldEngines
 from orchestration.driver import DRIVERS, Blaming, ReleaseCheck, RunContext, comparison, deployment
 from orchestration.execute import Executor, Outcome, StepStatus, on_signals
@@ -30,6 +30,7 @@ from shared.errors import Problem
 if TYPE_CHECKING:
     from engine.events import Events
     from orchestration.graph import Graph
+    from orchestration.promise import Promise
     from orchestration.target import Target
     from shared.environment import Environment
     from shared.stack import Stack
@@ -64,6 +65,7 @@ def operate(
     refresh: bool = False,
     discard: Collection[str] = (),
     bake: float | None = None,
+    promise: Promise | None = None,
 ) -> Result:
     """Run one operation over some of an environment's stacks, whose programs are below `root`.
 
@@ -71,7 +73,8 @@ def operate(
     deployment raises DataWouldGo when something that holds data would go and `discard` does not name it; RuleBroken
     when a stack that is there would break a rule of the policies below `root`; and, without `force`, OnlyServingRegion
     when it would change the only region that serves, or NoRoom when a quota or the account's role for access logs is
-    missing. With `refresh` it first compares every stack with the cloud, fresh ones too. A release is watched for
+    missing. With a `promise` it does what that plan says or nothing: a stack that would do more ends before it changes.
+    With `refresh` it first compares every stack with the cloud, fresh ones too. A release is watched for
     `bake` minutes before the next region gets it (RunContext.bake).
     """
     changing = operation in CHANGING
@@ -84,10 +87,11 @@ def operate(
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
         plan = admitted(plan, fingerprints, check.covers, graph, force=force, bake=bake)
+        _require_what_was_promised(plan, fingerprints, promise)
         if not report.all_fresh(plan):
             _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
-        guard = None
+        looked: dict[str, Any] = {}
         _look_for_room(plan, target, environment, run)
         if operation is Operation.DEPLOY:
             released = () if force else _released(plan, fingerprints, refresh=refresh)
@@ -95,7 +99,8 @@ def operate(
             looks = runs.Looks(run)
             looking = Operations(_starter(_moving(target.cli), looks, root).start, looks, lambda *_: None)
             context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
-            guard = _guarded(plan, context, discard, judged=_policies(root) is not None)
+            looked["guard"] = _guarded(plan, context, discard, judged=_policies(root) is not None).require
+            looked["promised"] = promise and promise.kept_by(context)
             target = _in_place(target, graph, environment, plan)
 
         def started(stack: Stack) -> None:
@@ -107,22 +112,21 @@ def operate(
             started(stack)
 
         start = _starter(target.cli, run, root).start
-        held = None
-        may_hold = target.holds_programs and not refresh and not will_bake(plan, fingerprints, bake)
-        if operation is Operation.DEPLOY and may_hold:
-            held = HeldEngines(
-                start,
-                run.held,
-                workspace=workspace,
-                fingerprints=fingerprints,
-                backend=target.backend,
-                arguments=functools.partial(deployment, run),
-                started=started,
-            )
+        may_hold = target.holds_programs and not refresh and not promise and not will_bake(plan, fingerprints, bake)
+        holding = HeldEngines(
+            start,
+            run.held,
+            workspace=workspace,
+            fingerprints=fingerprints,
+            backend=target.backend,
+            arguments=functools.partial(deployment, run),
+            started=started,
+        )
+        held = holding if operation is Operation.DEPLOY and may_hold else None
         operations = Operations(held.start if held else start, run, progress)
-        context = RunContext(target, graph, run, operations, workspace, fingerprints, check, refresh=refresh, bake=bake)
-        if guard:
-            context = dataclasses.replace(context, guard=guard.require)
+        context = RunContext(
+            target, graph, run, operations, workspace, fingerprints, check, refresh=refresh, bake=bake, **looked
+        )
         driver = Blaming(DRIVERS[operation](context), target, environment)
         ahead = Ahead(driver, held, plan) if held else None
         executor = Executor(ahead or driver, lines)
@@ -142,6 +146,20 @@ def _starter(cli: Cli, files: Files, root: Path) -> Starter:
 
 def _policies(root: Path) -> Path | None:
     return found if (found := root / "policies").is_dir() else None
+
+
+def _require_what_was_promised(plan: Plan, fingerprints: Fingerprints, promise: Promise | None) -> None:
+    """Raise Problem when a saved plan is out of date, or when a deployment would break a contract.
+
+    That is when a stack would no longer publish what a consumer reads, in the sources or as it is deployed.
+    """
+    if promise:
+        promise.require_unmoved(fingerprints)
+    if plan.operation is not Operation.DEPLOY:
+        return
+    changing = [step.stack for step in plan.steps if not step.fresh]
+    if changing and (found := consumers.broken(fingerprints, changing)):
+        raise Problem(f"{found[0]}" + (f"; {len(found) - 1} more" if found[1:] else "") + "; nothing was changed")
 
 
 def _released(plan: Plan, fingerprints: Fingerprints, *, refresh: bool) -> list[Stack]:

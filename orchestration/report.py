@@ -107,12 +107,28 @@ def table(plan: Plan, outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
-def show(plan: Plan, outcomes: Sequence[Outcome], closing: str, *, details: bool = False) -> None:
-    """Print the table, what goes, or with `details` each resource, and the next thing to do."""
+def show_rows(headings: Sequence[str], found: Sequence[tuple[Sequence[str], str]]) -> None:
+    """Print rows of cells, each row's second cell in its colour where a terminal shows one."""
+    from rich.table import Table  # noqa: PLC0415
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for title in headings:
+        shown.add_column(title, overflow="fold")
+    for cells, style in found:
+        plain = [_plain(cell) for cell in cells]
+        shown.add_row(plain[0], f"[{style}]{plain[1]}[/]", *plain[2:])
+    _print_table(_console(), shown)
+
+
+def _console() -> Console:
     from rich.console import Console  # noqa: PLC0415
 
-    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
-    _print_table(console, table(plan, outcomes))
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def show(plan: Plan, outcomes: Sequence[Outcome], closing: str, *, details: bool = False) -> None:
+    """Print the table, what goes, or with `details` each resource, and the next thing to do."""
+    _print_table(_console(), table(plan, outcomes))
     if plan.operation in NAMING:
         for outcome in outcomes:
             if lines := resource_lines(outcome, plan.operation, details=details):

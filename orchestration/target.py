@@ -66,6 +66,23 @@ class Target:
     """Why its cloud, or one of these regions, cannot be worked with, and what to do; empty when it can."""
 
 
+@dataclass(frozen=True)
+class StackBooks:
+    """What is known of a target's stacks without asking its cloud."""
+
+    backend: Backend
+    generation: str | None
+    """The cloud that the stacks are in, where that can be known without asking it."""
+    where: str
+    """For a person."""
+
+
+def books(name: str) -> StackBooks:
+    """Open a target's books: nothing is started, and no cloud is asked. Raises Problem for an unknown name."""
+    opened: StackBooks = module(name).books()
+    return opened
+
+
 def choose(name: str, environment: Environment, tell: Callable[[str], None]) -> Target:
     """Make a target ready: the sandbox is started when it is not running. Raises Problem for an unknown name."""
     made: Target = module(name).make(environment, tell)

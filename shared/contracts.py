@@ -217,20 +217,28 @@ LAYERS: Mapping[str, Layer] = _layers(
 
 
 def schema(outputs_type: type[Any]) -> str:
-    """The contract as text: project, version and each field with its type, nested ones too.
-
-    Two equal texts mean that a consumer cannot see a difference, so other layers' contracts count by their schema in a
-    stack's fingerprint.
-    """
-    lines = [f"{outputs_type.project} v{outputs_type.version}", *_field_lines(outputs_type, indent="  ")]
+    """The contract as text: project, version and each field with its type, nested ones too."""
+    lines = [f"{outputs_type.project} v{outputs_type.version}"]
+    for path, kind in typed_fields(outputs_type).items():
+        *parts, name = path.split(".")
+        lines.append(f"{'  ' * (len(parts) + 1)}{name}: {kind}")
     return "\n".join(lines)
 
 
-def _field_lines(outputs_type: type[Any], indent: str) -> list[str]:
-    lines = []
+def typed_fields(outputs_type: type[Any]) -> dict[str, str]:
+    """Each field's type as text, by its path: `rest_api` and, inside it, `rest_api.stage_name`.
+
+    Two equal answers mean that a consumer cannot see a difference, so other layers' contracts count by them in a
+    stack's fingerprint.
+    """
+    found: dict[str, str] = {}
     for field in dataclasses.fields(outputs_type):
-        lines.append(f"{indent}{field.name}: {field.type}")
+        found[field.name] = str(field.type)
         nested = getattr(sys.modules[outputs_type.__module__], re.split(r"[ \[]", str(field.type))[0], None)
-        if dataclasses.is_dataclass(nested) and isinstance(nested, type):
-            lines.extend(_field_lines(nested, indent + "  "))
-    return lines
+        if (
+            isinstance(nested, type)
+            and dataclasses.is_dataclass(nested)
+            and nested.__module__ == outputs_type.__module__
+        ):
+            found |= {f"{field.name}.{path}": kind for path, kind in typed_fields(nested).items()}
+    return found

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.fingerprint import POLICIES, files_of
+from orchestration.made_of import POLICIES, Sources
 from shared.contracts import LAYERS
+from shared.environment import Environment
 from shared.packaging.packages import functions
 from shared.root import ROOT
 
@@ -68,7 +69,8 @@ def patterns(layer: str, root: Path = ROOT) -> tuple[str, ...]:
     Projects, policies and functions count with their whole folders, everything else file by file. The last pattern
     takes documents out again.
     """
-    files = {path for each in (layer, *upstream(layer)) for path in files_of(root, each)}
+    sources = Sources(root, Environment.load(ENVIRONMENT, root))
+    files = {path for each in (layer, *upstream(layer)) for path in sources.files(each)}
     workflows = (WORKFLOWS / f"{each}.yml" for each in (layer, *CALLED))
     settings = Path("environments", f"{ENVIRONMENT}.yaml")
     return (*_grouped({*files, settings, *workflows, Path(".github", "actions", "aws", "action.yml")}), DOCUMENTS)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import find, launchers
-from engine.backend import FileBackend, file_folder, without_attributes
+from engine.backend import Backend, FileBackend, file_folder, without_attributes
 from engine.cli import Cli, CliBackend
 from orchestration import checker_ranges
 from orchestration.reach import Reach
-from orchestration.target import Target, settings
+from orchestration.target import StackBooks, Target, settings
 from shared.errors import Problem
 from shared.roles import ROLES
 from shared.root import ROOT
@@ -27,11 +27,12 @@ DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CM
 """How the user's variables begin that would have an engine do something else than a run asks of it."""
 
 
+STATE = ROOT / ".runs" / "aws"
+
+
 def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     """Take backend, passphrase and credentials from the user's environment. Raises Problem for what is missing."""
-    url = os.environ.get("PULUMI_BACKEND_URL")
-    if not url:
-        raise Problem("PULUMI_BACKEND_URL is not set: say where the stacks are kept, for example s3://<bucket>")
+    url = _backend_url()
     if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
         raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
     _require_aws_itself()
@@ -39,17 +40,13 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     found = find.find(tell).executable
     executable = _with_python(found)
     account = _account(environment)
-    state = ROOT / ".runs" / "aws"
-    configuration = state / "stack.yaml"
-    given = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
-    cli = Cli(executable, {**given, "PULUMI_BACKEND_URL": without_attributes(url), **settings(configuration)})
-    folder = file_folder(url)
+    cli = _cli(executable, url)
     return Target(
         name="aws",
         cli=cli,
-        backend=FileBackend(folder) if folder else CliBackend(cli),
-        state=state,
-        configuration=configuration,
+        backend=_backend(cli, url),
+        state=STATE,
+        configuration=STATE / "stack.yaml",
         generation=account,
         account=account,
         programs_may_end_early=launchers.brings_python(found),
@@ -58,6 +55,29 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         destroying=DESTROYING,
         where=f"AWS account {account}",
     )
+
+
+def books() -> StackBooks:
+    """The backend alone: who asks it needs no rights in AWS but to read it, and which account it is does not count."""
+    url = _backend_url()
+    return StackBooks(_backend(_cli(find.find(lambda _: None).executable, url), url), None, f"the backend {url}")
+
+
+def _backend_url() -> str:
+    url = os.environ.get("PULUMI_BACKEND_URL")
+    if not url:
+        raise Problem("PULUMI_BACKEND_URL is not set: say where the stacks are kept, for example s3://<bucket>")
+    return url
+
+
+def _cli(executable: Path, url: str) -> Cli:
+    given = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
+    return Cli(executable, {**given, "PULUMI_BACKEND_URL": without_attributes(url), **settings(STATE / "stack.yaml")})
+
+
+def _backend(cli: Cli, url: str) -> Backend:
+    folder = file_folder(url)
+    return FileBackend(folder) if folder else CliBackend(cli)
 
 
 def reach(_: Callable[[str], None]) -> Reach:

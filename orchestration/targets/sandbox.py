@@ -15,8 +15,8 @@ from engine.backend import FileBackend
 from engine.cli import Cli
 from engine.plugins.variables import NO_DEBUG
 from orchestration.reach import Heard, Reach
-from orchestration.target import Target, settings
-from sandbox import Sandbox, checker_ranges, inbox
+from orchestration.target import StackBooks, Target, settings
+from sandbox import Sandbox, SandboxStatus, checker_ranges, inbox
 from sandbox.clock import SharedClock
 from sandbox.faults.fault import InjectedFault
 from sandbox.mail import Mailbox
@@ -59,7 +59,7 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         backend=FileBackend(sandbox.layout.backend),
         state=sandbox.layout.state / "orchestration",
         configuration=configuration,
-        generation=f"{status.generation}.{status.recoveries}",
+        generation=_generation(status),
         adopts_creates=True,
         holds_programs=on(Trick.HELD_PROGRAMS),
         selects_stacks=True,
@@ -71,6 +71,18 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         now=SharedClock(sandbox.layout.clock).now,
         trouble=functools.partial(_trouble, sandbox),
     )
+
+
+def books() -> StackBooks:
+    """The stacks as the sandbox left them; it is not started when it is not running, and then has no generation."""
+    sandbox = Sandbox(ROOT)
+    status = sandbox.status()
+    where = "the sandbox" if status.generation else "the sandbox, which is not running"
+    return StackBooks(FileBackend(sandbox.layout.backend), _generation(status) if status.generation else None, where)
+
+
+def _generation(status: SandboxStatus) -> str:
+    return f"{status.generation}.{status.recoveries}"
 
 
 def reach(tell: Callable[[str], None]) -> Reach:

@@ -3,6 +3,9 @@
 A program that ends before it has published fails its update: else the engine would take all that it has not named for
 gone, and delete it.
 
+A program gets the fields that its `reads.json` declares, and no others: what a stack is made of, and what a producer
+must keep, follow from that file (shared/reads.py).
+
 While several layers are previewed together, a consumer sees what its upstream *would* publish: the previews leave
 their outputs in the folder that `PREVIEWED_OUTPUTS` names. An update never looks there.
 """
@@ -15,7 +18,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,8 +27,11 @@ from pulumi.output import UNKNOWN
 from pulumi.runtime import rpc
 from pulumi.runtime.settings import get_root_resource
 
+from shared import contracts
 from shared.contracts import CONTRACT, LAYERS, PREVIEWED_OUTPUTS
+from shared.reads import FILE, broken, declared
 from shared.roles import Role
+from shared.root import ROOT
 from shared.stack import Stack
 
 UNKNOWN_VALUE = rpc.UNKNOWN
@@ -36,6 +42,8 @@ READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
 T = TypeVar("T")
 Read = Callable[[str], pulumi.Output[Any]]
+Require = Callable[[str], None]
+"""Is told the path of each field that a program takes. Raises RunError when it may not."""
 
 
 def this_stack() -> Stack:
@@ -79,7 +87,7 @@ def consume(outputs_type: type[T], role: Role | None = None) -> T:
 
     `role` says which region's stack of a regional layer to read: by default the reader's own. Ends the program before
     it makes anything, with one line, when the stack is not deployed, keeps another version of the contract or lacks
-    a field.
+    a field that is read.
     """
     contract = cast("Any", outputs_type)
     own = this_stack()
@@ -88,17 +96,47 @@ def consume(outputs_type: type[T], role: Role | None = None) -> T:
         raise ValueError(f"{contract.project} has a stack for each region: say which role to read")
     stack = Stack(contract.project, own.environment, (role or own.role) if regional else None)
 
+    said = _said(contract)
+    names = _parts(contract) if said is None else {path.partition(".")[0] for path in said}
+
+    def require(path: str) -> None:
+        require_declared(own.layer, contract.project, path, said)
+
     previewed = _previewed(stack)
     if previewed is not None:
-        _check(previewed, contract, stack)
+        _check(previewed, contract, stack, names)
 
         def read(name: str) -> pulumi.Output[Any]:
             return pulumi.Output.from_input(_with_unknowns(previewed[name]))
 
-        return cast("T", _build(outputs_type, read, previewed))
+        return cast("T", _build(outputs_type, read, previewed, require))
     deployed = _deployed(stack)
-    _check(deployed, contract, stack)
-    return cast("T", _build(outputs_type, pulumi.StackReference(stack.reference).get_output, deployed))
+    _check(deployed, contract, stack, names)
+    return cast("T", _build(outputs_type, pulumi.StackReference(stack.reference).get_output, deployed, require))
+
+
+def require_declared(layer: str, producer: str, path: str, said: Mapping[str, str] | None) -> None:
+    """Raise RunError when a program reads a field that its layer does not declare in `said`, where it says anything."""
+    if said is not None and path not in said:
+        raise pulumi.RunError(
+            f"projects/{layer} reads {path} of {producer}, which projects/{layer}/{FILE} does not say: add it there, "
+            "with its type"
+        )
+
+
+def _said(contract: Any) -> Mapping[str, str] | None:
+    """What the running program's layer declares to read of a contract; None where it declares nothing at all."""
+    layer = pulumi.get_project()
+    reads = declared(ROOT, layer)
+    if reads is None:
+        return None
+    said = reads.get(contract.project, {})
+    if missed := broken(said, contract):
+        raise pulumi.RunError(
+            f"projects/{layer} reads what the contract of {contract.project} does not have ({', '.join(missed)}): "
+            f"put it back, or let {layer} stop reading it first (projects/{layer}/{FILE})"
+        )
+    return said
 
 
 def last_outputs(stack: Stack) -> Mapping[str, Any] | None:
@@ -131,8 +169,8 @@ def _previewed(stack: Stack) -> Mapping[str, Any] | None:
     return cast("Mapping[str, Any]", json.loads(path.read_text(encoding="utf-8")))
 
 
-def _check(outputs: Mapping[str, Any], contract: Any, stack: Stack) -> None:
-    """Compare what a stack publishes with the contract that its reader knows."""
+def _check(outputs: Mapping[str, Any], contract: Any, stack: Stack, names: Collection[str]) -> None:
+    """Compare what a stack publishes with the contract that its reader knows, of which it reads fields by `names`."""
     where, remedy = f"stack {stack}", _remedy(stack)
     kept = outputs.get(CONTRACT)
     if not isinstance(kept, Mapping):
@@ -142,7 +180,8 @@ def _check(outputs: Mapping[str, Any], contract: Any, stack: Stack) -> None:
             f"{where} publishes {kept.get('name')} version {kept.get('version'):g}, and {pulumi.get_project()} reads "
             f"{contract.project} version {contract.version}: {remedy}"
         )
-    missing = [name for name, kind in _parts(contract).items() if outputs.get(name) is None and not _may_be_none(kind)]
+    kinds = {name: kind for name, kind in _parts(contract).items() if name in names}
+    missing = [name for name, kind in kinds.items() if outputs.get(name) is None and not _may_be_none(kind)]
     if missing:
         raise pulumi.RunError(f"{where} has no output {', '.join(missing)}: {remedy}")
 
@@ -178,23 +217,37 @@ def _may_be_none(kind: Any) -> bool:
     return types.NoneType in typing.get_args(kind)
 
 
-def _build(kind: type[Any], read: Read, known: Mapping[str, Any]) -> Any:
-    """An instance of the contract `kind` from a reader of its fields. `known`: the outputs, as far as they are.
+def _build(kind: type[Any], read: Read, known: Mapping[str, Any], require: Require, above: str = "") -> Any:
+    """An instance of the contract `kind` from a reader of its fields, which tells `require` what is taken of it.
 
-    A part that may be missing is missing where its producer published none.
+    known: the outputs, as far as they are. What may be missing, or is not read, is missing where its producer has none.
     """
     values: dict[str, Any] = {}
     for name, hint in _parts(kind).items():
-        if _may_be_none(hint) and known.get(name) is None:
+        if known.get(name) is None and (not above or _may_be_none(hint)):
             values[name] = None
             continue
         given = (
             next(each for each in typing.get_args(hint) if each is not types.NoneType) if _may_be_none(hint) else hint
         )
         part = typing.get_origin(given) or given
-        nested = dataclasses.is_dataclass(part)
-        values[name] = _build(cast("Any", part), _inside(read(name)), {}) if nested else read(name)
-    return kind(**values)
+        if dataclasses.is_dataclass(part):
+            values[name] = _build(cast("Any", part), _inside(read(name)), {}, require, f"{above}{name}.")
+        else:
+            values[name] = read(name)
+    return (_telling(kind, require, above) if kind.__module__ == contracts.__name__ else kind)(**values)
+
+
+def _telling(kind: type[Any], require: Require, above: str) -> type[Any]:
+    """A kind of contract, or of its part, whose instances tell which of their fields are taken."""
+    names = {field.name for field in dataclasses.fields(kind)}
+
+    def take(self: Any, name: str) -> Any:
+        if name in names:
+            require(above + name)
+        return object.__getattribute__(self, name)
+
+    return type(kind.__name__, (kind,), {"__getattribute__": take, "__module__": kind.__module__})
 
 
 def _inside(outer: pulumi.Output[Any]) -> Read:

@@ -17,7 +17,7 @@ from orchestration import baking
 from orchestration.baking import BakeWatch, Baking, watched
 from orchestration.choice import Choice
 from orchestration.driver import Deploy, RunContext
-from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint
+from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, MadeOf, parts_of
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement, Operation, Step, make
 from orchestration.release_rules import admitted, will_bake
@@ -159,6 +159,9 @@ def test_minutes_are_what_was_said_or_nothing():
 STALE, FRESH = Judgement(Freshness.STALE, "changed"), Judgement(Freshness.FRESH, "")
 
 
+MADE_OF = MadeOf(pieces={"code": {"a.py": "b"}})
+
+
 class BakedFingerprints:
     """Fingerprints of two stacks: how long the secondary was watched, and whether a bake of it was cut off."""
 
@@ -270,7 +273,7 @@ class TestDeploymentWithBake:
 
         fingerprints = SimpleNamespace(
             backend=books,
-            parts=lambda _: {"code": "b"},
+            made_of=lambda _, update: replace(MADE_OF, update=update),
             verified=lambda _: verified,
             doubtful=lambda _: False,
             baking=lambda _: Baking.from_tag(books.tagged.get(TAG, "")),
@@ -288,6 +291,7 @@ class TestDeploymentWithBake:
                 bake=watch,
             ),
             guard=lambda _: False,
+            promised=None,
             run=SimpleNamespace(update=lambda _: "u2", message=lambda *_: "{}"),
             operations=SimpleNamespace(run=lambda *_: Events(changes={"update": 1} if changes else {})),
             refresh=False,
@@ -305,7 +309,7 @@ class TestDeploymentWithBake:
         work, books, asked = self.deploy()
         assert work is not None
         assert work.remark == "smoke test passed; baked"
-        assert Fingerprint.from_tag(books.tagged[TAG]) == Fingerprint("u2", {"code": "b"}, 5.0)
+        assert Fingerprint.from_tag(books.tagged[TAG]) == Fingerprint("u2", parts_of(MADE_OF.pieces), 5.0)
         assert (asked[0].since, asked[0].before) == (77.0, BEFORE)
         served = Releases.read(books, SECONDARY).serving
         assert served

@@ -10,6 +10,7 @@ import pytest
 from engine.backend import Checkpoint
 from engine.events import Events
 from orchestration.driver import Deploy, RunContext
+from orchestration.fingerprint import MADE_OF, TAG, MadeOf
 from orchestration.plan import Freshness, Judgement, Step
 from shared.stack import Stack
 
@@ -27,13 +28,14 @@ def updates(freshness, *, nothing):
         workspace=SimpleNamespace(ensure=lambda _: None),
         fingerprints=SimpleNamespace(
             backend=backend,
-            parts=lambda _: {},
+            made_of=lambda _, update: MadeOf(update),
             verified=lambda _: True,
             doubtful=lambda _: False,
             known=lambda _: None,
         ),
         check=SimpleNamespace(covers=lambda _: False),
         guard=lambda _: nothing,
+        promised=None,
         run=SimpleNamespace(update=lambda _: "1", message=lambda *_: "{}"),
         operations=SimpleNamespace(run=lambda _, operation, *__: asked.append(operation) or Events()),
         refresh=False,
@@ -53,4 +55,4 @@ def test_a_forced_update_that_would_change_nothing_is_none():
 def test_any_other_update_is_made_and_recorded(freshness, nothing):
     asked, tagged = updates(freshness, nothing=nothing)
     assert asked == ["up"]
-    assert len(tagged) == 1
+    assert [name for _, name, _ in tagged] == [MADE_OF, TAG]

@@ -9,14 +9,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.backend import FileBackend
-from orchestration import fingerprint
+from orchestration import fingerprint, made_of
 from orchestration.baking import Baking
-from orchestration.fingerprint import Fingerprint, Fingerprints, program_sources, update_id
+from orchestration.fingerprint import Fingerprint, Fingerprints, MadeOf, update_id
 from orchestration.graph import Graph
+from orchestration.made_of import program_sources
 from orchestration.plan import Freshness
 from orchestration.releases import Serving
 from shared.contracts import LAYERS, Layer
@@ -83,6 +85,17 @@ def parts(known):
     return {layer: known._static(layer) for layer in LAYERS}
 
 
+def reasons(before, after):
+    """Why a layer of the pieces `before` is stale now that it is made of those `after`."""
+    short = MadeOf("a", before).to_tag()
+    known = MadeOf.from_tag(short).pieces
+    return [
+        fingerprint._cause(part, known[part], after[part])
+        for part in after
+        if made_of.whole(before[part]) != made_of.whole(after[part])
+    ]
+
+
 def changed(before, after):
     return {layer for layer in LAYERS if before[layer] != after[layer]}
 
@@ -116,7 +129,7 @@ def test_each_file_concerns_just_the_stacks_that_read_it_and_starts_the_workflow
     wrong = {}
     for path in sorted(files)[::every]:
         original = (root / path).read_bytes()
-        (root / path).write_bytes(original + b"\n# altered\n")
+        (root / path).write_bytes(original + (b"\n" if path.suffix == ".json" else b"\n# altered\n"))
         known._static.cache_clear()
         stale = changed(before, parts(known))
         (root / path).write_bytes(original)
@@ -158,17 +171,19 @@ def test_a_value_of_the_environment_concerns_the_layers_that_may_read_it(root, t
     (tmp_path / "environments/payments.yaml").write_text(text.replace(old, new))
     after = parts(fingerprints(root, environment=Environment.load("payments", tmp_path)))
     assert changed(before, after) == layers
-    assert {fingerprint._compare(before[layer], after[layer]).reason for layer in layers} == {
-        "its part of the environment changed"
-    }
+    name = old.partition(":")[0]
+    for layer in layers:
+        (reason,) = reasons(before[layer], after[layer])
+        assert reason.startswith("its part of the environment changed: ")
+        assert reason.rpartition(".")[2].rpartition(" ")[2] == name
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "reason"),
     [
-        ("requirements.lock", "pulumi-aws==", "pulumi-aws==0", "a locked version changed"),
+        ("requirements.lock", "pulumi-aws==", "pulumi-aws==0", "a locked version changed: pulumi-aws"),
         # What is there was judged by another rule.
-        ("policies/limits.py", "LONGEST = 60", "LONGEST = 30", "a policy changed"),
+        ("policies/limits.py", "LONGEST = 60", "LONGEST = 30", "a policy changed: policies/limits.py"),
     ],
 )
 def test_a_locked_version_and_a_rule_concern_all(root, path, old, new, reason):
@@ -180,26 +195,49 @@ def test_a_locked_version_and_a_rule_concern_all(root, path, old, new, reason):
     finally:
         (root / path).write_text(original)
     assert changed(before, after) == ALL
-    assert fingerprint._compare(before["data"], after["data"]).reason == reason
+    assert reasons(before["data"], after["data"]) == [reason]
 
 
-def test_a_contract_concerns_its_layer_and_its_readers(root, monkeypatch):
-    before = parts(fingerprints(root))
+def other_edge(monkeypatch, **types):
+    """Let edge's contract have other fields, in all that looks at contracts."""
     edge = LAYERS["edge"]
-    longer = dataclasses.make_dataclass("EdgeOutputs", [("extra", str)], bases=(edge.outputs,), frozen=True)
+    annotations = {field.name: field.type for field in dataclasses.fields(edge.outputs)} | types
+    fields = [(name, kind) for name, kind in annotations.items() if kind is not None]
+    other: Any = dataclasses.make_dataclass("EdgeOutputs", fields, frozen=True)
+    other.project, other.version, other.__module__ = "edge", edge.outputs.version, edge.outputs.__module__
     replaced = {
         layer.name: Layer(
             layer.name,
-            longer if layer is edge else layer.outputs,
+            other if layer is edge else layer.outputs,
             layer.regional,
-            tuple(longer if contract is edge.outputs else contract for contract in layer.consumes),
+            tuple(other if contract is edge.outputs else contract for contract in layer.consumes),
         )
         for layer in LAYERS.values()
     }
-    monkeypatch.setattr(fingerprint, "LAYERS", replaced)
+    monkeypatch.setattr(made_of, "LAYERS", replaced)
+
+
+def test_a_new_field_of_a_contract_concerns_its_own_layer_alone(root, monkeypatch):
+    before = parts(fingerprints(root))
+    other_edge(monkeypatch, extra="Output[str]")
     after = parts(fingerprints(root))
+    assert changed(before, after) == {"edge"}
+    assert reasons(before["edge"], after["edge"]) == ["a contract changed: edge.extra"]
+
+
+def test_another_type_that_its_readers_declare_concerns_those_that_read_the_field(root, monkeypatch):
+    before = parts(fingerprints(root))
+    path = root / "projects/observability/reads.json"
+    original = path.read_text()
+    other_edge(monkeypatch, topic_arns="Output[str]")
+    try:
+        assert changed(before, parts(fingerprints(root))) == {"edge"}  # none can run before it says the same
+        path.write_text(original.replace('"topic_arns": "PerRole[Output[str]]"', '"topic_arns": "Output[str]"'))
+        after = parts(fingerprints(root))
+    finally:
+        path.write_text(original)
     assert changed(before, after) == {"edge", "observability"}
-    assert fingerprint._compare(before["edge"], after["edge"]).reason == "a contract changed"
+    assert "a contract changed: edge.topic_arns" in reasons(before["observability"], after["observability"])
 
 
 def changed_by(root, old, new):
@@ -272,7 +310,7 @@ def test_a_function_that_is_packaged_by_a_computed_name_makes_all_count(tmp_path
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = fingerprint._packaged(program_sources(Tree(tmp_path), "data"))
+    found = made_of._packaged(program_sources(Tree(tmp_path), "data"))
     assert (found == packages.functions()) == all_count
     assert "health" in found
 
@@ -313,6 +351,7 @@ def test_every_form_of_import_is_found(tmp_path, statement, file):
 LOADED = """
 import json, sys
 from pathlib import Path
+from typing import Any
 from tests.unit.projects import mocked_programs
 layer, stack, outputs = sys.argv[1], sys.argv[2], json.loads(sys.stdin.read())
 made = mocked_programs.run_program(layer, stack, outputs).recorder.of("Function")
@@ -339,7 +378,7 @@ def test_what_a_running_program_loads_and_packages_is_in_its_fingerprint(layer):
     closure = program_sources(Tree(CHECKOUT), layer)
     assert set(loaded["files"]) - {str(source.path) for source in closure} == set()
     packaged = {Path(path).name.rpartition("-")[0] for path in loaded["packages"]}
-    assert packaged <= set(fingerprint._packaged(closure))
+    assert packaged <= set(made_of._packaged(closure))
     assert bool(packaged) == (layer in FUNCTIONS)
 
 
@@ -435,16 +474,41 @@ class TestJudgement:
     def test_outputs_of_another_stack(self, root, books):
         _, write, backend = books
         known = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation="1.0")
-        compute = Stack("compute", "payments", "secondary")
-        before = known.parts(compute)
-        outputs = {"table_name": "other", "unread": 1}
+        edge = Stack("edge", "payments")
+        before = known.pieces(edge)
+        outputs = {"consistency": "MREC", "table_name": "read by others", "unread": 1}
         latest = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": outputs}]}
         write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
-        assert fingerprint._compare(before, known.parts(compute)).reason == "outputs of data/payments changed"
-        before = known.parts(compute)
-        outputs["unread"] = 2
+        assert reasons(before, known.pieces(edge)) == ["outputs of data/payments changed: consistency"]
+        whole = known.parts(edge)
+        outputs |= {"unread": 2, "table_name": "other"}
         write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
-        assert known.parts(compute) == before
+        assert known.parts(edge) == whole
+
+    def test_everything_that_has_changed_is_named(self, root, books):
+        known, _, backend = books
+        assert known.causes(self.STACK) == ()
+        backend.tag(self.STACK, fingerprint.MADE_OF, known.made_of(self.STACK, "abc").to_tag())
+        files = [root / "projects/data/__main__.py", root / "policies/limits.py"]
+        before = [file.read_bytes() for file in files]
+        try:
+            for file in files:
+                file.write_bytes(file.read_bytes() + b"\n# altered\n")
+            later = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation="1.0")
+            told = ["the program's code changed: projects/data/__main__.py", "a policy changed: policies/limits.py"]
+            assert later.causes(self.STACK) == told
+            assert self.reason(later) == told[0]
+            backend.tag(self.STACK, fingerprint.MADE_OF, known.made_of(self.STACK, "another update").to_tag())
+            assert later.causes(self.STACK) == ["the program's code changed", "a policy changed"]
+        finally:
+            for file, text in zip(files, before, strict=True):
+                file.write_bytes(text)
+
+    def test_without_a_known_cloud_its_generation_does_not_count(self, root, books):
+        _, _, backend = books
+        known = Fingerprints(root, Environment.load("payments", root), GRAPH, backend, generation=None)
+        assert self.reason(known) == ""
+        assert not known.doubtful(self.STACK)
 
 
 def test_only_our_own_messages_and_tags_are_understood():
@@ -452,4 +516,7 @@ def test_only_our_own_messages_and_tags_are_understood():
     assert [update_id(message) for message in ("", "fix", "[]", "{}")] == [None] * 4
     for mine in (Fingerprint("abc", {"code": "1"}), Fingerprint("abc", {"code": "1"}, 2.5)):
         assert Fingerprint.from_tag(mine.to_tag()) == mine
+    made = MadeOf("abc", {"code": {"a.py": "012345"}}, {"data": {"table_name": "Output[str]"}})
+    assert MadeOf.from_tag(made.to_tag()) == made
+    assert [MadeOf.from_tag(tag) for tag in ("", "withdrawn", "[]", '{"update": 1}')] == [MadeOf()] * 4
     assert [Fingerprint.from_tag(tag) for tag in ("", "withdrawn", "[]", '{"update": 1}')] == [None] * 4

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from engine.backend import Checkpoint
 from engine.events import Events, ResourceChange, RuleBroken
-from orchestration.fingerprint import FUNCTIONS
 from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo, Guard
 from orchestration.holdings import HOLDING
+from orchestration.made_of import FUNCTIONS
 from orchestration.plan import Freshness, Judgement, Operation, make
 from shared.contracts import CONTRACT
 from shared.errors import Problem

@@ -1,0 +1,185 @@
+"""`./invoke plan`: the engine's own previews, carried through the layers.
+
+What a layer would publish reaches the previews of those behind it, and never an update. promise.py deploys by a plan.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.events import Events
+from orchestration import consumers, report
+from orchestration.execute import StepStatus
+from orchestration.fingerprint import Fingerprints
+from orchestration.foreseen import (
+    Forecast,
+    ForeseenResource,
+    ForeseenStack,
+    changed_outputs,
+    danger,
+    readers_of,
+    resources,
+    share_unknown,
+)
+from orchestration.graph import Graph
+from orchestration.operate import INTERRUPTED, Result, operate
+from orchestration.plan import Operation
+from orchestration.promise import newest
+from orchestration.smoke import SmokeTest
+from orchestration.target import Target, choose
+from shared import files, reads
+from shared.contracts import LAYERS
+from shared.environment import Environment
+from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from orchestration.choice import Choice
+    from orchestration.driver import ReleaseCheck
+    from orchestration.execute import Outcome
+    from shared.stack import Stack
+
+STATES = {
+    StepStatus.CHANGED: "changes",
+    StepStatus.UNCHANGED: "unchanged",
+    StepStatus.FRESH: "fresh",
+    StepStatus.FAILED: "refused",
+    StepStatus.SKIPPED: "refused",
+    StepStatus.INTERRUPTED: "refused",
+}
+COLOURS = {"changes": "yellow", "unchanged": "green", "fresh": "dim", "refused": "bold red"}
+
+
+def plan(choice: Choice, *, out: str, details: bool) -> int:
+    """Print what a deployment would do, and save it in `out`. Returns 1 when it would be refused."""
+    settings = Environment.load(choice.environment, ROOT)
+    graph = Graph.of(settings.name)
+    place = choose(choice.target, settings, report.tell)
+    forecast, result = foresee(place, settings, graph, choice, root=ROOT, check=SmokeTest(place, settings))
+    if result.code == INTERRUPTED:
+        return INTERRUPTED
+    if out and forecast.good:
+        files.replace(Path(out), json.dumps(forecast.to_json(), indent=1) + "\n")
+    if choice.json:
+        report.print_json(forecast.to_json())
+    else:
+        _show(forecast, details=details)
+        if out and forecast.good:
+            task = f"deploy --plan {out}" if choice.layer else f"deploy-all --plan {out}"
+            print(f"\nNext: ./invoke {task}{choice.options()}")
+    return int(not forecast.good)
+
+
+def foresee(
+    place: Target, settings: Environment, graph: Graph, choice: Choice, *, root: Path, check: ReleaseCheck
+) -> tuple[Forecast, Result]:
+    """Preview the chosen stacks of a graph, and those that read of them; return what that says, and the run."""
+    chosen = graph.select(choice.layer or None, choice.region or None)
+    behind = _behind(graph, chosen)
+    shown = [stack for stack in graph.stacks if stack in chosen or stack in behind]
+    fingerprints = Fingerprints(root, settings, graph, place.backend, generation=place.generation)
+    result = operate(Operation.PREVIEW, place, settings, graph, shown, root=root, check=check)
+    read = {name: reads.of(root, name) for name in LAYERS}
+    reasons = {step.stack: step.judgement.reason for step in result.plan.steps}
+    stacks = [
+        _foreseen(each, result.folder, fingerprints, read, planned=each.stack in chosen, why=reasons[each.stack])
+        for each in result.outcomes
+    ]
+    forecast = Forecast(
+        settings.name,
+        place.name,
+        choice.layer,
+        choice.region,
+        f"{getpass.getuser()}@{socket.gethostname()}",
+        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        stacks,
+        consumers.broken(fingerprints, chosen),
+    )
+    return forecast, result
+
+
+def _behind(graph: Graph, chosen: Sequence[Stack]) -> set[Stack]:
+    """All that reads of these stacks, or of what reads of them, and is none of them."""
+    found: set[Stack] = set()
+    for stack in graph.stacks:
+        if graph.reads[stack] & ({*chosen} | found):
+            found.add(stack)
+    return found - {*chosen}
+
+
+def _foreseen(
+    outcome: Outcome,
+    folder: Path,
+    fingerprints: Fingerprints,
+    read: Mapping[str, reads.Reads],
+    *,
+    planned: bool,
+    why: str,
+) -> ForeseenStack:
+    stack, backend = outcome.stack, fingerprints.backend
+    checkpoint = backend.checkpoint(stack)
+    before = dict(checkpoint.outputs) if checkpoint else {}
+    log = folder / f"{stack.label}.events"
+    events = Events()
+    if outcome.status is not StepStatus.FRESH and log.exists():
+        events.read(line for line in log.read_text(encoding="utf-8").splitlines() if line)
+    outputs = changed_outputs(before, dict(events.outputs)) if events.outputs is not None else {}
+    values, unknown = share_unknown(events)
+    refused = STATES[outcome.status] == "refused"
+    return ForeseenStack(
+        str(stack),
+        stack.layer,
+        planned,
+        "changes" if outputs and outcome.status is StepStatus.UNCHANGED else STATES[outcome.status],
+        why,
+        [ForeseenResource.of(change, danger(stack, change, before, read)) for change in resources(events)],
+        outputs,
+        readers_of(stack.layer, outputs, read),
+        (events.violations or [outcome.message]) if refused else (),
+        values,
+        unknown,
+        fingerprints.made_of(stack, "").to_tag(),
+        newest(backend, stack),
+    )
+
+
+def _show(forecast: Forecast, *, details: bool) -> None:
+    rows = []
+    for each in forecast.stacks:
+        counted = report.describe(_counted(each))
+        word = each.state if each.planned or each.state == "fresh" else f"stale ({each.state})"
+        rows.append(((each.stack, word, counted, each.why), COLOURS[each.state]))
+    report.show_rows(("stack", "plan", "changes", "why"), rows)
+    for each in forecast.stacks:
+        lines = [f"  {_line(of)}" for of in each.resources if details or of.danger]
+        told = {name: f"  output {name} {what}{_told(each, name)}" for name, what in each.outputs.items()}
+        lines += [line for name, line in told.items() if details or (each.update and _told(each, name))]
+        lines += [f"  refused: {rule}" for rule in each.refused]
+        if lines:
+            print("\n".join(["", each.stack, *lines]))
+    for line in forecast.broken:
+        print(f"\nrefused: {line}")
+    print(f"\n{forecast.summary()}")
+
+
+def _counted(each: ForeseenStack) -> Mapping[str, int]:
+    counted: dict[str, int] = {}
+    for resource in each.resources:
+        counted[resource.operation] = counted.get(resource.operation, 0) + 1
+    return counted
+
+
+def _line(of: ForeseenResource) -> str:
+    properties = ", ".join(of.forced_by if of.operation == "replace" else of.properties)
+    symbol = report.SYMBOLS.get(of.operation, of.operation)
+    return ": ".join(filter(None, [f"{symbol} {of.type} {of.name}", "; ".join(filter(None, [properties, of.danger]))]))
+
+
+def _told(each: ForeseenStack, name: str) -> str:
+    who = ", ".join(layer for layer, fields in each.readers.items() if name in fields)
+    return f": {who} reads it" if who else ""
