@@ -79,6 +79,8 @@ HELP = {
     "plan": "a file that `plan --out` has saved: do what it says, or nothing",
     "speed": "virtual seconds in a real one",
     "at": "the moment to restore to, as for --since; by default the latest that there is",
+    "old": "the environment that has lost a region",
+    "move": "end payments there, and let go of its clients' name, which this environment takes over",
     "table": "the DynamoDB table that payments come from, in the same region",
     "unfinished": "also what is not finished: once nobody works on that table any more",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
@@ -369,6 +371,22 @@ def bring_in(choice: Choice, table: str = "", unfinished: bool = False) -> int:
     return restore_commands.bring_in(choice, table=table, unfinished=unfinished)
 
 
+@choosing("environment", "target", "yes", "json")
+def new_home(choice: Choice, old: str = "", move: bool = False) -> int:
+    """Bring keys and payments of a system that has lost a region for good into this one; --move its clients too."""
+    from drill import new_home_command
+
+    return new_home_command.new_home(choice, old=old, move=move)
+
+
+@choosing("region", "environment", "target", "yes", "json")
+def forget(choice: Choice) -> int:
+    """Let the stacks forget what is in a region that is gone for good, so that the rest can be destroyed."""
+    from orchestration import forgetting
+
+    return forgetting.forget(choice)
+
+
 @choosing("region", "environment", "target", "yes", "json")
 def restore_test(choice: Choice, at: str = "") -> int:
     """Restore the table to a point in time beside the original, compare all items, remove it; exit 1 if they differ."""
@@ -573,6 +591,8 @@ namespace = Collection(
     reconcile,
     restore_test,
     bring_in,
+    new_home,
+    forget,
     evidence,
     inbox,
     page,

@@ -83,7 +83,7 @@ def bring_in(choice: Choice, *, table: str, unfinished: bool) -> int:
     else:
         counts = ", ".join(f"{number:,} {what}" for what, number in found.counts.items()) or "no items"
         print(f"{table} into {restoring.table} in {restoring.region}: {counts}")
-        _list(found.contradictions)
+        list_wrong(found.contradictions)
     return 1 if found.contradictions else 0
 
 
@@ -139,11 +139,11 @@ def _show(restoring: Restoring, then: datetime, found: RestoredTable, seconds: f
         if doubtful := found.counts.get("in doubt", 0):
             print(f"{doubtful:,} were written within {IN_DOUBT // 1000} s of that moment and differ, as they may")
     else:
-        _list(found.differences)
+        list_wrong(found.differences)
     print(f"{restoring.table}{TAIL} is removed")
 
 
-def _list(found: Sequence[WrongItem]) -> None:
+def list_wrong(found: Sequence[WrongItem]) -> None:
     """Print the first of what is wrong."""
     if not found:
         return

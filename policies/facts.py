@@ -26,6 +26,8 @@ class Facts:
     """Whether what holds data is protected instead of destroyable."""
     runbooks: str | None = None
     """Where the runbooks are, as a URL; None where alarms name none."""
+    taken: str | None = None
+    """The name of a system before this one, which it takes over: another suffix is in it."""
 
     @staticmethod
     def of(environment: str, root: Path = ROOT) -> Facts:
@@ -39,6 +41,7 @@ class Facts:
                 tags={**content["tags"], "Environment": str(content.get("environment") or environment)},
                 production=content.get("production") is True,
                 runbooks=_runbooks(content),
+                taken=str(content["takes_over"]["name"]) if content.get("takes_over") else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise Problem(f"environments/{path.name}: policies need suffix, regions and tags: {error}") from None

@@ -64,6 +64,9 @@ PARTS = {
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 
+OF_A_NAME = {"DomainName", "Record"}
+"""Types that also have the name of a system before this one, which clients know."""
+
 OF_A_FUNCTION = "aws:lambda/alias:Alias"
 """An alias that is named within its function; that of a key is named within the region."""
 
@@ -80,8 +83,16 @@ def without_suffix(asked: AskedResource, facts: Facts) -> Iterator[str]:
     else:
         yield "nobody has said how this type is named: put it into one of the tables of policies/names.py"
         return
+    if asked.kind in OF_A_NAME and facts.taken and _is_or_proves(name, facts.taken):
+        return
     if known and not unknown(name) and not carries(name, facts.suffix):
         yield f"{said} is {name!r}, without the suffix: make it with shared/naming.py, which adds {facts.suffix}"
+
+
+def _is_or_proves(name: Any, taken: str) -> bool:
+    """Whether a DNS name is the one that is taken over, or the one below it that proves to ACM whose it is."""
+    plain = str(name).removesuffix(".")
+    return plain == taken or (plain.startswith("_") and plain.partition(".")[2] == taken)
 
 
 def carries(name: Any, suffix: str) -> bool:

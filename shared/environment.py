@@ -119,6 +119,17 @@ class LogRetention(StrictModel):
         return self
 
 
+class TakenName(StrictModel):
+    """The name by which clients know a system before this one, whose region is gone for good."""
+
+    name: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", max_length=64)]
+    """Such as `api.x7k2.pay.example.com`; a certificate's name has 64 characters at most."""
+    zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")]
+    """Of the public zone of the same account that it is in, which stays whoever made it."""
+    now: StrictBool
+    """false: the certificates have it already. true: it is the shared name, and its records are this system's."""
+
+
 class Foundation(StrictModel):
     """What every layer may read: who and where the environment is."""
 
@@ -136,6 +147,8 @@ class Foundation(StrictModel):
     tags: Tags
     runbooks: PagesUrl
     """Where docs/runbooks of this checkout can be read: each alarm names its page there."""
+    takes_over: TakenName | None = None
+    """From a system whose region is gone (docs/runbooks/a-region-gone-for-good.md)."""
 
     def region(self, role: Role) -> str:
         """The AWS region that has `role`."""
@@ -167,9 +180,19 @@ class Foundation(StrictModel):
         return f"{self.suffix}.{self.domain}"
 
     @property
+    def own_name(self) -> str:
+        """The shared name in the environment's own zone: what clients use, unless it takes over another."""
+        return f"api.{self.zone_name}"
+
+    @property
+    def taken(self) -> TakenName | None:
+        """The name that it has taken over, once it has."""
+        return self.takes_over if self.takes_over and self.takes_over.now else None
+
+    @property
     def failover_name(self) -> str:
         """The DNS name that clients use."""
-        return f"api.{self.zone_name}"
+        return self.taken.name if self.taken else self.own_name
 
     @property
     def region_names(self) -> PerRole[str]:
@@ -189,7 +212,12 @@ class Foundation(StrictModel):
                 f"suffix: {self.suffix!r} makes the secret's name {secret} end in a hyphen and six characters, as "
                 "an ARN does, so Secrets Manager may find the wrong one: choose a suffix of another length"
             )
-        longest = max((self.failover_name, *dict(self.region_names.items()).values()), key=len)
+        if self.takes_over and f".{self.takes_over.name}".endswith(f".{self.zone_name}"):
+            raise ValueError(
+                f"takes_over.name: {self.takes_over.name} is a name of this environment itself: name that of the "
+                "system before it, or leave takes_over out"
+            )
+        longest = max((self.own_name, *dict(self.region_names.items()).values()), key=len)
         if len(longest) > CERTIFICATE_NAME_CHARACTERS:
             raise ValueError(
                 f"domain: {self.domain!r} makes the name {longest} of {len(longest)} characters, and a certificate "

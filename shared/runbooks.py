@@ -15,6 +15,7 @@ ENDING = ".md"
 
 SERVICE_LEVELS = "service-levels"
 REGION = "a-region-does-not-serve"
+GONE = "a-region-gone-for-good"
 FUNCTIONS = "functions"
 TABLE = "table"
 AUDIT = "audit-records"
@@ -34,6 +35,7 @@ PAGES: Mapping[str, str] = {
     **{f"{role}-{what}": REGION for role in ROLES for what in ("unhealthy", "unserved")},
     **{f"synthetics-{role}": REGION for role in ROLES},
     naming.FAILOVER_TRAFFIC_ALARM.purpose: REGION,
+    "table-members": GONE,
     **{naming.grey_failure_alarm(check).purpose: REGION for checks in grey_failure.CHECKS.values() for check in checks},
     **{f"{function}-function-errors": FUNCTIONS for function in ("processor", "health", "audit")},
     **dict.fromkeys(("health-latency", "unexpected-errors"), FUNCTIONS),

@@ -1,1 +1,1 @@
-"""The canary function: a client's requests to this region, and to the other one where asked."""
+"""The canary function: a client's requests to both regions, and a look at who belongs to the payments table."""

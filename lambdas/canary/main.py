@@ -1,6 +1,7 @@
 """The canary function's entry: every minute it pays in both regions, as a client does, and counts what did not serve.
 
-Its payments keep the paying route's metrics alive when nobody else pays: without data no alarm sees a grey failure.
+Before that it counts which members the region's payments table misses. Its payments keep the paying route's metrics
+alive when nobody else pays: without data no alarm sees a grey failure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.parameters import ParameterFolder
 from lambdas.adapters.retry import Retry
 from lambdas.canary.canary import PARAMETERS, Canary
+from lambdas.canary.members import TableMembers
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.probing import Prober
 from lambdas.settings import Settings
@@ -36,9 +38,18 @@ def _prober(url: str, secret_arn: str) -> Prober:
     return Prober(url, keys.key_of(CANARY_CLIENT), token)
 
 
+_members = TableMembers(
+    client("dynamodb"),
+    os.environ["TABLE_NAME"],
+    os.environ["PEER_REGION"],
+    os.environ["WITNESS_REGION"] if _settings.strong else "",
+    Retry(_clock, attempts=1),  # the next minute asks again
+    _journal,
+)
 _canary = Canary(_settings.role, _parameters.values, _prober, _journal, _clock)
 
 
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, str]:
-    """Probe both regions. Raises Unavailable when the region's own configuration cannot be read."""
+    """Look at the table and probe both regions. Raises Unavailable when the region's own settings cannot be read."""
+    _members.count()
     return _canary.sing()

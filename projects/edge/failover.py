@@ -17,7 +17,8 @@ class FailoverRecords(pulumi.ComponentResource):
     """One CNAME for each region under the shared name: the primary's behind the gate, the secondary's always good.
 
     CNAMEs, as an alias record's TTL cannot be set. The secondary has no check: with one, and both unhealthy, Route 53
-    would answer the dead primary.
+    would answer the dead primary. Of a name that is taken over the records are those of the system before, until they
+    are written.
     """
 
     def __init__(
@@ -31,15 +32,17 @@ class FailoverRecords(pulumi.ComponentResource):
         checks: HealthChecks,
     ) -> None:
         super().__init__("payments:edge:FailoverRecords", name)
+        taken = region.foundation.taken
         for role in ROLES:
             aws.route53.Record(
                 f"{name}-{role}",
-                zone_id=zone.id,
+                zone_id=taken.zone_id if taken else zone.id,
                 name=entry_points.failover_name,
                 type="CNAME",
                 ttl=settings.ttl,
                 records=[entry_points.targets.of(role)],
                 set_identifier=role,
+                allow_overwrite=True if taken else None,
                 failover_routing_policies=[{"type": role.upper()}],
                 health_check_id=checks.ids.gate if role == PRIMARY else None,
                 opts=region.options(self, depends_on=[entry_points, checks]),

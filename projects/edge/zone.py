@@ -94,11 +94,16 @@ class Zone(pulumi.ComponentResource):
     def _certificate(self, role: Role) -> aws.acm.Certificate:
         return aws.acm.Certificate(
             f"{self._name}-{role}",
-            domain_name=self._foundation.failover_name,
-            subject_alternative_names=[self._foundation.region_names.of(role)],
+            domain_name=self._foundation.own_name,
+            subject_alternative_names=self._names(role)[1:],
             validation_method="DNS",
             opts=self._regions.of(role).options(self),
         )
+
+    def _names(self, role: Role) -> list[str]:
+        """Those of a region's certificate: the shared one, the region's own, and one that is taken over, or will be."""
+        taken = self._foundation.takes_over
+        return [self._foundation.own_name, self._foundation.region_names.of(role), *([taken.name] if taken else [])]
 
     def _proofs(self, certificates: PerRole[aws.acm.Certificate]) -> dict[str, aws.route53.Record]:
         """One validation record for each name, whichever certificates carry it.
@@ -106,13 +111,18 @@ class Zone(pulumi.ComponentResource):
         ACM wants the same record for a name from both regions: two would clash, and two owners would take each
         other's away and end the renewal.
         """
-        names = {self._foundation.failover_name: certificates.primary} | {
-            self._foundation.region_names.of(role): certificates.of(role) for role in ROLES
+        foundation, taken = self._foundation, self._foundation.takes_over
+        names = {foundation.own_name: certificates.primary} | {
+            foundation.region_names.of(role): certificates.of(role) for role in ROLES
         }
+        if taken:
+            names[taken.name] = certificates.primary
         return {
             name: aws.route53.Record(
-                f"{self._name}-validate-{name.partition('.')[0]}",
-                zone_id=self.id,
+                f"{self._name}-validate-{'taken' if taken and name == taken.name else name.partition('.')[0]}",
+                zone_id=taken.zone_id if taken and name == taken.name else self.id,
+                # ACM asks an account for one and the same record of a name, so that of the system before it is there.
+                allow_overwrite=True if taken and name == taken.name else None,
                 name=_option(certificate, name, "resource_record_name"),
                 type=_option(certificate, name, "resource_record_type"),
                 ttl=VALIDATION_TTL,
@@ -125,11 +135,10 @@ class Zone(pulumi.ComponentResource):
     def _issued(
         self, role: Role, certificate: aws.acm.Certificate, proofs: dict[str, aws.route53.Record]
     ) -> pulumi.Output[str]:
-        names = (self._foundation.failover_name, self._foundation.region_names.of(role))
         validation = aws.acm.CertificateValidation(
             f"{self._name}-{role}",
             certificate_arn=pulumi.Output.all(certificate.arn, self._found).apply(lambda told: told[0]),
-            validation_record_fqdns=[proofs[name].fqdn for name in names],
+            validation_record_fqdns=[proofs[name].fqdn for name in self._names(role)],
             opts=self._regions.of(role).options(self, depends_on=self._delegation, create=ISSUED_WITHIN),
         )
         arn: pulumi.Output[str] = validation.certificate_arn

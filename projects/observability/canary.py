@@ -14,11 +14,12 @@ from shared.components.queues import DeadLetters, encrypted_queue, let_send, rul
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 from shared.environment_sections import FunctionCapacity
+from shared.roles import other
 
 FUNCTION = "canary"
 TIMEOUT = 50
-"""Seconds. A probe makes four requests of 5 s at most, in both regions at once, and where the primary alone fails two
-more with 5 s before each; the next one is due after a minute."""
+"""Seconds. Looking at the table takes 1.5 s at most. A probe makes four requests of 5 s at most, in both regions at
+once, and where the primary alone fails two more with 5 s before each; the next one is due after a minute."""
 
 READ = ("endpoint", "peer-endpoint", "api-keys-secret")
 """The region's parameters that the function reads at its start."""
@@ -51,8 +52,11 @@ class CanaryFunction(pulumi.ComponentResource):
                 variables={
                     **variables_of_all(region, release_of([FUNCTION]), watched.data.consistency),
                     "PARAMETERS": region.named_once(naming.PARAMETERS),
+                    "TABLE_NAME": watched.data.table_name,
+                    "PEER_REGION": region.foundation.region(other(region.role)),
+                    "WITNESS_REGION": region.foundation.regions.witness,
                 },
-                statements=reads_of_a_client(region, watched),
+                statements=[*reads_of_a_client(region, watched), _looks_at_the_table(region, watched)],
             ),
             parent=self,
             failures=Failures(queue.arn, retries=0, seconds=60),
@@ -60,6 +64,11 @@ class CanaryFunction(pulumi.ComponentResource):
         schedule = Schedule(naming.CANARY_RULE, "Pays in both regions as a client does", DeadLetters(queue, policy))
         call_regularly(name, region, canary, schedule, parent=self)
         self.register_outputs({})
+
+
+def _looks_at_the_table(region: Region, watched: Watched) -> iam.Statement:
+    """Which replica and witness the payments table has, as its own region says: nothing of what is in it."""
+    return iam.allow(["dynamodb:DescribeTable"], [watched.data.table_arns.of(region.role)])
 
 
 def reads_of_a_client(region: Region, watched: Watched, names: Sequence[str] = READ) -> list[iam.Statement]:

@@ -295,6 +295,14 @@ def _failover(watched: Watched) -> Iterator[AlarmRule]:
 def _canary(watched: Watched) -> Iterator[AlarmRule]:
     """What the region's canary finds of both; each region so watches the other without Route 53's own metrics."""
     region = watched.region
+    yield AlarmRule(
+        "table-members",
+        f"The payments table misses its replica in the {other(region.role)} or its witness, or nobody can ask it",
+        own_metric(region, "TableMembersMissing", "Maximum"),
+        0,
+        evaluations=5,  # a change of the table, such as a new index, takes its members out for as long as it lasts
+        missing="breaching",
+    )
     for role in ROLES:
         yield AlarmRule(
             f"{role}-unserved",

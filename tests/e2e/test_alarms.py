@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections import Counter
 
 import boto3
 import httpx
@@ -21,6 +22,8 @@ from tests.waiting import until
 pytestmark = pytest.mark.xdist_group("alarms")
 
 SPEED = 10
+PATIENT = 3
+"""The speed where a look at the table that is late would itself be the alarm."""
 FEW = 20
 """Clients that each pay once a minute at this speed without hurry."""
 PERSON = "on-call@example.com"
@@ -147,3 +150,31 @@ def test_an_hour_of_twenty_clients_that_stay_latches_nothing_and_two_hundred_are
     passed = fast.until(fast.stopped, timing.certain + timing.lasting * 60, clients=200)
     assert passed is not None
     assert passed > (timing.lasting - 2) * 60  # by clients who stay for longer than the way back takes
+
+
+def members(deployed, region):
+    """A region's alarm on the members of the payments table."""
+    found = deployed.client("cloudwatch", region).describe_alarms(AlarmNamePrefix="payment-table-members")
+    (alarm,) = found["MetricAlarms"]
+    return alarm
+
+
+def test_members_of_the_table_that_somebody_takes_away_are_told_by_both_regions(fast):
+    """Replica and witness, which DynamoDB lets go together alone. The module's last test: the table stays without."""
+    regions = ("us-east-1", "us-east-2")
+    set_speed(fast.layout.clock, PATIENT)
+
+    def told():
+        return Counter(each["region"] for each in mail(fast, "payment-table-members", "ALARM") if each["to"] == PERSON)
+
+    quiet = fast.until(lambda: all(members(fast, at)["StateValue"] == "OK" for at in regions), 900)
+    assert quiet is not None, "a whole table is no alarm"
+    before = told()
+    fast.client("dynamodb", "us-east-1").update_table(
+        TableName=fast.outputs("data")["data/payments"]["table_name"],
+        ReplicaUpdates=[{"Delete": {"RegionName": "us-east-2"}}],
+        GlobalTableWitnessUpdates=[{"Delete": {"RegionName": "us-west-2"}}],
+    )
+    assert fast.until(lambda: all(told()[at] > before[at] for at in regions), 900) is not None, told()
+    for at in regions:
+        assert members(fast, at)["AlarmDescription"].endswith("docs/runbooks/a-region-gone-for-good.md")

@@ -748,7 +748,7 @@ READINGS: dict[str, Reading] = {
             )["ResourceTagSet"]["Tags"]
         ),
     ),
-    "aws:route53/record:Record": Reading(_record),
+    "aws:route53/record:Record": Reading(_record, untold={"allowOverwrite": _OURS}),
     "aws:route53/healthCheck:HealthCheck": Reading(
         _health_check,
         {

@@ -36,6 +36,8 @@ PLACEHOLDERS: Final = {
     "TARGET": "endpoint",
     "PRIMARY_URL": "https://primary",
     "PARAMETERS": "/parameters",
+    "PEER_REGION": "us-east-2",
+    "WITNESS_REGION": "us-west-2",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",

@@ -115,6 +115,7 @@ class Record(Resource):
         "ttl": Integer(within=(0, 2147483647)),
         "records": Set(),
         "healthCheckId": Text(),
+        "allowOverwrite": Boolean(default=False, carried="it is about creating, and the cloud does not know it"),
         "failoverRoutingPolicies": List(
             of=Block(fields={"type": Text(required=True, choices=("PRIMARY", "SECONDARY"))})
         ),
@@ -122,11 +123,11 @@ class Record(Resource):
     outputs = ("fqdn",)
 
     def create(self) -> str:
-        self._change("CREATE", self._wanted(self._full_name))
+        self._change("UPSERT" if self["allowOverwrite"] else "CREATE", self._wanted(self._full_name))
         parts = (self["zoneId"], self["name"], self["type"], self["setIdentifier"])
         return "_".join(part for part in parts if part)
 
-    @setting("ttl", "records", "healthCheckId", "failoverRoutingPolicies")
+    @setting("ttl", "records", "healthCheckId", "failoverRoutingPolicies", "allowOverwrite")
     def _replace(self) -> None:
         self._change("UPSERT", self._wanted(self.state["fqdn"]))
 

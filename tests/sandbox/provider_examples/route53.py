@@ -30,7 +30,12 @@ def failover_record(engine: Engine) -> Example:
             "failoverRoutingPolicies": [{"type": "PRIMARY"}],
             "healthCheckId": check.id,
         },
-        update={"ttl": 60, "records": ["d-2.execute-api.us-east-1.amazonaws.com"], "healthCheckId": None},
+        update={
+            "ttl": 60,
+            "records": ["d-2.execute-api.us-east-1.amazonaws.com"],
+            "healthCheckId": None,
+            "allowOverwrite": True,
+        },
         replace={"name": "pay.records.example.com", "type": "A", "setIdentifier": "secondary", "zoneId": "Z1"},
     )
 

@@ -48,6 +48,8 @@ def test_rules_know_the_environment_as_the_programs_do(environment):
 PRODUCTION = {"production": True}
 RUNBOOKS = {"runbooks": "https://runbooks.example.com/"}
 
+OLD_NAME = "api.a1b2.pay.example.com"
+
 SPOILT = [
     # rule, type, the property's new value (None: without it), what is said, and what the environment says
     ("suffix", "Bucket", {"bucket": "payment-audit-logs"}, "bucket is 'payment-audit-logs', without the suffix", {}),
@@ -55,6 +57,9 @@ SPOILT = [
     ("suffix", "Role", {"name": "rolex7k2"}, "without the suffix", {}),
     ("suffix", "Vpc", {"tags": {"Name": "vpc"}}, "its tag Name is 'vpc'", {}),
     ("suffix", "Subnet", {"tags": None}, "its tag Name is None", {}),
+    ("suffix", "Record", {"name": OLD_NAME}, "without the suffix", {}),
+    ("suffix", "Record", {"name": f"www.{OLD_NAME}"}, "without the suffix", {"taken": OLD_NAME}),
+    ("suffix", "Certificate", {"domainName": OLD_NAME}, "without the suffix", {"taken": OLD_NAME}),
     ("suffix", "aws:kms/alias:Alias", {"name": "alias/data"}, "without the suffix", {}),
     ("tags", PROVIDER, {"defaultTags": None}, "its tag CostCenter is None", {}),
     ("tags", PROVIDER, {"defaultTags": json.dumps({"tags": {"Service": "payments"}})}, "its tag DR-Role", {}),
@@ -245,6 +250,14 @@ def test_each_exemption_is_still_needed():
 
 BY_CHOICE = {"BucketObjectLockConfiguration", "ProvisionedConcurrencyConfig"}
 """Types that an environment has with `production: true`, and with `compute.warm`."""
+
+
+@pytest.mark.parametrize("name", [OLD_NAME, f"{OLD_NAME}.", f"_0a1b.{OLD_NAME}."])
+@pytest.mark.parametrize(("kind", "field"), [("Record", "name"), ("DomainName", "domainName")])
+def test_the_name_of_a_system_before_this_one_needs_no_suffix_where_it_is_taken_over(kind, field, name):
+    asked = next(each for each in everything(PAYMENTS) if each.kind == kind)
+    taken = dataclasses.replace(asked, properties={**asked.properties, field: name})
+    assert not list(names.without_suffix(taken, dataclasses.replace(FACTS, taken=OLD_NAME)))
 
 
 def test_each_type_in_a_table_of_names_is_there():

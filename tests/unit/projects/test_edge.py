@@ -11,7 +11,7 @@ from lambdas.failover_control.latch import BUDGET
 from lambdas.failover_control.rule import LatchRule
 from lambdas.probing import TIMEOUT
 from projects.edge import delegation
-from shared.environment import Environment
+from shared.environment import Environment, TakenName
 from tests.unit.projects import mocked_programs
 from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, PAGER, published, run_environment, run_program
 
@@ -60,6 +60,53 @@ def test_a_parent_zone_of_ours_gets_the_delegation(with_settings):
     delegation = run.recorder.one("Record", "delegation")
     assert (delegation["zoneId"], delegation["name"]) == ("ZPARENT", "x7k2.pay.example.com")
     assert delegation["records"] == ["ns-1", "ns-2"]
+
+
+@pytest.fixture
+def taking_over(monkeypatch):
+    """Runs the program as a new home that takes over a name, now or later."""
+    load = Environment.load
+
+    def running(*, now):
+        taken = TakenName(name="api.a1b2.pay.example.com", zone_id="ZBEFORE", now=now)
+
+        def changed(name, root=None):
+            return load(name, root).model_copy(update={"takes_over": taken})
+
+        monkeypatch.setattr(Environment, "load", changed)
+        return run_program("edge", "payments", published())
+
+    return running
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_a_new_home_has_certificates_for_the_name_before_it_takes_it_over(taking_over, now):
+    made = taking_over(now=now).recorder
+    for role, region in (("primary", "use1"), ("secondary", "use2")):
+        certificate = made.one("Certificate", role)
+        assert certificate["domainName"] == "api.x7k2.pay.example.com", "another one would be another certificate"
+        assert certificate["subjectAlternativeNames"] == [
+            f"{region}-api.x7k2.pay.example.com",
+            "api.a1b2.pay.example.com",
+        ]
+    proof = made.one("Record", "validate-taken")
+    assert (proof["zoneId"], proof["allowOverwrite"]) == ("ZBEFORE", True)
+    own = [each for each in made.of("Record") if "-validate-" in each.name and each is not proof]
+    assert len(own) == 3
+    assert not any("allowOverwrite" in each.inputs or each["zoneId"] == "ZBEFORE" for each in own)
+
+
+@pytest.mark.parametrize(("now", "name"), [(False, "x7k2"), (True, "a1b2")])
+def test_the_name_that_is_taken_over_is_the_shared_one_in_both_regions_and_in_dns(taking_over, now, name):
+    run = taking_over(now=now)
+    zone = "ZBEFORE" if now else run.exports["zone_id"]
+    shared = {each["domainName"] for each in run.recorder.of("DomainName") if "-shared-" in each.name}
+    assert shared == {f"api.{name}.pay.example.com"} == {run.exports["failover_name"]}
+    for role in ("primary", "secondary"):
+        record = run.recorder.one("Record", f"failover-{role}")
+        assert (record["name"], record["zoneId"]) == (f"api.{name}.pay.example.com", zone)
+        assert record["setIdentifier"] == role, "as the system before calls its own, which are overwritten"
+        assert record.inputs.get("allowOverwrite") is (True if now else None)
 
 
 @pytest.mark.parametrize("zone", ["ZDOMAIN", "ZOWN"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from lambdas.canary.members import MISSING
 from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from projects.observability.canary import READ
 from shared.environment import Environment, Regions
@@ -225,6 +226,23 @@ def test_each_region_s_canary_watches_both_and_its_silence_is_an_alarm(watch, ro
     assert found["dimensions"] == {"Environment": "payments", "Suffix": "x7k2", "Role": role}
     assert (found["threshold"], found["period"], found["evaluationPeriods"]) == (0, 60, 2)
     assert found["treatMissingData"] == "breaching"
+
+
+def test_a_member_of_the_table_that_is_gone_is_told_by_each_region_for_itself(watch, role):
+    """Both consistency modes and profiles: the function knows by its variables whom the table must have."""
+    found = alarm(watch, "table-members")
+    assert (found["namespace"], found["metricName"], found["statistic"]) == ("Payments", MISSING, "Maximum")
+    assert (found["threshold"], found["period"], found["evaluationPeriods"]) == (0, 60, 5)
+    assert found["treatMissingData"] == "breaching"
+    assert found["alarmActions"] == [f"arn:aws:topic:::payment-failover-topic-{role}-x7k2"]
+    variables = watch.one("Function")["environment"]["variables"]
+    own, peer = {"primary": ("us-east-1", "us-east-2"), "secondary": ("us-east-2", "us-east-1")}[role]
+    assert (variables["PEER_REGION"], variables["WITNESS_REGION"]) == (peer, "us-west-2")
+    assert variables["TABLE_NAME"] == "payment-transactions-x7k2"
+    statements = json.loads(watch.one("RolePolicy", "canary")["policy"])["Statement"]
+    (looking,) = [each for each in statements if "dynamodb:DescribeTable" in each["Action"]]
+    assert looking["Action"] == ["dynamodb:DescribeTable"]
+    assert looking["Resource"] == [f"arn:aws:dynamodb:{own}:{ACCOUNT}:table/payment-transactions-x7k2"]
 
 
 def test_the_canary_pays_every_minute_outside_the_vpc_and_is_not_repeated(watch, role):

@@ -16,6 +16,8 @@ from shared.root import ROOT
 
 PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8"))
 
+TAKEN = {"name": "api.a1b2.pay.example.com", "zone_id": "Z0123456789ABCDEFGHIJ", "now": False}
+
 ONE_PROCESSOR = {f"compute.processor.{role}": "p.acquirer.io" for role in ROLES}
 
 
@@ -42,6 +44,13 @@ def load(tmp_path):
 
 
 DELETED = object()
+
+
+def test_a_name_that_is_taken_over_is_the_shared_name_from_then_on(load):
+    before, after = load({"takes_over": TAKEN}), load({"takes_over": {**TAKEN, "now": True}})
+    assert (before.failover_name, before.taken) == ("api.x7k2.pay.example.com", None)
+    assert (after.failover_name, after.own_name) == ("api.a1b2.pay.example.com", "api.x7k2.pay.example.com")
+    assert after.region_names == before.region_names
 
 
 def test_the_payments_environment_loads():
@@ -134,6 +143,16 @@ def test_the_payments_environment_loads():
         (
             {"domain": f"{'long-' * 8}name.example.com"},
             "characters, and a certificate takes 64: shorten domain or suffix",
+        ),
+        *(
+            ({"takes_over": {**TAKEN, **wrong}}, line)
+            for wrong, line in (
+                ({"name": "api.x7k2.pay.example.com"}, "takes_over.name: api.x7k2.pay.example.com is a name of this"),
+                ({"name": f"{'long-' * 12}name.example.com"}, "takes_over.name"),
+                ({"name": "https://api.example.com"}, "takes_over.name"),
+                ({"zone_id": "a1b2.pay.example.com"}, "takes_over.zone_id"),
+                ({"now": "soon"}, "takes_over.now"),
+            )
         ),
         ({"tags.Region": "here"}, "tags: 'Region' is set by the system or by AWS: choose another key"),
         ({"data.audit.archive_days": 40}, "data.audit: archive_days: 40 is less than 30 days after"),

@@ -173,7 +173,7 @@ def test_only_the_services_that_are_used_are_inside():
     services = {function: packages.services(function) for function in FUNCTIONS}
     assert services == {
         "audit": ["dynamodb", "s3"],
-        "canary": ["secretsmanager", "ssm"],
+        "canary": ["dynamodb", "secretsmanager", "ssm"],
         "synthetics": ["secretsmanager", "ssm"],
         "failover_control": ["cloudwatch", "s3", "secretsmanager"],
         "health": ["dynamodb"],

@@ -1,0 +1,192 @@
+"""Lets stacks forget what is in a region that is gone for good: what does not answer can be neither read nor deleted.
+
+What is left is destroyed as ever, by `destroy-all`. Whatever is the account's and not a region's (IAM, Route 53) goes
+through the region that is left from then on. The name of the clients stays, with its zone: a new home has taken it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration import door, recovery, report, runs
+from orchestration.aws import Aws, asked
+from orchestration.commands import confirm
+from orchestration.graph import Graph
+from orchestration.questions import Question, answered
+from orchestration.target import choose
+from shared import files
+from shared.environment import Environment
+from shared.errors import Problem
+from shared.roles import PRIMARY, SECONDARY
+from shared.root import ROOT
+
+if TYPE_CHECKING:
+    from orchestration.choice import Choice
+    from orchestration.target import Target
+    from shared.stack import Stack
+
+WITHIN: Final = 10.0
+"""Seconds in which a region that is there says who is asking."""
+PROVIDER: Final = "pulumi:providers:aws"
+OF_THE_ACCOUNT: Final = ("aws:iam/", "aws:route53/")
+"""Types of resources that are in no region."""
+ZONE, RECORD = "aws:route53/zone:Zone", "aws:route53/record:Record"
+
+State = Mapping[str, Any]
+"""A resource, as `pulumi stack export` says it."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A stack's deployment without what is in the lost region, and what was taken out of it."""
+
+    deployment: Mapping[str, Any]
+    resources: Sequence[State]
+
+
+def forget(choice: Choice) -> int:
+    """Let an environment's stacks forget a region; print what that was. Raises Problem while the region answers."""
+    settings = Environment.load(choice.environment, ROOT)
+    if choice.region not in {PRIMARY, SECONDARY}:
+        raise Problem("forget: say which --region is gone for good, primary or secondary")
+    lost = settings.region(choice.region)
+    left = settings.region(SECONDARY if choice.region == PRIMARY else PRIMARY)
+    place = choose(choice.target, settings, report.tell)
+    graph = Graph.of(settings.name)
+    door.require_open(place.backend, settings, graph.stacks, options=choice.options())
+    _require_gone(place, lost)
+    if place.asks_first and not choice.yes:
+        report.tell(f"the stacks of {settings.name} in {place.where} forget all that is in {lost}, which stays there")
+        confirm()
+    with runs.begin(place.state, "forget", settings.name, place.name, changing=True) as run:
+        recovery.clear(place, graph.stacks, report.tell)
+        kept = place.state / "forgotten" / run.id
+        kept.mkdir(parents=True)
+        loss = Loss(lost, left, settings.foundation().failover_name)
+        found = {stack: _forget(place, stack, loss, kept) for stack in graph.stacks}
+        rows = [
+            {"stack": str(stack), "type": each["type"], "id": str(each.get("id", ""))}
+            for stack, resources in found.items()
+            for each in resources
+        ]
+        run.finish(rows, 0)
+    if choice.json:
+        report.print_json({"region": lost, "forgotten": rows, "states": str(kept)})
+    else:
+        for stack, resources in found.items():
+            counts = Counter(each["type"].partition("/")[0] for each in resources)
+            print(f"{stack}: {', '.join(f'{number} {kind}' for kind, number in sorted(counts.items())) or 'nothing'}")
+        print(f"The states as they were, by which all of it can be found: {kept}")
+        print(f"Next: ./invoke destroy-all{choice.options()}, when nobody needs its data any more")
+    return 0
+
+
+def _require_gone(place: Target, region: str) -> None:
+    """Raise Problem while a region says who is asking: then it can be destroyed in order."""
+
+    def ask() -> str:
+        client = Aws(place.cli.variables).client("sts", region)
+        return str(asked(client.get_caller_identity, "ask who we are", region)["Account"])
+
+    (row,) = answered([Question("region", region, ask)], WITHIN)
+    if row.known:
+        raise Problem(
+            f"{region} answers: nothing has to be forgotten, as destroy-all can take it away; nothing was changed"
+        )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is lost: all in one region. And the clients' name, which is another's from now on."""
+
+    lost: str
+    left: str
+    """The AWS region that is not."""
+    name: str
+
+
+def _forget(place: Target, stack: Stack, loss: Loss, kept: Path) -> Sequence[State]:
+    """Write the stack's state without what is lost, and keep the one before. Returns what was taken out."""
+    if place.backend.checkpoint(stack) is None:
+        return ()
+    # Secrets stay encrypted, as nothing of them is looked at.
+    exported = json.loads(place.cli.call("stack", "export", "--stack", stack.reference))
+    found = without(exported["deployment"], loss)
+    files.replace(kept / f"{stack.label}.json", json.dumps(exported))
+    if found.resources or found.deployment != exported["deployment"]:
+        with tempfile.TemporaryDirectory(prefix="forget-") as folder:
+            path = Path(folder) / "state.json"
+            path.write_text(json.dumps({**exported, "deployment": found.deployment}))
+            place.cli.call("stack", "import", "--stack", stack.reference, "--file", str(path))
+    return found.resources
+
+
+def without(deployment: Mapping[str, Any], loss: Loss) -> Forgotten:
+    """What a deployment is without what is lost.
+
+    Nothing of what stays may name what goes: the engine refuses a state with such a reference.
+    """
+    resources = deployment.get("resources") or []
+    there = {each["urn"] for each in resources if each["type"] == PROVIDER and _region(each) == loss.lost}
+    going = [each for each in resources if _is_lost(each, there, loss.lost) or _is_the_name(each, loss.name)]
+    gone = {each["urn"] for each in going}
+    staying = [_moved(_cut(each, gone), loss) for each in resources if each["urn"] not in gone]
+    return Forgotten({**deployment, "resources": staying, "pending_operations": None}, going)
+
+
+def _is_lost(resource: State, providers: Collection[str], lost: str) -> bool:
+    if (
+        not resource["type"].startswith("aws:")
+        or not resource.get("custom")
+        or resource["type"].startswith(OF_THE_ACCOUNT)
+    ):
+        return False
+    region = _region(resource)
+    return region == lost if region else _provider(resource) in providers
+
+
+def _is_the_name(resource: State, name: str) -> bool:
+    """Whether it is the zone, its delegation, or a record of the clients' name or of what proves that name."""
+    if resource["type"] == ZONE:
+        return True
+    told = resource.get("outputs") or {}
+    record = str(told.get("fqdn") or told.get("name") or "")
+    return resource["type"] == RECORD and (record == name or record.endswith(f".{name}") or told.get("type") == "NS")
+
+
+def _cut(resource: State, gone: Collection[str]) -> dict[str, Any]:
+    """A resource that depends on nothing that goes."""
+    kept = {**resource}
+    if "dependencies" in kept:
+        kept["dependencies"] = [each for each in kept["dependencies"] or () if each not in gone]
+    if kept.get("propertyDependencies"):
+        kept["propertyDependencies"] = {
+            name: [each for each in urns or () if each not in gone]
+            for name, urns in kept["propertyDependencies"].items()
+        }
+    if kept.get("deletedWith") in gone:
+        del kept["deletedWith"]
+    return kept
+
+
+def _moved(resource: dict[str, Any], loss: Loss) -> dict[str, Any]:
+    """The provider of the lost region asks the one that is left: for what is the account's."""
+    if resource["type"] != PROVIDER or _region(resource) != loss.lost:
+        return resource
+    told = ("inputs", "outputs")
+    return {**resource, **{part: {**resource[part], "region": loss.left} for part in told if resource.get(part)}}
+
+
+def _region(resource: State) -> str:
+    return str((resource.get("outputs") or {}).get("region") or (resource.get("inputs") or {}).get("region") or "")
+
+
+def _provider(resource: State) -> str:
+    """The URN of a resource's provider, which is named as `urn::id`."""
+    return str(resource.get("provider", "")).rpartition("::")[0]

@@ -1,0 +1,148 @@
+"""A new home: which two environments are one, what is asked where, and in which order payments end in the old one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from drill import new_home
+from drill.new_home import QUIET, Removal
+from shared import fence
+from shared.environment import Environment, Regions, TakenName
+from shared.errors import Problem
+
+OLD = Environment.load("payments")
+ZONE = "Z0123456789ABCDEFGHIJ"
+
+
+def home(primary="us-east-2", secondary="us-west-2", **more):
+    regions = Regions(primary=primary, secondary=secondary, witness="us-west-1")
+    return OLD.model_copy(update={"name": "home", "suffix": "h8m3", "regions": regions, **more})
+
+
+class Calls:
+    """A cloud that notes (service, region, operation, arguments) of each call and answers from `answers`."""
+
+    def __init__(self, **answers):
+        self.made, self._answers = [], answers
+
+    def client(self, service, region):
+        def call(operation, **arguments):
+            self.made.append((service, region, operation, arguments))
+            answer = self._answers.get(operation, {})
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return _Client(call)
+
+
+class _Client:
+    def __init__(self, call):
+        self._call = call
+
+    def __getattr__(self, operation):
+        return lambda **arguments: self._call(operation, **arguments)
+
+
+def removal(new=None, aws=None, old=OLD):
+    slept = []
+    made = Removal.of(old, new or home(), aws or Calls(), lambda _: None)
+    return Removal(**{**vars(made), "sleep": slept.append}), slept
+
+
+@pytest.mark.parametrize(
+    ("regions", "left", "lost", "was"),
+    [
+        (("us-east-2", "us-west-2"), "us-east-2", "us-east-1", "secondary"),
+        (("us-west-2", "us-east-2"), "us-east-2", "us-east-1", "secondary"),
+        (("us-east-1", "us-west-2"), "us-east-1", "us-east-2", "primary"),
+    ],
+)
+def test_the_region_that_both_have_is_the_one_that_is_left(regions, left, lost, was):
+    found, _ = removal(home(*regions))
+    assert (found.left, found.lost, found.was) == (left, lost, was)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        home("us-east-1", "us-east-2"),
+        home("eu-west-1", "eu-west-2"),
+        home(name="payments"),
+        home(profile="trading"),
+    ],
+)
+def test_what_is_no_new_home_is_refused(new):
+    with pytest.raises(Problem, match="is no new home of payments: it must be an environment of its own"):
+        removal(new)
+
+
+def taken(**more):
+    name = TakenName(**{"name": "api.x7k2.pay.example.com", "zone_id": ZONE, "now": True, **more})
+    return home(takes_over=name)
+
+
+@pytest.mark.parametrize("new", [home(), taken(now=False), taken(name="api.a1b2.pay.example.com")])
+def test_nobody_is_moved_to_a_home_that_does_not_take_the_name_over(new):
+    found, _ = removal(new)
+    with pytest.raises(Problem, match=r"takes_over must say name: api.x7k2.pay.example.com and now: true"):
+        found.require_ready({})
+
+
+@pytest.mark.parametrize("ill", ["use2-api.h8m3.pay.example.com", "usw2-api.h8m3.pay.example.com"])
+def test_nor_to_one_that_does_not_serve_in_both_regions(monkeypatch, ill):
+    asked = []
+
+    def entry(_gateways, _region, host):
+        asked.append(host)
+        return SimpleNamespace(ask=lambda *_: SimpleNamespace(status=503 if host == ill else 200))
+
+    monkeypatch.setattr(new_home, "entry", entry)
+    found, _ = removal(taken())
+    with pytest.raises(Problem, match=r"does not serve in .*: GET /health answered 503; nothing was changed"):
+        found.require_ready({})
+    assert ill in asked
+
+
+def test_payments_end_in_both_regions_of_the_old_home_by_the_one_that_is_left():
+    aws = Calls()
+    found, slept = removal(aws=aws)
+    found.stop(1_000.5)
+    assert {region for _, region, _, _ in aws.made} == {"us-east-2"}, "the lost region is asked nothing"
+    fences = [arguments for service, _, operation, arguments in aws.made if operation == "put_item"]
+    assert {each["Item"]["sk"]["S"] for each in fences} == {"us-east-1", "us-east-2"}
+    for each in fences:
+        assert each["TableName"] == "payment-transactions-x7k2"
+        assert each["Item"][fence.FROM] == {"N": "1000500"}
+    assert aws.made[-1] == ("events", "us-east-2", "disable_rule", {"Name": "payment-sweep-secondary-x7k2"})
+    assert slept == [QUIET]
+    assert QUIET >= 20, "a fence is read every 5 s, and a lease lasts 15"
+
+
+def test_the_name_is_released_where_the_region_that_is_left_has_it():
+    aws = Calls()
+    found, _ = removal(aws=aws)
+    assert found.release_name() == "api.x7k2.pay.example.com"
+    assert aws.made == [("apigateway", "us-east-2", "delete_domain_name", {"domainName": "api.x7k2.pay.example.com"})]
+
+
+def test_a_name_that_is_released_is_released_once():
+    gone = ClientError({"Error": {"Code": "NotFoundException"}}, "DeleteDomainName")
+    found, _ = removal(aws=Calls(delete_domain_name=gone))
+    assert not found.release_name()
+    refused = ClientError({"Error": {"Code": "AccessDeniedException"}}, "DeleteDomainName")
+    found, _ = removal(aws=Calls(delete_domain_name=refused))
+    with pytest.raises(Problem, match=r"cannot release api.x7k2.pay.example.com in us-east-2"):
+        found.release_name()
+
+
+def test_a_load_balancer_has_no_name_to_release():
+    old = Environment.load("trading")
+    regions = Regions(primary="us-west-2", secondary="us-east-2", witness="us-west-1")
+    aws = Calls()
+    found, _ = removal(old.model_copy(update={"name": "home", "regions": regions}), aws, old)
+    assert not found.release_name()
+    assert aws.made == []
