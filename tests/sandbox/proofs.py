@@ -19,6 +19,7 @@ _FIREWALL = "tests/sandbox/test_firewall.py::"
 _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
 _LOCK = "tests/sandbox/test_object_lock.py::"
 _RECOVERY = "tests/sandbox/test_recovery.py::"
+_BACKUPS = "tests/sandbox/test_backups.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -33,6 +34,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
     "apigateway.repeated_headers": (_GATEWAY + "test_a_function_gets_every_line_of_a_header",),
     "apigateway.tags": (_ANSWERS + "test_tags_of_a_creation_and_later_ones_are_told_by_every_answer",),
+    "backups.recovery_points": (_BACKUPS + "test_a_copy_in_another_region_restores_the_table_as_it_was",),
+    "backups.rules_of_plans": (_BACKUPS + "test_a_plan_copies_every_day_and_what_is_over_goes",),
+    "backups.vault_locks": (_BACKUPS + "test_a_lock_keeps_what_is_in_a_vault_and_the_vault",),
     "certificates.validation_records": (_ANSWERS + "test_a_name_has_one_validation_record_of_acms_form",),
     "cloudwatch.answers_in_the_query_protocol": (
         _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",

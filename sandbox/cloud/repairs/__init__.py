@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sandbox.cloud.repairs import (
     access_logs,
     apigateway,
+    backups,
     certificates,
     cloudwatch,
     dead_letters,
@@ -60,6 +61,9 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     apigateway.repeated_headers,
     apigateway.callers_address,  # behind every line of what was forwarded
     apigateway.tags,
+    backups.recovery_points,
+    backups.vault_locks,
+    backups.rules_of_plans,
     certificates.validation_records,
     cloudwatch.answers_in_the_query_protocol,
     cloudwatch.functions_as_actions,
