@@ -20,7 +20,7 @@ from engine.backend import is_held
 from orchestration.baking import Baking
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement
-from shared.contracts import CONTRACT, LAYERS, schema
+from shared.contracts import CONTRACT, layer_of, schema
 from shared.errors import Problem
 from shared.packaging import packages
 from shared.packaging.imports import Source, Tree
@@ -173,7 +173,7 @@ class Fingerprints:
     def _static_parts(self, layer: str) -> dict[str, str]:
         closure = program_sources(self._tree, layer)
         paths = [source.path for source in closure if source.path != CONTRACTS] + _data(self._root, layer, closure)
-        contracts = [schema(contract) for contract in (LAYERS[layer].outputs, *LAYERS[layer].consumes)]
+        contracts = [schema(contract) for contract in (layer_of(layer).outputs, *layer_of(layer).consumes)]
         contracts += [_machinery(source) for source in closure if source.path == CONTRACTS]
         settings = self._environment.layer_settings(layer)
         return {
@@ -195,7 +195,7 @@ class Fingerprints:
         parts = {}
         for producer in sorted(self._graph.reads[stack], key=str):
             checkpoint = self.backend.checkpoint(producer)
-            read = (CONTRACT, *(field.name for field in fields(LAYERS[producer.layer].outputs)))
+            read = (CONTRACT, *(field.name for field in fields(layer_of(producer.layer).outputs)))
             outputs = checkpoint.outputs if checkpoint else {}
             parts[f"outputs of {producer}"] = digest(
                 json.dumps({name: outputs.get(name) for name in read}, sort_keys=True)
@@ -263,7 +263,7 @@ def _kept(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
         match node:
             case ast.Expr():
                 continue  # what a docstring says changes nothing
-            case ast.AnnAssign(target=ast.Name(id="LAYERS")):
+            case ast.AnnAssign(target=ast.Name(id="LAYERS" | "ASIDE")):
                 continue  # the graph: what a layer reads counts by the schemas of that
             case ast.ClassDef():
                 yield from _beside_fields(node)

@@ -157,6 +157,21 @@ def test_a_copy_whose_role_lacks_a_right_fails(backups: Backups, without: str) -
     assert not backups.copies()
 
 
+@pytest.mark.parametrize(("named", "state"), [("", "COMPLETED"), ("-other", "FAILED")])
+def test_a_role_copies_only_into_the_vault_that_its_condition_names(backups: Backups, named: str, state: str) -> None:
+    targets = "backup:CopyTargets"
+    condition = {"ForAllValues:ArnEquals": {targets: [backups.far + named]}, "Null": {targets: "false"}}
+    copies = {"Effect": "Allow", "Action": ["backup:CopyFromBackupVault"], "Resource": "*", "Condition": condition}
+    others = [action for action in ALL if action != "backup:CopyFromBackupVault"]
+    statements = [copies, {"Effect": "Allow", "Action": others, "Resource": "*"}]
+    backups.cloud.client("iam").put_role_policy(
+        RoleName=backups.table,
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+    assert backups.copy(backups.back_up()["RecoveryPointArn"])["State"] == state
+
+
 def test_a_copy_into_a_region_that_is_out_fails_and_the_backup_stays(own_cloud: RunningCloud) -> None:
     made = backups_in(own_cloud)
     point = made.back_up()["RecoveryPointArn"]

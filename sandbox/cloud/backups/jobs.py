@@ -119,7 +119,7 @@ def _copied(arn: str, source: str, destination: str, role: str, days: Days) -> R
     there = parse_arn(destination)
     if Here.out(there.region, "backup"):
         raise JobFailed(f"AWS Backup in {there.region} does not answer.")
-    _require(role, "backup:CopyFromBackupVault", arn)
+    _require(role, "backup:CopyFromBackupVault", arn, {"backup:copytargets": [destination]})
     for action in ("backup:DescribeBackupVault", "backup:CopyIntoBackupVault"):
         _require(role, action, destination)
     with request_scope(there.account_id, there.region):
@@ -215,7 +215,7 @@ def forget(now: float) -> bool:
     return bool(ended)
 
 
-def _require(role: str, action: str, resource: str, conditions: Mapping[str, str] | None = None) -> None:
+def _require(role: str, action: str, resource: str, conditions: Mapping[str, Any] | None = None) -> None:
     """Raise JobFailed when a role may not do something."""
     account = get_account_id()
     context = EvalContext(

@@ -19,7 +19,7 @@ from orchestration.fingerprint import Fingerprint, Fingerprints, program_sources
 from orchestration.graph import Graph
 from orchestration.plan import Freshness
 from orchestration.releases import Serving
-from shared.contracts import LAYERS, Layer
+from shared.contracts import ASIDE, LAYERS, Layer
 from shared.environment import Environment
 from shared.packaging import packages
 from shared.packaging.imports import Tree
@@ -28,13 +28,14 @@ from shared.stack import Stack
 
 COPIED = ("shared", "projects", "lambdas", "environments", "policies", "requirements.lock")
 GRAPH = Graph.of("payments")
-ALL = frozenset(LAYERS)
+ALL = frozenset({*LAYERS, *ASIDE})
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "columns.py": frozenset(),
     "components/buckets.py": frozenset({"data", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
+    "components/keys.py": frozenset({"data", "vault"}),
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
@@ -44,7 +45,7 @@ SHARED = {
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
-    "runbooks.py": frozenset({"edge", "observability"}),
+    "runbooks.py": frozenset({"edge", "observability", "vault"}),
     "signals.py": frozenset(),
     "stop_switch.py": frozenset({"edge"}),
 }
@@ -78,11 +79,11 @@ def fingerprints(root, generation="1.0", environment=None):
 
 
 def parts(known):
-    return {layer: known._static(layer) for layer in LAYERS}
+    return {layer: known._static(layer) for layer in ALL}
 
 
 def changed(before, after):
-    return {layer for layer in LAYERS if before[layer] != after[layer]}
+    return {layer for layer in ALL if before[layer] != after[layer]}
 
 
 def expected(path):
@@ -187,9 +188,9 @@ def test_a_contract_concerns_its_layer_and_its_readers(root, monkeypatch):
             layer.regional,
             tuple(longer if contract is edge.outputs else contract for contract in layer.consumes),
         )
-        for layer in LAYERS.values()
+        for layer in (*LAYERS.values(), *ASIDE.values())
     }
-    monkeypatch.setattr(fingerprint, "LAYERS", replaced)
+    monkeypatch.setattr(fingerprint, "layer_of", replaced.__getitem__)
     after = parts(fingerprints(root))
     assert changed(before, after) == {"edge", "observability"}
     assert fingerprint._compare(before["edge"], after["edge"]).reason == "a contract changed"
