@@ -7,7 +7,6 @@ resources alone (AWSBackupServiceRolePolicyForBackup, AWSBackupServiceRolePolicy
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -129,5 +128,5 @@ def _use_of_key(vault: KeyedVault) -> list[iam.Statement]:
     ]
 
 
-def _through(service: str, region: Location) -> Mapping[str, Any]:
+def _through(service: str, region: Location) -> Mapping[str, Mapping[str, str]]:
     return {"StringEquals": {"kms:ViaService": f"{service}.{region.name}.amazonaws.com"}}
