@@ -74,9 +74,13 @@ def copied_and_restored(checkout, cloud, vault):
     """A day later there is a copy, which restores to the same payments; one that is lost since is found missing."""
     assert "has no copy of" in checkout.run("restore-test", "--from", "vault").complaint
     clock = VirtualTime(Sandbox(checkout.root))
-    clock.pass_seconds(NOTICED)
-    clock.jump(DAY)
-    (copy,) = cloud.copies(vault["vault_name"])
+    clock.pass_seconds(10 * NOTICED)
+
+    def copies_of_a_day_later():
+        clock.jump(DAY)
+        return cloud.copies(vault["vault_name"])
+
+    copy, *_ = until(copies_of_a_day_later, seconds=60)
     assert copy["EncryptionKeyArn"] == vault["key_arn"]
     checkout.ok("drift")
     found = checkout.ok("restore-test", "--from", "vault", "--json").json
@@ -114,11 +118,13 @@ def kept_by_aws(checkout, cloud, vault):
     assert "docs/runbooks/vault.md" in ended.messages[STACK]
 
     backup, there = cloud.client("backup"), {"BackupVaultName": vault["vault_name"]}
-    for each in cloud.copies(vault["vault_name"]):
-        point = {**there, "RecoveryPointArn": each["RecoveryPointArn"]}
-        with pytest.raises(ClientError, match="is locked"):
-            backup.delete_recovery_point(**point)
-        backup.delete_backup_vault_lock_configuration(**there)
+    points = [
+        {**there, "RecoveryPointArn": each["RecoveryPointArn"]} for each in cloud.copies(there["BackupVaultName"])
+    ]
+    with pytest.raises(ClientError, match="is locked"):
+        backup.delete_recovery_point(**points[0])
+    backup.delete_backup_vault_lock_configuration(**there)
+    for point in points:
         backup.delete_recovery_point(**point)
     here, beside = cloud.client("backup", "us-east-1"), {"BackupVaultName": vault["source_vault_name"]}
     for each in here.list_recovery_points_by_backup_vault(**beside)["RecoveryPoints"]:  # of a day, and not locked

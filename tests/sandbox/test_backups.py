@@ -234,7 +234,7 @@ def test_a_plan_copies_every_day_and_what_is_over_goes(own_cloud: RunningCloud) 
     assert "must be deleted prior" in refused(made.here.delete_backup_plan, BackupPlanId=plan)
     assert not made.copies()
     seen = 0
-    clock.pass_seconds(NOTICED)
+    clock.pass_seconds(10 * NOTICED)
     for day in range(5):
         clock.jump(DAY)
         until(functools.partial(has_copies, made, min(day + 1, 3)), seconds=30)
