@@ -27,7 +27,7 @@ DEPLOYING = ("environment", "target", "plan", "force", "refresh", "discard_data"
 HELP = {
     "environment": "the name of a file in environments/",
     "target": "where to: sandbox (this machine, the default) or aws",
-    "layer": "network, data, compute, edge or observability",
+    "layer": "network, data, compute, edge, observability, or vault where there is one",
     "region": "primary or secondary (fault and heal also take witness or an AWS region)",
     "all": "list every region, not only those that an environment uses",
     "amount": "in the currency's units, such as 100 or 12.50",
@@ -81,6 +81,7 @@ HELP = {
     "at": "the moment to restore to, as for --since; by default the latest that there is",
     "old": "the environment that has lost a region",
     "move": "end payments there, and let go of its clients' name, which this environment takes over",
+    "from_": "vault: the newest copy there; by default the table's own point-in-time recovery",
     "table": "the DynamoDB table that payments come from, in the same region",
     "unfinished": "also what is not finished: once nobody works on that table any more",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
@@ -388,11 +389,11 @@ def forget(choice: Choice) -> int:
 
 
 @choosing("region", "environment", "target", "yes", "json")
-def restore_test(choice: Choice, at: str = "") -> int:
+def restore_test(choice: Choice, at: str = "", from_: str = "") -> int:
     """Restore the table to a point in time beside the original, compare all items, remove it; exit 1 if they differ."""
     from drill import restore_commands
 
-    return restore_commands.restore_test(choice, at=at)
+    return restore_commands.restore_test(choice, at=at, source=from_)
 
 
 @choosing("environment", "target", "yes", "json")

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from drill.bring_in import Destination
-from drill.restored import IN_DOUBT, compare
+from drill.restored import compare
 from drill.restoring import TAIL, Restoring
+from drill.restoring_copies import RestoringCopies
 from drill.since import moment
 from drill.tables import show_table, table_of
 from orchestration import report
@@ -16,6 +17,7 @@ from orchestration.commands import confirm
 from orchestration.pay import chosen
 from orchestration.target import choose, published
 from shared.environment import Environment
+from shared.environment_sections import VaultSettings
 from shared.errors import Problem
 from shared.root import ROOT
 from shared.stack import Stack
@@ -29,19 +31,27 @@ if TYPE_CHECKING:
     from orchestration.target import Target
     from shared.roles import Role
 
+VAULT = VaultSettings.layer
+"""The value of --from that means the copies there."""
 SHOWN = 50
 """Differences in a table; JSON has them all."""
 TOLD_EVERY = 15.0
 """Seconds between two words about a long run."""
 
 
-def restore_test(choice: Choice, *, at: str) -> int:
-    """Restore the table beside the original, compare every item, and remove it. Returns 1 when they differ."""
+def restore_test(choice: Choice, *, at: str, source: str) -> int:
+    """Restore the table beside the original, compare every item, and remove it. Returns 1 when they differ.
+
+    source: `vault` restores the newest copy that lies there instead, in its region; empty: point-in-time recovery.
+    """
+    if source not in {"", VAULT}:
+        raise Problem(f"--from {source}: choose {VAULT}, or leave it out for point-in-time recovery")
     settings = Environment.load(choice.environment, ROOT)
     role = chosen(choice.region or None)
     place = choose(choice.target, settings, report.tell)
     wanted = moment(at, place.now(), option="--at") if at else None
-    restoring = restoring_in(place, settings, role)
+    original = restoring_in(place, settings, role)
+    restoring = restoring_copies(place, settings) if source else original
     then = restoring.moment(wanted)
     if place.asks_first and not choice.yes:
         report.tell(
@@ -52,7 +62,8 @@ def restore_test(choice: Choice, *, at: str) -> int:
     began = time.monotonic()
     with restoring.restored(then) as table:
         ready = time.monotonic()
-        found = compare(restoring.items(restoring.table), restoring.items(table), int(then.timestamp() * 1000))
+        restored_to = int(then.timestamp() * 1000)
+        found = compare(original.items(original.table), restoring.items(table), restored_to, doubt=restoring.doubt)
     if choice.json:
         report.print_json(_values(restoring, then, found, ready - began))
     else:
@@ -112,6 +123,23 @@ def restoring_in(place: Target, settings: Environment, role: Role) -> Restoring:
     )
 
 
+def restoring_copies(place: Target, settings: Environment) -> RestoringCopies:
+    """What restores the copies of a target's vault. Raises Problem when there is none."""
+    vault, data, aws = Stack(VAULT, settings.name), Stack("data", settings.name), Aws(place.cli.variables)
+    region = str(published(place, vault, "region"))
+    return RestoringCopies(
+        aws.client("dynamodb", region),
+        region,
+        str(published(place, data, "table_name")),
+        str(published(place, vault, "key_arn")),
+        report.tell,
+        backup=aws.client("backup", region),
+        vault=str(published(place, vault, "vault_name")),
+        table_arn=str(published(place, data, "table_arns")["primary"]),
+        role_arn=str(published(place, vault, "restore_role_arn")),
+    )
+
+
 def _values(restoring: Restoring, then: datetime, found: RestoredTable, seconds: float) -> dict[str, Any]:
     return {
         "table": restoring.table,
@@ -137,7 +165,9 @@ def _show(restoring: Restoring, then: datetime, found: RestoredTable, seconds: f
         same = found.counts.get("same", 0)
         print(f"the restored table is the original as of that moment: {same:,} payments are the same")
         if doubtful := found.counts.get("in doubt", 0):
-            print(f"{doubtful:,} were written within {IN_DOUBT // 1000} s of that moment and differ, as they may")
+            print(
+                f"{doubtful:,} were written within {restoring.doubt // 1000:,} s of that moment and differ, as they may"
+            )
     else:
         list_wrong(found.differences)
     print(f"{restoring.table}{TAIL} is removed")

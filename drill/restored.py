@@ -82,8 +82,10 @@ class _Sum:
         return f"{self.value:064x}"
 
 
-def compare(original: Iterable[Item], restored: Iterable[Item], moment: int) -> RestoredTable:
+def compare(original: Iterable[Item], restored: Iterable[Item], moment: int, *, doubt: int = IN_DOUBT) -> RestoredTable:
     """Compare a table with what was restored of it to `moment` (ms since 1970).
+
+    doubt: ms before the moment in which the restored table may have been what it is.
 
     The restored table is read first and a digest of each item kept: some 300 bytes of memory an item.
     """
@@ -106,7 +108,7 @@ def compare(original: Iterable[Item], restored: Iterable[Item], moment: int) -> 
             differences += [WrongItem(key, "is a charge of play money, which never changes, and has")] * changed
             continue
         live, then = _known(item), known.pop(key, None)
-        what = _judge(live, then, moment, created=int(item["created"]["N"]))
+        what = _judge(live, then, (moment - doubt, moment), created=int(item["created"]["N"]))
         counts[what] += 1
         if what in _UNTOUCHED:
             sums[0].add(live.digest)
@@ -134,11 +136,11 @@ _UNTOUCHED: Final = _WRONG.keys() | {"same"}
 """What the hashes are over: what should be the same in both."""
 
 
-def _judge(live: _Known, then: _Known | None, moment: int, *, created: int) -> str:
-    """What an item of the original is, by what there is of it in the restored table."""
+def _judge(live: _Known, then: _Known | None, moment: tuple[int, int], *, created: int) -> str:
+    """What an item of the original is, by what there is of it in the restored table, which is of between two times."""
     if then is None:
         return _since(created, moment, "new since", "missing")
-    if then.updated > moment + IN_DOUBT or then.version > live.version:
+    if then.updated > moment[1] + IN_DOUBT or then.version > live.version:
         return "newer"
     if then.digest == live.digest:
         return "same"
@@ -147,11 +149,11 @@ def _judge(live: _Known, then: _Known | None, moment: int, *, created: int) -> s
     return _since(live.updated, moment, "written since", "older")
 
 
-def _since(at: int, moment: int, since: str, before: str) -> str:
+def _since(at: int, moment: tuple[int, int], since: str, before: str) -> str:
     """Which of two words holds for what happened at a time, or that it is in doubt."""
-    if at > moment:
+    if at > moment[1]:
         return since
-    return "in doubt" if at > moment - IN_DOUBT else before
+    return "in doubt" if at > moment[0] else before
 
 
 def _is_payment(item: Item) -> bool:

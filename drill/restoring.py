@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from drill.restored import IN_DOUBT
 from orchestration.aws import asked
 from shared.errors import Problem
 
@@ -72,17 +73,7 @@ class Restoring:
         if self._status():
             self.tell(f"{self.target} is left of another run: removing it")
             self._remove()
-        self._asked(
-            f"restore {self.table}",
-            "restore_table_to_point_in_time",
-            "",
-            SourceTableName=self.table,
-            TargetTableName=self.target,
-            RestoreDateTime=moment,
-            BillingModeOverride="PAY_PER_REQUEST",
-            GlobalSecondaryIndexOverride=[],  # it is read by nobody but us, so it needs no index
-            SSESpecificationOverride={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": self.key_arn},
-        )
+        self._begin(moment)
         try:
             self._until(lambda: self._status() == "ACTIVE", f"restoring {self.table} as {self.target}")
             yield self.target
@@ -94,6 +85,25 @@ class Restoring:
                 )
             else:
                 self._remove()
+
+    def _begin(self, moment: datetime) -> None:
+        """Have the table restored. Raises Problem."""
+        self._asked(
+            f"restore {self.table}",
+            "restore_table_to_point_in_time",
+            "",
+            SourceTableName=self.table,
+            TargetTableName=self.target,
+            RestoreDateTime=moment,
+            BillingModeOverride="PAY_PER_REQUEST",
+            GlobalSecondaryIndexOverride=[],  # it is read by nobody but us, so it needs no index
+            SSESpecificationOverride={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": self.key_arn},
+        )
+
+    @property
+    def doubt(self) -> int:
+        """Ms before the moment in which what is restored may have been so."""
+        return IN_DOUBT
 
     def items(self, table: str) -> Iterator[Item]:
         """Every item of a table, strongly consistent, in no order. Raises Problem."""

@@ -22,12 +22,17 @@ from orchestration.operate import CHANGING, elsewhere, operate
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
+from shared.contracts import ASIDE
 from shared.deployed_as import described
 from shared.deployed_as import place as deployed_as
 from shared.environment import Environment
 from shared.errors import Problem
+from shared.roles import ROLES
 from shared.root import ROOT
 from shared.stack import Stack
+
+MAKING = frozenset({Operation.DEPLOY, Operation.PREVIEW})
+"""Operations that look at what the environment asks for."""
 
 if TYPE_CHECKING:
     from orchestration.promise import Promise
@@ -59,8 +64,9 @@ def destroy(choice: Choice) -> int:
 def outputs(choice: Choice) -> int:
     """Print what the stacks publish."""
     settings = Environment.load(choice.environment, ROOT)
-    chosen = _chosen(Graph.of(settings.name), choice)
+    chosen = _chosen(Graph.of(settings.name, aside=ASIDE), choice)
     place = choose(choice.target, settings, report.tell)
+    chosen = _there(chosen, place, settings)
     found = {str(stack): checkpoint.outputs for stack in chosen if (checkpoint := place.backend.checkpoint(stack))}
     if not found:
         missing = ", ".join(str(stack) for stack in chosen)
@@ -75,7 +81,8 @@ def outputs(choice: Choice) -> int:
 
 def graph(choice: Choice) -> int:
     """Print which stack reads which, and what is released after what."""
-    found = Graph.of(Environment.load(choice.environment, ROOT).name)
+    settings = Environment.load(choice.environment, ROOT)
+    found = Graph.of(settings.name, aside=settings.aside)
     if choice.json:
         report.print_json(report.graph_rows(found))
     else:
@@ -117,10 +124,12 @@ def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str |
 def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> int:
     """Make stacks and target ready, run the operation and show what came of it."""
     settings = Environment.load(choice.environment, ROOT)
-    graph = Graph.of(settings.name)
+    # What stands aside and is asked for no more is still compared and destroyed, and never made again.
+    graph = Graph.of(settings.name, aside=settings.aside if operation in MAKING else ASIDE)
     promise = _promise(choice)
     stacks, minutes = promise.chosen(choice, graph) if promise else _chosen(graph, choice), choice.bake_minutes
     place = choose(choice.target, settings, report.tell)
+    stacks = _there(stacks, place, settings)
     if operation is Operation.DEPLOY:
         door.require_a_name(place.backend, settings, stacks, choice.production, again=deploying(choice))
     if operation is Operation.DESTROY:
@@ -196,14 +205,27 @@ def _explained(refused: DataWouldGo, place: Target, settings: Environment, choic
     return Problem(f"{refused}. {discarding(refused.holders, choice)}")
 
 
+def _there(stacks: Sequence[Stack], place: Target, settings: Environment) -> tuple[Stack, ...]:
+    """Leave out what stands aside, is not asked for, and is not deployed. Raises Problem when nothing is left."""
+    left = tuple(
+        stack
+        for stack in stacks
+        if stack.layer not in ASIDE or stack.layer in settings.aside or place.backend.checkpoint(stack) is not None
+    )
+    if not left:
+        raise Problem(f"not deployed in {place.where}, and not asked for: {', '.join(map(str, stacks))}")
+    return left
+
+
 def _chosen(graph: Graph, choice: Choice) -> tuple[Stack, ...]:
     return graph.select(choice.layer or None, choice.region or None)
 
 
 def _announce(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:
     """Say what on AWS is about to be touched. Raises Problem when somebody has to confirm it, and nobody can."""
-    regions = f"{settings.region('primary')} and {settings.region('secondary')}"
-    report.tell(f"{operation.value} in {place.where}, regions {regions}:")
+    aside = (region for stack in chosen if stack.layer in ASIDE for region in settings.regions_of(stack))
+    named = list(dict.fromkeys([*map(settings.region, ROLES), *aside]))
+    report.tell(f"{operation.value} in {place.where}, regions {', '.join(named[:-1])} and {named[-1]}:")
     for stack in chosen:
         report.tell(f"  {stack}")
     if operation in CHANGING:

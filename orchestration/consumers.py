@@ -14,7 +14,7 @@ from orchestration.fingerprint import MADE_OF, Fingerprints, MadeOf
 from orchestration.graph import Graph
 from orchestration.target import books
 from shared import reads
-from shared.contracts import CONTRACT, LAYERS, typed_fields
+from shared.contracts import CONTRACT, layer_of, typed_fields
 from shared.environment import Environment
 from shared.root import ROOT
 
@@ -38,7 +38,7 @@ def broken(known: Fingerprints, producers: Iterable[Stack]) -> list[str]:
     read = {stack.layer: known.reads(stack) for stack in graph.stacks}
     found = []
     for layer in dict.fromkeys(stack.layer for stack in graph.stacks if stack in chosen):
-        contract = LAYERS[layer].outputs
+        contract = layer_of(layer).outputs
         for consumer, by_producer in read.items():
             found += [
                 f"{layer}: {line}, and {consumer} reads it: let it stop first (projects/{consumer}/{reads.FILE})"
@@ -58,12 +58,13 @@ def broken(known: Fingerprints, producers: Iterable[Stack]) -> list[str]:
 def contracts(choice: Choice) -> int:
     """Print who reads which field of each layer's contract, and what is deployed. Returns 1 when one is broken."""
     settings = Environment.load(choice.environment, ROOT)
-    graph = Graph.of(settings.name)
+    graph = Graph.of(settings.name, aside=settings.aside)
+    layers = list(dict.fromkeys(stack.layer for stack in graph.stacks))
     opened = books(choice.target)
-    read = {name: reads.of(ROOT, name) for name in LAYERS}
+    read = {name: reads.of(ROOT, name) for name in layers}
     known = Fingerprints(ROOT, settings, graph, opened.backend, generation=opened.generation)
     found = broken(known, graph.stacks)
-    rows = [_row(opened.backend, graph, layer, read) for layer in LAYERS]
+    rows = [_row(opened.backend, graph, layer, read) for layer in layers]
     if choice.json:
         report.print_json({"contracts": rows, "broken": found})
     else:
@@ -74,7 +75,7 @@ def contracts(choice: Choice) -> int:
 
 
 def _row(backend: Backend, graph: Graph, layer: str, read: Mapping[str, reads.Reads]) -> dict[str, Any]:
-    contract = LAYERS[layer].outputs
+    contract = layer_of(layer).outputs
     versions = {}
     for stack in graph.select(layer):
         checkpoint = backend.checkpoint(stack)

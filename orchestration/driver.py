@@ -18,6 +18,7 @@ from engine.operations import Interrupted, Operations
 from engine.workspace import Workspace
 from orchestration import pending, releases
 from orchestration.baking import Baking
+from orchestration.door import kept_by_copies
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import (
     MADE_OF,
@@ -37,7 +38,6 @@ from orchestration.target import Target
 from shared import files
 from shared.contracts import MAY_MOVE, PREVIEWED_OUTPUTS
 from shared.errors import Problem
-from shared.roles import ROLES
 from shared.stack import Stack
 
 if TYPE_CHECKING:
@@ -300,7 +300,12 @@ class Destroy(_Driver):
             return Work({}, "was not deployed")
         recovered = pending.recover(c.target, c.operations, stack)
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
-        events = c.operations.run(stack, *arguments)
+        try:
+            events = c.operations.run(stack, *arguments)
+        except Problem as problem:
+            if advice := kept_by_copies(str(problem)):
+                raise Problem(f"{problem}; {advice}") from problem
+            raise
         return Work(events.changes, recovered, events.resources)
 
 
@@ -319,8 +324,7 @@ class Blaming:
         try:
             return self._driver.run(step)
         except Problem as problem:
-            roles = ROLES if step.stack.role is None else (step.stack.role,)
-            if trouble := self._target.trouble(self._environment.region(role) for role in roles):
+            if trouble := self._target.trouble(self._environment.regions_of(step.stack)):
                 raise Problem(trouble) from problem
             raise
 

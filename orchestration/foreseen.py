@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.holdings import Holder
 from orchestration.made_of import digest
 from shared import reads
-from shared.contracts import LAYERS
+from shared.contracts import layer_of
 
 if TYPE_CHECKING:
     from engine.events import Events, ResourceChange
@@ -242,7 +242,7 @@ def danger(stack: Stack, change: ResourceChange, outputs: Mapping[str, Any], rea
     state = change.before
     identities = {str(each) for each in (state.get("id"), (state.get("outputs") or {}).get("arn")) if each}
     for name, value in outputs.items():
-        if name in LAYERS[stack.layer].outputs.__dataclass_fields__ and identities & set(_texts(value)):
+        if name in layer_of(stack.layer).outputs.__dataclass_fields__ and identities & set(_texts(value)):
             who = readers_of(stack.layer, {name: ""}, read)
             told += [f"{', '.join(who)} reads its id as {name}"] if who else []
     return "; ".join(dict.fromkeys(told))

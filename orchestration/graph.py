@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from shared.contracts import LAYERS, Layer
+from shared.contracts import ASIDE, LAYERS, Layer
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, SECONDARY
 from shared.stack import Stack
@@ -25,13 +25,16 @@ class Graph:
     """Whose outputs a stack's program consumes."""
     after: Mapping[Stack, frozenset[Stack]]
     """What must be done before a stack is: what it reads, and its layer's secondary if it is a primary."""
+    aside: frozenset[Stack] = frozenset()
+    """Those for which nobody waits, whatever is done."""
 
     @staticmethod
-    def of(environment: str, layers: Mapping[str, Layer] = LAYERS) -> Graph:
-        """Build an environment's graph from what the layers consume.
+    def of(environment: str, layers: Mapping[str, Layer] = LAYERS, aside: Iterable[str] = ()) -> Graph:
+        """Build an environment's graph from what the layers consume; `aside` names those of `ASIDE` that it has, too.
 
         Raises Problem when the layers consume each other in a circle or name a contract that no layer publishes.
         """
+        layers = {**layers, **{name: ASIDE[name] for name in aside}}
         producers = {layer.outputs: layer for layer in layers.values()}
         members = {layer.name: _members(layer, environment) for layer in layers.values()}
         reads: dict[Stack, frozenset[Stack]] = {}
@@ -44,7 +47,10 @@ class Graph:
                     upstream.update(s for s in members[producers[contract].name] if _serves(s, stack))
                 reads[stack] = frozenset(upstream)
         after = {stack: upstream | _secondary_of(stack) for stack, upstream in reads.items()}
-        return Graph(_ordered(reads, after), reads, after)
+        alone = frozenset(stack for stack in reads if stack.layer in ASIDE)
+        if waiting := next((stack for stack, needed in after.items() if needed & alone), None):
+            raise Problem(f"layer {waiting.layer} waits for a layer that stands aside: let it read something else")
+        return Graph(_ordered(reads, after), reads, after, alone)
 
     def select(self, layer: str | None = None, role: str | None = None) -> tuple[Stack, ...]:
         """Return the stacks of one layer (and role), or all of them; Problem when there is no such layer or role."""
@@ -54,6 +60,10 @@ class Graph:
             return tuple(s for s in self.stacks if role is None or s.role == role)
         chosen = tuple(s for s in self.stacks if s.layer == layer)
         if not chosen:
+            if layer in ASIDE:
+                raise Problem(
+                    f"there is no {layer}: it is made with production: true and {layer}.region in the environment file"
+                )
             names = ", ".join(dict.fromkeys(s.layer for s in self.stacks))
             raise Problem(f"unknown layer {layer!r}: choose one of {names}")
         if role is None:

@@ -97,6 +97,22 @@ def _kept(_aws: Aws, _region: str, state: State) -> str:
     return f"every new record for {time} ({str(retention.get('mode', '')).lower()}); those that are there stay locked"
 
 
+def _copies(aws: Aws, region: str, state: State) -> str:
+    client, vault = aws.client("backup", region), str(state["id"])
+
+    def count() -> str:
+        found = int(client.describe_backup_vault(BackupVaultName=vault)["NumberOfRecoveryPoints"])
+        return _plural(found, "backup of the table", "backups of the table")
+
+    return asked(count, f"count the backups in {vault}", region)
+
+
+def _locked_copies(_aws: Aws, _region: str, state: State) -> str:
+    outputs = state["outputs"]
+    mode = "compliance" if outputs.get("changeableForDays") else "governance"
+    return f"every copy for {outputs.get('minRetentionDays', 'some')} days ({mode})"
+
+
 def _one_value(*_: object) -> str:
     return "1 value"
 
@@ -119,7 +135,12 @@ class Holding:
 LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 """What marks a production environment: the lock on its audit buckets holds what they will get."""
 
+VAULT_LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
+"""The lock on the vault of an environment's copies."""
+
 HOLDING: Mapping[str, Holding] = {
+    "aws:backup/vault:Vault": Holding("vault", "name", _copies),
+    VAULT_LOCK: Holding("vault-lock", "backupVaultName", _locked_copies),
     "aws:dynamodb/table:Table": Holding("table", "name", _items),
     "aws:kms/key:Key": Holding("key", "keyId", _everything_encrypted),
     "aws:kms/replicaKey:ReplicaKey": Holding("replica-key", "keyId", _everything_encrypted),
@@ -138,6 +159,7 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:acm": "certificate certificateValidation",
     "aws:apigateway": "basePathMapping deployment domainName integration method methodSettings model requestValidator "
     "resource response restApi stage",
+    "aws:backup": "plan selection",
     "aws:cloudwatch": "compositeAlarm dashboard eventRule eventTarget metricAlarm "
     "logGroup",  # forgets after log_retention_days anyway: what must be kept longer is an audit record
     "aws:dynamodb": "tag",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared import reads
-from shared.contracts import LAYERS, typed_fields
+from shared.contracts import layer_of, typed_fields
 from shared.packaging import packages
 from shared.packaging.imports import Source, Tree
 
@@ -100,8 +100,8 @@ def digest(*parts: str | bytes) -> str:
 
 def _contracts(read: reads.Reads, layer: str, closure: tuple[Source, ...]) -> dict[str, str]:
     """The fields that a layer publishes and those that it reads, each with its type; and what else programs use."""
-    own = LAYERS[layer].outputs
-    versions = {each.project: each.version for each in (own, *LAYERS[layer].consumes)}
+    own = layer_of(layer).outputs
+    versions = {each.project: each.version for each in (own, *layer_of(layer).consumes)}
     fields = {own.project: typed_fields(own), **read}
     found = {f"{name} version": digest(str(version)) for name, version in versions.items()}
     for producer, of_producer in fields.items():
@@ -174,7 +174,7 @@ def _kept(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
         match node:
             case ast.Expr():
                 continue  # what a docstring says changes nothing
-            case ast.AnnAssign(target=ast.Name(id="LAYERS")):
+            case ast.AnnAssign(target=ast.Name(id="LAYERS" | "ASIDE")):
                 continue  # the graph: what a layer reads counts by the schemas of that
             case ast.ClassDef():
                 yield from _beside_fields(node)

@@ -78,14 +78,14 @@ def make(
 
     `judge` says what is known about a stack by itself; a fresh stack behind one that is going to change becomes one
     that follows. Destroying goes against the arrows. Stacks outside the selection take no part: they must be there
-    already. What is forced changes nothing, so nothing waits for it.
+    already. For a stack that stands aside nobody waits. What is forced changes nothing, so nothing waits for it.
     """
     chosen = frozenset(stacks)
     order = [stack for stack in graph.stacks if stack in chosen]
     before = {stack: graph.after[stack] & chosen for stack in order}
     if operation is Operation.DESTROY:
         order.reverse()
-        before = _reversed(before)
+        before = {stack: needed - graph.aside for stack, needed in _reversed(before).items()}
     if operation is Operation.DRIFT:
         before = {stack: frozenset() for stack in order}
     steps: list[Step] = []

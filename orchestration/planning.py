@@ -34,7 +34,6 @@ from orchestration.promise import newest
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
 from shared import files, reads
-from shared.contracts import LAYERS
 from shared.environment import Environment
 from shared.root import ROOT
 
@@ -58,7 +57,7 @@ COLOURS = {"changes": "yellow", "unchanged": "green", "fresh": "dim", "refused":
 def plan(choice: Choice, *, out: str, details: bool) -> int:
     """Print what a deployment would do, and save it in `out`. Returns 1 when it would be refused."""
     settings = Environment.load(choice.environment, ROOT)
-    graph = Graph.of(settings.name)
+    graph = Graph.of(settings.name, aside=settings.aside)
     place = choose(choice.target, settings, report.tell)
     forecast, result = foresee(place, settings, graph, choice, root=ROOT, check=SmokeTest(place, settings))
     if result.code == INTERRUPTED:
@@ -84,7 +83,7 @@ def foresee(
     shown = [stack for stack in graph.stacks if stack in chosen or stack in behind]
     fingerprints = Fingerprints(root, settings, graph, place.backend, generation=place.generation)
     result = operate(Operation.PREVIEW, place, settings, graph, shown, root=root, check=check)
-    read = {name: reads.of(root, name) for name in LAYERS}
+    read = {name: reads.of(root, name) for name in {stack.layer for stack in graph.stacks}}
     reasons = {step.stack: step.judgement.reason for step in result.plan.steps}
     stacks = [
         _foreseen(each, result.folder, fingerprints, read, planned=each.stack in chosen, why=reasons[each.stack])

@@ -99,7 +99,7 @@ class StackStanding:
 def status(choice: Choice) -> int:
     """Print how the stacks stand. Returns 1 unless all of them are deployed and fresh."""
     settings = Environment.load(choice.environment, ROOT)
-    graph = Graph.of(settings.name)
+    graph = Graph.of(settings.name, aside=settings.aside)
     chosen = graph.select(choice.layer or None, choice.region or None)
     opened = books(choice.target)
     found = standings(opened, settings, graph, chosen)

@@ -15,6 +15,7 @@ DESTROYABLE: Mapping[str, Mapping[str, Any]] = {
     "ReplicaKey": {"deletionWindowInDays": 7},
     "Secret": {"recoveryWindowInDays": 0},
     "Table": {"deletionProtectionEnabled": False},
+    "Vault": {"forceDestroy": True},
     "Zone": {"forceDestroy": True},
 }
 """By type: what lets one command destroy it, and its name be used again. A key's seven days are the fewest."""
@@ -25,6 +26,7 @@ PROTECTED: Mapping[str, Mapping[str, Any]] = {
     "ReplicaKey": {"deletionWindowInDays": 30},
     "Secret": {"recoveryWindowInDays": 30},
     "Table": {"deletionProtectionEnabled": True},
+    "Vault": {"forceDestroy": False},
     "Zone": {"forceDestroy": False},
 }
 """By type: what keeps it, in production, for as long as AWS offers."""

@@ -34,6 +34,9 @@ PHYSICAL_NAMES = {
     "Topic": "name",
     "WebAcl": "name",
     "Zone": "name",
+    "Plan": "name",
+    "Selection": "name",
+    "Vault": "name",
     "Certificate": "domainName",
 }
 """Types whose name an account, a region or the world has once, with the input that says it."""
@@ -60,7 +63,7 @@ PARTS = {
     "ProvisionedConcurrencyConfig", "QueuePolicy", "RandomPassword", "ReplicaKey", "RequestValidator", "Resource",
     "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation", "SecretVersion", "SecurityGroupEgressRule",
     "SecurityGroupIngressRule", "Stage", "Tag", "TargetGroupAttachment", "TopicPolicy", "TopicSubscription",
-    "WebAclAssociation", "WebAclLoggingConfiguration",
+    "VaultLockConfiguration", "WebAclAssociation", "WebAclLoggingConfiguration",
 }  # fmt: skip
 """Types that are part of another resource, or get an id from AWS."""
 

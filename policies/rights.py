@@ -78,6 +78,20 @@ EXEMPTIONS = (
         condition="cloudwatch:namespace",
     ),
     Exemption(
+        "vault-backup",
+        frozenset({"backup:CopyFromBackupVault"}),
+        r"\*",
+        "it knows no resource: a condition names the one vault that copies may go to",
+        condition="backup:CopyTargets",
+    ),
+    Exemption(
+        "vault-backup",
+        frozenset({"backup:TagResource"}),
+        r"arn:aws:backup:[a-z0-9-]+:\d{12}:recovery-point:\*",
+        "a recovery point's ARN is an id that nobody knows before",
+        condition="aws:ResourceAccount",
+    ),
+    Exemption(
         "endpoints-kms",
         frozenset({"kms:Decrypt", "kms:GenerateDataKey"}),
         r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/\*",

@@ -190,6 +190,26 @@ class ObservabilityOutputs:
 
 
 @dataclass(frozen=True)
+class VaultOutputs:
+    """The locked copy of the table outside both regions, of the layer `vault`."""
+
+    project: ClassVar[str] = "vault"
+    version: ClassVar[int] = 1
+
+    region: Output[str]
+    """Of the copies; none of the two that serve."""
+    vault_name: Output[str]
+    """Of the locked vault there."""
+    source_vault_name: Output[str]
+    """Of the vault beside the table, from which copies are made."""
+    key_arn: Output[str]
+    """Encrypts the copies, and what is restored from them in their region."""
+    backup_role_arn: Output[str]
+    restore_role_arn: Output[str]
+    """Under which AWS Backup restores a copy, as a table beside the original's name."""
+
+
+@dataclass(frozen=True)
 class Layer:
     """One Pulumi project: its contract, whether it has a stack for each region, and whose outputs it reads.
 
@@ -213,7 +233,16 @@ LAYERS: Mapping[str, Layer] = _layers(
     Layer("edge", EdgeOutputs, regional=False, consumes=(ComputeOutputs, DataOutputs)),
     Layer("observability", ObservabilityOutputs, regional=True, consumes=(EdgeOutputs, ComputeOutputs, DataOutputs)),
 )
-"""Every layer by its name, producers before consumers."""
+"""Every layer that each environment has, by its name, producers before consumers."""
+
+ASIDE: Mapping[str, Layer] = _layers(Layer("vault", VaultOutputs, regional=False, consumes=(DataOutputs,)))
+"""Layers that an environment has only where it asks for them, in a region of their own: nobody reads them, and nobody
+waits for them, neither to be deployed nor to be destroyed."""
+
+
+def layer_of(name: str) -> Layer:
+    """The layer of a name, one of those aside too. Raises KeyError."""
+    return LAYERS.get(name) or ASIDE[name]
 
 
 def schema(outputs_type: type[Any]) -> str:

@@ -26,8 +26,10 @@ from shared.environment_sections import (
     EdgeSettings,
     NetworkSettings,
     ObservabilitySettings,
+    RegionName,
     Section,
     StrictModel,
+    VaultSettings,
 )
 from shared.errors import Problem
 from shared.failover_time import MINUTE, YEAR, Allowance, Fault, GreyBound, Spending, bound, worst
@@ -35,6 +37,7 @@ from shared.failover_time import fitting as fitting_checks
 from shared.roles import ROLES, PerRole, Role
 from shared.root import ROOT
 from shared.service_levels import ServiceLevel, least_percent
+from shared.stack import Stack
 
 NAME = "[a-z][a-z0-9]{0,31}"
 RESERVED_TAGS = frozenset({"Environment", "Region", "DR-Role", "Name"})
@@ -69,7 +72,6 @@ def _folder_of_pages(url: str) -> str:
 
 
 PagesUrl = Annotated[str, Field(max_length=500), AfterValidator(_folder_of_pages)]
-RegionName = Annotated[str, Field(pattern=r"^(us|eu|ap|ca|sa|af|me|il|mx)-(north|south|east|west|central)+-\d$")]
 TagKey = Annotated[str, Field(pattern=r"^[\w.:/=+@-][\w .:/=+@-]*$", max_length=128)]
 TagValue = Annotated[str, Field(pattern=r"^[\w .:/=+@-]*$", max_length=256)]
 Tags = Annotated[Mapping[TagKey, TagValue], AfterValidator(_reject_reserved)]
@@ -247,6 +249,7 @@ class Environment(Foundation):
     compute: ComputeSettings
     edge: EdgeSettings
     observability: ObservabilitySettings
+    vault: VaultSettings
 
     SECTIONS: ClassVar[tuple[type[Section], ...]] = (
         NetworkSettings,
@@ -254,6 +257,7 @@ class Environment(Foundation):
         ComputeSettings,
         EdgeSettings,
         ObservabilitySettings,
+        VaultSettings,
     )
 
     @classmethod
@@ -324,6 +328,17 @@ class Environment(Foundation):
                 )
 
     @property
+    def aside(self) -> tuple[str, ...]:
+        """The layers of `shared.contracts.ASIDE` that this environment has."""
+        return (VaultSettings.layer,) if self.production and self.vault.region else ()
+
+    def regions_of(self, stack: Stack) -> tuple[str, ...]:
+        """The AWS regions in which a stack works."""
+        if stack.layer == VaultSettings.layer:
+            return (self.regions.primary, *((self.vault.region,) if self.vault.region else ()))
+        return tuple(self.region(role) for role in (ROLES if stack.role is None else (stack.role,)))
+
+    @property
     def failover_bound(self) -> int:
         """Seconds that a failover takes at most, whatever the fault."""
         return worst(self.edge.checks.of_the_entry_point, self.edge.dns).total
@@ -377,6 +392,16 @@ class Environment(Foundation):
     def _production_tells_somebody(self) -> Self:
         if self.production and not self.edge.emails:
             raise ValueError("edge.emails: production: true, and nobody is told of a failover: add an address")
+        return self
+
+    @model_validator(mode="after")
+    def _copies_lie_outside_both_regions(self) -> Self:
+        for role in ROLES:
+            if self.vault.region == self.region(role):
+                raise ValueError(
+                    f"vault.region: {self.vault.region} is the {role}, and copies are for the loss of it: choose a "
+                    f"region that serves nobody, such as the witness {self.regions.witness}"
+                )
         return self
 
     @model_validator(mode="after")

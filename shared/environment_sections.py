@@ -75,6 +75,7 @@ def _vpc_sized(network: IPv4Network) -> IPv4Network:
 
 Cidr = Annotated[IPv4Network, AfterValidator(_vpc_sized)]
 Days = Annotated[int, Field(ge=1, le=3650)]
+RegionName = Annotated[str, Field(pattern=r"^(us|eu|ap|ca|sa|af|me|il|mx)-(north|south|east|west|central)+-\d$")]
 
 
 class Cidrs(StrictModel):
@@ -198,6 +199,25 @@ class DataSettings(Section):
     def consistency_mode(self) -> Literal["MRSC", "MREC"]:
         """DynamoDB's word for it."""
         return "MRSC" if self.consistency == "strong" else "MREC"
+
+
+class VaultLock(StrictModel):
+    """How a vault keeps its copies. In compliance mode nobody changes that once its cooling-off period is over."""
+
+    mode: Literal["governance", "compliance"]
+    cooling_off_days: Annotated[int, Field(ge=3, le=36_500)]
+
+
+class VaultSettings(Section):
+    """The locked copy of the table outside both regions; made with `production: true`, where a region is named."""
+
+    layer: ClassVar[str] = "vault"
+
+    region: RegionName | None
+    keep_days: Days
+    hour: Annotated[int, Field(ge=0, le=23)]
+    alarm_hours: Annotated[int, Field(ge=26, le=168)]  # copies are daily; CloudWatch looks back for a week at most
+    lock: VaultLock
 
 
 CHECKERS_AT_ONCE = 48

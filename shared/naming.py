@@ -46,6 +46,8 @@ REST_API = Limit("REST API", 1024)
 WEB_ACL = Limit("web ACL", 128)
 IP_SET = Limit("IP set", 128)
 TAG = Limit("Name tag", 256)
+VAULT_NAME = Limit("backup vault", 50)
+PLAN = Limit("backup plan or selection", 50)
 
 
 ACCOUNT_DIGITS = 12
@@ -169,6 +171,15 @@ DATA_KEY = Kind("data", KEY_ALIAS, "alias/")
 API_KEYS_SECRET = Kind("api-secret", SECRET)
 DATABASE_SECRET = Kind("database-secret", SECRET)
 PARAMETERS = Kind("processing", PARAMETER, "/", folder=True)
+
+VAULT = Kind("vault", VAULT_NAME)
+SOURCE_VAULT = Kind("backups", VAULT_NAME)
+VAULT_KEY = Kind("vault", KEY_ALIAS, "alias/")
+BACKUP_PLAN = Kind("vault", PLAN)
+BACKUP_SELECTION = Kind("table", PLAN)
+BACKUP_ROLE = Kind("vault-backup", ROLE)
+RESTORE_ROLE = Kind("vault-restore", ROLE)
+VAULT_COPIES_ALARM = Kind("vault-copies", ALARM)
 
 PAYMENT_FUNCTION = Kind("processor", FUNCTION)
 HEALTH_FUNCTION = Kind("health", FUNCTION)

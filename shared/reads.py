@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.contracts import LAYERS, typed_fields
+from shared.contracts import layer_of, typed_fields
 from shared.errors import Problem
 
 FILE = "reads.json"
@@ -41,7 +41,7 @@ def of(root: Path, layer: str) -> Reads:
     said = declared(root, layer)
     if said is not None:
         return said
-    return {each.project: typed_fields(each) for each in LAYERS[layer].consumes}
+    return {each.project: typed_fields(each) for each in layer_of(layer).consumes}
 
 
 def broken(of_producer: Mapping[str, str], contract: type[Any]) -> list[str]:

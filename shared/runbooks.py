@@ -23,6 +23,7 @@ UNFINISHED = "unfinished-payments"
 LATCH = "latch"
 UNDELIVERED = "undelivered"
 FIREWALL = "firewall"
+VAULT = "vault"
 
 PAGES: Mapping[str, str] = {
     **dict.fromkeys(("latency", "error-rate", "errors", naming.COMPOSITE_ALARM.purpose), SERVICE_LEVELS),
@@ -47,6 +48,7 @@ PAGES: Mapping[str, str] = {
     **{f"{queue}dead-letters": UNDELIVERED for queue in ("", "notification-", "canary-")},
     naming.PAGE_TEST_ALARM.purpose: UNDELIVERED,
     "api-key-rate": FIREWALL,
+    naming.VAULT_COPIES_ALARM.purpose: VAULT,
 }
 """By what an alarm watches, as its name says without service, role and suffix."""
 

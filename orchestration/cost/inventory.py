@@ -98,7 +98,7 @@ def inventory(environment: Environment, like: Inventory | None = None) -> Invent
 
     A program that is given the same as in `like` is not run again.
     """
-    graph = Graph.of(environment.name)
+    graph = Graph.of(environment.name, aside=environment.aside)
     programs: dict[Stack, DeclaredProgram] = {}
     with tempfile.TemporaryDirectory() as folder, _given(environment, folder):
         for stack in graph.stacks:

@@ -97,6 +97,7 @@ PRICES: Mapping[str, Price] = {
     "key requests": Price(0.03 / 10_000, "request", KMS, LIST),
     "advanced parameters": Price(0.05, "parameter and month", SSM, QUOTED),
     "backup storage": Price(0.10, "GB of DynamoDB and month, warm", BACKUP, LIST),
+    "backup copies": Price(0.04, "GB of DynamoDB sent to another region", BACKUP, UNVERIFIED),
     # observability and messages
     "log ingestion": Price(0.50, "GB", CLOUDWATCH, LIST),
     "log storage": Price(0.03, "GB and month", CLOUDWATCH, LIST),

@@ -7,28 +7,13 @@ import pulumi_aws as aws
 
 from shared import naming
 from shared.components import iam
+from shared.components.keys import PRODUCTION_WAITING_DAYS, of_the_account
 from shared.components.regions import Region
 from shared.roles import PerRole
 
 WAITING_DAYS = 7
 """The shortest that KMS lets a deleted key wait. The primary's wait begins when its replica is gone: 14 days in all."""
 
-PRODUCTION_WAITING_DAYS = 30
-"""The longest: what it encrypts is lost with it."""
-
-ADMINISTRATION = [
-    f"kms:{action}"
-    for action in (
-        "CancelKeyDeletion", "CreateAlias", "CreateKey", "DeleteAlias", "DescribeKey", "DisableKey",
-        "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "GetKeyPolicy", "GetKeyRotationStatus",
-        "ListAliases", "ListGrants", "ListKeyPolicies", "ListResourceTags", "PutKeyPolicy", "ReplicateKey",
-        "RevokeGrant", "ScheduleKeyDeletion", "SynchronizeMultiRegionKey", "TagResource", "UntagResource",
-        "UpdateAlias", "UpdateKeyDescription", "UpdatePrimaryRegion",
-    )
-]  # fmt: skip
-"""Everything but use: who administers the key cannot read with it."""
-
-USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"]
 SERVICES = ("dynamodb", "s3", "secretsmanager", "sns", "ssm")
 
 
@@ -78,28 +63,9 @@ class DataKey(pulumi.ComponentResource):
 def key_statements(regions: PerRole[Region]) -> list[iam.Statement]:
     """The key policy. Its `Resource` is always the key itself, which only `*` can say."""
     account = regions.primary.account
-    owner = {"AWS": f"arn:aws:iam::{account}:root"}
     services = [f"{service}.{region.name}.amazonaws.com" for service in SERVICES for _, region in regions.items()]
     return [
-        iam.allow(ADMINISTRATION, ["*"], principal=owner, sid="AccountAdministers"),
-        iam.allow(
-            USE,
-            ["*"],
-            principal=owner,
-            condition={"StringEquals": {"kms:ViaService": services}},
-            sid="AccountUsesThroughServices",
-        ),
-        iam.allow(
-            ["kms:CreateGrant"],
-            ["*"],
-            principal=owner,
-            # DynamoDB works on with a grant that it makes when a table is created.
-            condition={
-                "StringEquals": {"kms:ViaService": services},
-                "Bool": {"kms:GrantIsForAWSResource": "true"},
-            },
-            sid="ServicesKeepGrants",
-        ),
+        *of_the_account(account, services),
         iam.allow(
             ["kms:Decrypt", "kms:GenerateDataKey"],
             ["*"],

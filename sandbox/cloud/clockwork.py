@@ -34,7 +34,7 @@ class Clockwork:
         self._clock = Here.clock = SharedClock(layout.clock)
         Here.mailbox = Mailbox(layout.mail)
         Here.outside = Outside(layout)
-        self._out = out
+        self._out = Here.out = out
         self._changed = changed
         self._synthetics: SyntheticsEndpoint
         self._tasks: list[asyncio.Task[None]] = []
@@ -53,6 +53,7 @@ class Clockwork:
 
     def start(self) -> None:
         """Begin, in the event loop."""
+        from sandbox.cloud.backups.plans import PlanRunner  # noqa: PLC0415
         from sandbox.cloud.synthetics.runner import CanaryRunner  # noqa: PLC0415
         from sandbox.cloud.watch import health_checks, queues, replication  # noqa: PLC0415 - see prepare
         from sandbox.cloud.watch.alarms import AlarmEvaluator  # noqa: PLC0415
@@ -64,6 +65,7 @@ class Clockwork:
             evaluator.run(),
             scheduler.run(),
             CanaryRunner(self._clock, Here.metrics, self._out_of("synthetics"), self._changed).run(),
+            PlanRunner(self._clock, self._out_of("backup"), self._changed).run(),
             queues.watch(self._clock, Here.metrics, self._out_of("sqs")),
             replication.watch(self._clock, Here.metrics, self._out_of("s3")),
             health_checks.watch(self._clock, Here.metrics, self._layout.traffic_socket, self._out_of("monitoring")),

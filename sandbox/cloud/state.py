@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 _SERVICES = "ministack.services."
 
-_OURS = ("sandbox.cloud.synthetics.store",)
+_OURS = ("sandbox.cloud.backups.store", "sandbox.cloud.synthetics.store")
 """Modules of ours with stores like the emulator's: services that it lacks."""
 
 _PLAIN_STORES = frozenset({"ministack.services.ec2._default_initialized_scopes", "ministack.services.sts._sessions"})

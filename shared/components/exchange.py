@@ -28,7 +28,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.settings import get_root_resource
 
 from shared import contracts
-from shared.contracts import CONTRACT, LAYERS, PREVIEWED_OUTPUTS
+from shared.contracts import CONTRACT, PREVIEWED_OUTPUTS, layer_of
 from shared.reads import FILE, broken, declared
 from shared.roles import Role
 from shared.root import ROOT
@@ -91,7 +91,7 @@ def consume(outputs_type: type[T], role: Role | None = None) -> T:
     """
     contract = cast("Any", outputs_type)
     own = this_stack()
-    regional = LAYERS[contract.project].regional
+    regional = layer_of(contract.project).regional
     if regional and not (role or own.role):
         raise ValueError(f"{contract.project} has a stack for each region: say which role to read")
     stack = Stack(contract.project, own.environment, (role or own.role) if regional else None)

@@ -18,9 +18,9 @@ from shared.components.exchange import expect_publication, last_outputs, this_st
 from shared.contracts import DEPLOYED_AS, MAY_MOVE
 from shared.deployed_as import described, moved, place
 from shared.environment import Environment, Foundation
-from shared.environment_sections import Section
+from shared.environment_sections import Section, VaultSettings
 from shared.errors import Problem
-from shared.roles import ROLES, PerRole, Role
+from shared.roles import PRIMARY, ROLES, PerRole, Role
 from shared.service_levels import ServiceLevel
 from shared.stack import Stack
 
@@ -31,28 +31,14 @@ S = TypeVar("S", bound=Section)
 
 
 @dataclass(frozen=True)
-class Region:
-    """One region of an environment, as a component needs it."""
+class Location:
+    """One AWS region that an environment works in, with a role or without."""
 
-    role: Role
     name: str
     """AWS region, e.g. `us-east-1`."""
     account: str
     foundation: Foundation
     provider: aws.Provider
-
-    @staticmethod
-    def connect(foundation: Foundation, role: Role) -> Region:
-        """Configure the provider for the region of `role`, with the tags that everything in it carries."""
-        name = foundation.region(role)
-        tags = tags_of(foundation, role)
-        provider = aws.Provider(f"aws-{role}", region=name, default_tags={"tags": tags})
-        account = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
-        return Region(role, name, account, foundation, provider)
-
-    def named(self, kind: Kind, tail: str = "") -> str:
-        """The physical name of this region's `kind`."""
-        return self.foundation.names.of(kind, self.role, account=self.account, tail=tail)
 
     def named_once(self, kind: Kind, tail: str = "") -> str:
         """The physical name of what the environment has once, or under one name in both regions."""
@@ -80,15 +66,44 @@ class Region:
             custom_timeouts=pulumi.CustomTimeouts(create=create, delete=delete) if create or delete else None,
         )
 
+    @staticmethod
+    def connect_as(foundation: Foundation, name: str, use: str) -> Location:
+        """Configure the provider of an AWS region that serves nobody; `use` says what it is for."""
+        return Location(name, *_connected(foundation, name, use))
+
+
+@dataclass(frozen=True)
+class Region(Location):
+    """One region of an environment, as a component needs it."""
+
+    role: Role
+
+    @staticmethod
+    def connect(foundation: Foundation, role: Role) -> Region:
+        """Configure the provider for the region of `role`, with the tags that everything in it carries."""
+        name = foundation.region(role)
+        return Region(name, *_connected(foundation, name, role), role)
+
+    def named(self, kind: Kind, tail: str = "") -> str:
+        """The physical name of this region's `kind`."""
+        return self.foundation.names.of(kind, self.role, account=self.account, tail=tail)
+
+
+def _connected(foundation: Foundation, name: str, use: str) -> tuple[str, Foundation, aws.Provider]:
+    """A region's account, and its provider."""
+    provider = aws.Provider(f"aws-{use}", region=name, default_tags={"tags": tags_in(foundation, name, use)})
+    account = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
+    return account, foundation, provider
+
 
 def tags_of(foundation: Foundation, role: Role) -> dict[str, str]:
     """What everything in the region of `role` is tagged with."""
-    return {
-        **foundation.tags,
-        "Environment": foundation.label,
-        "Region": foundation.region(role),
-        "DR-Role": role,
-    }
+    return tags_in(foundation, foundation.region(role), role)
+
+
+def tags_in(foundation: Foundation, name: str, use: str) -> dict[str, str]:
+    """What everything in an AWS region is tagged with; `use`: its role, or what else it is for."""
+    return {**foundation.tags, "Environment": foundation.label, "Region": name, "DR-Role": use}
 
 
 def this_region(settings: type[S]) -> tuple[Region, S]:
@@ -109,6 +124,19 @@ def both_regions(settings: type[S]) -> tuple[PerRole[Region], S]:
         raise pulumi.RunError(f"stack {pulumi.get_stack()} names one region: select {environment.name}")
     regions = dict(zip(ROLES, _connect(environment.foundation(), *ROLES), strict=True))
     return PerRole.build(lambda each: regions[each]), getattr(environment, settings.layer)
+
+
+def primary_and_vault() -> tuple[Region, Location, VaultSettings]:
+    """What the program of `vault` needs: the primary, the region of the copies, and its settings."""
+    environment, _ = _environment()
+    settings = environment.vault
+    if settings.region is None or VaultSettings.layer not in environment.aside:
+        raise pulumi.RunError(
+            f"environments/{environment.name}.yaml asks for no vault: production: true and vault.region make one"
+        )
+    foundation = environment.foundation()
+    (primary,) = _connect(foundation, PRIMARY)
+    return primary, Location.connect_as(foundation, settings.region, VaultSettings.layer), settings
 
 
 def service_levels(settings: type[Section]) -> tuple[ServiceLevel, ...]:

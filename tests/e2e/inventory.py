@@ -44,6 +44,8 @@ REGIONAL = (
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "describe_alarms", "CompositeAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    ("backup", "list_backup_vaults", "BackupVaultList", "BackupVaultName"),
+    ("backup", "list_backup_plans", "BackupPlansList", "BackupPlanId"),
     ("synthetics", "describe_canaries", "Canaries", "Name"),
 )
 GLOBAL = (

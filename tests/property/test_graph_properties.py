@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement, Operation, make
 from orchestration.ready import ReadyQueue
-from shared.contracts import Layer
+from shared.contracts import ASIDE, LAYERS, Layer
 
 
 def contract(number):
@@ -34,6 +34,17 @@ def dependants(graph, stack):
         if graph.after[candidate] & (found | {stack}):
             found.add(candidate)
     return found
+
+
+@given(st.sets(st.sampled_from(sorted(LAYERS)), min_size=1), st.sampled_from(Operation))
+def test_nobody_waits_for_what_stands_aside(layers, operation):
+    """Whatever else is chosen with it, and whatever is done."""
+    graph = Graph.of("anything", aside=ASIDE)
+    chosen = [stack for stack in graph.stacks if stack.layer in layers | set(ASIDE)]
+    plan = make(operation, graph, chosen, lambda _: Judgement(Freshness.STALE, ""))
+    assert graph.aside
+    assert graph.aside <= set(plan.stacks)
+    assert not [step.stack for step in plan.steps if step.after & graph.aside]
 
 
 VERDICTS = st.sampled_from([Freshness.FRESH, Freshness.STALE])

@@ -20,6 +20,7 @@ _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
 _AUTHORIZATION = "tests/sandbox/test_cloud_authorization.py::"
 _LOCK = "tests/sandbox/test_object_lock.py::"
 _RECOVERY = "tests/sandbox/test_recovery.py::"
+_BACKUPS = "tests/sandbox/test_backups.py::"
 _SPEED = "tests/sandbox/test_cloud_repairs_speed.py::"
 
 PROOFS: dict[str, tuple[str, ...]] = {
@@ -56,6 +57,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "authorization.of_missing_objects": (
         _AUTHORIZATION + "test_only_who_may_list_a_bucket_is_told_that_an_object_is_not_there",
     ),
+    "backups.recovery_points": (_BACKUPS + "test_a_copy_in_another_region_restores_the_table_as_it_was",),
+    "backups.rules_of_plans": (_BACKUPS + "test_a_plan_copies_every_day_and_what_is_over_goes",),
+    "backups.vault_locks": (_BACKUPS + "test_a_lock_keeps_what_is_in_a_vault_and_the_vault",),
     "certificates.validation_records": (_ANSWERS + "test_a_name_has_one_validation_record_of_acms_form",),
     "cloudwatch.answers_in_the_query_protocol": (
         _ANSWERS + "test_a_composite_alarm_and_its_history_read_the_same_in_each_protocol[query]",

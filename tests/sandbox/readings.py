@@ -119,6 +119,35 @@ def _canary(clients: Clients, made: Made) -> dict[str, Any]:
     return {**told, "RunConfig": run, "ArtifactS3Location": place if same else told["ArtifactS3Location"]}
 
 
+def _backup_plan(clients: Clients, made: Made) -> dict[str, Any]:
+    """A plan, its rules by the names of the inputs."""
+    told = clients("backup").get_backup_plan(BackupPlanId=made.id)["BackupPlan"]
+
+    def life(of: Mapping[str, Any]) -> dict[str, Any]:
+        return {"deleteAfter": of["Lifecycle"]["DeleteAfterDays"]} if "Lifecycle" in of else {}
+
+    rules = [
+        {
+            "ruleName": rule["RuleName"],
+            "targetVaultName": rule["TargetBackupVaultName"],
+            "schedule": rule.get("ScheduleExpression"),
+            "startWindow": rule["StartWindowMinutes"],
+            "completionWindow": rule["CompletionWindowMinutes"],
+            "lifecycle": life(rule),
+            "copyActions": [
+                {"destinationVaultArn": each["DestinationBackupVaultArn"], "lifecycle": life(each)}
+                for each in rule.get("CopyActions", ())
+            ],
+        }
+        for rule in told["Rules"]
+    ]
+    return {**told, "rules": rules}
+
+
+def _backup_tags(clients: Clients, made: Made) -> list[dict[str, str]]:
+    return [dict(clients("backup").list_tags(ResourceArn=made.arn)["Tags"])]
+
+
 def listed(service: str, operation: str, listing: str, argument: str) -> Callable[[Clients, Made], dict[str, Any]]:
     """The only entry of a listing by ids."""
     return lambda clients, made: only(getattr(clients(service), operation)(**{argument: [made.id]}), listing)
@@ -643,6 +672,26 @@ READINGS: dict[str, Reading] = {
             lambda clients, made: clients("logs").list_tags_for_resource(resourceArn=made.arn)["tags"],
             lambda clients, made: clients("logs").list_tags_log_group(logGroupName=made.id)["tags"],
         ),
+    ),
+    "aws:backup/plan:Plan": Reading(
+        _backup_plan,
+        {"name": "BackupPlanName"},
+        tags=_backup_tags,
+    ),
+    "aws:backup/selection:Selection": Reading(
+        one("backup", "get_backup_selection", "BackupSelection", BackupPlanId="planId", SelectionId="id"),
+        {"name": "SelectionName"},
+        {"planId": "it is part of the question"},
+    ),
+    "aws:backup/vault:Vault": Reading(
+        one("backup", "describe_backup_vault", BackupVaultName="id"),
+        {"name": "BackupVaultName", "kmsKeyArn": "EncryptionKeyArn"},
+        {"forceDestroy": _LATER},
+        _backup_tags,
+    ),
+    "aws:backup/vaultLockConfiguration:VaultLockConfiguration": Reading(
+        one("backup", "describe_backup_vault", BackupVaultName="id"),
+        untold={"changeableForDays": "AWS tells the day it comes to"},
     ),
     "aws:dynamodb/table:Table": Reading(
         _table,

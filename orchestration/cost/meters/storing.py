@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from orchestration.cost.inventory import Item, Place
 from orchestration.cost.month import HEALTH_CHECK, REPETITIONS, SYNTHETICS, Month, asked, role_of, runs_of_canary
-from orchestration.cost.prices import GIB, MINUTES, SECONDS
+from orchestration.cost.prices import GIB, HOURS, MINUTES, SECONDS
 from orchestration.cost.usage import Meter, Usage
 from shared.roles import PRIMARY, ROLES, SECONDARY, Role, other
 
@@ -107,8 +108,19 @@ def _secret(secret: Item, month: Month) -> Iterator[Usage]:
 
 
 def _backup(plan: Item, month: Month) -> Iterator[Usage]:
-    """Each rule keeps one whole copy of the table: DynamoDB's backups are no increments."""
-    yield Usage("backup storage", _stored(month) * len(plan.get("rules", ())))
+    """A rule keeps a whole copy of the table for each of its days: DynamoDB's backups are no increments.
+
+    So does each of its copies elsewhere, to which it is sent each day.
+    """
+    for rule in plan.get("rules", ()):
+        yield Usage("backup storage", _stored(month) * _kept_days(rule))
+        for copy in rule.get("copyActions") or ():
+            yield Usage("backup storage", _stored(month) * _kept_days(copy), "global")
+            yield Usage("backup copies", _stored(month) * HOURS / 24)
+
+
+def _kept_days(backup: Mapping[str, Any]) -> int:
+    return int((backup.get("lifecycle") or {}).get("deleteAfter") or 1)
 
 
 def _parameter(parameter: Item, _: Month) -> Iterator[Usage]:

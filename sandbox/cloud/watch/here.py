@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.clock import SharedClock
     from sandbox.cloud.posts import Outside
     from sandbox.cloud.watch.metrics import Metrics
@@ -18,3 +20,5 @@ class Here:
     metrics: Metrics
     mailbox: Mailbox
     outside: Outside
+    out: Callable[[str, str], bool]
+    """Whether a service of a region is out."""

@@ -37,6 +37,7 @@ ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 NOT_IN_USE = {
     "ARC cluster",
     "advanced parameters",
+    "backup copies",
     "backup storage",
     "provisioned concurrency",
 }

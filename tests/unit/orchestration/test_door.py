@@ -6,7 +6,7 @@ import pytest
 
 from engine.backend import Checkpoint
 from orchestration import door
-from orchestration.holdings import LOCK, Holder
+from orchestration.holdings import LOCK, VAULT_LOCK, Holder
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.stack import Stack
@@ -54,6 +54,56 @@ def test_it_is_gone_through_by_name():
     for part in ("production: true", "365 days (governance)", "./invoke deploy-all --production x7k2", "nothing was"):
         assert part in line
     asked(DataBackend(TABLE), named="x7k2")
+
+
+VAULT = Stack("vault", "payments")
+LOCKED_AS = {"backupVaultName": "v", "minRetentionDays": 35}
+VAULT_LOCKED = {"type": VAULT_LOCK, "custom": True, "id": "v", "outputs": LOCKED_AS}
+
+
+class LockedBackend(DataBackend):
+    """Is in production, and knows what the vault's stack has."""
+
+    def __init__(self, *vault):
+        super().__init__(TABLE, *LOCKS)
+        self._vault = vault
+
+    def checkpoint(self, stack):
+        return super().checkpoint(stack) if stack != VAULT else Checkpoint(self._vault) if self._vault else None
+
+
+def asked_for_a_vault(backend, *, named="", stacks=(DATA, VAULT), **lock):
+    before = Environment.load("payments")
+    vault = {"region": "us-west-2", "lock": before.vault.lock.model_copy(update=lock)}
+    after = before.model_copy(update={"production": True, "vault": before.vault.model_copy(update=vault)})
+    door.require_a_name(backend, after, stacks, named, again="./invoke deploy-all")
+
+
+def test_a_vault_is_locked_by_name_once():
+    with pytest.raises(
+        Problem, match=r"us-west-2 gets a vault .* 35 days \(governance\); nothing was changed"
+    ) as refused:
+        asked_for_a_vault(LockedBackend())
+    assert "./invoke deploy-all --production x7k2" in str(refused.value)
+    with pytest.raises(Problem, match="--production vault is not its suffix"):
+        asked_for_a_vault(LockedBackend(), named="vault")
+    asked_for_a_vault(LockedBackend(), named="x7k2")
+    asked_for_a_vault(LockedBackend(VAULT_LOCKED))
+    asked_for_a_vault(LockedBackend(), stacks=(DATA,))
+
+
+def test_compliance_mode_is_gone_into_by_name_though_the_vault_is_locked():
+    with pytest.raises(Problem, match="from 5 days on nobody can end that, root included"):
+        asked_for_a_vault(LockedBackend(VAULT_LOCKED), mode="compliance", cooling_off_days=5)
+    asked_for_a_vault(LockedBackend(VAULT_LOCKED), named="x7k2", mode="compliance")
+    there = {**VAULT_LOCKED, "outputs": {**LOCKED_AS, "changeableForDays": 5}}
+    asked_for_a_vault(LockedBackend(there), mode="compliance")
+
+
+def test_awss_refusal_to_delete_a_vault_says_what_to_do():
+    refusal = "InvalidRequestException: Backup vault cannot be deleted because it contains recovery points."
+    assert "./invoke destroy-all again" in door.kept_by_copies(refusal)
+    assert door.kept_by_copies("AccessDenied") == ""
 
 
 @pytest.mark.parametrize("named", ["payments", "yes", "X7K2"])

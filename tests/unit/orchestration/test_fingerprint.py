@@ -21,7 +21,7 @@ from orchestration.graph import Graph
 from orchestration.made_of import program_sources
 from orchestration.plan import Freshness
 from orchestration.releases import Serving
-from shared.contracts import LAYERS, Layer
+from shared.contracts import ASIDE, LAYERS, Layer
 from shared.environment import Environment
 from shared.packaging import packages
 from shared.packaging.imports import Tree
@@ -32,13 +32,14 @@ from tools import workflows
 
 COPIED = ("shared", "projects", "lambdas", "environments", "policies", "requirements.lock")
 GRAPH = Graph.of("payments")
-ALL = frozenset(LAYERS)
+ALL = frozenset({*LAYERS, *ASIDE})
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
     "clients.py": frozenset({"data", "compute"}),
     "columns.py": frozenset(),
     "components/buckets.py": frozenset({"data", "compute", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
+    "components/keys.py": frozenset({"data", "vault"}),
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),
     "contracts.py": frozenset(),  # a comment: contracts count by their schema
@@ -48,7 +49,7 @@ SHARED = {
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
-    "runbooks.py": frozenset({"edge", "observability"}),
+    "runbooks.py": frozenset({"edge", "observability", "vault"}),
     "signals.py": frozenset(),
     "stop_switch.py": frozenset({"edge"}),
 }
@@ -82,7 +83,7 @@ def fingerprints(root, generation="1.0", environment=None):
 
 
 def parts(known):
-    return {layer: known._static(layer) for layer in LAYERS}
+    return {layer: known._static(layer) for layer in ALL}
 
 
 def reasons(before, after):
@@ -97,7 +98,7 @@ def reasons(before, after):
 
 
 def changed(before, after):
-    return {layer for layer in LAYERS if before[layer] != after[layer]}
+    return {layer for layer in ALL if before[layer] != after[layer]}
 
 
 def expected(path):
@@ -212,9 +213,9 @@ def other_edge(monkeypatch, **types):
             layer.regional,
             tuple(other if contract is edge.outputs else contract for contract in layer.consumes),
         )
-        for layer in LAYERS.values()
+        for layer in (*LAYERS.values(), *ASIDE.values())
     }
-    monkeypatch.setattr(made_of, "LAYERS", replaced)
+    monkeypatch.setattr(made_of, "layer_of", replaced.__getitem__)
 
 
 def test_a_new_field_of_a_contract_concerns_its_own_layer_alone(root, monkeypatch):

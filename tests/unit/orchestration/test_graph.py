@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from orchestration.graph import Graph
-from shared.contracts import LAYERS, DataOutputs, EdgeOutputs, Layer
+from orchestration.plan import Freshness, Judgement, Operation, make
+from shared.contracts import LAYERS, DataOutputs, EdgeOutputs, Layer, VaultOutputs
 from shared.errors import Problem
 from shared.stack import Stack
 
@@ -59,6 +62,35 @@ def test_a_wrong_selection_is_one_line(layer, role, expected):
     with pytest.raises(Problem) as problem:
         GRAPH.select(layer, role)
     assert str(problem.value) == expected
+
+
+VAULT = Stack("vault", "payments")
+
+
+def test_a_vault_is_there_only_when_it_is_asked_for():
+    assert VAULT not in GRAPH.stacks
+    with pytest.raises(Problem, match=r"there is no vault: it is made with production: true and vault\.region"):
+        GRAPH.select("vault")
+    graph = Graph.of("payments", aside=["vault"])
+    assert graph.select("vault") == (VAULT,)
+    assert set(graph.stacks) == {*GRAPH.stacks, VAULT}
+    assert graph.reads[VAULT] == {DATA}
+
+
+def test_nobody_reads_a_vault_and_nobody_waits_for_it_on_the_way_up_or_down():
+    graph = Graph.of("payments", aside=["vault"])
+    assert not [stack for stack in graph.stacks if VAULT in graph.reads[stack] | graph.after[stack]]
+    for operation in Operation:
+        plan = make(operation, graph, graph.stacks, lambda _: Judgement(Freshness.STALE, ""))
+        assert not [step.stack for step in plan.steps if VAULT in step.after], operation
+    plan = make(Operation.DESTROY, GRAPH, GRAPH.stacks, lambda _: Judgement(Freshness.STALE, ""))
+    assert next(step for step in plan.steps if step.stack == DATA).after, "others are waited for"
+
+
+def test_a_layer_that_would_wait_for_one_that_stands_aside_is_refused():
+    waiting = dataclasses.replace(LAYERS["edge"], consumes=(VaultOutputs,))
+    with pytest.raises(Problem, match="layer edge waits for a layer that stands aside"):
+        Graph.of("payments", {"data": LAYERS["data"], "edge": waiting}, aside=["vault"])
 
 
 def test_a_circle_is_named():

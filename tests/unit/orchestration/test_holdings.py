@@ -9,10 +9,20 @@ from botocore.exceptions import ClientError
 
 from engine.backend import Checkpoint
 from engine.events import ResourceChange
-from orchestration.holdings import HOLDING, HOLDING_NOTHING, Holder, classified, going, holders, holding, told
+from orchestration.holdings import (
+    HOLDING,
+    HOLDING_NOTHING,
+    VAULT_LOCK,
+    Holder,
+    classified,
+    going,
+    holders,
+    holding,
+    told,
+)
 from shared.components import function
 from shared.stack import Stack
-from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program
+from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program, run_vault
 
 DATA = Stack("data", "payments")
 BUCKET, OBJECT = "aws:s3/bucket:Bucket", "aws:s3/bucketObjectv2:BucketObjectv2"
@@ -21,7 +31,8 @@ TABLE, QUEUE, KEY = "aws:dynamodb/table:Table", "aws:sqs/queue:Queue", "aws:kms/
 
 
 def test_every_type_that_a_project_uses_is_known_to_hold_data_or_none():
-    runs = (run for environment in (PAYMENTS, TRADING) for run in run_environment(environment).values())
+    both = (PAYMENTS, TRADING)
+    runs = [run for environment in both for run in (*run_environment(environment).values(), run_vault(environment))]
     used = {made.type for run in runs for made in run.recorder.cloud}
     unknown = sorted(kind for kind in used if not classified(kind))
     assert unknown == [], "declare them in orchestration/holdings.py"
@@ -139,6 +150,11 @@ MORE = {"Count": 1000, "LastEvaluatedKey": {"pk": {"S": "x"}}}
             },
             "at least 1 version of objects",
         ),
+        (
+            resource("aws:backup/vault:Vault", "v"),
+            {"describe_backup_vault": [{"NumberOfRecoveryPoints": 35}]},
+            "at least 35 backups of the table",
+        ),
         (resource(SECRET, "arn:s"), {"list_secret_version_ids": [{"Versions": [1, 2]}]}, "at least 2 versions"),
         (
             resource(QUEUE, "https://q"),
@@ -155,6 +171,14 @@ def test_how_much_there_is_is_at_least_and_as_of(state, answers, amount):
     (holder,) = holders(DATA, Checkpoint([state]))
     ((_, said),) = told([holder], Answers(**answers))
     assert re.fullmatch(rf"{amount}, as of \d\d:\d\d UTC", said)
+
+
+@pytest.mark.parametrize(("more", "mode"), [({}, "governance"), ({"changeableForDays": 3}, "compliance")])
+def test_the_lock_of_a_vault_says_what_it_keeps(more, mode):
+    outputs = {"backupVaultName": "v", "minRetentionDays": 35, **more}
+    (holder,) = holders(DATA, Checkpoint([{"type": VAULT_LOCK, "custom": True, "id": "v", "outputs": outputs}]))
+    assert holder.name == "vault-lock/v"
+    assert told([holder], None) == [(holder, f"every copy for 35 days ({mode})")]
 
 
 def test_what_cannot_be_asked_is_unknown_and_keeps_nobody_from_the_list():

@@ -15,7 +15,7 @@ from policies.facts import Facts
 from policies.rules import RULES, STACK_RULES, of_stack, violations
 from shared.components.function import TRACING, VPC_ACCESS
 from shared.environment import Environment
-from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment
+from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment, run_vault
 
 PROFILES = (PAYMENTS, TRADING)
 
@@ -27,6 +27,12 @@ def stacks(environment):
 
 def everything(environment):
     return [each for asked in stacks(environment).values() for each in asked]
+
+
+@functools.cache
+def all_that_can_be(environment):
+    """With what an environment has only where it asks for it."""
+    return [*everything(environment), *run_vault(environment).recorder.asked]
 
 
 @pytest.mark.parametrize("environment", PROFILES)
@@ -148,7 +154,10 @@ def test_each_rule_has_a_resource_that_it_finds():
     tried = {rule for rule, *_ in SPOILT}
     assert tried == {rule.name for rule in RULES}
     spoilt_kinds = {(rule, kind.rpartition(":")[2]) for rule, kind, *_ in SPOILT}
-    assert {kind for rule, kind in spoilt_kinds if rule == "lifetime"} >= lifetime.PROTECTED.keys() - {"ReplicaKey"}
+    assert {kind for rule, kind in spoilt_kinds if rule == "lifetime"} >= lifetime.PROTECTED.keys() - {
+        "ReplicaKey",
+        "Vault",
+    }, "tests/unit/projects/test_vault.py spoils a vault"
     assert {kind for rule, kind in spoilt_kinds if rule == "encryption"} == encryption.CHECKS.keys() - {"Vault"}
 
 
@@ -234,7 +243,7 @@ def test_each_exemption_is_still_needed():
     used = {
         rights.exemption(asked.name, statement, resource)
         for name in PROFILES
-        for asked in everything(name)
+        for asked in all_that_can_be(name)
         for statement in statements(asked)
         if statement.get("effect") == "Allow"
         for resource in statement.get("resource", [])
@@ -261,5 +270,5 @@ def test_the_name_of_a_system_before_this_one_needs_no_suffix_where_it_is_taken_
 
 
 def test_each_type_in_a_table_of_names_is_there():
-    kinds = {each.kind for name in PROFILES for each in everything(name)}
+    kinds = {each.kind for name in PROFILES for each in all_that_can_be(name)}
     assert names.PHYSICAL_NAMES.keys() | names.TAGGED_NAMES | names.PARTS <= kinds | BY_CHOICE

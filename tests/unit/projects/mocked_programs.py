@@ -24,6 +24,7 @@ from engine.declared import mocked
 from policies.asked import PROVIDER, AskedResource
 from shared import stack as stacks
 from shared.contracts import LAYERS
+from shared.environment import Environment
 from shared.roles import ROLES
 from shared.root import ROOT
 
@@ -105,6 +106,8 @@ class Recorder(Mocks):
     """The same to be made."""
     deleted_first: dict[tuple[str, str], bool] = field(default_factory=dict)
     """Whether each is replaced by deleting it first."""
+    gone_with: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The URN of what each goes with, without being deleted itself."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == STACK_REFERENCE:
@@ -238,6 +241,7 @@ class _Monitor(MockMonitor):
             "needs": {name: list(made_of.urns) for name, made_of in request.propertyDependencies.items()},
         }
         recorder.creates_within[request.type, request.name] = request.customTimeouts.create
+        recorder.gone_with[request.type, request.name] = request.deletedWith
         recorder.deleted_first[request.type, request.name] = request.deleteBeforeReplace
         return super().RegisterResource(request)
 
@@ -309,6 +313,23 @@ def run_environment(environment: str = PAYMENTS, recording: Callable[..., Record
         runs[stack] = run_program(layer, name, outputs, recording=recording)
         outputs[f"organization/{stack}"] = runs[stack].exports
     return runs
+
+
+VAULT_REGIONS = {PAYMENTS: "us-west-2", TRADING: "us-east-2"}
+"""Where the copies lie when an environment asks for them: with the witness."""
+
+
+def with_vault(settings: Environment, **lock: Any) -> Environment:
+    """An environment in production that asks for a vault; `lock`: what it says of the vault's lock."""
+    there = {"region": VAULT_REGIONS[settings.name], "lock": settings.vault.lock.model_copy(update=lock)}
+    return settings.model_copy(update={"production": True, "vault": settings.vault.model_copy(update=there)})
+
+
+def run_vault(environment: str = PAYMENTS, **lock: Any) -> Run:
+    """Run the program of the locked copy, for an environment that asks for it."""
+    load, outputs = Environment.load, published(environment)
+    with patch.object(Environment, "load", lambda name: with_vault(load(name), **lock)):
+        return run_program("vault", environment, outputs)
 
 
 def published(environment: str = PAYMENTS) -> dict[str, Mapping[str, Any]]:

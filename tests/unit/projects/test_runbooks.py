@@ -10,7 +10,7 @@ from shared import naming
 from shared.environment import Environment
 from shared.root import ROOT
 from shared.runbooks import LONGEST_DESCRIPTION, PAGES, described
-from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment
+from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment, run_vault
 
 FOLDER = ROOT / "docs" / "runbooks"
 
@@ -18,7 +18,7 @@ FOLDER = ROOT / "docs" / "runbooks"
 def alarms(environment):
     """(What it watches, its description) of every alarm of all stacks."""
     names = Environment.load(environment).names
-    for run in run_environment(environment).values():
+    for run in (*run_environment(environment).values(), run_vault(environment)):
         for made in (*run.recorder.of("MetricAlarm"), *run.recorder.of("CompositeAlarm")):
             name = made.get("name") or made["alarmName"]
             (purpose,) = {

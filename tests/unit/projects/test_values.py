@@ -7,9 +7,9 @@ a row for each. A change that is meant is a change of its row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from tests.unit.projects.mocked_programs import Made, run_environment
+from tests.unit.projects.mocked_programs import Made, Run, run_environment, run_vault
 
 EACH = {"Function", "HealthCheck", "Integration", "MetricAlarm", "NetworkAclRule"}
 """Types of which each resource has values of its own."""
@@ -33,9 +33,9 @@ def whose(resource: Made) -> str:
     return f"{kind} {re.sub(r'-(primary|secondary)$', '', resource.name)}" if kind in EACH else kind
 
 
-def given() -> dict[str, set[float | bool]]:
+def given(runs: Iterable[Run]) -> dict[str, set[float | bool]]:
     found: dict[str, set[float | bool]] = {}
-    for run in run_environment().values():
+    for run in runs:
         for resource in run.recorder.cloud:
             for name, value in resource.inputs.items():
                 for path, number in numbers(value, f"{whose(resource)}.{name}"):
@@ -44,8 +44,28 @@ def given() -> dict[str, set[float | bool]]:
 
 
 def test_every_value_is_the_one_that_was_meant():
-    assert given() == VALUES
+    assert given(run_environment().values()) == VALUES
 
+
+def test_every_value_of_the_vault_is_the_one_that_was_meant():
+    assert given([run_vault(mode="compliance")]) == OF_THE_VAULT
+
+
+OF_THE_VAULT: dict[str, set[float | bool]] = {
+    "Key.deletionWindowInDays": {30},
+    "Key.enableKeyRotation": {True},
+    "MetricAlarm vault-copies.evaluationPeriods": {36},
+    "MetricAlarm vault-copies.period": {3600},
+    "MetricAlarm vault-copies.threshold": {1},
+    "Plan.rules.completionWindow": {720},
+    "Plan.rules.copyActions.lifecycle.deleteAfter": {35},
+    "Plan.rules.lifecycle.deleteAfter": {1},
+    "Plan.rules.startWindow": {60},
+    "Vault.forceDestroy": {False},
+    "VaultLockConfiguration.changeableForDays": {3},
+    "VaultLockConfiguration.maxRetentionDays": {35},
+    "VaultLockConfiguration.minRetentionDays": {35},
+}
 
 VALUES: dict[str, set[float | bool]] = {
     "Bucket.forceDestroy": {True},

@@ -7,12 +7,13 @@ import copy
 import pytest
 import yaml
 
-from shared.contracts import LAYERS
+from shared.contracts import ASIDE, LAYERS
 from shared.environment import Environment, environment_names
 from shared.environment_sections import NetworkSettings
 from shared.errors import Problem
 from shared.roles import ROLES
 from shared.root import ROOT
+from shared.stack import Stack
 
 PAYMENTS = yaml.safe_load((ROOT / "environments/payments.yaml").read_text(encoding="utf-8"))
 
@@ -232,6 +233,14 @@ def test_the_payments_environment_loads():
             "2 min are less than the 130 s that clients need to go back after a restoration",
         ),
         ({"production": True, "edge.emails": []}, "edge.emails: production: true, and nobody is told of a failover"),
+        ({"vault.region": "us-east-1"}, "vault.region: us-east-1 is the primary, and copies are for the loss of it"),
+        ({"vault.region": "us-east-2"}, "choose a region that serves nobody, such as the witness us-west-2"),
+        ({"vault.region": "us-east"}, 'vault.region: "us-east" is wrong'),
+        ({"vault.region": DELETED}, "vault.region is missing"),
+        ({"vault.keep_days": 0}, "vault.keep_days: 0 is wrong"),
+        ({"vault.alarm_hours": 25}, "vault.alarm_hours: 25 is wrong"),
+        ({"vault.lock.mode": "legal"}, 'vault.lock.mode: "legal" is wrong'),
+        ({"vault.lock.cooling_off_days": 2}, "vault.lock.cooling_off_days: 2 is wrong"),
         ({"production": "yes"}, 'production: "yes" is wrong'),
         ({"production": 1}, "production: 1 is wrong"),
         ({"production": DELETED}, "production is missing"),
@@ -328,7 +337,17 @@ def test_a_layer_sees_the_foundation_its_own_section_and_what_that_reads(load):
 
 
 def test_every_layer_has_a_section():
-    assert [section.layer for section in Environment.SECTIONS] == list(LAYERS)
+    assert [section.layer for section in Environment.SECTIONS] == [*LAYERS, *ASIDE]
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "eu-central-1"])
+def test_copies_may_lie_with_the_witness_or_anywhere_else_that_serves_nobody(load, region):
+    assert load({"vault.region": region}).aside == (), "asked for, and not in production"
+    there = load({"vault.region": region, "production": True})
+    assert there.aside == ("vault",)
+    assert there.regions_of(Stack("vault", "payments")) == ("us-east-1", region)
+    assert there.regions_of(Stack("data", "payments")) == ("us-east-1", "us-east-2")
+    assert load({"production": True}).aside == ()
 
 
 @pytest.mark.parametrize("domain", ["pay.example.com", "example.org", "shop.test"])
