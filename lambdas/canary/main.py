@@ -16,6 +16,7 @@ from lambdas.adapters.retry import Retry
 from lambdas.canary.canary import PARAMETERS, Canary
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.probing import Prober
+from lambdas.rehearsal import rehearsable
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 
@@ -39,6 +40,7 @@ def _prober(url: str, secret_arn: str) -> Prober:
 _canary = Canary(_settings.role, _parameters.values, _prober, _journal, _clock)
 
 
+@rehearsable()
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, str]:
     """Probe both regions. Raises Unavailable when the region's own configuration cannot be read."""
     return _canary.sing()
