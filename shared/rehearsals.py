@@ -107,7 +107,7 @@ class Caller:
     def health(self, **says: Any) -> Rehearsal:
         """The region is healthy, and says so much of itself.
 
-        A read that is late for once makes it say that it is not, and its second is over soon: that will do here. Whether
+        A read that is late makes it say that it is not, and its second is over soon: that will do here. Whether
         the table answers is seen by the payment that is rehearsed beside it.
         """
         return Rehearsal((Turn(self._asks("GET", "/health"), 200, {"status": "pass", **says}, otherwise=503),))
