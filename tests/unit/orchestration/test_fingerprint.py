@@ -31,9 +31,9 @@ GRAPH = Graph.of("payments")
 ALL = frozenset(LAYERS)
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
-    "clients.py": frozenset({"data", "compute"}),
+    "clients.py": frozenset({"data", "compute", "edge", "observability"}),
     "columns.py": frozenset(),
-    "components/buckets.py": frozenset({"data", "edge", "observability"}),
+    "components/buckets.py": frozenset({"data", "compute", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
     "components/queues.py": frozenset({"compute", "edge", "observability"}),
     "components/schedules.py": frozenset({"compute", "edge", "observability"}),
@@ -43,6 +43,8 @@ SHARED = {
     "packaging/archives.py": FUNCTIONS,
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
+    "proxy_events.py": FUNCTIONS,
+    "rehearsals.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
     "runbooks.py": frozenset({"edge", "observability"}),
     "signals.py": frozenset(),

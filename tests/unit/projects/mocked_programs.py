@@ -27,7 +27,6 @@ from shared import stack as stacks
 from shared.contracts import LAYERS
 from shared.roles import ROLES
 from shared.root import ROOT
-from tests.doubles.rehearsals import passing
 
 ACCOUNT = "123456789012"
 CHECKERS = ["15.177.0.0/18", "107.23.255.0/26"]
@@ -126,6 +125,8 @@ class Recorder(Mocks):
 
     def rehearsed(self, args: MockResourceArgs) -> str:
         """What a version answers to its rehearsal: what it should."""
+        from tests.doubles.rehearsals import passing
+
         (function,) = [each for each in self.of("Function") if each["name"] == args.inputs["functionName"]]
         variables = function["environment"]["variables"]
         (provider,) = [each for each in self.made if each.urn and each.urn == args.provider.rpartition("::")[0]]
