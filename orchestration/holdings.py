@@ -168,7 +168,8 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:iam": "role rolePolicy rolePolicyAttachment",
     "aws:kms": "alias",
     "aws:lb": "listener listenerRule loadBalancer targetGroup targetGroupAttachment",
-    "aws:lambda": "alias eventSourceMapping function functionEventInvokeConfig permission provisionedConcurrencyConfig",
+    "aws:lambda": "alias eventSourceMapping function functionEventInvokeConfig invocation permission "
+    "provisionedConcurrencyConfig",
     "aws:route53": "healthCheck record zone",
     "aws:s3": "bucketLifecycleConfiguration bucketLogging bucketOwnershipControls bucketPolicy bucketPublicAccessBlock "
     "bucketReplicationConfig bucketServerSideEncryptionConfiguration bucketVersioning",

@@ -11,21 +11,15 @@ from typing import TYPE_CHECKING, Any
 from orchestration.api import ApiResponse, decoded
 from orchestration.aws import Aws, asked
 from shared.errors import Problem
+from shared.proxy_events import ProxiedRequest, load_balancer_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FROM = "127.0.0.1"
-"""Where the request says it comes from."""
-
 
 @dataclass(frozen=True)
 class Invoked:
-    """An entry point of aliases, by the path that each answers.
-
-    The event is the one of Elastic Load Balancing's User Guide, "Use Lambda functions as targets of an Application Load
-    Balancer", with multi-value headers.
-    """
+    """An entry point of aliases, by the path that each answers."""
 
     aws: Aws
     region: str
@@ -41,21 +35,9 @@ class Invoked:
         headers: Mapping[str, str] | None = None,
     ) -> ApiResponse:
         """Call the function for one request. Raises Problem where it fails, or may not be called."""
-        sent = {"host": self.host, "accept": "application/json", "x-forwarded-for": FROM, **(headers or {})}
-        if body is not None:
-            sent["content-type"] = "application/json"
-        event = {
-            "requestContext": {"elb": {"targetGroupArn": f"arn:aws:elasticloadbalancing:{self.region}::none"}},
-            "httpMethod": method,
-            "path": path,
-            "multiValueQueryStringParameters": {},
-            "multiValueHeaders": {
-                **{name.lower(): [value] for name, value in sent.items()},
-                "x-amzn-trace-id": [f"Self=1-{secrets.token_hex(8)}"],
-            },
-            "body": "" if body is None else json.dumps(body),
-            "isBase64Encoded": False,
-        }
+        content, trace = "" if body is None else json.dumps(body), f"Self=1-{secrets.token_hex(8)}"
+        request = ProxiedRequest(method, path, self.host, headers or {}, content, trace)
+        event = load_balancer_event(request, self.region)
         alias = self.aliases[path.split("/")[1]]
         call: Callable[[], Any] = lambda: self.aws.client("lambda", self.region).invoke(  # noqa: E731
             FunctionName=alias, Payload=json.dumps(event).encode()

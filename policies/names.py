@@ -58,7 +58,7 @@ PARTS = {
     "BasePathMapping", "BucketLifecycleConfiguration", "BucketLogging", "BucketObjectLockConfiguration",
     "BucketObjectv2", "BucketOwnershipControls", "BucketPolicy", "BucketPublicAccessBlock", "BucketReplicationConfig",
     "BucketServerSideEncryptionConfiguration", "BucketVersioning", "CertificateValidation", "Deployment",
-    "EventSourceMapping", "EventTarget", "FunctionEventInvokeConfig", "Integration", "Key", "Listener",
+    "EventSourceMapping", "EventTarget", "FunctionEventInvokeConfig", "Integration", "Invocation", "Key", "Listener",
     "ListenerRule", "Method", "MethodSettings", "Model", "NetworkAclAssociation", "NetworkAclRule", "Permission",
     "ProvisionedConcurrencyConfig", "QueuePolicy", "RandomPassword", "ReplicaKey", "RequestValidator", "Resource",
     "Response", "RolePolicyAttachment", "Route", "RouteTableAssociation", "SecretVersion", "SecurityGroupEgressRule",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.adapters.composition import connect
 from lambdas.audit.notifications import file_all
 from lambdas.audit.sweeping import sweep
+from lambdas.rehearsal import rehearsable
 from lambdas.settings import time_for_work
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _service = connect()
 
 
+@rehearsable()
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     """File a batch of notifications, or sweep while there is time. A failed sweep raises: its schedule tries again."""
     left = time_for_work(context)

@@ -18,6 +18,7 @@ from lambdas.canary.canary import PARAMETERS, Canary
 from lambdas.canary.members import TableMembers
 from lambdas.domain.payment import CANARY_CLIENT
 from lambdas.probing import Prober
+from lambdas.rehearsal import rehearsable
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 
@@ -49,6 +50,7 @@ _members = TableMembers(
 _canary = Canary(_settings.role, _parameters.values, _prober, _journal, _clock)
 
 
+@rehearsable()
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, str]:
     """Look at the table and probe both regions. Raises Unavailable when the region's own settings cannot be read."""
     _members.count()

@@ -17,6 +17,7 @@ from lambdas.failover_control.ranges import RangeWatch, download
 from lambdas.failover_control.rule import LatchRule
 from lambdas.failover_control.switch import Switch
 from lambdas.probing import Prober
+from lambdas.rehearsal import rehearsable
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 
@@ -47,6 +48,7 @@ _latch = Latch(
 )
 
 
+@rehearsable()
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, str]:
     """Compare the switch's readers when that is asked; else look, probe, decide. What raises is tried again later."""
     if event.get("compare") == "ranges":

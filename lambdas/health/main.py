@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock
 from lambdas.health.health import Health, read_strongly
+from lambdas.rehearsal import rehearsable
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web import headers
@@ -27,6 +28,7 @@ _health = Health(partial(read_strongly, _table, os.environ["TABLE_NAME"]), _cloc
 _health.check(budget=500)
 
 
+@rehearsable()
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer one proxy event: 200, or 503 when the region cannot serve payments."""
     request = Request.of(event)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lambdas.adapters.aws import client
 from lambdas.adapters.composition import connect
 from lambdas.adapters.keys import ApiKeys
-from lambdas.domain.payment import WORK_TIME
+from lambdas.domain.payment import CANARY_CLIENT, WORK_TIME
 from lambdas.payment.api import Api
+from lambdas.rehearsal import rehearsable
 from lambdas.settings import MARGIN, time_for_work
 from lambdas.web import headers
 from lambdas.web.request import Request
@@ -35,6 +36,12 @@ _api = Api(
 )
 
 
+def _canary_key(context: RemainingTime) -> str:
+    _service.deadline.begin(time_for_work(context))
+    return _keys.key_of(CANARY_CLIENT)
+
+
+@rehearsable(_canary_key)
 def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     """Answer one proxy event, before Lambda ends the function, and before the entry point has given the caller up.
 

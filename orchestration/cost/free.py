@@ -27,7 +27,9 @@ FREE_BY_PAGE: Mapping[str, Mapping[str, str]] = {
     IAM: {"aws:iam": "policy role rolePolicy rolePolicyAttachment"},
     prices.KMS: {"aws:kms": "alias"},
     prices.ELB: {"aws:lb": "listener listenerRule targetGroup targetGroupAttachment"},  # the load balancer is paid
-    prices.LAMBDA: {"aws:lambda": "alias functionEventInvokeConfig permission"},  # so are reserved executions
+    prices.LAMBDA: {
+        "aws:lambda": "alias functionEventInvokeConfig invocation permission"
+    },  # so are reserved executions
     prices.ROUTE53: {"aws:route53": "record"},  # up to 10,000 in a zone; queries are paid, at the zone
     prices.S3: {
         "aws:s3": "bucketLifecycleConfiguration bucketLogging bucketObjectLockConfiguration bucketObjectv2 "

@@ -10,13 +10,18 @@ import pulumi_aws as aws
 from shared import naming
 from shared.clients import CANARY
 from shared.components import iam
-from shared.components.function import Code, Failures, Function, Placement, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, Placement, go_live, release_of, variables_of_all
 from shared.components.queues import encrypted_queue
 from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
 from shared.environment_sections import ComputeSettings
+from shared.rehearsals import Caller, Rehearsal, Turn
 
 PACKAGES = ("payment", "health", "audit")
+
+EMPTY_BATCH = Turn({"Records": []}, says={"batchItemFailures": []})
+"""A batch of the notification queue without a message. A sweep would work on payments with code that nobody has seen
+work: it is not rehearsed."""
 
 
 class Functions(pulumi.ComponentResource):
@@ -43,6 +48,7 @@ class Functions(pulumi.ComponentResource):
             security_group_id=network.function_security_group_id,
         )
         variables = self._variables(release)
+        caller = Caller(region.foundation.entry_point, region.name, region.foundation.region_names.of(region.role))
         paying = {**variables, "PROCESSOR": settings.processor.of(region.role)}
         self.payment = Function(
             "payment",
@@ -57,6 +63,7 @@ class Functions(pulumi.ComponentResource):
                 settings.warm.of(region.role),
                 paying,
                 self._payment_statements(),
+                caller.payment(),
             ),
             parent=self,
             placement=placement,
@@ -73,6 +80,7 @@ class Functions(pulumi.ComponentResource):
                 settings.health.reserved_concurrency,
                 variables=variables,
                 statements=self._health_statements(),
+                rehearsal=caller.health(region=region.name, role=region.role, release=release),
             ),
             parent=self,
             placement=placement,
@@ -89,11 +97,13 @@ class Functions(pulumi.ComponentResource):
                 settings.audit.reserved_concurrency,
                 variables=paying,
                 statements=self._audit_statements(),
+                rehearsal=Rehearsal((EMPTY_BATCH,)),
             ),
             parent=self,
             placement=placement,
             failures=Failures(self.dead_letters.arn),
         )
+        go_live(self.payment, self.health, self.audit)
         self.register_outputs({})
 
     def _variables(self, release: str) -> Mapping[str, pulumi.Input[str]]:

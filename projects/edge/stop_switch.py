@@ -10,7 +10,7 @@ from projects.edge.notifications import Notifications
 from projects.edge.switch_object import SwitchObject
 from shared import naming, stop_switch
 from shared.components import iam
-from shared.components.function import Code, Failures, Function, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, go_live, release_of, variables_of_all
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
 from shared.contracts import DataOutputs
@@ -62,6 +62,7 @@ class StopSwitch(pulumi.ComponentResource):
             parent=self,
             failures=Failures(dead_letters.queue.arn),
         )
+        go_live(control)
         # Not repeated: the next minute sees the same and more.
         schedule = Schedule(naming.FAILOVER_CONTROL_RULE, "Decides whether a failover lasts", dead_letters)
         call_regularly(name, secondary, control, schedule, parent=self)

@@ -9,7 +9,7 @@ import pulumi
 from projects.observability.alarm_rule import Watched
 from shared import naming
 from shared.components import iam
-from shared.components.function import Code, Failures, Function, release_of, variables_of_all
+from shared.components.function import Code, Failures, Function, go_live, release_of, variables_of_all
 from shared.components.queues import DeadLetters, encrypted_queue, let_send, rules
 from shared.components.regions import Region
 from shared.components.schedules import Schedule, call_regularly
@@ -61,6 +61,7 @@ class CanaryFunction(pulumi.ComponentResource):
             parent=self,
             failures=Failures(queue.arn, retries=0, seconds=60),
         )
+        go_live(canary)
         schedule = Schedule(naming.CANARY_RULE, "Pays in both regions as a client does", DeadLetters(queue, policy))
         call_regularly(name, region, canary, schedule, parent=self)
         self.register_outputs({})

@@ -1,4 +1,8 @@
-"""A Lambda function as every layer makes one: its log, its role, a published version, and the alias that is called."""
+"""A Lambda function as every layer makes one: its log, its role, a published version, and the alias that is called.
+
+version ──> its rehearsal ──> executions kept started, if any ──> the alias points to it
+                              (waits for the rehearsals of all functions that go live together)
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from shared.components.regions import Region
 from shared.naming import Kind
 from shared.packaging.archives import RUNTIME
 from shared.packaging.packages import digest, handler, package
+from shared.rehearsals import Rehearsal
 
 RELEASE_CHARACTERS = 12
 
@@ -58,6 +63,8 @@ class Code:
     variables: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     statements: Sequence[iam.Statement] = ()
     """What its role may do, beyond its own log."""
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
+    """What a new version must answer before it serves."""
 
 
 OF_PAYMENTS = (naming.PAYMENT_FUNCTION, naming.AUDIT_FUNCTION)
@@ -75,13 +82,15 @@ class Failures:
 
 
 class Function(pulumi.ComponentResource):
-    """A function with a log group, a role that may do what `code` says, and the alias `live`.
+    """A function with a log group, a role that may do what `code` says, and, once it goes live, the alias `live`.
 
     With `failures` it may be called asynchronously.
-    Attributes: function, alias, role, name, physical_name.
+    Attributes: function, passed (the newest version, once it has passed its rehearsal), role, name, physical_name;
+    alias, which is there after `go_live`.
     """
 
     function: aws.lambda_.Function
+    passed: pulumi.Output[str]
     alias: aws.lambda_.Alias
     role: aws.iam.Role
     name: pulumi.Output[str]
@@ -101,6 +110,7 @@ class Function(pulumi.ComponentResource):
         self._name = name
         self._region = region
         self._options = region.options(self)
+        self._warm, self._failures = code.warm, failures
         self.physical_name = region.named(code.kind)
 
         kept = region.foundation.log_retention_days
@@ -130,17 +140,50 @@ class Function(pulumi.ComponentResource):
             opts=region.options(self, depends_on=[log, *permissions]),
         )
         self.name = self.function.name
+        self.passed = self._rehearsed(code.rehearsal)
+        self.register_outputs({})
+
+    def _rehearsed(self, rehearsal: Rehearsal) -> pulumi.Output[str]:
+        """Have the newest version answer as its callers need it; return it once it has. An error ends the update.
+
+        The provider calls a version once. One that does not start, or has no answer, leaves no Invocation behind, so
+        the next update calls it again; one that answers wrongly stays refused until there is another version.
+        """
+        version = self.function.version
+        called = aws.lambda_.Invocation(
+            self._name,
+            function_name=self.function.name,
+            qualifier=version,
+            input=rehearsal.event,
+            triggers={"version": version},
+            opts=self._options,
+        )
+
+        def judged(told: Sequence[str]) -> str:
+            number, result = told
+            if fault := rehearsal.fault(result):
+                raise pulumi.RunError(
+                    f"{self.physical_name}: version {number} failed its rehearsal, and what served before serves: "
+                    f"{fault}; mend the function's code or settings"
+                )
+            return number
+
+        return pulumi.Output.all(version, called.result).apply(judged)
+
+    def serve(self, passed: pulumi.Output[Sequence[str]]) -> None:
+        """Let the newest version serve once all versions in `passed` may."""
+        version = pulumi.Output.all(self.function.version, passed).apply(lambda told: str(told[0]))
         self.alias = aws.lambda_.Alias(
-            name,
+            self._name,
             name=naming.LIVE,
             description="The version that serves",
             function_name=self.function.name,
-            function_version=self.function.version,
-            opts=region.options(self, depends_on=self._started(code.warm)),
+            function_version=version,
+            opts=self._region.options(self, depends_on=self._started(version)),
         )
-        if failures is not None:
+        if (failures := self._failures) is not None:
             aws.lambda_.FunctionEventInvokeConfig(
-                name,
+                self._name,
                 function_name=self.function.name,
                 qualifier=self.alias.name,
                 maximum_event_age_in_seconds=failures.seconds,
@@ -148,21 +191,20 @@ class Function(pulumi.ComponentResource):
                 destination_config={"on_failure": {"destination": failures.dead_letters}},
                 opts=self._options,
             )
-        self.register_outputs({})
 
-    def _started(self, executions: int) -> list[pulumi.Resource]:
-        """Have executions of the newest version started, if any: the alias waits for it, so a release meets them warm.
+    def _started(self, version: pulumi.Output[str]) -> list[pulumi.Resource]:
+        """Have executions of a version started, if any: the alias waits for it, so a release meets them warm.
 
         Those of the version before go after that, so for a while there are twice as many.
         """
-        if not executions:
+        if not self._warm:
             return []
         return [
             aws.lambda_.ProvisionedConcurrencyConfig(
                 self._name,
                 function_name=self.function.name,
-                qualifier=self.function.version,
-                provisioned_concurrent_executions=executions,
+                qualifier=version,
+                provisioned_concurrent_executions=self._warm,
                 opts=self._options,
             )
         ]
@@ -231,6 +273,13 @@ class Function(pulumi.ComponentResource):
     @property
     def _arn(self) -> str:
         return self._region.arn("lambda", f"function:{self.physical_name}")
+
+
+def go_live(*functions: Function) -> None:
+    """Let the newest versions of functions serve: all of them, or, where one fails its rehearsal, none."""
+    passed = pulumi.Output.all(*(each.passed for each in functions))
+    for each in functions:
+        each.serve(passed)
 
 
 def _in_vpc(placement: Placement) -> aws.lambda_.FunctionVpcConfigArgsDict:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas import rehearsal
 from lambdas.adapters import fence as fence_item
 from lambdas.adapters import items, keys, store
 from lambdas.audit.notifications import object_key
@@ -22,7 +23,7 @@ from lambdas.telemetry.journal import DIMENSIONS, NAMESPACE
 from lambdas.web import headers
 from orchestration import checker_ranges
 from projects.observability.synthetics import RESULTS
-from shared import clients, fence, naming, stop_switch
+from shared import clients, fence, naming, rehearsals, stop_switch
 from shared.packaging import packages
 from tests.doubles import openapi
 from tests.unit.projects.mocked_programs import run_environment
@@ -47,6 +48,12 @@ def test_clients_and_functions_name_the_canary_and_their_headers_alike():
 def test_functions_notice_a_new_key_and_forget_an_old_one_when_a_rotation_says_so():
     assert clients.KEY_NOTICED_SECONDS * 1000 == keys.RECHECK
     assert clients.KEYS_KEPT_SECONDS * 1000 == keys.FRESH
+
+
+def test_a_deployment_and_a_function_mean_the_same_rehearsal():
+    placeholders = ("EVENT", "TOKEN", "LOCATION", "TIME", "TRACE")
+    assert [getattr(rehearsals, name) for name in placeholders] == [getattr(rehearsal, name) for name in placeholders]
+    assert rehearsals.KEY == rehearsal.API_KEY
 
 
 def test_the_document_names_them_too():

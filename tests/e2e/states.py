@@ -27,11 +27,12 @@ CIPHERTEXT = "ciphertext"
 TIMES: Mapping[str, Sequence[str]] = {
     "aws:iam/role:Role": ["outputs.createDate"],
     "aws:lambda/function:Function": ["outputs.lastModified"],
+    "aws:lambda/invocation:Invocation": ["outputs.result"],
     "aws:synthetics/canary:Canary": [
         f"outputs.timelines.0.{name}" for name in ("created", "lastModified", "lastStarted")
     ],
 }
-"""Times that AWS tells, by the resource's type."""
+"""Times that AWS tells, and answers with the time and id of a payment, by the resource's type."""
 MADE_UP: Mapping[str, Sequence[str]] = {
     "pulumi:providers:aws": ["id"],
     "pulumi:providers:pulumi": ["id"],

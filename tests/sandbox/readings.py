@@ -782,6 +782,9 @@ READINGS: dict[str, Reading] = {
         {"provisionedConcurrentExecutions": "RequestedProvisionedConcurrentExecutions"},
         {"skipDestroy": _OURS, "functionName": "it is part of the question", "qualifier": "it is part of the question"},
     ),
+    "aws:lambda/invocation:Invocation": Reading(
+        lambda *_: {}, untold=dict.fromkeys(("functionName", "input", "qualifier", "triggers"), "AWS keeps no calls")
+    ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": Reading(
         one("lambda", "get_event_source_mapping", "", UUID="id"),
         {"functionName": "FunctionArn"},

@@ -7,10 +7,12 @@ import contextlib
 import hashlib
 import io
 import json
+import threading
 import time
 import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor, wait
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from sandbox import addresses, control, ports
 from sandbox.clock import SharedClock, set_speed
-from sandbox.cloud.functions import limited
+from sandbox.cloud.functions import INIT_WITHIN, ExecutionEnvironment, limited
 from tests.sandbox.conftest import a_cloud
 from tests.sandbox.virtual_time import VirtualTime
 from tests.waiting import until
@@ -371,6 +373,34 @@ class Pool:
             return None, "func_cap"
         self.made += 1
         return self.made, "spawn"
+
+
+def test_a_slow_import_is_done_again_within_the_invocation() -> None:
+    """For as long as the function may run; then it has timed out."""
+
+    class Slow(ExecutionEnvironment):
+        def __init__(self, *responses: dict[str, Any]) -> None:
+            self.func_name, self.config = "slow", {"Timeout": 50, "FunctionArn": ""}
+            self.faults: Any = SimpleNamespace(failure=lambda _: None)
+            self._lock, self._proc = threading.Lock(), None
+            self.responses, self.within = iter(responses), list[float]()
+
+        def _start(self, within: float = INIT_WITHIN) -> tuple[dict[str, Any], str]:
+            self.within.append(within)
+            return next(self.responses), ""
+
+        def _exchange(self, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], str]:
+            return {"status": "ok", "result": [request["event"], timeout]}, ""
+
+    late, ready = {"status": "error", "error": "Init timed out after 10.00 seconds"}, {"status": "ready"}
+    slow = Slow(late, ready)
+    assert slow.invoke({"a": 1}, "r")["result"] == [{"a": 1}, 50]
+    assert slow.within == [INIT_WITHIN, 50]
+    quick = Slow(ready)
+    assert quick.invoke({}, "r")["status"] == "ok"
+    assert quick.within == [INIT_WITHIN]
+    hanging = Slow(late, {"status": "error", "error": "Task timed out after 50.00 seconds"})
+    assert hanging.invoke({}, "r")["error"] == "Task timed out after 50.00 seconds"
 
 
 def test_what_comes_when_all_environments_work_waits_for_one() -> None:

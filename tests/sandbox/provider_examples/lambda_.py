@@ -130,6 +130,16 @@ def provisioned_concurrency(engine: Engine) -> Example:
     )
 
 
+@example("aws:lambda/invocation:Invocation")
+def invocation(engine: Engine) -> Example:
+    made = function(engine, "example-called")
+    return Example(
+        {"functionName": made.name, "qualifier": made.version, "input": '{"a": 1}', "triggers": {"version": "1"}},
+        replace={"qualifier": None, "input": '{"a": 2}', "triggers": {"version": "2"}, "functionName": "other"},
+        outlives=True,
+    )
+
+
 @example("aws:lambda/eventSourceMapping:EventSourceMapping")
 def event_source_mapping(engine: Engine) -> Example:
     made = function(engine, "example-reader")

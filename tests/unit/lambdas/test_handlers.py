@@ -132,6 +132,51 @@ def test_a_sweep_and_a_batch_of_notifications_have_it_too(load, monkeypatch, eve
     assert time_left in {None, 9_500}
 
 
+OF_OTHERS = {
+    "PARAMETERS": "/payments",
+    "STOP_SWITCH_BUCKET": "switch",
+    "STOP_SWITCH_KEY": "stop-switch",
+    "PRIMARY_URL": "https://primary.example",
+    "LATCH": "null",
+}
+
+
+@pytest.mark.parametrize("function", ["payment", "health", "audit", "canary", "failover_control"])
+def test_a_function_with_an_alias_can_be_rehearsed(load, monkeypatch, function):
+    """Where it gets no event it has started, and does nothing: no payment, no sweep, no stop switch."""
+    for name, value in OF_OTHERS.items():
+        monkeypatch.setenv(name, value)
+    assert load(function).handler({"rehearsal": []}, LEFT) == {"answers": []}
+
+
+def test_a_rehearsed_payment_is_the_canary_s_and_has_time_for_its_key(load, monkeypatch):
+    main, asked_for, sent = load("payment"), [], []
+
+    def key_of(client):
+        asked_for.append((client, left(main._service)))
+        return "key-of-the-canary"
+
+    def answer(request):
+        sent.append(request.one("x-api-key"))
+        return Answer(201, "{}")
+
+    main._service.deadline.begin(-5_000)  # of the invocation before
+    monkeypatch.setattr(main, "_keys", SimpleNamespace(key_of=key_of))
+    monkeypatch.setattr(main, "_api", SimpleNamespace(answer=answer))
+    asked = {"httpMethod": "POST", "path": "/payment", "headers": {"x-api-key": "{api-key}"}}
+    told = main.handler({"rehearsal": [{"event": asked, "status": 201}]}, LEFT)
+    assert [each["statusCode"] for each in told["answers"]] == [201]
+    ((client, time_left),) = asked_for
+    assert (client, sent) == ("canary", ["key-of-the-canary"])
+    assert 9_300 < time_left <= 9_500
+
+
+def test_a_rehearsed_batch_is_filed_as_the_queue_s_would_be(load):
+    assert load("audit").handler({"rehearsal": [{"event": {"Records": []}}]}, LEFT) == {
+        "answers": [{"batchItemFailures": []}]
+    }
+
+
 def test_a_call_of_the_sdk_ends_however_it_hangs():
     """A socket's time-outs do not bound it: names with many addresses, TLS, answers that come in drops."""
     released = threading.Event()

@@ -35,7 +35,7 @@ GRAPH = Graph.of("payments")
 ALL = frozenset({*LAYERS, *ASIDE})
 FUNCTIONS = frozenset({"compute", "edge", "observability"})
 SHARED = {
-    "clients.py": frozenset({"data", "compute"}),
+    "clients.py": frozenset({"data", "compute", "edge", "observability"}),
     "columns.py": frozenset(),
     "components/buckets.py": frozenset({"data", "compute", "edge", "observability"}),
     "components/function.py": FUNCTIONS,
@@ -48,6 +48,8 @@ SHARED = {
     "packaging/archives.py": FUNCTIONS,
     "packaging/function_sdk.py": FUNCTIONS,
     "packaging/imports.py": FUNCTIONS,
+    "proxy_events.py": FUNCTIONS,
+    "rehearsals.py": FUNCTIONS,
     "packaging/packages.py": FUNCTIONS,
     "runbooks.py": frozenset({"edge", "observability", "vault"}),
     "signals.py": frozenset(),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 
 import botocore.session
+import pulumi
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from lambdas.web.answer import problem
 from shared.environment import Environment
 from shared.environment_sections import WarmExecutions
 from shared.naming import PAYMENT_ROUTE
-from tests.unit.projects.mocked_programs import ACCOUNT, published, run_environment, run_program
+from tests.unit.projects.mocked_programs import ACCOUNT, Recorder, published, run_environment, run_program
 
 REGION = {"primary": "us-east-1", "secondary": "us-east-2"}
 FUNCTIONS = ("payment", "health", "audit")
@@ -77,8 +79,81 @@ def test_the_standby_may_be_kept_started_and_a_new_version_is_before_the_alias_m
     for each in configs:
         assert each["functionName"] == made.one("Function", "payment")["name"]
         assert each["qualifier"] == "1", "the version, so that a new one is started before the one before goes"
+        assert "Invocation:payment" in each.after, "what does not pass its rehearsal costs nothing"
     assert ("ProvisionedConcurrencyConfig:payment" in made.one("Alias", "payment").after) == bool(started)
     assert "ProvisionedConcurrencyConfig:payment" not in made.one("Alias", "health").after
+
+
+def test_a_version_is_called_by_its_number_with_its_callers_events_before_its_alias_moves(compute):
+    for name in FUNCTIONS:
+        function, called = compute.one("Function", name), compute.one("Invocation", name)
+        assert (called["functionName"], called["qualifier"]) == (function["name"], "1")
+        assert called["triggers"] == {"version": "1"}
+        assert called.get("lifecycleScope") is None, "a destruction calls nothing"
+        assert compute.one("Alias", name).after >= {f"Invocation:{each}" for each in FUNCTIONS}, "all of them, or none"
+
+
+@pytest.mark.parametrize(("environment", "marks"), [("payments", "requestTimeEpoch"), ("trading", "targetGroupArn")])
+def test_what_clients_reach_gets_the_events_of_its_entry_point(environment, marks):
+    made = run_environment(environment)[f"compute/{environment}-secondary"].recorder
+    for name in ("payment", "health"):
+        for turn in json.loads(made.one("Invocation", name)["input"])["rehearsal"]:
+            assert marks in json.dumps(turn["event"]["requestContext"])
+
+
+def test_no_rehearsal_sweeps_or_knows_a_key(compute):
+    asked = {each.name: json.loads(each["input"])["rehearsal"] for each in compute.of("Invocation")}
+    assert asked["audit"] == [{"event": {"Records": []}}]
+    keys = [turn["event"]["headers"].get("x-api-key") for turn in asked["payment"]]
+    assert keys == ["{api-key}", "{api-key}"]
+    assert not any(each.secret for each in compute.of("Invocation"))
+
+
+class Spoilt(Recorder):
+    """A cloud in which one function answers its rehearsal wrongly."""
+
+    function = ""
+
+    def rehearsed(self, args):
+        result = super().rehearsed(args)
+        return result.replace("12.34", "13.34").replace("pass", "fail") if args.name == self.function else result
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("payment", r"payment-processor-secondary-x7k2: .*POST /payment: amount is 13\.34, not 12\.34"),
+        ("health", r"payment-health-secondary-x7k2: .*GET /health: status is \"fail\", not \"pass\""),
+    ],
+)
+def test_one_version_that_answers_wrongly_keeps_all_aliases_where_they_are(monkeypatch, function, said):
+    monkeypatch.setattr(Spoilt, "function", function)
+    seen = []
+
+    def recording(outputs):
+        seen.append(Spoilt(outputs))
+        return seen[-1]
+
+    with pytest.raises(pulumi.RunError, match=f"^{said}") as caught:
+        run_program("compute", "payments-secondary", published(), recording=recording)
+    assert "what served before serves" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(seen[0].of("Invocation")) == len(FUNCTIONS)
+    assert seen[0].of("Alias") == []
+    assert seen[0].of("Permission") == [], "nor does anything else that hangs on them"
+
+
+def test_a_preview_of_a_new_version_calls_and_refuses_nothing():
+    previewed = run_program("compute", "payments-secondary", published(), preview=True, recording=Unrehearsed)
+    assert len(previewed.recorder.of("Alias")) == len(FUNCTIONS)
+
+
+class Unrehearsed(Recorder):
+    """A cloud before an update: results are not known."""
+
+    def rehearsed(self, args):
+        del args
+        return UNKNOWN
 
 
 def test_functions_live_in_the_vpc(compute):
