@@ -138,7 +138,7 @@ def test_each_file_concerns_just_the_stacks_that_read_it_and_starts_the_workflow
         (root / path).write_bytes(original)
         concerned = {layer for layer in LAYERS if stale & {layer, *workflows.upstream(layer)}}
         started = {layer for layer in LAYERS if started_by(path, patterns[layer])}
-        if stale != expected(path) or (started != concerned and path != fingerprint.CONTRACTS):
+        if stale != expected(path) or (started != concerned and path != made_of.CONTRACTS):
             wrong[str(path)] = stale, started
     assert wrong == {}
 
