@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from orchestration.holdings import Holder
 from orchestration.made_of import digest
 from shared import reads
-from shared.contracts import layer_of
 
 if TYPE_CHECKING:
+    from engine.backend import Checkpoint
     from engine.events import Events, ResourceChange
     from shared.stack import Stack
 
@@ -230,8 +230,36 @@ def readers_of(layer: str, fields: Mapping[str, str], read: Mapping[str, reads.R
     return found
 
 
-def danger(stack: Stack, change: ResourceChange, outputs: Mapping[str, Any], read: Mapping[str, reads.Reads]) -> str:
-    """Why it is dangerous that a resource goes: it holds data, is an address, or is known to others by its id."""
+def published_ids(checkpoint: Checkpoint | None) -> dict[str, list[str]]:
+    """The outputs in which a stack publishes a resource's id or ARN, by the resource's URN.
+
+    Settings of a resource often have its id too: what is made of another one that has it does not count. A role's name
+    is often that of its function.
+    """
+    found: dict[str, list[str]] = {}
+    for name, value in (checkpoint.outputs if checkpoint else {}).items():
+        texts = set(_texts(value))
+        having = [each for each in checkpoint.resources if _identities(each) & texts] if checkpoint else []
+        owners = {each["urn"] for each in having}
+        for each in having:
+            if not owners & set(each.get("dependencies") or ()):
+                found.setdefault(each["urn"], []).append(name)
+    return found
+
+
+def _identities(resource: Mapping[str, Any]) -> set[str]:
+    known = [(resource.get("outputs") or {}).get("arn")]
+    known += [] if resource["type"].startswith("aws:iam/") else [resource.get("id")]
+    return {str(each) for each in known if each}
+
+
+def danger(
+    stack: Stack, change: ResourceChange, published: Mapping[str, Sequence[str]], read: Mapping[str, reads.Reads]
+) -> str:
+    """Why it is dangerous that a resource goes: it holds data, is an address, or is known to others by its id.
+
+    published: as `published_ids`. read: what each layer reads.
+    """
     if not change.ends:
         return ""
     told = []
@@ -239,13 +267,10 @@ def danger(stack: Stack, change: ResourceChange, outputs: Mapping[str, Any], rea
         told.append(f"holds data ({holder.name})")
     if change.type in ADDRESSES:
         told.append(ADDRESSES[change.type])
-    state = change.before
-    identities = {str(each) for each in (state.get("id"), (state.get("outputs") or {}).get("arn")) if each}
-    for name, value in outputs.items():
-        if name in layer_of(stack.layer).outputs.__dataclass_fields__ and identities & set(_texts(value)):
-            who = readers_of(stack.layer, {name: ""}, read)
-            told += [f"{', '.join(who)} reads its id as {name}"] if who else []
-    return "; ".join(dict.fromkeys(told))
+    for name in published.get(change.urn, ()):
+        who = readers_of(stack.layer, {name: ""}, read)
+        told += [f"{', '.join(who)} reads its id as {name}"] if who else []
+    return "; ".join(told)
 
 
 def share_unknown(events: Events) -> tuple[int, int]:

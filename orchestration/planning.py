@@ -23,6 +23,7 @@ from orchestration.foreseen import (
     ForeseenStack,
     changed_outputs,
     danger,
+    published_ids,
     readers_of,
     resources,
     share_unknown,
@@ -122,7 +123,7 @@ def _foreseen(
 ) -> ForeseenStack:
     stack, backend = outcome.stack, fingerprints.backend
     checkpoint = backend.checkpoint(stack)
-    before = dict(checkpoint.outputs) if checkpoint else {}
+    before, published = dict(checkpoint.outputs) if checkpoint else {}, published_ids(checkpoint)
     log = folder / f"{stack.label}.events"
     events = Events()
     if outcome.status is not StepStatus.FRESH and log.exists():
@@ -136,7 +137,7 @@ def _foreseen(
         planned,
         "changes" if outputs and outcome.status is StepStatus.UNCHANGED else STATES[outcome.status],
         why,
-        [ForeseenResource.of(change, danger(stack, change, before, read)) for change in resources(events)],
+        [ForeseenResource.of(change, danger(stack, change, published, read)) for change in resources(events)],
         outputs,
         readers_of(stack.layer, outputs, read),
         (events.violations or [outcome.message]) if refused else (),

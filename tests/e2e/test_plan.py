@@ -209,6 +209,6 @@ def test_what_is_dangerous_is_said_with_who_reads_it(system):
         forecast = system.run("plan", "--json").json
     dangers = [of["danger"] for each in forecast["stacks"] for of in each["resources"] if of["danger"]]
     assert any("holds data (table/payment-transactions-x7k2)" in each for each in dangers)
-    assert any("its address is made of its id" in each for each in dangers)
+    assert any("clients come by its name" in each for each in dangers)
     assert any("reads its id as " in each for each in dangers)
     assert f"{len(dangers)} dangerous" in forecast["summary"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.backend import STACK_TYPE, Checkpoint
 from engine.events import Events, ResourceChange
 from orchestration.foreseen import (
     ADDRESSES,
@@ -19,6 +20,7 @@ from orchestration.foreseen import (
     changed_outputs,
     danger,
     leaves,
+    published_ids,
     readers_of,
     resources,
     share_unknown,
@@ -41,27 +43,39 @@ def change(operation, kind, known="", **outputs):
 @pytest.mark.parametrize(
     ("stack", "changed", "published", "told"),
     [
-        (DATA, change("replace", "aws:dynamodb/table:Table", "t", name="t"), {}, "holds data (table/t)"),
-        (DATA, change("update", "aws:dynamodb/table:Table", "t", name="t"), {"table_name": "t"}, ""),
-        (EDGE, change("delete", "aws:route53/zone:Zone", "Z1"), {}, "its name servers are delegated to by others"),
+        (DATA, change("replace", "aws:dynamodb/table:Table", "t", name="t"), (), "holds data (table/t)"),
+        (DATA, change("update", "aws:dynamodb/table:Table", "t", name="t"), ("table_name",), ""),
+        (EDGE, change("delete", "aws:route53/zone:Zone", "Z1"), (), "its name servers are delegated to by others"),
         (
             NETWORK,
             change("replace", GROUP, "sg-1"),
-            {"function_security_group_id": "sg-1"},
+            ("function_security_group_id", "vpc_id"),  # nobody reads the other one
             "compute reads its id as function_security_group_id",
         ),
-        (NETWORK, change("replace", GROUP, "sg-1"), {"vpc_id": "sg-1"}, ""),  # nobody reads that
-        (NETWORK, change("replace", GROUP, "sg-2"), {"function_security_group_id": "sg-1"}, ""),
-        (
-            DATA,
-            change("delete", "aws:iam/role:Role", "r", arn="arn:1"),
-            {"key_arns": {"primary": "arn:1"}},
-            "compute, edge, observability reads its id as key_arns",
-        ),
+        (NETWORK, change("replace", GROUP, "sg-1"), ("vpc_id",), ""),
     ],
 )
 def test_what_goes_is_dangerous_by_its_data_its_address_and_its_id(stack, changed, published, told):
-    assert danger(stack, changed, published, READ) == told
+    assert danger(stack, changed, {changed.urn: published}, READ) == told
+
+
+def test_an_id_is_that_of_the_resource_and_not_of_its_settings_or_its_role():
+    bucket, role = "aws:s3/bucket:Bucket", "aws:iam/role:Role"
+    state = Checkpoint(
+        [
+            {
+                "type": STACK_TYPE,
+                "urn": "stack",
+                "outputs": {"names": {"primary": "b"}, "function": "arn:f", "vpc": "none"},
+            },
+            {"type": bucket, "urn": "bucket", "id": "b"},
+            {"type": "aws:s3/bucketVersioning:BucketVersioning", "urn": "set", "id": "b", "dependencies": ["bucket"]},
+            {"type": role, "urn": "role", "id": "b", "outputs": {"arn": "arn:r"}},
+            {"type": "aws:lambda/function:Function", "urn": "function", "id": "f", "outputs": {"arn": "arn:f"}},
+        ]
+    )
+    assert published_ids(state) == {"bucket": ["names"], "function": ["function"]}
+    assert published_ids(None) == {}
 
 
 def test_every_address_is_of_a_type_that_is_known():
