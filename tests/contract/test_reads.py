@@ -28,9 +28,9 @@ def test_a_producer_keeps_what_its_consumers_read(producer):
 def test_a_consumer_declares_just_what_its_program_reads(layer, monkeypatch):
     """In whichever profile: what one of them alone reads counts too."""
     read = defaultdict(set)
+    around = {environment: published(environment) for environment in (PAYMENTS, TRADING)}
     monkeypatch.setattr(exchange, "require_declared", lambda _, producer, path, __: read[producer].add(path))
-    for environment in (PAYMENTS, TRADING):
-        outputs = published(environment)
+    for environment, outputs in around.items():
         for stack in stacks_of(environment):
             if stack.startswith(f"{layer}/"):
                 run_program(layer, stack.partition("/")[2], outputs)
