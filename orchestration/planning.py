@@ -65,6 +65,8 @@ def plan(choice: Choice, *, out: str, details: bool) -> int:
         return INTERRUPTED
     if out and forecast.good:
         files.replace(Path(out), json.dumps(forecast.to_json(), indent=1) + "\n")
+    elif out:
+        report.tell(f"{out} was not written: this plan would be refused")
     if choice.json:
         report.print_json(forecast.to_json())
     else:
