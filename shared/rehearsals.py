@@ -32,7 +32,7 @@ of a Lambda function for proxy integration")."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class RehearsedTurn:
     """One event, and its answer: `status` and the members `says` of its body, or of the answer where it has no status.
 
     `otherwise`: a status that will do, of a problem with the same members. `repeats`: the body is the one before.
@@ -71,7 +71,7 @@ class Turn:
 class Rehearsal:
     """Events that a version answers one after the other. Without any it is to start."""
 
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[RehearsedTurn, ...] = ()
 
     @property
     def event(self) -> str:
@@ -110,7 +110,7 @@ class Caller:
         A read that is late makes it say that it is not, and its second is over soon: that will do here. Whether
         the table answers is seen by the payment that is rehearsed beside it.
         """
-        return Rehearsal((Turn(self._asks("GET", "/health"), 200, {"status": "pass", **says}, otherwise=503),))
+        return Rehearsal((RehearsedTurn(self._asks("GET", "/health"), 200, {"status": "pass", **says}, otherwise=503),))
 
     def payment(self) -> Rehearsal:
         """The canary pays, with play money, and reads its payment."""
@@ -118,8 +118,8 @@ class Caller:
         paying = self._asks("POST", "/payment", {**key, IDEMPOTENCY_KEY: TOKEN}, json.dumps(PAYMENT))
         return Rehearsal(
             (
-                Turn(paying, 201, {**PAYMENT, "status": "paid"}),
-                Turn(self._asks("GET", LOCATION, key), 200, repeats=True),
+                RehearsedTurn(paying, 201, {**PAYMENT, "status": "paid"}),
+                RehearsedTurn(self._asks("GET", LOCATION, key), 200, repeats=True),
             )
         )
 

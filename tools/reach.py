@@ -59,7 +59,7 @@ def handler(event, context):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TriedAction:
     """One request that a thief makes. `about` says of what, in words that are the same for each deployment."""
 
     service: str
@@ -73,7 +73,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Target:
+class ReachTarget:
     """A resource, as members of requests name it. A member `Operation.Member` is meant for that operation alone."""
 
     about: str
@@ -91,7 +91,7 @@ class Loot:
 
 
 @dataclass
-class Deployed:
+class ReachedDeployment:
     """A deployed environment in a sandbox, as its administrator sees it."""
 
     environment: Environment
@@ -153,16 +153,16 @@ class Deployed:
         finally:
             functions.update_function_code(**function, ZipFile=package)
 
-    def targets(self, service: str, role: Role) -> list[Target]:
+    def targets(self, service: str, role: Role) -> list[ReachTarget]:
         """What there is of a service in the region of `role`: ours, and somebody else's."""
         found = getattr(self, f"_{service.replace('-', '_')}", None)
         return list(found(role)) if found else []
 
-    def _dynamodb(self, _: Role) -> Iterator[Target]:
+    def _dynamodb(self, _: Role) -> Iterator[ReachTarget]:
         for table in (self.name(naming.PAYMENTS_TABLE), SOMEBODYS):
             for item in (fence.PARTITION, "pay_x") if table != SOMEBODYS else ("x",):
                 key = {"pk": {"S": item}, "sk": {"S": "x"}}
-                yield Target(
+                yield ReachTarget(
                     f"{table} {item}",
                     {
                         "TableName": table,
@@ -178,7 +178,7 @@ class Deployed:
                     },
                 )
 
-    def _s3(self, role: Role) -> Iterator[Target]:
+    def _s3(self, role: Role) -> Iterator[ReachTarget]:
         objects = {
             self.name(naming.AUDIT_BUCKET, role): ("payments/x", "canary/x", "notifications/x", "x"),
             self.name(naming.AUDIT_ACCESS_BUCKET, role): ("audit/x",),
@@ -188,82 +188,84 @@ class Deployed:
         if role == SECONDARY:
             objects[self.name(naming.STOP_SWITCH_BUCKET, role)] = (stop_switch.KEY, "x")
         for bucket, keys in objects.items():
-            yield Target(bucket, {"Bucket": bucket})
+            yield ReachTarget(bucket, {"Bucket": bucket})
             for key in keys:
                 named = {"Bucket": bucket, "Key": key, "Body": b"x", "CopySource": f"{bucket}/{key}"}
-                yield Target(f"{bucket} {key}", named)
+                yield ReachTarget(f"{bucket} {key}", named)
             deleted = {"DeleteObjects.Delete": {"Objects": [{"Key": each} for each in keys]}}
-            yield Target(f"{bucket} its objects", {"DeleteObjects.Bucket": bucket, **deleted})
+            yield ReachTarget(f"{bucket} its objects", {"DeleteObjects.Bucket": bucket, **deleted})
 
-    def _secretsmanager(self, _: Role) -> Iterator[Target]:
+    def _secretsmanager(self, _: Role) -> Iterator[ReachTarget]:
         for secret in (self.name(naming.API_KEYS_SECRET), self.name(naming.DATABASE_SECRET), SOMEBODYS):
-            yield Target(secret, {"SecretId": secret, "SecretIdList": [secret]})
+            yield ReachTarget(secret, {"SecretId": secret, "SecretIdList": [secret]})
 
-    def _ssm(self, _: Role) -> Iterator[Target]:
+    def _ssm(self, _: Role) -> Iterator[ReachTarget]:
         folder = self.name(naming.PARAMETERS)
         for name in (
             *(f"{folder}/{each}" for each in ("endpoint", "peer-endpoint", "api-keys-secret")),
             f"/{SOMEBODYS}",
         ):
             decrypted = {"WithDecryption": True}
-            yield Target(name, {"Name": name, "Names": [name], "Path": name, "ResourceId": name, **decrypted})
+            yield ReachTarget(name, {"Name": name, "Names": [name], "Path": name, "ResourceId": name, **decrypted})
 
-    def _kms(self, role: Role) -> Iterator[Target]:
+    def _kms(self, role: Role) -> Iterator[ReachTarget]:
         for alias in (self.name(naming.DATA_KEY), f"alias/{SOMEBODYS}"):
             described = self.client("kms", self.environment.region(role)).describe_key(KeyId=alias)
-            yield Target(alias, {"KeyId": described["KeyMetadata"]["Arn"], "AliasName": alias})
+            yield ReachTarget(alias, {"KeyId": described["KeyMetadata"]["Arn"], "AliasName": alias})
 
-    def _lambda(self, role: Role) -> Iterator[Target]:
+    def _lambda(self, role: Role) -> Iterator[ReachTarget]:
         for kind in (naming.PAYMENT_FUNCTION, naming.AUDIT_FUNCTION):
-            yield Target(self.name(kind, role), {"FunctionName": self.name(kind, role)})
-        yield Target(SOMEBODYS, {"FunctionName": SOMEBODYS})
+            yield ReachTarget(self.name(kind, role), {"FunctionName": self.name(kind, role)})
+        yield ReachTarget(SOMEBODYS, {"FunctionName": SOMEBODYS})
 
-    def _sqs(self, role: Role) -> Iterator[Target]:
+    def _sqs(self, role: Role) -> Iterator[ReachTarget]:
         for queue in (self.name(naming.NOTIFICATION_QUEUE, role), self.name(naming.DEAD_LETTER_QUEUE, role), SOMEBODYS):
             url = self.client("sqs", self.environment.region(role)).get_queue_url(QueueName=queue)["QueueUrl"]
-            yield Target(queue, {"QueueUrl": url, "QueueName": queue, "SourceArn": self._arn("sqs", role, queue)})
+            yield ReachTarget(queue, {"QueueUrl": url, "QueueName": queue, "SourceArn": self._arn("sqs", role, queue)})
 
-    def _sns(self, role: Role) -> Iterator[Target]:
+    def _sns(self, role: Role) -> Iterator[ReachTarget]:
         for topic in (self.name(naming.NOTIFICATION_TOPIC, role), SOMEBODYS):
             arn = self._arn("sns", role, topic)
-            yield Target(topic, {"TopicArn": arn, "ResourceArn": arn, "Name": topic})
+            yield ReachTarget(topic, {"TopicArn": arn, "ResourceArn": arn, "Name": topic})
 
-    def _logs(self, role: Role) -> Iterator[Target]:
+    def _logs(self, role: Role) -> Iterator[ReachTarget]:
         own = naming.FUNCTION_LOG_PREFIX + self.name(naming.PAYMENT_FUNCTION, role)
         for group in (own, self.name(naming.FLOW_LOG_GROUP, role), SOMEBODYS):
             arn = self._arn("logs", role, f"log-group:{group}")
             named = {"logGroupName": group, "logGroupNames": [group], "logStreamName": "x", "logGroupIdentifier": arn}
-            yield Target(group, {**named, "resourceArn": arn})
+            yield ReachTarget(group, {**named, "resourceArn": arn})
 
-    def _events(self, role: Role) -> Iterator[Target]:
+    def _events(self, role: Role) -> Iterator[ReachTarget]:
         for rule in (self.name(naming.SWEEP_RULE, role), SOMEBODYS):
-            yield Target(rule, {"Name": rule, "Rule": rule, "ResourceARN": self._arn("events", role, f"rule/{rule}")})
+            yield ReachTarget(
+                rule, {"Name": rule, "Rule": rule, "ResourceARN": self._arn("events", role, f"rule/{rule}")}
+            )
 
-    def _cloudwatch(self, role: Role) -> Iterator[Target]:
+    def _cloudwatch(self, role: Role) -> Iterator[ReachTarget]:
         for alarm in (self.name(naming.alarm("errors"), role), SOMEBODYS):
-            yield Target(alarm, {"AlarmName": alarm, "AlarmNames": [alarm]})
+            yield ReachTarget(alarm, {"AlarmName": alarm, "AlarmNames": [alarm]})
         for namespace in ("Payments", "CloudWatchSynthetics"):
-            yield Target(f"namespace {namespace}", {"PutMetricData.Namespace": namespace})
+            yield ReachTarget(f"namespace {namespace}", {"PutMetricData.Namespace": namespace})
 
-    def _route53(self, role: Role) -> Iterator[Target]:
+    def _route53(self, role: Role) -> Iterator[ReachTarget]:
         route53 = self.client("route53", self.environment.region(role))
         (check, *_) = sorted(each["Id"] for each in route53.list_health_checks()["HealthChecks"])
         (zone, *_) = sorted(each["Id"].rpartition("/")[2] for each in route53.list_hosted_zones()["HostedZones"])
         tagged = {"ResourceType": "healthcheck", "ResourceId": check, "ResourceIds": [check]}
-        yield Target("a health check", {"HealthCheckId": check, **tagged})
-        yield Target("the zone", {"HostedZoneId": zone, "Id": zone})
+        yield ReachTarget("a health check", {"HealthCheckId": check, **tagged})
+        yield ReachTarget("the zone", {"HostedZoneId": zone, "Id": zone})
 
-    def _iam(self, role: Role) -> Iterator[Target]:
+    def _iam(self, role: Role) -> Iterator[ReachTarget]:
         for name in (self.name(naming.PAYMENT_FUNCTION, role), self.name(naming.OPERATIONS_ROLE), SOMEBODYS):
-            yield Target(name, {"RoleName": name, "PolicyName": name})
+            yield ReachTarget(name, {"RoleName": name, "PolicyName": name})
 
-    def _sts(self, role: Role) -> Iterator[Target]:
+    def _sts(self, role: Role) -> Iterator[ReachTarget]:
         for name in (self.name(naming.PAYMENT_FUNCTION, role), self.name(naming.OPERATIONS_ROLE), SOMEBODYS):
             arn = f"arn:aws:iam::{self.account}:role/{name}"
-            yield Target(name, {"RoleArn": arn, "ExternalId": self.environment.edge.operations.external_id})
+            yield ReachTarget(name, {"RoleArn": arn, "ExternalId": self.environment.edge.operations.external_id})
 
-    def _synthetics(self, role: Role) -> Iterator[Target]:
-        yield Target("", {"Name": self.name(naming.synthetics(role), role)})
+    def _synthetics(self, role: Role) -> Iterator[ReachTarget]:
+        yield ReachTarget("", {"Name": self.name(naming.synthetics(role), role)})
 
     def _arn(self, service: str, role: Role, resource: str) -> str:
         return f"arn:aws:{service}:{self.environment.region(role)}:{self.account}:{resource}"
@@ -317,7 +319,7 @@ def services() -> tuple[str, ...]:
     return tuple(sorted(used | set(ALSO)))
 
 
-def attempts(deployed: Deployed, home: str, only: Iterable[str] | None = None) -> Iterator[Attempt]:
+def attempts(deployed: ReachedDeployment, home: str, only: Iterable[str] | None = None) -> Iterator[TriedAction]:
     """Every operation of the services about every resource that it can be about, and each once about nothing."""
     from botocore.session import Session  # noqa: PLC0415
 
@@ -337,18 +339,20 @@ def attempts(deployed: Deployed, home: str, only: Iterable[str] | None = None) -
                 for target in targets:
                     if (named := _named(shape, target)) is not None:
                         known = True
-                        yield Attempt(service, operation, region, target.about, {**_least(shape), **named})
+                        yield TriedAction(service, operation, region, target.about, {**_least(shape), **named})
             if not known:
-                yield Attempt(service, operation, home, "", _least(shape))
+                yield TriedAction(service, operation, home, "", _least(shape))
 
 
-def reached(deployed: Deployed, loot: Loot, tried: Iterable[Attempt]) -> Iterator[tuple[Attempt, bool]]:
+def reached(
+    deployed: ReachedDeployment, loot: Loot, tried: Iterable[TriedAction]
+) -> Iterator[tuple[TriedAction, bool]]:
     """Ask, and say of each request whether it was let through."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(lambda each: (each, _let_through(deployed, loot, each)), tried)
 
 
-def _let_through(deployed: Deployed, loot: Loot, attempt: Attempt) -> bool:
+def _let_through(deployed: ReachedDeployment, loot: Loot, attempt: TriedAction) -> bool:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     client = deployed.client(attempt.service, attempt.region, loot.credentials)
@@ -361,7 +365,7 @@ def _let_through(deployed: Deployed, loot: Loot, attempt: Attempt) -> bool:
     return True
 
 
-def _named(operation: OperationModel, target: Target) -> dict[str, Any] | None:
+def _named(operation: OperationModel, target: ReachTarget) -> dict[str, Any] | None:
     """The members by which an operation names a target; None when it is not about such a one."""
     members = operation.input_shape.members if operation.input_shape else {}
     own = {
@@ -411,7 +415,7 @@ def lists(document: str) -> dict[str, list[str]]:
     return {purpose: shown.splitlines() for _, purpose, shown, _ in LISTS.findall(document)}
 
 
-def told(deployed: Deployed, purposes: Sequence[str]) -> dict[str, list[str]]:
+def told(deployed: ReachedDeployment, purposes: Sequence[str]) -> dict[str, list[str]]:
     """What each of the roles reaches, sorted."""
     found = defaultdict(list)
     for purpose in purposes:
@@ -441,7 +445,7 @@ def main(purposes: Sequence[str]) -> None:
     """Write what the roles reach in this checkout's sandbox into the document."""
     from sandbox import Sandbox  # noqa: PLC0415
 
-    deployed = Deployed(Environment.load("payments", ROOT), Sandbox(ROOT).status().endpoint)
+    deployed = ReachedDeployment(Environment.load("payments", ROOT), Sandbox(ROOT).status().endpoint)
     deployed.add_somebodys()
     found = told(deployed, purposes)
     text = DOCUMENT.read_text(encoding="utf-8")

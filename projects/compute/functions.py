@@ -15,11 +15,11 @@ from shared.components.queues import encrypted_queue
 from shared.components.regions import Region
 from shared.contracts import DataOutputs, NetworkOutputs
 from shared.environment_sections import ComputeSettings
-from shared.rehearsals import Caller, Rehearsal, Turn
+from shared.rehearsals import Caller, Rehearsal, RehearsedTurn
 
 PACKAGES = ("payment", "health", "audit")
 
-EMPTY_BATCH = Turn({"Records": []}, says={"batchItemFailures": []})
+EMPTY_BATCH = RehearsedTurn({"Records": []}, says={"batchItemFailures": []})
 """A batch of the notification queue without a message. A sweep would work on payments with code that nobody has seen
 work: it is not rehearsed."""
 

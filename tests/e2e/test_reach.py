@@ -24,7 +24,7 @@ def deployed(tmp_path_factory):
     with new_checkout(tmp_path_factory.mktemp("reach") / "checkout") as copy:
         copy.ok("deploy-all")
         endpoint = copy.ok("sandbox.status", "--json").json["endpoint"]
-        made = reach.Deployed(Environment.load("payments", copy.root), endpoint)
+        made = reach.ReachedDeployment(Environment.load("payments", copy.root), endpoint)
         made.add_somebodys()
         yield made
 

@@ -104,6 +104,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _FUNCTIONS + "test_log_is_complete_and_in_order",
         _FUNCTIONS + "test_stays_warm_after_an_exception",
         _FUNCTIONS + "test_silent_function_waits_for_nothing",
+        _FUNCTIONS + "test_a_slow_import_is_done_again_within_the_invocation",
     ),
     "functions.invoked_by_alias": (_METRICS + "test_a_function_is_counted_by_the_alias_by_which_it_was_called",),
     "functions.prepared_when_created": (_FUNCTIONS + "test_its_code_is_prepared_before_anybody_calls_it",),

@@ -134,6 +134,9 @@ def test_a_sweep_and_a_batch_of_notifications_have_it_too(load, monkeypatch, eve
 
 OF_OTHERS = {
     "PARAMETERS": "/payments",
+    "PEER_REGION": "us-east-2",
+    "TABLE_NAME": "payments",
+    "WITNESS_REGION": "us-west-2",
     "STOP_SWITCH_BUCKET": "switch",
     "STOP_SWITCH_KEY": "stop-switch",
     "PRIMARY_URL": "https://primary.example",

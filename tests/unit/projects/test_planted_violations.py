@@ -110,8 +110,8 @@ VIOLATIONS = {
     ),
     "E3": Violation(
         "projects/edge/zone.py",
-        "subject_alternative_names=[self._foundation.region_names.of(role)],",
-        "subject_alternative_names=[self._foundation.region_names.primary],",
+        "return [self._foundation.own_name, self._foundation.region_names.of(role),",
+        "return [self._foundation.own_name, self._foundation.region_names.primary,",
     ),
     "E3 P": Violation("projects/edge/custom_domains.py", 'TLS_POLICY = "TLS_1_2"', 'TLS_POLICY = "TLS_1_0"'),
     "E3 T": Violation("projects/edge/listeners.py", 'protocol="HTTPS",', 'protocol="HTTP",'),
@@ -173,7 +173,7 @@ VIOLATIONS = {
     "A6 T": Violation(
         "environments/trading.yaml", "fast: {interval: 10, threshold: 2}", "fast: {interval: 10, threshold: 3}"
     ),
-    "A8": Violation("shared/components/regions.py", '"DR-Role": role,', ""),
+    "A8": Violation("shared/components/regions.py", ', "DR-Role": use', ""),
     "A9": Violation(
         "projects/network/flow_logs.py",
         "AGGREGATION_SECONDS,",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.cloud.repairs.gateway import PROXY_ANSWER as TAKEN
-from shared.rehearsals import EVENT, KEY, LOCATION, PROXY_ANSWER, TIME, TOKEN, TRACE, Caller, Rehearsal, Turn
+from shared.rehearsals import EVENT, KEY, LOCATION, PROXY_ANSWER, TIME, TOKEN, TRACE, Caller, Rehearsal, RehearsedTurn
 from tests.doubles.rehearsals import passing, proxied
 
 PLACE = {"region": "us-east-2", "role": "secondary", "release": "abc"}
@@ -53,7 +53,12 @@ def test_each_entry_point_s_functions_get_its_events():
 
 @pytest.mark.parametrize("caller", [REST, BALANCER])
 def test_a_version_that_answers_as_it_should_passes(caller):
-    for rehearsal in (caller.payment(), caller.health(**PLACE), Rehearsal(), Rehearsal((Turn({"Records": []}),))):
+    for rehearsal in (
+        caller.payment(),
+        caller.health(**PLACE),
+        Rehearsal(),
+        Rehearsal((RehearsedTurn({"Records": []}),)),
+    ):
         assert rehearsal.fault(told(rehearsal)) == ""
 
 
@@ -116,7 +121,7 @@ def test_a_version_that_does_not_know_rehearsals_does_not_pass(result):
 
 
 def test_a_batch_that_is_not_filed_is_seen():
-    rehearsal = Rehearsal((Turn({"Records": []}, says={"batchItemFailures": []}),))
+    rehearsal = Rehearsal((RehearsedTurn({"Records": []}, says={"batchItemFailures": []}),))
     failed = told(rehearsal, lambda answers: answers[0].update(batchItemFailures=[{"itemIdentifier": "1"}]))
     assert rehearsal.fault(failed).startswith("the event: batchItemFailures is [{")
 
