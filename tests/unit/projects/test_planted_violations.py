@@ -110,8 +110,8 @@ VIOLATIONS = {
     ),
     "E3": Violation(
         "projects/edge/zone.py",
-        "return [self._foundation.own_name, self._foundation.region_names.of(role),",
-        "return [self._foundation.own_name, self._foundation.region_names.primary,",
+        'validation_method="DNS",\n            opts=self._regions.of(role).options(self),',
+        'validation_method="DNS",\n            opts=self._regions.primary.options(self),',
     ),
     "E3 P": Violation("projects/edge/custom_domains.py", 'TLS_POLICY = "TLS_1_2"', 'TLS_POLICY = "TLS_1_0"'),
     "E3 T": Violation("projects/edge/listeners.py", 'protocol="HTTPS",', 'protocol="HTTP",'),
