@@ -50,7 +50,7 @@ def test_a_broken_release_stops_at_the_secondary(running):
 
 def test_a_release_that_cannot_pay_is_taken_back(running):
     with running.edited(
-        "lambdas/payment/main.py", "def handler(", "raise RuntimeError('bad release')\n\n\ndef handler("
+        "lambdas/payment/main.py", "@rehearsable(", "raise RuntimeError('bad release')\n\n\n@rehearsable("
     ):
         broken = running.run("deploy-all", "--json")
         assert broken.code == 1

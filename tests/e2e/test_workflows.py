@@ -24,6 +24,7 @@ def ran(checkout: Checkout, folder: Path, name: str, seconds: float = 600, **giv
 
 
 @running_group
+@pytest.mark.prove
 def test_a_plan_of_a_changed_layer_is_told_and_the_secondary_and_then_the_primary_deployed(
     running: Checkout, tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_plan_that_a_policy_refuses_is_told_and_ends_the_job(running: Checkout
 
 
 @running_group
+@pytest.mark.prove
 def test_a_layer_that_spans_both_regions_is_deployed_by_one_job(running: Checkout, tmp_path: Path) -> None:
     answer = ran(running, tmp_path, "deploy.deploy: deploy", LAYER="data", REGION="", **HERE)
     assert answer.code == 0, answer.said
@@ -65,6 +67,7 @@ def test_a_layer_that_spans_both_regions_is_deployed_by_one_job(running: Checkou
 
 
 @running_group
+@pytest.mark.prove
 def test_what_differs_from_the_cloud_is_told_and_ends_the_job(running: Checkout, tmp_path: Path) -> None:
     none = ran(running, tmp_path, "drift.drift: compare", **HERE)
     assert none.code == 0, none.said
