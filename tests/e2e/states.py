@@ -88,7 +88,9 @@ HISTORY: Mapping[str, str] = {
 """Fields of an entry of the history."""
 TAGS: Mapping[str, str] = {
     r'(\\"generation\\":\\")[0-9a-f]{32}': "the id of the cloud's life",
+    r'(\\"generation\\":\{\\"generation\\":\\")[0-9a-f]{6}': "the same, in short",
     r'(\\"outputs of [^"]+\\":\\")[0-9a-f]{12}': "a digest of outputs with made-up ids; the outputs are in the states",
+    r'(\\"outputs of [^"]+\\":\{)[^}]+': "the same, output by output",
     r'(\\"since\\":)[0-9.]+': "a time",
     r'(\\"stages\\":\[\[)[^]]+': "an API's id and its deployment's, which are in the states",
 }
