@@ -315,7 +315,10 @@ def services() -> tuple[str, ...]:
     """Those that the stacks have resources of, and those that are asked besides."""
     for each in pkgutil.iter_modules(declared.__path__):
         importlib.import_module(f"{declared.__name__}.{each.name}")
-    used = {each.service for each in TYPES.values() if getattr(each, "service", "")}
+    ours = [
+        each for each in TYPES.values() if each.__module__.startswith(f"{declared.__name__}.")
+    ]  # tests declare more
+    used = {each.service for each in ours if getattr(each, "service", "")}
     return tuple(sorted(used | set(ALSO)))
 
 

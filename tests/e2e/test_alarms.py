@@ -159,6 +159,7 @@ def members(deployed, region):
     return alarm
 
 
+@pytest.mark.prove
 def test_members_of_the_table_that_somebody_takes_away_are_told_by_both_regions(fast):
     """Replica and witness, which DynamoDB lets go together alone. The module's last test: the table stays without."""
     regions = ("us-east-1", "us-east-2")

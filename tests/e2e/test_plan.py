@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.conftest import new_checkout
 from tests.sampling import sampled
 
+pytestmark = pytest.mark.xdist_group("planned")
+
 SOURCES = {
     "network": "projects/network/__main__.py",
     "data": "projects/data/__main__.py",
