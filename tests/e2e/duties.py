@@ -156,6 +156,7 @@ class Duties:
         self._cold(function, role)
         found, log = self._invoke(function, role, {"source": "aws.events"})
         _expect(set(found.values()) == {"pass"}, "the probe of both regions", found, log)
+        _expect("table_members_unknown" not in log, "the table's members", "unknown", log)
 
     def _run_canaries(self, role: Role) -> None:
         """A run of each of the region's canaries, as Synthetics makes it: it passes, and its results are kept."""
