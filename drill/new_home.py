@@ -19,7 +19,7 @@ from lambdas.domain.fence import KNOWN
 from lambdas.domain.payment import LEASE
 from orchestration.api import entry
 from orchestration.api_keys import KeySecret, WrittenMeanwhile
-from orchestration.aws import asked
+from orchestration.aws import asked, error_code
 from orchestration.fence import PrimaryFence
 from shared import naming
 from shared.errors import Problem
@@ -142,8 +142,7 @@ class Removal:
         try:
             asked(lambda: gateway.delete_domain_name(domainName=name), f"release {name}", self.left)
         except Problem as problem:
-            response: dict[str, Any] = getattr(problem.__cause__, "response", None) or {}
-            if response.get("Error", {}).get("Code") != "NotFoundException":
+            if error_code(problem) != "NotFoundException":
                 raise
             return ""
         return name

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.restored import IN_DOUBT
-from orchestration.aws import asked
+from orchestration.aws import asked, error_code
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -133,13 +133,10 @@ class Restoring:
 
     def _status(self) -> str:
         """Of the restored table; empty when there is none."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - the SDK takes a fifth of a second
-
         try:
             answer = self._asked(f"look at {self.target}", "describe_table", self.target)
         except Problem as problem:
-            error = problem.__cause__
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ResourceNotFoundException":
+            if error_code(problem) == "ResourceNotFoundException":
                 return ""
             raise
         return str(answer["Table"]["TableStatus"])

@@ -31,11 +31,11 @@ from shared.roles import ROLES
 from shared.root import ROOT
 from shared.stack import Stack
 
-MAKING = frozenset({Operation.DEPLOY, Operation.PREVIEW})
-"""Operations that look at what the environment asks for."""
-
 if TYPE_CHECKING:
     from orchestration.promise import Promise
+
+MAKING = frozenset({Operation.DEPLOY, Operation.PREVIEW})
+"""Operations that look at what the environment asks for."""
 
 
 def deploy(choice: Choice) -> int:

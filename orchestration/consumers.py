@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestration import report
-from orchestration.fingerprint import MADE_OF, Fingerprints, MadeOf
+from orchestration.fingerprint import Fingerprints
 from orchestration.graph import Graph
 from orchestration.target import books
 from shared import reads
@@ -19,22 +19,19 @@ from shared.environment import Environment
 from shared.root import ROOT
 
 if TYPE_CHECKING:
-    from engine.backend import Backend
     from orchestration.choice import Choice
     from shared.stack import Stack
 
 
-def deployed(backend: Backend, stack: Stack) -> reads.Reads:
+def deployed(known: Fingerprints, stack: Stack) -> reads.Reads:
     """What the stack's newest recorded update reads of others; nothing for one that is not deployed."""
-    checkpoint = backend.checkpoint(stack)
-    if checkpoint is None or checkpoint.empty:
-        return {}
-    return MadeOf.from_tag(backend.tags(stack).get(MADE_OF, "")).reads
+    checkpoint = known.backend.checkpoint(stack)
+    return {} if checkpoint is None or checkpoint.empty else known.last(stack).reads
 
 
 def broken(known: Fingerprints, producers: Iterable[Stack]) -> list[str]:
     """What consumers of these stacks would miss in what they are to publish, a line each."""
-    chosen, graph, backend = set(producers), known.graph, known.backend
+    chosen, graph = set(producers), known.graph
     read = {stack.layer: known.reads(stack) for stack in graph.stacks}
     found = []
     for layer in dict.fromkeys(stack.layer for stack in graph.stacks if stack in chosen):
@@ -50,7 +47,7 @@ def broken(known: Fingerprints, producers: Iterable[Stack]) -> list[str]:
             found += [
                 f"{layer}: {line}, and {stack} as it is deployed reads it: put it back, deploy a {stack.layer} that "
                 "does not read it, and take it out then"
-                for line in reads.broken(deployed(backend, stack).get(layer, {}), contract)
+                for line in reads.broken(deployed(known, stack).get(layer, {}), contract)
             ]
     return found
 
@@ -64,7 +61,7 @@ def contracts(choice: Choice) -> int:
     read = {name: reads.of(ROOT, name) for name in layers}
     known = Fingerprints(ROOT, settings, graph, opened.backend, generation=opened.generation)
     found = broken(known, graph.stacks)
-    rows = [_row(opened.backend, graph, layer, read) for layer in layers]
+    rows = [_row(known, layer, read) for layer in layers]
     if choice.json:
         report.print_json({"contracts": rows, "broken": found})
     else:
@@ -74,14 +71,15 @@ def contracts(choice: Choice) -> int:
     return int(bool(found))
 
 
-def _row(backend: Backend, graph: Graph, layer: str, read: Mapping[str, reads.Reads]) -> dict[str, Any]:
-    contract = layer_of(layer).outputs
+def _row(known: Fingerprints, layer: str, read: Mapping[str, reads.Reads]) -> dict[str, Any]:
+    contract, graph = layer_of(layer).outputs, known.graph
     versions = {}
     for stack in graph.select(layer):
-        checkpoint = backend.checkpoint(stack)
+        checkpoint = known.backend.checkpoint(stack)
         kept = (checkpoint.outputs.get(CONTRACT) if checkpoint else None) or {}
         versions[str(stack)] = int(kept["version"]) if "version" in kept else None
     consumers = [stack for stack in graph.stacks if any(each.layer == layer for each in graph.reads[stack])]
+    read_deployed = {str(stack): deployed(known, stack).get(layer, {}) for stack in consumers}
     return {
         "name": layer,
         "version": contract.version,
@@ -91,7 +89,7 @@ def _row(backend: Backend, graph: Graph, layer: str, read: Mapping[str, reads.Re
                 "name": path,
                 "type": kind,
                 "read_by": [name for name, of in read.items() if path in of.get(layer, {})],
-                "read_by_deployed": [str(s) for s in consumers if path in deployed(backend, s).get(layer, {})],
+                "read_by_deployed": [name for name, of in read_deployed.items() if path in of],
             }
             for path, kind in typed_fields(contract).items()
         ],

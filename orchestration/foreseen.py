@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestration.holdings import Holder
 from orchestration.made_of import digest
+from orchestration.values import texts
 from shared import reads
 
 if TYPE_CHECKING:
@@ -124,6 +126,11 @@ class ForeseenStack:
     """A digest of the newest update at that time; empty for a stack that was not there."""
 
     @property
+    def counts(self) -> Counter[str]:
+        """How many resources it would do each operation to."""
+        return Counter(each.operation for each in self.resources)
+
+    @property
     def dangers(self) -> list[str]:
         return [f"{each.operation} {each.type} {each.name}: {each.danger}" for each in self.resources if each.danger]
 
@@ -168,10 +175,7 @@ class Forecast:
     def summary(self) -> str:
         """Everything in one line."""
         changing = [each for each in self.planned if each.state == "changes"]
-        counted: dict[str, int] = {}
-        for each in changing:
-            for resource in each.resources:
-                counted[resource.operation] = counted.get(resource.operation, 0) + 1
+        counted = sum((each.counts for each in changing), Counter[str]())
         kinds = ", ".join(f"{number} {operation}" for operation, number in sorted(counted.items()))
         stale = [each.stack for each in self.stacks if not each.planned and each.state in {"changes", "unchanged"}]
         dangers = sum(len(each.dangers) for each in self.planned)
@@ -238,8 +242,8 @@ def published_ids(checkpoint: Checkpoint | None) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for name, value in (checkpoint.outputs if checkpoint else {}).items():
-        texts = set(_texts(value))
-        having = [each for each in checkpoint.resources if _identities(each) & texts] if checkpoint else []
+        said = set(texts(value))
+        having = [each for each in checkpoint.resources if _identities(each) & said] if checkpoint else []
         owners = {each["urn"] for each in having}
         for each in having:
             if not owners & set(each.get("dependencies") or ()):
@@ -278,14 +282,3 @@ def share_unknown(events: Events) -> tuple[int, int]:
     found = [told for change in resources(events) for _, told in leaves(change.inputs)]
     found += [told for _, told in leaves(dict(events.outputs))] if events.outputs else []
     return len(found), found.count("")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
-    else:
-        yield str(value)

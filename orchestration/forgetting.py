@@ -23,7 +23,7 @@ from orchestration.target import choose
 from shared import files
 from shared.environment import Environment
 from shared.errors import Problem
-from shared.roles import PRIMARY, SECONDARY
+from shared.roles import ROLES, other
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class Forgotten:
 def forget(choice: Choice) -> int:
     """Let an environment's stacks forget a region; print what that was. Raises Problem while the region answers."""
     settings = Environment.load(choice.environment, ROOT)
-    if choice.region not in {PRIMARY, SECONDARY}:
+    role = next((each for each in ROLES if each == choice.region), None)
+    if role is None:
         raise Problem("forget: say which --region is gone for good, primary or secondary")
-    lost = settings.region(choice.region)
-    left = settings.region(SECONDARY if choice.region == PRIMARY else PRIMARY)
+    lost, left = settings.region(role), settings.region(other(role))
     place = choose(choice.target, settings, report.tell)
     graph = Graph.of(settings.name)
     door.require_open(place.backend, settings, graph.stacks, options=choice.options())

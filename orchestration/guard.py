@@ -9,7 +9,7 @@ that it holds (holdings.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from orchestration.execute import STACKS_AT_ONCE
 from orchestration.holdings import Holder, going, holders
 from orchestration.made_of import FUNCTIONS
 from orchestration.plan import Freshness, Plan, Step
+from orchestration.values import texts
 from shared.contracts import CONTRACT
 from shared.errors import Problem
 
@@ -168,24 +169,12 @@ class Guard:
         return any(
             len(value) < SHORTEST_TELLING or json.dumps(value)[1:-1] in kept
             for producer, outputs in before.items()
-            for value in set(_values(outputs)) - set(_values(now.get(producer, {})))
+            for value in set(texts(outputs)) - set(texts(now.get(producer, {})))
         )
 
 
 def _violations(problem: Problem | None) -> Sequence[str]:
     return problem.violations if isinstance(problem, RuleBroken) else ()
-
-
-def _values(value: Any) -> Iterator[str]:
-    """Every value in a structure, as text."""
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _values(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _values(inner)
-    elif value is not None:
-        yield str(value)
 
 
 def _numbered(found: Sequence[Holder]) -> str:

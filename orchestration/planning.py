@@ -153,7 +153,7 @@ def _foreseen(
 def _show(forecast: Forecast, *, details: bool) -> None:
     rows = []
     for each in forecast.stacks:
-        counted = report.describe(_counted(each))
+        counted = report.describe(each.counts)
         word = each.state if each.planned or each.state == "fresh" else f"stale ({each.state})"
         rows.append(((each.stack, word, counted, each.why), COLOURS[each.state]))
     report.show_rows(("stack", "plan", "changes", "why"), rows)
@@ -167,13 +167,6 @@ def _show(forecast: Forecast, *, details: bool) -> None:
     for line in forecast.broken:
         print(f"\nrefused: {line}")
     print(f"\n{forecast.summary()}")
-
-
-def _counted(each: ForeseenStack) -> Mapping[str, int]:
-    counted: dict[str, int] = {}
-    for resource in each.resources:
-        counted[resource.operation] = counted.get(resource.operation, 0) + 1
-    return counted
 
 
 def _line(of: ForeseenResource) -> str:

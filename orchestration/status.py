@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestration.choice import Choice
     from shared.stack import Stack
 
+HEADINGS = ("stack", "state", "commit", "by", "at", "contract", "why")
 SHORT = 10
 """Characters of a commit that a table shows."""
 COLOURS = {"fresh": "green", "stale": "yellow", "not deployed": "dim"}
@@ -110,9 +111,6 @@ def status(choice: Choice) -> int:
         if any(each.dirty for each in found):
             print("\n+ the checkout held changes beside its commit")
     return int(any(each.state != "fresh" for each in found))
-
-
-HEADINGS = ("stack", "state", "commit", "by", "at", "contract", "why")
 
 
 def standings(opened: StackBooks, settings: Environment, graph: Graph, chosen: Sequence[Stack]) -> list[StackStanding]:
