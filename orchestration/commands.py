@@ -113,7 +113,7 @@ def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str |
     try:
         receipt = payments.pay(place, settings, wish, sent, role)
     except Problem as problem:
-        raise Problem(place.trouble([settings.region(role)]) or str(problem)) from problem
+        raise Problem(place.trouble([settings.region(role)], str(problem)) or str(problem)) from problem
     if choice.json:
         report.print_json(receipt.to_json())
     else:

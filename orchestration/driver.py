@@ -324,7 +324,7 @@ class Blaming:
         try:
             return self._driver.run(step)
         except Problem as problem:
-            if trouble := self._target.trouble(self._environment.regions_of(step.stack)):
+            if trouble := self._target.trouble(self._environment.regions_of(step.stack), str(problem)):
                 raise Problem(trouble) from problem
             raise
 

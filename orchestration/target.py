@@ -62,8 +62,9 @@ class Target:
     """What the card processor has decided, line by line, where it can be read without asking its owner."""
     now: Callable[[], float] = time.time
     """The time by which its functions work, in seconds since 1970."""
-    trouble: Callable[[Iterable[str]], str] = lambda _: ""
-    """Why its cloud, or one of these regions, cannot be worked with, and what to do; empty when it can."""
+    trouble: Callable[[Iterable[str], str], str] = lambda _, __: ""
+    """Why its cloud, or one of these regions, cannot be worked with, and what to do, for what has failed there; empty
+    when it can."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,16 @@ class PrimarySwitch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """What a probe of the primary came to: both None when the primary serves."""
+
+    failure: str | None = None
+    """What a client of it would have met."""
+    unable: Unavailable | KeyError | None = None
+    """Why it could not be probed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Latch:
     """`prober` makes the client of the primary, when it is needed. Without a rule every failover ends by itself."""
 
@@ -70,32 +80,43 @@ class Latch:
         minutes = self.figures.minutes(rule.memory)
         if not rule.seen(minutes, self.clock.now()):
             return self._told("no failover traffic")
-        failure, unable = None, None
-        try:
-            failure = self._failure()
-        except (Unavailable, KeyError) as error:
-            unable = error  # there is no key to probe with: what the clients show decides all the same
+        probed = self._probed()
         now = self.clock.now()
         measured = self.figures.counted(minutes)
-        if unable is None:
-            measured[-1] = replace(measured[-1], failed=failure is not None or bool(measured[-1].failed))
+        if probed.unable is None:
+            measured[-1] = replace(measured[-1], failed=probed.failure is not None or bool(measured[-1].failed))
         reason = rule.reason(measured, now, since)
         if reason is not None:
             if self.switch.state() != (False, since):
                 # A person moved it while the primary was probed, and knows more: what was seen is of before.
-                return self._told("moved meanwhile", failure=failure, probed=unable is None)
+                return self._told("moved meanwhile", probed)
             self.switch.stop()
-        elif unable is not None:
-            raise unable
+        elif probed.unable is not None:
+            raise probed.unable
         result = "stopped" if reason else "waiting" if rule.waits(now, since) else "watching"
-        return self._told(result, failure=failure, reason=reason, probed=unable is None)
+        return self._told(result, probed, reason)
 
-    def _told(self, result: str, *, failure: str | None = None, reason: str | None = None, probed: bool = False) -> str:
+    def _told(self, result: str, probed: Probed | None = None, reason: str | None = None) -> str:
         metrics = {"PrimaryStopped": float(result in {"stopped", "already stopped"})}
-        if probed:
+        failure, unable = (probed.failure, probed.unable) if probed else (None, None)
+        if probed and unable is None:
             metrics[PROBE_FAILED] = float(failure is not None)
-        self.journal.measure("latch", metrics, result=result, failure=failure, reason=reason)
+        self.journal.measure(
+            "latch",
+            metrics,
+            result=result,
+            failure=failure,
+            reason=reason,
+            unable=None if unable is None else str(unable),
+        )
         return result
+
+    def _probed(self) -> Probed:
+        """Probe the primary. Without a key to do so, what the clients show decides all the same."""
+        try:
+            return Probed(self._failure())
+        except (Unavailable, KeyError) as error:
+            return Probed(unable=error)
 
     def _failure(self) -> str | None:
         """What a client of the primary would have met, or None: what failed once may be one request of many."""

@@ -111,7 +111,7 @@ def _checkers() -> Sequence[str]:
     return [cidr for cidr, _ in checker_ranges.IPV4]
 
 
-def _trouble(sandbox: Sandbox, regions: Iterable[str]) -> str:
+def _trouble(sandbox: Sandbox, regions: Iterable[str], failed: str) -> str:
     status = sandbox.status()
     if not status.endpoint:
         log = os.path.relpath(sandbox.layout.run / "cloud.log")
@@ -122,7 +122,7 @@ def _trouble(sandbox: Sandbox, regions: Iterable[str]) -> str:
             fault = InjectedFault.read(told)
             return (
                 f"{fault.region} has a fault, as somebody wanted ({fault}): "
-                f"./invoke heal --number {fault.number} ends it"
+                f"./invoke heal --number {fault.number} ends it; what failed: {failed}"
             )
     return ""
 

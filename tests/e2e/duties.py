@@ -185,6 +185,7 @@ class Duties:
             s3.delete_object(**place)
             told, log = self._invoke(function, SECONDARY, {})
             _expect(told == {"primary": "stopped"}, "the latch without a switch", told, log)
+            _expect('"ProbeFailed"' in log, "the latch's own probe of the primary", "not made", log)
             told, log = self._invoke(function, SECONDARY, {})
             _expect(told == {"primary": "already stopped"}, "the latch with one that says stop", told, log)
         finally:

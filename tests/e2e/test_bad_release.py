@@ -24,6 +24,7 @@ from shared import naming
 from shared.clients import STOREFRONT
 from shared.environment import Environment
 from shared.errors import Problem
+from tests.e2e.conftest import Checkout, new_checkout
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("running")
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.xdist_group("running")
 BACK_WITHIN = 60
 """Seconds."""
 SPEED = 10
+BAKING_SPEED = 3
+"""An answer takes as long as the machine needs: at a higher speed that is too long for latency's alarms."""
 PAYMENT = "lambdas/payment/main.py"
 ENTRY = "@rehearsable("
 BAD = {
@@ -313,8 +316,8 @@ def test_a_failover_in_the_middle_of_a_bad_release_leads_nobody_to_it(running, f
         return [line["at"] for line in payments_by(watched.name, watched.log(since)) if line["region"] == secondary]
 
     try:
-        with watched.load(), running.edited(*BAD[kind]):
-            running.ok("fault", *there, "--region", "primary", "--kind", "refuse")
+        losing = running.start("fault", *there, "--region", "primary", "--kind", "refuse")
+        with watched.load(), running.edited(*BAD[kind]), losing as lost:  # while the first release is under way
             while len(over()) < 10 or runs[-1][0] < over()[0]:
                 assert len(runs) < 10, "no failover"
                 begun = watched.now()
@@ -322,6 +325,8 @@ def test_a_failover_in_the_middle_of_a_bad_release_leads_nobody_to_it(running, f
                     "deploy", *there, "--layer", "compute", "--region", "secondary", "--force", "--json"
                 )
                 runs.append((begun, watched.now(), answer))
+            lost.communicate(timeout=60)
+            assert lost.returncode == 0
     finally:
         running.ok("heal", *there)
         running.run("restore", *there, "--even-if-unhealthy")
@@ -334,21 +339,46 @@ def test_a_failover_in_the_middle_of_a_bad_release_leads_nobody_to_it(running, f
     mended(running, profile)
 
 
+@contextmanager
+def passing(checkout, speed):
+    """Virtual time passes at this speed."""
+    clock = Layout(checkout.root).clock
+    set_speed(clock, speed)
+    try:
+        yield
+    finally:
+        set_speed(clock, 1)
+
+
 @pytest.fixture
 def fast(running):
-    """Virtual time passes quickly until the test ends."""
-    clock = Layout(running.root).clock
-    set_speed(clock, SPEED)
-    yield
-    set_speed(clock, 1)
+    with passing(running, SPEED):
+        yield
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory) -> Iterator[Checkout]:
+    """A system on which no fault was played: what alarms remember of one lasts hours. Each alarm has had data."""
+    with new_checkout(tmp_path_factory.mktemp("calm") / "checkout") as copy:
+        copy.ok("deploy-all")
+        watched = ReleaseUnderLoad.of(copy, "payments")
+        cloudwatch = watched.aws.client("cloudwatch", watched.environment.region("secondary"))
+
+        def without_data():
+            found = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"], StateValue="ALARM", MaxRecords=100)
+            return [each["AlarmName"] for each in found["MetricAlarms"] if "no data" in each["StateReason"]]
+
+        with passing(copy, BAKING_SPEED):
+            until(lambda: not without_data(), 400)
+            yield copy
 
 
 @pytest.mark.prove
-def test_a_fault_that_appears_after_minutes_stops_the_release_in_its_bake(running, fast):
+def test_a_fault_that_appears_after_minutes_stops_the_release_in_its_bake(calm):
     """The sweep fails, once a minute: no payment notices, and the secondary's alarm does."""
-    watched = ReleaseUnderLoad.of(running, "payments")
+    watched = ReleaseUnderLoad.of(calm, "payments")
     edit = ("lambdas/audit/main.py", "    return sweep(_service, left)", "    raise RuntimeError")
-    answer, log = released_badly(running, watched, edit, "--bake", "20")
+    answer, log = released_badly(calm, watched, edit, "--bake", "20")
     message = answer.messages["compute/payments-secondary"]
     assert answer.code == 1
     assert message.startswith("bake: alarm audit-function-errors was raised at ")
@@ -356,14 +386,14 @@ def test_a_fault_that_appears_after_minutes_stops_the_release_in_its_bake(runnin
     assert answer.statuses["compute/payments-primary"] == "skipped"
     assert "of 20 min left" in answer.err
     never_reached(watched, log)
-    running.ok("deploy-all", "--json")
-    assert running.ok("drift", "--json")
+    calm.ok("deploy-all", "--json")
+    assert calm.ok("drift", "--json")
 
 
 @pytest.mark.prove
-def test_an_interrupted_bake_is_made_good_by_the_next_run(running, fast):
-    with running.edited(*GOOD):
-        with running.start("deploy-all", "--bake", "3", "--json") as process:
+def test_an_interrupted_bake_is_made_good_by_the_next_run(calm):
+    with calm.edited(*GOOD):
+        with calm.start("deploy-all", "--bake", "3", "--json") as process:
             assert any("min left" in line for line in process.stderr)
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=60)
@@ -371,16 +401,16 @@ def test_an_interrupted_bake_is_made_good_by_the_next_run(running, fast):
         (told,) = [row for row in json.loads(out)["stacks"] if row["stack"] == "compute/payments-secondary"]
         assert told["status"] == "interrupted"
         assert "the primary does not have it" in told["message"]
-        alone = running.run("deploy", "--layer", "compute", "--region", "primary")
+        alone = calm.run("deploy", "--layer", "compute", "--region", "primary")
         assert alone.code == 1
         assert "was not watched for 3 min" in alone.complaint
-        answer = running.ok("deploy-all", "--json")
+        answer = calm.ok("deploy-all", "--json")
         assert "did not come to its end" in answer.err
         assert "baked 3 min: " in answer.messages["compute/payments-secondary"]
         assert answer.statuses["compute/payments-primary"] == "changed"
-        rolled = running.ok("rollback", "--json")
+        rolled = calm.ok("rollback", "--json")
         assert [row["failed"] for row in rolled.json["stacks"]] == [False, False]
-    running.ok("deploy-all")
+    calm.ok("deploy-all")
 
 
 @pytest.mark.prove

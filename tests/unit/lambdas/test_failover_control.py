@@ -307,7 +307,9 @@ def test_without_a_key_to_probe_with_the_clients_decide(world, error):
             minute_by_minute(world, 1, sources=RULE.clients * 2)
     assert cloud.stopped
     assert primary.requests == []
-    assert "ProbeFailed" not in latch.journal.lines[-1]
+    (line,) = [each for each in latch.journal.lines if each["result"] == "stopped"]
+    assert line["unable"] == str(error), "whoever reads why it stopped must see that nothing was probed"
+    assert "ProbeFailed" not in line
 
 
 def test_sources_are_read_only_while_clients_are_here(world):

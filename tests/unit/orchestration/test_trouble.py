@@ -30,7 +30,7 @@ def blaming(fails, **status):
             raise SDK
         return Work({})
 
-    target = SimpleNamespace(trouble=lambda regions: sandbox._trouble(box, regions))
+    target = SimpleNamespace(trouble=lambda regions, failed: sandbox._trouble(box, regions, failed))
     return Blaming(SimpleNamespace(run=run), target, ENVIRONMENT)
 
 
@@ -59,6 +59,7 @@ def test_a_region_that_is_out_is_named_with_the_way_back(role, state):
     assert line.startswith(f"{region} has a fault")
     assert state in line
     assert "./invoke heal --number 7" in line
+    assert line.endswith(str(SDK)), "a fault need not be the reason"
 
 
 def test_a_region_that_has_nothing_to_do_with_it_is_not_blamed():
