@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.graph import Graph
 from orchestration.plan import Freshness, Judgement, Operation, make
 from orchestration.ready import ReadyQueue
-from shared.contracts import ASIDE, LAYERS, Layer
-
-
-def contract(number):
-    return dataclass(type(f"Outputs{number}", (), {"project": f"layer{number}", "version": 1}))
-
-
-@st.composite
-def graphs(draw):
-    contracts = [contract(number) for number in range(draw(st.integers(1, 6)))]
-    layers = []
-    for number, outputs in enumerate(contracts):
-        consumed = draw(st.lists(st.sampled_from(contracts[:number]), unique=True)) if number else []
-        layers.append(Layer(f"layer{number}", outputs, regional=draw(st.booleans()), consumes=tuple(consumed)))
-    return Graph.of("anything", {layer.name: layer for layer in draw(st.permutations(layers))})
+from shared.contracts import ASIDE, LAYERS
+from tests.property.graphs import graphs
 
 
 def dependants(graph, stack):
