@@ -159,8 +159,8 @@ def _show(forecast: Forecast, *, details: bool) -> None:
     report.show_rows(("stack", "plan", "changes", "why"), rows)
     for each in forecast.stacks:
         lines = [f"  {_line(of)}" for of in each.resources if details or of.danger]
-        told = {name: f"  output {name} {what}{_told(each, name)}" for name, what in each.outputs.items()}
-        lines += [line for name, line in told.items() if details or (each.update and _told(each, name))]
+        if details or each.update:  # all outputs of a new stack are new
+            lines += [f"  output {name} {what}: {_readers(each, name)}" for name, what in each.outputs.items()]
         lines += [f"  refused: {rule}" for rule in each.refused]
         if lines:
             print("\n".join(["", each.stack, *lines]))
@@ -175,6 +175,6 @@ def _line(of: ForeseenResource) -> str:
     return ": ".join(filter(None, [f"{symbol} {of.type} {of.name}", "; ".join(filter(None, [properties, of.danger]))]))
 
 
-def _told(each: ForeseenStack, name: str) -> str:
-    who = ", ".join(layer for layer, fields in each.readers.items() if name in fields)
-    return f": {who} reads it" if who else ""
+def _readers(each: ForeseenStack, name: str) -> str:
+    who = [layer for layer, fields in each.readers.items() if name in fields]
+    return f"{', '.join(who)} {'read' if len(who) > 1 else 'reads'} it" if who else "nobody reads it"
