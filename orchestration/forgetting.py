@@ -64,7 +64,7 @@ def forget(choice: Choice) -> int:
     if place.asks_first and not choice.yes:
         report.tell(f"the stacks of {settings.name} in {place.where} forget all that is in {lost}, which stays there")
         confirm()
-    with runs.begin(place.state, "forget", settings.name, place.name, changing=True) as run:
+    with runs.begin(place.state, "forget", settings.name, place.name, changing=graph.stacks) as run:
         recovery.clear(place, graph.stacks, report.tell)
         kept = place.state / "forgotten" / run.id
         kept.mkdir(parents=True)

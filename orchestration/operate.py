@@ -79,7 +79,9 @@ def operate(
     """
     changing = operation in CHANGING
     _same_account(target, stacks)
-    with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
+    with runs.begin(
+        target.state, operation.value, environment.name, target.name, changing=stacks if changing else ()
+    ) as run:
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
         if changing:
             recovery.clear(target, graph.stacks, report.tell)

@@ -96,7 +96,7 @@ def rollback(choice: Choice) -> int:
     stacks = Graph.of(settings.name).select(choice.layer or CHECKED_LAYER, choice.region or None)
     place = choose(choice.target, settings, report.tell)
     aws = Aws(place.cli.variables)
-    with runs.begin(place.state, "rollback", settings.name, place.name, changing=True) as run:
+    with runs.begin(place.state, "rollback", settings.name, place.name, changing=stacks) as run:
         standings = _at_once(stacks, lambda stack: _standing(place, aws, settings, stack))
         going = going_back(standings)
         for standing in standings:

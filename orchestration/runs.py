@@ -1,4 +1,4 @@
-"""One run of the orchestration: its folder, its record, and the lock that keeps two from changing one environment."""
+"""One run of the orchestration: its folder, its record, and the locks that keep two from changing one stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,8 +91,14 @@ class Looks:
 
 
 @contextmanager
-def begin(state: Path, operation: str, environment: str, target: str, *, changing: bool) -> Iterator[Run]:
-    """Begin a run below a target's state folder. Raises Problem while another one changes the environment."""
+def begin(
+    state: Path, operation: str, environment: str, target: str, *, changing: Iterable[Stack] = ()
+) -> Iterator[Run]:
+    """Begin a run below a target's state folder. Raises Problem while another one may change one of its stacks.
+
+    Runs of different stacks go on beside each other. On other machines it is the engine's own lock that keeps them
+    apart, stack by stack.
+    """
     began = _now()
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"  # sorts by time
     record = {
@@ -108,8 +114,8 @@ def begin(state: Path, operation: str, environment: str, target: str, *, changin
         folder = state / "runs" / name
         try:
             folder.mkdir(parents=True)
-            if changing:
-                _lock(held, state / f"{environment}.lock", record)
+            for stack in sorted(changing, key=str):
+                _lock(held, state / "locks" / stack.label, stack, record)
             alive = held.enter_context((folder / "alive").open("w"))
             fcntl.flock(alive, fcntl.LOCK_EX)
             run = Run(name, folder, record)
@@ -127,16 +133,15 @@ def dead(state: Path) -> Iterator[Path]:
             yield sessions.parent
 
 
-def _lock(held: ExitStack, path: Path, record: Mapping[str, Any]) -> None:
-    """Hold the lock until the process ends, in whatever way: the operating system gives it back."""
+def _lock(held: ExitStack, path: Path, stack: Stack, record: Mapping[str, Any]) -> None:
+    """Hold a stack's lock until the process ends, in whatever way: the operating system gives it back."""
+    path.parent.mkdir(exist_ok=True)
     lock: TextIO = held.enter_context(path.open("a+"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        raise Problem(
-            f"another run is changing this environment ({_holder(lock.read())}): wait for it to end"
-        ) from None
+        raise Problem(f"another run is changing {stack} ({_holder(lock.read())}): wait for it to end") from None
     lock.truncate(0)
     lock.write(json.dumps(record))
     lock.flush()

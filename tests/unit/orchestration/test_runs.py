@@ -8,9 +8,13 @@ import pytest
 
 from orchestration import runs
 from shared.errors import Problem
+from shared.stack import Stack
 
 
-def begin(state, changing=True):
+DATA, EDGE, COMPUTE = Stack("data", "payments"), Stack("edge", "payments"), Stack("compute", "payments", "primary")
+
+
+def begin(state, changing=(DATA, COMPUTE)):
     return runs.begin(state, "deploy", "payments", "sandbox", changing=changing)
 
 
@@ -25,19 +29,24 @@ def test_a_run_keeps_a_record(tmp_path):
     assert record["ended"] >= record["began"]
 
 
-def test_two_runs_do_not_change_one_environment_at_once(tmp_path):
+def test_two_runs_do_not_change_one_stack_at_once(tmp_path):
     with (
         begin(tmp_path),
-        pytest.raises(Problem, match=r"another run is changing this environment .deploy by .*process"),
-        begin(tmp_path),
+        pytest.raises(Problem, match=r"another run is changing data/payments .deploy by .*process"),
+        begin(tmp_path, (EDGE, DATA)),
     ):
         pass
-    with begin(tmp_path):
+    with begin(tmp_path, (EDGE, DATA)):
+        pass
+
+
+def test_two_runs_change_different_stacks_at_once(tmp_path):
+    with begin(tmp_path), begin(tmp_path, (EDGE,)):
         pass
 
 
 def test_a_preview_may_run_beside_a_deployment(tmp_path):
-    with begin(tmp_path), begin(tmp_path, changing=False):
+    with begin(tmp_path), begin(tmp_path, ()):
         pass
 
 
