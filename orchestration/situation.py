@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from orchestration import report
 from orchestration.answers import answers_of
 from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
-from orchestration.operator import act
 from orchestration.metrics import MINUTE, metric_values
+from orchestration.operator import act
 from orchestration.questions import Once, Question, answered
 from orchestration.reach import reach
 from shared import grey_failure, naming
