@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class NoAnswer:
+class Unanswered:
     """Why there is none, in one line."""
 
     why: str
@@ -54,15 +54,15 @@ class Once:
             return self._got[0]
 
 
-def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | NoAnswer]:
+def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | Unanswered]:
     """Ask them all at once, and return what is known after so many seconds, in their order."""
-    found: dict[int, T | NoAnswer] = {}
+    found: dict[int, T | Unanswered] = {}
 
     def ask(number: int) -> None:
         try:
             found[number] = asks[number]()
         except Exception as error:  # noqa: BLE001 - one that fails must not take the others with it
-            found[number] = NoAnswer(" ".join(str(error).split()) or type(error).__name__)
+            found[number] = Unanswered(" ".join(str(error).split()) or type(error).__name__)
 
     # Daemons: one that hangs in a dead region keeps nobody from leaving.
     threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(asks))]
@@ -71,7 +71,7 @@ def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | NoAnsw
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = NoAnswer(f"no answer within {deadline:g} s")
+    late = Unanswered(f"no answer within {deadline:g} s")
     return [found.get(number, late) for number in range(len(asks))]
 
 
@@ -80,7 +80,7 @@ def answered(questions: Sequence[Question], deadline: float) -> list[Row]:
     told = at_once([each.ask for each in questions], deadline)
     return [
         Row(question.what, question.asked, f"{UNKNOWN}: {said.why}", known=False)
-        if isinstance(said, NoAnswer)
+        if isinstance(said, Unanswered)
         else Row(question.what, question.asked, said)
         for question, said in zip(questions, told, strict=True)
     ]

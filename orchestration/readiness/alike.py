@@ -13,7 +13,7 @@ from typing import Any, Final
 from orchestration import pairs
 from orchestration.aws import error_code
 from orchestration.pairs import Resources, alone_of_edge, flat, seen_from_its_region, unexpected
-from orchestration.questions import NoAnswer, at_once
+from orchestration.questions import Unanswered, at_once
 from orchestration.quotas import canaries
 from orchestration.readiness.facts import Examined, Fact, FactQuestion
 from orchestration.readiness.telling import alarms
@@ -54,7 +54,7 @@ def questions(examined: Examined) -> Iterator[FactQuestion]:
 def _compared(examined: Examined, reading: Reading) -> Fact:
     both = at_once([lambda role=role: _seen(examined, role, reading) for role in ROLES], WITHIN)  # type: ignore[misc]
     for role, told in zip(ROLES, both, strict=True):
-        if isinstance(told, NoAnswer):
+        if isinstance(told, Unanswered):
             raise Problem(f"{examined.settings.region(role)}: {told.why}")
     found: PerRole[Resources] = PerRole(*both)  # type: ignore[arg-type]
     edge = alone_of_edge(examined.settings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration import commands, report
 from orchestration.aws import Aws, asked
 from orchestration.operator import act
-from orchestration.questions import NoAnswer, Once, at_once
+from orchestration.questions import Once, Unanswered, at_once
 from orchestration.reach import reach
 from orchestration.readiness import alike, ending, load, moving, records, replication, telling
 from orchestration.readiness.facts import DAY, MINUTE, Examined, Fact, FactQuestion, Judged
@@ -104,9 +104,9 @@ def _account(settings: Environment, own: Aws) -> str:
 
     told = at_once([lambda role=role: ask(settings.region(role)) for role in ROLES], WHOSE)  # type: ignore[misc]
     for each in told:
-        if not isinstance(each, NoAnswer):
+        if not isinstance(each, Unanswered):
             return each
-    raise Problem(" and ".join(each.why for each in told if isinstance(each, NoAnswer)))
+    raise Problem(" and ".join(each.why for each in told if isinstance(each, Unanswered)))
 
 
 def _questions(examined: Examined, drilled: Callable[[Path], LastDrill | None], target: str) -> Iterator[FactQuestion]:
@@ -123,7 +123,7 @@ def examine(questions: Sequence[FactQuestion], deadline: float) -> list[Readines
     """Ask all at once; what fails, or is late, is unknown."""
     told = at_once([each.ask for each in questions], deadline)
     return [
-        ReadinessRow(question, Fact(fact.why, "unknown") if isinstance(fact, NoAnswer) else fact)
+        ReadinessRow(question, Fact(fact.why, "unknown") if isinstance(fact, Unanswered) else fact)
         for question, fact in zip(questions, told, strict=True)
     ]
 

@@ -341,8 +341,8 @@ class _Client:
         self.exceptions = SimpleNamespace(NoSuchKey=KeyError)
 
     def __getattr__(self, operation: str) -> Any:
-        cloud, *place = self._at
-        return lambda **arguments: cloud.answer(*place, operation, arguments)
+        cloud, who, service, region = self._at
+        return lambda **arguments: cloud.answer(who, service, region, operation, arguments)
 
     def get_paginator(self, operation: str) -> Any:
         def paginate(**arguments: Any) -> Iterator[dict[str, Any]]:
