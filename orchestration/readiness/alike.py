@@ -117,11 +117,17 @@ def _camel(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def _purpose(examined: Examined, role: Role, kind: naming.Kind, name: str) -> str | None:
-    """What a thing of this sort is for, by its name; None for what is not of this environment and region."""
+def _affixes(examined: Examined, role: Role, kind: naming.Kind) -> tuple[str, str]:
+    """What stands before and behind the purpose in the name of a thing of this sort."""
     mark = "\0"
     sample = naming.Kind(mark, kind.limit, kind.prefix, account=kind.account)
     before, _, after = examined.named(sample, role).partition(mark)
+    return before, after
+
+
+def _purpose(examined: Examined, role: Role, kind: naming.Kind, name: str) -> str | None:
+    """What a thing of this sort is for, by its name; None for what is not of this environment and region."""
+    before, after = _affixes(examined, role, kind)
     if name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after):
         return name[len(before) : len(name) - len(after)]
     return None
@@ -232,9 +238,10 @@ def _schedules(examined: Examined, role: Role) -> Found:
 
 
 def _logs(examined: Examined, role: Role) -> Found:
-    listed = examined.listed("logs", role, "describe_log_groups", "logGroups")
     for prefix in dict.fromkeys(each.prefix for each in LOG_KINDS):
         kind = naming.Kind("any", naming.LOG_GROUP, prefix)
+        begin, _ = _affixes(examined, role, kind)  # an account may have thousands
+        listed = examined.listed("logs", role, "describe_log_groups", "logGroups", logGroupNamePrefix=begin)
         for purpose, each in _ours(examined, role, kind, listed, "logGroupName"):
             where = prefix if prefix != naming.FUNCTION_LOG_PREFIX else ""
             yield "LogGroup", f"{where}{purpose}", _only(each, "retentionInDays", "logGroupClass")

@@ -221,9 +221,10 @@ class FitCloud:
             kinds += [naming.FAILOVER_CONTROL_RULE, naming.SWITCH_RANGES_RULE]
         return {"Rules": [{"Name": self.named(kind, region), "State": "ENABLED"} for kind in kinds]}
 
-    def describe_log_groups(self, region: str) -> dict[str, Any]:
+    def describe_log_groups(self, region: str, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803 - the SDK's
         name = naming.FUNCTION_LOG_PREFIX + self.named(naming.PAYMENT_FUNCTION, region)
-        return {"logGroups": [{"logGroupName": name, "retentionInDays": 90}]}
+        found = [{"logGroupName": name, "retentionInDays": 90}]
+        return {"logGroups": [each for each in found if name.startswith(logGroupNamePrefix)]}
 
     def list_queues(self, region: str) -> dict[str, Any]:
         return {"QueueUrls": [f"https://sqs/{ACCOUNT}/{self.named(naming.NOTIFICATION_QUEUE, region)}"]}

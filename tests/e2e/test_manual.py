@@ -27,6 +27,7 @@ INCOMPLETE = {
 CODES = {
     "./invoke pay --customer late-1 --key order-3": {1},
     "./invoke readiness": {0, 1},
+    "./invoke readiness --drift": {0, 1},  # no drill is on record
     "./invoke situation": {0, 1},  # what has not answered within 5 s is unknown, on a busy machine too
 }
 """Exit codes other than 0, as the document says where it names the command."""

@@ -189,6 +189,11 @@ def drill(days_ago, *, passed=True):
     return sets("drilled", LastDrill("hang", passed=passed, verdict="passed" if passed else "missed (late)", at=at))
 
 
+def short_logs(told):
+    for each in told["logGroups"]:
+        each.update(retentionInDays=1)
+
+
 def version_of_one_parameter(told):
     told["Parameters"][0]["Version"] = 2
 
@@ -310,7 +315,7 @@ PLANTS = {
         "EventRule sweep: state ENABLED and DISABLED",
     ),
     "short log": (
-        answers("describe_log_groups", lambda told: told["logGroups"][0].update(retentionInDays=1), "secondary"),
+        answers("describe_log_groups", short_logs, "secondary"),
         "regions alike: log groups",
         "not fit",
         "retentionInDays 90 and 1",
