@@ -71,7 +71,7 @@ def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | Unansw
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = Unanswered(f"no answer within {deadline:g} s")
+    late = Unanswered(f"no answer within {deadline:.3g} s")
     return [found.get(number, late) for number in range(len(asks))]
 
 
