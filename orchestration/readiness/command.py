@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from orchestration.choice import Choice
     from orchestration.readiness.records import LastDrill
 
-DEADLINE: Final = 20.0
+DEADLINE: Final = 15.0
 """Seconds for all facts together, the way to the cloud included: all are asked for at once."""
 WHOSE: Final = 5.0
 """Seconds to learn whose account it is, which some facts need first."""
