@@ -50,6 +50,8 @@ HELP = {
     "wipe": "also delete the sandbox's cloud and its stacks",
     "fence": "refuse, in the primary, clients that have not followed DNS; --no-fence lets them stay there",
     "even_if_unhealthy": "restore without asking the primary whether it serves",
+    "days": "for how many days from now on it is to be fit",
+    "drift": "first compare every stack with the cloud, as drift does: it takes minutes on AWS",
     "seeds": "how many histories, from seed 0 on",
     "hours": "of a day on which nothing fails",
     "seed": "replay this one, and print its history",
@@ -267,11 +269,12 @@ def restore(choice: Choice, even_if_unhealthy: bool = False) -> int:
 
 
 @choosing("environment", "target", "json")
-def ready(choice: Choice) -> int:
-    """Say whether a failover would work: the switch, who may read it, both regions; exit 1 when it would not."""
-    from orchestration import moves
+def readiness(choice: Choice, days: int = 30, drift: bool = False) -> int:
+    """Say whether the system is fit to take over now, and in --days; exit 1 when it is not, or that is unknown."""
+    from drill import last
+    from orchestration.readiness import command
 
-    return moves.ready(choice)
+    return command.readiness(choice, days, last.of(choice), compare=drift)
 
 
 @choosing("environment", "target", "json")
@@ -584,7 +587,7 @@ namespace = Collection(
     pay,
     evacuate,
     restore,
-    ready,
+    readiness,
     situation,
     rotate_key,
     fault,

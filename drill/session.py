@@ -333,7 +333,12 @@ def calibrated(
 
 def home(target: Target) -> Path:
     """Where drills are kept."""
-    return target.state.parent / "drills"
+    return beside(target.state)
+
+
+def beside(state: Path) -> Path:
+    """Where drills are kept, by the folder of a target's runs."""
+    return state.parent / "drills"
 
 
 def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, Any]]]:

@@ -15,11 +15,15 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestration.aws import Aws, asked, error_code
+from shared import naming
 from shared.clients import KEY_CHARACTERS
 from shared.errors import Problem
+from shared.roles import PerRole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from shared.environment import Environment
 
 T = TypeVar("T")
 
@@ -204,3 +208,13 @@ class KeySecret:
 def _answered_at(answer: Mapping[str, Any]) -> datetime:
     """When AWS says that it has answered: this machine's clock may be wrong by minutes."""
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+
+def different_keys(environment: Environment, aws: Aws) -> str:
+    """Say how the regions' API keys differ, by their versions; empty when they are the same. Raises Problem."""
+    name = environment.foundation().names.of(naming.API_KEYS_SECRET)
+    homes = PerRole.build(lambda role: KeySecret(aws, environment.region(role), name))
+    versions = homes.map(lambda each: each.version())
+    if versions.primary == versions.secondary:
+        return ""
+    return f"{homes.primary.region} and {homes.secondary.region} have different ones: ./invoke rotate-key --join"

@@ -56,6 +56,15 @@ def drift(choice: Choice) -> int:
     return _operate(Operation.DRIFT, choice, details=True)
 
 
+def compare(choice: Choice) -> None:
+    """Compare all stacks with the cloud, for the record: nothing is shown but how far it is."""
+    settings = Environment.load(choice.environment, ROOT)
+    graph = Graph.of(settings.name, aside=ASIDE)
+    place = choose(choice.target, settings, report.tell)
+    stacks, check = _there(graph.stacks, place, settings), SmokeTest(place, settings)
+    operate(Operation.DRIFT, target=place, environment=settings, graph=graph, stacks=stacks, root=ROOT, check=check)
+
+
 def destroy(choice: Choice) -> int:
     """Remove everything, and the stacks themselves."""
     return _operate(Operation.DESTROY, choice)

@@ -1,4 +1,4 @@
-"""Moving clients by hand: out of the primary, back to it, and whether the system is ready for either.
+"""Moving clients by hand: out of the primary, and back to it.
 
 What the tasks call. An evacuation needs the environment file, the secondary's STS and its S3. A way back asks the
 primary first, as its clients would.
@@ -7,16 +7,16 @@ primary first, as its clients would.
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestration import checker_ranges, report
+from orchestration import report
 from orchestration.api import Merchant, entry, merchant
-from orchestration.api_keys import KeySecret
+from orchestration.api_keys import different_keys
 from orchestration.commands import confirm
 from orchestration.fence import PrimaryFence
-from orchestration.lever import RUNBOOK, Lever
+from orchestration.lever import Lever
 from orchestration.operator import act
 from orchestration.reach import reach
 from shared import naming, stop_switch
@@ -24,7 +24,7 @@ from shared.clients import CANARY, REPLAYED
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.failover_time import Fault, bound
-from shared.roles import PRIMARY, ROLES, SECONDARY, PerRole, Role
+from shared.roles import PRIMARY, SECONDARY
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
         raise Problem(
             f"{move.primary} does not serve: {failure}; nothing was changed (--even-if-unhealthy restores anyway)"
         )
-    elif not (keys := _api_keys(move)).well:
-        raise Problem(f"{keys.said}; nothing was changed (--even-if-unhealthy restores anyway)")
+    elif keys := _other_keys(move):
+        raise Problem(f"{keys}; nothing was changed (--even-if-unhealthy restores anyway)")
     return move.make(
         f"let clients back to {move.primary}",
         stop_switch.RUN,
@@ -159,34 +159,6 @@ class _Move:
         return 0
 
 
-@dataclass(frozen=True)
-class Precondition:
-    """One thing that must be well before anything fails."""
-
-    what: str
-    well: bool
-    said: str
-
-
-def ready(choice: Choice) -> int:
-    """Print whether a failover would work. Returns 1 when something is not well."""
-    move = _Move.of(choice)
-    found = [
-        _switch(move.lever),
-        _checkers(move),
-        _fence(move),
-        _api_keys(move),
-        *(_health(move, role) for role in ROLES),
-    ]
-    if choice.json:
-        report.print_json([asdict(each) for each in found])
-    else:
-        width = max(len(each.what) for each in found)
-        for each in found:
-            print(f"{each.what:<{width}}  {'ready' if each.well else 'NOT READY':<9}  {each.said}")
-    return 0 if all(each.well for each in found) else 1
-
-
 def seconds_to_move(settings: Environment) -> int:
     """Return within how many seconds clients that honour the TTL have followed the switch."""
     check = settings.edge.checks.stop_switch.timing()
@@ -223,73 +195,9 @@ def _round(canary: Merchant) -> str:
     return ""
 
 
-def _switch(lever: Lever) -> Precondition:
-    what = "stop switch"
+def _other_keys(move: _Move) -> str:
+    """Why the primary may refuse who comes back with the secondary's keys; empty when it does not."""
     try:
-        stopped = lever.stopped()
+        return different_keys(move.settings, move.acting.aws)
     except Problem as problem:
-        return Precondition(what, well=False, said=str(problem))
-    if stopped:
-        return Precondition(what, well=False, said="keeps the primary out: ./invoke restore, when it serves again")
-    return Precondition(what, well=True, said=f"lets the primary serve ({RUNBOOK} says how to throw it)")
-
-
-def _checkers(move: _Move) -> Precondition:
-    what = "switch's readers"
-    try:
-        published = move.place.checkers()
-        missing = checker_ranges.missing(move.lever.readers(), published)
-    except (Problem, ValueError) as problem:  # AWS's document, or the policy, holds what is no range
-        return Precondition(what, well=False, said=str(problem))
-    if missing:
-        said = f"health checkers in {', '.join(missing)} cannot read the switch: ./invoke deploy --layer edge --force"
-        return Precondition(what, well=False, said=said)
-    return Precondition(what, well=True, said=f"all {len(published)} ranges of health checkers")
-
-
-def _fence(move: _Move) -> Precondition:
-    """A primary that takes no payments must be out of DNS: a fence that was left is an outage for all who are in it."""
-    what = "fence"
-    try:
-        begin = PrimaryFence.of(move.settings, move.acting.aws).holds_from()
-        stopped = move.lever.stopped() if begin else False
-    except Problem as problem:
-        return Precondition(what, well=False, said=str(problem))
-    if begin is None:
-        return Precondition(what, well=True, said="the primary takes payments")
-    said = f"the primary refuses new payments from {begin:%Y-%m-%d %H:%M:%SZ} on"
-    if stopped:
-        return Precondition(what, well=True, said=said)
-    return Precondition(what, well=False, said=f"{said}, and is in DNS: ./invoke restore")
-
-
-def _api_keys(move: _Move) -> Precondition:
-    """A region with other API keys refuses its clients: it does when they were rotated in one region alone."""
-    what, name = "API keys", move.settings.foundation().names.of(naming.API_KEYS_SECRET)
-    homes = PerRole.build(lambda role: KeySecret(move.acting.aws, move.settings.region(role), name))
-    try:
-        versions = homes.map(lambda each: each.version())
-    except Problem as problem:
-        return Precondition(what, well=False, said=str(problem))
-    if versions.primary != versions.secondary:
-        said = f"{homes.primary.region} and {homes.secondary.region} have different ones: ./invoke rotate-key --join"
-        return Precondition(what, well=False, said=said)
-    return Precondition(what, well=True, said="the same in both regions")
-
-
-def _health(move: _Move, role: Role) -> Precondition:
-    """A region is unhealthy, as for a health check, when it fails so many times in a row: one may be a cold start."""
-    region = move.settings.region(role)
-    what = f"{role} ({region})"
-    host = move.settings.foundation().region_names.of(role)
-    said = ""
-    for _ in range(ROUNDS):
-        try:
-            answer = entry(move.place.gateways, region, host).ask("GET", "/health")
-        except Problem as problem:
-            said = str(problem)
-            continue
-        said = f"GET /health answered {answer.status}"
-        if answer.status == 200:
-            return Precondition(what, well=True, said=said)
-    return Precondition(what, well=False, said=said)
+        return str(problem)

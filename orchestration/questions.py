@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 UNKNOWN: Final = "unknown"
 
@@ -30,29 +32,55 @@ class Question:
     ask: Callable[[], str]
 
 
-def answered(questions: Sequence[Question], deadline: float) -> list[Row]:
-    """Ask them all at once, and return what is known after so many seconds, in their order."""
-    found: dict[int, Row] = {}
+@dataclass(frozen=True)
+class Unanswered:
+    """Why there is none, in one line."""
 
-    def ask(number: int, question: Question) -> None:
+    why: str
+
+
+class Once:
+    """A value that several questions need and the first of them gets: the others wait for it."""
+
+    def __init__(self, get: Callable[[], Any]) -> None:
+        self._get = get
+        self._guard = threading.Lock()
+        self._got: list[Any] = []
+
+    def __call__(self) -> Any:
+        with self._guard:  # its own: until Python 3.12 functools.cached_property has one lock for all objects
+            if not self._got:
+                self._got.append(self._get())
+            return self._got[0]
+
+
+def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | Unanswered]:
+    """Ask them all at once, and return what is known after so many seconds, in their order."""
+    found: dict[int, T | Unanswered] = {}
+
+    def ask(number: int) -> None:
         try:
-            row = Row(question.what, question.asked, question.ask())
-        except Exception as error:  # noqa: BLE001 - a row that fails must not take the others with it
-            said = " ".join(str(error).split()) or type(error).__name__
-            row = Row(question.what, question.asked, f"{UNKNOWN}: {said}", known=False)
-        found[number] = row
+            found[number] = asks[number]()
+        except Exception as error:  # noqa: BLE001 - one that fails must not take the others with it
+            found[number] = Unanswered(" ".join(str(error).split()) or type(error).__name__)
 
     # Daemons: one that hangs in a dead region keeps nobody from leaving.
-    threads = [
-        threading.Thread(target=ask, args=(number, question), daemon=True) for number, question in enumerate(questions)
-    ]
+    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(asks))]
     end = time.monotonic() + deadline
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = f"{UNKNOWN}: no answer within {deadline:g} s"
+    late = Unanswered(f"no answer within {deadline:.3g} s")
+    return [found.get(number, late) for number in range(len(asks))]
+
+
+def answered(questions: Sequence[Question], deadline: float) -> list[Row]:
+    """Ask them all at once, and return their rows, in their order."""
+    told = at_once([each.ask for each in questions], deadline)
     return [
-        found.get(number) or Row(question.what, question.asked, late, known=False)
-        for number, question in enumerate(questions)
+        Row(question.what, question.asked, f"{UNKNOWN}: {said.why}", known=False)
+        if isinstance(said, Unanswered)
+        else Row(question.what, question.asked, said)
+        for question, said in zip(questions, told, strict=True)
     ]

@@ -57,15 +57,20 @@ def _listed(service: str, operation: str, key: str, kept: Callable[[Any], bool] 
     return used
 
 
-def _canaries(aws: Aws, region: str) -> int:
-    client, found = aws.client("synthetics", region), 0
+def canaries(client: Any) -> list[Any]:
+    """All canaries of a region, page by page: the SDK has no paginator for them. `client`: of Synthetics."""
+    found: list[Any] = []
     more: dict[str, str] = {}
-    while True:  # the SDK has no paginator for it
+    while True:
         page = client.describe_canaries(**more)
-        found += len(page["Canaries"])
+        found += page["Canaries"]
         if not page.get("NextToken"):
             return found
         more = {"NextToken": page["NextToken"]}
+
+
+def _canaries(aws: Aws, region: str) -> int:
+    return len(canaries(aws.client("synthetics", region)))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orchestration import target
 
@@ -39,6 +40,8 @@ class Reach:
     """The time by which what is deployed there works, in seconds since 1970."""
     heard: Callable[[], Iterable[Heard]] | None = None
     """What people have been told by mail and pager; None where nobody can see that."""
+    state: Path | None = None
+    """Folder of this checkout's runs against it, drills beside it."""
     gateways: Mapping[str, str] = field(default_factory=dict)
     """In the sandbox, where each AWS region's API answers."""
 

@@ -133,6 +133,16 @@ def dead(state: Path) -> Iterator[Path]:
             yield sessions.parent
 
 
+def records(state: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of the runs that are kept, the oldest first; one that is damaged is left out."""
+    for path in sorted((state / "runs").glob("*/run.json")):
+        try:
+            record = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        yield record
+
+
 def _lock(held: ExitStack, path: Path, stack: Stack, record: Mapping[str, Any]) -> None:
     """Hold a stack's lock until the process ends, in whatever way: the operating system gives it back."""
     path.parent.mkdir(exist_ok=True)

@@ -6,18 +6,18 @@ alone, and the primary's own figures) is a row that may stay unknown. A row name
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from orchestration import report
 from orchestration.answers import answers_of
 from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
+from orchestration.metrics import MINUTE, metric_values
 from orchestration.operator import act
-from orchestration.questions import Question, answered
+from orchestration.questions import Once, Question, answered
 from orchestration.reach import reach
 from shared import grey_failure, naming
 from shared.columns import columns
@@ -36,7 +36,6 @@ DEADLINE: Final = 5.0
 """Seconds that a row may take, from the beginning on: all are asked for at once."""
 HEALTH_CHECK_REGION: Final = "us-east-1"
 """Route 53's API and its metrics are there and nowhere else."""
-MINUTE: Final = 60
 BACK: Final = timedelta(hours=3)
 """How far back a beginning is looked for."""
 RECENTLY: Final = timedelta(minutes=5)
@@ -62,29 +61,14 @@ def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
     return 0 if all(row.known for row in rows) else 1
 
 
-class _Once:
-    """A value that several rows need and the first of them gets: the others wait for it."""
-
-    def __init__(self, get: Callable[[], Any]) -> None:
-        self._get = get
-        self._guard = threading.Lock()
-        self._got: list[Any] = []
-
-    def __call__(self) -> Any:
-        with self._guard:  # its own: until Python 3.12 functools.cached_property has one lock for all objects
-            if not self._got:
-                self._got.append(self._get())
-            return self._got[0]
-
-
 class _Asker:
     """The questions of one environment."""
 
     def __init__(self, settings: Environment, place: Reach) -> None:
         self._settings = settings
         self._place = place
-        self._acting: Callable[[], Acting] = _Once(lambda: act(settings, place, report.tell))
-        self._checks: Callable[[], Mapping[str, str]] = _Once(self._list_checks)
+        self._acting: Callable[[], Acting] = Once(lambda: act(settings, place, report.tell))
+        self._checks: Callable[[], Mapping[str, str]] = Once(self._list_checks)
         self._names = settings.foundation().names
         self._parts = {**CHECKS, **dict.fromkeys(grey_failure.CHECKS[settings.entry_point], PRIMARY)}
 
@@ -256,17 +240,7 @@ class _Asker:
         period: int = MINUTE,
     ) -> dict[datetime, float]:
         cloudwatch = self._acting().aws.client("cloudwatch", region)
-        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-        stat = {"Metric": {**metric, "Dimensions": named}, "Period": period, "Stat": statistic}
-        pages = cloudwatch.get_paginator("get_metric_data").paginate(
-            MetricDataQueries=[{"Id": "m", "MetricStat": stat}], StartTime=begin, EndTime=self._now()
-        )
-        return {
-            at.astimezone(UTC): value
-            for page in pages
-            for result in page["MetricDataResults"]
-            for at, value in zip(result["Timestamps"], result["Values"], strict=True)
-        }
+        return metric_values(cloudwatch, metric, dimensions, statistic, (begin, self._now()), period=period)
 
 
 def _at(moment: datetime) -> str:

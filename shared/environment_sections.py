@@ -326,6 +326,14 @@ class WarmExecutions(StrictModel):
         return PerRole(self.primary, self.secondary).of(role)
 
 
+CalledFunction = Literal["payment", "health"]
+CALLED_BY: Mapping[CalledFunction, tuple[str, ...]] = {
+    "payment": ("payments", "lookups", "heads"),
+    "health": ("health", "heads"),
+}
+"""The methods of the throttle that call a function."""
+
+
 class ComputeSettings(Section):
     """The functions and the API in front of them."""
 
@@ -382,21 +390,24 @@ class ComputeSettings(Section):
     @model_validator(mode="after")
     def _reservations_hold_the_throttle(self) -> Self:
         """What the API lets through must find a function: Lambda's refusal is a 500, and a client was promised 429."""
-        throttle = self.throttle
-        if throttle is None:
-            return self
-        called = {"payment": ("payments", "lookups", "heads"), "health": ("health", "heads")}
-        for name, methods in called.items():
+        for name, methods in CALLED_BY.items():
             function: ApiFunctionSettings = getattr(self, name)
-            reserved, seconds = function.reserved_concurrency, function.expected_seconds
-            needed = sum(getattr(throttle, method).under_way(seconds) for method in methods)
-            if reserved is not None and reserved < needed:
+            reserved, seconds, needed = function.reserved_concurrency, function.expected_seconds, self.under_way(name)
+            if reserved is not None and needed is not None and reserved < needed:
                 lower = " and ".join(f"throttle.{method}" for method in methods)
                 raise ValueError(
                     f"{name}.reserved_concurrency: {reserved} is less than the {needed} requests of {seconds:g} s that "
                     f"the throttle lets be under way: reserve {needed}, or lower {lower}"
                 )
         return self
+
+    def under_way(self, function: CalledFunction) -> int | None:
+        """Requests that the throttle lets be under way at once for a function; None where there is no throttle."""
+        if self.throttle is None:
+            return None
+        settings: ApiFunctionSettings = getattr(self, function)
+        called: list[MethodThrottle] = [getattr(self.throttle, method) for method in CALLED_BY[function]]
+        return sum(method.under_way(settings.expected_seconds) for method in called)
 
 
 class HealthCheckSettings(StrictModel):

@@ -83,7 +83,7 @@ def _backend(cli: Cli, url: str) -> Backend:
 def reach(_: Callable[[str], None]) -> Reach:
     """The user's own credentials and nothing else: no backend, no passphrase, no engine."""
     _require_aws_itself()
-    return Reach(dict(os.environ), where="AWS", checkers=checker_ranges.fetch, asks_first=True)
+    return Reach(dict(os.environ), where="AWS", checkers=checker_ranges.fetch, asks_first=True, state=STATE)
 
 
 def _require_aws_itself() -> None:

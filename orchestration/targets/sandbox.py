@@ -57,7 +57,7 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         name="sandbox",
         cli=Cli(sandbox.layout.bin / "pulumi", variables),
         backend=FileBackend(sandbox.layout.backend),
-        state=sandbox.layout.state / "orchestration",
+        state=_state(sandbox.layout),
         configuration=configuration,
         generation=_generation(status),
         adopts_creates=True,
@@ -71,6 +71,10 @@ def make(_: Environment, tell: Callable[[str], None]) -> Target:
         now=SharedClock(sandbox.layout.clock).now,
         trouble=functools.partial(_trouble, sandbox),
     )
+
+
+def _state(layout: Layout) -> Path:
+    return layout.state / "orchestration"
 
 
 def books() -> StackBooks:
@@ -97,6 +101,7 @@ def reach(tell: Callable[[str], None]) -> Reach:
         operator=OPERATOR_CREDENTIALS,
         now=SharedClock(sandbox.layout.clock).now,
         heard=functools.partial(_heard, sandbox.layout),
+        state=_state(sandbox.layout),
         gateways=status.gateways,
     )
 

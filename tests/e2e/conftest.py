@@ -74,6 +74,10 @@ class Checkout(checkouts.Checkout):
         assert answer.code == 0, f"./invoke {' '.join(arguments)} exited {answer.code}\n{answer.out}\n{answer.err}"
         return answer
 
+    def facts(self, *arguments: str) -> dict[str, str]:
+        """The verdict of each fact of readiness."""
+        return {each["fact"]: each["verdict"] for each in self.run("readiness", "--json", *arguments).json["facts"]}
+
     @contextmanager
     def edited(self, path: str, old: str, new: str) -> Iterator[None]:
         """Replace the one place where `old` stands in a file, until the block ends."""

@@ -192,7 +192,7 @@ class Duties:
             s3.put_object(**place, Body=stop_switch.DEPLOYED.encode(), ContentType=stop_switch.CONTENT_TYPE)
 
     def _move_clients(self) -> None:
-        """What `evacuate`, `ready`, `situation` and `restore` ask AWS, and the runbook's own look at the switch."""
+        """What `evacuate`, `situation` and `restore` ask AWS, and the runbook's own look at the switch."""
         place = self._place()
         acting = act(self.environment, place, lambda _: None)
         _expect(acting.under_the_role, "the operator", "may not take on the role", "")
@@ -205,7 +205,7 @@ class Duties:
             fence.put_up(place.now() + 70)
             _expect(lever.stopped() and fence.holds_from() is not None, "the evacuation", "not seen", "")
             _expect(bool(lever.readers()), "the switch's readers", "none", "")
-            _expect((keys := moves._api_keys(move)).well, "ready", keys, "")
+            _expect(not (keys := moves._other_keys(move)), "the API keys", keys, "")
             moves._canary(move)
             told = s3.list_object_versions(Bucket=lever.bucket, Prefix=stop_switch.KEY)
             _expect(bool(told["Versions"]), "the switch's versions", told, "")

@@ -41,15 +41,15 @@ def switch(running, client):
 
 def test_the_primary_is_evacuated_and_brought_back(running, switch):
     assert switch() in {"primary: run", "primary: run, as deployed"}
-    assert running.ok("ready", "--json").code == 0
+    assert running.facts()["stop switch"] == "ok"
 
     told = running.ok("evacuate", "--json").json
     assert (told["says"], told["region"], told["clients_move_within_seconds"]) == ("primary: stop", "us-east-2", 70)
     assert told["as"] == "arn:aws:iam::000000000000:role/payment-dr-operations-x7k2"
     assert switch() == "primary: stop"
     assert running.ok("evacuate", "--json").json["says"] == "primary: stop"
-    found = {each["what"]: each["well"] for each in running.run("ready", "--json").json}
-    assert {what for what, well in found.items() if not well} == {"stop switch"}
+    found = running.facts()
+    assert (found["stop switch"], found["fence"], found["switch's readers"]) == ("not fit", "ok", "ok")
 
     # What it says is the operators': no drift, nothing to deploy, and a deployment leaves it.
     assert set(running.ok("drift", "--json").statuses.values()) == {"unchanged"}

@@ -26,7 +26,8 @@ INCOMPLETE = {
 """Named in a sentence, without what they need: they say so, and do nothing."""
 CODES = {
     "./invoke pay --customer late-1 --key order-3": {1},
-    "./invoke ready": {0, 1},
+    "./invoke readiness": {0, 1},
+    "./invoke readiness --drift": {0, 1},  # no drill is on record
     "./invoke situation": {0, 1},  # what has not answered within 5 s is unknown, on a busy machine too
 }
 """Exit codes other than 0, as the document says where it names the command."""

@@ -392,85 +392,33 @@ def test_the_switch_is_read_as_the_checkers_read_it(text, stopped):
     assert Lever.of(ENVIRONMENT, cloud, ACCOUNT).stopped() is False
 
 
-@pytest.fixture
-def findings(cloud, monkeypatch, capsys):
-    """What `ready` finds, by what it looks at, and its exit code."""
-    monkeypatch.setattr(moves, "_health", lambda _, role: moves.Precondition(role, well=True, said="200"))
-
-    def find():
-        code = moves.ready(YES)
-        return {each["what"]: each for each in json.loads(capsys.readouterr().out)}, code
-
-    return find
-
-
-@pytest.mark.parametrize(("text", "well"), [(b"primary: run", False), (b"primary: stop", True)])
-def test_a_fence_before_a_primary_that_dns_answers_is_an_outage(findings, cloud, text, well):
-    cloud.text, cloud.fence = text, {"from": {"N": "1764158400000"}}
-    found, _ = findings()
-    assert found["fence"]["well"] is well
-    assert "the primary refuses new payments from 2025-11-26 12:00:00Z on" in found["fence"]["said"]
-
-
-def test_all_is_well(findings):
-    found, code = findings()
-    assert code == 0
-    assert found.keys() == {"stop switch", "switch's readers", "fence", "API keys", "primary", "secondary"}
-    assert all(each["well"] for each in found.values())
-
-
-OUT = Problem("no answer from https://primary: refused")
-
-
 @pytest.mark.parametrize(
-    ("answers", "well"),
-    [([200], True), ([504, 200], True), ([OUT, 503, 200], True), ([503, 503, 503], False), ([OUT, OUT, OUT], False)],
-)
-def test_a_region_is_well_when_it_does_not_fail_all_the_time(monkeypatch, answers, well):
-    """As a health check decides: the first answer may be a cold start's."""
-
-    def ask(*_):
-        told = answers.pop(0)
-        if isinstance(told, Problem):
-            raise told
-        return ApiResponse(told, {}, {})
-
-    monkeypatch.setattr(moves, "entry", lambda *_: SimpleNamespace(ask=ask))
-    cloud = Cloud()
-    move = moves._Move(
-        YES, ENVIRONMENT, AWS, Acting(cloud, ACCOUNT, ROLE, under_the_role=True), Lever.of(ENVIRONMENT, cloud, ACCOUNT)
-    )
-    assert moves._health(move, "primary").well is well
-
-
-@pytest.mark.parametrize(
-    ("change", "what", "said"),
+    ("versions", "said"),
     [
-        ({"text": b"primary: stop"}, "stop switch", "restore"),
-        ({"ranges": ()}, "switch's readers", "15.177.0.0/18 cannot read the switch"),
-        ({"ranges": ("15.177.0.0/19",)}, "switch's readers", "15.177.0.0/18 cannot read the switch"),
-        ({"ranges": ("no range",)}, "switch's readers", "no range"),
-        ({"error": refused("AccessDenied", 403)}, "stop switch", "cannot read"),
         (
-            {"versions": {"us-east-1": "one", "us-east-2": "two"}},
-            "API keys",
+            {"us-east-1": "one", "us-east-2": "two"},
             "us-east-1 and us-east-2 have different ones: ./invoke rotate-key --join",
         ),
         (
-            {"versions": {"us-east-1": refused("InternalServiceError", 500), "us-east-2": "one"}},
-            "API keys",
+            {"us-east-1": refused("InternalServiceError", 500), "us-east-2": "one"},
             "cannot look at the API keys (payment-api-secret-x7k2) in us-east-1",
         ),
-        ({"error": refused("NoSuchBucket", 404)}, "switch's readers", "is not there"),
     ],
 )
-def test_what_is_not_well_is_found(cloud, findings, change, what, said):
-    for name, value in change.items():
-        setattr(cloud, name, value)
-    found, code = findings()
-    assert code == 1
-    assert not found[what]["well"]
-    assert said in found[what]["said"]
+def test_nobody_goes_back_to_a_primary_that_may_refuse_his_key(cloud, monkeypatch, versions, said):
+    monkeypatch.setattr(moves, "_canary", lambda _: None)
+    monkeypatch.setattr(moves, "_failure", lambda _: "")
+    cloud.versions = versions
+    with pytest.raises(Problem, match="nothing was changed") as refusal:
+        moves.restore(YES, even_if_unhealthy=False)
+    assert said in str(refusal.value)
+    assert not cloud.written
+
+
+def test_the_switch_that_is_not_there_is_said_so(cloud):
+    cloud.error = refused("NoSuchBucket", 404)
+    with pytest.raises(Problem, match="is not there"):
+        Lever.of(ENVIRONMENT, cloud, ACCOUNT).readers()
 
 
 def network(address, length):

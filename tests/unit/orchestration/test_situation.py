@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from orchestration import operator, situation
+from orchestration import operator, questions, situation
 from orchestration.choice import Choice
 from orchestration.reach import Reach
 
@@ -191,7 +191,7 @@ def test_what_is_refused_is_one_line_of_its_own_row(cloud, told, monkeypatch):
 def test_a_value_that_hangs_keeps_no_other_value_waiting():
     """One that is asked for in a dead region must not hold those of the others: functools.cached_property did."""
     released = threading.Event()
-    dead, alive = situation._Once(lambda: released.wait(30)), situation._Once(lambda: "alive")
+    dead, alive = questions.Once(lambda: released.wait(30)), questions.Once(lambda: "alive")
     hanging = threading.Thread(target=dead, daemon=True)
     hanging.start()
     told = []
