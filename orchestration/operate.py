@@ -81,6 +81,7 @@ def operate(
     _same_account(target, stacks)
     with runs.begin(target.state, operation.value, environment.name, target.name, changing=changing) as run:
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
+        workspace.require_one_provider()
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()
