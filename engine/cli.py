@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.backend import Checkpoint, Lock, Update
 from engine.events import closing_error
+from shared import files
 from shared.errors import Problem
 from shared.stack import Stack
 
@@ -67,6 +69,23 @@ class Cli:
             error = closing_error(done.stderr) or closing_error(done.stdout)
             raise _kind(error)(explained(error))
         return done.stdout
+
+    def edit_state(
+        self, stack: Stack, edit: Callable[[dict[str, Any]], Mapping[str, Any]], kept: Path | None = None
+    ) -> None:
+        """Write a stack's state as `edit` returns it, where that is another one; before that, keep the one before.
+
+        Secrets stay encrypted, as nothing of them is looked at.
+        """
+        exported: dict[str, Any] = json.loads(self.call("stack", "export", "--stack", stack.reference))
+        edited = edit(exported["deployment"])
+        if kept:
+            files.replace(kept, json.dumps(exported))
+        if edited != exported["deployment"]:
+            with tempfile.TemporaryDirectory(prefix="state-") as folder:
+                path = Path(folder) / "state.json"
+                path.write_text(json.dumps({**exported, "deployment": edited}))
+                self.call("stack", "import", "--stack", stack.reference, "--file", str(path))
 
 
 class CliBackend:
