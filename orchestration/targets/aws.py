@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 DESTROYING = {"network": "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"}
 """Lambda Developer Guide: interfaces of a deleted function take 20 minutes; more was seen (pulumi-aws 4382)."""
+KEEPS = (
+    "AWS keeps for a while what costs nothing: KMS keys for 7 days, the primary for 7 more, as its wait begins when "
+    "the replica is gone, and DynamoDB a backup of the table for 35 days. What ./invoke bootstrap made stays: it is "
+    "the account's"
+)
+"""KMS Developer Guide, "Deleting multi-Region keys"; DynamoDB Developer Guide, "Point-in-time recovery"."""
 DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CMD", "PULUMI_CLOUD_SECRET_OVERRIDE")
 """How the user's variables begin that would have an engine do something else than a run asks of it."""
 BACKEND_WITHIN = 20.0
@@ -62,6 +68,7 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         previews_new=True,  # what one of them breaks is told in seconds, and not after minutes of making others
         asks_first=True,
         destroying=DESTROYING,
+        keeps=KEEPS,
         where=f"AWS account {account}",
         trouble=lambda _: _lost(cli, url),
     )
