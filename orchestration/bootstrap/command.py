@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -94,6 +95,7 @@ def opened(settings: Environment, place: Reach, name: str) -> BootstrapContext:
     url, key = told.get("PULUMI_BACKEND_URL", ""), told.get(secrets_provider.VARIABLE, "")
     home = state.home(identity, default, url, key, endpoint)
 
+    @functools.cache
     def states(stack: Stack) -> Checkpoint | None:
         in_bucket = state.deployed(context, stack)
         if in_bucket is None and not place.asks_first:
