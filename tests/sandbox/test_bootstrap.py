@@ -9,6 +9,7 @@ import pytest
 
 from engine.cli import Cli, CliBackend
 from orchestration.bootstrap.command import opened, run
+from orchestration.bootstrap.state import deployed
 from orchestration.execute import StepStatus
 from orchestration.plan import Operation
 from orchestration.reach import Reach
@@ -49,7 +50,7 @@ def test_it_makes_what_is_missing_once_and_a_deployment_works_with_it(cloud: Run
     cli = Cli(house.target.cli.executable, {**kept, **CREDENTIALS, **variables})
     target = replace(house.target, cli=cli, backend=CliBackend(cli))
     assert house.deploy(NETWORK_2, DATA, target=target)[DATA].status is StepStatus.CHANGED
-    checkpoint = context.states(DATA)
+    checkpoint = deployed(context, DATA)
     assert checkpoint is not None
     assert checkpoint.outputs["some"] == "payments-1"
     assert checkpoint.secrets_provider["state"]["url"] == variables["PULUMI_SECRETS_PROVIDER"]
