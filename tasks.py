@@ -89,6 +89,7 @@ HELP = {
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
     "test": "set off an alarm that says that it is a test, and wait where it can be seen to arrive",
+    "check": "only look, and change nothing",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
 }
 
@@ -232,6 +233,14 @@ def check(choice: Choice) -> int:
     from orchestration import commands
 
     return commands.check(choice)
+
+
+@choosing("environment", "target", "json", "yes")
+def bootstrap(choice: Choice, check: bool = False) -> int:
+    """Make what an account needs before the first deployment: bucket, key, role, quotas, zone; --check only looks."""
+    from orchestration.bootstrap import command as commands
+
+    return commands.bootstrap(choice, check=check)
 
 
 @choosing("environment", "json")
@@ -583,6 +592,7 @@ namespace = Collection(
     status,
     contracts,
     check,
+    bootstrap,
     cost,
     pay,
     evacuate,

@@ -137,7 +137,7 @@ class FileBackend:
         stamp = (status.st_mtime_ns, status.st_ino)  # the engine replaces the file
         known = self._parsed.get(found)
         if known is None or known[0] != stamp:
-            checkpoint = Checkpoint.parse(_read(found).get("checkpoint", {}).get("latest"))
+            checkpoint = parsed_state(found.read_bytes(), str(found))
             known = self._parsed[found] = stamp, checkpoint
         return known[1]
 
@@ -225,12 +225,20 @@ def _newest(*candidates: Path) -> Path | None:
     return max(existing, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
+def parsed_state(raw: bytes, where: str) -> Checkpoint:
+    """Read a state file's content, whatever keeps it. Raises Problem."""
+    return Checkpoint.parse(_parsed(raw, where).get("checkpoint", {}).get("latest"))
+
+
 def _read(path: Path) -> dict[str, Any]:
-    raw = path.read_bytes()
+    return _parsed(path.read_bytes(), str(path))
+
+
+def _parsed(raw: bytes, where: str) -> dict[str, Any]:
     try:
         content = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
     except ValueError as error:
-        raise Problem(f"{path} is damaged ({error}): put back a copy from the backend's backups folder") from error
+        raise Problem(f"{where} is damaged ({error}): put back a copy from the backend's backups folder") from error
     return dict(content)
 
 

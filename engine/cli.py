@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.backend import Checkpoint, Lock, Update
 from engine.events import closing_error
+from shared import files
 from shared.errors import Problem
 from shared.stack import Stack
 
@@ -20,10 +22,21 @@ LOCKED = "currently locked"
 LOCK_HOLDER = re.compile(r"created by (?P<user>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 ANOTHER_RUN = "another run is changing this stack"
 """How the error begins when the stack is locked."""
+UNREACHABLE = re.compile(
+    r"send request failed|request send failed|dial tcp|i/o timeout|TLS handshake timeout|ServiceUnavailable|SlowDown"
+    r"|InternalError|status code: 5\d\d|StatusCode: 5\d\d"
+)
+"""What the engine's clients of S3 and Pulumi Cloud say when nobody answers, or only that it cannot now."""
+ANSWERS_WITHIN = 60.0
+"""Seconds that a backend has for a question. The engine's client of S3 has no limit of its own for an answer."""
 
 
 class WrongPassphrase(Problem):
     """The passphrase is not the one that the stacks were made with."""
+
+
+class BackendUnreachable(Problem):
+    """The backend does not answer: nothing is known of the stacks, which is another thing than that there are none."""
 
 
 class Cli:
@@ -33,22 +46,46 @@ class Cli:
         self.executable = executable
         self.variables = variables
 
-    def call(self, *arguments: str, folder: Path | None = None) -> str:
-        """Run a short command to its end, whatever Ctrl-C says meanwhile. Raises Problem with the CLI's own line."""
-        done = subprocess.run(
-            [str(self.executable), *arguments, "--non-interactive"],
-            cwd=folder,
-            env=dict(self.variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            start_new_session=True,
-        )
+    def call(self, *arguments: str, folder: Path | None = None, within: float | None = None) -> str:
+        """Run a short command to its end, whatever Ctrl-C says meanwhile. Raises Problem with the CLI's own line.
+
+        `within`: seconds that it has, where it only asks. Raises BackendUnreachable.
+        """
+        try:
+            done = subprocess.run(
+                [str(self.executable), *arguments, "--non-interactive"],
+                cwd=folder,
+                env=dict(self.variables),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                start_new_session=True,
+                timeout=within,
+            )
+        except subprocess.TimeoutExpired:
+            raise BackendUnreachable(f"no answer within {within:g} s") from None
         if done.returncode:
             error = closing_error(done.stderr) or closing_error(done.stdout)
-            raise (WrongPassphrase if WRONG_PASSPHRASE in error else Problem)(explained(error))
+            raise _kind(error)(explained(error))
         return done.stdout
+
+    def edit_state(
+        self, stack: Stack, edit: Callable[[dict[str, Any]], Mapping[str, Any]], kept: Path | None = None
+    ) -> None:
+        """Write a stack's state as `edit` returns it, where that is another one; before that, keep the one before.
+
+        Secrets stay encrypted, as nothing of them is looked at.
+        """
+        exported: dict[str, Any] = json.loads(self.call("stack", "export", "--stack", stack.reference))
+        edited = edit(exported["deployment"])
+        if kept:
+            files.replace(kept, json.dumps(exported))
+        if edited != exported["deployment"]:
+            with tempfile.TemporaryDirectory(prefix="state-") as folder:
+                path = Path(folder) / "state.json"
+                path.write_text(json.dumps({**exported, "deployment": edited}))
+                self.call("stack", "import", "--stack", stack.reference, "--file", str(path))
 
 
 class CliBackend:
@@ -82,11 +119,17 @@ class CliBackend:
 
     def _ask(self, stack: Stack, *arguments: str) -> Any:
         try:
-            return json.loads(self._cli.call(*arguments, "--stack", stack.reference) or "null")
+            return json.loads(self._cli.call(*arguments, "--stack", stack.reference, within=ANSWERS_WITHIN) or "null")
         except Problem as problem:
             if NO_STACK in str(problem):
                 return None
             raise
+
+
+def _kind(error: str) -> type[Problem]:
+    if UNREACHABLE.search(error):
+        return BackendUnreachable
+    return WrongPassphrase if WRONG_PASSPHRASE in error else Problem
 
 
 def explained(error: str) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from orchestration.aws import Aws
 from orchestration.execute import StepStatus
 from orchestration.holdings import Holder, going
 from orchestration.operate import CHANGING, Result
 from orchestration.plan import Operation
+from shared.environment import Environment
+from shared.root import ROOT
 
 if TYPE_CHECKING:
     from orchestration.choice import Choice
@@ -66,9 +69,16 @@ def _compared(result: Result, place: Target, _graph: Graph, choice: Choice) -> s
     return "No drift."
 
 
-def _destroyed(_result: Result, place: Target, _graph: Graph, choice: Choice) -> str:
+def _destroyed(result: Result, place: Target, _graph: Graph, choice: Choice) -> str:
+    from orchestration.remains import remains  # noqa: PLC0415 - the quick path does without the SDK
+
     following = place.after_destroy
-    return f"Next: ./invoke {following}" if "." in following else f"Next: {_command(following, choice)}"
+    next_ = f"Next: ./invoke {following}" if "." in following else f"Next: {_command(following, choice)}"
+    if not any(outcome.status is StepStatus.CHANGED for outcome in result.outcomes):
+        return next_
+    left = list(remains(Environment.load(choice.environment, ROOT), Aws(place.cli.variables)))
+    groups = ["Log groups that AWS made remain:", *(f"  {line}" for line in left)] if left else []
+    return "\n".join(filter(None, [*groups, place.keeps, next_]))
 
 
 AFTER: Mapping[Operation, Callable[[Result, Target, Graph, Choice], str]] = {

@@ -6,8 +6,6 @@ through the region that is left from then on. The name of the clients stays, wit
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,6 @@ from orchestration.commands import confirm
 from orchestration.graph import Graph
 from orchestration.questions import Question, answered
 from orchestration.target import choose
-from shared import files
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.roles import ROLES, other
@@ -115,16 +112,15 @@ def _forget(place: Target, stack: Stack, loss: Loss, kept: Path) -> Sequence[Sta
     """Write the stack's state without what is lost, and keep the one before. Returns what was taken out."""
     if place.backend.checkpoint(stack) is None:
         return ()
-    # Secrets stay encrypted, as nothing of them is looked at.
-    exported = json.loads(place.cli.call("stack", "export", "--stack", stack.reference))
-    found = without(exported["deployment"], loss)
-    files.replace(kept / f"{stack.label}.json", json.dumps(exported))
-    if found.resources or found.deployment != exported["deployment"]:
-        with tempfile.TemporaryDirectory(prefix="forget-") as folder:
-            path = Path(folder) / "state.json"
-            path.write_text(json.dumps({**exported, "deployment": found.deployment}))
-            place.cli.call("stack", "import", "--stack", stack.reference, "--file", str(path))
-    return found.resources
+    gone: list[State] = []
+
+    def edit(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = without(deployment, loss)
+        gone.extend(found.resources)
+        return found.deployment
+
+    place.cli.edit_state(stack, edit, kept / f"{stack.label}.json")
+    return gone
 
 
 def without(deployment: Mapping[str, Any], loss: Loss) -> Forgotten:

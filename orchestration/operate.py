@@ -83,6 +83,7 @@ def operate(
         target.state, operation.value, environment.name, target.name, changing=stacks if changing else ()
     ) as run:
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
+        workspace.require_one_provider()
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
             workspace.adopt_salt()

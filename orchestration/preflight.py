@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 
 from orchestration.aws import Aws
 from orchestration.questions import Question, answered
-from orchestration.quotas import CONCURRENCY, FUNCTION, GLOBAL_REGION, QUOTAS, STAGE, THROTTLE, AccountQuota, OfRoute53
+from orchestration.quotas import (
+    CONCURRENCY,
+    FUNCTION,
+    GLOBAL_REGION,
+    MADE_BY_BOOTSTRAP,
+    QUOTAS,
+    STAGE,
+    THROTTLE,
+    ZONE,
+    AccountQuota,
+    OfRoute53,
+    zones_named,
+)
 from shared.environment_sections import UNRESERVED_CONCURRENCY
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, SECONDARY, Role
@@ -49,7 +61,7 @@ def wanted(environment: Environment, stack: Stack) -> Counter[tuple[str, Role]]:
         return Counter()
     names = {("aws:apigateway/domainName:DomainName", role): 2 for role in ROLES} if by_api else {}
     checks = 6 if by_api else 8  # a load balancer's errors are two metrics, of which no check can make one
-    zones = {} if environment.edge.zone_id else {("aws:route53/zone:Zone", PRIMARY): 1}
+    zones = {} if environment.edge.zone_id else {(ZONE, PRIMARY): 1}
     return Counter({**names, **zones, ("aws:route53/healthCheck:HealthCheck", PRIMARY): checks})
 
 
@@ -129,73 +141,141 @@ def refusals(
     return [row.said for row in rows if row.known and row.said]
 
 
-def _questions(lacks: Missing, aws: Aws, environment: Environment) -> Iterator[Question]:
+@dataclass(frozen=True)
+class Shortage:
+    """A quota that does not suffice for what would be made."""
+
+    said: str
+    """In a line, with what to do."""
+    quota: AccountQuota
+    region: str
+    """Where Service Quotas is to be asked for more."""
+    needed: int
+    """The quota that would suffice."""
+
+
+@dataclass(frozen=True)
+class RoomQuestion:
+    """Whether a quota suffices. `ask` raises what the SDK raises."""
+
+    what: str
+    where: str
+    ask: Callable[[], Shortage | None]
+
+
+def room(lacks: Missing, aws: Aws, environment: Environment) -> Iterator[RoomQuestion]:
+    """What to ask of the quotas."""
     quotas = {quota.resource: quota for quota in QUOTAS}
     for (kind, role), number in lacks.numbers.items():
         region, stack = environment.region(role), lacks.stacks[kind, role]
         if kind == FUNCTION:
-            yield Question("reserved executions", region, _executions(aws, region, stack, number))
+            yield RoomQuestion("reserved executions", region, _executions(aws, region, stack, number))
         elif kind == STAGE:
-            yield Question("access logs", region, _account(aws, region, stack, environment))
+            yield RoomQuestion("requests a second", region, _requests(aws, region, environment))
         else:
             where = "the account" if isinstance(quotas[kind], OfRoute53) else region
-            yield Question(quotas[kind].what, where, _room(quotas[kind], aws, region, stack, number))
+            yield RoomQuestion(quotas[kind].what, where, _room(quotas[kind], aws, region, stack, number))
 
 
-def _room(quota: AccountQuota, aws: Aws, region: str, stack: str, number: int) -> Callable[[], str]:
-    def ask() -> str:
+def _questions(lacks: Missing, aws: Aws, environment: Environment) -> Iterator[Question]:
+    for each in room(lacks, aws, environment):
+        yield Question(each.what, each.where, _said(each.ask))
+    for kind, role in lacks.numbers:
+        region = environment.region(role)
+        if kind == STAGE:
+            yield Question("access logs", region, _log_role(aws, region, lacks.stacks[kind, role]))
+        elif kind == ZONE:
+            yield Question("another zone", "the account", _another_zone(aws, environment))
+
+
+def _said(ask: Callable[[], Shortage | None]) -> Callable[[], str]:
+    return lambda: found.said if (found := ask()) else ""
+
+
+def _room(quota: AccountQuota, aws: Aws, region: str, stack: str, number: int) -> Callable[[], Shortage | None]:
+    def ask() -> Shortage | None:
         if isinstance(quota, OfRoute53):
             (limit, used), where, place = quota.both(aws), "the account", GLOBAL_REGION
         else:
             used, where, place = quota.used(aws, region), region, region
             limit = quota.default if used + number <= quota.default else quota.limit(aws, region)
         if used + number <= limit:
-            return ""
-        return (
+            return None
+        said = (
             f"{quota.what} in {where}: {used} of {limit} are in use, and {stack} makes {number}: delete some, or ask "
             f"for more: {quota.more(place, used + number)}"
         )
+        return Shortage(said, quota, place, used + number)
 
     return ask
 
 
-def _executions(aws: Aws, region: str, stack: str, number: int) -> Callable[[], str]:
+def _executions(aws: Aws, region: str, stack: str, number: int) -> Callable[[], Shortage | None]:
     """Lambda tells what is unreserved itself (GetAccountSettings)."""
 
-    def ask() -> str:
+    def ask() -> Shortage | None:
         limits = aws.client("lambda", region).get_account_settings()["AccountLimit"]
         limit, free = int(limits["ConcurrentExecutions"]), int(limits["UnreservedConcurrentExecutions"])
         if free - number >= UNRESERVED_CONCURRENCY:
-            return ""
+            return None
         needed = limit - free + number + UNRESERVED_CONCURRENCY
-        return (
+        said = (
             f"concurrent executions in {region}: {free} of {limit} are unreserved, of which {UNRESERVED_CONCURRENCY} "
             f"must stay so, and {stack} reserves {number}: reserve less in environments/, or ask for more: "
             f"{CONCURRENCY.more(region, needed)}"
         )
+        return Shortage(said, CONCURRENCY, region, needed)
 
     return ask
 
 
-def _account(aws: Aws, region: str, stack: str, environment: Environment) -> Callable[[], str]:
-    """API Gateway's settings of the account in a region: the role that writes access logs, and its own throttle."""
+def _requests(aws: Aws, region: str, environment: Environment) -> Callable[[], Shortage | None]:
+    """API Gateway tells its own throttle for the account in a region (GetAccount)."""
+
+    def ask() -> Shortage | None:
+        found = aws.client("apigateway", region).get_account()
+        throttle, most = environment.compute.throttle, (found.get("throttleSettings") or {}).get("rateLimit")
+        if not throttle or most is None or throttle.total.requests_per_second <= most:
+            return None
+        needed = throttle.total.requests_per_second
+        said = (
+            f"API Gateway in {region} lets {most:g} requests a second through for the whole account, and "
+            f"compute.throttle is {needed} in all: lower it, or ask for more: {THROTTLE.more(region, needed)}"
+        )
+        return Shortage(said, THROTTLE, region, needed)
+
+    return ask
+
+
+def _log_role(aws: Aws, region: str, stack: str) -> Callable[[], str]:
+    """API Gateway writes access logs by one role of the account, which each region is told."""
 
     def ask() -> str:
-        found = aws.client("apigateway", region).get_account()
-        if not found.get("cloudwatchRoleArn"):
-            return (
-                f"API Gateway in {region} has no role to write access logs with, and {stack} asks for them: aws "
-                f"apigateway update-account --region {region} --patch-operations "
-                "op=replace,path=/cloudwatchRoleArn,value=<role>, a role that trusts apigateway.amazonaws.com with the "
-                "policy AmazonAPIGatewayPushToCloudWatchLogs"
-            )
-        throttle, most = environment.compute.throttle, (found.get("throttleSettings") or {}).get("rateLimit")
-        if throttle and most is not None and throttle.total.requests_per_second > most:
-            return (
-                f"API Gateway in {region} lets {most:g} requests a second through for the whole account, and "
-                f"compute.throttle is {throttle.total.requests_per_second} in all: lower it, or ask for more: "
-                f"{THROTTLE.more(region, throttle.total.requests_per_second)}"
-            )
+        if aws.client("apigateway", region).get_account().get("cloudwatchRoleArn"):
+            return ""
+        return (
+            f"API Gateway in {region} has no role to write access logs with, and {stack} asks for them: ./invoke "
+            f"bootstrap gives it one; by hand: aws apigateway update-account --region {region} --patch-operations "
+            "op=replace,path=/cloudwatchRoleArn,value=<role>, a role that trusts apigateway.amazonaws.com with the "
+            "policy AmazonAPIGatewayPushToCloudWatchLogs"
+        )
+
+    return ask
+
+
+def _another_zone(aws: Aws, environment: Environment) -> Callable[[], str]:
+    """Two zones of one name look alike, and the parent leads to one of them."""
+
+    def ask() -> str:
+        name = environment.foundation().zone_name
+        for each in zones_named(aws, name) if not environment.edge.parent_zone_id else ():
+            if MADE_BY_BOOTSTRAP in str(each["Config"].get("Comment")):
+                identifier = str(each["Id"]).rpartition("/")[2]
+                return (
+                    f"./invoke bootstrap has made the zone {name}, and edge would make another of that name: set "
+                    f"edge.zone_id: {identifier} in environments/{environment.name}.yaml, or delete it: aws route53 "
+                    f"delete-hosted-zone --id {identifier}"
+                )
         return ""
 
     return ask

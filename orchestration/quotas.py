@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orchestration.aws import Aws
 
 FUNCTION, STAGE = "aws:lambda/function:Function", "aws:apigateway/stage:Stage"
+ZONE = "aws:route53/zone:Zone"
 GLOBAL_REGION = "us-east-1"
 """Where the quotas of Route 53 are kept, as its control plane is there."""
 
@@ -109,7 +110,7 @@ QUOTAS: Sequence[AccountQuota] = (
         _listed("apigateway", "get_domain_names", "items"),
     ),
     AccountQuota("canaries", "aws:synthetics/canary:Canary", "monitoring/L-C1FE0F5C", 100, _canaries),
-    OfRoute53("hosted zones", "aws:route53/zone:Zone", "route53/L-4EA4796A", 500, kind="MAX_HOSTED_ZONES_BY_OWNER"),
+    OfRoute53("hosted zones", ZONE, "route53/L-4EA4796A", 500, kind="MAX_HOSTED_ZONES_BY_OWNER"),
     OfRoute53(
         "health checks",
         "aws:route53/healthCheck:HealthCheck",
@@ -129,3 +130,12 @@ and running a REST API; CloudWatch Synthetics quotas; Route 53 quotas.
 CONCURRENCY = AccountQuota("concurrent executions", FUNCTION, "lambda/L-B99A9384", 1000, lambda *_: 0)
 THROTTLE = AccountQuota("requests a second", STAGE, "apigateway/L-8A5B8E43", 10_000, lambda *_: 0)
 """Lambda and API Gateway tell these two themselves, and a new account has less."""
+
+MADE_BY_BOOTSTRAP = "Made by ./invoke bootstrap, outside every stack"
+"""In the comment of a zone."""
+
+
+def zones_named(aws: Aws, name: str) -> list[Mapping[str, Any]]:
+    """The account's public zones of a name: Route 53 lets it have several, and a parent leads to one of them."""
+    listed = aws.client("route53", GLOBAL_REGION).list_hosted_zones_by_name(DNSName=name)["HostedZones"]
+    return [each for each in listed if each["Name"] == f"{name}." and not each["Config"].get("PrivateZone")]

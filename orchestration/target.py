@@ -54,6 +54,8 @@ class Target:
     """For a person: `AWS account 123456789012`."""
     destroying: Mapping[str, str] = field(default_factory=dict)
     """By layer: what destroying it waits for, told while it waits."""
+    keeps: str = ""
+    """What its cloud itself keeps when everything is destroyed, and for how long."""
     after_destroy: str = "preview-all"
     """The task that comes next when everything is destroyed."""
     lost_passphrase: str = ""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import find, launchers
+from engine import find, launchers, secrets_provider
 from engine.backend import Backend, FileBackend, file_folder, without_attributes
-from engine.cli import Cli, CliBackend
+from engine.cli import BackendUnreachable, Cli, CliBackend
 from orchestration import checker_ranges
 from orchestration.reach import Reach
 from orchestration.target import StackBooks, Target, settings
@@ -23,24 +23,39 @@ if TYPE_CHECKING:
 
 DESTROYING = {"network": "waits 20 to 45 minutes until Lambda gives the functions' network interfaces back"}
 """Lambda Developer Guide: interfaces of a deleted function take 20 minutes; more was seen (pulumi-aws 4382)."""
-DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CMD")
+KEEPS = (
+    "AWS keeps for a while what costs nothing: KMS keys for 7 days, the primary for 7 more, as its wait begins when "
+    "the replica is gone, and DynamoDB a backup of the table for 35 days. What ./invoke bootstrap made stays: it is "
+    "the account's"
+)
+"""KMS Developer Guide, "Deleting multi-Region keys"; DynamoDB Developer Guide, "Point-in-time recovery"."""
+DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CMD", "PULUMI_CLOUD_SECRET_OVERRIDE")
 """How the user's variables begin that would have an engine do something else than a run asks of it."""
+BACKEND_WITHIN = 20.0
+"""Seconds in which the backend must answer at all."""
+NO_BUCKET = "NoSuchBucket"
+PASSPHRASE = frozenset({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"})
 
 
 STATE = ROOT / ".runs" / "aws"
 
 
 def make(environment: Environment, tell: Callable[[str], None]) -> Target:
-    """Take backend, passphrase and credentials from the user's environment. Raises Problem for what is missing."""
+    """Take backend, key and credentials from the user's environment. Raises Problem for what is missing."""
     url = _backend_url()
-    if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
-        raise Problem("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file with the stacks' passphrase")
+    if secrets_provider.given(os.environ) is None and not PASSPHRASE & os.environ.keys():
+        raise Problem(
+            f"{secrets_provider.VARIABLE} is not set: name the key that ./invoke bootstrap makes; or, for stacks that "
+            "have a passphrase, set PULUMI_CONFIG_PASSPHRASE_FILE to the file with it"
+        )
     _require_aws_itself()
     environment.require_own_domain()
     found = find.find(tell).executable
     executable = _with_python(found)
     account = _account(environment)
     cli = _cli(executable, url)
+    if lost := _lost(cli, url):
+        raise Problem(lost)
     return Target(
         name="aws",
         cli=cli,
@@ -53,21 +68,47 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         previews_new=True,  # what one of them breaks is told in seconds, and not after minutes of making others
         asks_first=True,
         destroying=DESTROYING,
+        keeps=KEEPS,
         where=f"AWS account {account}",
+        trouble=lambda _: _lost(cli, url),
     )
 
 
 def books() -> StackBooks:
     """The backend alone: who asks it needs no rights in AWS but to read it, and which account it is does not count."""
     url = _backend_url()
-    return StackBooks(_backend(_cli(find.find(lambda _: None).executable, url), url), None, f"the backend {url}")
+    cli = _cli(find.find(lambda _: None).executable, url)
+    if lost := _lost(cli, url):
+        raise Problem(lost)
+    return StackBooks(_backend(cli, url), None, f"the backend {url}")
 
 
 def _backend_url() -> str:
     url = os.environ.get("PULUMI_BACKEND_URL")
     if not url:
-        raise Problem("PULUMI_BACKEND_URL is not set: say where the stacks are kept, for example s3://<bucket>")
+        raise Problem(
+            "PULUMI_BACKEND_URL is not set: say where the stacks are kept; ./invoke bootstrap makes a bucket for them "
+            "and prints its address"
+        )
     return url
+
+
+def _lost(cli: Cli, url: str) -> str:
+    """Why the stacks' states cannot be had, and what still works without them; empty when their backend answers."""
+    if file_folder(url):
+        return ""
+    try:
+        cli.call("whoami", within=BACKEND_WITHIN)  # opens the backend, whatever it is, and asks for no stack
+    except BackendUnreachable as problem:
+        return (
+            f"the stacks' states in {url} cannot be reached ({problem}). Clients are not concerned: failover goes on "
+            "by itself, and evacuate, restore, ready and situation need no state. Deploying waits until the backend "
+            "answers again: run this again then"
+        )
+    except Problem as problem:
+        made = f": ./invoke bootstrap --target aws makes it: {url}" if NO_BUCKET in str(problem) else f": {url}"
+        return f"the backend refuses ({problem}){made}"
+    return ""
 
 
 def _cli(executable: Path, url: str) -> Cli:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.provider.clients import Access
 from sandbox.provider.resource import Surroundings
-from sandbox.provider.schema import Block, Boolean, InvalidInput, List, Map, Property, Text, unmet
+from sandbox.provider.schema import Block, Boolean, Integer, InvalidInput, List, Map, Property, Text, unmet
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ PROPERTIES: Mapping[str, Mapping[str, Property]] = {
         "accessKey": Text(),
         "secretKey": Text(),
         "token": Text(),
+        "maxRetries": Integer(),  # what is throttled is asked again for 300 s here, whatever it says (clients.py)
         # The SDK always sends some of these. Each leaves out a check that is not made here in the first place.
         "skipCredentialsValidation": Boolean(),
         "skipMetadataApiCheck": Boolean(),

@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Section)
 
+RETRIES = 25
+"""How often a call is asked again that AWS throttles: with ever longer pauses, minutes in all. It is the provider's own
+default, said here because AWS_MAX_ATTEMPTS or `max_attempts` of a profile would count else, which people set to 3 or
+5: API Gateway makes one domain name in 30 s for an account, and each region gets two.
+
+https://www.pulumi.com/registry/packages/aws/installation-configuration/ (maxRetries);
+https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+"""
+
 
 @dataclass(frozen=True)
 class Location:
@@ -91,7 +100,8 @@ class Region(Location):
 
 def _connected(foundation: Foundation, name: str, use: str) -> tuple[str, Foundation, aws.Provider]:
     """A region's account, and its provider."""
-    provider = aws.Provider(f"aws-{use}", region=name, default_tags={"tags": tags_in(foundation, name, use)})
+    tags = {"tags": tags_in(foundation, name, use)}
+    provider = aws.Provider(f"aws-{use}", region=name, default_tags=tags, max_retries=RETRIES)
     account = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
     return account, foundation, provider
 

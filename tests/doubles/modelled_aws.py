@@ -8,6 +8,9 @@ from typing import Any
 
 from botocore.session import Session
 
+SESSION = Session()
+"""One for all: it keeps the services' models, which take longest to load."""
+
 
 @dataclass
 class ModelledAws:
@@ -19,7 +22,7 @@ class ModelledAws:
 
     def client(self, service: str, region: str) -> Any:
         if (service, region) not in self._clients:
-            client = Session().create_client(
+            client = SESSION.create_client(
                 service, region_name=region, aws_access_key_id="nobody", aws_secret_access_key="nothing"
             )
             parameters: dict[str, Any] = {}

@@ -11,6 +11,7 @@ import pytest
 import tasks
 from engine.backend import Checkpoint
 from engine.events import ResourceChange
+from orchestration import remains as left_behind
 from orchestration.choice import Choice
 from orchestration.closing import closing, discarding
 from orchestration.execute import Outcome, StepStatus
@@ -26,13 +27,34 @@ TABLE = "aws:dynamodb/table:Table"
 DEPLOYED = Checkpoint([{"type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}])
 
 
-def closed(operation, status=StepStatus.CHANGED, *, code=0, state=DEPLOYED, resources=(), **chosen):
+def closed(operation, status=StepStatus.CHANGED, *, code=0, state=DEPLOYED, resources=(), keeps="", **chosen):
     place = SimpleNamespace(
         backend=SimpleNamespace(checkpoint=lambda _: state), where="the sandbox", after_destroy="sandbox.down"
     )
+    place.cli, place.keeps = SimpleNamespace(variables={}), keeps
     plan = make(operation, GRAPH, GRAPH.stacks, lambda _: Judgement(Freshness.STALE, ""))
     outcomes = [Outcome(DATA, status, resources=resources)]
     return closing(Result(plan, outcomes, code, Path("/runs/1"), {}), place, GRAPH, Choice(**chosen))
+
+
+@pytest.fixture(autouse=True)
+def left(monkeypatch):
+    """What AWS has made by itself and nobody owns any more."""
+    found = []
+    monkeypatch.setattr(left_behind, "remains", lambda *_: found)
+    return found
+
+
+def test_what_remains_is_said_when_something_was_destroyed(left):
+    left.append("aws logs delete-log-group --region us-east-1 --log-group-name '/aws/lambda/a-x7k2'")
+    said = closed(Operation.DESTROY, keeps="AWS keeps a backup.").splitlines()
+    assert said == [
+        "Log groups that AWS made remain:",
+        f"  {left[0]}",
+        "AWS keeps a backup.",
+        "Next: ./invoke sandbox.down",
+    ]
+    assert closed(Operation.DESTROY, StepStatus.UNCHANGED, keeps="x") == "Next: ./invoke sandbox.down"
 
 
 @pytest.mark.parametrize("operation", [*Operation])

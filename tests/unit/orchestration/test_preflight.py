@@ -15,12 +15,13 @@ from orchestration.graph import Graph
 from orchestration.operate import _look_for_room
 from orchestration.plan import Freshness, Judgement, Operation, make
 from orchestration.preflight import NoRoom, missing, reservations, wanted
-from orchestration.quotas import FUNCTION, QUOTAS, STAGE
+from orchestration.quotas import FUNCTION, MADE_BY_BOOTSTRAP, QUOTAS, STAGE
 from shared.environment import Environment
 from shared.roles import PRIMARY, ROLES, SECONDARY
 from shared.stack import Stack
 from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment
 
+BOOTSTRAP = f"Payments. {MADE_BY_BOOTSTRAP}"
 ENVIRONMENTS = {name: Environment.load(name) for name in (PAYMENTS, TRADING)}
 COUNTED = {quota.resource for quota in QUOTAS} | {STAGE}
 PER_VPC = {
@@ -96,6 +97,7 @@ class Account:
     rate: float = 10_000
     asked: list = field(default_factory=list)
     denied: tuple = ()
+    zones: list = field(default_factory=list)
 
     def client(self, service, region):
         if service in self.denied:
@@ -122,6 +124,7 @@ class Account:
             get_service_quota=self._quota,
             get_account_settings=lambda: self._settings(region),
             get_account=lambda: self._account(region),
+            list_hosted_zones_by_name=lambda **_: {"HostedZones": self.zones},
             get_account_limit=lambda Type: {  # noqa: N803 - the SDK's
                 "Limit": {"Value": self.limits.get(Type, 200)},
                 "Count": self.numbers.get(Type, 1),
@@ -147,7 +150,7 @@ class Account:
 
 
 OPERATIONS = ("get_paginator", "describe_canaries", "get_service_quota", "get_account_settings", "get_account")
-OPERATIONS += ("get_account_limit",)
+OPERATIONS += ("get_account_limit", "list_hosted_zones_by_name")
 
 
 def states(environment, *deployed):
@@ -266,6 +269,13 @@ def test_a_release_to_the_standby_asks_nothing_of_the_primary(require):
             Account(role={"us-east-1": ""}),
             PAYMENTS,
             ("API Gateway in us-east-1 has no role", "aws apigateway update-account --region us-east-1", "<role>"),
+        ),
+        (
+            Account(
+                zones=[{"Id": "/hostedzone/Z1", "Name": "x7k2.pay.example.com.", "Config": {"Comment": BOOTSTRAP}}]
+            ),
+            PAYMENTS,
+            ("edge would make another of that name", "edge.zone_id: Z1", "delete-hosted-zone --id Z1"),
         ),
         (Account(rate=250), PAYMENTS, ("250 requests a second", "compute.throttle is 530 in all")),
     ],

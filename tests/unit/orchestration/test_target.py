@@ -55,7 +55,7 @@ class TestLifeOfTheCloud:
 @pytest.fixture
 def aws(monkeypatch):
     """The environment of a user who is about to deploy to AWS."""
-    for name in ("AWS_ENDPOINT_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+    for name in ("AWS_ENDPOINT_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_SECRETS_PROVIDER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "passphrase")
@@ -66,7 +66,9 @@ def aws(monkeypatch):
     ("change", "expected"),
     [
         (("delenv", "PULUMI_BACKEND_URL"), "PULUMI_BACKEND_URL is not set"),
-        (("delenv", "PULUMI_CONFIG_PASSPHRASE_FILE"), "PULUMI_CONFIG_PASSPHRASE_FILE is not set"),
+        (("delenv", "PULUMI_CONFIG_PASSPHRASE_FILE"), "PULUMI_SECRETS_PROVIDER is not set: name the key"),
+        (("setenv", "PULUMI_SECRETS_PROVIDER", "awskms://alias/a"), "add .region="),
+        (("setenv", "PULUMI_SECRETS_PROVIDER", "gcpkms://a?region=b"), "names no key of AWS KMS"),
         (("setenv", "AWS_ENDPOINT_URL", "http://127.0.0.1:1"), "AWS_ENDPOINT_URL is set"),
     ],
 )
@@ -80,12 +82,14 @@ def test_what_is_missing_for_aws_is_one_line(aws, change, expected):
 def test_on_aws_the_users_settings_are_his_but_for_those_that_would_do_something_else(aws, monkeypatch, tmp_path):
     his = {"AWS_PROFILE": "corp", "https_proxy": "http://proxy:3128", "PULUMI_ACCESS_TOKEN": "pul-token"}
     others = {"PULUMI_OPTION_TARGET": "x", "PULUMI_DEBUG_PROVIDERS": "aws:1", "PULUMI_STACK": "x"}
+    others["PULUMI_CLOUD_SECRET_OVERRIDE"] = "awskms://other"
     for name, value in {**his, **others}.items():
         aws.setenv(name, value)
     official = tmp_path / "pulumi"
     official.with_name("pulumi-language-python").touch()
     monkeypatch.setattr(find, "find", lambda _: find.Engine("3", official, "path", ""))
     monkeypatch.setattr(on_aws, "_account", lambda _: "123456789012")
+    monkeypatch.setattr(on_aws, "_lost", lambda *_: "")
     monkeypatch.setattr(Environment, "require_own_domain", lambda _: None)
     given = on_aws.make(ENVIRONMENT, print).cli.variables
     assert given.items() >= his.items()

@@ -304,7 +304,9 @@ def test_an_engine_is_found(runner):
 def test_the_passphrase_is_in_a_file_of_the_runners_and_in_no_log(runner):
     asked = "secretsmanager get-secret-value --secret-id arn:x --query SecretString --output text"
     runner.answers["aws"] = f'[ "$*" = "{asked}" ] && echo open-sesame'
-    ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states?region=us-west-2", PASSPHRASE="arn:x")
+    ran = runner.run(
+        step("aws: read the passphrase"), BACKEND="s3://states?region=us-west-2", PASSPHRASE="arn:x", KEY=""
+    )
     assert (ran.code, ran.said) == (0, "")
     assert ran.variables["PULUMI_BACKEND_URL"] == "s3://states?region=us-west-2"
     file = Path(ran.variables["PULUMI_CONFIG_PASSPHRASE_FILE"])
@@ -313,9 +315,17 @@ def test_the_passphrase_is_in_a_file_of_the_runners_and_in_no_log(runner):
     assert "open-sesame" not in str(ran.variables)
 
 
+def test_where_a_key_encrypts_the_secrets_no_passphrase_is_read(runner):
+    runner.answers["aws"] = "exit 254"
+    key = "awskms://alias/pulumi-state?region=us-west-2"
+    ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states?region=us-west-2", KEY=key, PASSPHRASE="")
+    assert (ran.code, ran.said) == (0, "")
+    assert ran.variables == {"PULUMI_BACKEND_URL": "s3://states?region=us-west-2", "PULUMI_SECRETS_PROVIDER": key}
+
+
 def test_without_the_passphrase_the_job_ends(runner):
     runner.answers["aws"] = "echo AccessDenied >&2; exit 254"
-    ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states", PASSPHRASE="arn:x")
+    ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states", PASSPHRASE="arn:x", KEY="")
     assert ran.code == 254
     assert ran.variables == {}
 

@@ -1,0 +1,385 @@
+"""The bucket that keeps the stacks' states, and the key that encrypts it and their secrets: outside both regions.
+
+A state must be there when a serving region is not: else the fix for the other one could not be deployed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from engine import secrets_provider
+from engine.backend import Checkpoint, parsed_state
+from orchestration.aws import asked, error_code
+from orchestration.bootstrap.step import BootstrapContext, Finding, StateHome, cannot
+from shared.errors import Problem
+from shared.stack import Stack
+
+ALIAS: Final = "alias/pulumi-state"
+DESCRIPTION: Final = "States of Pulumi stacks, and their secrets"
+OLD_DAYS: Final = 90
+"""For how long a state that was replaced is kept: an update writes it anew after each resource."""
+NO_BUCKET, DENIED = frozenset({"404", "NoSuchBucket"}), frozenset({"403", "AccessDenied"})
+NO_KEY = "NotFoundException"
+NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration"})
+NONE_YET |= {"ServerSideEncryptionConfigurationNotFoundError"}
+
+
+def home(account: str, default_region: str, backend: str, provider: str, endpoint: str) -> StateHome:
+    """Where the states are to be, by what the user has set; what is not set is named here. Raises Problem.
+
+    `endpoint`: of AWS, where that is not its own (the sandbox).
+    """
+    parts = urlsplit(backend)
+    here = f"&endpoint={endpoint}" if endpoint else ""
+    if backend and parts.scheme != "s3":
+        region, bucket = default_region, ""
+    elif backend:
+        region, bucket = parse_qs(parts.query).get("region", [""])[0], parts.netloc
+        if not region:
+            raise Problem(f"PULUMI_BACKEND_URL={backend} says no region, so it would be the shell's: add ?region=…")
+    else:
+        region, bucket = default_region, f"pulumi-state-{account}-{default_region}"
+        backend = f"s3://{bucket}?region={region}{here}{'&s3ForcePathStyle=true' * bool(here)}"
+    key = secrets_provider.KmsKey.parse(
+        provider or f"{secrets_provider.SCHEME}://{ALIAS}?region={default_region if not bucket else region}{here}"
+    )
+    return StateHome(key.region if not bucket else region, bucket, backend, key.key, key.url)
+
+
+def _getting(s3: Any, bucket: str, key: str) -> Callable[[], Any]:
+    return lambda: s3.get_object(Bucket=bucket, Key=key)
+
+
+def deployed(context: BootstrapContext, stack: Stack) -> Checkpoint | None:
+    """A stack's state in the bucket, without an engine: it has the layout of a file backend."""
+    if not context.home.bucket:
+        return None
+    s3 = context.aws.client("s3", context.home.region)
+    for name in (f"{stack.name}.json", f"{stack.name}.json.gz"):
+        key = f".pulumi/stacks/{stack.layer}/{name}"
+        try:
+            answer = asked(_getting(s3, context.home.bucket, key), "read a state", context.home.region)
+        except Problem:  # there is none, or no bucket; what may not be read is asked for as if it were not there
+            continue
+        return parsed_state(answer["Body"].read(), key)
+    return None
+
+
+@dataclass(frozen=True)
+class StateKey:
+    """A key of KMS under an alias, rotated each year. Its policy is KMS's own: the account's IAM policies decide."""
+
+    context: BootstrapContext
+    what = "key"
+    needed = True
+
+    @property
+    def where(self) -> str:
+        return secrets_provider.KmsKey.parse(self.context.home.provider).region
+
+    @property
+    def by_hand(self) -> Sequence[str]:
+        return (
+            f"aws kms create-key --region {self.where} --description '{DESCRIPTION}'",
+            f"aws kms create-alias --region {self.where} --alias-name {ALIAS} --target-key-id <key id>",
+            f"aws kms enable-key-rotation --region {self.where} --key-id <key id>",
+        )
+
+    def look(self) -> Finding:
+        name = self.context.home.key
+        if self.where in self.context.serving:
+            return cannot(
+                f"{name} is to be in {self.where}, which serves: while that is out, nothing could be deployed to the "
+                f"other region. Name a key elsewhere: export {secrets_provider.VARIABLE}=…"
+            )
+        found = self._described(name)
+        if found is None:
+            if not name.startswith("alias/"):
+                return cannot(f"{secrets_provider.VARIABLE} names {name}, and there is no such key: name an alias")
+            return Finding(there=False, said=f"{name} is missing")
+        if found["KeyState"] != "Enabled":
+            return cannot(
+                f"{name} is {found['KeyState']}, and nothing that it encrypts can be read: aws kms cancel-key-deletion "
+                f"or enable-key --region {self.where} --key-id {found['KeyId']}"
+            )
+        rotated = asked(
+            lambda: self._kms.get_key_rotation_status(KeyId=found["KeyId"])["KeyRotationEnabled"],
+            "ask whether the key rotates",
+            self.where,
+        )
+        said = f"{name} ({found['Arn']})" + ("" if rotated else " does not rotate")
+        return Finding(bool(rotated), said, values={secrets_provider.VARIABLE: self.context.home.provider})
+
+    def make(self) -> Finding:
+        name = self.context.home.key
+        found = self._described(name)
+        identifier = found["KeyId"] if found else (self._left_behind() or self._new())
+        asked(lambda: self._kms.enable_key_rotation(KeyId=identifier), "have the key rotate", self.where)
+        if not found:
+            asked(lambda: self._kms.create_alias(AliasName=name, TargetKeyId=identifier), "name the key", self.where)
+        return self.look()
+
+    @property
+    def _kms(self) -> Any:
+        return self.context.aws.client("kms", self.where)
+
+    def _described(self, key: str) -> Mapping[str, Any] | None:
+        try:
+            answer = asked(lambda: self._kms.describe_key(KeyId=key), f"look for the key {key}", self.where)
+        except Problem as problem:
+            if error_code(problem) == NO_KEY:
+                return None
+            raise
+        found: Mapping[str, Any] = answer["KeyMetadata"]
+        return found
+
+    def _new(self) -> str:
+        tags = [{"TagKey": name, "TagValue": value} for name, value in self.context.tags.items()]
+        answer = asked(lambda: self._kms.create_key(Description=DESCRIPTION, Tags=tags), "make the key", self.where)
+        return str(answer["KeyMetadata"]["KeyId"])
+
+    def _naming(self, identifier: str) -> Callable[[], Any]:
+        return lambda: self._kms.list_aliases(KeyId=identifier)["Aliases"]
+
+    def _left_behind(self) -> str | None:
+        """A key that a run has made which was cut off before it had named it: another would cost $1 a month more."""
+
+        def listed() -> Iterable[str]:
+            pages = self._kms.get_paginator("list_keys").paginate()
+            return [each["KeyId"] for page in pages for each in page["Keys"]]
+
+        for identifier in asked(listed, "list the keys", self.where):
+            found = self._described(identifier)
+            if found and (found.get("Description"), found["KeyState"]) == (DESCRIPTION, "Enabled"):
+                names = asked(self._naming(identifier), "list its names", self.where)
+                if not names:
+                    return identifier
+        return None
+
+
+@dataclass(frozen=True)
+class BucketSetting:
+    """One setting of the bucket: whether it has it, and how it gets it."""
+
+    what: str
+    has: Callable[[], bool]
+    put: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class StateBucket:
+    """The bucket: versioned, encrypted with the key, by TLS alone, and public to nobody."""
+
+    context: BootstrapContext
+    what = "bucket"
+    needed = True
+
+    @property
+    def where(self) -> str:
+        return self.context.home.region
+
+    @property
+    def by_hand(self) -> Sequence[str]:
+        bucket, region = self.context.home.bucket, self.where
+        settings = f"--region {region} --bucket {bucket}"
+        return (
+            f"aws s3api create-bucket {settings} --create-bucket-configuration LocationConstraint={region}",
+            f"aws s3api put-bucket-versioning {settings} --versioning-configuration Status=Enabled",
+            (
+                f"aws s3api put-bucket-encryption {settings} --server-side-encryption-configuration "
+                f"'{json.dumps(self._encryption('<key ARN>'))}'"
+            ),
+            f"aws s3api put-public-access-block {settings} --public-access-block-configuration "
+            + ",".join(f"{name}=true" for name in PRIVATE),
+            (
+                f"aws s3api put-bucket-policy {settings} --policy "
+                f"'{json.dumps({'Version': '2012-10-17', 'Statement': [self._tls_only()]})}'"
+            ),
+            (
+                f"aws s3api put-bucket-lifecycle-configuration {settings} --lifecycle-configuration "
+                f"'{json.dumps(LIFECYCLE)}'"
+            ),
+        )
+
+    def look(self) -> Finding:
+        bucket = self.context.home.bucket
+        if self.where in self.context.serving:
+            return cannot(
+                f"{bucket} is to be in {self.where}, which serves: while that is out, nothing could be deployed to the "
+                "other region. Name a bucket elsewhere: export PULUMI_BACKEND_URL='s3://<bucket>?region=<region>'"
+            )
+        found = self._head()
+        if isinstance(found, Finding):
+            return found
+        if found != self.where:
+            return cannot(f"{bucket} is in {found}: say ?region={found} in PULUMI_BACKEND_URL")
+        lacks = [each.what for each in self._settings() if not each.has()]
+        said = f"{bucket} lacks {', '.join(lacks)}" if lacks else bucket
+        return Finding(not lacks, said, values={"PULUMI_BACKEND_URL": self.context.home.backend})
+
+    def make(self) -> Finding:
+        found = self._head()
+        if isinstance(found, Finding):
+            asked(self._create, f"make the bucket {self.context.home.bucket}", self.where)
+        for each in self._settings():
+            if not each.has():
+                asked(each.put, f"give the bucket {each.what}", self.where)
+        return self.look()
+
+    @property
+    def _s3(self) -> Any:
+        return self.context.aws.client("s3", self.where)
+
+    @property
+    def _mine(self) -> Mapping[str, str]:
+        """The name of a bucket is anybody's who took it first: it must be this account's."""
+        return {"Bucket": self.context.home.bucket, "ExpectedBucketOwner": self.context.account}
+
+    def _head(self) -> str | Finding:
+        """The region in which the bucket is, or what is found without it."""
+        bucket = self.context.home.bucket
+        try:
+            answer = asked(lambda: self._s3.head_bucket(**self._mine), f"look for the bucket {bucket}", self.where)
+        except Problem as problem:
+            if error_code(problem) in NO_BUCKET:
+                return Finding(there=False, said=f"{bucket} is missing")
+            if error_code(problem) in DENIED:
+                return cannot(
+                    f"{bucket} is another account's, or you may not ask (s3:ListBucket): name another one in "
+                    "PULUMI_BACKEND_URL, or ask for the right"
+                )
+            raise
+        return str(answer.get("BucketRegion") or self.where)
+
+    def _create(self) -> None:
+        # us-east-1 has no constraint (S3 API Reference, CreateBucket).
+        elsewhere = {} if self.where == "us-east-1" else {"LocationConstraint": self.where}
+        settings = {"CreateBucketConfiguration": elsewhere} if elsewhere else {}
+        self._s3.create_bucket(Bucket=self.context.home.bucket, ObjectOwnership="BucketOwnerEnforced", **settings)
+
+    def _settings(self) -> Sequence[BucketSetting]:
+        s3, mine = self._s3, self._mine
+
+        def read(operation: str, key: str) -> Any:
+            return self._read(lambda: getattr(s3, operation)(**mine).get(key))
+
+        return (
+            BucketSetting(
+                "versions",
+                lambda: read("get_bucket_versioning", "Status") == "Enabled",
+                lambda: s3.put_bucket_versioning(**mine, VersioningConfiguration={"Status": "Enabled"}),
+            ),
+            BucketSetting(
+                "encryption with the key",
+                lambda: "aws:kms" in json.dumps(read("get_bucket_encryption", "ServerSideEncryptionConfiguration")),
+                lambda: s3.put_bucket_encryption(
+                    **mine, ServerSideEncryptionConfiguration=self._encryption(self._key_arn())
+                ),
+            ),
+            BucketSetting(
+                "a wall against the public",
+                lambda: (read("get_public_access_block", "PublicAccessBlockConfiguration") or {}) == PRIVATE,
+                lambda: s3.put_public_access_block(**mine, PublicAccessBlockConfiguration=PRIVATE),
+            ),
+            BucketSetting(
+                "TLS alone",
+                lambda: _only_by_tls(json.loads(read("get_bucket_policy", "Policy") or "{}")),
+                lambda: self._put_policy(json.loads(read("get_bucket_policy", "Policy") or "{}")),
+            ),
+            BucketSetting(
+                "an end of old versions",
+                lambda: bool(read("get_bucket_lifecycle_configuration", "Rules")),
+                lambda: s3.put_bucket_lifecycle_configuration(**mine, LifecycleConfiguration=LIFECYCLE),
+            ),
+        )
+
+    def _read(self, question: Callable[[], Any]) -> Any:
+        try:
+            return asked(question, f"look at the bucket {self.context.home.bucket}", self.where)
+        except Problem as problem:
+            if error_code(problem) in NONE_YET:
+                return None
+            raise
+
+    def _key_arn(self) -> str:
+        key = secrets_provider.KmsKey.parse(self.context.home.provider)
+        kms = self.context.aws.client("kms", key.region)
+        if key.region != self.where:
+            raise Problem(
+                f"S3 encrypts with keys of its own region alone: {key.key} is in {key.region}, and the bucket in "
+                f"{self.where}: have both in one region"
+            )
+        return str(asked(lambda: kms.describe_key(KeyId=key.key), "look for the key", key.region)["KeyMetadata"]["Arn"])
+
+    @staticmethod
+    def _encryption(key: str) -> dict[str, Any]:
+        by = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+        return {"Rules": [{"ApplyServerSideEncryptionByDefault": by, "BucketKeyEnabled": True}]}
+
+    def _tls_only(self) -> dict[str, Any]:
+        bucket = f"arn:aws:s3:::{self.context.home.bucket}"
+        return {
+            "Sid": "OnlyByTls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket, f"{bucket}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+
+    def _put_policy(self, before: Mapping[str, Any]) -> None:
+        """Beside what somebody else has put there."""
+        statements = [*before.get("Statement", ()), self._tls_only()]
+        policy = {"Version": "2012-10-17", **before, "Statement": statements}
+        self._s3.put_bucket_policy(**self._mine, Policy=json.dumps(policy))
+
+
+PRIVATE: Final = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
+LIFECYCLE: Final = {
+    "Rules": [
+        {
+            "ID": "old-versions",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": OLD_DAYS},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+        }
+    ]
+}
+
+
+def _only_by_tls(policy: Mapping[str, Any]) -> bool:
+    return any(
+        each.get("Effect") == "Deny"
+        and str(((each.get("Condition") or {}).get("Bool") or {}).get("aws:SecureTransport")).lower() == "false"
+        for each in policy.get("Statement", ())
+    )
+
+
+@dataclass(frozen=True)
+class KeptElsewhere:
+    """States in another kind of backend: nothing of it is made here."""
+
+    context: BootstrapContext
+    what = "bucket"
+    where = "the account"
+    needed = True
+    by_hand: Sequence[str] = ()
+
+    def look(self) -> Finding:
+        return Finding(there=True, said=f"none: PULUMI_BACKEND_URL keeps the states in {self.context.home.backend}")
+
+    def make(self) -> Finding:
+        return self.look()
+
+
+def steps(context: BootstrapContext) -> Iterable[StateKey | StateBucket | KeptElsewhere]:
+    """The key first: the bucket is encrypted with it."""
+    yield StateKey(context)
+    yield StateBucket(context) if context.home.bucket else KeptElsewhere(context)

@@ -1,0 +1,528 @@
+"""The bootstrap on an account that AWS's models judge: each step looks, makes what is missing, and then finds it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from orchestration import report
+from orchestration.bootstrap import command
+from orchestration.bootstrap.account import LOG_ROLE, TRIES
+from orchestration.bootstrap.command import bootstrap
+from orchestration.choice import Choice
+from orchestration.preflight import missing, room
+from orchestration.quotas import MADE_BY_BOOTSTRAP
+from orchestration.reach import Reach
+from shared.environment import Environment
+from shared.errors import Problem
+from tests.doubles.modelled_aws import ModelledAws
+
+ACCOUNT = "123456789012"
+BUCKET = f"pulumi-state-{ACCOUNT}-us-west-2"
+READS = ("Get", "List", "Describe", "Head")
+KEY = "arn:aws:kms:us-west-2:123456789012:key/1"
+SETTINGS = Environment.load("payments")
+TRADING = Environment.load("trading")
+OWN = SETTINGS.model_copy(
+    update={
+        "domain": "pay.acme.net",
+        "runbooks": "https://acme.net/runbooks/",
+        "compute": SETTINGS.compute.model_copy(
+            update={
+                "processor": SETTINGS.compute.processor.model_copy(
+                    update={"primary": "a.acme.net", "secondary": "b.acme.net"}
+                )
+            }
+        ),
+    }
+)
+
+
+def refuse(code, message="no"):
+    raise ClientError({"Error": {"Code": code, "Message": message}}, "Any")
+
+
+@dataclass
+class NewAccount:
+    """An AWS account with nothing in it, which keeps what it is given. Its requests are judged by the SDK's models."""
+
+    key: dict = field(default_factory=dict)
+    alias: str = ""
+    bucket: Any = None
+    roles: dict = field(default_factory=dict)
+    log_roles: dict = field(default_factory=dict)
+    zones: list = field(default_factory=list)
+    pagers: set = field(default_factory=set)
+    tags: dict = field(default_factory=dict)
+    concurrency: int = 1000
+    wishes: list = field(default_factory=list)
+    early: int = 0
+    """How often UpdateAccount does not know the role yet."""
+    cut: str = ""
+    """The operation after which the run is interrupted."""
+    denied: frozenset = frozenset()
+
+    def __post_init__(self):
+        self.aws = ModelledAws(_Answers(self))
+
+    @property
+    def changed(self):
+        return [operation for _, _, operation, _ in self.aws.asked if not operation.startswith(READS)]
+
+    # What each operation answers -----------------------------------------------------------------------------------
+
+    def get_caller_identity(self, *_):
+        return {"Account": ACCOUNT}
+
+    def describe_key(self, _, asked):
+        if asked["KeyId"] in {self.alias, "1"} and self.key:
+            return {"KeyMetadata": self.key}
+        return refuse("NotFoundException")
+
+    def list_keys(self, *_):
+        return {"Keys": [{"KeyId": "1"}] if self.key else []}
+
+    def list_aliases(self, *_):
+        return {"Aliases": [{"AliasName": self.alias}] if self.alias else []}
+
+    def create_key(self, _, asked):
+        self.key = {"KeyId": "1", "Arn": KEY, "KeyState": "Enabled", "Description": asked["Description"]}
+        return {"KeyMetadata": self.key}
+
+    def create_alias(self, _, asked):
+        self.alias = asked["AliasName"]
+
+    def get_key_rotation_status(self, *_):
+        return {"KeyRotationEnabled": self.key.get("rotates", False)}
+
+    def enable_key_rotation(self, *_):
+        self.key["rotates"] = True
+
+    def head_bucket(self, *_):
+        return {"BucketRegion": "us-west-2"} if self.bucket is not None else refuse("404", "Not Found")
+
+    def create_bucket(self, *_):
+        self.bucket = {}
+
+    def get_bucket_versioning(self, *_):
+        return self.bucket.get("versioning", {})
+
+    def put_bucket_versioning(self, _, asked):
+        self.bucket["versioning"] = asked["VersioningConfiguration"]
+
+    def get_bucket_encryption(self, *_):
+        default = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+        return {"ServerSideEncryptionConfiguration": self.bucket.get("encryption", default)}
+
+    def put_bucket_encryption(self, _, asked):
+        self.bucket["encryption"] = asked["ServerSideEncryptionConfiguration"]
+
+    def get_public_access_block(self, *_):
+        found = self.bucket.get("wall")
+        return {"PublicAccessBlockConfiguration": found} if found else refuse("NoSuchPublicAccessBlockConfiguration")
+
+    def put_public_access_block(self, _, asked):
+        self.bucket["wall"] = asked["PublicAccessBlockConfiguration"]
+
+    def get_bucket_policy(self, *_):
+        return {"Policy": self.bucket["policy"]} if "policy" in self.bucket else refuse("NoSuchBucketPolicy")
+
+    def put_bucket_policy(self, _, asked):
+        self.bucket["policy"] = asked["Policy"]
+
+    def get_bucket_lifecycle_configuration(self, *_):
+        found = self.bucket.get("lifecycle")
+        return {"Rules": found["Rules"]} if found else refuse("NoSuchLifecycleConfiguration")
+
+    def put_bucket_lifecycle_configuration(self, _, asked):
+        self.bucket["lifecycle"] = asked["LifecycleConfiguration"]
+
+    def get_object(self, *_):
+        return refuse("NoSuchKey")
+
+    def get_account(self, region, _):
+        throttle = {"rateLimit": 10_000.0, "burstLimit": 5000}
+        role = self.log_roles.get(region)
+        return {"throttleSettings": throttle, **({"cloudwatchRoleArn": role} if role else {})}
+
+    def update_account(self, region, asked):
+        if self.early:
+            self.early -= 1
+            return refuse("BadRequestException", "The role ARN does not have required permissions configured")
+        self.log_roles[region] = asked["patchOperations"][0]["value"]
+        return {}
+
+    def get_role(self, _, asked):
+        return self.roles.get(asked["RoleName"]) or refuse("NoSuchEntity")
+
+    def create_role(self, _, asked):
+        arn = f"arn:aws:iam::{ACCOUNT}:role/{asked['RoleName']}"
+        self.roles[asked["RoleName"]] = {"Role": {"Arn": arn}}
+        return self.roles[asked["RoleName"]]
+
+    def attach_role_policy(self, *_):
+        return {}
+
+    def get_account_settings(self, *_):
+        return {
+            "AccountLimit": {
+                "ConcurrentExecutions": self.concurrency,
+                "UnreservedConcurrentExecutions": self.concurrency,
+            }
+        }
+
+    def describe_vpcs(self, *_):
+        return {"Vpcs": []}
+
+    def describe_internet_gateways(self, *_):
+        return {"InternetGateways": []}
+
+    def describe_load_balancers(self, *_):
+        return {"LoadBalancers": []}
+
+    def get_domain_names(self, *_):
+        return {"items": []}
+
+    def describe_canaries(self, *_):
+        return {"Canaries": []}
+
+    def get_account_limit(self, *_):
+        return {"Limit": {"Type": "MAX_HOSTED_ZONES_BY_OWNER", "Value": 500}, "Count": 1}
+
+    def list_requested_service_quota_change_history_by_quota(self, _, asked):
+        return {"RequestedQuotas": [each for each in self.wishes if each["QuotaCode"] == asked["QuotaCode"]]}
+
+    def request_service_quota_increase(self, _, asked):
+        self.wishes.append({**asked, "Status": "PENDING"})
+        return {}
+
+    def list_hosted_zones_by_name(self, *_):
+        return {"HostedZones": self.zones}
+
+    def create_hosted_zone(self, _, asked):
+        config = {**asked["HostedZoneConfig"], "PrivateZone": False}
+        self.zones.append({"Id": "/hostedzone/Z1", "Name": f"{asked['Name']}.", "Config": config})
+        return {}
+
+    def get_hosted_zone(self, _, asked):
+        found = next((zone for zone in self.zones if zone["Id"].endswith(asked["Id"])), None)
+        servers = {"NameServers": ["ns-2.example", "ns-1.example"]}
+        return {"HostedZone": found, "DelegationSet": servers} if found else refuse("NoSuchHostedZone")
+
+    def get_parameter(self, region, asked):
+        if region not in self.pagers:
+            return refuse("ParameterNotFound")
+        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString"}}
+
+    def list_cost_allocation_tags(self, *_):
+        return {"CostAllocationTags": [{"TagKey": key, "Status": value} for key, value in self.tags.items()]}
+
+    def update_cost_allocation_tags_status(self, _, asked):
+        self.tags.update({each["TagKey"]: each["Status"] for each in asked["CostAllocationTagsStatus"]})
+        return {"Errors": []}
+
+
+class _Answers(dict):
+    """By operation, in the place of a table: a method of the account."""
+
+    def __init__(self, account):
+        super().__init__()
+        self._account = account
+
+    def __missing__(self, key):
+        name = xform_name(key[1])
+
+        def answer(region, asked):
+            if name in self._account.denied:
+                refuse("AccessDenied", "not you")
+            found = getattr(self._account, name)(region, asked) or {}
+            if self._account.cut == name:
+                self._account.cut = ""
+                raise KeyboardInterrupt
+            return found
+
+        return answer
+
+
+@pytest.fixture
+def account():
+    return NewAccount(pagers={"us-east-1", "us-east-2"})
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run it, and return exit code, rows by step and place, and all that was printed."""
+
+    def ran(account, *, check=False, settings=OWN, variables=(), yes=True):
+        monkeypatch.setattr(command, "Aws", lambda _: account.aws)
+        place = Reach(dict(variables), where="AWS", checkers=tuple, asks_first=True)
+        monkeypatch.setattr(command, "reach", lambda *_: place)
+        monkeypatch.setattr(Environment, "load", lambda *_: settings)
+        opened = command.opened
+        monkeypatch.setattr(command, "opened", lambda *given: replace(opened(*given), sleep=lambda _: None))
+        try:
+            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check)
+        finally:
+            monkeypatch.setattr(command, "opened", opened)
+        told = json.loads(capsys.readouterr().out)
+        return code, {(row["what"], row["where"]): row for row in told["steps"]}, told
+
+    return ran
+
+
+def statuses(rows):
+    return {row["status"] for row in rows.values() if row["needed"]}
+
+
+def test_a_new_account_gets_what_is_missing_and_the_second_run_changes_nothing(account, run):
+    code, rows, told = run(account)
+    assert (code, told["ready"]) == (0, True), rows
+    assert {key for key, row in rows.items() if row["status"] == "made"} == {
+        ("key", "us-west-2"),
+        ("bucket", "us-west-2"),
+        ("role for access logs", "us-east-1"),
+        ("role for access logs", "us-east-2"),
+        ("zone", "the account"),
+    }
+    assert told["variables"] == {
+        "PULUMI_SECRETS_PROVIDER": "awskms://alias/pulumi-state?region=us-west-2",
+        "PULUMI_BACKEND_URL": f"s3://{BUCKET}?region=us-west-2",
+    }
+    made = len(account.changed)
+    code, rows, again = run(account)
+    assert (code, statuses(rows), again["variables"]) == (0, {"there"}, told["variables"])
+    assert len(account.changed) == made
+
+
+def test_the_bucket_is_versioned_encrypted_with_the_key_by_tls_alone_and_public_to_nobody(account, run):
+    run(account)
+    bucket = account.bucket
+    assert bucket["versioning"] == {"Status": "Enabled"}
+    (rule,) = bucket["encryption"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
+    assert set(bucket["wall"].values()) == {True}
+    (statement,) = json.loads(bucket["policy"])["Statement"]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert account.key["rotates"]
+    (created,) = [asked for _, _, operation, asked in account.aws.asked if operation == "CreateBucket"]
+    assert created["CreateBucketConfiguration"] == {"LocationConstraint": "us-west-2"}
+    owners = {
+        asked.get("ExpectedBucketOwner")
+        for service, _, operation, asked in account.aws.asked
+        if service == "s3" and operation not in {"CreateBucket", "GetObject"}
+    }
+    assert owners == {ACCOUNT}
+
+
+def test_what_somebody_else_has_set_stays(account, run):
+    theirs = {"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "s3:GetObject"}
+    account.bucket = {"policy": json.dumps({"Version": "2012-10-17", "Statement": [theirs]})}
+    account.log_roles["us-east-1"] = "arn:aws:iam::999999999999:role/theirs"
+    _, rows, _ = run(account)
+    assert json.loads(account.bucket["policy"])["Statement"][0] == theirs
+    assert len(json.loads(account.bucket["policy"])["Statement"]) == 2
+    assert account.log_roles["us-east-1"] == "arn:aws:iam::999999999999:role/theirs"
+    assert rows["role for access logs", "us-east-1"]["status"] == "there"
+    assert [region for _, region, operation, _ in account.aws.asked if operation == "UpdateAccount"] == ["us-east-2"]
+
+
+def test_check_only_looks_and_says_what_is_missing_with_awss_own_commands(account, run):
+    code, rows, told = run(account, check=True)
+    assert (code, told["ready"], account.changed) == (1, False, [])
+    assert rows["bucket", "us-west-2"]["status"] == "missing"
+    assert all(line.startswith("aws ") for row in rows.values() for line in row["by_hand"])
+    run(account)
+    assert run(account, check=True)[0] == 0
+
+
+def test_without_a_yes_nothing_is_made_and_account_and_regions_were_said_before(account, run, monkeypatch):
+    told = []
+    monkeypatch.setattr(report, "tell", told.append)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    with pytest.raises(Problem, match="not confirmed; nothing was changed"):
+        run(account, yes=False)
+    assert account.changed == []
+    assert told[0] == (f"bootstrap in AWS, account {ACCOUNT}: states in us-west-2, the rest in us-east-1 and us-east-2")
+    assert any(line.startswith("to make: bucket (us-west-2)") for line in told)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "create_key",
+        "enable_key_rotation",
+        "create_alias",
+        "create_bucket",
+        "put_bucket_encryption",
+        "put_bucket_policy",
+        "create_role",
+        "update_account",
+        "create_hosted_zone",
+    ],
+)
+def test_a_run_that_is_cut_off_is_finished_by_the_next_with_nothing_made_twice(account, run, cut):
+    account.cut = cut
+    with pytest.raises(KeyboardInterrupt):
+        run(account)
+    assert run(account)[0] == 0
+    changed = account.changed
+    for once in ("CreateKey", "CreateAlias", "CreateBucket", "CreateRole", "CreateHostedZone"):
+        assert changed.count(once) == 1
+
+
+def test_a_role_that_is_not_known_everywhere_yet_is_told_again(account, run):
+    account.early = TRIES - 1
+    assert run(account)[0] == 0
+    account.log_roles.clear()
+    account.early = 2 * TRIES
+    code, rows, _ = run(account)
+    assert code == 1
+    assert rows["role for access logs", "us-east-1"]["status"] == "cannot"
+    assert rows["bucket", "us-west-2"]["status"] == "there"
+
+
+def test_a_role_that_is_gone_is_its_owners(account, run):
+    account.log_roles["us-east-1"] = f"arn:aws:iam::{ACCOUNT}:role/gone"
+    code, rows, _ = run(account)
+    assert code == 1
+    said = rows["role for access logs", "us-east-1"]
+    assert said["status"] == "cannot"
+    assert "role/gone, which is gone" in said["said"]
+    assert account.log_roles["us-east-1"].endswith("gone")
+
+
+def test_quotas_are_asked_for_once_where_the_preflight_would_refuse(account, run):
+    account.concurrency = 10
+    _, rows, _ = run(account)
+    assert rows["quotas", "us-east-1"]["status"] == "made"
+    assert "deploy-all refuses until they are" in rows["quotas", "us-east-1"]["said"]
+    asked = [(each["ServiceCode"], each["QuotaCode"], each["DesiredValue"]) for each in account.wishes]
+    assert set(asked) == {("lambda", "L-B99A9384", 1000.0)}
+    number = len(asked)
+    _, rows, _ = run(account)
+    assert rows["quotas", "us-east-1"]["status"] == "there"
+    assert len(account.wishes) == number
+
+
+def test_what_is_deployed_needs_no_more_room(account):
+    lacks = missing(OWN, (), lambda _: None)
+    assert list(room(lacks, account.aws, OWN)) == []
+
+
+def test_the_zones_name_servers_are_told_and_the_file_is_to_name_it(account, run):
+    _, rows, _ = run(account)
+    said = rows["zone", "the account"]
+    assert said["values"] == {"zone_id": "Z1", "name_servers": ["ns-1.example", "ns-2.example"]}
+    assert (
+        "set NS records of x7k2.pay.acme.net where pay.acme.net is served: ns-1.example, ns-2.example" in said["said"]
+    )
+    assert "set edge.zone_id: Z1 in environments/payments.yaml" in said["said"]
+    assert MADE_BY_BOOTSTRAP in account.zones[0]["Config"]["Comment"]
+    given = OWN.model_copy(update={"edge": OWN.edge.model_copy(update={"zone_id": "Z1"})})
+    said = run(account, settings=given)[1]["zone", "the account"]
+    assert said["status"] == "there"
+    assert "set edge.zone_id" not in said["said"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"edge": {"zone_id": "Z9"}}, "edge.zone_id: Z9 is no zone of this account"),
+        ({"edge": {"parent_zone_id": "Z9"}}, "edge.parent_zone_id: Z9 is none of this account"),
+        ({"domain": "pay.example.com"}, "domain: 'pay.example.com' is reserved for examples"),
+    ],
+)
+def test_a_zone_that_cannot_be_is_said_and_the_rest_goes_on(account, run, change, expected):
+    update = {k: OWN.edge.model_copy(update=v) if k == "edge" else v for k, v in change.items()}
+    code, rows, _ = run(account, settings=OWN.model_copy(update=update))
+    assert code == 1
+    assert rows["zone", "the account"]["status"] == "cannot"
+    assert expected in rows["zone", "the account"]["said"]
+    assert rows["bucket", "us-west-2"]["status"] == "made"
+
+
+def test_two_zones_of_one_name_are_nobodys_choice_but_a_persons(account, run):
+    for number in (1, 2):
+        config = {"Comment": "", "PrivateZone": False}
+        account.zones.append({"Id": f"/hostedzone/Z{number}", "Name": "x7k2.pay.acme.net.", "Config": config})
+    said = run(account)[1]["zone", "the account"]
+    assert said["status"] == "cannot"
+    assert "more than once (Z1, Z2)" in said["said"]
+
+
+def test_a_pagers_address_is_put_there_by_who_has_it(account, run):
+    account.pagers = {"us-east-1"}
+    code, rows, _ = run(account)
+    assert code == 1
+    said = rows["pager's address", "us-east-2"]
+    assert said["status"] == "cannot"
+    assert "aws ssm put-parameter --region us-east-2 --name /on-call/pager --type SecureString" in said["said"]
+    assert rows["pager's address", "us-east-1"]["status"] == "there"
+
+
+def test_cost_tags_are_activated_once_aws_lists_them_and_hold_nobody_up(account, run):
+    code, rows, _ = run(account)
+    assert (code, rows["cost allocation tags", "the account"]["status"]) == (0, "cannot")
+    assert "24 hours" in rows["cost allocation tags", "the account"]["said"]
+    account.tags = dict.fromkeys([*OWN.tags, "Environment", "DR-Role"], "Inactive")
+    assert run(account)[1]["cost allocation tags", "the account"]["status"] == "made"
+    assert set(account.tags.values()) == {"Active"}
+    account.denied = frozenset({"list_cost_allocation_tags"})
+    said = run(account)[1]["cost allocation tags", "the account"]
+    assert "only the account that pays may" in said["said"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "step", "expected"),
+    [
+        ({"PULUMI_BACKEND_URL": "s3://mine?region=us-east-1"}, "bucket", "us-east-1, which serves"),
+        (
+            {"PULUMI_SECRETS_PROVIDER": "awskms://alias/mine?region=us-east-2", "PULUMI_BACKEND_URL": "file:///x"},
+            "key",
+            "us-east-2, which serves",
+        ),
+        (
+            {"PULUMI_SECRETS_PROVIDER": "awskms://12-34?region=us-west-2", "PULUMI_BACKEND_URL": "https://x.example"},
+            "key",
+            "names 12-34, and there is no such key",
+        ),
+    ],
+)
+def test_nothing_of_the_states_is_in_a_region_that_serves(account, run, variables, step, expected):
+    code, rows, _ = run(account, variables=variables)
+    assert code == 1
+    (said,) = [row for (what, _), row in rows.items() if what == step]
+    assert said["status"] == "cannot"
+    assert expected in said["said"]
+
+
+def test_what_the_user_has_named_is_what_is_made(account, run):
+    variables = {
+        "PULUMI_BACKEND_URL": "s3://mine?region=us-west-2",
+        "PULUMI_SECRETS_PROVIDER": "awskms://alias/ours?region=us-west-2",
+    }
+    code, _, told = run(account, variables=variables)
+    assert (code, told["variables"], account.alias) == (0, variables, "alias/ours")
+    code, rows, _ = run(account, variables={"PULUMI_BACKEND_URL": "https://api.pulumi.com"})
+    assert rows["bucket", "the account"]["said"].startswith("none: PULUMI_BACKEND_URL keeps the states in https://")
+
+
+def test_a_bucket_of_somebody_elses_is_not_touched(account, run):
+    account.denied = frozenset({"head_bucket"})
+    code, rows, _ = run(account)
+    assert code == 1
+    assert "another account's, or you may not ask" in rows["bucket", "us-west-2"]["said"]
+    assert "CreateBucket" not in account.changed
+
+
+def test_a_load_balancer_needs_no_role_for_access_logs(account, run):
+    assert not any(what == "role for access logs" for what, _ in run(account, settings=TRADING)[1])
+    assert LOG_ROLE not in account.roles
