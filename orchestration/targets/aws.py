@@ -70,7 +70,7 @@ def make(environment: Environment, tell: Callable[[str], None]) -> Target:
         destroying=DESTROYING,
         keeps=KEEPS,
         where=f"AWS account {account}",
-        trouble=lambda _: _lost(cli, url),
+        trouble=lambda _, __: _lost(cli, url),
     )
 
 

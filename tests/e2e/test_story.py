@@ -68,7 +68,11 @@ class Story:
     def tests_of_contracts(self, producer: str) -> subprocess.CompletedProcess[str]:
         """What the producer's team runs before it pushes: the tests of its contract alone."""
         words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_reads.py", "-k"]
-        command = [str(self.checkout.root / ".venv/bin/python"), *words, f"keeps_what_its_consumers_read and {producer}"]
+        command = [
+            str(self.checkout.root / ".venv/bin/python"),
+            *words,
+            f"keeps_what_its_consumers_read and {producer}",
+        ]
         return subprocess.run(command, cwd=self.checkout.root, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -102,7 +106,9 @@ def test_everything_is_fresh_and_everybody_knows_whose_it_is(story):
 
 
 def test_network_adds_an_output_and_nobody_else_is_concerned(story):
-    story.change("network", CONTRACTS, "    vpc_id: Output[str]\n", "    vpc_id: Output[str]\n    vpc_name: Output[str]\n")
+    story.change(
+        "network", CONTRACTS, "    vpc_id: Output[str]\n", "    vpc_id: Output[str]\n    vpc_name: Output[str]\n"
+    )
     story.change("network", PROGRAM, "        vpc_id=vpc.id,\n", "        vpc_id=vpc.id,\n        vpc_name=vpc.id,\n")
     assert story.tests_of_contracts("network").returncode == 0
     why = [f"the program's code changed: {PROGRAM}", "a contract changed: network.vpc_name"]
@@ -159,7 +165,7 @@ def test_edge_may_not_break_the_objective(story):
 def test_two_teams_deploy_different_layers_at_once(story):
     story.change("network", "projects/network/flow_logs.py", "AGGREGATION_SECONDS = 60", "AGGREGATION_SECONDS = 600")
     story.change("edge", ENVIRONMENT, "  ttl: 30 ", "  ttl: 20 ")
-    why = dict.fromkeys(NETWORK, ["the program's code changed: projects/network/flow_logs.py"])
+    why = {key: ["the program's code changed: projects/network/flow_logs.py"] for key in NETWORK}
     assert story.stale() == {**why, "edge/payments": ["its part of the environment changed: edge.ttl"]}
     commands = [("deploy", "--layer", layer, "--json") for layer in ("network", "edge")]
     with ThreadPoolExecutor() as teams:
@@ -190,8 +196,10 @@ def test_the_same_layer_at_once_is_refused_by_name(story):
 
 
 def test_a_laptop_that_dies_in_the_middle_is_told_and_the_next_run_recovers(story):
-    story.change("compute", "lambdas/payment/main.py", "\n@rehearsable(", "\nNOTE = 'of the compute team'\n\n\n@rehearsable(")
-    changed = dict.fromkeys(COMPUTE, ["a function's package changed: lambdas/payment/main.py"])
+    story.change(
+        "compute", "lambdas/payment/main.py", "\n@rehearsable(", "\nNOTE = 'of the compute team'\n\n\n@rehearsable("
+    )
+    changed = {key: ["a function's package changed: lambdas/payment/main.py"] for key in COMPUTE}
     assert story.stale() == changed
     laptop = story.checkout.start("deploy", "--layer", "compute")
     for line in laptop.stderr:

@@ -73,7 +73,7 @@ def test_a_hanging_read_costs_the_budget_and_no_more(world):
     replica.go.clear()
     started = time.perf_counter()
     assert not health.check()
-    assert BUDGET / 1000 <= time.perf_counter() - started < 2 * BUDGET / 1000
+    assert 0.1 <= time.perf_counter() - started < 0.2, "health answers within 100 ms, whatever the code says"
     replica.go.set()
 
 

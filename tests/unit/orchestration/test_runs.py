@@ -10,7 +10,6 @@ from orchestration import runs
 from shared.errors import Problem
 from shared.stack import Stack
 
-
 DATA, EDGE, COMPUTE = Stack("data", "payments"), Stack("edge", "payments"), Stack("compute", "payments", "primary")
 
 

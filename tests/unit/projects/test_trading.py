@@ -41,6 +41,12 @@ def test_only_public_subnets_have_a_way_to_the_internet(role):
     assert (route["routeTableId"], route["destinationCidrBlock"]) == ("public-id", "0.0.0.0/0")
     assert route["gatewayId"] == "public-id"
     assert network.one("InternetGateway")["vpcId"] == "vpc-id"
+    tables = {each["subnetId"]: each["routeTableId"] for each in network.of("RouteTableAssociation")}
+    assert tables == {
+        f"{of}-{number}-id": table
+        for of, table in (("vpc-private", "vpc-private-id"), ("public", "public-id"))
+        for number in (1, 2)
+    }
 
 
 @pytest.mark.parametrize("role", ROLES)
