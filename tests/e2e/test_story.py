@@ -1,6 +1,6 @@
-"""Five teams, one system: a scripted story of what they do to each other, and what `./invoke status` says after each step.
+"""Five teams, one system: what they do to each other, as a story, and what `./invoke status` says after each step.
 
-It is one deployment that goes on from step to step, in a repository of its own, so that status knows commits and people.
+One deployment goes on from step to step, in a repository of its own, so that status knows commits and people.
 """
 
 from __future__ import annotations
