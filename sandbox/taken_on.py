@@ -1,6 +1,7 @@
 """An option of the sandbox: commands work under a role of its account, as its team does on AWS, and IAM binds them.
 
-`SANDBOX_ROLE=<name>` has the account's operator take the role on; its trust must let him.
+`SANDBOX_ROLE=<name>` has the account's operator take the role on; its trust must let him. A whole ARN names a role of
+another account, which the cloud keeps apart as AWS does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def credentials(endpoint: str, region: str) -> dict[str, str]:
     sts = Session().create_client("sts", aws_access_key_id=key, aws_secret_access_key=secret, **where)
     try:
         account = sts.get_caller_identity()["Account"]
-        arn = f"arn:aws:iam::{account}:role/{role}"
+        arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
         taken = sts.assume_role(RoleArn=arn, RoleSessionName="sandbox")["Credentials"]
     except (BotoCoreError, ClientError) as error:
         said = " ".join(str(error).split())

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.teams.policies import PLAN, RIGHTS
+from orchestration.teams.targets import PATTERNS
 from shared import naming
 from shared.contracts import ASIDE, LAYERS
 from shared.environment import Environment
@@ -31,9 +33,7 @@ from tools import checkout
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-DOCUMENT: Final = ROOT / "orchestration" / "teams" / "rights.json"
 ACCOUNT: Final = "000000000000"
-PLAN: Final = "plan"
 ANYTHING: Final = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 OPERATOR: Final = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
 CONTENT: Final = re.compile(
@@ -73,10 +73,13 @@ OTHERWISE: Final[Mapping[str, tuple[str, ...]]] = {
 """Operations whose action IAM calls otherwise (Amazon S3 User Guide, "Required permissions for S3 API operations")."""
 PREFIXES: Final = {"elbv2": "elasticloadbalancing", "monitoring": "cloudwatch", "elb": "elasticloadbalancing"}
 LENT: Final[Mapping[str, tuple[str, ...]]] = {
-    "s3:GetObject": ("STOP_SWITCH_BUCKET",),
-    "secretsmanager:GetSecretValue": ("API_KEYS_SECRET",),
+    "lambda:GetFunctionConfiguration": (":function:cwsyn-",),
+    "s3:GetObject": ("{STOP_SWITCH_BUCKET.",),
+    "secretsmanager:GetSecretValue": ("{API_KEYS_SECRET.",),
 }
-"""What a deployment asks of another layer's resources: who serves, and a payment as the canary."""
+"""What is asked of others' resources: who serves, a payment as the canary, the function that Synthetics makes."""
+NEVER: Final = re.compile(r"iam:((Put|Delete)RolePermissionsBoundary|PassRole)")
+"""What no team may, though the provider could; and passing roles, which has a condition of its own (`policies.py`)."""
 
 
 @dataclass
@@ -217,9 +220,15 @@ class Reference:
         found = set()
         for name, each in self._service(service)["resources"].items():
             form = re.sub(r"\\\$\\\{\w+\\\}", "[^:]*?", re.escape(each["arn"]).replace("\\-", "-"))
-            if re.fullmatch(form, re.sub(r"\{\w+(\.\w+)?\}", "x", arn)):
+            if re.fullmatch(form, re.sub(r"\{(\w+)(\.\w+)?\}", _prefixed, arn)):
                 found.add(name)
         return found
+
+
+def _prefixed(found: re.Match[str]) -> str:
+    """Any name of a kind, with what is put before it."""
+    kind = getattr(naming, found[1], None)
+    return f"{kind.prefix}x" if isinstance(kind, naming.Kind) else "x"
 
 
 def general(arn: str, environment: Environment) -> str:
@@ -228,15 +237,17 @@ def general(arn: str, environment: Environment) -> str:
         return arn
     names = environment.foundation().names
     known: dict[str, str] = {}
-    for constant, kind in vars(naming).items():
-        if isinstance(kind, naming.Kind) and kind.entry_point in {None, environment.entry_point}:
+    kinds = [(constant, kind) for constant, kind in vars(naming).items() if isinstance(kind, naming.Kind)]
+    for constant, kind in sorted(kinds, key=lambda each: each[1].entry_point is None):  # the last one tells
+        named = kind is naming.VAULT_COPIES_ALARM or (":alarm:" not in arn and kind.limit is not naming.TAG)
+        if named and kind.entry_point in {None, environment.entry_point}:
             for role in (None, *ROLES):
                 known[names.of(kind, role, account=ACCOUNT)] = f"{{{constant}.{'regional' if role else 'once'}}}"
-    for constant, kind in PATTERNS.items():
-        for role in (None, *ROLES):
-            pattern = re.escape(names.of(kind, role)).replace(r"\*", "[a-z0-9-]+?")
-            if found := re.search(rf"(?<=[:/]){pattern}(?=$|[:/])", arn):
-                known.setdefault(found[0], f"{{{constant}.{'regional' if role else 'once'}}}")
+    for constant, kind in PATTERNS.items() if ":alarm:" in arn or ":canary:" in arn else ():
+        for role in ROLES:
+            pattern = re.escape(names.of(kind, role)).replace(r"\*", "[a-z0-9-]*?")
+            if found := re.search(rf"(?<=:){pattern}$", arn):
+                known.setdefault(found[0], f"{{{constant}.regional}}")
     partition, aws, service, region, account, rest = arn.split(":", 5)
     for name in sorted(known, key=len, reverse=True):
         if re.search(rf"(^|[:/]){re.escape(name)}($|[:/-])", rest) or (name.startswith("/") and name in rest):
@@ -262,13 +273,6 @@ def general(arn: str, environment: Environment) -> str:
     of = {environment.regions.primary: "{region}", environment.regions.secondary: "{region}"}
     vault = environment.regions.witness
     return ":".join((partition, aws, service, of.get(region, "{vault}" if region and region == vault else region), "{account}" if account else "", rest))
-
-
-PATTERNS: Final = {
-    "GREY_FAILURES": naming.Kind("grey-failure*", naming.ALARM),
-    "CANARIES": naming.Kind("pays-in-*", naming.CANARY),
-    "ALARMS": naming.Kind("*", naming.ALARM),
-}
 
 
 def declared(kind: str) -> set[str]:
@@ -308,7 +312,7 @@ def rights(recordings: Iterable[Recording]) -> dict[str, Any]:
         for layer, kinds in recording.types.items():
             types[layer] |= kinds
     for layer in (*LAYERS, *ASIDE):
-        recorded_actions = {action: asked[layer][action] for action in sorted(asked[layer])}
+        recorded_actions = {each: asked[layer][each] for each in sorted(asked[layer]) if not NEVER.match(each)}
         unknown = [action for action in recorded_actions if not reference.knows(action)]
         if unknown:
             raise SystemExit(f"{layer}: AWS knows no action {', '.join(unknown)}")
@@ -316,7 +320,7 @@ def rights(recordings: Iterable[Recording]) -> dict[str, Any]:
             (action, each)
             for action, resources in recorded_actions.items()
             for each in resources
-            if any(f"{{{name}." in each for name in LENT.get(action, ()))
+            if any(name in each for name in LENT.get(action, ()))
             and layer not in {"edge" if "STOP_SWITCH" in each else "data"}
         }
         pool: dict[str, set[str]] = defaultdict(set)
@@ -326,7 +330,7 @@ def rights(recordings: Iterable[Recording]) -> dict[str, Any]:
                     service = each.split(":")[2]
                     for kind in reference.kind(each):
                         pool[f"{service}:{kind}"].add(each)
-        provided = {each for kind in types[layer] for each in declared(kind) if reference.knows(each)}
+        provided = {each for kind in types[layer] for each in declared(kind) if reference.knows(each) and not NEVER.match(each)}
         services = {key.partition(":")[0] for key in pool}
         reads = {
             action
@@ -347,9 +351,7 @@ def rights(recordings: Iterable[Recording]) -> dict[str, Any]:
                 service = action.partition(":")[0]
                 mine = {each for kind in reference.kinds(action) for each in pool.get(f"{service}:{kind}", ())}
                 own = {each for each in recorded_actions.get(action, ()) if (action, each) not in lent}
-                everything = mine | own if mine or own else set()
-                if not everything and not reference.kinds(action):
-                    everything = {"*"}
+                everything = mine | own if reference.kinds(action) else {"*"}
                 if everything:
                     groups[tuple(sorted(everything))].append(action)
             for action, each in sorted(lent) if how == "recorded" else ():
@@ -367,7 +369,7 @@ def _document(*statements: Mapping[str, Any]) -> str:
 def main() -> None:
     """Record, derive, write."""
     found = rights([recorded("payments"), recorded("trading"), recorded("payments", production=True)])
-    DOCUMENT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    RIGHTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -88,15 +88,17 @@ class Cloud:
         self._watch.start()
 
     def _prepared_apart(self) -> ssl.SSLContext:
+        from sandbox.cloud import decisions  # noqa: PLC0415 - see below
+
+        decisions.write_down(self._layout.decisions)  # behind it are those that repairs ask for beside
         self._emulator.prepare()
         self._watch.prepare()
         # Importing them imports what they change.
-        from sandbox.cloud import account, cross_region, decisions, global_tables, throttling  # noqa: PLC0415
+        from sandbox.cloud import account, cross_region, global_tables, throttling  # noqa: PLC0415
         from sandbox.cloud.repairs import routing  # noqa: PLC0415
 
         account.bootstrap(addresses.REGIONS)
         quotas.apply()
-        decisions.write_down(self._layout.decisions)
         throttling.install(self._function_faults)
         self._global_tables = global_tables.GlobalTables(self._faults.network, self._persistence.note_replicas)
         self._between_regions = (self._global_tables, cross_region.CrossRegion(self._faults.network))

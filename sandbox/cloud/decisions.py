@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_down(path: Path) -> None:
-    """Write each new decision into a file, where that was asked for. Call it behind the repairs: they decide too."""
+    """Write each new decision into a file, where that was asked for. Call it before the repairs: they ask for more."""
     if not on():
         return
     enforce, known = iam_evaluator.enforce, set[str]()

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, unquote_plus
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import acm, ec2, iam, sts, tagging
+from ministack.services import acm, ec2, iam, kms, sts, tagging
 
 from sandbox.cloud.repairs.authorization import AllowedRequest, also
 
@@ -86,8 +86,8 @@ def of_lambda_actions() -> None:
 def of_resources() -> None:
     """Many requests are judged as about everything, so that a right to one resource does not let them through.
 
-    Tags of most services, a rule's targets, health checks, dashboards, functions that are made, IP sets, and what EC2
-    knows by an id: each of a request's resources is asked for.
+    Tags of most services, a rule's targets, health checks, dashboards, functions that are made, IP sets, backup vaults,
+    keys by their alias, and what EC2 knows by an id: each of a request's resources is asked for.
     """
     extract = iam_actions.extract_resource_arn
 
@@ -99,6 +99,8 @@ def of_resources() -> None:
             first, *more = [*_of_ec2(query, region, account), "*"]
             _BESIDE.set(more[:-1])
             return first
+        if service == "kms" and ":alias/" in found:
+            return str((kms._resolve_key(found) or {}).get("Arn", found))  # an alias is a resource of its own alone
         if service == "wafv2" and "IPSet" in str(headers.get("x-amz-target", "")):
             return found.replace("/webacl/", "/ipset/")
         if found != "*":
@@ -197,6 +199,10 @@ def _by_name(service: str, path: str, body: bytes, region: str, account: str) ->
             found = f"arn:aws:cloudwatch::{account}:dashboard/", dashboard
         case "monitoring" if b"AlarmTypes" not in body:
             found = f"arn:aws:cloudwatch:{region}:{account}:alarm:", _text(body, "AlarmNames")
+        case "backup":
+            kinds = {"backup-vaults": "backup-vault", "backup/plans": "backup-plan"}
+            known = re.search(r"/(backup-vaults|backup/plans)/([^/]+)", unquote(path))
+            found = (f"{place}:{kinds[known[1]]}:", known[2]) if known else ("", "")
         case "route53":
             known = re.search(r"/(healthcheck|hostedzone)/([^/]+)", unquote(path))
             found = (f"arn:aws:route53:::{known[1]}/", known[2]) if known else ("", "")
@@ -234,7 +240,8 @@ def _of_ec2(query: Any, region: str, account: str) -> Iterator[str]:
     if new := _NEW_OF_EC2.get(action):
         yield f"{place}:{new}/*"
     for name in sorted(query):
-        if found := _ID.fullmatch(_associated(_first(query, name))):
+        found = _ID.fullmatch(_associated(_first(query, name)))
+        if found and not (found[1] == "sgr" and action.startswith("Revoke")):  # asked for of its group
             yield f"{place}:{_OF_EC2[found[1]]}/{found[0]}"
 
 
