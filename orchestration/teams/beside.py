@@ -47,7 +47,7 @@ BESIDE: Final[Beside] = {
             _ANY,
         ),
         (("route53:GetChange",), ("arn:aws:route53:::change/*",)),
-        (("elasticloadbalancing:SetWebAcl",), ("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{LOAD_BALANCER.regional}/*",)),
+        (("elasticloadbalancing:SetWebAcl",), _ANY),
     ],
     # docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Synthetics_Canaries_Roles.html
     "observability": [

@@ -25,7 +25,9 @@ def team_roles(  # noqa: PLR0917 - options, which are always named
     found = roles.roles(environment, account, takers, store)
     written = roles.write(found, Path(out)) if out else []
     if choice.json:
-        told = [{"layer": each.layer, "role": each.name, "trust": each.trust, "policies": each.documents} for each in found]
+        told = [
+            {"layer": each.layer, "role": each.name, "trust": each.trust, "policies": each.documents} for each in found
+        ]
         print(json.dumps({"roles": told, "written": [str(path) for path in written]}, indent=2))
         return 0
     rows = []

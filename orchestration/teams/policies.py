@@ -58,7 +58,7 @@ PASSED: Final[Mapping[str, tuple[tuple[Kind, str], ...]]] = {
     "observability": ((naming.CANARY_FUNCTION, "lambda.amazonaws.com"), (naming.CANARY_ROLE, "lambda.amazonaws.com")),
     "vault": ((naming.BACKUP_ROLE, "backup.amazonaws.com"), (naming.RESTORE_ROLE, "backup.amazonaws.com")),
 }
-"""The roles that a layer gives to a service, and to which (IAM User Guide, "Grant a user permissions to pass a role")."""
+"""The roles that a layer gives to a service (IAM User Guide, "Grant a user permissions to pass a role")."""
 KEPT_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "observability": (
         "arn:aws:cloudwatch:{region}:{account}:alarm:{GREY_FAILURES.regional}",
@@ -106,9 +106,9 @@ def statements(environment: Environment, account: str, layer: str, store: StateS
     ]
     if services := LINKED.get(layer):
         linked = [f"arn:aws:iam::{account}:role/aws-service-role/{each}/*" for each in services]
-        named = {"StringEquals": {"iam:AWSServiceName": list(services)}}
+        theirs = {"StringEquals": {"iam:AWSServiceName": list(services)}}
         found.append(
-            {"Effect": "Allow", "Action": ["iam:CreateServiceLinkedRole"], "Resource": linked, "Condition": named}
+            {"Effect": "Allow", "Action": ["iam:CreateServiceLinkedRole"], "Resource": linked, "Condition": theirs}
         )
     if layer in KEPT_FROM:
         kept = sorted(arn for pattern in KEPT_FROM[layer] for arn in targets.arns(pattern))
@@ -119,7 +119,9 @@ def statements(environment: Environment, account: str, layer: str, store: StateS
     return found + (_state(environment, layer, store) if store else [])
 
 
-def looking(environment: Environment, account: str, *, secrets: bool, store: StateStore | None = None) -> list[Statement]:
+def looking(
+    environment: Environment, account: str, *, secrets: bool, store: StateStore | None = None
+) -> list[Statement]:
     """What a plan needs of all layers: reads. A comparison with the cloud reads the layers' own secrets too."""
     targets, found = TeamTargets(environment, account), rights()
     groups = [
@@ -162,8 +164,8 @@ def _granted(targets: TeamTargets, groups: Iterable[tuple[tuple[str, ...], str]]
         about[action] |= {arn for pattern in patterns for arn in targets.arns(pattern)}
     merged: dict[tuple[tuple[str, ...], str, bool], set[str]] = defaultdict(set)
     for action, arns in about.items():
-        for condition, some in _by_condition(action, {_ANY} if _ANY in arns else arns).items():
-            merged[tuple(sorted(some)), condition, action in USES].add(action)
+        for asks, some in _by_condition(action, {_ANY} if _ANY in arns else arns).items():
+            merged[tuple(sorted(some)), asks, action in USES].add(action)
     for (resources, asks, uses), actions in sorted(merged.items()):
         made: dict[str, Any] = {"Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
         condition: dict[str, Mapping[str, str]] = {}
@@ -224,7 +226,9 @@ def _state(environment: Environment, layer: str, store: StateStore) -> list[Stat
     consumers = [each for each in known if layer != PLAN and layer in [c.project for c in layer_of(each).consumes]]
     read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for each in reads for stack in stacks(environment, each)]
     read += [
-        f"{kept}/stacks/{stack.layer}/{stack.name}.pulumi-tags" for each in consumers for stack in stacks(environment, each)
+        f"{kept}/stacks/{stack.layer}/{stack.name}.pulumi-tags"
+        for each in consumers
+        for stack in stacks(environment, each)
     ]
     found: list[Statement] = [
         {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{store.bucket}"]},

@@ -1,4 +1,4 @@
-"""A step that makes the team roles in an account, and brings them up to date. Looking again after an interrupt is enough.
+"""A step that makes the team roles in an account, and brings them up to date. Call it again after an interrupt.
 
 IAM's own operations; whoever may use no such tool gets the same documents from `./invoke team-roles --out`.
 """
@@ -127,7 +127,9 @@ class TeamRoleStep:
             self._must("create_policy", PolicyName=name, PolicyDocument=document, Tags=tags)
         elif kept != json.loads(document):
             versions = self._must("list_policy_versions", PolicyArn=arn)["Versions"]
-            spare = sorted((each for each in versions if not each["IsDefaultVersion"]), key=lambda each: each["CreateDate"])
+            spare = sorted(
+                (each for each in versions if not each["IsDefaultVersion"]), key=lambda each: each["CreateDate"]
+            )
             if len(versions) >= MOST_VERSIONS:
                 self._must("delete_policy_version", PolicyArn=arn, VersionId=spare[0]["VersionId"])
             self._must("create_policy_version", PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)

@@ -1,7 +1,7 @@
 """The resources that a layer's team works on, as IAM names them, from the patterns of `rights.json`.
 
-A pattern is an ARN in which `{KIND.once}` is the name of a kind of `shared/naming.py`, `{KIND.regional}` its name in each
-region, `{region}` each region, `{vault}` the vault's; `{account}`, `{zone}` and `{pager}` are the environment's own.
+A pattern is an ARN in which `{KIND.once}` is the name of a kind of `shared/naming.py`, `{KIND.regional}` its name in
+each region, `{region}` each region, `{vault}` the vault's; `{account}`, `{zone}` and `{pager}` are the environment's.
 """
 
 from __future__ import annotations

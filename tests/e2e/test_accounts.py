@@ -1,4 +1,4 @@
-"""Two accounts: what the sandbox keeps apart, and that a layer of another account is read by its outputs all the same."""
+"""Two accounts: what the sandbox keeps apart, and that outputs of a layer in another account are read all the same."""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ class Teams:
     def destroy(self, layer: str) -> str:
         """As an owner does in the project's folder; what it says when it fails, else nothing."""
         for stack in policies.stacks(self.environment, layer):
-            command = 'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
+            command = (
+                'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
+            )
             done = subprocess.run(
                 ["bash", "-c", command, f"projects/{layer}", stack.name],
                 cwd=self.copy.root,
@@ -161,7 +163,11 @@ def teams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teams]:
 
 def token(environment: str, repository: str = REPOSITORY) -> str:
     """A token as GitHub gives one to a workflow; the emulator does not verify who has signed it."""
-    claims = {"iss": f"https://{ISSUER}", "aud": "sts.amazonaws.com", "sub": f"repo:{repository}:environment:{environment}"}
+    claims = {
+        "iss": f"https://{ISSUER}",
+        "aud": "sts.amazonaws.com",
+        "sub": f"repo:{repository}:environment:{environment}",
+    }
     parts = ({"alg": "RS256"}, claims, {})
     return ".".join(base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in parts)
 

@@ -1,4 +1,4 @@
-"""Which right a request needs, and to what: as the Service Authorization Reference says, not as the emulator guesses."""
+"""Which right a request needs, and to what: as the Service Authorization Reference says."""
 
 from __future__ import annotations
 
@@ -155,7 +155,11 @@ def test_who_makes_a_function_must_be_let_give_it_its_role(cloud: RunningCloud, 
 
     def make() -> object:
         return thief.client("lambda").create_function(
-            FunctionName=new, Role=role, Code={"ZipFile": b"PK\x05\x06" + bytes(18)}, Handler="m.h", Runtime="python3.13"
+            FunctionName=new,
+            Role=role,
+            Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
+            Handler="m.h",
+            Runtime="python3.13",
         )
 
     to_another = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
@@ -175,9 +179,7 @@ class Person:
         self.cloud, self.name = cloud, f"p{uuid.uuid4().hex[:10]}"
         iam = cloud.client("iam")
         iam.create_user(UserName=self.name)
-        iam.put_user_policy(
-            UserName=self.name, PolicyName="p", PolicyDocument=document(allow("sts:AssumeRole", "*"))
-        )
+        iam.put_user_policy(UserName=self.name, PolicyName="p", PolicyDocument=document(allow("sts:AssumeRole", "*")))
         key = iam.create_access_key(UserName=self.name)["AccessKey"]
         self.keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
         made = iam.create_virtual_mfa_device(VirtualMFADeviceName=self.name)["VirtualMFADevice"]

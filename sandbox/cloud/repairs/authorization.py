@@ -122,7 +122,11 @@ def also(look: Callable[[AllowedRequest], Refusal]) -> None:
         refused: Refusal = enforce(access_key, action, service, region, resource_arn, service_context)
         if refused is not None or iam_evaluator.is_root_access_key(access_key):
             return refused
-        return look(AllowedRequest(access_key, action, service, region, resource_arn, service_context or {}, enforce, _BODY.get()))
+        return look(
+            AllowedRequest(
+                access_key, action, service, region, resource_arn, service_context or {}, enforce, _BODY.get()
+            )
+        )
 
     iam_evaluator.enforce = asked
 

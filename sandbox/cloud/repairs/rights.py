@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/service-authorization/latest/reference/refer
 
 from __future__ import annotations
 
-import json
 import re
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -73,12 +72,13 @@ def of_lambda_actions() -> None:
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
     """
     taken = iam_actions._lambda_action
-    iam_actions._BOTOCORE_SERVICE_MAP["lambda"] = ["lambda"]
+    iam_actions._BOTOCORE_SERVICE_MAP.update({"lambda": ["lambda"]})
     otherwise = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}
 
     def named(method: str, path: str) -> str | None:
-        operation = iam_actions._match_rest_action("lambda", method, path)
-        return otherwise.get(operation, operation) if operation else taken(method, path)
+        operation: str | None = iam_actions._match_rest_action("lambda", method, path)
+        found: str | None = otherwise.get(operation, operation) if operation else taken(method, path)
+        return found
 
     iam_actions._lambda_action = named
 
@@ -186,44 +186,34 @@ def _by_arn(service: str, body: bytes) -> str | None:
     return None
 
 
+_NAMED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "backup": ((r"/backup-vaults/([^/]+)", "backup-vault:{}"), (r"/backup/plans/([^/]+)", "backup-plan:{}")),
+    "events": ((r'"Rule":\s*"([^"]+)"', "rule/{}"),),
+    "elasticloadbalancing": (
+        (r"Action=CreateLoadBalancer&(?:.*&)?Name=([\w-]+)", "loadbalancer/app/{}/*"),
+        (r"Action=CreateTargetGroup&(?:.*&)?Name=([\w-]+)", "targetgroup/{}/*"),
+    ),
+    "kms": ((r'"AliasName":\s*"([^"]+)"', "{}"),),
+    "lambda": ((r'/functions/?\n.*"FunctionName":\s*"([^"]+)"', "function:{}"),),
+    "route53": ((r"/healthcheck/([^/\n]+)", "healthcheck/{}"), (r"/hostedzone/([^/\n]+)", "hostedzone/{}")),
+}
+"""By service: where a path, or the body in the line below, has a name, and the ARN's end with it."""
+_FIRST = r"s?(?:\.member\.1)?(?:=|\":\s*\[?\"|[\x80-\x9f]?(?:[\x60-\x77]|\x78.))([\w.-]+)"
+"""A member's value, or a list's first, of a form, of JSON or of CBOR (there one or two bytes of the text's length)."""
+
+
 def _by_name(service: str, path: str, body: bytes, region: str, account: str) -> str | None:
-    place = f"arn:aws:{service}:{region}:{account}"
-    match service:
-        case "lambda" if path.rstrip("/").endswith("/functions"):
-            found = f"{place}:function:", _member(body, "FunctionName")
-        case "events":
-            found = f"{place}:rule/", _member(body, "Rule")
-        case "kms":
-            found = f"{place}:", _member(body, "AliasName")
-        case "monitoring" if dashboard := _text(body, "DashboardName"):
-            found = f"arn:aws:cloudwatch::{account}:dashboard/", dashboard
-        case "monitoring" if b"AlarmTypes" not in body:
-            found = f"arn:aws:cloudwatch:{region}:{account}:alarm:", _text(body, "AlarmNames")
-        case "backup":
-            kinds = {"backup-vaults": "backup-vault", "backup/plans": "backup-plan"}
-            known = re.search(r"/(backup-vaults|backup/plans)/([^/]+)", unquote(path))
-            found = (f"{place}:{kinds[known[1]]}:", known[2]) if known else ("", "")
-        case "route53":
-            known = re.search(r"/(healthcheck|hostedzone)/([^/]+)", unquote(path))
-            found = (f"arn:aws:route53:::{known[1]}/", known[2]) if known else ("", "")
-        case _:
-            return None
-    return found[0] + found[1] if found[1] else None
-
-
-def _member(body: bytes, name: str) -> str:
-    try:
-        found = json.loads(body or b"{}").get(name)
-    except (AttributeError, ValueError):
-        return ""
-    return found if isinstance(found, str) else ""
-
-
-def _text(body: bytes, name: str) -> str:
-    """A member, or a list's first, of a form, of JSON or of CBOR (there one or two bytes of the text's length)."""
-    first = rb"s?(?:\.member\.1)?(?:=|\":\s*\[?\"|[\x80-\x9f]?(?:[\x60-\x77]|\x78.))([\w.-]+)"
-    found = re.search(re.escape(name.encode()) + first, body, re.DOTALL)
-    return found[1].decode() if found else ""
+    text = f"{unquote(path)}\n{body.decode('latin-1')}"
+    place = "arn:aws:route53:::" if service == "route53" else f"arn:aws:{service}:{region}:{account}:"
+    for pattern, end in _NAMED.get(service, ()):
+        if found := re.search(pattern, text, re.DOTALL):
+            return place + end.format(found[1])
+    if service == "monitoring":
+        if found := re.search("DashboardName" + _FIRST, text, re.DOTALL):
+            return f"arn:aws:cloudwatch::{account}:dashboard/{found[1]}"
+        if "AlarmTypes" not in text and (found := re.search("AlarmNames" + _FIRST, text, re.DOTALL)):
+            return f"arn:aws:cloudwatch:{region}:{account}:alarm:{found[1]}"
+    return None
 
 
 def _first(query: Any, name: str) -> str:

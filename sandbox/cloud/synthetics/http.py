@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVICE = "synthetics"
-iam_actions._BOTOCORE_SERVICE_MAP[SERVICE] = [SERVICE]
+iam_actions._BOTOCORE_SERVICE_MAP.update({SERVICE: [SERVICE]})
 _READS = ("/canaries", "/runs", "/last-run")
 
 

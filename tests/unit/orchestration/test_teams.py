@@ -12,6 +12,7 @@ from orchestration.teams import policies, roles
 from orchestration.teams.policies import DRIFT, PLAN, StateStore
 from orchestration.teams.roles import Takers
 from orchestration.teams.targets import TeamTargets
+from shared import naming
 from shared.contracts import LAYERS
 from shared.environment import Environment
 from shared.errors import Problem
@@ -19,7 +20,9 @@ from tests.doubles.iam_judge import misjudged
 
 ACCOUNT = "123456789012"
 TAKERS = Takers("owner/name", ("user/somebody",))
-STORE = StateStore("states", f"arn:aws:kms:us-west-2:{ACCOUNT}:key/k", f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:p")
+STORE = StateStore(
+    "states", f"arn:aws:kms:us-west-2:{ACCOUNT}:key/k", f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:p"
+)
 NOT_IN_THE_LIST = re.compile(
     r"arn:aws:apigateway:[\w-]+::/(account|restapis|domainnames)|apigateway:\w+ is never"
     r"|kms:DescribeKey is never|:alias/\S+ is a resource of none"
@@ -86,8 +89,12 @@ def test_what_has_a_name_is_named_and_what_has_a_tag_is_told_by_it(environment):
             for resource in each["Resource"]:
                 if resource.startswith(policies.TAGGED) and resource.endswith("/*"):
                     assert "aws:ResourceTag/Environment" in json.dumps(each["Condition"]), each
-                elif re.match(r"arn:aws:(s3|dynamodb|lambda:.*:function|sqs|logs|events|secretsmanager|iam):", resource):
-                    assert environment.suffix in resource or "aws-service-role" in resource or "cwsyn" in resource, resource
+                elif re.match(
+                    r"arn:aws:(s3|dynamodb|lambda:.*:function|sqs|logs|events|secretsmanager|iam):", resource
+                ):
+                    assert environment.suffix in resource or "aws-service-role" in resource or "cwsyn" in resource, (
+                        resource
+                    )
 
 
 def test_a_role_is_passed_to_the_service_that_it_is_for_and_to_no_other(environment):
@@ -111,7 +118,10 @@ def may(role, action, resource, environment):
         action=action,
         resource_arn=resource,
         region=environment.regions.primary,
-        service_context={"aws:resourcetag/environment": environment.label, "kms:viaservice": "s3.us-east-1.amazonaws.com"},
+        service_context={
+            "aws:resourcetag/environment": environment.label,
+            "kms:viaservice": "s3.us-east-1.amazonaws.com",
+        },
     )
     return evaluate(context, [parse_policy_document(each) for each in role.documents]).decision == "Allow"
 
@@ -153,8 +163,7 @@ def test_a_team_may_do_what_it_was_recorded_for(environment):
         refused = [
             (action, arn)
             for action, arn in changes(owner, environment)
-            if not may(found[owner], action, arn, environment)
-            and not ("-grey-failure" in arn or "vault-copies" in arn)
+            if not may(found[owner], action, arn, environment) and not ("-grey-failure" in arn or "vault-copies" in arn)
         ]
         assert refused == []
 
@@ -162,8 +171,6 @@ def test_a_team_may_do_what_it_was_recorded_for(environment):
 def test_edges_alarms_gate_the_primary_and_are_edges_alone(environment):
     found = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS)}
     names = environment.foundation().names
-    from shared import naming  # noqa: PLC0415 - of this test alone
-
     alarm = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{names.of(naming.grey_failure_alarm('errors'), 'primary')}"
     for action in ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"):
         assert may(found["edge"], action, alarm, environment)
@@ -172,7 +179,9 @@ def test_edges_alarms_gate_the_primary_and_are_edges_alone(environment):
 
 def test_who_plans_changes_nothing_and_reads_no_secret(environment):
     found = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS)}
-    actions = {layer: {action for each in statements(found[layer]) for action in each["Action"]} for layer in (PLAN, DRIFT)}
+    actions = {
+        layer: {action for each in statements(found[layer]) for action in each["Action"]} for layer in (PLAN, DRIFT)
+    }
     for layer in (PLAN, DRIFT):
         assert all(each in policies.USES or each.partition(":")[2].startswith(READ) for each in actions[layer])
     assert actions[DRIFT] - actions[PLAN] == {"secretsmanager:GetSecretValue"}
@@ -241,7 +250,11 @@ def test_the_documents_are_written_one_by_one(tmp_path):
 
 
 def test_a_statement_that_is_too_long_is_cut_and_one_that_cannot_be_is_refused():
-    long = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"arn:aws:s3:::{each:0200}" for each in range(70)]}
+    long = {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject"],
+        "Resource": [f"arn:aws:s3:::{each:0200}" for each in range(70)],
+    }
     found = policies.documents([long])
     assert len(found) > 2
     assert sorted(arn for each in found for one in each["Statement"] for arn in one["Resource"]) == long["Resource"]
