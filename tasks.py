@@ -88,6 +88,12 @@ HELP = {
     "unfinished": "also what is not finished: once nobody works on that table any more",
     "since": "from then on: 30m, 2h or 1d ago, or 2026-11-26T10:00Z",
     "ledger": "a file with what the card processor has decided (docs/runbooks/reconcile.md)",
+    "account": "the id of the AWS account that the roles are for",
+    "repository": "OWNER/NAME, or OWNER@ID/NAME@ID: its workflows take the roles on",
+    "people": "of the account, with commas between: role/NAME or user/NAME, with * for what ends by chance",
+    "state": "the bucket that keeps the stacks; without it the roles may read no state",
+    "state_key": "the ARN of the key that encrypts the stacks' secrets",
+    "passphrase": "the ARN of the secret with the stacks' passphrase, where they have one",
     "test": "set off an alarm that says that it is a test, and wait where it can be seen to arrive",
     "check": "only look, and change nothing",
     "fix": "first run the deployed sweep, which finishes what was left by asking the processor",
@@ -225,6 +231,23 @@ def contracts(choice: Choice) -> int:
     from orchestration import consumers
 
     return consumers.contracts(choice)
+
+
+@choosing("environment", "json")
+def team_roles(  # noqa: PLR0917 - options, which are always named
+    choice: Choice,
+    account: str = "",
+    repository: str = "",
+    people: str = "",
+    state: str = "",
+    state_key: str = "",
+    passphrase: str = "",
+    out: str = "",
+) -> int:
+    """Write the policies and trust of one role for each layer's team, one that plans and one that compares."""
+    from orchestration.teams import commands
+
+    return commands.team_roles(choice, account, repository, people, state, state_key, passphrase, out)
 
 
 @choosing("environment", "json")
@@ -591,6 +614,7 @@ namespace = Collection(
     graph,
     status,
     contracts,
+    team_roles,
     check,
     bootstrap,
     cost,

@@ -35,6 +35,11 @@ class Layout:
         return self.state / "faults.json"
 
     @property
+    def decisions(self) -> Path:
+        """What IAM decided, where it is written down; line by line."""
+        return self.state / "decisions.jsonl"
+
+    @property
     def mail(self) -> Path:
         """The mail that the cloud's topics sent."""
         return self.cloud / "mail.jsonl"

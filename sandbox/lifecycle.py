@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import addresses, clock, control, ports, quotas, sources, variables
+from sandbox import addresses, clock, control, ports, quotas, sources, taken_on, variables
 from sandbox.faults.fault import InjectedFault
 from sandbox.layout import Layout
 from sandbox.plugins import client
@@ -140,7 +140,8 @@ class Sandbox:
         port = ports.remembered(self.layout)
         if port is None:
             raise Problem("the sandbox was never started; run ./invoke sandbox.up")
-        return variables.of(self.layout, port)
+        settings = variables.of(self.layout, port)
+        return settings | taken_on.credentials(settings["AWS_ENDPOINT_URL"], settings["AWS_REGION"])
 
     def require_passphrase(self) -> None:
         """See to it that there is a passphrase. Raises Problem when there are stacks, and theirs is gone."""

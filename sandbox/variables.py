@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.backend import without_attributes
-from sandbox import addresses, quotas, tricks
+from sandbox import addresses, decisions, quotas, tricks
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def of(layout: Layout, port: int) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **({tricks.VARIABLE: said} if (said := tricks.setting()) else {}),
         **({quotas.VARIABLE: said} if (said := quotas.setting()) else {}),
+        **({decisions.VARIABLE: said} if (said := decisions.setting()) else {}),
         **_somebody(layout),
         **{name: _without_proxy(os.environ.get(name, ""), port) for name in ("NO_PROXY", "no_proxy")},
     }

@@ -514,6 +514,21 @@ class OperationsSettings(StrictModel):
     operators: Annotated[tuple[Operator, ...], Field(min_length=1)]
     external_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
     """No secret: AWS shows it to whoever may read the role (IAM User Guide, "The confused deputy problem")."""
+    mfa: bool
+    """Whether they must also have shown a second factor. Roles cannot: whoever takes one on leaves his behind.
+
+    Source: IAM User Guide, "AWS global condition context keys", aws:MultiFactorAuthPresent.
+    """
+
+    @model_validator(mode="after")
+    def _can_show_a_second_factor(self) -> Self:
+        roles = [each for each in self.operators if not each.startswith("user/")]
+        if self.mfa and roles:
+            raise ValueError(
+                f"mfa: true, and {roles[0]} is a role, whose sessions show no second factor to IAM: name users, or "
+                "say false and ask for it where they sign in"
+            )
+        return self
 
 
 class PropagationSettings(StrictModel):

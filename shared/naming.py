@@ -245,6 +245,11 @@ def alarm(name: str) -> Kind:
     return Kind(name, ALARM)
 
 
+def team(layer: str) -> Kind:
+    """The role of the team that owns a layer."""
+    return Kind(f"team-{layer}", ROLE)
+
+
 def grey_failure_alarm(check: str) -> Kind:
     """The alarm that a health check of answers follows, by the check's name."""
     return Kind("grey-failure" if check == "errors" else f"grey-failure-{check}", ALARM)

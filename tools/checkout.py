@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 FOREIGN = ("PULUMI_", "AWS_")  # a developer's own settings must not reach the copy
 
 
+def inherited() -> dict[str, str]:
+    """This process's variables, without a developer's own settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A checkout in which `./invoke` runs, with the settings of a fresh machine."""
@@ -26,11 +31,10 @@ class Checkout:
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start `./invoke ARGUMENTS` in a session of its own; `environment` adds variables."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         return subprocess.Popen(
             ["./invoke", *arguments],
             cwd=self.root,
-            env=inherited | environment,
+            env=inherited() | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

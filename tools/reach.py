@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.aws import Aws
+from orchestration.teams.roles import Takers, roles
+from orchestration.teams.step import TeamRoleStep
 from sandbox.provider import aws as declared
 from sandbox.provider.resource import TYPES
 from sandbox.variables import CREDENTIALS, OPERATOR_CREDENTIALS
@@ -131,16 +134,12 @@ class ReachedDeployment:
         return str(self.client("sts", self.environment.region(SECONDARY)).get_caller_identity()["Account"])
 
     def loot(self, purpose: str) -> Loot:
-        """Steal a role: a function's by code of ours in it, the operators' with the keys of one of them."""
+        """Steal a role: a function's by code of ours in it, the operators' or a team's with the keys of one of them."""
         if purpose == naming.OPERATIONS_ROLE.purpose:
-            region = self.environment.region(SECONDARY)
-            taken = self.client("sts", region, OPERATOR_CREDENTIALS).assume_role(
-                RoleArn=f"arn:aws:iam::{self.account}:role/{self.name(naming.OPERATIONS_ROLE)}",
-                RoleSessionName="thief",
-                ExternalId=self.environment.edge.operations.external_id,
-            )["Credentials"]
-            fields = ("AccessKeyId", "SecretAccessKey", "SessionToken")
-            return Loot(purpose, region, {name: taken[told] for name, told in zip(KEYS, fields, strict=True)})
+            external = {"ExternalId": self.environment.edge.operations.external_id}
+            return self._taken_on(purpose, self.name(naming.OPERATIONS_ROLE), **external)
+        if purpose == TEAM:
+            return self._taken_on(purpose, self._team_role())
         kind, role = STOLEN[purpose]
         region = self.environment.region(role)
         functions, function = self.client("lambda", region), {"FunctionName": self.name(kind, role)}
@@ -152,6 +151,22 @@ class ReachedDeployment:
             return Loot(purpose, region, json.loads(functions.invoke(**function)["Payload"].read()))
         finally:
             functions.update_function_code(**function, ZipFile=package)
+
+    def _taken_on(self, purpose: str, name: str, **said: str) -> Loot:
+        region = self.environment.region(SECONDARY)
+        taken = self.client("sts", region, OPERATOR_CREDENTIALS).assume_role(
+            RoleArn=f"arn:aws:iam::{self.account}:role/{name}", RoleSessionName="thief", **said
+        )["Credentials"]
+        fields = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        return Loot(purpose, region, {name: taken[told] for name, told in zip(KEYS, fields, strict=True)})
+
+    def _team_role(self) -> str:
+        """Make the role of one team, for the operator to take on."""
+        account, takers = self.account, Takers(people=("user/payments-operator",))
+        (role,) = [each for each in roles(self.environment, account, takers) if f"team-{each.layer}" == TEAM]
+        aws = Aws({**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint})
+        TeamRoleStep(aws, account, role).make()
+        return role.name
 
     def targets(self, service: str, role: Role) -> list[ReachTarget]:
         """What there is of a service in the region of `role`: ours, and somebody else's."""
@@ -307,7 +322,9 @@ STOLEN: Final[Mapping[str, tuple[Kind, Role]]] = {
     naming.FAILOVER_CONTROL_FUNCTION.purpose: (naming.FAILOVER_CONTROL_FUNCTION, SECONDARY),
 }
 """The functions whose roles are stolen, by their purpose. The other region's are their mirror images."""
-ROLES_STOLEN: Final = (*STOLEN, naming.OPERATIONS_ROLE.purpose)
+TEAM: Final = naming.team("network").purpose
+"""The team whose role is stolen: the one that all others build on."""
+ROLES_STOLEN: Final = (*STOLEN, naming.OPERATIONS_ROLE.purpose, TEAM)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -52,13 +53,16 @@ class OperationsRole(pulumi.ComponentResource):
 
 
 def trust(account: str, settings: OperationsSettings) -> str:
-    """Who may take the role on: the account's principals of these names, with the external id.
+    """Who may take the role on: the account's principals of these names, with the external id, and a second factor.
 
     By a condition: a principal that a trust policy names itself must be there when the policy is written, and is
     lost from it when it is made anew (IAM User Guide, "AWS JSON policy elements: Principal").
     """
     names = [f"arn:aws:iam::{account}:{each}" for each in settings.operators]
+    condition: dict[str, Mapping[str, object]]
     condition = {"StringEquals": {"sts:ExternalId": settings.external_id}, "ArnLike": {"aws:PrincipalArn": names}}
+    if settings.mfa:
+        condition["Bool"] = {"aws:MultiFactorAuthPresent": "true"}
     principal = {"AWS": f"arn:aws:iam::{account}:root"}
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -88,6 +88,9 @@ class Cloud:
         self._watch.start()
 
     def _prepared_apart(self) -> ssl.SSLContext:
+        from sandbox.cloud import decisions  # noqa: PLC0415 - see below
+
+        decisions.write_down(self._layout.decisions)  # behind it are those that repairs ask for beside
         self._emulator.prepare()
         self._watch.prepare()
         # Importing them imports what they change.

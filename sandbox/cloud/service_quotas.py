@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sandbox.cloud.answers import Failure, answer, fail, header
 from sandbox.cloud.changes import read_ahead
 from sandbox.cloud.requests import signed
-from sandbox.variables import CREDENTIALS
 
 if TYPE_CHECKING:
     from sandbox.server import Receive, Scope, Send
@@ -33,12 +32,14 @@ DEFAULTS: dict[tuple[str, str], tuple[str, float]] = {
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request; the account's administrator alone is known."""
-    if signed(header(scope, b"authorization"), "").key != CREDENTIALS["AWS_ACCESS_KEY_ID"]:
-        message = "the sandbox's Service Quotas knows the account's administrator alone"
+    """Answer one request."""
+    from sandbox.cloud.judging import refused as may_not  # noqa: PLC0415 - it imports the emulator
+
+    operation = header(scope, b"x-amz-target").rpartition(".")[2]
+    caller = signed(header(scope, b"authorization"), "")
+    if message := may_not(caller, "000000000000", f"{SERVICE}:{operation}"):
         await fail(scope, send, SERVICE, Failure(400, "AccessDeniedException", message))
         return
-    operation = header(scope, b"x-amz-target").rpartition(".")[2]
     body, _ = await read_ahead(receive)
     asked: dict[str, Any] = json.loads(body or b"{}")
     service, code = str(asked.get("ServiceCode")), str(asked.get("QuotaCode"))

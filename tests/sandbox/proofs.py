@@ -17,6 +17,7 @@ _SCHEDULES = "tests/sandbox/test_cloud_schedules.py::"
 _PAGER = "tests/sandbox/test_pager.py::"
 _FIREWALL = "tests/sandbox/test_firewall.py::"
 _BALANCERS = "tests/sandbox/test_load_balancer_repairs.py::"
+_RIGHTS = "tests/sandbox/test_cloud_rights.py::"
 _AUTHORIZATION = "tests/sandbox/test_cloud_authorization.py::"
 _LOCK = "tests/sandbox/test_object_lock.py::"
 _RECOVERY = "tests/sandbox/test_recovery.py::"
@@ -56,6 +57,23 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "authorization.of_missing_objects": (
         _AUTHORIZATION + "test_only_who_may_list_a_bucket_is_told_that_an_object_is_not_there",
+    ),
+    "rights.of_lambda_actions": (_RIGHTS + "test_an_alias_is_read_by_a_right_to_read_it",),
+    "rights.of_resources": (
+        *(
+            f"{_RIGHTS}test_a_right_to_one_resource_is_a_right_to_it_and_to_no_other[{each}]"
+            for each in (
+                *("a_table", "a_rule", "a_dashboard", "alarms", "a_health_check", "a_new_function", "a_subnet"),
+                "an_ip_set",
+            )
+        ),
+        _RIGHTS + "test_what_is_made_in_a_vpc_needs_a_right_to_both",
+    ),
+    "rights.of_tags": (_RIGHTS + "test_a_policy_may_name_the_tags_of_a_network",),
+    "rights.of_passed_roles": (_RIGHTS + "test_who_makes_a_function_must_be_let_give_it_its_role",),
+    "rights.of_mfa": (
+        _RIGHTS + "test_with_mfa_the_operations_role_is_taken_on_with_a_second_factor_alone",
+        _RIGHTS + "test_a_session_begun_with_a_second_factor_has_it",
     ),
     "backups.recovery_points": (_BACKUPS + "test_a_copy_in_another_region_restores_the_table_as_it_was",),
     "backups.rules_of_plans": (_BACKUPS + "test_a_plan_copies_every_day_and_what_is_over_goes",),

@@ -60,7 +60,7 @@ class _KeyUse:
 
 
 @dataclass(frozen=True)
-class _Allowed:
+class AllowedRequest:
     """A request that its own policies let through. `ask` asks for another right of the same caller."""
 
     access_key: str
@@ -70,6 +70,7 @@ class _Allowed:
     resource: str
     context: Record
     enforce: Callable[..., Refusal]
+    body: bytes = b""
 
     def ask(self, action: str, service: str, resource: str, context: Record | None = None) -> Refusal:
         return self.enforce(self.access_key, action, service, self.region, resource, context)
@@ -87,7 +88,7 @@ def of_keys() -> None:
         return extract(service, method, path, headers, body, *more)
 
     iam_actions.extract_resource_arn = extracted
-    _also(_key_is_let_use)
+    also(_key_is_let_use)
 
 
 def of_endpoints() -> None:
@@ -95,7 +96,7 @@ def of_endpoints() -> None:
 
     It decides beside all other policies: https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html.
     """
-    _also(_passes_the_endpoint)
+    also(_passes_the_endpoint)
 
 
 def of_missing_objects() -> None:
@@ -103,10 +104,10 @@ def of_missing_objects() -> None:
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions".
     """
-    _also(_may_know)
+    also(_may_know)
 
 
-def _also(look: Callable[[_Allowed], Refusal]) -> None:
+def also(look: Callable[[AllowedRequest], Refusal]) -> None:
     """Have what policies let through looked at once more, but for the administrator's and what nobody signs."""
     enforce = iam_evaluator.enforce
 
@@ -121,12 +122,16 @@ def _also(look: Callable[[_Allowed], Refusal]) -> None:
         refused: Refusal = enforce(access_key, action, service, region, resource_arn, service_context)
         if refused is not None or iam_evaluator.is_root_access_key(access_key):
             return refused
-        return look(_Allowed(access_key, action, service, region, resource_arn, service_context or {}, enforce))
+        return look(
+            AllowedRequest(
+                access_key, action, service, region, resource_arn, service_context or {}, enforce, _BODY.get()
+            )
+        )
 
     iam_evaluator.enforce = asked
 
 
-def _key_is_let_use(asked: _Allowed) -> Refusal:
+def _key_is_let_use(asked: AllowedRequest) -> Refusal:
     use = _USES[asked.service](asked) if asked.service in _USES else None
     key = kms._resolve_key(use.key) if use else None
     if use is None or key is None:
@@ -139,7 +144,7 @@ def _key_is_let_use(asked: _Allowed) -> Refusal:
     return refused
 
 
-def _passes_the_endpoint(asked: _Allowed) -> Refusal:
+def _passes_the_endpoint(asked: AllowedRequest) -> Refusal:
     if not (vpc := _vpc(asked.access_key)):
         return None
     context = EvalContext(
@@ -160,7 +165,7 @@ def _passes_the_endpoint(asked: _Allowed) -> Refusal:
     return None
 
 
-def _may_know(asked: _Allowed) -> Refusal:
+def _may_know(asked: AllowedRequest) -> Refusal:
     if asked.action != "s3:GetObject":
         return None
     bucket, key, objects = _objects(asked.resource)
@@ -253,7 +258,7 @@ def _vpc(access_key: str) -> str:
     return vpc if not addresses or iam_evaluator._request_origin.get()[0] in addresses else ""
 
 
-def _of_tables(asked: _Allowed) -> _KeyUse | None:
+def _of_tables(asked: AllowedRequest) -> _KeyUse | None:
     """The table's key, for each principal; AWS keeps it for five minutes, and asks again.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
@@ -264,7 +269,7 @@ def _of_tables(asked: _Allowed) -> _KeyUse | None:
     return _KeyUse(key, "kms:Decrypt", {"aws:dynamodb:tableName": name}) if key else None
 
 
-def _of_objects(asked: _Allowed) -> _KeyUse | None:
+def _of_objects(asked: AllowedRequest) -> _KeyUse | None:
     """The object's key: docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html, "Permissions"."""
     from ministack.services import s3  # noqa: PLC0415 - it reads what is on disk when it is imported
 
@@ -292,7 +297,7 @@ def _objects(resource: str) -> tuple[str, str, Record]:
     return bucket, key, s3._buckets[bucket]["objects"] if bucket in s3._buckets else {}
 
 
-def _of_secrets(asked: _Allowed) -> _KeyUse | None:
+def _of_secrets(asked: AllowedRequest) -> _KeyUse | None:
     """The secret's key: https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html."""
     needed = {
         "secretsmanager:GetSecretValue": "kms:Decrypt",
@@ -304,7 +309,7 @@ def _of_secrets(asked: _Allowed) -> _KeyUse | None:
     return _KeyUse(key, needed, {"SecretARN": asked.resource}) if key and needed else None
 
 
-def _of_parameters(asked: _Allowed) -> _KeyUse | None:
+def _of_parameters(asked: AllowedRequest) -> _KeyUse | None:
     """A SecureString's key: https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html."""
     if not asked.action.startswith("ssm:GetParameter") or not _decrypts(_BODY.get()):
         return None
@@ -354,7 +359,7 @@ def _decrypts(body: bytes) -> bool:
         return False
 
 
-_USES: Mapping[str, Callable[[_Allowed], _KeyUse | None]] = {
+_USES: Mapping[str, Callable[[AllowedRequest], _KeyUse | None]] = {
     "dynamodb": _of_tables,
     "s3": _of_objects,
     "secretsmanager": _of_secrets,

@@ -496,6 +496,17 @@ def test_named_principals_take_the_operations_role_on_with_the_external_id(edge)
     }
 
 
+def test_the_operations_role_may_ask_for_a_second_factor_beside(with_settings):
+    before = Environment.load("payments").edge.operations
+    role = with_settings(operations=before.model_copy(update={"mfa": True})).recorder.one("Role", "operations")
+    (statement,) = json.loads(role["assumeRolePolicy"])["Statement"]
+    assert statement["Condition"] == {
+        "StringEquals": {"sts:ExternalId": "payments-dr"},
+        "ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:user/payments-operator"]},
+        "Bool": {"aws:MultiFactorAuthPresent": "true"},
+    }
+
+
 def test_the_operations_role_writes_the_switch_and_the_fence_and_nothing_else(edge):
     statements = json.loads(edge.one("RolePolicy", "operations")["policy"])["Statement"]
     reading = ("Get", "List", "Describe", "Decrypt")

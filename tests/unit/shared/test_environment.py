@@ -261,6 +261,11 @@ def test_the_payments_environment_loads():
         ({"edge.operations.operators": []}, "edge.operations.operators: [] is wrong"),
         ({"edge.operations.operators": ["root"]}, 'edge.operations.operators.0: "root" is wrong'),
         ({"edge.operations.external_id": "a b"}, 'edge.operations.external_id: "a b" is wrong'),
+        ({"edge.operations.mfa": "perhaps"}, 'edge.operations.mfa: "perhaps" is wrong'),
+        (
+            {"edge.operations.mfa": True, "edge.operations.operators": ["user/a", "role/b"]},
+            "mfa: true, and role/b is a role, whose sessions show no second factor to IAM: name users",
+        ),
         ({"edge.ttls": 3}, "edge.ttls is not a field: did you mean ttl?"),
         ({"edge.zzz": 3}, "edge.zzz is not a field: known are zone_id, parent_zone_id, ttl, propagation"),
         ({"edge.checks.quick": 3}, "edge.checks.quick is not a field: known are standard, fast, stop_switch"),

@@ -1,0 +1,148 @@
+"""A step that makes the team roles in an account, and brings them up to date. Call it again after an interrupt.
+
+IAM's own operations; whoever may use no such tool gets the same documents from `./invoke team-roles --out`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.aws import asked, error_code
+from orchestration.teams.roles import TeamRole
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from orchestration.aws import Aws
+
+IAM_REGION: Final = "us-east-1"
+"""Where IAM's control plane is: it signs for that region, whoever asks."""
+MOST_VERSIONS: Final = 5
+"""Of a managed policy (IAM User Guide, "IAM and AWS STS quotas")."""
+_NONE: Final = "NoSuchEntity"
+
+
+@dataclass(frozen=True)
+class TeamFinding:
+    """What the step has found."""
+
+    there: bool
+    said: str
+    able: bool = True
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TeamRoleStep:
+    """One role with its policies."""
+
+    aws: Aws
+    account: str
+    role: TeamRole
+    needed = False
+    where = "the account"
+
+    @property
+    def what(self) -> str:
+        return f"role of team {self.role.layer}"
+
+    @property
+    def by_hand(self) -> Sequence[str]:
+        """The same with AWS's own command, after `./invoke team-roles --out DIR`."""
+        name = self.role.name
+        lines = [f"aws iam create-role --role-name {name} --assume-role-policy-document file://DIR/{name}.trust.json"]
+        for number in range(len(self.role.documents)):
+            policy = self.role.policy_name(number)
+            document = f"file://DIR/{name}.{number + 1}.json"
+            lines.append(f"aws iam create-policy --policy-name {policy} --policy-document {document}")
+            lines.append(f"aws iam attach-role-policy --role-name {name} --policy-arn {self._arn(policy)}")
+        return lines
+
+    def look(self) -> TeamFinding:
+        """Compare, and change nothing. Raises Problem."""
+        found = self._ask("get_role", RoleName=self.role.name)
+        if found is None:
+            return TeamFinding(there=False, said=f"{self.role.name} is not there")
+        differs = []
+        if found["Role"]["AssumeRolePolicyDocument"] != self.role.trust:
+            differs.append("who may take it on")
+        if found["Role"].get("MaxSessionDuration") != self.role.seconds:
+            differs.append("how long for")
+        if self._attached() != {self._arn(name) for name in self._policies()} or any(
+            self._document(self._arn(name)) != document for name, document in self._policies().items()
+        ):
+            differs.append("what it may do")
+        if differs:
+            return TeamFinding(there=False, said=f"{self.role.name} differs: {', '.join(differs)}")
+        return TeamFinding(there=True, said=self.role.name, values={"role": found["Role"]["Arn"]})
+
+    def make(self) -> TeamFinding:
+        """Make what is missing, and replace what differs. Raises Problem."""
+        trust = json.dumps(self.role.trust)
+        tags = [{"Key": name, "Value": value} for name, value in self.role.tags.items()]
+        for name, document in self._policies().items():
+            self._put(name, json.dumps(document, separators=(",", ":")), tags)
+        if self._ask("get_role", RoleName=self.role.name) is None:
+            self._must(
+                "create_role",
+                RoleName=self.role.name,
+                AssumeRolePolicyDocument=trust,
+                MaxSessionDuration=self.role.seconds,
+                Description=f"Team {self.role.layer}: made by ./invoke bootstrap",
+                Tags=tags,
+            )
+        else:
+            self._must("update_assume_role_policy", RoleName=self.role.name, PolicyDocument=trust)
+            self._must("update_role", RoleName=self.role.name, MaxSessionDuration=self.role.seconds)
+        wanted, has = {self._arn(name) for name in self._policies()}, self._attached()
+        for arn in sorted(wanted - has):
+            self._must("attach_role_policy", RoleName=self.role.name, PolicyArn=arn)
+        for arn in sorted(has - wanted):
+            self._must("detach_role_policy", RoleName=self.role.name, PolicyArn=arn)
+        return self.look()
+
+    def _policies(self) -> dict[str, Mapping[str, Any]]:
+        return {self.role.policy_name(number): each for number, each in enumerate(self.role.documents)}
+
+    def _arn(self, policy: str) -> str:
+        return f"arn:aws:iam::{self.account}:policy/{policy}"
+
+    def _attached(self) -> set[str]:
+        found = self._ask("list_attached_role_policies", RoleName=self.role.name) or {}
+        return {each["PolicyArn"] for each in found.get("AttachedPolicies", ())}
+
+    def _document(self, arn: str) -> Any:
+        found = self._ask("get_policy", PolicyArn=arn)
+        if found is None:
+            return None
+        version = found["Policy"]["DefaultVersionId"]
+        return self._must("get_policy_version", PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+    def _put(self, name: str, document: str, tags: list[dict[str, str]]) -> None:
+        arn = self._arn(name)
+        kept = self._document(arn)
+        if kept is None:
+            self._must("create_policy", PolicyName=name, PolicyDocument=document, Tags=tags)
+        elif kept != json.loads(document):
+            versions = self._must("list_policy_versions", PolicyArn=arn)["Versions"]
+            spare = sorted(
+                (each for each in versions if not each["IsDefaultVersion"]), key=lambda each: each["CreateDate"]
+            )
+            if len(versions) >= MOST_VERSIONS:
+                self._must("delete_policy_version", PolicyArn=arn, VersionId=spare[0]["VersionId"])
+            self._must("create_policy_version", PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
+
+    def _ask(self, operation: str, **arguments: Any) -> Any:
+        """IAM's answer; None where there is no such thing."""
+        try:
+            return self._must(operation, **arguments)
+        except Problem as problem:
+            if error_code(problem) == _NONE:
+                return None
+            raise
+
+    def _must(self, operation: str, **arguments: Any) -> Any:
+        iam = self.aws.client("iam", IAM_REGION)
+        return asked(lambda: getattr(iam, operation)(**arguments), f"{operation.replace('_', ' ')}", IAM_REGION)
