@@ -259,11 +259,12 @@ def check(choice: Choice) -> int:
 
 
 @choosing("environment", "target", "json", "yes")
-def bootstrap(choice: Choice, check: bool = False) -> int:
-    """Make what an account needs before the first deployment: bucket, key, role, quotas, zone; --check only looks."""
+def bootstrap(choice: Choice, check: bool = False, repository: str = "", people: str = "") -> int:
+    """Make what an account needs before the first deployment: bucket, key, roles, quotas, zone; --check only looks."""
     from orchestration.bootstrap import command as commands
+    from orchestration.teams.roles import Takers
 
-    return commands.bootstrap(choice, check=check)
+    return commands.bootstrap(choice, check=check, takers=Takers.of(repository, people))
 
 
 @choosing("environment", "json")

@@ -23,8 +23,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.aws import Aws
+from orchestration.bootstrap.team_role import TeamRoleStep
 from orchestration.teams.roles import Takers, roles
-from orchestration.teams.step import TeamRoleStep
 from sandbox.provider import aws as declared
 from sandbox.provider.resource import TYPES
 from sandbox.variables import CREDENTIALS, OPERATOR_CREDENTIALS

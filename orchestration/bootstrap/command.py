@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from engine import secrets_provider
 from orchestration import report, target
 from orchestration.aws import Aws, asked
-from orchestration.bootstrap import account, state, zone
+from orchestration.bootstrap import account, state, teams, zone
 from orchestration.bootstrap.step import (
     CANNOT,
     MADE,
@@ -23,6 +23,7 @@ from orchestration.bootstrap.step import (
 )
 from orchestration.commands import confirm
 from orchestration.reach import reach
+from orchestration.teams.roles import Takers
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
@@ -40,6 +41,7 @@ STEPS: Final[Sequence[Callable[[BootstrapContext], Iterable[BootstrapStep]]]] = 
     zone.steps,
     account.pagers,
     account.tags,
+    teams.steps,
 )
 """All there is to do, in its order. What somebody adds is another function here."""
 COLOURS: Final = {THERE: "green", MADE: "green", MISSING: "yellow", CANNOT: "bold red"}
@@ -65,11 +67,13 @@ class BootstrapRow:
         return BootstrapRow(step.what, step.where, status, finding.said, step.needed, hand, finding.values)
 
 
-def bootstrap(choice: Choice, *, check: bool) -> int:
+def bootstrap(choice: Choice, *, check: bool, takers: Takers) -> int:
     """Look, ask, make. Returns 1 when something that a deployment needs is not there. `check`: only look."""
+    if takers != Takers():
+        takers.check()
     settings = Environment.load(choice.environment, ROOT)
     place = reach(choice.target, report.tell)
-    context = opened(settings, place, choice.target)
+    context = replace(opened(settings, place, choice.target), takers=takers)
     report.tell(
         f"bootstrap in {place.where}, account {context.account}: states in {context.home.region}, the rest in "
         f"{' and '.join(context.serving)}"

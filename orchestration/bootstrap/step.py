@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from orchestration.teams.roles import Takers
+
 if TYPE_CHECKING:
     from engine.backend import Checkpoint
     from orchestration.aws import Aws
@@ -89,6 +91,8 @@ class BootstrapContext:
     """Not in the sandbox: a domain must be one's own."""
     states: Callable[[Stack], Checkpoint | None]
     """What is deployed already: it needs no more room."""
+    takers: Takers = field(default_factory=Takers)
+    """Who takes the teams' roles on."""
     sleep: Callable[[float], None] = time.sleep
 
     @property

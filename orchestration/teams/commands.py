@@ -20,7 +20,7 @@ def team_roles(  # noqa: PLR0917 - options, which are always named
 ) -> int:
     """Show the roles, or write their documents into a folder. Raises Problem."""
     environment = Environment.load(choice.environment)
-    takers = roles.Takers(repository, tuple(each.strip() for each in people.split(",") if each.strip()))
+    takers = roles.Takers.of(repository, people)
     store = StateStore(state, key, passphrase) if state else None
     found = roles.roles(environment, account, takers, store)
     written = roles.write(found, Path(out)) if out else []

@@ -40,6 +40,11 @@ class Takers:
     people: Sequence[str] = ()
     """As ARNs of the account end: `role/<name>`, `user/<name>`, with `*` for what ends by chance; of another, whole."""
 
+    @staticmethod
+    def of(repository: str, people: str) -> Takers:
+        """As the options of commands say it: people with commas between."""
+        return Takers(repository, tuple(each.strip() for each in people.split(",") if each.strip()))
+
     def check(self) -> None:
         """Raises Problem for what is neither."""
         if not self.repository and not self.people:
@@ -75,7 +80,7 @@ def roles(environment: Environment, account: str, takers: Takers, store: StateSt
         raise Problem(f"--account {account!r} is no account id of twelve digits")
     names = environment.foundation().names
     found = []
-    for layer in (*policies.teams(environment), PLAN, DRIFT):
+    for layer in teams(environment):
         if layer in {PLAN, DRIFT}:
             may = policies.looking(environment, account, secrets=layer == DRIFT, store=store)
         else:
@@ -90,6 +95,11 @@ def roles(environment: Environment, account: str, takers: Takers, store: StateSt
             )
         )
     return found
+
+
+def teams(environment: Environment) -> tuple[str, ...]:
+    """Each layer's, the one that plans and the one that compares."""
+    return (*policies.teams(environment), PLAN, DRIFT)
 
 
 def github_environments(layer: str) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestration.aws import Aws
+from orchestration.bootstrap.team_role import TeamRoleStep
 from orchestration.teams.roles import Takers, roles
-from orchestration.teams.step import TeamRoleStep
 from sandbox.taken_on import VARIABLE as ROLE
 from sandbox.variables import CREDENTIALS, OPERATOR_CREDENTIALS
 from shared.environment import Environment

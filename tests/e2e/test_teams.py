@@ -15,9 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orchestration.aws import Aws
+from orchestration.bootstrap.team_role import TeamRoleStep
 from orchestration.teams import policies
 from orchestration.teams.roles import ISSUER, Takers, TeamRole, github_environments, roles
-from orchestration.teams.step import TeamRoleStep
 from sandbox.decisions import VARIABLE as DECISIONS
 from sandbox.taken_on import VARIABLE as ROLE
 from sandbox.variables import CREDENTIALS

@@ -13,11 +13,13 @@ from orchestration.bootstrap.state import deployed
 from orchestration.execute import StepStatus
 from orchestration.plan import Operation
 from orchestration.reach import Reach
+from orchestration.teams.roles import ISSUER, Takers
 from sandbox.variables import CREDENTIALS
 from shared.environment import Environment
 from tests.sandbox.house import DATA, NETWORK_2
 
 if TYPE_CHECKING:
+    from orchestration.bootstrap.command import BootstrapRow
     from tests.sandbox.conftest import RunningCloud
     from tests.sandbox.house import House
 
@@ -59,3 +61,31 @@ def test_it_makes_what_is_missing_once_and_a_deployment_works_with_it(cloud: Run
     )
     assert stored["ServerSideEncryption"] == "aws:kms"
     assert house.run(Operation.DESTROY, [NETWORK_2, DATA], target=target)[1].code == 0
+
+
+def test_the_teams_roles_are_made_once_after_the_key_that_they_may_use(cloud: RunningCloud) -> None:
+    place = Reach({"AWS_ENDPOINT_URL": cloud.endpoint, **CREDENTIALS}, where="the sandbox", checkers=tuple)
+    takers = Takers("payments-org@1/payments@2", ("user/operator",))
+    context = replace(opened(Environment.load("trading"), place, "sandbox"), takers=takers)
+    teams = ("network", "data", "compute", "edge", "observability", "plan", "drift")
+
+    def of_teams(rows: list[BootstrapRow]) -> dict[str, str]:
+        return {row.what: row.status for row in rows if "team" in row.what or "GitHub" in row.what}
+
+    made = {"GitHub's identity provider": "made", **{f"role of team {name}": "made" for name in teams}}
+    assert of_teams(run(context, ask=lambda: None, check=False)) == made
+    assert of_teams(run(context, ask=lambda: None, check=False)) == dict.fromkeys(made, "there")
+    iam, key = cloud.client("iam", "us-east-1"), cloud.client("kms", context.home.region)
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    assert any(each["Arn"].endswith(ISSUER) for each in providers)
+    arn = key.describe_key(KeyId=context.home.key)["KeyMetadata"]["Arn"]
+    (role,) = [
+        each["RoleName"] for each in iam.list_roles()["Roles"] if each["Description"].startswith("Team network:")
+    ]
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    documents = [
+        iam.get_policy_version(PolicyArn=each["PolicyArn"], VersionId="v1")["PolicyVersion"]["Document"]
+        for each in attached
+    ]
+    assert arn in str(documents)
+    assert context.home.bucket in str(documents)

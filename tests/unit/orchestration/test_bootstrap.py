@@ -19,6 +19,7 @@ from orchestration.choice import Choice
 from orchestration.preflight import missing, room
 from orchestration.quotas import MADE_BY_BOOTSTRAP
 from orchestration.reach import Reach
+from orchestration.teams.roles import Takers
 from shared.environment import Environment
 from shared.errors import Problem
 from tests.doubles.modelled_aws import ModelledAws
@@ -29,6 +30,7 @@ READS = ("Get", "List", "Describe", "Head")
 KEY = "arn:aws:kms:us-west-2:123456789012:key/1"
 SETTINGS = Environment.load("payments")
 TRADING = Environment.load("trading")
+NOBODY = Takers()
 OWN = SETTINGS.model_copy(
     update={
         "domain": "pay.acme.net",
@@ -259,7 +261,7 @@ def account():
 def run(monkeypatch, capsys):
     """Run it, and return exit code, rows by step and place, and all that was printed."""
 
-    def ran(account, *, check=False, settings=OWN, variables=(), yes=True):
+    def ran(account, *, check=False, settings=OWN, variables=(), yes=True, takers=NOBODY):
         monkeypatch.setattr(command, "Aws", lambda _: account.aws)
         place = Reach(dict(variables), where="AWS", checkers=tuple, asks_first=True)
         monkeypatch.setattr(command, "reach", lambda *_: place)
@@ -267,7 +269,7 @@ def run(monkeypatch, capsys):
         opened = command.opened
         monkeypatch.setattr(command, "opened", lambda *given: replace(opened(*given), sleep=lambda _: None))
         try:
-            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check)
+            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check, takers=takers)
         finally:
             monkeypatch.setattr(command, "opened", opened)
         told = json.loads(capsys.readouterr().out)
@@ -319,6 +321,19 @@ def test_the_bucket_is_versioned_encrypted_with_the_key_by_tls_alone_and_public_
         if service == "s3" and operation not in {"CreateBucket", "GetObject"}
     }
     assert owners == {ACCOUNT}
+
+
+def test_roles_that_nobody_could_take_on_are_not_made_and_hold_nobody_up(account, run):
+    code, rows, _ = run(account)
+    row = rows["teams' roles", "the account"]
+    assert (code, row["status"], row["needed"]) == (0, "cannot", False)
+    assert "--repository OWNER/NAME" in row["said"]
+
+
+def test_who_is_no_taker_is_refused_before_anybody_is_asked(account, run):
+    with pytest.raises(Problem, match="is not OWNER/NAME"):
+        run(account, takers=Takers("payments"))
+    assert account.aws.asked == []
 
 
 def test_what_somebody_else_has_set_stays(account, run):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.aws import asked, error_code
+from orchestration.bootstrap.step import Finding
 from orchestration.teams.roles import TeamRole
 from shared.errors import Problem
 
@@ -22,16 +23,6 @@ IAM_REGION: Final = "us-east-1"
 MOST_VERSIONS: Final = 5
 """Of a managed policy (IAM User Guide, "IAM and AWS STS quotas")."""
 _NONE: Final = "NoSuchEntity"
-
-
-@dataclass(frozen=True)
-class TeamFinding:
-    """What the step has found."""
-
-    there: bool
-    said: str
-    able: bool = True
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,11 +51,11 @@ class TeamRoleStep:
             lines.append(f"aws iam attach-role-policy --role-name {name} --policy-arn {self._arn(policy)}")
         return lines
 
-    def look(self) -> TeamFinding:
+    def look(self) -> Finding:
         """Compare, and change nothing. Raises Problem."""
         found = self._ask("get_role", RoleName=self.role.name)
         if found is None:
-            return TeamFinding(there=False, said=f"{self.role.name} is not there")
+            return Finding(there=False, said=f"{self.role.name} is not there")
         differs = []
         if found["Role"]["AssumeRolePolicyDocument"] != self.role.trust:
             differs.append("who may take it on")
@@ -75,10 +66,10 @@ class TeamRoleStep:
         ):
             differs.append("what it may do")
         if differs:
-            return TeamFinding(there=False, said=f"{self.role.name} differs: {', '.join(differs)}")
-        return TeamFinding(there=True, said=self.role.name, values={"role": found["Role"]["Arn"]})
+            return Finding(there=False, said=f"{self.role.name} differs: {', '.join(differs)}")
+        return Finding(there=True, said=self.role.name, values={"role": found["Role"]["Arn"]})
 
-    def make(self) -> TeamFinding:
+    def make(self) -> Finding:
         """Make what is missing, and replace what differs. Raises Problem."""
         trust = json.dumps(self.role.trust)
         tags = [{"Key": name, "Value": value} for name, value in self.role.tags.items()]

@@ -1,0 +1,138 @@
+"""The teams' roles, and GitHub's identity provider where its workflows take them on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine import secrets_provider
+from orchestration.aws import asked, error_code
+from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, Finding, cannot
+from orchestration.bootstrap.team_role import IAM_REGION, TeamRoleStep
+from orchestration.teams import policies, roles
+from shared.errors import Problem
+
+AUDIENCE: Final = "sts.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class NobodyTakesThem:
+    """In the place of the roles, as long as nobody is named: a role that nobody can take on helps nobody."""
+
+    what = "teams' roles"
+    where = "the account"
+    needed = False
+    by_hand: Sequence[str] = ()
+
+    def look(self) -> Finding:
+        return cannot("nobody is named who takes them on: say --repository OWNER/NAME for workflows, --people, or both")
+
+    def make(self) -> Finding:
+        return self.look()
+
+
+@dataclass(frozen=True)
+class GitHubProvider:
+    """By it AWS believes GitHub's tokens; one for all repositories of an account.
+
+    https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws
+    """
+
+    context: BootstrapContext
+    what = "GitHub's identity provider"
+    where = "the account"
+    needed = False
+
+    @property
+    def by_hand(self) -> Sequence[str]:
+        return (f"aws iam create-open-id-connect-provider --url https://{roles.ISSUER} --client-id-list {AUDIENCE}",)
+
+    @property
+    def _iam(self) -> Any:
+        return self.context.aws.client("iam", IAM_REGION)
+
+    @property
+    def _arn(self) -> str:
+        return f"arn:aws:iam::{self.context.account}:oidc-provider/{roles.ISSUER}"
+
+    def look(self) -> Finding:
+        arn = self._arn
+        ask = lambda: self._iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]  # noqa: E731
+        if arn not in {each["Arn"] for each in asked(ask, "list identity providers", self.where)}:
+            return Finding(there=False, said=f"{roles.ISSUER} is not there")
+        get = lambda: self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # noqa: E731
+        if AUDIENCE not in asked(get, "read the identity provider", self.where).get("ClientIDList", ()):
+            return Finding(there=False, said=f"{roles.ISSUER} is not for {AUDIENCE}")
+        return Finding(there=True, said=arn)
+
+    def make(self) -> Finding:
+        new = {"Url": f"https://{roles.ISSUER}", "ClientIDList": [AUDIENCE]}
+        try:
+            asked(lambda: self._iam.create_open_id_connect_provider(**new), "make the identity provider", self.where)
+        except Problem as problem:
+            if error_code(problem) != "EntityAlreadyExists":
+                raise
+            more = {"OpenIDConnectProviderArn": self._arn, "ClientID": AUDIENCE}
+            asked(
+                lambda: self._iam.add_client_id_to_open_id_connect_provider(**more),
+                "add AWS to the identity provider",
+                self.where,
+            )
+        return self.look()
+
+
+@dataclass(frozen=True)
+class TeamRoleOfAccount:
+    """A team's role, which may use the states' key: that is made before it, by another step."""
+
+    context: BootstrapContext
+    layer: str
+    where = "the account"
+    needed = False
+
+    @property
+    def what(self) -> str:
+        return f"role of team {self.layer}"
+
+    @property
+    def by_hand(self) -> Sequence[str]:
+        return self._step("").by_hand
+
+    def look(self) -> Finding:
+        key = self._key()
+        if key is None:
+            return Finding(there=False, said="the states' key, which it may use, is not there yet")
+        return self._step(key).look()
+
+    def make(self) -> Finding:
+        key = self._key()
+        return cannot("the states' key, which it may use, is not there") if key is None else self._step(key).make()
+
+    def _step(self, key: str) -> TeamRoleStep:
+        c = self.context
+        store = policies.StateStore(c.home.bucket, key) if c.home.bucket else None
+        (role,) = [each for each in roles.roles(c.settings, c.account, c.takers, store) if each.layer == self.layer]
+        return TeamRoleStep(c.aws, c.account, role)
+
+    def _key(self) -> str | None:
+        """The key's ARN; None where there is no such key."""
+        key = secrets_provider.KmsKey.parse(self.context.home.provider)
+        kms = self.context.aws.client("kms", key.region)
+        try:
+            told = asked(lambda: kms.describe_key(KeyId=key.key), f"look for the key {key.key}", key.region)
+        except Problem as problem:
+            if error_code(problem) == "NotFoundException":
+                return None
+            raise
+        return str(told["KeyMetadata"]["Arn"])
+
+
+def steps(context: BootstrapContext) -> Iterable[BootstrapStep]:
+    if context.takers == roles.Takers():
+        yield NobodyTakesThem()
+        return
+    if context.takers.repository:
+        yield GitHubProvider(context)
+    for layer in roles.teams(context.settings):
+        yield TeamRoleOfAccount(context, layer)
