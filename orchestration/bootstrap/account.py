@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.aws import asked, error_code
-from orchestration.bootstrap.step import BootstrapContext, Finding, cannot
+from orchestration.bootstrap.step import BootstrapContext, StepFinding, cannot
 from orchestration.graph import Graph
 from orchestration.preflight import Shortage, missing, room
 from orchestration.quotas import CONCURRENCY, GLOBAL_REGION, AccountQuota
@@ -56,19 +56,19 @@ class LogRole:
             ),
         )
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         arn = self._set()
         if not arn:
-            return Finding(there=False, said=f"API Gateway in {self.where} has none")
+            return StepFinding(there=False, said=f"API Gateway in {self.where} has none")
         name = arn.rpartition("/")[2]
         if f":{self.context.account}:" in arn and self._role(name) is None:
             return cannot(
                 f"API Gateway in {self.where} has {arn}, which is gone: it is one setting for all its APIs, so whoever "
                 "owns these must agree to another: " + self.by_hand[-1]
             )
-        return Finding(there=True, said=arn)
+        return StepFinding(there=True, said=arn)
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         """Only where none is set: another's would be lost."""
         if not self._set():
             arn = self._role(LOG_ROLE) or self._new()
@@ -116,7 +116,7 @@ class LogRole:
 
 
 @dataclass(frozen=True)
-class Quotas:
+class QuotaRequests:
     """The quotas of a region, or of Route 53: as many as a deployment asks for before it begins."""
 
     context: BootstrapContext
@@ -135,7 +135,7 @@ class Quotas:
             ),
         )
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         short = self._short()
         asked_for = {each.quota.code: self._pending(each) for each in short}
         open_ = [each for each in short if asked_for[each.quota.code] is None]
@@ -146,11 +146,11 @@ class Quotas:
             if asked_for[each.quota.code] is not None
         )
         if not open_:
-            return Finding(there=True, said=waiting or "suffice")
+            return StepFinding(there=True, said=waiting or "suffice")
         lacking = "; ".join(each.said for each in open_)
-        return Finding(there=False, said="; ".join(filter(None, (lacking, waiting))))
+        return StepFinding(there=False, said="; ".join(filter(None, (lacking, waiting))))
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         for each in self._short():
             if self._pending(each) is None:
                 asked(self._asking(each), f"ask for more {each.quota.what}", each.region)
@@ -194,7 +194,7 @@ def _asked_for(context: BootstrapContext, quota: AccountQuota, region: str, need
 
 
 @dataclass(frozen=True)
-class Pager:
+class PagerParameter:
     """The parameter with the pager's address: a secret of somebody's, which nobody but them puts there."""
 
     context: BootstrapContext
@@ -211,7 +211,7 @@ class Pager:
             ),
         )
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         name = str(self.context.settings.edge.pager)
         client = self.context.aws.client("ssm", self.where)
         try:
@@ -228,9 +228,9 @@ class Pager:
         kind = answer["Parameter"]["Type"]
         if kind != "SecureString":
             return cannot(f"{name} is a {kind}, and whoever may read it can wake people: make it a SecureString")
-        return Finding(there=True, said=name)
+        return StepFinding(there=True, said=name)
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         return self.look()
 
 
@@ -252,7 +252,7 @@ class CostTags:
         told = " ".join(f"TagKey={each},Status={ACTIVE}" for each in self._wanted)
         return (f"aws ce update-cost-allocation-tags-status --region {BILLED_BY} --cost-allocation-tags-status {told}",)
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         try:
             known = self._known()
         except Problem as problem:
@@ -262,15 +262,15 @@ class CostTags:
         inactive = [each for each in self._wanted if known.get(each, ACTIVE) != ACTIVE]
         unknown = [each for each in self._wanted if each not in known]
         if inactive:
-            return Finding(there=False, said=f"not active: {', '.join(inactive)}")
+            return StepFinding(there=False, said=f"not active: {', '.join(inactive)}")
         if unknown:
             return cannot(
                 f"not listed yet: {', '.join(unknown)}; AWS lists a tag some 24 hours after the first resource that "
                 "has it: run this again then"
             )
-        return Finding(there=True, said=", ".join(self._wanted))
+        return StepFinding(there=True, said=", ".join(self._wanted))
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         known = self._known()
         wish = [{"TagKey": each, "Status": ACTIVE} for each in self._wanted if known.get(each, ACTIVE) != ACTIVE]
         client = self.context.aws.client("ce", BILLED_BY)
@@ -308,12 +308,12 @@ def log_roles(context: BootstrapContext) -> Iterable[LogRole]:
 
 def quotas(context: BootstrapContext) -> Iterable[Quotas]:
     for region in (*_regions(context).values(), ACCOUNT):
-        yield Quotas(context, region)
+        yield QuotaRequests(context, region)
 
 
 def pagers(context: BootstrapContext) -> Iterable[Pager]:
     for region in _regions(context).values() if context.settings.edge.pager else ():
-        yield Pager(context, region)
+        yield PagerParameter(context, region)
 
 
 def tags(context: BootstrapContext) -> Iterable[CostTags]:

@@ -18,7 +18,7 @@ from orchestration.bootstrap.step import (
     THERE,
     BootstrapContext,
     BootstrapStep,
-    Finding,
+    StepFinding,
     cannot,
 )
 from orchestration.commands import confirm
@@ -60,7 +60,7 @@ class BootstrapRow:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def of(step: BootstrapStep, finding: Finding, *, made: bool = False) -> BootstrapRow:
+    def of(step: BootstrapStep, finding: StepFinding, *, made: bool = False) -> BootstrapRow:
         missing = MISSING if finding.able else CANNOT
         status = (MADE if made else THERE) if finding.there else missing
         hand = () if finding.there else tuple(step.by_hand)
@@ -130,7 +130,7 @@ def run(context: BootstrapContext, *, ask: Callable[[], None], check: bool) -> l
     return rows
 
 
-def _looked(ask: Callable[[], Finding]) -> Finding:
+def _looked(ask: Callable[[], StepFinding]) -> StepFinding:
     """One step that fails takes no other along."""
     try:
         return ask()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from engine import secrets_provider
 from engine.backend import Checkpoint, parsed_state
 from orchestration.aws import asked, error_code
-from orchestration.bootstrap.step import BootstrapContext, Finding, StateHome, cannot
+from orchestration.bootstrap.step import BootstrapContext, StepFinding, StateHome, cannot
 from shared.errors import Problem
 from shared.stack import Stack
 
@@ -89,7 +89,7 @@ class StateKey:
             f"aws kms enable-key-rotation --region {self.where} --key-id <key id>",
         )
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         name = self.context.home.key
         if self.where in self.context.serving:
             return cannot(
@@ -100,7 +100,7 @@ class StateKey:
         if found is None:
             if not name.startswith("alias/"):
                 return cannot(f"{secrets_provider.VARIABLE} names {name}, and there is no such key: name an alias")
-            return Finding(there=False, said=f"{name} is missing")
+            return StepFinding(there=False, said=f"{name} is missing")
         if found["KeyState"] != "Enabled":
             return cannot(
                 f"{name} is {found['KeyState']}, and nothing that it encrypts can be read: aws kms cancel-key-deletion "
@@ -112,9 +112,9 @@ class StateKey:
             self.where,
         )
         said = f"{name} ({found['Arn']})" + ("" if rotated else " does not rotate")
-        return Finding(bool(rotated), said, values={secrets_provider.VARIABLE: self.context.home.provider})
+        return StepFinding(bool(rotated), said, values={secrets_provider.VARIABLE: self.context.home.provider})
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         name = self.context.home.key
         found = self._described(name)
         identifier = found["KeyId"] if found else (self._left_behind() or self._new())
@@ -205,7 +205,7 @@ class StateBucket:
             ),
         )
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         bucket = self.context.home.bucket
         if self.where in self.context.serving:
             return cannot(
@@ -213,17 +213,17 @@ class StateBucket:
                 "other region. Name a bucket elsewhere: export PULUMI_BACKEND_URL='s3://<bucket>?region=<region>'"
             )
         found = self._head()
-        if isinstance(found, Finding):
+        if isinstance(found, StepFinding):
             return found
         if found != self.where:
             return cannot(f"{bucket} is in {found}: say ?region={found} in PULUMI_BACKEND_URL")
         lacks = [each.what for each in self._settings() if not each.has()]
         said = f"{bucket} lacks {', '.join(lacks)}" if lacks else bucket
-        return Finding(not lacks, said, values={"PULUMI_BACKEND_URL": self.context.home.backend})
+        return StepFinding(not lacks, said, values={"PULUMI_BACKEND_URL": self.context.home.backend})
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         found = self._head()
-        if isinstance(found, Finding):
+        if isinstance(found, StepFinding):
             asked(self._create, f"make the bucket {self.context.home.bucket}", self.where)
         for each in self._settings():
             if not each.has():
@@ -239,14 +239,14 @@ class StateBucket:
         """The name of a bucket is anybody's who took it first: it must be this account's."""
         return {"Bucket": self.context.home.bucket, "ExpectedBucketOwner": self.context.account}
 
-    def _head(self) -> str | Finding:
+    def _head(self) -> str | StepFinding:
         """The region in which the bucket is, or what is found without it."""
         bucket = self.context.home.bucket
         try:
             answer = asked(lambda: self._s3.head_bucket(**self._mine), f"look for the bucket {bucket}", self.where)
         except Problem as problem:
             if error_code(problem) in NO_BUCKET:
-                return Finding(there=False, said=f"{bucket} is missing")
+                return StepFinding(there=False, said=f"{bucket} is missing")
             if error_code(problem) in DENIED:
                 return cannot(
                     f"{bucket} is another account's, or you may not ask (s3:ListBucket): name another one in "
@@ -372,10 +372,10 @@ class KeptElsewhere:
     needed = True
     by_hand: Sequence[str] = ()
 
-    def look(self) -> Finding:
-        return Finding(there=True, said=f"none: PULUMI_BACKEND_URL keeps the states in {self.context.home.backend}")
+    def look(self) -> StepFinding:
+        return StepFinding(there=True, said=f"none: PULUMI_BACKEND_URL keeps the states in {self.context.home.backend}")
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         return self.look()
 
 

@@ -22,7 +22,7 @@ CANNOT: Final = "cannot"
 
 
 @dataclass(frozen=True)
-class Finding:
+class StepFinding:
     """What a step has found."""
 
     there: bool
@@ -33,9 +33,9 @@ class Finding:
     """What a person, or a program, needs of it later."""
 
 
-def cannot(said: str) -> Finding:
+def cannot(said: str) -> StepFinding:
     """Something is missing that somebody else has to do something about: `said` is why, and what."""
-    return Finding(there=False, said=" ".join(said.split()), able=False)
+    return StepFinding(there=False, said=" ".join(said.split()), able=False)
 
 
 class BootstrapStep(Protocol):
@@ -57,10 +57,10 @@ class BootstrapStep(Protocol):
     def by_hand(self) -> Sequence[str]:
         """The same with AWS's own command, for those who may use no other: a line each."""
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         """Ask, and change nothing. Raises Problem, which counts as `cannot`."""
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         """Make what `look` has missed, and return what there is now. Raises Problem."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.aws import asked, error_code
-from orchestration.bootstrap.step import Finding
+from orchestration.bootstrap.step import StepFinding
 from orchestration.teams.roles import TeamRole
 from shared.errors import Problem
 
@@ -51,11 +51,11 @@ class TeamRoleStep:
             lines.append(f"aws iam attach-role-policy --role-name {name} --policy-arn {self._arn(policy)}")
         return lines
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         """Compare, and change nothing. Raises Problem."""
         found = self._ask("get_role", RoleName=self.role.name)
         if found is None:
-            return Finding(there=False, said=f"{self.role.name} is not there")
+            return StepFinding(there=False, said=f"{self.role.name} is not there")
         differs = []
         if found["Role"]["AssumeRolePolicyDocument"] != self.role.trust:
             differs.append("who may take it on")
@@ -66,10 +66,10 @@ class TeamRoleStep:
         ):
             differs.append("what it may do")
         if differs:
-            return Finding(there=False, said=f"{self.role.name} differs: {', '.join(differs)}")
-        return Finding(there=True, said=self.role.name, values={"role": found["Role"]["Arn"]})
+            return StepFinding(there=False, said=f"{self.role.name} differs: {', '.join(differs)}")
+        return StepFinding(there=True, said=self.role.name, values={"role": found["Role"]["Arn"]})
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         """Make what is missing, and replace what differs. Raises Problem."""
         trust = json.dumps(self.role.trust)
         tags = [{"Key": name, "Value": value} for name, value in self.role.tags.items()]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from engine import secrets_provider
 from orchestration.aws import asked, error_code
-from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, Finding, cannot
+from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, StepFinding, cannot
 from orchestration.bootstrap.team_role import IAM_REGION, TeamRoleStep
 from orchestration.teams import policies, roles
 from shared.errors import Problem
@@ -25,10 +25,10 @@ class NobodyTakesThem:
     needed = False
     by_hand: Sequence[str] = ()
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         return cannot("nobody is named who takes them on: say --repository OWNER/NAME for workflows, --people, or both")
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         return self.look()
 
 
@@ -56,17 +56,17 @@ class GitHubProvider:
     def _arn(self) -> str:
         return f"arn:aws:iam::{self.context.account}:oidc-provider/{roles.ISSUER}"
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         arn = self._arn
         ask = lambda: self._iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]  # noqa: E731
         if arn not in {each["Arn"] for each in asked(ask, "list identity providers", self.where)}:
-            return Finding(there=False, said=f"{roles.ISSUER} is not there")
+            return StepFinding(there=False, said=f"{roles.ISSUER} is not there")
         get = lambda: self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # noqa: E731
         if AUDIENCE not in asked(get, "read the identity provider", self.where).get("ClientIDList", ()):
-            return Finding(there=False, said=f"{roles.ISSUER} is not for {AUDIENCE}")
-        return Finding(there=True, said=arn)
+            return StepFinding(there=False, said=f"{roles.ISSUER} is not for {AUDIENCE}")
+        return StepFinding(there=True, said=arn)
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         new = {"Url": f"https://{roles.ISSUER}", "ClientIDList": [AUDIENCE]}
         try:
             asked(lambda: self._iam.create_open_id_connect_provider(**new), "make the identity provider", self.where)
@@ -99,13 +99,13 @@ class TeamRoleOfAccount:
     def by_hand(self) -> Sequence[str]:
         return self._step("").by_hand
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         key = self._key()
         if key is None:
-            return Finding(there=False, said="the states' key, which it may use, is not there yet")
+            return StepFinding(there=False, said="the states' key, which it may use, is not there yet")
         return self._step(key).look()
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         key = self._key()
         return cannot("the states' key, which it may use, is not there") if key is None else self._step(key).make()
 

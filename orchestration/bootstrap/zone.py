@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.aws import asked, error_code
-from orchestration.bootstrap.step import BootstrapContext, Finding, cannot
+from orchestration.bootstrap.step import BootstrapContext, StepFinding, cannot
 from orchestration.quotas import GLOBAL_REGION, MADE_BY_BOOTSTRAP, zones_named
 from shared.errors import Problem
 
@@ -38,7 +38,7 @@ class DelegatedZone:
             "aws route53 get-hosted-zone --id <zone id> --query DelegationSet.NameServers",
         )
 
-    def look(self) -> Finding:
+    def look(self) -> StepFinding:
         edge = self.context.settings.edge
         if self.context.on_aws:
             self.context.settings.require_own_domain()
@@ -48,7 +48,7 @@ class DelegatedZone:
             return self._given(edge.zone_id)
         found = asked(lambda: zones_named(self.context.aws, self._name), "look for the zone", GLOBAL_REGION)
         if not found:
-            return Finding(there=False, said=f"{self._name} is missing")
+            return StepFinding(there=False, said=f"{self._name} is missing")
         if len(found) > 1:
             listed = ", ".join(_id(each) for each in found)
             return cannot(
@@ -56,7 +56,7 @@ class DelegatedZone:
             )
         return self._told(_id(found[0]), named=MADE_BY_BOOTSTRAP not in str(found[0]["Config"].get("Comment")))
 
-    def make(self) -> Finding:
+    def make(self) -> StepFinding:
         """One request is made once, however often it is sent. A run that was cut off is followed by a look."""
         request = {
             "Name": self._name,
@@ -81,15 +81,17 @@ class DelegatedZone:
             raise
         return answer
 
-    def _of_parent(self, identifier: str) -> Finding:
+    def _of_parent(self, identifier: str) -> StepFinding:
         found = self._zone(identifier)
         name = str(found["HostedZone"]["Name"]).rstrip(".") if found else ""
         if not found or not f".{self._name}".endswith(f".{name}"):
             has = f"is the zone {name}" if found else "is none of this account"
             return cannot(f"edge.parent_zone_id: {identifier} {has}, and {self._name} is to be delegated in it")
-        return Finding(there=True, said=f"edge makes {self._name}, and delegates it in {name} itself: nothing to set")
+        return StepFinding(
+            there=True, said=f"edge makes {self._name}, and delegates it in {name} itself: nothing to set"
+        )
 
-    def _given(self, identifier: str) -> Finding:
+    def _given(self, identifier: str) -> StepFinding:
         found = self._zone(identifier)
         if not found:
             return cannot(
@@ -101,7 +103,7 @@ class DelegatedZone:
             return cannot(f"edge.zone_id: {identifier} is the {kind} zone {name}, and the names end in {self._name}")
         return self._told(identifier, named=True)
 
-    def _told(self, identifier: str, *, named: bool) -> Finding:
+    def _told(self, identifier: str, *, named: bool) -> StepFinding:
         found = self._zone(identifier)
         if not found:
             raise Problem(f"the zone {identifier} went while it was looked at: run this again")
@@ -110,7 +112,7 @@ class DelegatedZone:
         said = f"{identifier}; set NS records of {name} where {name.partition('.')[2]} is served: {', '.join(servers)}"
         if not named:
             said += f"; set edge.zone_id: {identifier} in environments/{self.context.settings.name}.yaml"
-        return Finding(there=True, said=said, values={"zone_id": identifier, "name_servers": servers})
+        return StepFinding(there=True, said=said, values={"zone_id": identifier, "name_servers": servers})
 
 
 def _id(zone: Mapping[str, Any]) -> str:

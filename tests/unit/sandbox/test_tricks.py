@@ -139,6 +139,7 @@ def test_there_is_none_on_aws_whatever_the_switch_says(monkeypatch, tmp_path, se
     official.with_name("pulumi-language-python").touch()
     monkeypatch.setattr(find, "find", lambda _: Engine("3", official, "", ""))
     monkeypatch.setattr(aws, "_account", lambda _: "123456789012")
+    monkeypatch.setattr(aws, "_lost", lambda *_: "")
     monkeypatch.setattr(Environment, "require_own_domain", lambda _: None)
     made = aws.make(ENVIRONMENT, print)
     assert not made.holds_programs
