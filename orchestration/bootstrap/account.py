@@ -306,12 +306,12 @@ def log_roles(context: BootstrapContext) -> Iterable[LogRole]:
             yield LogRole(context, region)
 
 
-def quotas(context: BootstrapContext) -> Iterable[Quotas]:
+def quotas(context: BootstrapContext) -> Iterable[QuotaRequests]:
     for region in (*_regions(context).values(), ACCOUNT):
         yield QuotaRequests(context, region)
 
 
-def pagers(context: BootstrapContext) -> Iterable[Pager]:
+def pagers(context: BootstrapContext) -> Iterable[PagerParameter]:
     for region in _regions(context).values() if context.settings.edge.pager else ():
         yield PagerParameter(context, region)
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from engine import secrets_provider
 from engine.backend import Checkpoint, parsed_state
 from orchestration.aws import asked, error_code
-from orchestration.bootstrap.step import BootstrapContext, StepFinding, StateHome, cannot
+from orchestration.bootstrap.step import BootstrapContext, StateHome, StepFinding, cannot
 from shared.errors import Problem
 from shared.stack import Stack
 

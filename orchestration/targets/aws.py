@@ -102,7 +102,7 @@ def _lost(cli: Cli, url: str) -> str:
     except BackendUnreachable as problem:
         return (
             f"the stacks' states in {url} cannot be reached ({problem}). Clients are not concerned: failover goes on "
-            "by itself, and evacuate, restore, ready and situation need no state. Deploying waits until the backend "
+            "by itself, and evacuate, restore and situation need no state. Deploying waits until the backend "
             "answers again: run this again then"
         )
     except Problem as problem:
