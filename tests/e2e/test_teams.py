@@ -24,7 +24,6 @@ from sandbox.variables import CREDENTIALS
 from shared.contracts import LAYERS
 from shared.environment import Environment
 from tests.e2e.conftest import new_checkout
-from tests.sampling import sampled
 from tools import checkout as checkouts
 
 if TYPE_CHECKING:
@@ -141,7 +140,8 @@ def edited(copy: Checkout, profile: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize("profile", sampled(["payments", "trading"]))
+@pytest.mark.prove
+@pytest.mark.parametrize("profile", ["payments", "trading"])
 def test_each_team_deploys_changes_compares_and_destroys_its_layer_alone(tmp_path: Any, profile: str) -> None:
     with teams_of(tmp_path, profile) as teams:
         for layer in LAYERS:
@@ -245,6 +245,7 @@ def check(teams: Teams, layer: str, actions: list[str]) -> None:
     assert unused == [], "asked for when it was recorded, and missed by nobody: python -m tools.team_rights"
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("layer", ["network", "data"])
 def test_a_sample_of_the_rights_is_missed(teams: Teams, layer: str) -> None:
     check(teams, layer, random.Random(layer).sample(rights_of(layer), 2))
