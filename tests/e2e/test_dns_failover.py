@@ -22,6 +22,8 @@ CAREFUL = 5
 """The speed where a check that becomes unhealthy as the machine is busy would spoil the test."""
 LATE = 20
 """Virtual seconds that a command takes to do what it says, and a machine with two cores to notice."""
+SETTLED = 1200
+"""Virtual seconds until all checks are well at once: while another worker deploys, an answer is late now and then."""
 ENVIRONMENT = Environment.load("payments")
 NAME = ENVIRONMENT.foundation().failover_name
 CHECKS = ENVIRONMENT.edge.checks.of_the_entry_point
@@ -54,7 +56,7 @@ class Clients:
     def settle(self):
         """Wait until the primary is answered, and every checker has asked since it was told to."""
         began = self._clock.now()
-        while self._clock.now() - began < 300:
+        while self._clock.now() - began < SETTLED:
             checks = [each for each in self.health() if each["observations"]]
             asked = all(sum(seen["at"] > began for seen in each["observations"]) == 16 for each in checks)
             if checks and asked and all(each["healthy"] for each in checks) and self.region() == "primary":
