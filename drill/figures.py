@@ -420,8 +420,11 @@ def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequ
 def out_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Sequence[Event]) -> str:
     """Why the standby, or the machine, was too slow once it had taken over; empty when it was not.
 
-    A standby that fails later is no failover that was too slow, and no machine of this size can tell which it was.
+    A standby that fails later is no failover that was too slow, and no machine of this size can tell which it was;
+    unless the outage that is played breaks it, too.
     """
+    if any(each["region"] == "secondary" for step in plan.steps for each in step["faults"]):
+        return ""
     switched = first(events, 0.0, "dns", "secondary")
     healed = first(events, 0.0, "heal", "")
     if switched is None or healed is None:

@@ -118,6 +118,14 @@ def test_every_other_kind_of_fault_loses_and_doubles_nothing(fresh: Checkout) ->
         assert figure(told, name)["measured"] == 0
 
 
+def test_without_a_standby_the_objective_is_missed(fresh: Checkout) -> None:
+    """The failed drill of README: nobody is served until a region is back, and the books agree all the same."""
+    told = played(fresh, "--incident", "drill/incidents/no-standby.yaml", "--compress", "1", *PLAYED, code=1)
+    assert told["outcome"]["status"] == "missed"
+    assert figure(told, "RTO, worst")["measured"] > 120
+    assert figure(told, "payments lost")["measured"] == figure(told, "payments doubled")["measured"] == 0
+
+
 def test_too_slow_a_failover_is_missed(tmp_path: Any) -> None:
     """30 s × 3 with a TTL of 60 s, past the validation that would refuse it: at least 60 + 0 + 60."""
     with (

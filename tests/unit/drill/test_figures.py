@@ -23,7 +23,7 @@ from drill.figures import (
     verdict,
 )
 from drill.reconcile import Counts, Disagreement, Reconciliation
-from drill.records import Attempt, DrillPlan, Event
+from drill.records import Attempt, DrillPlan, Event, PlannedFault
 
 FAULT, SWITCH, HEAL = 1000.0, 1035.0, 1400.0
 BACK = HEAL + 140
@@ -200,6 +200,20 @@ def test_a_standby_that_fails_later_is_told():
     assert "3 of 103" in out_again(PLAN, [*well, *late], EVENTS)
     assert out_again(PLAN, [*well, *(replace(each, address="127.1.0.1") for each in late)], EVENTS) == ""
     assert out_again(PLAN, [*well, *(replace(each, sent=SWITCH + 3) for each in late)], EVENTS) == ""
+    for region, said in (("primary", "3 of 103"), ("secondary", "")):
+        fault = PlannedFault(
+            region=region,
+            kind="function",
+            part="payment",
+            how="error",
+            probability=1.0,
+            seconds=0.0,
+            says="",
+            source="",
+        )
+        plan = replace(PLAN, steps=[{"at": 0.0, "faults": [fault]}])
+        assert said in out_again(plan, [*well, *late], EVENTS), "an outage that breaks the standby has it fail"
+        assert bool(said) == bool(out_again(plan, [*well, *late], EVENTS))
 
 
 def test_trouble_of_the_machine_is_no_verdict():
