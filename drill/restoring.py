@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.restored import IN_DOUBT
-from orchestration.aws import asked, error_code
+from orchestration.aws import asked, or_none
 from shared.errors import Problem
 
 if TYPE_CHECKING:
@@ -133,13 +133,9 @@ class Restoring:
 
     def _status(self) -> str:
         """Of the restored table; empty when there is none."""
-        try:
-            answer = self._asked(f"look at {self.target}", "describe_table", self.target)
-        except Problem as problem:
-            if error_code(problem) == "ResourceNotFoundException":
-                return ""
-            raise
-        return str(answer["Table"]["TableStatus"])
+        ask = lambda: self._asked(f"look at {self.target}", "describe_table", self.target)  # noqa: E731
+        found = or_none(ask, "ResourceNotFoundException")
+        return str(found["Table"]["TableStatus"]) if found else ""
 
     def _until(self, done: Callable[[], bool], what: str) -> None:
         waited, told, pause = 0.0, 0.0, FIRST_WAIT

@@ -71,6 +71,16 @@ def asked(question: Callable[[], T], what: str, region: str) -> T:
         raise Problem(f"cannot {what} in {region}: {error}") from error
 
 
+def or_none(ask: Callable[[], T], *codes: str) -> T | None:
+    """What `ask` returns, which raises as `asked` does; None where AWS has answered with one of these error codes."""
+    try:
+        return ask()
+    except Problem as problem:
+        if error_code(problem) in codes:
+            return None
+        raise
+
+
 def error_code(problem: Problem) -> str:
     """Return AWS's error code behind what `asked` raised, such as AccessDenied; empty when AWS did not answer."""
     response = getattr(problem.__cause__, "response", None) or {}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from orchestration.aws import Aws
 from orchestration.questions import Question, answered
 from orchestration.quotas import (
+    ACCOUNT,
     CONCURRENCY,
     FUNCTION,
     GLOBAL_REGION,
@@ -173,7 +174,7 @@ def room(lacks: Missing, aws: Aws, environment: Environment) -> Iterator[RoomQue
         elif kind == STAGE:
             yield RoomQuestion("requests a second", region, _requests(aws, region, environment))
         else:
-            where = "the account" if isinstance(quotas[kind], OfRoute53) else region
+            where = ACCOUNT if isinstance(quotas[kind], OfRoute53) else region
             yield RoomQuestion(quotas[kind].what, where, _room(quotas[kind], aws, region, stack, number))
 
 
@@ -185,7 +186,7 @@ def _questions(lacks: Missing, aws: Aws, environment: Environment) -> Iterator[Q
         if kind == STAGE:
             yield Question("access logs", region, _log_role(aws, region, lacks.stacks[kind, role]))
         elif kind == ZONE:
-            yield Question("another zone", "the account", _another_zone(aws, environment))
+            yield Question("another zone", ACCOUNT, _another_zone(aws, environment))
 
 
 def _said(ask: Callable[[], Shortage | None]) -> Callable[[], str]:
@@ -195,7 +196,7 @@ def _said(ask: Callable[[], Shortage | None]) -> Callable[[], str]:
 def _room(quota: AccountQuota, aws: Aws, region: str, stack: str, number: int) -> Callable[[], Shortage | None]:
     def ask() -> Shortage | None:
         if isinstance(quota, OfRoute53):
-            (limit, used), where, place = quota.both(aws), "the account", GLOBAL_REGION
+            (limit, used), where, place = quota.both(aws), ACCOUNT, GLOBAL_REGION
         else:
             used, where, place = quota.used(aws, region), region, region
             limit = quota.default if used + number <= quota.default else quota.limit(aws, region)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 FUNCTION, STAGE = "aws:lambda/function:Function", "aws:apigateway/stage:Stage"
 ZONE = "aws:route53/zone:Zone"
+ACCOUNT = "the account"
+"""In the place of a region, for what an account has once."""
 GLOBAL_REGION = "us-east-1"
 """Where the quotas of Route 53 are kept, as its control plane is there."""
 

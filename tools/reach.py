@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.aws import Aws
 from orchestration.bootstrap.team_role import TeamRoleStep
-from orchestration.teams.roles import Takers, roles
+from orchestration.teams import roles
 from sandbox.provider import aws as declared
 from sandbox.provider.resource import TYPES
 from sandbox.variables import CREDENTIALS, OPERATOR_CREDENTIALS
@@ -162,11 +162,11 @@ class ReachedDeployment:
 
     def _team_role(self) -> str:
         """Make the role of one team, for the operator to take on."""
-        account, takers = self.account, Takers(people=("user/payments-operator",))
-        (role,) = [each for each in roles(self.environment, account, takers) if f"team-{each.layer}" == TEAM]
+        account, takers = self.account, roles.Takers(people=("user/payments-operator",))
+        stolen = roles.role(self.environment, account, TEAM_LAYER, takers)
         aws = Aws({**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint})
-        TeamRoleStep(aws, account, role).make()
-        return role.name
+        TeamRoleStep(aws, account, stolen).make()
+        return stolen.name
 
     def targets(self, service: str, role: Role) -> list[ReachTarget]:
         """What there is of a service in the region of `role`: ours, and somebody else's."""
@@ -322,7 +322,8 @@ STOLEN: Final[Mapping[str, tuple[Kind, Role]]] = {
     naming.FAILOVER_CONTROL_FUNCTION.purpose: (naming.FAILOVER_CONTROL_FUNCTION, SECONDARY),
 }
 """The functions whose roles are stolen, by their purpose. The other region's are their mirror images."""
-TEAM: Final = naming.team("network").purpose
+TEAM_LAYER: Final = "network"
+TEAM: Final = naming.team(TEAM_LAYER).purpose
 """The team whose role is stolen: the one that all others build on."""
 ROLES_STOLEN: Final = (*STOLEN, naming.OPERATIONS_ROLE.purpose, TEAM)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestration.aws import asked, error_code
+from orchestration.aws import asked, error_code, or_none
 from orchestration.bootstrap.step import BootstrapContext, StepFinding, cannot
 from orchestration.graph import Graph
 from orchestration.preflight import Shortage, missing, room
-from orchestration.quotas import CONCURRENCY, GLOBAL_REGION, AccountQuota
+from orchestration.quotas import ACCOUNT, CONCURRENCY, GLOBAL_REGION, AccountQuota
 from shared.errors import Problem
 from shared.roles import ROLES, Role
 
@@ -87,13 +87,9 @@ class LogRole:
         return str(found.get("cloudwatchRoleArn") or "")
 
     def _role(self, name: str) -> str | None:
-        try:
-            answer = asked(lambda: self._iam.get_role(RoleName=name), f"look for the role {name}", self.where)
-        except Problem as problem:
-            if error_code(problem) == NO_ROLE:
-                return None
-            raise
-        return str(answer["Role"]["Arn"])
+        ask = lambda: asked(lambda: self._iam.get_role(RoleName=name), f"look for the role {name}", self.where)  # noqa: E731
+        found = or_none(ask, NO_ROLE)
+        return None if found is None else str(found["Role"]["Arn"])
 
     def _new(self) -> str:
         tags = [{"Key": key, "Value": value} for key, value in self.context.tags.items()]
@@ -214,13 +210,9 @@ class PagerParameter:
     def look(self) -> StepFinding:
         name = str(self.context.settings.edge.pager)
         client = self.context.aws.client("ssm", self.where)
-        try:
-            answer = asked(
-                lambda: client.get_parameter(Name=name, WithDecryption=False), f"look for {name}", self.where
-            )
-        except Problem as problem:
-            if error_code(problem) != NO_PARAMETER:
-                raise
+        read = lambda: client.get_parameter(Name=name, WithDecryption=False)  # noqa: E731
+        answer = or_none(lambda: asked(read, f"look for {name}", self.where), NO_PARAMETER)
+        if answer is None:
             return cannot(
                 f"{name} is missing, and its address is a secret that only you have; on standard input: "
                 f"{self.by_hand[0]} (edge.pager: null for none)"
@@ -240,7 +232,7 @@ class CostTags:
 
     context: BootstrapContext
     what = "cost allocation tags"
-    where = "the account"
+    where = ACCOUNT
     needed = False
 
     @property
@@ -290,9 +282,6 @@ class CostTags:
             lambda: client.list_cost_allocation_tags(TagKeys=list(self._wanted)), "list cost allocation tags", BILLED_BY
         )
         return {each["TagKey"]: each["Status"] for each in answer["CostAllocationTags"]}
-
-
-ACCOUNT: Final = "the account"
 
 
 def _regions(context: BootstrapContext) -> dict[Role, str]:

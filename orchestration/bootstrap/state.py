@@ -13,8 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from engine import secrets_provider
 from engine.backend import Checkpoint, parsed_state
-from orchestration.aws import asked, error_code
+from orchestration.aws import asked, error_code, or_none
 from orchestration.bootstrap.step import BootstrapContext, StateHome, StepFinding, cannot
+from orchestration.quotas import ACCOUNT
 from shared.errors import Problem
 from shared.stack import Stack
 
@@ -67,6 +68,18 @@ def deployed(context: BootstrapContext, stack: Stack) -> Checkpoint | None:
             continue
         return parsed_state(answer["Body"].read(), key)
     return None
+
+
+def key_arn(context: BootstrapContext) -> str:
+    """The ARN of the key of the states. Raises Problem; of NO_KEY where there is none."""
+    return str(_described(context, context.home.key)["Arn"])
+
+
+def _described(context: BootstrapContext, key: str) -> Mapping[str, Any]:
+    region = secrets_provider.KmsKey.parse(context.home.provider).region
+    kms = context.aws.client("kms", region)
+    answer = asked(lambda: kms.describe_key(KeyId=key), f"look for the key {key}", region)
+    return dict(answer["KeyMetadata"])
 
 
 @dataclass(frozen=True)
@@ -128,14 +141,7 @@ class StateKey:
         return self.context.aws.client("kms", self.where)
 
     def _described(self, key: str) -> Mapping[str, Any] | None:
-        try:
-            answer = asked(lambda: self._kms.describe_key(KeyId=key), f"look for the key {key}", self.where)
-        except Problem as problem:
-            if error_code(problem) == NO_KEY:
-                return None
-            raise
-        found: Mapping[str, Any] = answer["KeyMetadata"]
-        return found
+        return or_none(lambda: _described(self.context, key), NO_KEY)
 
     def _new(self) -> str:
         tags = [{"TagKey": name, "TagValue": value} for name, value in self.context.tags.items()]
@@ -298,22 +304,16 @@ class StateBucket:
         )
 
     def _read(self, question: Callable[[], Any]) -> Any:
-        try:
-            return asked(question, f"look at the bucket {self.context.home.bucket}", self.where)
-        except Problem as problem:
-            if error_code(problem) in NONE_YET:
-                return None
-            raise
+        return or_none(lambda: asked(question, f"look at the bucket {self.context.home.bucket}", self.where), *NONE_YET)
 
     def _key_arn(self) -> str:
         key = secrets_provider.KmsKey.parse(self.context.home.provider)
-        kms = self.context.aws.client("kms", key.region)
         if key.region != self.where:
             raise Problem(
                 f"S3 encrypts with keys of its own region alone: {key.key} is in {key.region}, and the bucket in "
                 f"{self.where}: have both in one region"
             )
-        return str(asked(lambda: kms.describe_key(KeyId=key.key), "look for the key", key.region)["KeyMetadata"]["Arn"])
+        return key_arn(self.context)
 
     @staticmethod
     def _encryption(key: str) -> dict[str, Any]:
@@ -368,7 +368,7 @@ class KeptElsewhere:
 
     context: BootstrapContext
     what = "bucket"
-    where = "the account"
+    where = ACCOUNT
     needed = True
     by_hand: Sequence[str] = ()
 

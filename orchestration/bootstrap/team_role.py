@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.aws import asked, error_code
+from orchestration.aws import asked, or_none
 from orchestration.bootstrap.step import StepFinding
+from orchestration.quotas import ACCOUNT
 from orchestration.teams.roles import TeamRole
-from shared.errors import Problem
 
 if TYPE_CHECKING:
     from orchestration.aws import Aws
@@ -33,7 +33,7 @@ class TeamRoleStep:
     account: str
     role: TeamRole
     needed = False
-    where = "the account"
+    where = ACCOUNT
 
     @property
     def what(self) -> str:
@@ -127,12 +127,7 @@ class TeamRoleStep:
 
     def _ask(self, operation: str, **arguments: Any) -> Any:
         """IAM's answer; None where there is no such thing."""
-        try:
-            return self._must(operation, **arguments)
-        except Problem as problem:
-            if error_code(problem) == _NONE:
-                return None
-            raise
+        return or_none(lambda: self._must(operation, **arguments), _NONE)
 
     def _must(self, operation: str, **arguments: Any) -> Any:
         iam = self.aws.client("iam", IAM_REGION)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine import secrets_provider
-from orchestration.aws import asked, error_code
+from orchestration.aws import asked, error_code, or_none
+from orchestration.bootstrap.state import NO_KEY, key_arn
 from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, StepFinding, cannot
 from orchestration.bootstrap.team_role import IAM_REGION, TeamRoleStep
+from orchestration.quotas import ACCOUNT
 from orchestration.teams import policies, roles
 from shared.errors import Problem
 
@@ -21,7 +22,7 @@ class NobodyTakesThem:
     """In the place of the roles, as long as nobody is named: a role that nobody can take on helps nobody."""
 
     what = "teams' roles"
-    where = "the account"
+    where = ACCOUNT
     needed = False
     by_hand: Sequence[str] = ()
 
@@ -41,7 +42,7 @@ class GitHubProvider:
 
     context: BootstrapContext
     what = "GitHub's identity provider"
-    where = "the account"
+    where = ACCOUNT
     needed = False
 
     @property
@@ -88,7 +89,7 @@ class TeamRoleOfAccount:
 
     context: BootstrapContext
     layer: str
-    where = "the account"
+    where = ACCOUNT
     needed = False
 
     @property
@@ -112,20 +113,11 @@ class TeamRoleOfAccount:
     def _step(self, key: str) -> TeamRoleStep:
         c = self.context
         store = policies.StateStore(c.home.bucket, key) if c.home.bucket else None
-        (role,) = [each for each in roles.roles(c.settings, c.account, c.takers, store) if each.layer == self.layer]
-        return TeamRoleStep(c.aws, c.account, role)
+        return TeamRoleStep(c.aws, c.account, roles.role(c.settings, c.account, self.layer, c.takers, store))
 
     def _key(self) -> str | None:
         """The key's ARN; None where there is no such key."""
-        key = secrets_provider.KmsKey.parse(self.context.home.provider)
-        kms = self.context.aws.client("kms", key.region)
-        try:
-            told = asked(lambda: kms.describe_key(KeyId=key.key), f"look for the key {key.key}", key.region)
-        except Problem as problem:
-            if error_code(problem) == "NotFoundException":
-                return None
-            raise
-        return str(told["KeyMetadata"]["Arn"])
+        return or_none(lambda: key_arn(self.context), NO_KEY)
 
 
 def steps(context: BootstrapContext) -> Iterable[BootstrapStep]:

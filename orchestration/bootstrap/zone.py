@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestration.aws import asked, error_code
+from orchestration.aws import asked, or_none
 from orchestration.bootstrap.step import BootstrapContext, StepFinding, cannot
-from orchestration.quotas import GLOBAL_REGION, MADE_BY_BOOTSTRAP, zones_named
+from orchestration.quotas import ACCOUNT, GLOBAL_REGION, MADE_BY_BOOTSTRAP, zones_named
 from shared.errors import Problem
 
 NO_ZONE: Final = "NoSuchHostedZone"
@@ -24,7 +24,7 @@ class DelegatedZone:
 
     context: BootstrapContext
     what = "zone"
-    where = "the account"
+    where = ACCOUNT
     needed = True
 
     @property
@@ -71,15 +71,8 @@ class DelegatedZone:
         return self.context.aws.client("route53", GLOBAL_REGION)
 
     def _zone(self, identifier: str) -> Mapping[str, Any] | None:
-        try:
-            answer: Mapping[str, Any] = asked(
-                lambda: self._route53.get_hosted_zone(Id=identifier), f"look for the zone {identifier}", GLOBAL_REGION
-            )
-        except Problem as problem:
-            if error_code(problem) == NO_ZONE:
-                return None
-            raise
-        return answer
+        get = lambda: self._route53.get_hosted_zone(Id=identifier)  # noqa: E731
+        return or_none(lambda: asked(get, f"look for the zone {identifier}", GLOBAL_REGION), NO_ZONE)
 
     def _of_parent(self, identifier: str) -> StepFinding:
         found = self._zone(identifier)

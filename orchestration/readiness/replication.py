@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from orchestration.api_keys import CURRENT
-from orchestration.aws import error_code
+from orchestration.aws import or_none
 from orchestration.pairs import seen_from_its_region
 from orchestration.readiness.facts import DAY, MINUTE, Examined, Fact, FactQuestion
 from shared import naming
-from shared.errors import Problem
 from shared.roles import PRIMARY, SECONDARY, PerRole, Role, other
 
 LOOKED_BACK: Final = 15
@@ -64,13 +63,9 @@ def _copies(examined: Examined, role: Role) -> Fact:
     to, minutes = other(role), examined.settings.observability.replication_minutes
     buckets = PerRole.build(lambda each: examined.named(naming.AUDIT_BUCKET, each))
     rule = naming.replication_rule(to)
-    try:
-        found = examined.called("s3", role, "get_bucket_replication", Bucket=buckets.of(role))
-        rules = found["ReplicationConfiguration"]["Rules"]
-    except Problem as problem:
-        if error_code(problem) != NO_RULES:
-            raise
-        rules = []
+    bucket = buckets.of(role)
+    found = or_none(lambda: examined.called("s3", role, "get_bucket_replication", Bucket=bucket), NO_RULES)
+    rules = found["ReplicationConfiguration"]["Rules"] if found else []
     status = next((str(each["Status"]) for each in rules if each.get("ID") == rule), "not there")
     if status != "Enabled":
         return Fact(f"rule {rule} is {status}", "not fit", f"./invoke deploy --layer data --refresh{examined.options}")

@@ -75,26 +75,27 @@ class TeamRole:
 
 def roles(environment: Environment, account: str, takers: Takers, store: StateStore | None = None) -> list[TeamRole]:
     """One role for each layer's team, one that plans and one that compares. Raises Problem."""
+    return [role(environment, account, layer, takers, store) for layer in teams(environment)]
+
+
+def role(
+    environment: Environment, account: str, layer: str, takers: Takers, store: StateStore | None = None
+) -> TeamRole:
+    """The role of one of the `teams`. Raises Problem."""
     takers.check()
     if not _ACCOUNT.fullmatch(account):
         raise Problem(f"--account {account!r} is no account id of twelve digits")
-    names = environment.foundation().names
-    found = []
-    for layer in teams(environment):
-        if layer in {PLAN, DRIFT}:
-            may = policies.looking(environment, account, secrets=layer == DRIFT, store=store)
-        else:
-            may = policies.statements(environment, account, layer, store)
-        found.append(
-            TeamRole(
-                layer,
-                names.of(naming.team(layer)),
-                trust(account, takers, github_environments(layer)),
-                policies.documents(may),
-                {**environment.tags, "Environment": environment.label},
-            )
-        )
-    return found
+    if layer in {PLAN, DRIFT}:
+        may = policies.looking(environment, account, secrets=layer == DRIFT, store=store)
+    else:
+        may = policies.statements(environment, account, layer, store)
+    return TeamRole(
+        layer,
+        environment.foundation().names.of(naming.team(layer)),
+        trust(account, takers, github_environments(layer)),
+        policies.documents(may),
+        {**environment.tags, "Environment": environment.label},
+    )
 
 
 def teams(environment: Environment) -> tuple[str, ...]:
