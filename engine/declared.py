@@ -27,6 +27,8 @@ from shared.errors import Problem
 READ_STACK = "pulumi:pulumi:readStackOutputs"
 PROVIDER = "pulumi:providers:"
 STACK = "pulumi:pulumi:Stack"
+_NO_STACK_OF_THE_MOCKS = cast("Any", object())
+"""Mocks that find no root make a stack, and the outputs of that one, none, may come after those of the program."""
 LAST_WORDS = 10.0
 """Seconds: they are on their way within this process."""
 
@@ -88,8 +90,9 @@ def mocked(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
+        set_root_resource(_NO_STACK_OF_THE_MOCKS)
         set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
-        _forget_root()  # the mocks make one, and so does the program
+        _forget_root()  # the program makes its own
         yield loop
         loop.run_until_complete(_all_told())
     finally:

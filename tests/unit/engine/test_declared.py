@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+from typing import Any, cast
 
 import pytest
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.stack import run_in_stack
 
-from engine.declared import declared
+from engine.declared import declared, mocked
 from shared.errors import Problem
 
 PROGRAM = """
@@ -88,6 +91,21 @@ def test_what_is_on_its_way_when_a_program_ends_is_waited_for(tmp_path, monkeypa
     monkeypatch.setattr("engine.declared.run_in_stack", ends_early)
     run(tmp_path, "")
     assert told == ["outputs"]
+
+
+def test_a_program_has_one_stack_so_that_no_others_outputs_come_after_its_own():
+    """Calls of the engine run side by side, and on a busy machine they end in any order."""
+    asked = []
+
+    class Monitor(MockMonitor):
+        def RegisterResource(self, request):  # noqa: N802 - the name in the engine's protocol
+            asked.append(request.type)
+            return super().RegisterResource(request)
+
+    mocks = cast("Any", None)  # nothing but the stack is asked for
+    with mocked(mocks, Monitor(mocks), project="project", stack="stack", preview=True) as loop:
+        loop.run_until_complete(run_in_stack(lambda: None))
+    assert asked == ["pulumi:pulumi:Stack"]
 
 
 def test_a_program_leaves_nothing_to_the_next(tmp_path):
