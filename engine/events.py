@@ -16,6 +16,8 @@ from shared.root import ROOT
 UNCHANGING = frozenset({"same", "read", "discard", "read-discard"})
 REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
 """The steps of a replacement, in whatever order the provider wants them."""
+ENDING = frozenset({"replace", "delete"})
+"""The operations by which what is there goes."""
 REFRESH = "refresh"
 READ_FROM_ELSEWHERE = frozenset({"pulumi:pulumi:StackReference"})
 """What a refresh finds changed, and nobody in the cloud has changed."""
@@ -63,7 +65,7 @@ class ResourceChange:
     @property
     def ends(self) -> bool:
         """Whether what is there goes."""
-        return self.operation in {"replace", "delete"}
+        return self.operation in ENDING
 
 
 @dataclass

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.events import ENDING
 from orchestration.holdings import Holder
 from orchestration.made_of import digest
 from orchestration.values import texts
@@ -76,6 +77,11 @@ class ForeseenResource:
     def key(self) -> tuple[str, str]:
         return self.operation, self.urn
 
+    @property
+    def ends(self) -> bool:
+        """Whether what is there goes."""
+        return self.operation in ENDING
+
     def excess(self, now: ForeseenResource) -> str:
         """What another look would give this resource that was not foreseen: the first such path; empty for nothing."""
         for path in sorted({*self.values, *now.values}):
@@ -129,6 +135,10 @@ class ForeseenStack:
     def counts(self) -> Counter[str]:
         """How many resources it would do each operation to."""
         return Counter(each.operation for each in self.resources)
+
+    def who_reads(self, name: str) -> list[str]:
+        """Return the layers that read one of the outputs that it would publish otherwise."""
+        return [layer for layer, fields in self.readers.items() if name in fields]
 
     @property
     def dangers(self) -> list[str]:

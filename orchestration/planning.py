@@ -176,5 +176,5 @@ def _line(of: ForeseenResource) -> str:
 
 
 def _readers(each: ForeseenStack, name: str) -> str:
-    who = [layer for layer, fields in each.readers.items() if name in fields]
+    who = each.who_reads(name)
     return f"{', '.join(who)} {'read' if len(who) > 1 else 'reads'} it" if who else "nobody reads it"

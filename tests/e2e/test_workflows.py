@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
 
 HERE = {"TARGET": "sandbox"}
+PROGRAM = "regions, settings = both_regions(DataSettings)\n"
+"""A line of data's program."""
 running_group = pytest.mark.xdist_group("running")
 
 
@@ -25,24 +27,28 @@ def ran(checkout: Checkout, folder: Path, name: str, seconds: float = 600, **giv
 
 @running_group
 @pytest.mark.prove
-def test_a_plan_of_a_changed_layer_is_told_and_the_secondary_and_then_the_primary_deployed(
+def test_a_changed_layer_is_planned_on_its_pull_request_and_deployed_by_a_plan_of_each_region(
     running: Checkout, tmp_path: Path
 ) -> None:
     with running.edited("projects/network/flow_logs.py", "AGGREGATION_SECONDS = 60", "AGGREGATION_SECONDS = 600"):
         told = ran(running, tmp_path, "layer.plan: plan", LAYER="network", **HERE)
         assert told.code == 0, told.said
         assert told.outputs["changes"] == "true"
-        assert "| **network/payments-secondary** | changed | ±1 |" in told.outputs["text"]
+        assert "| **network/payments-secondary** | changes | ±1 |" in told.outputs["text"]
         gone = "- network/payments-primary: replace aws:ec2/flowLog:FlowLog `flow-logs`: maxAggregationInterval"
         assert gone in told.outputs["text"]
         assert told.summary.strip() == told.outputs["text"].strip()
         assert "\x1b" not in told.said + told.summary
         for region in ("secondary", "primary"):
+            planned = ran(running, tmp_path, "deploy.plan: plan", LAYER="network", REGION=region, **HERE)
+            assert planned.code == 0, planned.said
+            assert planned.outputs["changes"] == "true"
+            assert f"| **network/payments-{region}** | changes | ±1 |" in planned.summary
             answer = ran(running, tmp_path, "deploy.deploy: deploy", LAYER="network", REGION=region, **HERE)
             assert answer.code == 0, answer.said
             assert f"network/payments-{region}" in answer.said
-        again = ran(running, tmp_path, "layer.plan: plan", LAYER="network", **HERE)
-        assert again.outputs["changes"] == "false", again.said
+            again = ran(running, tmp_path, "deploy.plan: plan", LAYER="network", REGION=region, **HERE)
+            assert again.outputs["changes"] == "false", again.said
     assert running.ok("deploy", "--layer", "network", "--json").statuses.keys() == {
         "network/payments-secondary",
         "network/payments-primary",
@@ -54,14 +60,17 @@ def test_a_plan_that_a_policy_refuses_is_told_and_ends_the_job(running: Checkout
     with running.edited("shared/components/queues.py", "sqs_managed_sse_enabled=True", "sqs_managed_sse_enabled=False"):
         told = ran(running, tmp_path, "layer.plan: plan", LAYER="compute", **HERE)
     assert told.code == 1
-    refused = "| **compute/payments-secondary** | failed |  | aws:sqs/queue:Queue functions-dead-letters: encryption:"
+    refused = "- compute/payments-secondary: aws:sqs/queue:Queue functions-dead-letters: encryption:"
     assert refused in told.outputs["text"]
 
 
 @running_group
 @pytest.mark.prove
 def test_a_layer_that_spans_both_regions_is_deployed_by_one_job(running: Checkout, tmp_path: Path) -> None:
-    answer = ran(running, tmp_path, "deploy.deploy: deploy", LAYER="data", REGION="", **HERE)
+    with running.edited("projects/data/__main__.py", PROGRAM, f"# changed\n{PROGRAM}"):
+        planned = ran(running, tmp_path, "deploy.plan: plan", LAYER="data", REGION="", **HERE)
+        assert planned.code == 0, planned.said
+        answer = ran(running, tmp_path, "deploy.deploy: deploy", LAYER="data", REGION="", **HERE)
     assert answer.code == 0, answer.said
     assert "data/payments" in answer.said
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.find import cache_directory
+from orchestration.foreseen import Forecast, ForeseenResource, ForeseenStack
 from shared.contracts import LAYERS
 from shared.packaging import packages
 from shared.root import ROOT
@@ -23,6 +24,7 @@ from tools import plan_comment, workflows
 ACTIONLINT = "v1.7.12"
 LIVE = {
     "deploy.deploy: deploy",
+    "deploy.plan: plan",
     "drift.drift: compare",
     "drill.drill: deploy the sandbox",
     "drill.drill: drill",
@@ -40,7 +42,8 @@ HERE = {
 PLAYED = {
     "aws: read the passphrase",
     "comment.comment: comment",
-    "deploy.deploy: wait for the layers that it reads",
+    "deploy.deploy: fetch the plan",
+    "deploy.plan: wait for the layers that it reads",
     "drift.tell: open an issue, or add to it",
 }
 """Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account."""
@@ -203,7 +206,7 @@ def test_each_job_has_the_permissions_that_it_needs_and_no_more():
 
 def test_a_role_is_taken_on_in_an_environment_only_whose_approval_and_trust_apply():
     taking = [(name, job) for name, job in jobs() if "id-token" in job["permissions"] and "steps" in job]
-    assert {name for name, _ in taking} == {"layer.plan", "deploy.deploy", "drift.drift"}
+    assert {name for name, _ in taking} == {"layer.plan", "deploy.plan", "deploy.deploy", "drift.drift"}
     for name, job in taking:
         assert job["environment"], name
         assert "./.github/actions/aws" in {each.get("uses") for each in job["steps"]}, name
@@ -220,11 +223,32 @@ def test_one_deployment_at_a_time_in_an_environment_and_none_is_broken_off():
 def test_the_primary_comes_after_the_secondary_and_only_from_main():
     layer = documents()[".github/workflows/layer.yml"]["jobs"]
     assert layer["primary"]["needs"] == "secondary"
-    assert layer["secondary"]["needs"] == "plan"
-    assert layer["plan"]["needs"] == "test"
+    assert layer["secondary"]["needs"] == layer["plan"]["needs"] == "test"
     assert "github.ref == 'refs/heads/main'" in layer["secondary"]["if"]
-    assert "needs.plan.outputs.changes == 'true'" in layer["secondary"]["if"]
     assert layer["primary"]["with"]["region"] == "primary"
+
+
+def test_what_is_deployed_is_the_plan_that_was_there_to_be_approved():
+    jobs = documents()[".github/workflows/deploy.yml"]["jobs"]
+    plan, deploy = jobs["plan"], jobs["deploy"]
+    assert deploy["needs"] == "plan"
+    assert deploy["if"] == "needs.plan.outputs.changes == 'true'"
+    names = [each.get("name") for each in plan["steps"]]
+    assert names.index("wait for the layers that it reads") < names.index("plan"), "their outputs are in the plan"
+    (kept,) = [each["with"] for each in plan["steps"] if each.get("name") == "keep the plan"]
+    (fetched,) = [each["env"] for each in deploy["steps"] if each.get("name") == "fetch the plan"]
+    assert kept["name"] == fetched["PLAN"]
+    assert (kept["path"], kept["overwrite"]) == ("plan.json", True)
+    assert "--out plan.json" in step("deploy.plan: plan").script
+    assert "--plan plan.json" in step("deploy.deploy: deploy").script
+
+
+def test_the_plan_is_fetched_from_the_run_itself(runner, tmp_path):
+    runner.checkout = tmp_path
+    runner.answers["gh"] = '[ "$*" = "run download $GITHUB_RUN_ID --name plan-edge" ] && echo "{}" > plan.json'
+    ran = runner.run(step("deploy.deploy: fetch the plan"), GH_REPO="a/b", GH_TOKEN="t", PLAN="plan-edge")
+    assert (ran.code, ran.said) == (0, "")
+    assert (tmp_path / "plan.json").exists()
 
 
 def test_a_checkout_leaves_no_token_behind():
@@ -346,7 +370,7 @@ def test_a_layer_is_deployed_after_what_it_reads(runner, states, code, said):
         {states}
         name=${{4%.yml}}; if [ -n "${{!name}}" ]; then echo "${{!name}}"; fi
     """
-    waiting = step("deploy.deploy: wait for the layers that it reads")
+    waiting = step("deploy.plan: wait for the layers that it reads")
     given = {"GH_REPO": "payments-org/payments", "GH_TOKEN": "t", "LONGEST": "1", "PAUSE": "0.3"}
     ran = runner.run(waiting, UPSTREAM="network data", **given)
     assert ran.code == code, ran.said
@@ -358,7 +382,7 @@ def test_a_layer_waits_as_long_as_what_it_reads_is_being_deployed(runner):
         'seen=$RUNNER_TEMP/seen; echo x >> "$seen"\n'
         'if [ "$(wc -l < "$seen")" -lt 3 ]; then echo "in_progress "; else echo "completed success"; fi'
     )
-    waiting = step("deploy.deploy: wait for the layers that it reads")
+    waiting = step("deploy.plan: wait for the layers that it reads")
     ran = runner.run(waiting, UPSTREAM="network", GH_REPO="a/b", GH_TOKEN="t", PAUSE="0.01")
     assert ran.code == 0, ran.said
     assert ran.said.splitlines() == ["network: in_progress "] * 2
@@ -439,50 +463,74 @@ def test_a_verdict_names_the_fault_links_the_picture_and_ends_the_job_as_the_dri
 # A plan as a comment
 
 
-def row(layer, status="fresh", message="", changes=None, resources=()):
-    return {
-        "stack": f"{layer}/payments",
-        "layer": layer,
-        "status": status,
-        "message": message,
-        "changes": changes or {},
-        "resources": list(resources),
-    }
+REPLACED = ForeseenResource(
+    "replace",
+    "urn:pulumi:payments::data::aws:dynamodb/table:Table::payments",
+    "aws:dynamodb/table:Table",
+    "payments",
+    forced_by=["hashKey"],
+    danger="holds data (table)",
+)
 
 
-REPLACED = {
-    "operation": "replace",
-    "type": "aws:dynamodb/table:Table",
-    "name": "payments",
-    "forced_by": ["hashKey"],
-    "holds_data": True,
-}
-
-
-def test_a_plan_says_what_changes_what_goes_and_who_else_would_run():
-    rows = [
-        row("network"),
-        row("data", "changed", changes={"replace": 1}, resources=[REPLACED]),
-        row("edge", "skipped"),
-    ]
-    said = plan_comment.comment("data", rows)
-    assert "| **data/payments** | changed |" in said
-    assert "| edge/payments | skipped |" in said
-    assert "network/payments" not in said
-    assert "- data/payments: replace aws:dynamodb/table:Table `payments`: hashKey, **holds data**" in said
-    assert plan_comment.changes("data", rows)
-    assert not plan_comment.changes("network", rows)
-
-
-def test_a_policy_that_is_violated_is_said_in_one_row():
-    rows = [row("data", "failed", "policy violated: a | b\nopen to all")]
-    assert "| **data/payments** | failed |  | policy violated: a \\| b open to all |" in plan_comment.comment(
-        "data", rows
+def stack(layer, state="fresh", **said):
+    return ForeseenStack(
+        f"{layer}/payments", layer, **{"planned": True, "why": "its sources have changed", **said}, state=state
     )
 
 
+def forecast(*stacks, broken=()):
+    return Forecast("payments", "aws", "", "", "ana@laptop", "2026-11-25T08:00:00Z", list(stacks), list(broken))
+
+
+def test_a_plan_says_what_changes_what_goes_who_reads_it_and_who_else_would_run():
+    made = forecast(
+        stack("network"),
+        stack(
+            "data",
+            "changes",
+            resources=[REPLACED],
+            outputs={"table_name": "changes", "kms_key_arn": "changes"},
+            readers={"compute": ["table_name"], "edge": ["table_name"]},
+            update="1",
+        ),
+        stack("edge", "unchanged", planned=False),
+    )
+    said = plan_comment.comment("data", made)
+    assert "| **data/payments** | changes | ±1 | its sources have changed |" in said
+    assert "| edge/payments | stale (unchanged) |" in said
+    assert "network/payments" not in said
+    assert "- data/payments: replace aws:dynamodb/table:Table `payments`: hashKey, **holds data (table)**" in said
+    assert "- data/payments: `table_name` changes, read by compute, edge" in said
+    assert "kms_key_arn" not in said
+    assert made.summary() in said
+    assert plan_comment.changes("data", made)
+    assert not plan_comment.changes("network", made)
+    assert not plan_comment.changes("edge", made), "it is not this plan's to deploy"
+
+
+def test_all_outputs_of_a_new_stack_are_new_and_not_listed():
+    new = stack("data", "changes", outputs={"table_name": "is new"}, readers={"compute": ["table_name"]})
+    assert "table_name" not in plan_comment.comment("data", forecast(new))
+
+
+def test_a_policy_that_is_violated_and_a_contract_that_is_broken_are_said():
+    made = forecast(
+        stack("data", "refused", refused=["policy violated: a | b\nopen to all"]), broken=["compute reads data.x"]
+    )
+    said = plan_comment.comment("data", made)
+    assert "- data/payments: policy violated: a \\| b open to all\n- compute reads data.x\n" in said
+
+
 def test_nothing_to_do_is_said():
-    assert "Nothing of this layer would change." in plan_comment.comment("data", [row("data")])
+    assert "Nothing of this layer would change." in plan_comment.comment("data", forecast(stack("data")))
+
+
+def test_a_plan_is_read_as_it_was_printed(tmp_path):
+    made = forecast(stack("data", "changes", resources=[REPLACED]))
+    path = tmp_path / "told.json"
+    path.write_text(json.dumps(made.to_json()))
+    assert plan_comment.read(path).to_json() == json.loads(path.read_text())
 
 
 def test_a_plan_that_never_came_is_said_and_deploys_nothing(tmp_path, capsys):
@@ -494,14 +542,14 @@ def test_a_plan_that_never_came_is_said_and_deploys_nothing(tmp_path, capsys):
     assert "the log of this run says why" in told
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "stacks": [7]}'])
 def test_what_is_no_plan_is_one_line(tmp_path, capsys, content):
     path = tmp_path / "plan.json"
     path.write_text(content)
     assert plan_comment.main(["data", str(path)]) == 1
-    assert capsys.readouterr().err == f"error: {path}: holds no plan; write it with ./invoke preview-all --json\n"
+    assert capsys.readouterr().err == f"error: {path}: holds no plan; write it with ./invoke plan --json\n"
 
 
 def test_a_comment_is_never_longer_than_github_takes():
-    rows = [row("data", "changed", resources=[REPLACED] * 2_000)]
-    assert len(plan_comment.comment("data", rows)) <= plan_comment.LONGEST + 1
+    made = forecast(stack("data", "changes", resources=[REPLACED] * 2_000))
+    assert len(plan_comment.comment("data", made)) <= plan_comment.LONGEST + 1
