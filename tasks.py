@@ -78,7 +78,7 @@ HELP = {
     "experiment_role": "on AWS, the ARN of the role under which AWS FIS takes DynamoDB from the primary (--fault data)",
     "drill": "its id, as drill.history lists it; the last one by default",
     "out": "a new folder; of rotate-key a new file for the key, which only you may read; of plan a file for the plan",
-    "plan": "a file that `plan --out` has saved: do what it says, or nothing",
+    "plan": "a file that `plan --out` has saved: change what it says and nothing else",
     "speed": "virtual seconds in a real one",
     "at": "the moment to restore to, as for --since; by default the latest that there is",
     "old": "the environment that has lost a region",

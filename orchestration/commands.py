@@ -144,7 +144,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     if operation is Operation.DESTROY:
         door.require_open(place.backend, settings, stacks, options=choice.options())
     if place.asks_first and not choice.yes:
-        _announce(operation, place, settings, stacks)
+        announce(operation, place, settings, stacks)
     held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []
     if place.asks_first and not choice.yes and operation in CHANGING:
         confirm()
@@ -230,8 +230,11 @@ def _chosen(graph: Graph, choice: Choice) -> tuple[Stack, ...]:
     return graph.select(choice.layer or None, choice.region or None)
 
 
-def _announce(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:
-    """Say what on AWS is about to be touched. Raises Problem when somebody has to confirm it, and nobody can."""
+def announce(operation: Operation, place: Target, settings: Environment, chosen: Sequence[Stack]) -> None:
+    """Say what on AWS is about to be touched, or looked at.
+
+    Raises Problem when somebody has to confirm it, and nobody can.
+    """
     aside = (region for stack in chosen if stack.layer in ASIDE for region in settings.regions_of(stack))
     named = list(dict.fromkeys([*map(settings.region, ROLES), *aside]))
     report.tell(f"{operation.value} in {place.where}, regions {', '.join(named[:-1])} and {named[-1]}:")

@@ -73,7 +73,7 @@ def operate(
     deployment raises DataWouldGo when something that holds data would go and `discard` does not name it; RuleBroken
     when a stack that is there would break a rule of the policies below `root`; and, without `force`, OnlyServingRegion
     when it would change the only region that serves, or NoRoom when a quota or the account's role for access logs is
-    missing. With a `promise` it does what that plan says or nothing: a stack that would do more ends before it changes.
+    missing. With a `promise` it does nothing beyond that plan: a stack that would do more ends before it changes.
     With `refresh` it first compares every stack with the cloud, fresh ones too. A release is watched for
     `bake` minutes before the next region gets it (RunContext.bake).
     """
@@ -86,7 +86,7 @@ def operate(
         workspace.require_one_provider()
         if changing:
             recovery.clear(target, graph.stacks, report.tell)
-            workspace.adopt_salt()
+        workspace.adopt_salt()  # who only looks would else make another data key, on a machine that has none
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
         plan = admitted(plan, fingerprints, check.covers, graph, force=force, bake=bake)

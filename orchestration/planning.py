@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from engine.events import Events
 from orchestration import consumers, report
+from orchestration.commands import announce
 from orchestration.execute import StepStatus
 from orchestration.fingerprint import Fingerprints
 from orchestration.foreseen import (
@@ -36,6 +38,7 @@ from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
 from shared import files, reads
 from shared.environment import Environment
+from shared.errors import Problem
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -59,12 +62,16 @@ def plan(choice: Choice, *, out: str, details: bool) -> int:
     """Print what a deployment would do, and save it in `out`. Returns 1 when it would be refused."""
     settings = Environment.load(choice.environment, ROOT)
     graph = Graph.of(settings.name, aside=settings.aside)
+    if out:
+        _require_a_place(Path(out))
     place = choose(choice.target, settings, report.tell)
+    if place.asks_first and not choice.yes:
+        announce(Operation.PREVIEW, place, settings, graph.select(choice.layer or None, choice.region or None))
     forecast, result = foresee(place, settings, graph, choice, root=ROOT, check=SmokeTest(place, settings))
     if result.code == INTERRUPTED:
         return INTERRUPTED
     if out and forecast.good:
-        files.replace(Path(out), json.dumps(forecast.to_json(), indent=1) + "\n")
+        _save(forecast, Path(out))
     elif out:
         report.tell(f"{out} was not written: this plan would be refused")
     if choice.json:
@@ -77,19 +84,51 @@ def plan(choice: Choice, *, out: str, details: bool) -> int:
     return int(not forecast.good)
 
 
+def _require_a_place(out: Path) -> None:
+    """Raise Problem, before anything is asked, for a file that could not be written."""
+    folder = next(each for each in out.absolute().parents if each.exists())
+    if out.is_dir():
+        raise Problem(f"--out {out} is a folder: name a file")
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise Problem(f"--out {out}: nothing can be written in {folder}: name another place")
+
+
+def _save(forecast: Forecast, out: Path) -> None:
+    try:
+        files.replace(out, json.dumps(forecast.to_json(), indent=1) + "\n")
+    except OSError as error:
+        raise Problem(f"--out {out}: {error.strerror}: the plan was not saved") from error
+
+
 def foresee(
     place: Target, settings: Environment, graph: Graph, choice: Choice, *, root: Path, check: ReleaseCheck
 ) -> tuple[Forecast, Result]:
-    """Preview the chosen stacks of a graph, and those that read of them; return what that says, and the run."""
+    """Preview the chosen stacks of a graph, and those that read of them; return what that says, and the run.
+
+    Raises Problem when one of them is changed meanwhile: the plan would be of neither.
+    """
     chosen = graph.select(choice.layer or None, choice.region or None)
     behind = _behind(graph, chosen)
     shown = [stack for stack in graph.stacks if stack in chosen or stack in behind]
     fingerprints = Fingerprints(root, settings, graph, place.backend, generation=place.generation)
+    moments = {stack: _moment(fingerprints, stack) for stack in shown}
     result = operate(Operation.PREVIEW, place, settings, graph, shown, root=root, check=check)
     read = {name: reads.of(root, name) for name in {stack.layer for stack in graph.stacks}}
     reasons = {step.stack: step.judgement.reason for step in result.plan.steps}
+    afterwards = Fingerprints(root, settings, graph, place.backend, generation=place.generation)
+    for stack in shown:
+        if _moment(afterwards, stack) != moments[stack]:
+            raise Problem(f"{stack} was changed while it was planned: make the plan anew; nothing was changed by it")
     stacks = [
-        _foreseen(each, result.folder, fingerprints, read, planned=each.stack in chosen, why=reasons[each.stack])
+        _foreseen(
+            each,
+            result.folder,
+            fingerprints,
+            read,
+            planned=each.stack in chosen,
+            why=reasons[each.stack],
+            moment=moments[each.stack],
+        )
         for each in result.outcomes
     ]
     forecast = Forecast(
@@ -122,6 +161,7 @@ def _foreseen(
     *,
     planned: bool,
     why: str,
+    moment: tuple[str, str],
 ) -> ForeseenStack:
     stack, backend = outcome.stack, fingerprints.backend
     checkpoint = backend.checkpoint(stack)
@@ -145,9 +185,13 @@ def _foreseen(
         (events.violations or [outcome.message]) if refused else (),
         values,
         unknown,
-        fingerprints.made_of(stack, "").to_tag(),
-        newest(backend, stack),
+        *moment,
     )
+
+
+def _moment(fingerprints: Fingerprints, stack: Stack) -> tuple[str, str]:
+    """Return what a stack is made of now, and what tells its newest update."""
+    return fingerprints.made_of(stack, "").to_tag(), newest(fingerprints.backend, stack)
 
 
 def _show(forecast: Forecast, *, details: bool) -> None:

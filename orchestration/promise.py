@@ -62,6 +62,8 @@ class Promise:
                 of = f"{name} {planned}" if planned else f"every {name}"
                 raise Problem(f"--plan {self.file} is of {of}, not {asked}: say the same, or plan anew")
         names = {each.stack for each in made.planned}
+        if unknown := sorted(names - {str(stack) for stack in graph.stacks}):
+            raise Problem(f"--plan {self.file} has {unknown[0]}, which {choice.environment} has not; {self._anew()}")
         return tuple(stack for stack in graph.stacks if str(stack) in names)
 
     def require_unmoved(self, fingerprints: Fingerprints) -> None:

@@ -82,6 +82,8 @@ class StateStore:
     """Its ARN; empty: a passphrase is used."""
     passphrase: str = ""
     """The ARN of the secret that keeps it."""
+    prefix: str = ""
+    """The folder in the bucket, as of `s3://bucket/folder`; empty: none."""
 
 
 def rights() -> Mapping[str, Any]:
@@ -116,7 +118,7 @@ def statements(environment: Environment, account: str, layer: str, store: StateS
         named = {action for each in found for action in each["Action"] if action.startswith(f"{service}:")}
         changes = sorted(each for each in named if not each.partition(":")[2].startswith(READS))
         found.append({"Effect": "Deny", "Action": changes, "Resource": kept})
-    return found + (_state(environment, layer, store) if store else [])
+    return found + (states(environment, layer, store) if store else [])
 
 
 def looking(
@@ -133,7 +135,7 @@ def looking(
         if action in found[PLAN] and (secrets or action not in SECRET)
     ]
     granted = list(_granted(targets, groups))
-    return granted + (_state(environment, PLAN, store) if store else [])
+    return granted + (states(environment, PLAN, store) if store else [])
 
 
 def documents(statements: Iterable[Statement]) -> list[dict[str, Any]]:
@@ -214,22 +216,17 @@ def _where(kind: Kind) -> str:
     return "once" if kind in once else "regional"
 
 
-def _state(environment: Environment, layer: str, store: StateStore) -> list[Statement]:
-    """The stacks' own objects, those that they read, and the key or the passphrase of their secrets.
+def states(environment: Environment, layer: str, store: StateStore) -> list[Statement]:
+    """The stacks' objects, and the key or the passphrase of their secrets.
 
     Pulumi's layout of a bucket: stacks/, history/, backups/ and locks/ below .pulumi/ (pulumi/pulumi,
-    pkg/backend/diy). Of each consumer the tags are read: they tell which outputs it was made of.
+    pkg/backend/diy). A team writes what is its own layer's, and reads all: a deployment of one layer looks at where
+    the others are, how they keep secrets, what they read of it, whether clients are served; a plan at what gets stale.
     """
-    kept = f"arn:aws:s3:::{store.bucket}/.pulumi"
-    known = teams(environment)
-    reads = known if layer == PLAN else [each.project for each in layer_of(layer).consumes]
-    consumers = [each for each in known if layer != PLAN and layer in [c.project for c in layer_of(each).consumes]]
-    read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for each in reads for stack in stacks(environment, each)]
-    read += [
-        f"{kept}/stacks/{stack.layer}/{stack.name}.pulumi-tags"
-        for each in consumers
-        for stack in stacks(environment, each)
-    ]
+    kept = f"arn:aws:s3:::{'/'.join(filter(None, [store.bucket, store.prefix]))}/.pulumi"
+    every = [stack for each in teams(environment) for stack in stacks(environment, each)]
+    read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for stack in every]
+    read += [f"{kept}/history/{stack.layer}/{stack.name}/*" for stack in every]
     found: list[Statement] = [
         {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{store.bucket}"]},
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": sorted({*read, f"{kept}/meta.yaml"})},

@@ -11,6 +11,7 @@ from orchestration.choice import Choice
 from orchestration.execute import StepStatus
 from orchestration.fingerprint import MADE_OF, MadeOf
 from orchestration.foreseen import Forecast
+from orchestration.operate import operate
 from orchestration.plan import Operation
 from orchestration.planning import foresee
 from orchestration.promise import Promise
@@ -163,3 +164,18 @@ def test_a_deployed_consumer_keeps_a_field_that_the_sources_no_longer_read(layer
     assert backend.checkpoint(DATA).outputs["table_name"] == "payments-1"
     forecast, _ = planned(layers, layer="network", region="secondary")  # another layer's plan is none of its business
     assert forecast.good
+
+
+def test_a_plan_during_which_sources_were_edited_is_none(layers, monkeypatch):
+    """What was recorded as planned would be what nobody has previewed."""
+    layers.deploy(DATA)
+    layers.write("projects/data/part.py", "value = 2\n")
+
+    def edited_meanwhile(*arguments, **options):
+        result = operate(*arguments, **options)
+        layers.write("projects/data/part.py", "value = 3\n")
+        return result
+
+    monkeypatch.setattr("orchestration.planning.operate", edited_meanwhile)
+    with pytest.raises(Problem, match="data/payments was changed while it was planned: make the plan anew"):
+        planned(layers)

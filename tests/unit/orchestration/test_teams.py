@@ -187,7 +187,7 @@ def test_who_plans_changes_nothing_and_reads_no_secret(environment):
     assert actions[DRIFT] - actions[PLAN] == {"secretsmanager:GetSecretValue"}
 
 
-def test_a_team_writes_its_own_states_and_reads_those_that_it_reads_the_outputs_of():
+def test_a_team_writes_its_own_states_and_reads_those_of_its_environment():
     found = {each.layer: each for each in roles.roles(ENVIRONMENTS["payments"], ACCOUNT, TAKERS, STORE)}
 
     def allowed(layer, action, path):
@@ -197,11 +197,13 @@ def test_a_team_writes_its_own_states_and_reads_those_that_it_reads_the_outputs_
     assert allowed("compute", "s3:PutObject", "locks/organization/compute/payments-primary/x.json")
     assert allowed("compute", "s3:GetObject", "stacks/network/payments-secondary.json")
     assert allowed("compute", "s3:GetObject", "stacks/edge/payments.pulumi-tags")
+    assert allowed("network", "s3:GetObject", "stacks/edge/payments.json"), "whether clients are served"
+    assert allowed(PLAN, "s3:GetObject", "history/edge/payments/payments-1.history.json")
     for action, path in (
         ("s3:PutObject", "stacks/network/payments-primary.json"),
         ("s3:PutObject", "stacks/compute/payments2-primary.json"),
-        ("s3:GetObject", "stacks/edge/payments.json"),
-        ("s3:GetObject", "stacks/observability/payments-primary.json"),
+        ("s3:PutObject", "history/network/payments-primary/payments-primary-1.history.json"),
+        ("s3:GetObject", "stacks/edge/trading.json"),
     ):
         assert not allowed("compute", action, path), path
     assert allowed(PLAN, "s3:GetObject", "stacks/edge/payments.json")
