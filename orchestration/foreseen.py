@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.events import ENDING
-from orchestration.holdings import Holder
+from orchestration.holdings import let_go
 from orchestration.made_of import digest
 from orchestration.values import texts
 from shared import reads
@@ -274,11 +274,9 @@ def danger(
 
     published: as `published_ids`. read: what each layer reads.
     """
+    told = [f"holds data ({holder.name})" for holder in let_go(stack, change)]
     if not change.ends:
-        return ""
-    told = []
-    if holder := Holder.of(stack, change.type, change.before):
-        told.append(f"holds data ({holder.name})")
+        return "; ".join(told)
     if change.type in ADDRESSES:
         told.append(ADDRESSES[change.type])
     for name in published.get(change.urn, ()):

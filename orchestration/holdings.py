@@ -6,7 +6,7 @@ holding data, and a test names the types of the projects that are in neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -113,6 +113,10 @@ def _locked_copies(_aws: Aws, _region: str, state: State) -> str:
     return f"every copy for {outputs.get('minRetentionDays', 'some')} days ({mode})"
 
 
+def _quorum(*_: object) -> str:
+    return "the quorum of the table: without it one region that is lost stops the other"
+
+
 def _one_value(*_: object) -> str:
     return "1 value"
 
@@ -138,10 +142,16 @@ LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 VAULT_LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 """The lock on the vault of an environment's copies."""
 
+TABLE = "aws:dynamodb/table:Table"
+REPLICA, WITNESS = f"{TABLE} replica", f"{TABLE} witness"
+"""Members of a global table. They are no resources of their own: an update of the table lets one go."""
+
 HOLDING: Mapping[str, Holding] = {
     "aws:backup/vault:Vault": Holding("vault", "name", _copies),
     VAULT_LOCK: Holding("vault-lock", "backupVaultName", _locked_copies),
-    "aws:dynamodb/table:Table": Holding("table", "name", _items),
+    TABLE: Holding("table", "name", _items),
+    REPLICA: Holding("replica", "member", _items),
+    WITNESS: Holding("witness", "member", _quorum),
     "aws:kms/key:Key": Holding("key", "keyId", _everything_encrypted),
     "aws:kms/replicaKey:ReplicaKey": Holding("replica-key", "keyId", _everything_encrypted),
     "aws:s3/bucket:Bucket": Holding("bucket", "bucket", _objects),
@@ -248,8 +258,38 @@ def holders(stack: Stack, checkpoint: Checkpoint | None) -> tuple[Holder, ...]:
 
 def going(stack: Stack, changes: Iterable[ResourceChange]) -> tuple[Holder, ...]:
     """Return what holds data and would be replaced or deleted, without what is a part of another one that is."""
-    found = [Holder.of(stack, change.type, change.before) for change in changes if change.ends]
-    return _whole(holder for holder in found if holder)
+    return _whole(holder for change in changes for holder in let_go(stack, change))
+
+
+def let_go(stack: Stack, change: ResourceChange) -> tuple[Holder, ...]:
+    """Return what holds data and goes by one change: the resource, or members that an update takes from a table."""
+    if change.ends:
+        holder = Holder.of(stack, change.type, change.before)
+        return (holder,) if holder else ()
+    return tuple(_members_let_go(stack, change)) if change.type == TABLE and change.operation == "update" else ()
+
+
+def _members_let_go(stack: Stack, change: ResourceChange) -> Iterator[Holder]:
+    table = str(change.before.get("id", ""))
+    had, kept = (_members(each) for each in (change.before.get("outputs") or {}, change.inputs))
+    for (kind, region), fixed in had.items():
+        if kept.get((kind, region)) != fixed:
+            outputs = {"region": region, "member": f"{table}/{region}"}
+            if holder := Holder.of(stack, kind, {"id": table, "outputs": outputs}):
+                yield holder
+
+
+def _members(table: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, str]]:
+    """The members of a global table beside its own region, with what is fixed for their lives: key and consistency."""
+    found = {
+        (REPLICA, str(each.get("regionName"))): (
+            str(each.get("kmsKeyArn") or ""),
+            str(each.get("consistencyMode") or "EVENTUAL"),
+        )
+        for each in table.get("replicas") or ()
+    }
+    witness = table.get("globalTableWitness")
+    return found | ({(WITNESS, str(witness.get("regionName"))): ("", "")} if witness else {})
 
 
 def _whole(found: Iterable[Holder]) -> tuple[Holder, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestration.execute import Outcome, StepStatus
-from orchestration.holdings import Holder
+from orchestration.holdings import Holder, let_go
 from orchestration.plan import Operation, Plan, Step
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def show(plan: Plan, outcomes: Sequence[Outcome], closing: str, *, details: bool
 
 def resource_lines(outcome: Outcome, operation: Operation, *, details: bool) -> list[str]:
     """Return a line for each resource that would be replaced or deleted, or with `details` for each at all."""
-    named = [change for change in outcome.resources if details or change.ends]
+    named = [each for each in outcome.resources if details or each.ends or let_go(outcome.stack, each)]
     return [f"  {_described(outcome.stack, change, operation)}" for change in sorted(named, key=_order)]
 
 
@@ -153,10 +153,16 @@ def _described(stack: Stack, change: ResourceChange, operation: Operation) -> st
     name = f"{change.name} ({known})" if known and known != change.name and change.ends else change.name
     properties = change.forcing if change.operation == "replace" else change.properties
     gone = ["is gone"] if operation is Operation.DRIFT and change.operation == "delete" else []
-    data = ["holds data"] if change.ends and not gone and Holder.of(stack, change.type, change.before) else []
+    data = [] if gone else _data_that_goes(stack, change)
     told = "; ".join(filter(None, [", ".join(properties), *gone, *data]))
     symbol = SYMBOLS.get(change.operation, change.operation)
     return f"{symbol} {change.type} {name}" + (f": {told}" if told else "")
+
+
+def _data_that_goes(stack: Stack, change: ResourceChange) -> list[str]:
+    if change.ends:
+        return ["holds data"] if let_go(stack, change) else []
+    return [f"lets {holder.name} go, which holds data" for holder in let_go(stack, change)]
 
 
 def resource_rows(outcome: Outcome) -> list[dict[str, Any]]:
@@ -169,7 +175,7 @@ def resource_rows(outcome: Outcome) -> list[dict[str, Any]]:
             "id": change.before.get("id"),
             "properties": list(change.properties),
             "forced_by": list(change.forcing),
-            "holds_data": change.ends and Holder.of(outcome.stack, change.type, change.before) is not None,
+            "holds_data": bool(let_go(outcome.stack, change)),
         }
         for change in sorted(outcome.resources, key=_order)
     ]

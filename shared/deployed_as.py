@@ -1,4 +1,4 @@
-"""Where a stack is, as it says in its outputs: account, suffix and regions. What moves is made anew, data included."""
+"""Where a stack is, as it says in its outputs: account, names, suffix and regions. What moves is made anew."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from shared.stack import Stack
 
 Differences = Mapping[str, tuple[str, str]]
-"""What differs, such as `suffix` or `primary region`: what it was and what it is to be."""
+"""What differs, such as `suffix`, `names` or `primary region`: what it was and what it is to be."""
 
 
 def place(foundation: Foundation, role: Role | None, account: str | None = None) -> dict[str, Any]:
     """What a stack publishes of where it is: a regional one of its own region, a global one of all three."""
     regions = dict(foundation.regions) if role is None else {role: foundation.region(role)}
     known = {} if account is None else {"account": account}
-    return {**known, "suffix": foundation.suffix, "regions": regions}
+    return {**known, "names": foundation.names.pattern, "suffix": foundation.suffix, "regions": regions}
 
 
 def moved(last: Any, here: Mapping[str, Any]) -> Differences:

@@ -123,6 +123,12 @@ class Names:
         name = "-".join(parts) + ("/" if kind.folder else "-") + self.suffix
         return kind.prefix + name + (f"-{account}" if kind.account else "") + tail
 
+    @property
+    def pattern(self) -> str:
+        """How names are made, but for the suffix: `trading-<region>-production-<purpose>`."""
+        said = {"service": self.profile.service, "environment": self.environment}
+        return "-".join(said.get(part, f"<{part}>") for part in self.profile.parts)
+
     def mistaken_for_an_arn(self) -> str | None:
         """A secret's name that ends as its ARN does, in a hyphen and six characters: a look-up might find another.
 

@@ -79,7 +79,7 @@ def _list(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _going(each: ForeseenStack) -> Iterator[str]:
     for of in each.resources:
-        if of.ends:
+        if of.ends or of.danger:
             forced = f": {', '.join(of.forced_by)}" if of.forced_by else ""
             danger = f", **{of.danger}**" if of.danger else ""
             yield f"{each.stack}: {of.operation} {of.type} `{of.name}`{forced}{danger}"

@@ -9,11 +9,12 @@ from projects.data.keys import DataKey
 from projects.data.parameters import Parameters
 from projects.data.table import PaymentsTable
 from shared.components.exchange import publish
-from shared.components.regions import both_regions
+from shared.components.regions import both_regions, stays
 from shared.contracts import DataOutputs
 from shared.environment_sections import DataSettings
 
 regions, settings = both_regions(DataSettings)
+stays("consistency", settings.consistency_mode)
 
 key = DataKey("data-key", regions)
 table = PaymentsTable("payments", regions, settings, key)

@@ -17,9 +17,10 @@ class PaymentsTable(pulumi.ComponentResource):
     """The table `payment-transactions-<suffix>` with keys `pk` and `sk`, the index `unfinished`, and a replica.
 
     Strong consistency (MRSC) needs a witness in a third region and no stream; eventual consistency (MREC) replicates
-    by the stream. The mode is for the table's life. In production both replicas are protected from deletion: the AWS
-    provider protects the one of a strongly consistent table by an update only, not when it makes it, so production is
-    for a table that is there. Attributes: name, arns, consistency.
+    by the stream. The mode is for the table's life: another one would delete the replica and fill it anew. In
+    production both replicas are protected from deletion: the AWS provider protects the one of a strongly consistent
+    table by an update only, not when it makes it, so production is for a table that is there. Attributes: name, arns,
+    consistency.
     """
 
     name: pulumi.Output[str]

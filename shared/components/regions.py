@@ -156,6 +156,17 @@ def service_levels(settings: type[Section]) -> tuple[ServiceLevel, ...]:
     return _environment()[0].service_levels()
 
 
+def stays(field: str, value: str) -> None:
+    """Fail when the stack's last outputs have something else in a field that is for its data's life.
+
+    Raises RunError, before anything is made; where a guard has looked at what would go, nothing.
+    """
+    stack = this_stack()
+    last = (last_outputs(stack) or {}).get(field)
+    if last not in {None, value} and MAY_MOVE not in os.environ:
+        raise pulumi.RunError(f"{described(stack, {field: (str(last), value)})}; nothing was changed")
+
+
 def _environment() -> tuple[Environment, Role | None]:
     expect_publication()
     stack = this_stack()

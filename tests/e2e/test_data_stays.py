@@ -23,13 +23,18 @@ MOVES = {
         ("[use1-az1, use1-az2]", "[use2-az1, use2-az2]"),
         ("secondary: [use2-az1, use2-az2]", "secondary: [use1-az1, use1-az2]"),
     ],
+    "consistency": [
+        ("consistency: strong", "consistency: eventual"),
+        ("secondary: us-east-2.processor.example.com", "secondary: us-east-1.processor.example.com"),
+    ],
     "secondary": [
         ("secondary: us-east-2\n", "secondary: us-west-2\n"),
         ("witness: us-west-2", "witness: us-east-2"),
         ("[use2-az1, use2-az2]", "[usw2-az1, usw2-az2]"),
     ],
 }
-"""Edits of the environment file after which all that holds data would be made anew, or a region's part of it."""
+"""Edits of the environment file after which all that holds data would be made anew, or a region's part of it: also by
+an update of what stays."""
 
 EVERYTHING = {"bucket", "table", "secret"}
 
@@ -94,7 +99,8 @@ def named(answer):
     [
         ("suffix", EVERYTHING),
         pytest.param("both", EVERYTHING, marks=pytest.mark.prove),
-        ("secondary", {"bucket"}),
+        ("secondary", {"bucket", "replica"}),
+        pytest.param("consistency", {"replica", "witness"}, marks=pytest.mark.prove),
     ],
 )
 def test_a_system_that_would_move_is_refused_before_anything_changes(running, move, kinds):
@@ -105,11 +111,12 @@ def test_a_system_that_would_move_is_refused_before_anything_changes(running, mo
         assert refused.code == 1
         assert kept(running) == before
         held = listed(refused)
-        assert {name.partition("/")[0] for name in held} >= kinds
+        assert {name.partition("/")[0] for name in held} >= kinds, refused.err
         assert sorted(held) == sorted(named(refused))
         last = refused.err.splitlines()[-1]
-        for word in ("error: ", "nothing was changed", "is deployed with", "./invoke deploy-all --discard-data"):
+        for word in ("error: ", "nothing was changed", "./invoke deploy-all --discard-data"):
             assert word in last
+        assert ("is deployed with" in last) == (move != "consistency"), "what is deployed elsewhere is told as that"
         by_hand = owner(running, "data", "payments", "up", "--yes")
         assert by_hand.returncode != 0
         assert "stack data/payments is deployed with" in by_hand.stdout

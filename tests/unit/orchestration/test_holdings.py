@@ -186,3 +186,49 @@ def test_what_cannot_be_asked_is_unknown_and_keeps_nobody_from_the_list():
     said = dict(told(found, Answers(scan=[REFUSED])))
     assert said[found[0]].startswith("an unknown amount (cannot count the items of payments in us-east-1: ")
     assert said[found[1]] == "all that is encrypted with it"
+
+
+def table_change(operation="update", **now):
+    """Of a table with a replica and a witness: what an update would give it."""
+    members = {
+        "replicas": [{"regionName": "us-east-2", "consistencyMode": "STRONG", "kmsKeyArn": "key-2"}],
+        "globalTableWitness": {"regionName": "us-west-2"},
+    }
+    before = {"id": "payments", "outputs": {"region": "us-east-1", "name": "payments", **members}}
+    return ResourceChange(operation, "urn", TABLE, before=before, inputs={**members, **now})
+
+
+WITH = {"regionName": "us-east-2", "consistencyMode": "STRONG", "kmsKeyArn": "key-2"}
+
+
+@pytest.mark.parametrize(
+    ("now", "names"),
+    [
+        ({}, []),
+        ({"replicas": [{**WITH, "deletionProtectionEnabled": True}]}, []),
+        ({"replicas": [WITH, {**WITH, "regionName": "us-west-1"}]}, []),  # one more
+        ({"replicas": []}, ["replica/payments/us-east-2"]),
+        ({"replicas": None}, ["replica/payments/us-east-2"]),
+        ({"replicas": [{**WITH, "regionName": "us-west-1"}]}, ["replica/payments/us-east-2"]),
+        ({"replicas": [{**WITH, "consistencyMode": "EVENTUAL"}]}, ["replica/payments/us-east-2"]),
+        ({"replicas": [{**WITH, "kmsKeyArn": "another"}]}, ["replica/payments/us-east-2"]),
+        ({"globalTableWitness": None}, ["witness/payments/us-west-2"]),
+        (
+            {"replicas": [{"regionName": "us-east-2"}], "globalTableWitness": {"regionName": "eu-west-1"}},
+            ["replica/payments/us-east-2", "witness/payments/us-west-2"],
+        ),
+    ],
+    ids=str,
+)
+def test_what_an_update_takes_from_a_table_is_data_that_goes(now, names):
+    """No resource is replaced: a change in place that deletes data is of the same kind."""
+    assert [holder.name for holder in going(DATA, [table_change(**now)])] == names
+
+
+def test_a_members_amount_is_asked_for_in_its_own_region():
+    (holder,) = going(DATA, [table_change(replicas=[])])
+    assert (holder.region, holder.state["id"]) == ("us-east-2", "payments")
+
+
+def test_a_table_that_goes_whole_is_one():
+    assert [each.name for each in going(DATA, [table_change("replace", replicas=[])])] == ["table/payments"]

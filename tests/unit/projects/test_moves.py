@@ -68,6 +68,28 @@ def test_another_account_is_never_allowed(allowed, monkeypatch):
         run("data/payments", edited("data/payments", account="999999999999"))
 
 
+def test_names_that_are_made_otherwise_move_a_stack():
+    """By the environment's label in the profile that has it in names, or by another profile."""
+    known = run_environment()["data/payments"].exports[DEPLOYED_AS]["names"]
+    assert known == "payment-<purpose>-<role>"
+    with pytest.raises(pulumi.RunError, match=f"with names trading-<region>-staging-<purpose>, not {known}: "):
+        run("data/payments", edited("data/payments", names="trading-<region>-staging-<purpose>"))
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_tables_consistency_stays_for_its_life(allowed, monkeypatch):
+    """It is no replacement, but an update that deletes the replica."""
+    if allowed:
+        monkeypatch.setenv(MAY_MOVE, "1")
+    outputs = published()
+    outputs["organization/data/payments"] = {**outputs["organization/data/payments"], "consistency": "MREC"}
+    if allowed:
+        assert run("data/payments", outputs).recorder.cloud
+    else:
+        with pytest.raises(pulumi.RunError, match="stack data/payments is deployed with consistency MREC, not MRSC: "):
+            run("data/payments", outputs)
+
+
 def test_a_witness_that_changes_moves_the_stack_that_has_it():
     regions = run_environment()["data/payments"].exports[DEPLOYED_AS]["regions"]
     with pytest.raises(pulumi.RunError, match="witness region eu-west-3, not us-west-2"):
