@@ -7,7 +7,6 @@ import fcntl
 import getpass
 import hashlib
 import secrets
-import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -190,7 +189,7 @@ def play(
     where = reading.places(target, environment)
     key = _api_key(where, target, environment)
     stage.require(planned.steps)
-    with _alone(home(target)), _ended_in_order(), _speed(stage, planned.speed):
+    with _alone(home(target)), signals.ended_in_order(), _speed(stage, planned.speed):
         tell("an idle minute, to see whether this machine keeps up")
         _require_fit_and_honest(stage)
         waits = max(0.0, stage.grace() - planned.fault_at)
@@ -242,15 +241,6 @@ def _alone(drills: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Problem("another drill of this checkout is being played: wait for its end, or break it off") from None
-        yield
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Take what ends a process for Ctrl-C: what was broken is mended then."""
-    ignored = signal.SIG_IGN  # by nohup
-    wanted = (each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not ignored)
-    with signals.handled(lambda *_: signal.raise_signal(signal.SIGINT), *wanted):
         yield
 
 
