@@ -48,6 +48,7 @@ def questions(examined: Examined) -> Iterator[FactQuestion]:
             f"regions alike: {what}",
             examined.both,
             lambda reading=reading: _compared(examined, reading),  # type: ignore[misc]
+            examined.unanswered,
         )
 
 

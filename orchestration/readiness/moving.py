@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 TRIES = 3
 """Health answers in a row, of which one must go well: one that fails may be a cold start."""
 
+UNHEALTHY = "docs/runbooks/a-region-does-not-serve.md"
+
 
 def questions(examined: Examined) -> Iterator[FactQuestion]:
-    settings = examined.settings
+    settings, todo = examined.settings, examined.unanswered
     secondary = settings.region(SECONDARY)
-    yield FactQuestion("stop switch", secondary, lambda: _switch(examined))
-    yield FactQuestion("switch's readers", secondary, lambda: _readers(examined))
-    yield FactQuestion("fence", secondary, lambda: _fence(examined))
-    yield FactQuestion("API keys", examined.both, lambda: _keys(examined))
+    yield FactQuestion("stop switch", secondary, lambda: _switch(examined), todo)
+    yield FactQuestion("switch's readers", secondary, lambda: _readers(examined), todo)
+    yield FactQuestion("fence", secondary, lambda: _fence(examined), todo)
+    yield FactQuestion("API keys", examined.both, lambda: _keys(examined), todo)
     for role in reversed(ROLES):
         region = settings.region(role)
-        yield FactQuestion(f"{role} ({region})", region, lambda role=role: _health(examined, role))  # type: ignore[misc]
+        yield FactQuestion(f"{role} ({region})", region, lambda role=role: _health(examined, role), UNHEALTHY)  # type: ignore[misc]
 
 
 def _lever(examined: Examined) -> Lever:
@@ -91,4 +93,4 @@ def _health(examined: Examined, role: Role) -> Fact:
         said = f"GET /health answered {answer.status}"
         if answer.status == 200:
             return Fact(said)
-    return Fact(said, "not fit", "docs/runbooks/a-region-does-not-serve.md")
+    return Fact(said, "not fit", UNHEALTHY)

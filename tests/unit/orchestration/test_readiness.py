@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.backend import Update
-from orchestration import operator
+from orchestration import commands, operator
 from orchestration.api import ApiResponse
 from orchestration.choice import Choice
 from orchestration.graph import Graph
@@ -75,11 +75,12 @@ class Scene:
         for path in (self.state / "runs").glob("*/run.json"):
             path.unlink()
 
-    def ask(self, days=30, deadline=DEADLINE):
+    def ask(self, days=30, deadline=DEADLINE, *, compare=False):
         choice = Choice(self.name, json=True)
-        code = command.readiness(choice, days, lambda _: self.drilled, deadline=deadline)
+        code = command.readiness(choice, days, lambda _: self.drilled, compare=compare, deadline=deadline)
         told = json.loads(self.capsys.readouterr().out)
         assert told["fit"] is (code == 0)
+        assert [each["fact"] for each in told["facts"] if each["verdict"] != "ok" and not each["todo"]] == []
         return {each["fact"]: each for each in told["facts"]}, code, told
 
 
@@ -567,6 +568,52 @@ def test_without_a_region_what_it_alone_can_tell_is_unknown_in_time(scene, lost,
     assert set(others.values()) == {"ok"}
     assert found["regions alike: functions"]["verdict"] == "unknown"
     assert found["drift"]["verdict"] == "ok"
+
+
+@pytest.fixture
+def comparing(scene, monkeypatch):
+    """Plant what comes of the comparison of all stacks."""
+
+    def plant(code=0, error=None):
+        def compared(*_, **__):
+            if error:
+                raise error
+            return SimpleNamespace(code=code)
+
+        place = SimpleNamespace(cli=SimpleNamespace(variables={}), backend=SimpleNamespace(checkpoint=lambda _: {}))
+        monkeypatch.setattr(commands, "choose", lambda *_: place)
+        monkeypatch.setattr(commands, "operate", compared)
+
+    return plant
+
+
+def test_a_comparison_that_is_broken_off_ends_it_and_no_fact_is_asked(scene, comparing):
+    comparing(code=130)
+    with pytest.raises(KeyboardInterrupt):
+        scene.ask(compare=True)
+    assert scene.capsys.readouterr().out == ""
+    assert scene.cloud.asked == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Problem("the states are lost"), "the states are lost"),
+        (FileNotFoundError(2, "gone", "/state"), "cannot use /state: gone; fix it and run this again"),
+    ],
+)
+def test_where_nothing_can_be_compared_that_alone_is_unknown_and_why(scene, comparing, error, said):
+    comparing(error=error)
+    found, code, _ = scene.ask(compare=True)
+    assert {what: row["verdict"] for what, row in found.items() if row["verdict"] != "ok"} == {"drift": "unknown"}
+    assert (found["drift"]["value"], found["drift"]["todo"], code) == (said, "./invoke drift", 1)
+
+
+def test_a_comparison_that_found_something_is_told_by_its_record(scene, comparing):
+    comparing(code=1)
+    in_every_stack("changed")(scene)
+    found, _, _ = scene.ask(compare=True)
+    assert found["drift"]["verdict"] == "not fit"
 
 
 @pytest.mark.parametrize("days", [-1, 3651])
