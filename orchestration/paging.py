@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from orchestration import report
+from orchestration import report, subscriptions
 from orchestration.aws import Aws, asked, error_code
 from orchestration.commands import confirm
 from orchestration.filed import filed
@@ -38,11 +38,7 @@ WAITS: Final = 120.0
 LOOKS: Final = 0.5
 """Seconds between two looks."""
 EVIDENCE, ALARM = "evidence", "alarm"
-PEOPLE: Final = {"email": "mail", "https": "pager"}
-"""What leads to people, by SNS's protocols."""
 COUNTED: Final = ("NumberOfNotificationsDelivered", "NumberOfNotificationsFailed")
-PENDING: Final = "PendingConfirmation"
-"""In the place of an ARN, where nobody has confirmed (SNS API Reference, Subscription)."""
 
 
 @dataclass
@@ -156,25 +152,15 @@ class _Test:
 
     def _listed(self, role: Role) -> Iterator[PagingWay]:
         region = self.settings.region(role)
-        topic = f"arn:aws:sns:{region}:{self.account}:{self._named(naming.NOTIFICATION_TOPIC, role)}"
-        sns = self.aws.client("sns", region)
-        listed = asked(
-            lambda: [
-                each
-                for found in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-                for each in found["Subscriptions"]
-            ],
-            "list who is subscribed",
-            region,
-        )
-        people = [each for each in listed if each["Protocol"] in PEOPLE]
+        listed = subscriptions.of_topic(self.aws, self.settings, self.account, role)
+        people = [each for each in listed if each["Protocol"] in subscriptions.PEOPLE]
         if not people:
             yield PagingWay(role, region, "people", "nobody", said="no mail and no pager is subscribed")
         for each in people:
-            by = PEOPLE[each["Protocol"]]
+            by = subscriptions.PEOPLE[each["Protocol"]]
             to = each["Endpoint"] if by == "mail" else urlsplit(each["Endpoint"]).hostname or "pager"
             way = PagingWay(role, region, by, to)
-            if each["SubscriptionArn"] == PENDING:
+            if not subscriptions.confirmed(each):
                 way.said = "has not confirmed: it is told nothing"
             yield way
         for other in ROLES:
