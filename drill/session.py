@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import getpass
 import hashlib
 import secrets
 import subprocess
@@ -39,6 +38,7 @@ from drill.records import (
 )
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
+from orchestration.person import user
 from orchestration.target import published
 from shared import signals
 from shared.clients import STOREFRONT
@@ -104,7 +104,7 @@ def plan(
         clients=counts(schedule.kinds),
         commit=_commit(),
         contract=_contract(),
-        who=_who(),
+        who=user(),
     )
 
 
@@ -398,16 +398,9 @@ def _commit() -> str:
     return told.stdout.strip()
 
 
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
 def about(environment: Environment) -> dict[str, str]:
     """What evidence says of itself: the environment, the sources, the contracts, and who gathers it."""
-    return {"environment": environment.name, "commit": _commit(), "contract": _contract(), "who": _who()}
+    return {"environment": environment.name, "commit": _commit(), "contract": _contract(), "who": user()}
 
 
 def _contract() -> str:

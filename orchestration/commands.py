@@ -7,7 +7,6 @@ imported where it is needed, as a run that finds everything fresh should end at 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo
 from orchestration.holdings import holders, in_the_cloud, told
 from orchestration.operate import CHANGING, elsewhere, operate
+from orchestration.person import go_ahead, require_somebody
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
@@ -185,8 +185,8 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     if place.asks_first and not choice.yes:
         _announce(operation, place, settings, stacks)
     held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []
-    if place.asks_first and not choice.yes and operation in CHANGING:
-        confirm()
+    if operation in CHANGING:
+        go_ahead(place, choice)
     run = ready.runner()
     try:
         with _files_usable():
@@ -273,21 +273,4 @@ def _announce(operation: Operation, place: Target, settings: Environment, chosen
     for stack in chosen:
         report.tell(f"  {stack}")
     if operation in CHANGING:
-        _require_somebody()
-
-
-def _require_somebody() -> None:
-    """Raise Problem when nobody is there to be asked."""
-    if not sys.stdin.isatty():
-        raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
-
-
-def confirm() -> None:
-    """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
-    _require_somebody()
-    try:
-        answer = input("Go ahead? [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise Problem("not confirmed; nothing was changed")
+        require_somebody()

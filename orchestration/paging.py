@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from orchestration import report, subscriptions
-from orchestration.aws import Aws, asked, error_code
-from orchestration.commands import confirm
+from orchestration.aws import Aws, account_id, asked, error_code
 from orchestration.filed import filed
 from orchestration.metrics import metric_values
+from orchestration.person import go_ahead
 from orchestration.reach import reach
 from shared import naming
 from shared.columns import columns
@@ -66,9 +66,9 @@ def page(choice: Choice, *, test: bool, waits: float = WAITS) -> int:
         raise Problem("page: it wakes people: say --test")
     settings = Environment.load(choice.environment, ROOT)
     place = reach(choice.target, report.tell)
-    if place.asks_first and not choice.yes:
-        report.tell(f"this tells everybody who is subscribed to the notifications of {settings.name}, as a test")
-        confirm()
+    go_ahead(
+        place, choice, f"this tells everybody who is subscribed to the notifications of {settings.name}, as a test"
+    )
     ways = list(_Test.begin(settings, place).ways(waits))
     if choice.json:
         report.print_json([asdict(way) for way in ways])
@@ -95,8 +95,7 @@ class _Test:
     def begin(settings: Environment, place: Reach) -> _Test:
         aws = Aws(place.variables)
         region = settings.region(ROLES[-1])
-        who = asked(aws.client("sts", region).get_caller_identity, "ask who we are", region)
-        return _Test(settings, place, aws, str(who["Account"]), f"test {secrets.token_hex(8)}")
+        return _Test(settings, place, aws, account_id(aws, region), f"test {secrets.token_hex(8)}")
 
     def ways(self, waits: float) -> list[PagingWay]:
         """Both regions', after what can be seen to arrive has, or the time is over."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import commands, report
-from orchestration.aws import Aws, asked
+from orchestration.aws import Aws, account_id
 from orchestration.operate import INTERRUPTED
 from orchestration.operator import act
 from orchestration.questions import Once, Unanswered, at_once
@@ -113,11 +113,7 @@ def _compare(choice: Choice) -> str:
 
 def _account(settings: Environment, own: Aws) -> str:
     """Ask both regions whose account this is: one of them may be out. Raises Problem."""
-
-    def ask(region: str) -> str:
-        return str(asked(own.client("sts", region).get_caller_identity, "ask who we are", region)["Account"])
-
-    told = at_once([lambda role=role: ask(settings.region(role)) for role in ROLES], WHOSE)  # type: ignore[misc]
+    told = at_once([lambda role=role: account_id(own, settings.region(role)) for role in ROLES], WHOSE)  # type: ignore[misc]
     for each in told:
         if not isinstance(each, Unanswered):
             return each

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestration import checker_ranges
-from orchestration.api import entry
+from orchestration.api import entry, unhealthy
 from orchestration.api_keys import different_keys
 from orchestration.fence import PrimaryFence
 from orchestration.lever import RUNBOOK, Lever
@@ -83,14 +83,5 @@ def _keys(examined: Examined) -> Fact:
 def _health(examined: Examined, role: Role) -> Fact:
     """A region is unhealthy, as for a health check, when it fails so many times in a row."""
     region, host = examined.settings.region(role), examined.settings.foundation().region_names.of(role)
-    said = ""
-    for _ in range(TRIES):
-        try:
-            answer = entry(examined.place.gateways, region, host).ask("GET", "/health")
-        except Problem as problem:
-            said = str(problem)
-            continue
-        said = f"GET /health answered {answer.status}"
-        if answer.status == 200:
-            return Fact(said)
-    return Fact(said, "not fit", UNHEALTHY)
+    said = unhealthy(entry(examined.place.gateways, region, host), TRIES)
+    return Fact(said, "not fit", UNHEALTHY) if said else Fact("GET /health answered 200")
