@@ -56,8 +56,8 @@ def _rules(group: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[tuple
             ports = f"{each.get('FromPort', 'all')}-{each.get('ToPort', 'all')}"
             for where, what in SOURCES.items():
                 for one in each.get(where, ()):
-                    whom = _named(one[what], names)
-                    yield f"{way} {whom}, {each['IpProtocol']} {ports}", f"allowed: {one.get('Description', '')}"
+                    whom, said = _named(one[what], names), one.get("Description", "")
+                    yield f"{way} {whom}, {each['IpProtocol']} {ports}", f"allowed: {said}" if said else "allowed"
 
 
 def _named(identity: str, names: Mapping[str, str]) -> str:

@@ -314,7 +314,7 @@ PLANTS = {
         answers("describe_security_groups", open_to_all, "primary"),
         "regions alike: network",
         "not fit",
-        "SecurityGroup payment-endpoints-<role>: from 0.0.0.0/0, tcp 443-443 allowed:  and nothing",
+        "SecurityGroup payment-endpoints-<role>: from 0.0.0.0/0, tcp 443-443 allowed and nothing",
     ),
     "another group on an endpoint": (
         answers("describe_vpc_endpoints", lambda told: told["VpcEndpoints"][0].update(Groups=[]), "secondary"),
