@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drill import reading
 from drill.reconcile import Reconciliation, examine
-from orchestration.aws import asked
+from orchestration.aws import account_id, asked
 from orchestration.filed import filed
 from orchestration.lever import Lever
 from orchestration.questions import UNKNOWN, Question, answered
@@ -138,7 +138,7 @@ class Aftermath:
     def _switch(self) -> list[dict[str, str]]:
         """Every version of the stop switch, the newest first; what it said before the window tells how that began."""
         region = self._environment.region(SECONDARY)
-        account = self._account(region)
+        account = account_id(self._where.aws, region)
         bucket = Lever.of(self._environment, self._where.aws, account).bucket
         client = self._where.aws.client("s3", region)
         place = {"Bucket": bucket, "ExpectedBucketOwner": account}
@@ -203,10 +203,6 @@ class Aftermath:
         ledger = list(reading.ledger(self._target.ledger, grows=True)) if self._target.ledger else None
         books = reading.read(self._where, since=int(self._window.since * 1000), now=now, ledger=ledger)
         return {"books": books.to_json(), "reconciliation": examine(books)}
-
-    def _account(self, region: str) -> str:
-        client = self._where.aws.client("sts", region)
-        return str(asked(client.get_caller_identity, "ask which account this is", region)["Account"])
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from drill.bring_in import Destination
 from drill.restoring import Restoring
 from lambdas.domain.fence import KNOWN
 from lambdas.domain.payment import LEASE
-from orchestration.api import entry
+from orchestration.api import entry, unhealthy
 from orchestration.api_keys import KeySecret, WrittenMeanwhile
 from orchestration.aws import asked, error_code
 from orchestration.fence import PrimaryFence
@@ -109,7 +109,7 @@ class Removal:
             )
         for role in ROLES:
             region, host = self.new.region(role), foundation.region_names.of(role)
-            if said := _unhealthy(entry(gateways, region, host)):
+            if said := unhealthy(entry(gateways, region, host), ROUNDS):
                 raise Problem(f"the new home does not serve in {region}: {said}; nothing was changed")
 
     def stop(self, now: float) -> None:
@@ -146,18 +146,3 @@ class Removal:
                 raise
             return ""
         return name
-
-
-def _unhealthy(way: Any) -> str:
-    """What a region answers when it is asked for its health; empty when it is healthy."""
-    said = ""
-    for _ in range(ROUNDS):
-        try:
-            answer = way.ask("GET", "/health")
-        except Problem as problem:
-            said = str(problem)
-            continue
-        if answer.status == 200:
-            return ""
-        said = f"GET /health answered {answer.status}"
-    return said

@@ -8,7 +8,7 @@ from drill.new_home import Removal
 from drill.restore_commands import Progress, list_wrong
 from orchestration import report
 from orchestration.aws import Aws
-from orchestration.commands import confirm
+from orchestration.person import go_ahead
 from orchestration.target import choose
 from shared.environment import Environment
 from shared.errors import Problem
@@ -31,10 +31,9 @@ def new_home(choice: Choice, *, old: str, move: bool) -> int:
     source, target = removal.tables
     if move:
         removal.require_ready(place.gateways)
-    if place.asks_first and not choice.yes:
-        what = f"ending payments in {old} and moving its clients" if move else "bringing in keys and payments"
-        report.tell(f"{what}: {source} into {target} of {place.where}, {removal.left}; {removal.lost} is not asked")
-        confirm()
+    what = f"ending payments in {old} and moving its clients" if move else "bringing in keys and payments"
+    where = f"{source} into {target} of {place.where}, {removal.left}; {removal.lost} is not asked"
+    go_ahead(place, choice, f"{what}: {where}")
     others = removal.give_keys()
     began = place.now()
     if move:

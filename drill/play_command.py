@@ -14,7 +14,7 @@ from drill.figures import shown
 from drill.records import EVACUATION, NOTHING, PAGE, SANDBOX
 from drill.tables import show_table, table_of
 from orchestration import report
-from orchestration.commands import confirm
+from orchestration.person import go_ahead
 from orchestration.target import Target, choose, module
 from shared.clients import STOREFRONT
 from shared.environment import Environment
@@ -88,8 +88,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
         )
     if place.asks_first:
         _announce(place, settings, wish, known_faults[fault])
-        if not choice.yes:
-            confirm()
+        go_ahead(place, choice)
     planned = session.plan(
         settings,
         fault=fault,

@@ -13,8 +13,8 @@ from drill.since import moment
 from drill.tables import show_table, table_of
 from orchestration import report
 from orchestration.aws import Aws
-from orchestration.commands import confirm
 from orchestration.pay import chosen
+from orchestration.person import go_ahead
 from orchestration.target import choose, published
 from shared.environment import Environment
 from shared.environment_sections import VaultSettings
@@ -53,12 +53,12 @@ def restore_test(choice: Choice, *, at: str, source: str) -> int:
     original = restoring_in(place, settings, role)
     restoring = restoring_copies(place, settings) if source else original
     then = restoring.moment(wanted)
-    if place.asks_first and not choice.yes:
-        report.tell(
-            f"restoring {restoring.table} of {place.where}, {restoring.region}, to {then:%Y-%m-%dT%H:%M:%SZ} as "
-            f"{restoring.target}, and reading both: AWS bills each restored GB, and what is read"
-        )
-        confirm()
+    go_ahead(
+        place,
+        choice,
+        f"restoring {restoring.table} of {place.where}, {restoring.region}, to {then:%Y-%m-%dT%H:%M:%SZ} as "
+        f"{restoring.target}, and reading both: AWS bills each restored GB, and what is read",
+    )
     began = time.monotonic()
     with restoring.restored(then) as table:
         ready = time.monotonic()
@@ -82,9 +82,8 @@ def bring_in(choice: Choice, *, table: str, unfinished: bool) -> int:
     if table == restoring.table:
         raise Problem(f"--table {table} is the deployed table itself: name the one that payments come from")
     restoring.require_keys(table)
-    if place.asks_first and not choice.yes:
-        report.tell(f"bringing payments of {table} into {restoring.table} of {place.where}, {restoring.region}")
-        confirm()
+    into = f"{restoring.table} of {place.where}, {restoring.region}"
+    go_ahead(place, choice, f"bringing payments of {table} into {into}")
     destination = Destination(restoring.client, restoring.region, restoring.table)
     told = Progress(report.tell, table)
     found = destination.bring_in(restoring.items(table), unfinished=unfinished, progress=told)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import getpass
 import hashlib
 import secrets
-import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -40,6 +38,7 @@ from drill.records import (
 )
 from drill.schedule import RAMP, DrillSchedule, counts
 from drill.self_test import afterwards
+from orchestration.person import user
 from orchestration.target import published
 from shared import signals
 from shared.clients import STOREFRONT
@@ -105,7 +104,7 @@ def plan(
         clients=counts(schedule.kinds),
         commit=_commit(),
         contract=_contract(),
-        who=_who(),
+        who=user(),
     )
 
 
@@ -190,7 +189,7 @@ def play(
     where = reading.places(target, environment)
     key = _api_key(where, target, environment)
     stage.require(planned.steps)
-    with _alone(home(target)), _ended_in_order(), _speed(stage, planned.speed):
+    with _alone(home(target)), signals.ended_in_order(), _speed(stage, planned.speed):
         tell("an idle minute, to see whether this machine keeps up")
         _require_fit_and_honest(stage)
         waits = max(0.0, stage.grace() - planned.fault_at)
@@ -242,15 +241,6 @@ def _alone(drills: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Problem("another drill of this checkout is being played: wait for its end, or break it off") from None
-        yield
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Take what ends a process for Ctrl-C: what was broken is mended then."""
-    ignored = signal.SIG_IGN  # by nohup
-    wanted = (each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not ignored)
-    with signals.handled(lambda *_: signal.raise_signal(signal.SIGINT), *wanted):
         yield
 
 
@@ -408,16 +398,9 @@ def _commit() -> str:
     return told.stdout.strip()
 
 
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
 def about(environment: Environment) -> dict[str, str]:
     """What evidence says of itself: the environment, the sources, the contracts, and who gathers it."""
-    return {"environment": environment.name, "commit": _commit(), "contract": _contract(), "who": _who()}
+    return {"environment": environment.name, "commit": _commit(), "contract": _contract(), "who": user()}
 
 
 def _contract() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -113,6 +114,22 @@ def merchant(client: str, entry: Entry, secret: str) -> Merchant:
         return Merchant(entry, str(json.loads(secret)["clients"][client]["current"]))
     except (ValueError, KeyError, TypeError):
         raise Problem(f"the secret with the API keys has none for client {client}") from None
+
+
+def unhealthy(way: Entry, tries: int, pause: float = 0.0) -> str:
+    """What a region says that is asked for its health so many times, seconds apart; empty once it is healthy."""
+    said = ""
+    for number in range(tries):
+        time.sleep(pause if number else 0)
+        try:
+            answer = way.ask("GET", "/health")
+        except Problem as problem:
+            said = str(problem)
+            continue
+        if answer.status == 200:
+            return ""
+        said = f"GET /health answered {answer.status}"
+    return said
 
 
 def entry(gateways: Mapping[str, str], region: str, host: str, path: str = "") -> EntryPoint:

@@ -71,6 +71,16 @@ def asked(question: Callable[[], T], what: str, region: str) -> T:
         raise Problem(f"cannot {what} in {region}: {error}") from error
 
 
+def identity(aws: Aws, region: str) -> Mapping[str, Any]:
+    """Who asks, by a region's STS: account and ARN. It needs no right. Raises Problem."""
+    return asked(lambda: dict(aws.client("sts", region).get_caller_identity()), "ask who we are", region)
+
+
+def account_id(aws: Aws, region: str) -> str:
+    """The account's id, by a region's STS. Raises Problem."""
+    return str(identity(aws, region)["Account"])
+
+
 def or_none(ask: Callable[[], T], *codes: str) -> T | None:
     """What `ask` returns, which raises as `asked` does; None where AWS has answered with one of these error codes."""
     try:

@@ -7,8 +7,9 @@ imported where it is needed, as a run that finds everything fresh should end at 
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestration import door, report
@@ -19,6 +20,7 @@ from orchestration.graph import Graph
 from orchestration.guard import DataWouldGo
 from orchestration.holdings import holders, in_the_cloud, told
 from orchestration.operate import CHANGING, elsewhere, operate
+from orchestration.person import go_ahead, require_somebody
 from orchestration.plan import Operation
 from orchestration.smoke import SmokeTest
 from orchestration.target import Target, choose
@@ -32,6 +34,7 @@ from shared.root import ROOT
 from shared.stack import Stack
 
 if TYPE_CHECKING:
+    from orchestration.operate import Result
     from orchestration.promise import Promise
 
 MAKING = frozenset({Operation.DEPLOY, Operation.PREVIEW})
@@ -56,13 +59,11 @@ def drift(choice: Choice) -> int:
     return _operate(Operation.DRIFT, choice, details=True)
 
 
-def compare(choice: Choice) -> None:
-    """Compare all stacks with the cloud, for the record: nothing is shown but how far it is."""
-    settings = Environment.load(choice.environment, ROOT)
-    graph = Graph.of(settings.name, aside=ASIDE)
-    place = choose(choice.target, settings, report.tell)
-    stacks, check = _there(graph.stacks, place, settings), SmokeTest(place, settings)
-    operate(Operation.DRIFT, target=place, environment=settings, graph=graph, stacks=stacks, root=ROOT, check=check)
+def compare(choice: Choice) -> int:
+    """Compare all stacks with the cloud, for the record: nothing is shown but how far it is. Returns the run's code."""
+    run = _Ready.of(Operation.DRIFT, choice).runner()
+    with _files_usable():
+        return run(Operation.DRIFT).code
 
 
 def destroy(choice: Choice) -> int:
@@ -130,15 +131,53 @@ def pay(choice: Choice, *, amount: str, currency: str, customer: str, key: str |
     return 0 if receipt.paid else 1
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """The chosen stacks, and the target that an operation finds them in."""
+
+    settings: Environment
+    graph: Graph
+    place: Target
+    stacks: tuple[Stack, ...]
+
+    @staticmethod
+    def of(operation: Operation, choice: Choice, promise: Promise | None = None) -> _Ready:
+        """Make the target ready. Raises Problem."""
+        settings = Environment.load(choice.environment, ROOT)
+        # What stands aside and is asked for no more is still compared and destroyed, and never made again.
+        graph = Graph.of(settings.name, aside=settings.aside if operation in MAKING else ASIDE)
+        stacks = promise.chosen(choice, graph) if promise else _chosen(graph, choice)
+        place = choose(choice.target, settings, report.tell)
+        return _Ready(settings, graph, place, _there(stacks, place, settings))
+
+    def runner(self) -> Callable[..., Result]:
+        """What runs an operation over these stacks, as `operate` does."""
+        check = SmokeTest(self.place, self.settings)
+        return functools.partial(
+            operate,
+            target=self.place,
+            environment=self.settings,
+            graph=self.graph,
+            stacks=self.stacks,
+            root=ROOT,
+            check=check,
+        )
+
+
+@contextmanager
+def _files_usable() -> Iterator[None]:
+    """Raise Problem for a file of this machine that cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
+
+
 def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> int:
     """Make stacks and target ready, run the operation and show what came of it."""
-    settings = Environment.load(choice.environment, ROOT)
-    # What stands aside and is asked for no more is still compared and destroyed, and never made again.
-    graph = Graph.of(settings.name, aside=settings.aside if operation in MAKING else ASIDE)
-    promise = _promise(choice)
-    stacks, minutes = promise.chosen(choice, graph) if promise else _chosen(graph, choice), choice.bake_minutes
-    place = choose(choice.target, settings, report.tell)
-    stacks = _there(stacks, place, settings)
+    promise, minutes = _promise(choice), choice.bake_minutes
+    ready = _Ready.of(operation, choice, promise)
+    settings, graph, place, stacks = ready.settings, ready.graph, ready.place, ready.stacks
     if operation is Operation.DEPLOY:
         door.require_a_name(place.backend, settings, stacks, choice.production, again=deploying(choice))
     if operation is Operation.DESTROY:
@@ -146,26 +185,22 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     if place.asks_first and not choice.yes:
         announce(operation, place, settings, stacks)
     held = _tell_what_goes(place, stacks) if operation is Operation.DESTROY else []
-    if place.asks_first and not choice.yes and operation in CHANGING:
-        confirm()
-    check = SmokeTest(place, settings)
-    run = functools.partial(
-        operate, target=place, environment=settings, graph=graph, stacks=stacks, root=ROOT, check=check
-    )
+    if operation in CHANGING:
+        go_ahead(place, choice)
+    run = ready.runner()
     try:
-        new = place.previews_new and any(place.backend.checkpoint(stack) is None for stack in stacks)
-        result = run(Operation.PREVIEW) if operation is Operation.DEPLOY and new else None
-        if result is None or not result.code:
-            result = run(
-                operation,
-                force=choice.force,
-                refresh=choice.refresh,
-                discard=choice.discarded,
-                bake=minutes,
-                promise=promise,
-            )
-    except OSError as error:
-        raise Problem(f"cannot use {error.filename}: {error.strerror}; fix it and run this again") from error
+        with _files_usable():
+            new = place.previews_new and any(place.backend.checkpoint(stack) is None for stack in stacks)
+            result = run(Operation.PREVIEW) if operation is Operation.DEPLOY and new else None
+            if result is None or not result.code:
+                result = run(
+                    operation,
+                    force=choice.force,
+                    refresh=choice.refresh,
+                    discard=choice.discarded,
+                    bake=minutes,
+                    promise=promise,
+                )
     except DataWouldGo as refused:
         raise _explained(refused, place, settings, choice) from refused
     if choice.json:
@@ -241,21 +276,4 @@ def announce(operation: Operation, place: Target, settings: Environment, chosen:
     for stack in chosen:
         report.tell(f"  {stack}")
     if operation in CHANGING:
-        _require_somebody()
-
-
-def _require_somebody() -> None:
-    """Raise Problem when nobody is there to be asked."""
-    if not sys.stdin.isatty():
-        raise Problem("this is no terminal, so nobody can confirm it: add --yes to go ahead")
-
-
-def confirm() -> None:
-    """Ask. Raises Problem when the answer is not yes, and when nobody is there to give one."""
-    _require_somebody()
-    try:
-        answer = input("Go ahead? [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise Problem("not confirmed; nothing was changed")
+        require_somebody()

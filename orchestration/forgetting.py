@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import door, recovery, report, runs
-from orchestration.aws import Aws, asked
-from orchestration.commands import confirm
+from orchestration.aws import Aws, account_id
 from orchestration.graph import Graph
+from orchestration.person import go_ahead
 from orchestration.questions import Question, answered
 from orchestration.target import choose
 from shared.environment import Environment
@@ -58,9 +58,9 @@ def forget(choice: Choice) -> int:
     graph = Graph.of(settings.name)
     door.require_open(place.backend, settings, graph.stacks, options=choice.options())
     _require_gone(place, lost)
-    if place.asks_first and not choice.yes:
-        report.tell(f"the stacks of {settings.name} in {place.where} forget all that is in {lost}, which stays there")
-        confirm()
+    go_ahead(
+        place, choice, f"the stacks of {settings.name} in {place.where} forget all that is in {lost}, which stays there"
+    )
     with runs.begin(place.state, "forget", settings.name, place.name, changing=graph.stacks) as run:
         recovery.clear(place, graph.stacks, report.tell)
         kept = place.state / "forgotten" / run.id
@@ -86,12 +86,8 @@ def forget(choice: Choice) -> int:
 
 def _require_gone(place: Target, region: str) -> None:
     """Raise Problem while a region says who is asking: then it can be destroyed in order."""
-
-    def ask() -> str:
-        client = Aws(place.cli.variables).client("sts", region)
-        return str(asked(client.get_caller_identity, "ask who we are", region)["Account"])
-
-    (row,) = answered([Question("region", region, ask)], WITHIN)
+    aws = Aws(place.cli.variables)
+    (row,) = answered([Question("region", region, lambda: account_id(aws, region))], WITHIN)
     if row.known:
         raise Problem(
             f"{region} answers: nothing has to be forgotten, as destroy-all can take it away; nothing was changed"

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from orchestration import report
 from orchestration.api import Merchant, entry, merchant
 from orchestration.api_keys import different_keys
-from orchestration.commands import confirm
 from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
 from orchestration.operator import act
+from orchestration.person import go_ahead
 from orchestration.reach import reach
 from shared import naming, stop_switch
 from shared.clients import CANARY, REPLAYED
@@ -128,8 +128,7 @@ class _Move:
         lever, place = self.lever, self.place
         report.tell(f"in {place.where}, account {lever.account}, {lever.region}: as {self.acting.arn}: to {purpose},")
         report.tell(f"{lever.url} is to say {words!r}")
-        if place.asks_first and not self.choice.yes:
-            confirm()
+        go_ahead(place, self.choice)
         fenced = first() if first else ""
         version = lever.say(words)
         fenced = then() if then else fenced

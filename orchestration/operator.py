@@ -6,13 +6,13 @@ an outage the write counts, and AWS decides whether it is allowed.
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.aws import Aws, asked, error_code
+from orchestration.aws import Aws, asked, error_code, identity
+from orchestration.person import user
 from shared import naming
 from shared.errors import Problem
 from shared.roles import SECONDARY
@@ -42,7 +42,7 @@ def act(environment: Environment, place: Reach, tell: Callable[[str], None]) -> 
     region = environment.region(SECONDARY)
     own = Aws({**place.variables, **place.operator})
     sts = own.client("sts", region)
-    who = asked(sts.get_caller_identity, "ask who we are", region)
+    who = identity(own, region)
     account = str(who["Account"])
     arn = f"arn:aws:iam::{account}:role/{environment.foundation().names.of(naming.OPERATIONS_ROLE)}"
     try:
@@ -66,11 +66,7 @@ def act(environment: Environment, place: Reach, tell: Callable[[str], None]) -> 
 
 def session_name() -> str:
     """Who it is, as far as this machine knows: CloudTrail keeps it beside everything that is done."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = ""
-    return re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", user)[:LONGEST_SESSION_NAME].rjust(2, "-")
+    return re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", user())[:LONGEST_SESSION_NAME].rjust(2, "-")
 
 
 def _variables(credentials: Any) -> dict[str, str]:

@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from orchestration import report
-from orchestration.aws import Aws, asked
-from orchestration.commands import confirm
+from orchestration import report, subscriptions
+from orchestration.aws import Aws, account_id, asked, error_code
 from orchestration.filed import filed
+from orchestration.metrics import metric_values
+from orchestration.person import go_ahead
 from orchestration.reach import reach
 from shared import naming
 from shared.columns import columns
@@ -26,6 +27,7 @@ from shared.environment import Environment
 from shared.errors import Problem
 from shared.roles import ROLES, Role
 from shared.root import ROOT
+from shared.signals import ended_in_order
 
 if TYPE_CHECKING:
     from orchestration.choice import Choice
@@ -35,12 +37,8 @@ WAITS: Final = 120.0
 """Seconds by the target's clock: the record is filed in batches of 5 s, and SNS tries a few times within a minute."""
 LOOKS: Final = 0.5
 """Seconds between two looks."""
-EVIDENCE: Final = "evidence"
-PEOPLE: Final = {"email": "mail", "https": "pager"}
-"""What leads to people, by SNS's protocols."""
+EVIDENCE, ALARM = "evidence", "alarm"
 COUNTED: Final = ("NumberOfNotificationsDelivered", "NumberOfNotificationsFailed")
-PENDING: Final = "PendingConfirmation"
-"""In the place of an ARN, where nobody has confirmed (SNS API Reference, Subscription)."""
 
 
 @dataclass
@@ -68,9 +66,9 @@ def page(choice: Choice, *, test: bool, waits: float = WAITS) -> int:
         raise Problem("page: it wakes people: say --test")
     settings = Environment.load(choice.environment, ROOT)
     place = reach(choice.target, report.tell)
-    if place.asks_first and not choice.yes:
-        report.tell(f"this tells everybody who is subscribed to the notifications of {settings.name}, as a test")
-        confirm()
+    go_ahead(
+        place, choice, f"this tells everybody who is subscribed to the notifications of {settings.name}, as a test"
+    )
     ways = list(_Test.begin(settings, place).ways(waits))
     if choice.json:
         report.print_json([asdict(way) for way in ways])
@@ -90,54 +88,78 @@ class _Test:
     mark: str
     seen: set[tuple[str, str]] = field(default_factory=set)
     """Buckets' objects that were looked at."""
+    on: list[Role] = field(default_factory=list)
+    """Whose alarm may be on."""
 
     @staticmethod
     def begin(settings: Environment, place: Reach) -> _Test:
         aws = Aws(place.variables)
         region = settings.region(ROLES[-1])
-        who = asked(aws.client("sts", region).get_caller_identity, "ask who we are", region)
-        return _Test(settings, place, aws, str(who["Account"]), f"test {secrets.token_hex(8)}")
+        return _Test(settings, place, aws, account_id(aws, region), f"test {secrets.token_hex(8)}")
 
     def ways(self, waits: float) -> list[PagingWay]:
         """Both regions', after what can be seen to arrive has, or the time is over."""
+        try:
+            with ended_in_order():
+                found = self._set_off_and_wait(waits)
+                return found + self._reset()
+        except BaseException:  # Ctrl-C too, and in the midst of a reset: an alarm that stays on is red for everybody
+            for way in self._reset():
+                report.tell(f"{way.region}: {way.to} {way.said}")
+            raise
+
+    def _set_off_and_wait(self, waits: float) -> list[PagingWay]:
         begun: dict[Role, float] = {}
         found: list[PagingWay] = []
         for role in reversed(ROLES):
             region = self.settings.region(role)
             try:
-                found += self._listed(role)
-                begun[role] = self.place.now()
-                self._set(role, "ALARM")
+                listed = list(self._listed(role))
+                began = self.place.now()
+                self._set_off(role)
             except Problem as problem:
-                begun.pop(role, None)
-                found = [way for way in found if way.role != role]
-                found.append(PagingWay(role, region, "alarm", self._alarm(role), said=f"not set off: {problem}"))
+                found.append(PagingWay(role, region, ALARM, self._alarm(role), said=f"not set off: {problem}"))
+            else:
+                found += listed
+                begun[role] = began
         self._wait([way for way in found if way.role in begun and not way.said], begun, waits)
-        for role in begun:
-            self._set(role, "OK")
         return found
+
+    def _set_off(self, role: Role) -> None:
+        self.on.append(role)  # before it is: who gets no answer may have set it off all the same
+        try:
+            self._set(role, "ALARM")
+        except Problem as problem:
+            if error_code(problem):  # AWS has answered, and refused it
+                self.on.remove(role)
+            raise
+
+    def _reset(self) -> list[PagingWay]:
+        """End the alarms that are on, one region after the other; return those that could not be."""
+        left = []
+        for role in list(self.on):
+            region = self.settings.region(role)
+            try:
+                self._set(role, "OK")
+            except Problem as problem:
+                way = PagingWay(role, region, ALARM, self._alarm(role))
+                by_hand = f"aws cloudwatch set-alarm-state --region {region} --alarm-name {way.to}"
+                way.said = f"may still be on ({problem}): {by_hand} --state-value OK --state-reason test"
+                left.append(way)
+            self.on.remove(role)  # interrupted before, it is still to be tried
+        return left
 
     def _listed(self, role: Role) -> Iterator[PagingWay]:
         region = self.settings.region(role)
-        topic = f"arn:aws:sns:{region}:{self.account}:{self._named(naming.NOTIFICATION_TOPIC, role)}"
-        sns = self.aws.client("sns", region)
-        listed = asked(
-            lambda: [
-                each
-                for found in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-                for each in found["Subscriptions"]
-            ],
-            "list who is subscribed",
-            region,
-        )
-        people = [each for each in listed if each["Protocol"] in PEOPLE]
+        listed = subscriptions.of_topic(self.aws, self.settings, self.account, role)
+        people = [each for each in listed if each["Protocol"] in subscriptions.PEOPLE]
         if not people:
             yield PagingWay(role, region, "people", "nobody", said="no mail and no pager is subscribed")
         for each in people:
-            by = PEOPLE[each["Protocol"]]
+            by = subscriptions.PEOPLE[each["Protocol"]]
             to = each["Endpoint"] if by == "mail" else urlsplit(each["Endpoint"]).hostname or "pager"
             way = PagingWay(role, region, by, to)
-            if each["SubscriptionArn"] == PENDING:
+            if not subscriptions.confirmed(each):
                 way.said = "has not confirmed: it is told nothing"
             yield way
         for other in ROLES:
@@ -202,28 +224,23 @@ class _Test:
 
     def _count(self, role: Role, people: Sequence[PagingWay], begun: float) -> None:
         """On AWS nobody can look into a mailbox: SNS counts what endpoints took, of a topic as a whole, and late."""
-        region = self.settings.region(role)
-        named = [{"Name": "TopicName", "Value": self._named(naming.NOTIFICATION_TOPIC, role)}]
-        queries = [
-            {
-                "Id": name[0].lower() + name[1:],
-                "MetricStat": {
-                    "Metric": {"Namespace": "AWS/SNS", "MetricName": name, "Dimensions": named},
-                    "Period": 60,
-                    "Stat": "Sum",
-                },
-            }
-            for name in COUNTED
-        ]
+        region, topic = self.settings.region(role), {"TopicName": self._named(naming.NOTIFICATION_TOPIC, role)}
         start = datetime.fromtimestamp(begun // 60 * 60, UTC)
-        told = asked(
-            lambda: self.aws.client("cloudwatch", region).get_metric_data(
-                MetricDataQueries=queries, StartTime=start, EndTime=start + timedelta(minutes=10)
-            ),
-            "read the topic's metrics",
-            region,
-        )
-        delivered, failed = (sum(each["Values"]) for each in told["MetricDataResults"])
+        window, client = (start, start + timedelta(minutes=10)), self.aws.client("cloudwatch", region)
+
+        def count(name: str) -> float:
+            metric = {"Namespace": "AWS/SNS", "MetricName": name}
+            values = asked(
+                lambda: metric_values(client, metric, topic, "Sum", window), "read the topic's metrics", region
+            )
+            return sum(values.values())
+
+        try:
+            delivered, failed = map(count, COUNTED)
+        except Problem as problem:
+            for way in people:
+                way.said = f"cannot be seen: {problem}"
+            return
         for way in people:
             if failed:
                 way.said = f"SNS could not deliver {failed:g} of this topic's notifications, to whom it does not say"

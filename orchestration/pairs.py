@@ -62,6 +62,7 @@ def alone_of_edge(environment: Environment) -> PerRole[Mapping[Pair, str]]:
         },
         {
             ("Function", control): "the latch watches from here",
+            ("Role", control): "what it may do",
             ("LogGroup", control): "its log",
             ("EventRule", control): "calls it",
             ("EventRule", ranges): "calls it to compare who may read the stop switch",
@@ -72,9 +73,7 @@ def alone_of_edge(environment: Environment) -> PerRole[Mapping[Pair, str]]:
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
     """Every plain value of an input by its path; what JSON text says is looked into."""
-    if isinstance(value, str) and value[:1] in {"{", "["}:
-        with suppress(json.JSONDecodeError):  # a log's format only looks like it
-            value = json.loads(value)
+    value = parsed(value)
     if isinstance(value, Mapping):
         return {found: each for key, inner in value.items() for found, each in flat(inner, f"{path}.{key}").items()}
     if isinstance(value, list | tuple):
@@ -82,6 +81,14 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
             found: each for number, inner in enumerate(value) for found, each in flat(inner, f"{path}.{number}").items()
         }
     return {path.lstrip("."): value}
+
+
+def parsed(value: Any) -> Any:
+    """What JSON text says; anything else as it is."""
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        with suppress(json.JSONDecodeError):  # a log's format only looks like it
+            return json.loads(value)
+    return value
 
 
 def seen_from_its_region(environment: Environment, role: Role, text: Any) -> str:

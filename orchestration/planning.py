@@ -5,10 +5,8 @@ What a layer would publish reaches the previews of those behind it, and never an
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +30,7 @@ from orchestration.foreseen import (
 )
 from orchestration.graph import Graph
 from orchestration.operate import INTERRUPTED, Result, operate
+from orchestration.person import user_and_machine
 from orchestration.plan import Operation
 from orchestration.promise import newest
 from orchestration.smoke import SmokeTest
@@ -136,7 +135,7 @@ def foresee(
         place.name,
         choice.layer,
         choice.region,
-        f"{getpass.getuser()}@{socket.gethostname()}",
+        user_and_machine(),
         f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         stacks,
         consumers.broken(fingerprints, chosen),

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from orchestration import releases, report, runs
 from orchestration.aws import Aws
 from orchestration.baking import Baking
-from orchestration.commands import confirm
 from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint, release_id
 from orchestration.graph import Graph
+from orchestration.person import go_ahead
 from orchestration.releases import Release, Releases, Serving
 from orchestration.smoke import CHECKED_LAYER, SmokeTest
 from orchestration.target import choose
@@ -101,8 +101,8 @@ def rollback(choice: Choice) -> int:
         going = going_back(standings)
         for standing in standings:
             _announce(standing, going.get(standing.stack), place)
-        if going and place.asks_first and not choice.yes:
-            confirm()
+        if going:
+            go_ahead(place, choice)
         mover = _Mover(place, aws, settings)
         moves = [(standing, going[standing.stack]) for standing in standings if standing.stack in going]
         results = _at_once(moves, lambda move: mover.move(*move))

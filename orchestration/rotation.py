@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from orchestration import report
 from orchestration.api_keys import Copy, KeySecret, WrittenMeanwhile, new_key
 from orchestration.aws import Aws
-from orchestration.commands import confirm
 from orchestration.pay import chosen
+from orchestration.person import go_ahead
 from orchestration.reach import reach
 from shared import naming
 from shared.clients import KEY_NOTICED_SECONDS, KEYS_KEPT_SECONDS
@@ -65,8 +65,7 @@ def rotate_key(choice: Choice, wish: RotationWish) -> int:
 
     def ask(what: str) -> None:
         report.tell(f"in {place.where}: {what}")
-        if place.asks_first and not choice.yes:
-            confirm()
+        go_ahead(place, choice)
 
     rotation = Rotation(homes, role, ask, choice.options(), functools.partial(pause, place.now))
     if wish.join:

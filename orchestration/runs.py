@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import secrets
 import shutil
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from orchestration.person import user_and_machine
 from shared import files
 from shared.errors import Problem
 from shared.stack import Stack
@@ -106,7 +105,7 @@ def begin(
         "operation": operation,
         "environment": environment,
         "target": target,
-        "by": f"{_user()}@{socket.gethostname()}",
+        "by": user_and_machine(),
         "pid": os.getpid(),
         "began": began,
     }
@@ -178,13 +177,6 @@ def _forget_old(runs: Path) -> None:
     for folder in sorted(runs.iterdir())[:-KEPT]:
         if not any(folder.glob("sessions/*")):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # neither a variable nor the system's list of users says
-        return f"user {os.getuid()}"
 
 
 def _now() -> str:

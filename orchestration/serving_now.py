@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from orchestration.api import entry
-from orchestration.aws import Aws, asked
+from orchestration.api import entry, unhealthy
+from orchestration.aws import Aws, account_id
 from orchestration.lever import Lever
 from orchestration.questions import Question, answered
 from orchestration.serving import WhoServes, require_another
@@ -70,24 +69,13 @@ def _complete(target: Target, environment: Environment, graph: Graph) -> bool:
 
 def _switch(target: Target, environment: Environment) -> str:
     aws, region = Aws(target.cli.variables), environment.region(SECONDARY)
-    account = target.account or str(
-        asked(aws.client("sts", region).get_caller_identity, "ask who we are", region)["Account"]
-    )
+    account = target.account or account_id(aws, region)
     return STOPPED if Lever.of(environment, aws, account).stopped() else RUNS
 
 
 def _health(target: Target, environment: Environment, role: Role) -> str:
     """Raise Problem when a region does not answer 200, as often as it is asked."""
     way = entry(target.gateways, environment.region(role), environment.foundation().region_names.of(role))
-    said = ""
-    for number in range(TRIES):
-        time.sleep(PAUSE if number else 0)
-        try:
-            answer = way.ask("GET", "/health")
-        except Problem as problem:
-            said = str(problem)
-            continue
-        if answer.status == 200:
-            return RUNS
-        said = answer.describe()
-    raise Problem(f"GET /health: {said}")
+    if said := unhealthy(way, TRIES, PAUSE):
+        raise Problem(said)
+    return RUNS

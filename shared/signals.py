@@ -20,3 +20,12 @@ def handled(handle: Callable[[int, FrameType | None], object], *numbers: signal.
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Take what ends a process for Ctrl-C while inside: what was broken is mended then. For the main thread alone."""
+    ignored = signal.SIG_IGN  # by nohup
+    wanted = (each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not ignored)
+    with handled(lambda *_: signal.raise_signal(signal.SIGINT), *wanted):
+        yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine import secrets_provider
 from orchestration import report, target
-from orchestration.aws import Aws, asked
+from orchestration.aws import Aws, account_id
 from orchestration.bootstrap import account, state, teams, zone
 from orchestration.bootstrap.step import (
     CANNOT,
@@ -21,7 +21,7 @@ from orchestration.bootstrap.step import (
     StepFinding,
     cannot,
 )
-from orchestration.commands import confirm
+from orchestration.person import go_ahead
 from orchestration.reach import reach
 from orchestration.teams.roles import Takers
 from shared.environment import Environment
@@ -78,7 +78,7 @@ def bootstrap(choice: Choice, *, check: bool, takers: Takers) -> int:
         f"bootstrap in {place.where}, account {context.account}: states in {context.home.region}, the rest in "
         f"{' and '.join(context.serving)}"
     )
-    rows = run(context, ask=lambda: _ask(place, choice), check=check)
+    rows = run(context, ask=lambda: go_ahead(place, choice), check=check)
     ready = all(row.status in {THERE, MADE} for row in rows if row.needed)
     if choice.json:
         variables = {name: value for row in rows for name, value in row.values.items() if name.isupper()}
@@ -92,8 +92,7 @@ def bootstrap(choice: Choice, *, check: bool, takers: Takers) -> int:
 def opened(settings: Environment, place: Reach, name: str) -> BootstrapContext:
     """Ask who we are, and work out where the states are to be. Raises Problem."""
     aws, default = Aws(place.variables), settings.regions.witness
-    who = asked(aws.client("sts", default).get_caller_identity, "ask who we are", default)
-    identity = str(who["Account"])
+    identity = account_id(aws, default)
     told = place.variables if place.asks_first else {}  # in the sandbox they are the sandbox's own
     endpoint = place.variables.get("AWS_ENDPOINT_URL", "")
     url, key = told.get("PULUMI_BACKEND_URL", ""), told.get(secrets_provider.VARIABLE, "")
@@ -136,11 +135,6 @@ def _looked(ask: Callable[[], StepFinding]) -> StepFinding:
         return ask()
     except Problem as problem:
         return cannot(str(problem))
-
-
-def _ask(place: Reach, choice: Choice) -> None:
-    if place.asks_first and not choice.yes:
-        confirm()
 
 
 def _show(rows: Sequence[BootstrapRow], choice: Choice, *, ready: bool) -> None:

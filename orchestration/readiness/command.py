@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import commands, report
-from orchestration.aws import Aws, asked
+from orchestration.aws import Aws, account_id
+from orchestration.operate import INTERRUPTED
 from orchestration.operator import act
 from orchestration.questions import Once, Unanswered, at_once
 from orchestration.reach import reach
@@ -73,13 +74,12 @@ def readiness(
 ) -> int:
     """Print the facts. Returns 0 only when all are known, and well now and for so many days; it changes nothing.
 
-    `compare`: all stacks with the cloud first.
+    `compare`: all stacks with the cloud first. Where that cannot be done, the fact about it is unknown.
     """
     if not 0 <= days <= LONGEST:
         raise Problem(f"--days {days}: choose 0 to {LONGEST}")
     settings = Environment.load(choice.environment, ROOT)
-    if compare:
-        commands.compare(choice)
+    uncompared = _compare(choice) if compare else ""
     begun = time.monotonic()
     place = reach(choice.target, report.tell)
     own, acting = Aws(place.variables), Once(lambda: act(settings, place, lambda _: None))
@@ -87,7 +87,7 @@ def readiness(
     examined = Examined(settings, place, own, acting, account, days, choice.options())
     # A busy machine is slow to get here, and whoever asks waits for all of it; a sandbox that had to start is no such.
     left = max(deadline / 2, deadline - (time.monotonic() - begun))
-    rows = examine(list(_questions(examined, drilled, choice.target)), left)
+    rows = examine(list(_questions(examined, drilled, choice.target, uncompared)), left)
     counts = Counter(row.fact.verdict for row in rows)
     fit = counts["ok"] == len(rows)
     if choice.json:
@@ -100,34 +100,43 @@ def readiness(
     return 0 if fit else 1
 
 
+def _compare(choice: Choice) -> str:
+    """Compare all stacks with the cloud; return why that was not possible. Raises KeyboardInterrupt after Ctrl-C."""
+    try:
+        code = commands.compare(choice)
+    except Problem as problem:
+        return str(problem)
+    if code == INTERRUPTED:  # the stacks' engines were ended in order
+        raise KeyboardInterrupt
+    return ""
+
+
 def _account(settings: Environment, own: Aws) -> str:
     """Ask both regions whose account this is: one of them may be out. Raises Problem."""
-
-    def ask(region: str) -> str:
-        return str(asked(own.client("sts", region).get_caller_identity, "ask who we are", region)["Account"])
-
-    told = at_once([lambda role=role: ask(settings.region(role)) for role in ROLES], WHOSE)  # type: ignore[misc]
+    told = at_once([lambda role=role: account_id(own, settings.region(role)) for role in ROLES], WHOSE)  # type: ignore[misc]
     for each in told:
         if not isinstance(each, Unanswered):
             return each
     raise Problem(" and ".join(each.why for each in told if isinstance(each, Unanswered)))
 
 
-def _questions(examined: Examined, drilled: Callable[[Path], LastDrill | None], target: str) -> Iterator[FactQuestion]:
+def _questions(
+    examined: Examined, drilled: Callable[[Path], LastDrill | None], target: str, uncompared: str
+) -> Iterator[FactQuestion]:
     yield from moving.questions(examined)
     yield from replication.questions(examined)
     yield from load.questions(examined)
     yield from alike.questions(examined)
     yield from telling.questions(examined)
     yield from ending.questions(examined)
-    yield from records.questions(examined, drilled, target)
+    yield from records.questions(examined, drilled, target, uncompared)
 
 
 def examine(questions: Sequence[FactQuestion], deadline: float) -> list[ReadinessRow]:
     """Ask all at once; what fails, or is late, is unknown."""
     told = at_once([each.ask for each in questions], deadline)
     return [
-        ReadinessRow(question, Fact(fact.why, "unknown") if isinstance(fact, Unanswered) else fact)
+        ReadinessRow(question, Fact(fact.why, "unknown", question.todo) if isinstance(fact, Unanswered) else fact)
         for question, fact in zip(questions, told, strict=True)
     ]
 

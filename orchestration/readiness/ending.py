@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.quotas import GLOBAL_REGION, canaries
 from orchestration.readiness.facts import DAY, Examined, Fact, FactQuestion, ours
-from shared.errors import Problem
 from shared.roles import PRIMARY, SECONDARY, Role
 
 if TYPE_CHECKING:
@@ -42,8 +41,9 @@ def questions(examined: Examined) -> Iterator[FactQuestion]:
     yield from examined.of_each("certificate", lambda role: _certificate(examined, role))
     yield from examined.of_each("functions' runtime", lambda role: _runtimes(examined, role))
     yield from examined.of_each("canaries' runtime", lambda role: _canaries(examined, role))
-    yield FactQuestion("operations role", examined.settings.region(SECONDARY), lambda: _role(examined))
-    yield FactQuestion("break-glass credentials", f"IAM, {GLOBAL_REGION}", lambda: _credentials(examined))
+    todo = examined.unanswered
+    yield FactQuestion("operations role", examined.settings.region(SECONDARY), lambda: _role(examined), todo)
+    yield FactQuestion("break-glass credentials", f"IAM, {GLOBAL_REGION}", lambda: _credentials(examined), todo)
 
 
 def _certificate(examined: Examined, role: Role) -> Fact:
@@ -92,7 +92,7 @@ def _runtimes(examined: Examined, role: Role) -> Fact:
     page = "docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"
     unknown = [each for each in runtimes if each not in LAMBDA_ENDS]
     if unknown:
-        raise Problem(f"no date is known for {', '.join(unknown)}: look at {page}")
+        return Fact(f"no date is known for {', '.join(unknown)}", "unknown", page)
     first = min(runtimes, key=lambda each: LAMBDA_ENDS[each])
     end = LAMBDA_ENDS[first]
     said = f"{', '.join(runtimes)} until {end}"

@@ -46,8 +46,8 @@ class FactQuestion:
     asked: str
     """A region, or who else is asked."""
     ask: Callable[[], Fact]
-    todo: str = ""
-    """What to do when there is no answer, where that is more than to look at the region."""
+    todo: str
+    """What to do when there is no answer."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,13 @@ class Examined:
     def of_each(self, what: str, ask: Callable[[Role], Fact]) -> Iterator[FactQuestion]:
         """A question of each region, the secondary first: it is what takes over."""
         for role in reversed(ROLES):
-            yield FactQuestion(f"{what}, {role}", self.settings.region(role), lambda role=role: ask(role))  # type: ignore[misc]
+            region = self.settings.region(role)
+            yield FactQuestion(f"{what}, {role}", region, lambda role=role: ask(role), self.unanswered)  # type: ignore[misc]
+
+    @property
+    def unanswered(self) -> str:
+        """What to do when AWS gives no answer: it refuses, or a region is out."""
+        return f"the rights in docs/readiness.md; ./invoke situation{self.options}, when a region is out"
 
     @property
     def both(self) -> str:

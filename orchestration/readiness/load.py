@@ -27,7 +27,7 @@ def questions(examined: Examined) -> Iterator[FactQuestion]:
     yield from examined.of_each("executions at failover load", lambda role: _executions(examined, role))
     if throttle := examined.settings.compute.throttle:
         yield from examined.of_each("requests at failover load", lambda role: _requests(examined, role, throttle.total))
-    yield FactQuestion("standby", examined.settings.region(SECONDARY), lambda: _standby(examined))
+    yield FactQuestion("standby", examined.settings.region(SECONDARY), lambda: _standby(examined), examined.unanswered)
 
 
 def _executions(examined: Examined, role: Role) -> Fact:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestration import checker_ranges
-from orchestration.api import entry
+from orchestration.api import entry, unhealthy
 from orchestration.api_keys import different_keys
 from orchestration.fence import PrimaryFence
 from orchestration.lever import RUNBOOK, Lever
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 TRIES = 3
 """Health answers in a row, of which one must go well: one that fails may be a cold start."""
 
+UNHEALTHY = "docs/runbooks/a-region-does-not-serve.md"
+
 
 def questions(examined: Examined) -> Iterator[FactQuestion]:
-    settings = examined.settings
+    settings, todo = examined.settings, examined.unanswered
     secondary = settings.region(SECONDARY)
-    yield FactQuestion("stop switch", secondary, lambda: _switch(examined))
-    yield FactQuestion("switch's readers", secondary, lambda: _readers(examined))
-    yield FactQuestion("fence", secondary, lambda: _fence(examined))
-    yield FactQuestion("API keys", examined.both, lambda: _keys(examined))
+    yield FactQuestion("stop switch", secondary, lambda: _switch(examined), todo)
+    yield FactQuestion("switch's readers", secondary, lambda: _readers(examined), todo)
+    yield FactQuestion("fence", secondary, lambda: _fence(examined), todo)
+    yield FactQuestion("API keys", examined.both, lambda: _keys(examined), todo)
     for role in reversed(ROLES):
         region = settings.region(role)
-        yield FactQuestion(f"{role} ({region})", region, lambda role=role: _health(examined, role))  # type: ignore[misc]
+        yield FactQuestion(f"{role} ({region})", region, lambda role=role: _health(examined, role), UNHEALTHY)  # type: ignore[misc]
 
 
 def _lever(examined: Examined) -> Lever:
@@ -81,14 +83,5 @@ def _keys(examined: Examined) -> Fact:
 def _health(examined: Examined, role: Role) -> Fact:
     """A region is unhealthy, as for a health check, when it fails so many times in a row."""
     region, host = examined.settings.region(role), examined.settings.foundation().region_names.of(role)
-    said = ""
-    for _ in range(TRIES):
-        try:
-            answer = entry(examined.place.gateways, region, host).ask("GET", "/health")
-        except Problem as problem:
-            said = str(problem)
-            continue
-        said = f"GET /health answered {answer.status}"
-        if answer.status == 200:
-            return Fact(said)
-    return Fact(said, "not fit", "docs/runbooks/a-region-does-not-serve.md")
+    said = unhealthy(entry(examined.place.gateways, region, host), TRIES)
+    return Fact(said, "not fit", UNHEALTHY) if said else Fact("GET /health answered 200")

@@ -14,6 +14,7 @@ from orchestration.plan import Operation
 from orchestration.readiness.facts import DAY, Examined, Fact, FactQuestion
 from orchestration.runs import records
 from orchestration.target import books
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,10 +36,15 @@ class LastDrill:
     """When it was planned, in seconds since 1970."""
 
 
-def questions(examined: Examined, drilled: Callable[[Path], LastDrill | None], target: str) -> Iterator[FactQuestion]:
-    yield FactQuestion("stacks", "backend", lambda: _stacks(examined, target))
-    yield FactQuestion("drift", "this checkout's runs", lambda: _drift(examined, target))
-    yield FactQuestion("last drill", "this checkout's drills", lambda: _drill(examined, drilled(examined.state)))
+def questions(
+    examined: Examined, drilled: Callable[[Path], LastDrill | None], target: str, uncompared: str
+) -> Iterator[FactQuestion]:
+    """`uncompared`: why the stacks could not be compared just now."""
+    options = examined.options
+    yield FactQuestion("stacks", "backend", lambda: _stacks(examined, target), f"./invoke status{options}")
+    drift, drill = f"./invoke drift{options}", f"./invoke drill{options}"
+    yield FactQuestion("drift", "this checkout's runs", lambda: _drift(examined, target, uncompared), drift)
+    yield FactQuestion("last drill", "this checkout's drills", lambda: _drill(examined, drilled(examined.state)), drill)
 
 
 def _stacks(examined: Examined, target: str) -> Fact:
@@ -57,8 +63,10 @@ def _stacks(examined: Examined, target: str) -> Fact:
     return Fact(f"{len(newest)} deployed to their end", age=age)
 
 
-def _drift(examined: Examined, target: str) -> Fact:
+def _drift(examined: Examined, target: str, uncompared: str) -> Fact:
     """The newest comparison of all stacks with the cloud. It takes minutes on AWS, so it is not done for this row."""
+    if uncompared:
+        raise Problem(uncompared)
     name, todo = examined.settings.name, f"./invoke drift{examined.options}"
     ended = [
         each

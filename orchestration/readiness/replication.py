@@ -20,12 +20,13 @@ TABLE_PAGE, AUDIT_PAGE = "docs/runbooks/table.md", "docs/runbooks/audit-records.
 
 
 def questions(examined: Examined) -> Iterator[FactQuestion]:
+    todo = examined.unanswered
     yield from examined.of_each("table", lambda role: _table(examined, role))
     yield from examined.of_each("data key", lambda role: _key(examined, role))
     yield from examined.of_each("audit records' copies", lambda role: _copies(examined, role))
-    yield FactQuestion("database credentials", examined.both, lambda: _secret(examined, naming.DATABASE_SECRET))
-    yield FactQuestion("API keys' replica", examined.both, lambda: _secret(examined, naming.API_KEYS_SECRET))
-    yield FactQuestion("parameters", examined.both, lambda: _parameters(examined))
+    yield FactQuestion("database credentials", examined.both, lambda: _secret(examined, naming.DATABASE_SECRET), todo)
+    yield FactQuestion("API keys' replica", examined.both, lambda: _secret(examined, naming.API_KEYS_SECRET), todo)
+    yield FactQuestion("parameters", examined.both, lambda: _parameters(examined), todo)
 
 
 def _table(examined: Examined, role: Role) -> Fact:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from orchestration import subscriptions
 from orchestration.readiness.facts import Examined, Fact, FactQuestion, ours
-from shared import naming
 
 if TYPE_CHECKING:
     from shared.roles import Role
-
-PENDING = "PendingConfirmation"
-"""In the place of a subscription's ARN until somebody confirms it (SNS API Reference, ListSubscriptionsByTopic)."""
-PEOPLE = frozenset({"email", "https"})
-"""Protocols by which people are reached: mail and pager. The others lead to the record."""
 
 
 def questions(examined: Examined) -> Iterator[FactQuestion]:
@@ -49,14 +44,12 @@ def _actions(examined: Examined, role: Role) -> Fact:
 
 def _subscriptions(examined: Examined, role: Role) -> Fact:
     """Whoever has not confirmed is told nothing. While anybody is reached, the others are a matter for attention."""
-    region, name = examined.settings.region(role), examined.named(naming.NOTIFICATION_TOPIC, role)
-    topic = f"arn:aws:sns:{region}:{examined.account}:{name}"
-    found = examined.listed("sns", role, "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)
-    pending = sorted(_whose(each) for each in found if each["SubscriptionArn"] == PENDING)
-    confirmed = [each for each in found if each["SubscriptionArn"] != PENDING]
+    found = subscriptions.of_topic(examined.own, examined.settings, examined.account, role)
+    confirmed = [each for each in found if subscriptions.confirmed(each)]
+    pending = sorted(_whose(each) for each in found if not subscriptions.confirmed(each))
     known = {each["Endpoint"] for each in found if each["Protocol"] == "email"}
     lost = sorted(f"{email} is not subscribed" for email in examined.settings.edge.emails if email not in known)
-    people = [each for each in confirmed if each["Protocol"] in PEOPLE]
+    people = [each for each in confirmed if each["Protocol"] in subscriptions.PEOPLE]
     wrong = [*(f"{each} has not confirmed" for each in pending), *lost]
     if not people:
         return Fact("; ".join([*wrong, "nobody is reached"]), "not fit", "docs/runbooks/undelivered.md")

@@ -161,10 +161,13 @@ class FitCloud:
     # Alike
 
     def list_functions(self, region: str) -> dict[str, Any]:
-        kinds = [naming.PAYMENT_FUNCTION, naming.HEALTH_FUNCTION]
+        kinds = [naming.PAYMENT_FUNCTION, naming.HEALTH_FUNCTION, naming.AUDIT_FUNCTION]
         if self.role(region) == SECONDARY:
             kinds.append(naming.FAILOVER_CONTROL_FUNCTION)
-        own = [{"FunctionName": self.named(kind, region), "Runtime": "python3.13"} for kind in kinds]
+        own = [
+            {"FunctionName": name, "Role": f"arn:aws:iam::{ACCOUNT}:role/{name}", "Runtime": "python3.13"}
+            for name in (self.named(kind, region) for kind in kinds)
+        ]
         return {"Functions": [*own, {"FunctionName": "another-systems", "Runtime": "nodejs18.x"}]}
 
     def get_function_configuration(self, region: str, FunctionName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -172,9 +175,65 @@ class FitCloud:
             "CodeSha256": f"code of {FunctionName.replace(region, '').replace(self.role(region), '')}",
             "MemorySize": 256,
             "Environment": {"Variables": {"ROLE": self.role(region), "TABLE_ARN": f"arn:aws:dynamodb:{region}:1:t"}},
-            "VpcConfig": {"SubnetIds": [f"subnet-of-{region}"], "SecurityGroupIds": ["sg-1"]},
+            "VpcConfig": {"SubnetIds": [f"subnet-of-{region}"], "SecurityGroupIds": [self.group("functions", region)]},
             "Version": "3" if self.role(region) == PRIMARY else "5",
         }
+
+    def get_role(self, _: str, **__: Any) -> dict[str, Any]:
+        trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}
+        return {"Role": {"AssumeRolePolicyDocument": trust, "MaxSessionDuration": 3600, "RoleLastUsed": {"at": id(__)}}}
+
+    def list_role_policies(self, _: str, RoleName: str) -> dict[str, Any]:  # noqa: N803 - the SDK's
+        return {"PolicyNames": [RoleName]}
+
+    def get_role_policy(self, region: str, RoleName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - the SDK's
+        log = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/{RoleName}:*"
+        keys = [f"arn:aws:kms:{self.environment.region(role)}:{ACCOUNT}:key/mrk-1" for role in (PRIMARY, SECONDARY)]
+        writes = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": [log]}
+        return {
+            "PolicyDocument": {"Statement": [writes, {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": keys}]}
+        }
+
+    def list_attached_role_policies(self, _: str, **__: Any) -> dict[str, Any]:
+        name = "AWSXRayDaemonWriteAccess"
+        return {"AttachedPolicies": [{"PolicyName": name, "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}]}
+
+    def get_policy(self, region: str, FunctionName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - the SDK's
+        if FunctionName == self.named(naming.HEALTH_FUNCTION, region):
+            raise refused("ResourceNotFoundException")
+        api = "abcdefgh12" if self.role(region) == PRIMARY else "21hgfedcba"
+        said = [
+            {
+                "Sid": sid,
+                "Condition": {"ArnLike": {"AWS:SourceArn": f"arn:aws:execute-api:{region}:{ACCOUNT}:{api}/{sid}"}},
+            }
+            for sid in ("get-payment", "create-payment")
+        ]
+        return {"Policy": json.dumps({"Statement": said if self.role(region) == PRIMARY else said[::-1]})}
+
+    def list_function_event_invoke_configs(self, region: str, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+        letters = f"arn:aws:sqs:{region}:{ACCOUNT}:{self.named(naming.DEAD_LETTER_QUEUE, region)}"
+        told = {
+            "FunctionArn": f"arn:aws:lambda:{region}:{ACCOUNT}:function:{FunctionName}:live",
+            "MaximumRetryAttempts": 2,
+            "DestinationConfig": {"OnFailure": {"Destination": letters}},
+            "LastModified": str(region),
+        }
+        audit = FunctionName == self.named(naming.AUDIT_FUNCTION, region)
+        return {"FunctionEventInvokeConfigs": [told] if audit else []}
+
+    def list_event_source_mappings(self, region: str) -> dict[str, Any]:
+        audit = f"arn:aws:lambda:{region}:{ACCOUNT}:function:{self.named(naming.AUDIT_FUNCTION, region)}:live"
+        queue = f"arn:aws:sqs:{region}:{ACCOUNT}:{self.named(naming.NOTIFICATION_QUEUE, region)}"
+        own = {
+            "UUID": f"of {region}",
+            "EventSourceArn": queue,
+            "FunctionArn": audit,
+            "State": "Enabled",
+            "BatchSize": 10,
+        }
+        another = {"FunctionArn": f"arn:aws:lambda:{region}:{ACCOUNT}:function:another-systems", "State": region}
+        return {"EventSourceMappings": [own, another]}
 
     def get_rest_apis(self, region: str) -> dict[str, Any]:
         return {
@@ -187,6 +246,24 @@ class FitCloud:
     def get_resources(self, region: str, **_: Any) -> dict[str, Any]:
         uri = f"arn:aws:apigateway:{region}:lambda:path/{self.named(naming.PAYMENT_FUNCTION, region)}"
         return {"items": [{"path": "/payment", "resourceMethods": {"POST": {"methodIntegration": {"uri": uri}}}}]}
+
+    def get_domain_names(self, region: str) -> dict[str, Any]:
+        foundation = self.environment.foundation()
+        certificate = "0123abcd-0000-0000-0000-00000000000" + ("1" if self.role(region) == PRIMARY else "2")
+        told = {
+            "securityPolicy": "TLS_1_2",
+            "regionalCertificateArn": f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{certificate}",
+            "regionalDomainName": f"d-{region}.execute-api.amazonaws.com",
+        }
+        names = (
+            foundation.failover_name,
+            foundation.region_names.of(self.role(region)),
+            f"{region}.another.example.org",
+        )
+        return {"items": [{"domainName": name, **told} for name in names]}
+
+    def get_base_path_mappings(self, _: str, **__: Any) -> dict[str, Any]:
+        return {"items": [{"basePath": "(none)", "restApiId": "abcdefgh12", "stage": naming.STAGE}]}
 
     def describe_load_balancers(self, region: str) -> dict[str, Any]:
         name = self.named(naming.LOAD_BALANCER, region)
@@ -268,7 +345,46 @@ class FitCloud:
 
     def describe_vpc_endpoints(self, region: str, **_: Any) -> dict[str, Any]:
         tags = [{"Key": "Name", "Value": f"{self.named(naming.VPC_ENDPOINT, region)}-s3"}]
-        return {"VpcEndpoints": [{"ServiceName": f"com.amazonaws.{region}.s3", "State": "available", "Tags": tags}]}
+        groups = [{"GroupId": self.group("endpoints", region)}]
+        told = {"ServiceName": f"com.amazonaws.{region}.s3", "State": "available", "Groups": groups}
+        return {"VpcEndpoints": [{**told, "Tags": tags}]}
+
+    def group(self, what: str, region: str) -> str:
+        """The id of a security group."""
+        return f"sg-{'a' if self.role(region) == PRIMARY else 'b'}{'1' if what == 'functions' else '2'}000000"
+
+    def prefix_list(self, region: str) -> str:
+        return f"pl-{'a' if self.role(region) == PRIMARY else 'b'}3000000"
+
+    def describe_security_groups(self, region: str, **_: Any) -> dict[str, Any]:
+        https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+        functions, endpoints = self.group("functions", region), self.group("endpoints", region)
+        out = [
+            {**https, "UserIdGroupPairs": [{"GroupId": endpoints, "Description": "to endpoints"}]},
+            {**https, "PrefixListIds": [{"PrefixListId": self.prefix_list(region), "Description": "to s3"}]},
+        ]
+        if self.role(region) == SECONDARY:
+            out.reverse()
+        into = [{**https, "UserIdGroupPairs": [{"GroupId": functions, "Description": "from functions"}]}]
+        kinds = naming.FUNCTION_SECURITY_GROUP, naming.ENDPOINT_SECURITY_GROUP
+        tags = [[{"Key": "Name", "Value": self.named(kind, region)}] for kind in kinds]
+        return {
+            "SecurityGroups": [
+                {
+                    "GroupId": functions,
+                    "IpPermissionsEgress": out,
+                    "Tags": tags[0],
+                },
+                {"GroupId": endpoints, "IpPermissions": into, "Tags": tags[1]},
+            ]
+        }
+
+    def describe_prefix_lists(self, region: str) -> dict[str, Any]:
+        return {
+            "PrefixLists": [
+                {"PrefixListId": self.prefix_list(region), "PrefixListName": f"com.amazonaws.{region}.s3"},
+            ]
+        }
 
     # Telling
 
@@ -305,6 +421,16 @@ class FitCloud:
                 for protocol, endpoint in each
             ]
         }
+
+    def get_topic_attributes(self, region: str, **_: Any) -> dict[str, Any]:
+        alarms = f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:*"
+        policy = {"Statement": [{"Sid": "AlarmsPublish", "Condition": {"ArnLike": {"aws:SourceArn": alarms}}}]}
+        count = str(len(region) + len(self.role(region)))
+        return {"Attributes": {"Policy": json.dumps(policy), "SubscriptionsConfirmed": count}}
+
+    def get_subscription_attributes(self, region: str, **_: Any) -> dict[str, Any]:
+        letters = f"arn:aws:sqs:{region}:{ACCOUNT}:{self.named(naming.NOTIFICATION_DEAD_LETTER_QUEUE, region)}"
+        return {"Attributes": {"RedrivePolicy": json.dumps({"deadLetterTargetArn": letters}), "Owner": ACCOUNT}}
 
     # Ending
 

@@ -34,7 +34,7 @@ Clients = Callable[[str], Any]
 
 SETTINGS = Environment.load("payments")
 ALARM, TOPIC = "payment-errors-secondary-x7k2", "payment-failover-topic-secondary-x7k2"
-FUNCTION = "payment-audit-secondary-x7k2"
+FUNCTION, GROUP = "payment-audit-secondary-x7k2", "payment-functions-secondary-x7k2"
 
 
 @pytest.fixture
@@ -98,6 +98,25 @@ def parameter_by_hand(client: Clients) -> Iterator[None]:
     ssm.put_parameter(Name=name, Value=before, Overwrite=True)
 
 
+@contextmanager
+def open_group(client: Clients) -> Iterator[None]:
+    ec2 = client("ec2")
+    (found,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [GROUP]}])["SecurityGroups"]
+    anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    rule = {"GroupId": found["GroupId"], "IpPermissions": [anywhere]}
+    ec2.authorize_security_group_ingress(**rule)
+    yield
+    ec2.revoke_security_group_ingress(**rule)
+
+
+@contextmanager
+def right_gone(client: Clients) -> Iterator[None]:
+    iam, traces = client("iam"), {"RoleName": FUNCTION, "PolicyArn": "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"}
+    iam.detach_role_policy(**traces)
+    yield
+    iam.attach_role_policy(**traces)
+
+
 PLANTED: dict[str, tuple[Callable[[Clients], AbstractContextManager[None]], dict[str, str]]] = {
     "an alarm's actions": (
         actions_off,
@@ -106,6 +125,8 @@ PLANTED: dict[str, tuple[Callable[[Clients], AbstractContextManager[None]], dict
     "a subscription": (unconfirmed, {"subscriptions, secondary": "attention"}),
     "a function's code": (other_code, {"regions alike: functions": "not fit"}),
     "a parameter": (parameter_by_hand, {"parameters": "not fit"}),
+    "a security group's rules": (open_group, {"regions alike: network": "not fit"}),
+    "a role's right": (right_gone, {"regions alike: functions' roles": "not fit"}),
 }
 AFTERWARDS = {"a parameter": {"parameters": "attention"}}
 """SSM counts: what was changed and put back has two versions more than its twin."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -23,14 +21,6 @@ def test_a_second_drill_is_kept_out_until_the_first_is_over(tmp_path):
         pytest.fail("both play")
     with session._alone(tmp_path / "drills"):
         pass
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_what_ends_a_process_ends_a_drill_as_ctrl_c_does(number):
-    before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), session._ended_in_order():
-        os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, Problem, RuntimeError])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from orchestration import paging
 from orchestration.choice import Choice
@@ -30,6 +31,8 @@ class Cloud:
         self.filed_in = {region: set(REGIONS) for region in REGIONS}
         """By the topic's region: whose buckets get a record."""
         self.copied, self.refuses, self.metrics = set(), set(), {}
+        self.fails = {}
+        """What is raised once instead of an answer, by region and state that an alarm is set to."""
         self.states, self.clock, self.told = [], NOW.timestamp(), []
 
     def client(self, service, region):
@@ -51,6 +54,9 @@ class Client:
         return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a"}
 
     def set_alarm_state(self, AlarmName, StateValue, StateReason):  # noqa: N803 - the SDK's
+        refusal = self.cloud.fails.pop((self.region, StateValue), None)
+        if refusal:
+            raise refusal
         if self.region in self.cloud.refuses:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SetAlarmState")
         self.cloud.states.append((self.region, AlarmName, StateValue, StateReason))
@@ -61,25 +67,26 @@ class Client:
                 for at in [self.cloud.clock + after]
             ]
 
-    def get_metric_data(self, MetricDataQueries, **_):  # noqa: N803 - the SDK's
-        return {
-            "MetricDataResults": [
-                {"Values": self.cloud.metrics.get(each["MetricStat"]["Metric"]["MetricName"], [])}
-                for each in MetricDataQueries
-            ]
-        }
-
     def get_paginator(self, operation):
         self.operation = operation
         return self
 
-    def paginate(self, **_):
+    def paginate(self, **asked):
+        if self.operation == "get_metric_data":
+            return self.measured(**asked)
         if self.operation == "list_subscriptions_by_topic":
             return [{"Subscriptions": self.cloud.subscribed[self.region]}]
         raised = {region for region, _, state, _ in self.cloud.states if state == "ALARM"}
         keys = [region for region in sorted(raised) if self.region in self.cloud.filed_in[region]]
         at = NOW + timedelta(seconds=8)
         return [{"Contents": [{"Key": key, "LastModified": at} for key in keys]}] if keys else [{}]
+
+    def measured(self, MetricDataQueries, StartTime, **_):  # noqa: N803 - the SDK's
+        (query,) = MetricDataQueries
+        told = self.cloud.metrics.get(query["MetricStat"]["Metric"]["MetricName"], [])
+        if isinstance(told, BaseException):
+            raise told
+        return [{"MetricDataResults": [{"Timestamps": [StartTime for _ in told], "Values": told}]}]
 
     def get_object(self, Bucket, Key):  # noqa: N803 - the SDK's
         (said,) = [reason for region, _, state, reason in self.cloud.states if (region, state) == (Key, "ALARM")]
@@ -186,6 +193,86 @@ def test_where_nobody_sees_the_mail_what_sns_counts_is_told(  # noqa: PLR0917 - 
     found, rows = outcome(capsys)
     assert found == code
     assert rows["us-east-1", "mail", "on-call@example.com"]["said"].startswith(said)
+
+
+def refused(operation):
+    return ClientError({"Error": {"Code": "Throttling", "Message": "slowly"}}, operation)
+
+
+def still_on(cloud):
+    """Regions whose alarm was set off last."""
+    last = {region: state for region, _, state, _ in cloud.states}
+    return {region for region, state in last.items() if state == "ALARM"}
+
+
+@pytest.fixture
+def unseen(cloud, monkeypatch):
+    """As on AWS: what arrives can only be counted."""
+    monkeypatch.setattr(paging, "reach", lambda *_: Reach({}, "AWS", lambda: (), now=cloud.now))
+    return cloud
+
+
+def test_metrics_that_cannot_be_read_leave_no_alarm_on_and_are_told_of_the_ways(unseen, capsys):
+    unseen.metrics = {"NumberOfNotificationsDelivered": refused("GetMetricData")}
+    code, rows = outcome(capsys)
+    assert (code, still_on(unseen)) == (1, set())
+    assert rows["us-east-1", "mail", "on-call@example.com"]["said"].startswith("cannot be seen: cannot read")
+    assert rows["us-east-1", "evidence", "us-east-1"]["reached"]
+
+
+def test_ctrl_c_leaves_no_alarm_on(unseen):
+    unseen.metrics = {"NumberOfNotificationsDelivered": KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        paging.page(Choice(environment="payments"), test=True, waits=30)
+    assert {region for region, *_ in unseen.states} == set(REGIONS)
+    assert still_on(unseen) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_process_leaves_no_alarm_on(cloud, monkeypatch, number):
+    def ended():
+        signal.raise_signal(number)
+        return []
+
+    monkeypatch.setattr(paging, "reach", lambda *_: Reach({}, "there", lambda: (), now=cloud.now, heard=ended))
+    with pytest.raises(KeyboardInterrupt):
+        paging.page(Choice(environment="payments"), test=True, waits=30)
+    assert still_on(cloud) == set()
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_ctrl_c_in_the_midst_of_a_reset_leaves_no_alarm_on(cloud, region):
+    cloud.fails[region, "OK"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        paging.page(Choice(environment="payments"), test=True, waits=30)
+    assert still_on(cloud) == set()
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_an_alarm_that_cannot_be_reset_is_named_with_the_command_and_keeps_not_the_other_on(cloud, capsys, region):
+    cloud.fails[region, "OK"] = refused("SetAlarmState")
+    code, rows = outcome(capsys)
+    assert (code, still_on(cloud)) == (1, {region})
+    (left,) = [way for (_, by, _), way in rows.items() if by == "alarm"]
+    assert left["region"] == region
+    assert f"aws cloudwatch set-alarm-state --region {region} --alarm-name {left['to']}" in left["said"]
+
+
+def test_an_alarm_that_cannot_be_reset_after_ctrl_c_is_told(unseen, capsys):
+    unseen.metrics = {"NumberOfNotificationsDelivered": KeyboardInterrupt()}
+    unseen.fails["us-east-2", "OK"] = refused("SetAlarmState")
+    with pytest.raises(KeyboardInterrupt):
+        paging.page(Choice(environment="payments"), test=True, waits=30)
+    assert still_on(unseen) == {"us-east-2"}
+    assert "us-east-2: payment-page-test-secondary-x7k2 may still be on" in capsys.readouterr().err
+
+
+def test_an_alarm_of_which_nobody_knows_whether_it_was_set_off_is_reset(cloud, capsys):
+    cloud.fails["us-east-2", "ALARM"] = ReadTimeoutError(endpoint_url="https://cloudwatch")
+    code, _ = outcome(capsys)
+    assert code == 1
+    assert [state for region, _, state, _ in cloud.states if region == "us-east-2"] == ["OK"]
 
 
 def test_nobody_is_woken_by_a_slip():

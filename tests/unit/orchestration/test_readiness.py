@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.backend import Update
-from orchestration import operator
+from orchestration import commands, operator
 from orchestration.api import ApiResponse
 from orchestration.choice import Choice
 from orchestration.graph import Graph
@@ -75,11 +75,12 @@ class Scene:
         for path in (self.state / "runs").glob("*/run.json"):
             path.unlink()
 
-    def ask(self, days=30, deadline=DEADLINE):
+    def ask(self, days=30, deadline=DEADLINE, *, compare=False):
         choice = Choice(self.name, json=True)
-        code = command.readiness(choice, days, lambda _: self.drilled, deadline=deadline)
+        code = command.readiness(choice, days, lambda _: self.drilled, compare=compare, deadline=deadline)
         told = json.loads(self.capsys.readouterr().out)
         assert told["fit"] is (code == 0)
+        assert [each["fact"] for each in told["facts"] if each["verdict"] != "ok" and not each["todo"]] == []
         return {each["fact"]: each for each in told["facts"]}, code, told
 
 
@@ -198,6 +199,11 @@ def version_of_one_parameter(told):
     told["Parameters"][0]["Version"] = 2
 
 
+def open_to_all(told):
+    anywhere = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    told["SecurityGroups"][1]["IpPermissions"].append(anywhere)
+
+
 PLANTS = {
     "thrown switch": (said_of_switch("primary: stop"), "stop switch", "not fit", "keeps the primary out"),
     "switch unread": (raises("get_object", refused("AccessDenied")), "stop switch", "unknown", "cannot read"),
@@ -295,6 +301,128 @@ PLANTS = {
         "regions alike: functions",
         "not fit",
         "Function health: codeSha256",
+    ),
+    "rule of a security group gone": (
+        answers(
+            "describe_security_groups", lambda told: told["SecurityGroups"][0].pop("IpPermissionsEgress"), "secondary"
+        ),
+        "regions alike: network",
+        "not fit",
+        "SecurityGroup payment-functions-<role>: to com.amazonaws.<region>.s3, tcp 443-443 allowed: to s3 and nothing",
+    ),
+    "rule of a security group wider": (
+        answers("describe_security_groups", open_to_all, "primary"),
+        "regions alike: network",
+        "not fit",
+        "SecurityGroup payment-endpoints-<role>: from 0.0.0.0/0, tcp 443-443 allowed and nothing",
+    ),
+    "another group on an endpoint": (
+        answers("describe_vpc_endpoints", lambda told: told["VpcEndpoints"][0].update(Groups=[]), "secondary"),
+        "regions alike: network",
+        "not fit",
+        "securityGroups.0 payment-endpoints-<role> and nothing",
+    ),
+    "another group on a function": (
+        answers(
+            "get_function_configuration",
+            lambda told: told["VpcConfig"].update(SecurityGroupIds=["sg-0123456789abcdef0"]),
+            "secondary",
+        ),
+        "regions alike: functions",
+        "not fit",
+        "Function audit: securityGroups.0 payment-functions-<role> and <id>",
+    ),
+    "policy of a role gone": (
+        answers("list_role_policies", lambda told: told.update(PolicyNames=[]), "secondary"),
+        "regions alike: functions' roles",
+        "not fit",
+        "Role processor: inline.payment-processor-<role>-x7k2.statement.0.action.0 logs:CreateLogStream and nothing",
+    ),
+    "right of a role gone": (
+        answers("get_role_policy", lambda told: told["PolicyDocument"]["Statement"].pop(), "secondary"),
+        "regions alike: functions' roles",
+        "not fit",
+        "statement.1.action.0 kms:Decrypt and nothing",
+    ),
+    "attached policy gone": (
+        answers("list_attached_role_policies", lambda told: told.update(AttachedPolicies=[]), "secondary"),
+        "regions alike: functions' roles",
+        "not fit",
+        "Role audit: attached.arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess AWSXRayDaemonWriteAccess and nothing",
+    ),
+    "role for somebody else": (
+        answers("get_role", lambda told: told["Role"].update(AssumeRolePolicyDocument={"Statement": []}), "secondary"),
+        "regions alike: functions' roles",
+        "not fit",
+        "assumeRolePolicyDocument.statement.0",
+    ),
+    "entry point may not call": (
+        raises("get_policy", refused("ResourceNotFoundException"), "secondary"),
+        "regions alike: functions' callers",
+        "not fit",
+        "Function processor: allowed.create-payment.condition",
+    ),
+    "failed calls lost": (
+        answers(
+            "list_function_event_invoke_configs",
+            lambda told: told.update(FunctionEventInvokeConfigs=[]),
+            "secondary",
+        ),
+        "regions alike: functions' callers",
+        "not fit",
+        "Function audit: asynchronous.live.",
+    ),
+    "queue unread": (
+        answers(
+            "list_event_source_mappings",
+            lambda told: told["EventSourceMappings"][0].update(State="Disabled"),
+            "secondary",
+        ),
+        "regions alike: functions' callers",
+        "not fit",
+        "EventSourceMapping notifications: state Enabled and Disabled",
+    ),
+    "reader of a queue gone": (
+        answers("list_event_source_mappings", lambda told: told["EventSourceMappings"].pop(0), "secondary"),
+        "regions alike: functions' callers",
+        "not fit",
+        "only us-east-1 has EventSourceMapping notifications",
+    ),
+    "domain gone": (
+        answers("get_domain_names", lambda told: told["items"].pop(0), "secondary"),
+        "regions alike: REST API",
+        "not fit",
+        "only us-east-1 has DomainName api.x7k2.pay.example.com",
+    ),
+    "domain leads nowhere": (
+        answers("get_base_path_mappings", lambda told: told["items"][0].update(restApiId="zyxwvuts98"), "secondary"),
+        "regions alike: REST API",
+        "not fit",
+        "leadsTo.(none) api, v1 and another API, v1",
+    ),
+    "old TLS": (
+        answers("get_domain_names", lambda told: told["items"][1].update(securityPolicy="TLS_1_0"), "secondary"),
+        "regions alike: REST API",
+        "not fit",
+        "securityPolicy TLS_1_2 and TLS_1_0",
+    ),
+    "alarms may not publish": (
+        answers("get_topic_attributes", lambda told: told["Attributes"].update(Policy="{}"), "secondary"),
+        "regions alike: topics",
+        "not fit",
+        "Topic failover-topic: policy.statement.0.condition",
+    ),
+    "record not subscribed": (
+        answers("list_subscriptions_by_topic", lambda told: told["Subscriptions"].pop(), "secondary"),
+        "regions alike: topics",
+        "not fit",
+        "only us-east-1 has TopicSubscription sqs arn:aws:sqs:<region>:1:q",
+    ),
+    "undelivered lost": (
+        answers("get_subscription_attributes", lambda told: told["Attributes"].pop("RedrivePolicy"), "secondary"),
+        "regions alike: topics",
+        "not fit",
+        "redrivePolicy.deadLetterTargetArn",
     ),
     "method gone": (
         answers("get_resources", lambda told: told.update(items=[]), "secondary"),
@@ -567,6 +695,52 @@ def test_without_a_region_what_it_alone_can_tell_is_unknown_in_time(scene, lost,
     assert set(others.values()) == {"ok"}
     assert found["regions alike: functions"]["verdict"] == "unknown"
     assert found["drift"]["verdict"] == "ok"
+
+
+@pytest.fixture
+def comparing(scene, monkeypatch):
+    """Plant what comes of the comparison of all stacks."""
+
+    def plant(code=0, error=None):
+        def compared(*_, **__):
+            if error:
+                raise error
+            return SimpleNamespace(code=code)
+
+        place = SimpleNamespace(cli=SimpleNamespace(variables={}), backend=SimpleNamespace(checkpoint=lambda _: {}))
+        monkeypatch.setattr(commands, "choose", lambda *_: place)
+        monkeypatch.setattr(commands, "operate", compared)
+
+    return plant
+
+
+def test_a_comparison_that_is_broken_off_ends_it_and_no_fact_is_asked(scene, comparing):
+    comparing(code=130)
+    with pytest.raises(KeyboardInterrupt):
+        scene.ask(compare=True)
+    assert scene.capsys.readouterr().out == ""
+    assert scene.cloud.asked == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Problem("the states are lost"), "the states are lost"),
+        (FileNotFoundError(2, "gone", "/state"), "cannot use /state: gone; fix it and run this again"),
+    ],
+)
+def test_where_nothing_can_be_compared_that_alone_is_unknown_and_why(scene, comparing, error, said):
+    comparing(error=error)
+    found, code, _ = scene.ask(compare=True)
+    assert {what: row["verdict"] for what, row in found.items() if row["verdict"] != "ok"} == {"drift": "unknown"}
+    assert (found["drift"]["value"], found["drift"]["todo"], code) == (said, "./invoke drift", 1)
+
+
+def test_a_comparison_that_found_something_is_told_by_its_record(scene, comparing):
+    comparing(code=1)
+    in_every_stack("changed")(scene)
+    found, _, _ = scene.ask(compare=True)
+    assert found["drift"]["verdict"] == "not fit"
 
 
 @pytest.mark.parametrize("days", [-1, 3651])

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 
 import pytest
 
@@ -91,10 +90,3 @@ def elsewhere(state):
 
 def _dead(state):
     return [folder.name for folder in runs.dead(state)]
-
-
-def test_a_user_without_a_name_has_a_number(monkeypatch):
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os, "getuid", lambda: 54321)
-    assert runs._user() == "user 54321"
