@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from orchestration.aws import asked, error_code, or_none
+from orchestration.aws import or_none
+from orchestration.bootstrap.iam import Iam
 from orchestration.bootstrap.state import NO_KEY, key_arn
 from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, StepFinding, cannot
-from orchestration.bootstrap.team_role import IAM_REGION, TeamRoleStep
+from orchestration.bootstrap.team_role import TeamRoleStep
 from orchestration.quotas import ACCOUNT
 from orchestration.teams import policies, roles
-from shared.errors import Problem
 
 AUDIENCE: Final = "sts.amazonaws.com"
 
@@ -50,36 +50,26 @@ class GitHubProvider:
         return (f"aws iam create-open-id-connect-provider --url https://{roles.ISSUER} --client-id-list {AUDIENCE}",)
 
     @property
-    def _iam(self) -> Any:
-        return self.context.aws.client("iam", IAM_REGION)
+    def _iam(self) -> Iam:
+        return Iam(self.context.aws)
 
     @property
     def _arn(self) -> str:
         return f"arn:aws:iam::{self.context.account}:oidc-provider/{roles.ISSUER}"
 
     def look(self) -> StepFinding:
-        arn = self._arn
-        ask = lambda: self._iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]  # noqa: E731
-        if arn not in {each["Arn"] for each in asked(ask, "list identity providers", self.where)}:
+        found = self._iam.ask("get_open_id_connect_provider", OpenIDConnectProviderArn=self._arn)
+        if found is None:
             return StepFinding(there=False, said=f"{roles.ISSUER} is not there")
-        get = lambda: self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # noqa: E731
-        if AUDIENCE not in asked(get, "read the identity provider", self.where).get("ClientIDList", ()):
+        if AUDIENCE not in found.get("ClientIDList", ()):
             return StepFinding(there=False, said=f"{roles.ISSUER} is not for {AUDIENCE}")
-        return StepFinding(there=True, said=arn)
+        return StepFinding(there=True, said=self._arn)
 
     def make(self) -> StepFinding:
         new = {"Url": f"https://{roles.ISSUER}", "ClientIDList": [AUDIENCE]}
-        try:
-            asked(lambda: self._iam.create_open_id_connect_provider(**new), "make the identity provider", self.where)
-        except Problem as problem:
-            if error_code(problem) != "EntityAlreadyExists":
-                raise
+        if self._iam.make("create_open_id_connect_provider", **new) is None:
             more = {"OpenIDConnectProviderArn": self._arn, "ClientID": AUDIENCE}
-            asked(
-                lambda: self._iam.add_client_id_to_open_id_connect_provider(**more),
-                "add AWS to the identity provider",
-                self.where,
-            )
+            self._iam.must("add_client_id_to_open_id_connect_provider", **more)
         return self.look()
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore import xform_name
@@ -58,6 +59,12 @@ class NewAccount:
     alias: str = ""
     bucket: Any = None
     roles: dict = field(default_factory=dict)
+    attached: dict = field(default_factory=dict)
+    """ARNs of the managed policies by the role's name."""
+    policies: dict = field(default_factory=dict)
+    """By ARN the documents of a managed policy's versions, the default one last."""
+    audiences: list = field(default_factory=list)
+    """Those of GitHub's identity provider; empty: there is none."""
     log_roles: dict = field(default_factory=dict)
     zones: list = field(default_factory=list)
     pagers: set = field(default_factory=set)
@@ -161,15 +168,69 @@ class NewAccount:
         return {}
 
     def get_role(self, _, asked):
-        return self.roles.get(asked["RoleName"]) or refuse("NoSuchEntity")
+        role = self.roles.get(asked["RoleName"]) or refuse("NoSuchEntity")
+        return {"Role": {**role, "AssumeRolePolicyDocument": quote(json.dumps(role["AssumeRolePolicyDocument"]))}}
 
     def create_role(self, _, asked):
-        arn = f"arn:aws:iam::{ACCOUNT}:role/{asked['RoleName']}"
-        self.roles[asked["RoleName"]] = {"Role": {"Arn": arn}}
-        return self.roles[asked["RoleName"]]
+        name = asked["RoleName"]
+        self.roles[name] = {"Arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
+        self.update_assume_role_policy(_, {"RoleName": name, "PolicyDocument": asked["AssumeRolePolicyDocument"]})
+        self.update_role(_, asked)
+        return self.get_role(_, asked)
 
-    def attach_role_policy(self, *_):
-        return {}
+    def update_assume_role_policy(self, _, asked):
+        self.roles[asked["RoleName"]]["AssumeRolePolicyDocument"] = json.loads(asked["PolicyDocument"])
+
+    def update_role(self, _, asked):
+        self.roles[asked["RoleName"]]["MaxSessionDuration"] = asked.get("MaxSessionDuration", 3600)
+
+    def attach_role_policy(self, _, asked):
+        self.attached.setdefault(asked["RoleName"], []).append(asked["PolicyArn"])
+
+    def detach_role_policy(self, _, asked):
+        self.attached[asked["RoleName"]].remove(asked["PolicyArn"])
+
+    def list_attached_role_policies(self, _, asked):
+        if asked["RoleName"] not in self.roles:
+            return refuse("NoSuchEntity")
+        return {"AttachedPolicies": [{"PolicyArn": arn} for arn in self.attached.get(asked["RoleName"], ())]}
+
+    def create_policy(self, _, asked):
+        self.policies[f"arn:aws:iam::{ACCOUNT}:policy/{asked['PolicyName']}"] = [asked["PolicyDocument"]]
+
+    def create_policy_version(self, _, asked):
+        self.policies[asked["PolicyArn"]].append(asked["PolicyDocument"])
+
+    def delete_policy_version(self, _, asked):
+        self.policies[asked["PolicyArn"]].pop(int(asked["VersionId"].removeprefix("v")) - 1)
+
+    def get_policy(self, _, asked):
+        versions = self.policies.get(asked["PolicyArn"])
+        return {"Policy": {"DefaultVersionId": f"v{len(versions)}"}} if versions else refuse("NoSuchEntity")
+
+    def get_policy_version(self, _, asked):
+        versions = self.policies[asked["PolicyArn"]]
+        return {"PolicyVersion": {"Document": quote(versions[int(asked["VersionId"].removeprefix("v")) - 1])}}
+
+    def list_policy_versions(self, _, asked):
+        number = len(self.policies[asked["PolicyArn"]])
+        return {
+            "Versions": [
+                {"VersionId": f"v{each}", "IsDefaultVersion": each == number, "CreateDate": each}
+                for each in range(1, number + 1)
+            ]
+        }
+
+    def get_open_id_connect_provider(self, *_):
+        return {"ClientIDList": self.audiences} if self.audiences else refuse("NoSuchEntity")
+
+    def create_open_id_connect_provider(self, _, asked):
+        if self.audiences:
+            refuse("EntityAlreadyExists")
+        self.audiences = asked["ClientIDList"]
+
+    def add_client_id_to_open_id_connect_provider(self, _, asked):
+        self.audiences.append(asked["ClientID"])
 
     def get_account_settings(self, *_):
         return {
@@ -334,6 +395,87 @@ def test_who_is_no_taker_is_refused_before_anybody_is_asked(account, run):
     with pytest.raises(Problem, match="is not OWNER/NAME"):
         run(account, takers=Takers("payments"))
     assert account.aws.asked == []
+
+
+WORKFLOWS = Takers("payments-org@1/payments@2")
+PEOPLE = Takers(people=("role/operators",))
+NETWORK = "payment-team-network-x7k2"
+THEIRS = f"arn:aws:iam::{ACCOUNT}:policy/security/never"
+WHO = {WORKFLOWS: "repo:payments-org@1/payments@2:environment:network-primary", PEOPLE: "role/operators"}
+
+
+def network_of(rows):
+    return rows["role of team network", "the account"]
+
+
+def trusted(account):
+    """What a team's role trusts, as text by statement."""
+    return [json.dumps(each) for each in account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"]]
+
+
+@pytest.mark.parametrize(
+    ("before", "named"), [(WORKFLOWS, PEOPLE), (PEOPLE, WORKFLOWS)], ids=["people are named", "a repository is named"]
+)
+def test_who_is_not_named_is_not_locked_out(account, run, before, named):
+    stays, comes = WHO[before], WHO[named]
+    run(account, takers=before)
+    said = network_of(run(account, takers=named, check=True)[1])["said"]
+    assert "differs: who may take it on; comes: " in said
+    assert comes in said.partition("; stays: ")[0]
+    assert stays in said.partition("; stays: ")[2]
+    assert "goes: " not in said
+    assert network_of(run(account, takers=named)[1])["status"] == "made"
+    assert len(trusted(account)) == 2
+    assert comes in trusted(account)[0]
+    assert stays in trusted(account)[1]
+    for takers in (before, named):
+        assert network_of(run(account, takers=takers)[1])["status"] == "there"
+
+
+def test_who_takes_it_on_no_more_is_told_before(account, run):
+    run(account, takers=PEOPLE)
+    deny = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"].append(deny)
+    said = network_of(run(account, takers=Takers(people=("user/new",)), check=True)[1])["said"]
+    assert f"comes: arn:aws:iam::{ACCOUNT}:user/new; goes: arn:aws:iam::{ACCOUNT}:role/operators; stays: Deny" in said
+    run(account, takers=Takers(people=("user/new",)))
+    assert [deny] == [each for each in map(json.loads, trusted(account)) if each["Effect"] == "Deny"]
+    assert "role/operators" not in str(trusted(account))
+
+
+def test_what_is_told_of_a_trust_under_other_conditions_is_that_it_comes_anew(account, run):
+    run(account, takers=WORKFLOWS)
+    statement = account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"][0]
+    del statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:aud"]
+    rows = run(account, takers=WORKFLOWS)[1]
+    assert network_of(rows)["status"] == "made"
+    assert "token.actions.githubusercontent.com:aud" in trusted(account)[0]
+
+
+def test_a_policy_that_somebody_else_has_attached_stays_and_is_told(account, run):
+    run(account, takers=PEOPLE)
+    old = f"arn:aws:iam::{ACCOUNT}:policy/{NETWORK}-9"
+    account.attached[NETWORK] += [THEIRS, old]
+    said = network_of(run(account, takers=PEOPLE, check=True)[1])["said"]
+    assert f"differs: what it may do; others' policies stay: {THEIRS}" in said
+    row = network_of(run(account, takers=PEOPLE)[1])
+    assert row["status"] == "made"
+    assert THEIRS in account.attached[NETWORK]
+    assert old not in account.attached[NETWORK]
+    row = network_of(run(account, takers=PEOPLE)[1])
+    assert (row["status"], THEIRS in row["said"]) == ("there", True)
+
+
+def test_a_policy_has_room_for_a_sixth_version_and_a_provider_for_another_audience(account, run):
+    run(account, takers=PEOPLE)
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/{NETWORK}-1"
+    wanted = account.policies[arn][0]
+    account.policies[arn] = ["{}"] * 5
+    account.audiences = ["somebody"]
+    rows = run(account, takers=replace(PEOPLE, repository=WORKFLOWS.repository))[1]
+    assert network_of(rows)["status"] == rows["GitHub's identity provider", "the account"]["status"] == "made"
+    assert (len(account.policies[arn]), account.policies[arn][-1]) == (5, wanted)
+    assert account.audiences == ["somebody", "sts.amazonaws.com"]
 
 
 def test_what_somebody_else_has_set_stays(account, run):
