@@ -116,5 +116,5 @@ def steps(context: BootstrapContext) -> Iterable[BootstrapStep]:
         return
     if context.takers.repository:
         yield GitHubProvider(context)
-    for layer in roles.teams(context.settings):
+    for layer in roles.all_teams(context.settings):
         yield TeamRoleOfAccount(context, layer)
