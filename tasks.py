@@ -259,12 +259,12 @@ def check(choice: Choice) -> int:
 
 
 @choosing("environment", "target", "json", "yes")
-def bootstrap(choice: Choice, check: bool = False, repository: str = "", people: str = "") -> int:
+def bootstrap(choice: Choice, check: bool = False, repository: str = "", people: str = "", passphrase: str = "") -> int:
     """Make what an account needs before the first deployment: bucket, key, roles, quotas, zone; --check only looks."""
     from orchestration.bootstrap import command as commands
     from orchestration.teams.roles import Takers
 
-    return commands.bootstrap(choice, check=check, takers=Takers.of(repository, people))
+    return commands.bootstrap(choice, check=check, takers=Takers.of(repository, people), passphrase=passphrase)
 
 
 @choosing("environment", "json")

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestration.aws import or_none
 from orchestration.bootstrap.iam import Iam
-from orchestration.bootstrap.state import NO_KEY, key_arn
+from orchestration.bootstrap.state import key_to_read
 from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, StepFinding, cannot
 from orchestration.bootstrap.team_role import TeamRoleStep
 from orchestration.quotas import ACCOUNT
@@ -18,16 +17,17 @@ AUDIENCE: Final = "sts.amazonaws.com"
 
 
 @dataclass(frozen=True)
-class NobodyTakesThem:
-    """In the place of the roles, as long as nobody is named: a role that nobody can take on helps nobody."""
+class NoRoles:
+    """In the place of the roles, as long as they would help nobody."""
 
+    why: str
     what = "teams' roles"
     where = ACCOUNT
     needed = False
     by_hand: Sequence[str] = ()
 
     def look(self) -> StepFinding:
-        return cannot("nobody is named who takes them on: say --repository OWNER/NAME for workflows, --people, or both")
+        return cannot(self.why)
 
     def make(self) -> StepFinding:
         return self.look()
@@ -91,28 +91,31 @@ class TeamRoleOfAccount:
         return self._step("").by_hand
 
     def look(self) -> StepFinding:
-        key = self._key()
+        key = key_to_read(self.context)
         if key is None:
-            return StepFinding(there=False, said="the states' key, which it may use, is not there yet")
+            return StepFinding(there=False, said=f"{self._first}, is not there yet")
         return self._step(key).look()
 
     def make(self) -> StepFinding:
-        key = self._key()
-        return cannot("the states' key, which it may use, is not there") if key is None else self._step(key).make()
+        key = key_to_read(self.context)
+        return cannot(f"{self._first}, is not there") if key is None else self._step(key).make()
+
+    @property
+    def _first(self) -> str:
+        return f"the states' {'key, which it may use' if self.context.home.provider else 'bucket, which it may read'}"
 
     def _step(self, key: str) -> TeamRoleStep:
         c = self.context
-        store = policies.StateStore(c.home.bucket, key) if c.home.bucket else None
+        store = policies.StateStore(c.home.bucket, key, c.passphrase) if c.home.bucket else None
         return TeamRoleStep(c.aws, c.account, roles.role(c.settings, c.account, self.layer, c.takers, store))
-
-    def _key(self) -> str | None:
-        """The key's ARN; None where there is no such key."""
-        return or_none(lambda: key_arn(self.context), NO_KEY)
 
 
 def steps(context: BootstrapContext) -> Iterable[BootstrapStep]:
     if context.takers == roles.Takers():
-        yield NobodyTakesThem()
+        yield NoRoles("nobody is named who takes them on: say --repository OWNER/NAME for workflows, --people, or both")
+        return
+    if not context.home.provider and not context.passphrase:
+        yield NoRoles("they read the stacks' passphrase: name the ARN of its secret with --passphrase")
         return
     if context.takers.repository:
         yield GitHubProvider(context)

@@ -107,9 +107,8 @@ def all_teams(environment: Environment) -> tuple[str, ...]:
 def secret(passphrase: str) -> str:
     """The ARN of the secret with the stacks' passphrase, as an option says it; empty: none. Raises Problem."""
     if passphrase and not _SECRET.fullmatch(passphrase):
-        raise Problem(
-            f"--passphrase {passphrase!r} is no ARN of a secret: arn:aws:secretsmanager:<region>:<account>:secret:<name>"
-        )
+        form = "arn:aws:secretsmanager:<region>:<account>:secret:<name>"
+        raise Problem(f"--passphrase {passphrase!r} is no ARN of a secret: {form}")
     return passphrase
 
 

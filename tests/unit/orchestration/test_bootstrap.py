@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from orchestration.reach import Reach
 from orchestration.teams.roles import Takers
 from shared.environment import Environment
 from shared.errors import Problem
+from shared.stack import Stack
 from tests.doubles.modelled_aws import ModelledAws
 
 ACCOUNT = "123456789012"
@@ -58,6 +60,7 @@ class NewAccount:
     key: dict = field(default_factory=dict)
     alias: str = ""
     bucket: Any = None
+    objects: dict = field(default_factory=dict)
     roles: dict = field(default_factory=dict)
     attached: dict = field(default_factory=dict)
     """ARNs of the managed policies by the role's name."""
@@ -90,7 +93,7 @@ class NewAccount:
         return {"Account": ACCOUNT}
 
     def describe_key(self, _, asked):
-        if asked["KeyId"] in {self.alias, "1"} and self.key:
+        if asked["KeyId"] in {self.alias, "1", KEY} and self.key:
             return {"KeyMetadata": self.key}
         return refuse("NotFoundException")
 
@@ -152,8 +155,9 @@ class NewAccount:
     def put_bucket_lifecycle_configuration(self, _, asked):
         self.bucket["lifecycle"] = asked["LifecycleConfiguration"]
 
-    def get_object(self, *_):
-        return refuse("NoSuchKey")
+    def get_object(self, _, asked):
+        found = self.objects.get(asked["Key"]) or refuse("NoSuchKey")
+        return {"Body": BytesIO(found)}
 
     def get_account(self, region, _):
         throttle = {"rateLimit": 10_000.0, "burstLimit": 5000}
@@ -322,7 +326,7 @@ def account():
 def run(monkeypatch, capsys):
     """Run it, and return exit code, rows by step and place, and all that was printed."""
 
-    def ran(account, *, check=False, settings=OWN, variables=(), yes=True, takers=NOBODY):
+    def ran(account, *, check=False, settings=OWN, variables=(), yes=True, takers=NOBODY, **options):
         monkeypatch.setattr(command, "Aws", lambda _: account.aws)
         place = Reach(dict(variables), where="AWS", checkers=tuple, asks_first=True)
         monkeypatch.setattr(command, "reach", lambda *_: place)
@@ -330,7 +334,7 @@ def run(monkeypatch, capsys):
         opened = command.opened
         monkeypatch.setattr(command, "opened", lambda *given: replace(opened(*given), sleep=lambda _: None))
         try:
-            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check, takers=takers)
+            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check, takers=takers, **options)
         finally:
             monkeypatch.setattr(command, "opened", opened)
         told = json.loads(capsys.readouterr().out)
@@ -670,6 +674,82 @@ def test_what_the_user_has_named_is_what_is_made(account, run):
     assert (code, told["variables"], account.alias) == (0, variables, "alias/ours")
     code, rows, _ = run(account, variables={"PULUMI_BACKEND_URL": "https://api.pulumi.com"})
     assert rows["bucket", "the account"]["said"].startswith("none: PULUMI_BACKEND_URL keeps the states in https://")
+
+
+SECRET = f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:passphrase-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"variables": {"PULUMI_CONFIG_PASSPHRASE_FILE": "passphrase"}},
+        {"variables": {"PULUMI_CONFIG_PASSPHRASE": ""}},
+        {"passphrase": SECRET},
+    ],
+    ids=str,
+)
+def test_stacks_with_a_passphrase_need_no_key(account, run, given):
+    code, rows, told = run(account, **given)
+    assert (code, account.key, told["variables"]) == (0, {}, {"PULUMI_BACKEND_URL": f"s3://{BUCKET}?region=us-west-2"})
+    assert rows["key", "the account"]["said"].startswith("none: the stacks have a passphrase")
+    assert not {"CreateKey", "PutBucketEncryption"} & set(account.changed)
+    assert run(account, check=True, **given)[0] == 0
+
+
+def test_a_key_that_is_named_counts_before_a_passphrase(account, run):
+    provider = "awskms://alias/ours?region=us-west-2"
+    run(account, variables={"PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SECRETS_PROVIDER": provider})
+    assert account.alias == "alias/ours"
+
+
+def readable(account):
+    """By action, what a team's role may read beside its layer."""
+    documents = [json.loads(each[-1]) for arn, each in account.policies.items() if f"/{NETWORK}-" in arn]
+    statements = [each for document in documents for each in document["Statement"]]
+    return {
+        action: {arn for each in statements if action in each["Action"] for arn in each["Resource"]}
+        for action in ("secretsmanager:GetSecretValue", "kms:Decrypt", "s3:GetObject")
+    }
+
+
+def test_roles_that_could_not_read_the_passphrase_are_not_made(account, run):
+    variables = {"PULUMI_CONFIG_PASSPHRASE_FILE": "passphrase"}
+    code, rows, _ = run(account, variables=variables, takers=PEOPLE)
+    row = rows["teams' roles", "the account"]
+    assert (code, row["status"]) == (0, "cannot")
+    assert "name the ARN of its secret with --passphrase" in row["said"]
+    run(account, variables=variables, takers=PEOPLE, passphrase=SECRET)
+    assert readable(account)["secretsmanager:GetSecretValue"] == {SECRET}
+    assert not readable(account)["kms:Decrypt"]
+    with pytest.raises(Problem, match="--passphrase 'payments' is no ARN of a secret"):
+        run(account, takers=PEOPLE, passphrase="payments")
+
+
+@pytest.mark.parametrize(
+    ("key", "read"), [(KEY, {KEY}), ("1", {KEY}), ("alias/aws/s3", set())], ids=["ARN", "id", "AWS's own"]
+)
+def test_roles_may_use_the_key_of_the_bucket_also_where_the_stacks_have_a_passphrase(account, run, key, read):
+    run(account)
+    by = account.bucket["encryption"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+    by["KMSMasterKeyID"] = key
+    run(account, takers=PEOPLE, passphrase=SECRET)
+    assert readable(account)["kms:Decrypt"] == read
+
+
+@pytest.mark.parametrize("path", ["", "payments", "payments/states/"])
+def test_states_are_found_in_the_folder_that_the_backends_address_names(account, path):
+    variables = {"PULUMI_BACKEND_URL": f"s3://{BUCKET}/{path}?region=us-west-2"}
+    place = Reach(variables, where="AWS", checkers=tuple, asks_first=True)
+    state = {
+        "checkpoint": {"latest": {"resources": [{"urn": "u", "type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}]}}
+    }
+    folder = path.strip("/") + "/" if path else ""
+    account.objects[f"{folder}.pulumi/stacks/data/payments.json"] = json.dumps(state).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "Aws", lambda _: account.aws)
+        found = command.opened(OWN, place, "aws").states(Stack("data", "payments"))
+    assert found is not None
+    assert found.outputs == {"a": 1}
 
 
 def test_a_bucket_of_somebody_elses_is_not_touched(account, run):
