@@ -310,18 +310,30 @@ def declared(kind: str) -> set[str]:
     made = TYPES.get(kind)
     if made is None or made.service == "apigateway":  # its actions are verbs
         return set()
-    model = Session().get_service_model(made.service)
-    operations = {xform_name(each): each for each in model.operation_names}
-    said: set[str] = set()
-    for each in made.__mro__:
-        if each is not Resource and issubclass(each, Resource):
-            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
-            said |= {
-                node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-            }
-    prefix = PREFIXES.get(made.service, model.signing_name)
+    operations = {xform_name(each): each for each in Session().get_service_model(made.service).operation_names}
+    said = {
+        name for each in made.__mro__ if each is not Resource and issubclass(each, Resource) for name in names_in(each)
+    }
+    return actions(made.service, (operations[name] for name in said & operations.keys()))
+
+
+def names_in(source: Any) -> set[str]:
+    """The texts and the attributes in the source of a class or module: an operation is called by one or the other."""
+    nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(source)))))
+    texts = {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return texts | {each.attr for each in nodes if isinstance(each, ast.Attribute)}
+
+
+def actions(service: str, operations: Iterable[str]) -> set[str]:
+    """The actions by which IAM knows operations of a service, both as the SDK names them."""
+    from botocore.session import Session  # noqa: PLC0415 - the SDK takes a fifth of a second
+
+    model = Session().get_service_model(service)
+    if service == "apigateway":  # its actions are verbs
+        return {f"apigateway:{model.operation_model(each).http['method']}" for each in operations}
+    prefix = PREFIXES.get(service, model.signing_name)
     prefix = PREFIXES.get(prefix, prefix)
-    named = [f"{prefix}:{operations[name]}" for name in sorted(said & operations.keys())]
+    named = [f"{prefix}:{each}" for each in operations]
     return {action for each in named for action in OTHERWISE.get(each, (each,))}
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from io import BytesIO
+from pkgutil import iter_modules
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +17,8 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from orchestration import report
+from orchestration import bootstrap as package
+from orchestration import preflight, quotas, report
 from orchestration.bootstrap import command
 from orchestration.bootstrap.account import LOG_ROLE, TRIES
 from orchestration.bootstrap.command import bootstrap
@@ -24,8 +29,10 @@ from orchestration.reach import Reach
 from orchestration.teams.roles import Takers
 from shared.environment import Environment
 from shared.errors import Problem
+from shared.root import ROOT
 from shared.stack import Stack
-from tests.doubles.modelled_aws import ModelledAws
+from tests.doubles.modelled_aws import SESSION, ModelledAws
+from tools import team_rights
 
 ACCOUNT = "123456789012"
 BUCKET = f"pulumi-state-{ACCOUNT}-us-west-2"
@@ -73,6 +80,7 @@ class NewAccount:
     pagers: set = field(default_factory=set)
     tags: dict = field(default_factory=dict)
     concurrency: int = 1000
+    vpcs: int = 0
     wishes: list = field(default_factory=list)
     early: int = 0
     """How often UpdateAccount does not know the role yet."""
@@ -245,7 +253,10 @@ class NewAccount:
         }
 
     def describe_vpcs(self, *_):
-        return {"Vpcs": []}
+        return {"Vpcs": [{"VpcId": "vpc-1"}] * self.vpcs}
+
+    def get_service_quota(self, *_):
+        return {"Quota": {"Value": 5.0}}
 
     def describe_internet_gateways(self, *_):
         return {"InternetGateways": []}
@@ -763,3 +774,51 @@ def test_a_bucket_of_somebody_elses_is_not_touched(account, run):
 def test_a_load_balancer_needs_no_role_for_access_logs(account, run):
     assert not any(what == "role for access logs" for what, _ in run(account, settings=TRADING)[1])
     assert LOG_ROLE not in account.roles
+
+
+BESIDE = {
+    "s3:PutBucketOwnershipControls": "CreateBucket with ObjectOwnership (S3 API Reference, CreateBucket, Permissions)",
+    "kms:Decrypt": "GetObject of what a key encrypts (S3 User Guide, Using SSE-KMS, Permissions)",
+    "kms:TagResource": "CreateKey with tags (KMS API Reference, CreateKey, Required permissions)",
+    "iam:TagRole": "CreateRole with tags (IAM User Guide, Tagging IAM roles, Permissions required)",
+    "iam:TagPolicy": "CreatePolicy with tags (IAM User Guide, Tagging customer managed policies, Permissions required)",
+    "iam:PassRole": "UpdateAccount with a role (API Gateway Developer Guide, Set up CloudWatch logging)",
+}
+"""What AWS asks for beside an operation's own action."""
+
+
+def asked_in_every_way(account, run):
+    """What the bootstrap asks of AWS, by service, in an account where it has everything to do, and much again."""
+    takers = replace(PEOPLE, repository=WORKFLOWS.repository)
+    account.concurrency, account.vpcs, account.audiences = 10, 5, ["somebody"]
+    account.tags = dict.fromkeys([*OWN.tags, "Environment", "DR-Role"], "Inactive")
+    account.cut = "create_key"
+    with pytest.raises(KeyboardInterrupt):
+        run(account, takers=takers)
+    run(account, takers=takers)
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/{NETWORK}-"
+    account.policies[f"{arn}1"] = ["{}"] * 5
+    account.attached[NETWORK].append(f"{arn}9")
+    account.audiences = []
+    run(account, takers=PEOPLE, passphrase=SECRET)
+    run(account, takers=replace(takers, people=("user/new",)))
+    run(account, settings=TRADING)
+    found = defaultdict(set)
+    for service, _, operation, _ in account.aws.asked:
+        found[service].add(operation)
+    return found
+
+
+def test_whoever_runs_it_is_told_of_every_right_that_it_needs_and_of_no_other(account, run):
+    asked = asked_in_every_way(account, run)
+    sources = [import_module(f"orchestration.bootstrap.{each.name}") for each in iter_modules(package.__path__)]
+    said = {name for module in [*sources, quotas, preflight] for name in team_rights.names_in(module)}
+    every = {xform_name(each) for name in asked for each in SESSION.get_service_model(name).operation_names}
+    made = {xform_name(operation) for operations in asked.values() for operation in operations}
+    assert said & every == made, "the runs above do not ask for everything that the sources can"
+    needed = {right for name, operations in asked.items() for right in team_rights.actions(name, operations)}
+    text = (ROOT / "docs" / "deploying-to-aws.md").read_text(encoding="utf-8").partition("### 2. Rights")[2]
+    table = re.findall(r"`([a-z0-9]+:[A-Za-z0-9…]+)`", text.partition("Who deploys needs")[0])
+    room_takes = re.findall(r"`([a-z0-9]+:[A-Za-z0-9]+)`", text.partition(" It takes ")[2].partition("\n\n")[0])
+    assert sorted(set(table + room_takes)) == sorted(needed | BESIDE.keys())
+    assert all(map(team_rights.Reference().knows, needed | BESIDE.keys()))
