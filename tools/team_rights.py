@@ -12,7 +12,6 @@ import ast
 import inspect
 import json
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.teams.policies import PLAN, RIGHTS
+from orchestration.teams.policies import PLAN, RIGHTS, stacks
 from orchestration.teams.targets import PATTERNS
 from shared import naming
 from shared.contracts import ASIDE, LAYERS
@@ -139,10 +138,8 @@ class _Recorder:
             self.invoke(layer, "deploy", "--layer", layer, "--refresh", *environment)
         self.invoke(PLAN, "drift", *environment)
         if production:
-            region = self.environment.regions.witness or "us-west-2"
-            self._edit(
-                r"production: false", "production: true", r"(vault:\n(?:.*\n)*?  region: )null", rf"\g<1>{region}"
-            )
+            vault = rf"\g<1>{self.environment.regions.witness}"
+            self._edit(r"production: false", "production: true", r"(vault:\n(?:.*\n)*?  region: )null", vault)
             for layer in ("data", "vault"):
                 self.invoke(layer, "deploy", "--layer", layer, "--production", self.environment.suffix, *environment)
             self.invoke(PLAN, "drift", *environment)
@@ -168,20 +165,11 @@ class _Recorder:
         self.file.write_text(text, encoding="utf-8")
 
     def _destroy(self, layer: str) -> None:
-        """As an owner would: no task destroys one layer."""
-        stacks = [f"{self.profile}-{role}" for role in ROLES] if LAYERS[layer].regional else [self.profile]
-        for stack in stacks:
-            variables = {"SANDBOX_DECISIONS": "on", "SANDBOX_ROLE": f"recorded-{layer}"}
-            command = (
-                'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
-            )
-            subprocess.run(
-                ["bash", "-c", command, f"projects/{layer}", stack],
-                cwd=self.copy.root,
-                env=checkout.inherited() | variables,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+        variables = {"SANDBOX_DECISIONS": "on", "SANDBOX_ROLE": f"recorded-{layer}"}
+        for stack in stacks(self.environment, layer):
+            done = self.copy.destroy(stack, **variables)
+            if done.returncode:
+                raise SystemExit(f"{done.stdout}\n{done.stderr}")
 
 
 def recorded(profile: str, *, production: bool = False) -> Recording:
