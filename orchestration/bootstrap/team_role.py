@@ -68,7 +68,7 @@ class TeamRoleStep:
         ):
             differs.append("what it may do")
         others = ", ".join(sorted(attached - self._own(attached)))
-        beside = [change.said] if change.differs else []
+        beside = [change.said] if change.said else []
         beside += [f"others' policies stay: {others}"] if others else []
         if differs:
             said = "; ".join([f"{self.role.name} differs: {', '.join(differs)}", *beside])

@@ -31,6 +31,8 @@ class TrustChange:
     """Who may take the role on from then on: GitHub's subjects, people's ARNs."""
     goes: Sequence[str]
     """Who may not any more."""
+    changed: Sequence[str]
+    """Who may before and after, where nobody comes and nobody goes, and yet something differs."""
     stays: Sequence[str]
     """Who is not named, and may as before."""
 
@@ -42,18 +44,25 @@ class TrustChange:
         replaced = [each for each in _statements(found) if _kind(each) in kinds]
         kept = [each for each in _statements(found) if _kind(each) not in kinds]
         before, after = set(_who(replaced)), set(_who(wanted))
+        differs = _plain(replaced) != _plain(wanted)
         return TrustChange(
             trust={**found, **named, "Statement": [*wanted, *kept]},
-            differs=_plain(replaced) != _plain(wanted),
+            differs=differs,
             comes=sorted(after - before),
             goes=sorted(before - after),
+            changed=sorted(after) if differs and before == after else (),
             stays=sorted(set(_who(kept))),
         )
 
     @property
     def said(self) -> str:
         """For whoever is asked whether it may be done."""
-        parts = (("comes", self.comes), ("goes", self.goes), ("stays", self.stays))
+        parts = (
+            ("comes", self.comes),
+            ("goes", self.goes),
+            ("under other conditions", self.changed),
+            ("stays", self.stays),
+        )
         return "; ".join(f"{what}: {', '.join(who)}" for what, who in parts if who)
 
 

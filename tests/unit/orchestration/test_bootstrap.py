@@ -454,14 +454,18 @@ def test_who_takes_it_on_no_more_is_told_before(account, run):
     said = network_of(run(account, takers=Takers(people=("user/new",)), check=True)[1])["said"]
     assert f"comes: arn:aws:iam::{ACCOUNT}:user/new; goes: arn:aws:iam::{ACCOUNT}:role/operators; stays: Deny" in said
     run(account, takers=Takers(people=("user/new",)))
+    row = network_of(run(account, takers=Takers(people=("user/new",)))[1])
+    assert (row["status"], "stays: Deny" in row["said"]) == ("there", True)
     assert [deny] == [each for each in map(json.loads, trusted(account)) if each["Effect"] == "Deny"]
     assert "role/operators" not in str(trusted(account))
 
 
-def test_what_is_told_of_a_trust_under_other_conditions_is_that_it_comes_anew(account, run):
+def test_who_may_take_it_on_under_other_conditions_is_told_before(account, run):
     run(account, takers=WORKFLOWS)
     statement = account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"][0]
     del statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:aud"]
+    said = network_of(run(account, takers=WORKFLOWS, check=True)[1])["said"]
+    assert f"differs: who may take it on; under other conditions: {WHO[WORKFLOWS]}" in said
     rows = run(account, takers=WORKFLOWS)[1]
     assert network_of(rows)["status"] == "made"
     assert "token.actions.githubusercontent.com:aud" in trusted(account)[0]
