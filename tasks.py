@@ -91,7 +91,7 @@ HELP = {
     "account": "the id of the AWS account that the roles are for",
     "repository": "OWNER/NAME, or OWNER@ID/NAME@ID: its workflows take the roles on",
     "people": "of the account, with commas between: role/NAME or user/NAME, with * for what ends by chance",
-    "state": "the bucket that keeps the stacks; without it the roles may read no state",
+    "state": "the bucket that keeps the stacks, or BUCKET/FOLDER; without it the roles may read no state",
     "state_key": "the ARN of the key that encrypts the stacks' secrets",
     "passphrase": "the ARN of the secret with the stacks' passphrase, where they have one",
     "test": "set off an alarm that says that it is a test, and wait where it can be seen to arrive",

@@ -105,8 +105,8 @@ class TeamRoleOfAccount:
         return f"the states' {'key, which it may use' if self.context.home.provider else 'bucket, which it may read'}"
 
     def _step(self, key: str) -> TeamRoleStep:
-        c = self.context
-        store = policies.StateStore(c.home.bucket, key, c.passphrase) if c.home.bucket else None
+        c, home = self.context, self.context.home
+        store = policies.StateStore(home.bucket, key, c.passphrase, prefix=home.folder) if home.bucket else None
         return TeamRoleStep(c.aws, c.account, roles.role(c.settings, c.account, self.layer, c.takers, store))
 
 

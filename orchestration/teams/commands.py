@@ -44,7 +44,8 @@ def team_roles(  # noqa: PLR0917 - options, which are always named
 def _store(state: str, key: str, passphrase: str) -> StateStore | None:
     """Where the stacks are kept, as the options say it; None where they say nothing. Raises Problem."""
     if state:
-        return StateStore(state, key, roles.secret(passphrase))
+        bucket, _, folder = state.partition("/")
+        return StateStore(bucket, key, roles.secret(passphrase), prefix=folder.removesuffix("/"))
     for option, given in (("--state-key", key), ("--passphrase", passphrase)):
         if given:
             raise Problem(f"{option} is for the states, and no --state is named: name their bucket too")

@@ -723,7 +723,7 @@ def readable(account):
     statements = [each for document in documents for each in document["Statement"]]
     return {
         action: {arn for each in statements if action in each["Action"] for arn in each["Resource"]}
-        for action in ("secretsmanager:GetSecretValue", "kms:Decrypt", "s3:GetObject")
+        for action in ("secretsmanager:GetSecretValue", "kms:Decrypt", "s3:GetObject", "s3:ListBucket")
     }
 
 
@@ -765,6 +765,16 @@ def test_states_are_found_in_the_folder_that_the_backends_address_names(account,
         found = command.opened(OWN, place, "aws").states(Stack("data", "payments"))
     assert found is not None
     assert found.outputs == {"a": 1}
+
+
+def test_roles_read_the_states_in_the_folder_that_the_backends_address_names(account, run):
+    variables = {"PULUMI_BACKEND_URL": f"s3://{BUCKET}/payments?region=us-west-2"}
+    told = run(account, variables=variables, takers=PEOPLE)[2]
+    read = {arn for arn in readable(account)["s3:GetObject"] if BUCKET in arn}
+    assert f"arn:aws:s3:::{BUCKET}/payments/.pulumi/stacks/network/payments-primary.*" in read
+    assert all(arn.startswith(f"arn:aws:s3:::{BUCKET}/payments/.pulumi/") for arn in read)
+    assert readable(account)["s3:ListBucket"] == {f"arn:aws:s3:::{BUCKET}"}
+    assert told["variables"].items() >= variables.items()
 
 
 def test_a_bucket_of_somebody_elses_is_not_touched(account, run):

@@ -254,6 +254,14 @@ def test_an_option_that_would_be_dropped_is_refused(options, said):
         commands.team_roles(Choice(), ACCOUNT, "owner/name", "", out="", **given)
 
 
+@pytest.mark.parametrize("state", ["states/payments", "states/payments/"])
+def test_states_may_be_in_a_folder_of_the_bucket(tmp_path, state):
+    commands.team_roles(Choice(), ACCOUNT, "owner/name", "", state, STORE.key, "", str(tmp_path))
+    written = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert '"arn:aws:s3:::states/payments/.pulumi/stacks/network/payments-primary.*"' in written
+    assert '"arn:aws:s3:::states"' in written
+
+
 def test_the_documents_are_written_one_by_one(tmp_path):
     found = roles.roles(ENVIRONMENTS["payments"], ACCOUNT, TAKERS)
     written = roles.write(found, tmp_path / "out")
