@@ -91,7 +91,7 @@ HELP = {
     "account": "the id of the AWS account that the roles are for",
     "repository": "OWNER/NAME, or OWNER@ID/NAME@ID: its workflows take the roles on",
     "people": "of the account, with commas between: role/NAME or user/NAME, with * for what ends by chance",
-    "state": "the bucket that keeps the stacks; without it the roles may read no state",
+    "state": "the bucket that keeps the stacks, or BUCKET/FOLDER; without it the roles may read no state",
     "state_key": "the ARN of the key that encrypts the stacks' secrets",
     "passphrase": "the ARN of the secret with the stacks' passphrase, where they have one",
     "test": "set off an alarm that says that it is a test, and wait where it can be seen to arrive",
@@ -259,12 +259,12 @@ def check(choice: Choice) -> int:
 
 
 @choosing("environment", "target", "json", "yes")
-def bootstrap(choice: Choice, check: bool = False, repository: str = "", people: str = "") -> int:
+def bootstrap(choice: Choice, check: bool = False, repository: str = "", people: str = "", passphrase: str = "") -> int:
     """Make what an account needs before the first deployment: bucket, key, roles, quotas, zone; --check only looks."""
     from orchestration.bootstrap import command as commands
     from orchestration.teams.roles import Takers
 
-    return commands.bootstrap(choice, check=check, takers=Takers.of(repository, people))
+    return commands.bootstrap(choice, check=check, takers=Takers.of(repository, people), passphrase=passphrase)
 
 
 @choosing("environment", "json")

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from shared.errors import Problem
 
 VARIABLE: Final = "PULUMI_SECRETS_PROVIDER"
+PASSPHRASE_VARIABLES: Final = frozenset({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"})
+"""Either gives the passphrase, which may be empty; what VARIABLE names counts before them."""
 SCHEME: Final = "awskms"
 SALT: Final = "encryptionsalt: "
 URL: Final = "secretsprovider: "

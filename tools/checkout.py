@@ -15,6 +15,8 @@ from tools.bootstrap import SOURCES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.stack import Stack
+
 FOREIGN = ("PULUMI_", "AWS_")  # a developer's own settings must not reach the copy
 
 
@@ -40,6 +42,18 @@ class Checkout:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+        )
+
+    def destroy(self, stack: Stack, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Destroy one stack as its owner does, in the project's folder: no task destroys one layer."""
+        command = 'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
+        return subprocess.run(
+            ["bash", "-c", command, f"projects/{stack.layer}", stack.name],
+            cwd=self.root,
+            env=inherited() | environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 

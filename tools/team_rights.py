@@ -12,7 +12,6 @@ import ast
 import inspect
 import json
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.teams.policies import PLAN, RIGHTS
+from orchestration.teams.policies import PLAN, RIGHTS, stacks
 from orchestration.teams.targets import PATTERNS
 from shared import naming
 from shared.contracts import ASIDE, LAYERS
@@ -139,10 +138,8 @@ class _Recorder:
             self.invoke(layer, "deploy", "--layer", layer, "--refresh", *environment)
         self.invoke(PLAN, "drift", *environment)
         if production:
-            region = self.environment.regions.witness or "us-west-2"
-            self._edit(
-                r"production: false", "production: true", r"(vault:\n(?:.*\n)*?  region: )null", rf"\g<1>{region}"
-            )
+            vault = rf"\g<1>{self.environment.regions.witness}"
+            self._edit(r"production: false", "production: true", r"(vault:\n(?:.*\n)*?  region: )null", vault)
             for layer in ("data", "vault"):
                 self.invoke(layer, "deploy", "--layer", layer, "--production", self.environment.suffix, *environment)
             self.invoke(PLAN, "drift", *environment)
@@ -168,20 +165,11 @@ class _Recorder:
         self.file.write_text(text, encoding="utf-8")
 
     def _destroy(self, layer: str) -> None:
-        """As an owner would: no task destroys one layer."""
-        stacks = [f"{self.profile}-{role}" for role in ROLES] if LAYERS[layer].regional else [self.profile]
-        for stack in stacks:
-            variables = {"SANDBOX_DECISIONS": "on", "SANDBOX_ROLE": f"recorded-{layer}"}
-            command = (
-                'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
-            )
-            subprocess.run(
-                ["bash", "-c", command, f"projects/{layer}", stack],
-                cwd=self.copy.root,
-                env=checkout.inherited() | variables,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+        variables = {"SANDBOX_DECISIONS": "on", "SANDBOX_ROLE": f"recorded-{layer}"}
+        for stack in stacks(self.environment, layer):
+            done = self.copy.destroy(stack, **variables)
+            if done.returncode:
+                raise SystemExit(f"{done.stdout}\n{done.stderr}")
 
 
 def recorded(profile: str, *, production: bool = False) -> Recording:
@@ -310,18 +298,30 @@ def declared(kind: str) -> set[str]:
     made = TYPES.get(kind)
     if made is None or made.service == "apigateway":  # its actions are verbs
         return set()
-    model = Session().get_service_model(made.service)
-    operations = {xform_name(each): each for each in model.operation_names}
-    said: set[str] = set()
-    for each in made.__mro__:
-        if each is not Resource and issubclass(each, Resource):
-            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
-            said |= {
-                node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-            }
-    prefix = PREFIXES.get(made.service, model.signing_name)
+    operations = {xform_name(each): each for each in Session().get_service_model(made.service).operation_names}
+    said = {
+        name for each in made.__mro__ if each is not Resource and issubclass(each, Resource) for name in names_in(each)
+    }
+    return actions(made.service, (operations[name] for name in said & operations.keys()))
+
+
+def names_in(source: Any) -> set[str]:
+    """The texts and the attributes in the source of a class or module: an operation is called by one or the other."""
+    nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(source)))))
+    texts = {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return texts | {each.attr for each in nodes if isinstance(each, ast.Attribute)}
+
+
+def actions(service: str, operations: Iterable[str]) -> set[str]:
+    """The actions by which IAM knows operations of a service, both as the SDK names them."""
+    from botocore.session import Session  # noqa: PLC0415 - the SDK takes a fifth of a second
+
+    model = Session().get_service_model(service)
+    if service == "apigateway":  # its actions are verbs
+        return {f"apigateway:{model.operation_model(each).http['method']}" for each in operations}
+    prefix = PREFIXES.get(service, model.signing_name)
     prefix = PREFIXES.get(prefix, prefix)
-    named = [f"{prefix}:{operations[name]}" for name in sorted(said & operations.keys())]
+    named = [f"{prefix}:{each}" for each in operations]
     return {action for each in named for action in OTHERWISE.get(each, (each,))}
 
 

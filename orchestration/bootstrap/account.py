@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.aws import asked, error_code, or_none
+from orchestration.bootstrap.iam import Iam
 from orchestration.bootstrap.step import BootstrapContext, StepFinding, cannot
 from orchestration.graph import Graph
 from orchestration.preflight import Shortage, missing, room
@@ -23,7 +24,6 @@ TRUST: Final = {
         {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
-NO_ROLE: Final = "NoSuchEntity"
 NOT_YET: Final = frozenset({"BadRequestException", "TooManyRequestsException"})
 """A role that is new is not known everywhere for some seconds; and UpdateAccount may be called once in 20 s
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html)."""
@@ -72,14 +72,13 @@ class LogRole:
         """Only where none is set: another's would be lost."""
         if not self._set():
             arn = self._role(LOG_ROLE) or self._new()
-            policy = {"RoleName": LOG_ROLE, "PolicyArn": LOG_POLICY}
-            asked(lambda: self._iam.attach_role_policy(**policy), "give the role for logs its policy", self.where)
+            self._iam.must("attach_role_policy", RoleName=LOG_ROLE, PolicyArn=LOG_POLICY)
             self._tell(arn)
         return self.look()
 
     @property
-    def _iam(self) -> Any:
-        return self.context.aws.client("iam", self.where)
+    def _iam(self) -> Iam:
+        return Iam(self.context.aws)
 
     def _set(self) -> str:
         client = self.context.aws.client("apigateway", self.where)
@@ -87,15 +86,13 @@ class LogRole:
         return str(found.get("cloudwatchRoleArn") or "")
 
     def _role(self, name: str) -> str | None:
-        ask = lambda: asked(lambda: self._iam.get_role(RoleName=name), f"look for the role {name}", self.where)  # noqa: E731
-        found = or_none(ask, NO_ROLE)
+        found = self._iam.ask("get_role", RoleName=name)
         return None if found is None else str(found["Role"]["Arn"])
 
     def _new(self) -> str:
         tags = [{"Key": key, "Value": value} for key, value in self.context.tags.items()]
         settings = {"RoleName": LOG_ROLE, "AssumeRolePolicyDocument": json.dumps(TRUST), "Tags": tags}
-        answer = asked(lambda: self._iam.create_role(**settings), "make the role for logs", self.where)
-        return str(answer["Role"]["Arn"])
+        return str(self._iam.must("create_role", **settings)["Role"]["Arn"])
 
     def _tell(self, arn: str) -> None:
         told = [{"op": "replace", "path": PATH, "value": arn}]

@@ -23,6 +23,7 @@ from orchestration.bootstrap.step import (
 )
 from orchestration.person import go_ahead
 from orchestration.reach import reach
+from orchestration.teams import roles
 from orchestration.teams.roles import Takers
 from shared.environment import Environment
 from shared.errors import Problem
@@ -67,36 +68,42 @@ class BootstrapRow:
         return BootstrapRow(step.what, step.where, status, finding.said, step.needed, hand, finding.values)
 
 
-def bootstrap(choice: Choice, *, check: bool, takers: Takers) -> int:
-    """Look, ask, make. Returns 1 when something that a deployment needs is not there. `check`: only look."""
+def bootstrap(choice: Choice, *, check: bool, takers: Takers, passphrase: str = "") -> int:
+    """Look, ask, make. Returns 1 when something that a deployment needs is not there. `check`: only look.
+
+    `passphrase`: the ARN of the secret with the stacks' passphrase; empty: none is named.
+    """
     if takers != Takers():
         takers.check()
     settings = Environment.load(choice.environment, ROOT)
     place = reach(choice.target, report.tell)
-    context = replace(opened(settings, place, choice.target), takers=takers)
+    context = replace(opened(settings, place, choice.target, roles.secret(passphrase)), takers=takers)
     report.tell(
         f"bootstrap in {place.where}, account {context.account}: states in {context.home.region}, the rest in "
         f"{' and '.join(context.serving)}"
     )
     rows = run(context, ask=lambda: go_ahead(place, choice), check=check)
     ready = all(row.status in {THERE, MADE} for row in rows if row.needed)
+    variables = {name: value for row in rows for name, value in row.values.items() if name.isupper()}
     if choice.json:
-        variables = {name: value for row in rows for name, value in row.values.items() if name.isupper()}
         told = {"account": context.account, "steps": [asdict(row) for row in rows], "variables": variables}
         report.print_json({**told, "ready": ready})
     else:
-        _show(rows, choice, ready=ready)
+        _show(rows)
+        if variables and ready:
+            print("\n" + "\n".join(f"export {name}='{value}'" for name, value in variables.items()))
+            print(f"\nNext: ./invoke preview-all{choice.options()}")
     return 0 if ready else 1
 
 
-def opened(settings: Environment, place: Reach, name: str) -> BootstrapContext:
-    """Ask who we are, and work out where the states are to be. Raises Problem."""
+def opened(settings: Environment, place: Reach, name: str, passphrase: str = "") -> BootstrapContext:
+    """Ask who we are, and work out where the states are to be. Raises Problem. `passphrase`: as `bootstrap` has it."""
     aws, default = Aws(place.variables), settings.regions.witness
     identity = account_id(aws, default)
     told = place.variables if place.asks_first else {}  # in the sandbox they are the sandbox's own
     endpoint = place.variables.get("AWS_ENDPOINT_URL", "")
-    url, key = told.get("PULUMI_BACKEND_URL", ""), told.get(secrets_provider.VARIABLE, "")
-    home = state.home(identity, default, url, key, endpoint)
+    has_one = bool(passphrase or secrets_provider.PASSPHRASE_VARIABLES & told.keys())
+    home = state.home(identity, default, told, endpoint, passphrase=has_one)
 
     @functools.cache
     def states(stack: Stack) -> Checkpoint | None:
@@ -105,7 +112,7 @@ def opened(settings: Environment, place: Reach, name: str) -> BootstrapContext:
             return target.books(name).backend.checkpoint(stack)
         return in_bucket
 
-    context = BootstrapContext(settings, aws, identity, home, place.asks_first, states)
+    context = BootstrapContext(settings, aws, identity, home, place.asks_first, states, passphrase=passphrase)
     return context
 
 
@@ -137,13 +144,9 @@ def _looked(ask: Callable[[], StepFinding]) -> StepFinding:
         return cannot(str(problem))
 
 
-def _show(rows: Sequence[BootstrapRow], choice: Choice, *, ready: bool) -> None:
+def _show(rows: Sequence[BootstrapRow]) -> None:
     cells = [((row.what, row.status, row.where, row.said), COLOURS[row.status]) for row in rows]
     report.show_rows(("step", "", "where", ""), cells)
     lines = [line for row in rows for line in row.by_hand if row.status == MISSING]
     if lines:
         print("\nBy hand:\n" + "\n".join(f"  {line}" for line in lines))
-    exports = {name: value for row in rows for name, value in row.values.items() if name.isupper()}
-    if exports and ready:
-        print("\n" + "\n".join(f"export {name}='{value}'" for name, value in exports.items()))
-        print(f"\nNext: ./invoke preview-all{choice.options()}")

@@ -25,30 +25,34 @@ OLD_DAYS: Final = 90
 """For how long a state that was replaced is kept: an update writes it anew after each resource."""
 NO_BUCKET, DENIED = frozenset({"404", "NoSuchBucket"}), frozenset({"403", "AccessDenied"})
 NO_KEY = "NotFoundException"
+AWSS_OWN: Final = "alias/aws/s3"
+"""The key of AWS's by which S3 encrypts for everybody of the account, whose right to it is S3's to check."""
 NONE_YET = frozenset({"NoSuchBucketPolicy", "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration"})
 NONE_YET |= {"ServerSideEncryptionConfigurationNotFoundError"}
 
 
-def home(account: str, default_region: str, backend: str, provider: str, endpoint: str) -> StateHome:
+def home(account: str, default_region: str, told: Mapping[str, str], endpoint: str, *, passphrase: bool) -> StateHome:
     """Where the states are to be, by what the user has set; what is not set is named here. Raises Problem.
 
-    `endpoint`: of AWS, where that is not its own (the sandbox).
+    `told`: the user's variables. `endpoint`: of AWS, where that is not its own (the sandbox). `passphrase`: whether the
+    stacks have one, as long as no key is named.
     """
+    backend, provider = told.get("PULUMI_BACKEND_URL", ""), told.get(secrets_provider.VARIABLE, "")
     parts = urlsplit(backend)
     here = f"&endpoint={endpoint}" if endpoint else ""
-    if backend and parts.scheme != "s3":
-        region, bucket = default_region, ""
-    elif backend:
+    region, bucket, folder = default_region, "", ""
+    if parts.scheme == "s3":
         region, bucket = parse_qs(parts.query).get("region", [""])[0], parts.netloc
+        folder = parts.path.lstrip("/").removesuffix("/")  # as Pulumi takes it (pulumi/pkg backend/diy/backend.go)
         if not region:
             raise Problem(f"PULUMI_BACKEND_URL={backend} says no region, so it would be the shell's: add ?region=…")
-    else:
-        region, bucket = default_region, f"pulumi-state-{account}-{default_region}"
+    elif not backend:
+        bucket = f"pulumi-state-{account}-{default_region}"
         backend = f"s3://{bucket}?region={region}{here}{'&s3ForcePathStyle=true' * bool(here)}"
-    key = secrets_provider.KmsKey.parse(
-        provider or f"{secrets_provider.SCHEME}://{ALIAS}?region={default_region if not bucket else region}{here}"
-    )
-    return StateHome(key.region if not bucket else region, bucket, backend, key.key, key.url)
+    if passphrase and not provider:
+        return StateHome(region, bucket, backend, "", "", folder)
+    key = secrets_provider.KmsKey.parse(provider or f"{secrets_provider.SCHEME}://{ALIAS}?region={region}{here}")
+    return StateHome(region if bucket else key.region, bucket, backend, key.key, key.url, folder)
 
 
 def _getting(s3: Any, bucket: str, key: str) -> Callable[[], Any]:
@@ -57,13 +61,14 @@ def _getting(s3: Any, bucket: str, key: str) -> Callable[[], Any]:
 
 def deployed(context: BootstrapContext, stack: Stack) -> Checkpoint | None:
     """A stack's state in the bucket, without an engine: it has the layout of a file backend."""
-    if not context.home.bucket:
+    home = context.home
+    if not home.bucket:
         return None
-    s3 = context.aws.client("s3", context.home.region)
+    s3 = context.aws.client("s3", home.region)
     for name in (f"{stack.name}.json", f"{stack.name}.json.gz"):
-        key = f".pulumi/stacks/{stack.layer}/{name}"
+        key = f"{home.folder}/.pulumi/stacks/{stack.layer}/{name}".removeprefix("/")
         try:
-            answer = asked(_getting(s3, context.home.bucket, key), "read a state", context.home.region)
+            answer = asked(_getting(s3, home.bucket, key), "read a state", home.region)
         except Problem:  # there is none, or no bucket; what may not be read is asked for as if it were not there
             continue
         return parsed_state(answer["Body"].read(), key)
@@ -72,11 +77,35 @@ def deployed(context: BootstrapContext, stack: Stack) -> Checkpoint | None:
 
 def key_arn(context: BootstrapContext) -> str:
     """The ARN of the key of the states. Raises Problem; of NO_KEY where there is none."""
-    return str(_described(context, context.home.key)["Arn"])
+    key = secrets_provider.KmsKey.parse(context.home.provider)
+    return str(_described(context, key.key, key.region)["Arn"])
 
 
-def _described(context: BootstrapContext, key: str) -> Mapping[str, Any]:
-    region = secrets_provider.KmsKey.parse(context.home.provider).region
+def key_to_read(context: BootstrapContext) -> str | None:
+    """The ARN of the key that the states are read with; None where it is not there yet. Raises Problem.
+
+    Empty where they take none: the stacks have a passphrase, and S3 encrypts the bucket with a key of AWS's own.
+    """
+    if context.home.provider:
+        return or_none(lambda: key_arn(context), NO_KEY)
+    if not context.home.bucket:
+        return ""
+    s3, region = context.aws.client("s3", context.home.region), context.home.region
+    get = lambda: s3.get_bucket_encryption(**bucket_of(context))["ServerSideEncryptionConfiguration"]["Rules"]  # noqa: E731
+    rules = or_none(lambda: asked(get, "ask what encrypts the bucket", region), *NO_BUCKET)
+    if rules is None:
+        return None
+    keys = [each.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for each in rules]
+    given = next((each for each in keys if each and not each.endswith(AWSS_OWN)), "")
+    return str(_described(context, given, region)["Arn"]) if given else ""
+
+
+def bucket_of(context: BootstrapContext) -> Mapping[str, str]:
+    """The name of a bucket is anybody's who took it first: it must be this account's."""
+    return {"Bucket": context.home.bucket, "ExpectedBucketOwner": context.account}
+
+
+def _described(context: BootstrapContext, key: str, region: str) -> Mapping[str, Any]:
     kms = context.aws.client("kms", region)
     answer = asked(lambda: kms.describe_key(KeyId=key), f"look for the key {key}", region)
     return dict(answer["KeyMetadata"])
@@ -141,7 +170,7 @@ class StateKey:
         return self.context.aws.client("kms", self.where)
 
     def _described(self, key: str) -> Mapping[str, Any] | None:
-        return or_none(lambda: _described(self.context, key), NO_KEY)
+        return or_none(lambda: _described(self.context, key, self.where), NO_KEY)
 
     def _new(self) -> str:
         tags = [{"TagKey": name, "TagValue": value} for name, value in self.context.tags.items()]
@@ -192,13 +221,14 @@ class StateBucket:
     def by_hand(self) -> Sequence[str]:
         bucket, region = self.context.home.bucket, self.where
         settings = f"--region {region} --bucket {bucket}"
+        encrypted = (
+            f"aws s3api put-bucket-encryption {settings} --server-side-encryption-configuration "
+            f"'{json.dumps(self._encryption('<key ARN>'))}'"
+        )
         return (
             f"aws s3api create-bucket {settings} --create-bucket-configuration LocationConstraint={region}",
             f"aws s3api put-bucket-versioning {settings} --versioning-configuration Status=Enabled",
-            (
-                f"aws s3api put-bucket-encryption {settings} --server-side-encryption-configuration "
-                f"'{json.dumps(self._encryption('<key ARN>'))}'"
-            ),
+            *([encrypted] if self.context.home.provider else []),
             f"aws s3api put-public-access-block {settings} --public-access-block-configuration "
             + ",".join(f"{name}=true" for name in PRIVATE),
             (
@@ -242,8 +272,7 @@ class StateBucket:
 
     @property
     def _mine(self) -> Mapping[str, str]:
-        """The name of a bucket is anybody's who took it first: it must be this account's."""
-        return {"Bucket": self.context.home.bucket, "ExpectedBucketOwner": self.context.account}
+        return bucket_of(self.context)
 
     def _head(self) -> str | StepFinding:
         """The region in which the bucket is, or what is found without it."""
@@ -273,19 +302,20 @@ class StateBucket:
         def read(operation: str, key: str) -> Any:
             return self._read(lambda: getattr(s3, operation)(**mine).get(key))
 
+        with_the_key = BucketSetting(
+            "encryption with the key",
+            lambda: "aws:kms" in json.dumps(read("get_bucket_encryption", "ServerSideEncryptionConfiguration")),
+            lambda: s3.put_bucket_encryption(
+                **mine, ServerSideEncryptionConfiguration=self._encryption(self._key_arn())
+            ),
+        )
         return (
             BucketSetting(
                 "versions",
                 lambda: read("get_bucket_versioning", "Status") == "Enabled",
                 lambda: s3.put_bucket_versioning(**mine, VersioningConfiguration={"Status": "Enabled"}),
             ),
-            BucketSetting(
-                "encryption with the key",
-                lambda: "aws:kms" in json.dumps(read("get_bucket_encryption", "ServerSideEncryptionConfiguration")),
-                lambda: s3.put_bucket_encryption(
-                    **mine, ServerSideEncryptionConfiguration=self._encryption(self._key_arn())
-                ),
-            ),
+            *([with_the_key] if self.context.home.provider else []),  # else S3 does it with its own
             BucketSetting(
                 "a wall against the public",
                 lambda: (read("get_public_access_block", "PublicAccessBlockConfiguration") or {}) == PRIVATE,
@@ -363,23 +393,31 @@ def _only_by_tls(policy: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class KeptElsewhere:
-    """States in another kind of backend: nothing of it is made here."""
+class NotMadeHere:
+    """Where the user has chosen something else: nothing of it is made."""
 
-    context: BootstrapContext
-    what = "bucket"
+    what: str
+    said: str
     where = ACCOUNT
     needed = True
     by_hand: Sequence[str] = ()
 
     def look(self) -> StepFinding:
-        return StepFinding(there=True, said=f"none: PULUMI_BACKEND_URL keeps the states in {self.context.home.backend}")
+        return StepFinding(there=True, said=f"none: {self.said}")
 
     def make(self) -> StepFinding:
         return self.look()
 
 
-def steps(context: BootstrapContext) -> Iterable[StateKey | StateBucket | KeptElsewhere]:
+def steps(context: BootstrapContext) -> Iterable[StateKey | StateBucket | NotMadeHere]:
     """The key first: the bucket is encrypted with it."""
-    yield StateKey(context)
-    yield StateBucket(context) if context.home.bucket else KeptElsewhere(context)
+    if context.home.provider:
+        yield StateKey(context)
+    else:
+        yield NotMadeHere(
+            "key", f"the stacks have a passphrase; for a key in its place set {secrets_provider.VARIABLE}"
+        )
+    if context.home.bucket:
+        yield StateBucket(context)
+    else:
+        yield NotMadeHere("bucket", f"PULUMI_BACKEND_URL keeps the states in {context.home.backend}")

@@ -76,7 +76,9 @@ class StateHome:
     key: str
     """As KMS takes it; empty where it is a passphrase."""
     provider: str
-    """As PULUMI_SECRETS_PROVIDER says it."""
+    """As PULUMI_SECRETS_PROVIDER says it; empty where it is a passphrase."""
+    folder: str = ""
+    """In the bucket, without a slash at its end: `s3://bucket/folder`. Empty: none."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class BootstrapContext:
     """What is deployed already: it needs no more room."""
     takers: Takers = field(default_factory=Takers)
     """Who takes the teams' roles on."""
+    passphrase: str = ""
+    """The ARN of the secret with the stacks' passphrase, which the teams' roles read; empty: none is named."""
     sleep: Callable[[float], None] = time.sleep
 
     @property

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from orchestration.aws import asked, error_code, or_none
-from orchestration.bootstrap.state import NO_KEY, key_arn
+from orchestration.bootstrap.iam import Iam
+from orchestration.bootstrap.state import key_to_read
 from orchestration.bootstrap.step import BootstrapContext, BootstrapStep, StepFinding, cannot
-from orchestration.bootstrap.team_role import IAM_REGION, TeamRoleStep
+from orchestration.bootstrap.team_role import TeamRoleStep
 from orchestration.quotas import ACCOUNT
 from orchestration.teams import policies, roles
-from shared.errors import Problem
 
 AUDIENCE: Final = "sts.amazonaws.com"
 
 
 @dataclass(frozen=True)
-class NobodyTakesThem:
-    """In the place of the roles, as long as nobody is named: a role that nobody can take on helps nobody."""
+class NoRoles:
+    """In the place of the roles, as long as they would help nobody."""
 
+    why: str
     what = "teams' roles"
     where = ACCOUNT
     needed = False
     by_hand: Sequence[str] = ()
 
     def look(self) -> StepFinding:
-        return cannot("nobody is named who takes them on: say --repository OWNER/NAME for workflows, --people, or both")
+        return cannot(self.why)
 
     def make(self) -> StepFinding:
         return self.look()
@@ -50,36 +50,26 @@ class GitHubProvider:
         return (f"aws iam create-open-id-connect-provider --url https://{roles.ISSUER} --client-id-list {AUDIENCE}",)
 
     @property
-    def _iam(self) -> Any:
-        return self.context.aws.client("iam", IAM_REGION)
+    def _iam(self) -> Iam:
+        return Iam(self.context.aws)
 
     @property
     def _arn(self) -> str:
         return f"arn:aws:iam::{self.context.account}:oidc-provider/{roles.ISSUER}"
 
     def look(self) -> StepFinding:
-        arn = self._arn
-        ask = lambda: self._iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]  # noqa: E731
-        if arn not in {each["Arn"] for each in asked(ask, "list identity providers", self.where)}:
+        found = self._iam.ask("get_open_id_connect_provider", OpenIDConnectProviderArn=self._arn)
+        if found is None:
             return StepFinding(there=False, said=f"{roles.ISSUER} is not there")
-        get = lambda: self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # noqa: E731
-        if AUDIENCE not in asked(get, "read the identity provider", self.where).get("ClientIDList", ()):
+        if AUDIENCE not in found.get("ClientIDList", ()):
             return StepFinding(there=False, said=f"{roles.ISSUER} is not for {AUDIENCE}")
-        return StepFinding(there=True, said=arn)
+        return StepFinding(there=True, said=self._arn)
 
     def make(self) -> StepFinding:
         new = {"Url": f"https://{roles.ISSUER}", "ClientIDList": [AUDIENCE]}
-        try:
-            asked(lambda: self._iam.create_open_id_connect_provider(**new), "make the identity provider", self.where)
-        except Problem as problem:
-            if error_code(problem) != "EntityAlreadyExists":
-                raise
+        if self._iam.make("create_open_id_connect_provider", **new) is None:
             more = {"OpenIDConnectProviderArn": self._arn, "ClientID": AUDIENCE}
-            asked(
-                lambda: self._iam.add_client_id_to_open_id_connect_provider(**more),
-                "add AWS to the identity provider",
-                self.where,
-            )
+            self._iam.must("add_client_id_to_open_id_connect_provider", **more)
         return self.look()
 
 
@@ -101,30 +91,33 @@ class TeamRoleOfAccount:
         return self._step("").by_hand
 
     def look(self) -> StepFinding:
-        key = self._key()
+        key = key_to_read(self.context)
         if key is None:
-            return StepFinding(there=False, said="the states' key, which it may use, is not there yet")
+            return StepFinding(there=False, said=f"{self._first}, is not there yet")
         return self._step(key).look()
 
     def make(self) -> StepFinding:
-        key = self._key()
-        return cannot("the states' key, which it may use, is not there") if key is None else self._step(key).make()
+        key = key_to_read(self.context)
+        return cannot(f"{self._first}, is not there") if key is None else self._step(key).make()
+
+    @property
+    def _first(self) -> str:
+        return f"the states' {'key, which it may use' if self.context.home.provider else 'bucket, which it may read'}"
 
     def _step(self, key: str) -> TeamRoleStep:
-        c = self.context
-        store = policies.StateStore(c.home.bucket, key) if c.home.bucket else None
+        c, home = self.context, self.context.home
+        store = policies.StateStore(home.bucket, key, c.passphrase, prefix=home.folder) if home.bucket else None
         return TeamRoleStep(c.aws, c.account, roles.role(c.settings, c.account, self.layer, c.takers, store))
-
-    def _key(self) -> str | None:
-        """The key's ARN; None where there is no such key."""
-        return or_none(lambda: key_arn(self.context), NO_KEY)
 
 
 def steps(context: BootstrapContext) -> Iterable[BootstrapStep]:
     if context.takers == roles.Takers():
-        yield NobodyTakesThem()
+        yield NoRoles("nobody is named who takes them on: say --repository OWNER/NAME for workflows, --people, or both")
+        return
+    if not context.home.provider and not context.passphrase:
+        yield NoRoles("they read the stacks' passphrase: name the ARN of its secret with --passphrase")
         return
     if context.takers.repository:
         yield GitHubProvider(context)
-    for layer in roles.teams(context.settings):
+    for layer in roles.all_teams(context.settings):
         yield TeamRoleOfAccount(context, layer)

@@ -34,7 +34,6 @@ DECIDING = ("PULUMI_OPTION_", "PULUMI_DEBUG_", "PULUMI_STACK", "PULUMI_PYTHON_CM
 BACKEND_WITHIN = 20.0
 """Seconds in which the backend must answer at all."""
 NO_BUCKET = "NoSuchBucket"
-PASSPHRASE = frozenset({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"})
 
 
 STATE = ROOT / ".runs" / "aws"
@@ -43,7 +42,7 @@ STATE = ROOT / ".runs" / "aws"
 def make(environment: Environment, tell: Callable[[str], None]) -> Target:
     """Take backend, key and credentials from the user's environment. Raises Problem for what is missing."""
     url = _backend_url()
-    if secrets_provider.given(os.environ) is None and not PASSPHRASE & os.environ.keys():
+    if secrets_provider.given(os.environ) is None and not secrets_provider.PASSPHRASE_VARIABLES & os.environ.keys():
         raise Problem(
             f"{secrets_provider.VARIABLE} is not set: name the key that ./invoke bootstrap makes; or, for stacks that "
             "have a passphrase, set PULUMI_CONFIG_PASSPHRASE_FILE to the file with it"

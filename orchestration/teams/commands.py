@@ -10,6 +10,7 @@ from orchestration import report
 from orchestration.teams import roles
 from orchestration.teams.policies import StateStore
 from shared.environment import Environment
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from orchestration.choice import Choice
@@ -21,8 +22,7 @@ def team_roles(  # noqa: PLR0917 - options, which are always named
     """Show the roles, or write their documents into a folder. Raises Problem."""
     environment = Environment.load(choice.environment)
     takers = roles.Takers.of(repository, people)
-    store = StateStore(state, key, passphrase) if state else None
-    found = roles.roles(environment, account, takers, store)
+    found = roles.roles(environment, account, takers, _store(state, key, passphrase))
     written = roles.write(found, Path(out)) if out else []
     if choice.json:
         told = [
@@ -39,3 +39,14 @@ def team_roles(  # noqa: PLR0917 - options, which are always named
     if written:
         print(f"\n{len(written)} documents are in {out}; docs/ownership.md says how roles are made of them")
     return 0
+
+
+def _store(state: str, key: str, passphrase: str) -> StateStore | None:
+    """Where the stacks are kept, as the options say it; None where they say nothing. Raises Problem."""
+    if state:
+        bucket, _, folder = state.partition("/")
+        return StateStore(bucket, key, roles.secret(passphrase), prefix=folder.removesuffix("/"))
+    for option, given in (("--state-key", key), ("--passphrase", passphrase)):
+        if given:
+            raise Problem(f"{option} is for the states, and no --state is named: name their bucket too")
+    return None

@@ -29,6 +29,7 @@ LONGEST_SESSION: Final = 4 * 3600
 _REPOSITORY: Final = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?")
 _PERSON: Final = re.compile(r"(?:arn:aws:iam::(?P<account>\d{12}):)?(?P<name>(?:role|user)/[\w+=,.@*/-]+)")
 _ACCOUNT: Final = re.compile(r"\d{12}")
+_SECRET: Final = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+")
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class TeamRole:
 
 def roles(environment: Environment, account: str, takers: Takers, store: StateStore | None = None) -> list[TeamRole]:
     """One role for each layer's team, one that plans and one that compares. Raises Problem."""
-    return [role(environment, account, layer, takers, store) for layer in teams(environment)]
+    return [role(environment, account, layer, takers, store) for layer in all_teams(environment)]
 
 
 def role(
     environment: Environment, account: str, layer: str, takers: Takers, store: StateStore | None = None
 ) -> TeamRole:
-    """The role of one of the `teams`. Raises Problem."""
+    """The role of one of `all_teams`. Raises Problem."""
     takers.check()
     if not _ACCOUNT.fullmatch(account):
         raise Problem(f"--account {account!r} is no account id of twelve digits")
@@ -98,9 +99,17 @@ def role(
     )
 
 
-def teams(environment: Environment) -> tuple[str, ...]:
+def all_teams(environment: Environment) -> tuple[str, ...]:
     """Each layer's, the one that plans and the one that compares."""
     return (*policies.teams(environment), PLAN, DRIFT)
+
+
+def secret(passphrase: str) -> str:
+    """The ARN of the secret with the stacks' passphrase, as an option says it; empty: none. Raises Problem."""
+    if passphrase and not _SECRET.fullmatch(passphrase):
+        form = "arn:aws:secretsmanager:<region>:<account>:secret:<name>"
+        raise Problem(f"--passphrase {passphrase!r} is no ARN of a secret: {form}")
+    return passphrase
 
 
 def github_environments(layer: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from sandbox.variables import CREDENTIALS
 from shared.contracts import LAYERS
 from shared.environment import Environment
 from tests.e2e.conftest import new_checkout
-from tools import checkout as checkouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,19 +67,9 @@ class Teams:
         return answer
 
     def destroy(self, layer: str) -> str:
-        """As an owner does in the project's folder; what it says when it fails, else nothing."""
+        """What destroying it says when it fails, else nothing."""
         for stack in policies.stacks(self.environment, layer):
-            command = (
-                'set -e; eval "$(./invoke sandbox.env)"; cd "$0"; pulumi destroy --yes --skip-preview --stack "$1"'
-            )
-            done = subprocess.run(
-                ["bash", "-c", command, f"projects/{layer}", stack.name],
-                cwd=self.copy.root,
-                env=checkouts.inherited() | {ROLE: self.found[layer].name, DECISIONS: "on"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = self.copy.destroy(stack, **{ROLE: self.found[layer].name, DECISIONS: "on"})
             if done.returncode:
                 return f"{done.stdout}\n{done.stderr}"
         return ""

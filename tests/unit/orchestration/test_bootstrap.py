@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from importlib import import_module
+from io import BytesIO
+from pkgutil import iter_modules
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from orchestration import report
+from orchestration import bootstrap as package
+from orchestration import preflight, quotas, report
 from orchestration.bootstrap import command
 from orchestration.bootstrap.account import LOG_ROLE, TRIES
 from orchestration.bootstrap.command import bootstrap
@@ -22,7 +29,10 @@ from orchestration.reach import Reach
 from orchestration.teams.roles import Takers
 from shared.environment import Environment
 from shared.errors import Problem
-from tests.doubles.modelled_aws import ModelledAws
+from shared.root import ROOT
+from shared.stack import Stack
+from tests.doubles.modelled_aws import SESSION, ModelledAws
+from tools import team_rights
 
 ACCOUNT = "123456789012"
 BUCKET = f"pulumi-state-{ACCOUNT}-us-west-2"
@@ -57,12 +67,20 @@ class NewAccount:
     key: dict = field(default_factory=dict)
     alias: str = ""
     bucket: Any = None
+    objects: dict = field(default_factory=dict)
     roles: dict = field(default_factory=dict)
+    attached: dict = field(default_factory=dict)
+    """ARNs of the managed policies by the role's name."""
+    policies: dict = field(default_factory=dict)
+    """By ARN the documents of a managed policy's versions, the default one last."""
+    audiences: list = field(default_factory=list)
+    """Those of GitHub's identity provider; empty: there is none."""
     log_roles: dict = field(default_factory=dict)
     zones: list = field(default_factory=list)
     pagers: set = field(default_factory=set)
     tags: dict = field(default_factory=dict)
     concurrency: int = 1000
+    vpcs: int = 0
     wishes: list = field(default_factory=list)
     early: int = 0
     """How often UpdateAccount does not know the role yet."""
@@ -83,7 +101,7 @@ class NewAccount:
         return {"Account": ACCOUNT}
 
     def describe_key(self, _, asked):
-        if asked["KeyId"] in {self.alias, "1"} and self.key:
+        if asked["KeyId"] in {self.alias, "1", KEY} and self.key:
             return {"KeyMetadata": self.key}
         return refuse("NotFoundException")
 
@@ -145,8 +163,9 @@ class NewAccount:
     def put_bucket_lifecycle_configuration(self, _, asked):
         self.bucket["lifecycle"] = asked["LifecycleConfiguration"]
 
-    def get_object(self, *_):
-        return refuse("NoSuchKey")
+    def get_object(self, _, asked):
+        found = self.objects.get(asked["Key"]) or refuse("NoSuchKey")
+        return {"Body": BytesIO(found)}
 
     def get_account(self, region, _):
         throttle = {"rateLimit": 10_000.0, "burstLimit": 5000}
@@ -161,15 +180,69 @@ class NewAccount:
         return {}
 
     def get_role(self, _, asked):
-        return self.roles.get(asked["RoleName"]) or refuse("NoSuchEntity")
+        role = self.roles.get(asked["RoleName"]) or refuse("NoSuchEntity")
+        return {"Role": {**role, "AssumeRolePolicyDocument": quote(json.dumps(role["AssumeRolePolicyDocument"]))}}
 
     def create_role(self, _, asked):
-        arn = f"arn:aws:iam::{ACCOUNT}:role/{asked['RoleName']}"
-        self.roles[asked["RoleName"]] = {"Role": {"Arn": arn}}
-        return self.roles[asked["RoleName"]]
+        name = asked["RoleName"]
+        self.roles[name] = {"Arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
+        self.update_assume_role_policy(_, {"RoleName": name, "PolicyDocument": asked["AssumeRolePolicyDocument"]})
+        self.update_role(_, asked)
+        return self.get_role(_, asked)
 
-    def attach_role_policy(self, *_):
-        return {}
+    def update_assume_role_policy(self, _, asked):
+        self.roles[asked["RoleName"]]["AssumeRolePolicyDocument"] = json.loads(asked["PolicyDocument"])
+
+    def update_role(self, _, asked):
+        self.roles[asked["RoleName"]]["MaxSessionDuration"] = asked.get("MaxSessionDuration", 3600)
+
+    def attach_role_policy(self, _, asked):
+        self.attached.setdefault(asked["RoleName"], []).append(asked["PolicyArn"])
+
+    def detach_role_policy(self, _, asked):
+        self.attached[asked["RoleName"]].remove(asked["PolicyArn"])
+
+    def list_attached_role_policies(self, _, asked):
+        if asked["RoleName"] not in self.roles:
+            return refuse("NoSuchEntity")
+        return {"AttachedPolicies": [{"PolicyArn": arn} for arn in self.attached.get(asked["RoleName"], ())]}
+
+    def create_policy(self, _, asked):
+        self.policies[f"arn:aws:iam::{ACCOUNT}:policy/{asked['PolicyName']}"] = [asked["PolicyDocument"]]
+
+    def create_policy_version(self, _, asked):
+        self.policies[asked["PolicyArn"]].append(asked["PolicyDocument"])
+
+    def delete_policy_version(self, _, asked):
+        self.policies[asked["PolicyArn"]].pop(int(asked["VersionId"].removeprefix("v")) - 1)
+
+    def get_policy(self, _, asked):
+        versions = self.policies.get(asked["PolicyArn"])
+        return {"Policy": {"DefaultVersionId": f"v{len(versions)}"}} if versions else refuse("NoSuchEntity")
+
+    def get_policy_version(self, _, asked):
+        versions = self.policies[asked["PolicyArn"]]
+        return {"PolicyVersion": {"Document": quote(versions[int(asked["VersionId"].removeprefix("v")) - 1])}}
+
+    def list_policy_versions(self, _, asked):
+        number = len(self.policies[asked["PolicyArn"]])
+        return {
+            "Versions": [
+                {"VersionId": f"v{each}", "IsDefaultVersion": each == number, "CreateDate": each}
+                for each in range(1, number + 1)
+            ]
+        }
+
+    def get_open_id_connect_provider(self, *_):
+        return {"ClientIDList": self.audiences} if self.audiences else refuse("NoSuchEntity")
+
+    def create_open_id_connect_provider(self, _, asked):
+        if self.audiences:
+            refuse("EntityAlreadyExists")
+        self.audiences = asked["ClientIDList"]
+
+    def add_client_id_to_open_id_connect_provider(self, _, asked):
+        self.audiences.append(asked["ClientID"])
 
     def get_account_settings(self, *_):
         return {
@@ -180,7 +253,10 @@ class NewAccount:
         }
 
     def describe_vpcs(self, *_):
-        return {"Vpcs": []}
+        return {"Vpcs": [{"VpcId": "vpc-1"}] * self.vpcs}
+
+    def get_service_quota(self, *_):
+        return {"Quota": {"Value": 5.0}}
 
     def describe_internet_gateways(self, *_):
         return {"InternetGateways": []}
@@ -261,7 +337,7 @@ def account():
 def run(monkeypatch, capsys):
     """Run it, and return exit code, rows by step and place, and all that was printed."""
 
-    def ran(account, *, check=False, settings=OWN, variables=(), yes=True, takers=NOBODY):
+    def ran(account, *, check=False, settings=OWN, variables=(), yes=True, takers=NOBODY, **options):
         monkeypatch.setattr(command, "Aws", lambda _: account.aws)
         place = Reach(dict(variables), where="AWS", checkers=tuple, asks_first=True)
         monkeypatch.setattr(command, "reach", lambda *_: place)
@@ -269,7 +345,7 @@ def run(monkeypatch, capsys):
         opened = command.opened
         monkeypatch.setattr(command, "opened", lambda *given: replace(opened(*given), sleep=lambda _: None))
         try:
-            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check, takers=takers)
+            code = bootstrap(Choice(target="aws", json=True, yes=yes), check=check, takers=takers, **options)
         finally:
             monkeypatch.setattr(command, "opened", opened)
         told = json.loads(capsys.readouterr().out)
@@ -334,6 +410,91 @@ def test_who_is_no_taker_is_refused_before_anybody_is_asked(account, run):
     with pytest.raises(Problem, match="is not OWNER/NAME"):
         run(account, takers=Takers("payments"))
     assert account.aws.asked == []
+
+
+WORKFLOWS = Takers("payments-org@1/payments@2")
+PEOPLE = Takers(people=("role/operators",))
+NETWORK = "payment-team-network-x7k2"
+THEIRS = f"arn:aws:iam::{ACCOUNT}:policy/security/never"
+WHO = {WORKFLOWS: "repo:payments-org@1/payments@2:environment:network-primary", PEOPLE: "role/operators"}
+
+
+def network_of(rows):
+    return rows["role of team network", "the account"]
+
+
+def trusted(account):
+    """What a team's role trusts, as text by statement."""
+    return [json.dumps(each) for each in account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"]]
+
+
+@pytest.mark.parametrize(
+    ("before", "named"), [(WORKFLOWS, PEOPLE), (PEOPLE, WORKFLOWS)], ids=["people are named", "a repository is named"]
+)
+def test_who_is_not_named_is_not_locked_out(account, run, before, named):
+    stays, comes = WHO[before], WHO[named]
+    run(account, takers=before)
+    said = network_of(run(account, takers=named, check=True)[1])["said"]
+    assert "differs: who may take it on; comes: " in said
+    assert comes in said.partition("; stays: ")[0]
+    assert stays in said.partition("; stays: ")[2]
+    assert "goes: " not in said
+    assert network_of(run(account, takers=named)[1])["status"] == "made"
+    assert len(trusted(account)) == 2
+    assert comes in trusted(account)[0]
+    assert stays in trusted(account)[1]
+    for takers in (before, named):
+        assert network_of(run(account, takers=takers)[1])["status"] == "there"
+
+
+def test_who_takes_it_on_no_more_is_told_before(account, run):
+    run(account, takers=PEOPLE)
+    deny = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"].append(deny)
+    said = network_of(run(account, takers=Takers(people=("user/new",)), check=True)[1])["said"]
+    assert f"comes: arn:aws:iam::{ACCOUNT}:user/new; goes: arn:aws:iam::{ACCOUNT}:role/operators; stays: Deny" in said
+    run(account, takers=Takers(people=("user/new",)))
+    row = network_of(run(account, takers=Takers(people=("user/new",)))[1])
+    assert (row["status"], "stays: Deny" in row["said"]) == ("there", True)
+    assert [deny] == [each for each in map(json.loads, trusted(account)) if each["Effect"] == "Deny"]
+    assert "role/operators" not in str(trusted(account))
+
+
+def test_who_may_take_it_on_under_other_conditions_is_told_before(account, run):
+    run(account, takers=WORKFLOWS)
+    statement = account.roles[NETWORK]["AssumeRolePolicyDocument"]["Statement"][0]
+    del statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:aud"]
+    said = network_of(run(account, takers=WORKFLOWS, check=True)[1])["said"]
+    assert f"differs: who may take it on; under other conditions: {WHO[WORKFLOWS]}" in said
+    rows = run(account, takers=WORKFLOWS)[1]
+    assert network_of(rows)["status"] == "made"
+    assert "token.actions.githubusercontent.com:aud" in trusted(account)[0]
+
+
+def test_a_policy_that_somebody_else_has_attached_stays_and_is_told(account, run):
+    run(account, takers=PEOPLE)
+    old = f"arn:aws:iam::{ACCOUNT}:policy/{NETWORK}-9"
+    account.attached[NETWORK] += [THEIRS, old]
+    said = network_of(run(account, takers=PEOPLE, check=True)[1])["said"]
+    assert f"differs: what it may do; others' policies stay: {THEIRS}" in said
+    row = network_of(run(account, takers=PEOPLE)[1])
+    assert row["status"] == "made"
+    assert THEIRS in account.attached[NETWORK]
+    assert old not in account.attached[NETWORK]
+    row = network_of(run(account, takers=PEOPLE)[1])
+    assert (row["status"], THEIRS in row["said"]) == ("there", True)
+
+
+def test_a_policy_has_room_for_a_sixth_version_and_a_provider_for_another_audience(account, run):
+    run(account, takers=PEOPLE)
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/{NETWORK}-1"
+    wanted = account.policies[arn][0]
+    account.policies[arn] = ["{}"] * 5
+    account.audiences = ["somebody"]
+    rows = run(account, takers=replace(PEOPLE, repository=WORKFLOWS.repository))[1]
+    assert network_of(rows)["status"] == rows["GitHub's identity provider", "the account"]["status"] == "made"
+    assert (len(account.policies[arn]), account.policies[arn][-1]) == (5, wanted)
+    assert account.audiences == ["somebody", "sts.amazonaws.com"]
 
 
 def test_what_somebody_else_has_set_stays(account, run):
@@ -530,6 +691,92 @@ def test_what_the_user_has_named_is_what_is_made(account, run):
     assert rows["bucket", "the account"]["said"].startswith("none: PULUMI_BACKEND_URL keeps the states in https://")
 
 
+SECRET = f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:passphrase-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"variables": {"PULUMI_CONFIG_PASSPHRASE_FILE": "passphrase"}},
+        {"variables": {"PULUMI_CONFIG_PASSPHRASE": ""}},
+        {"passphrase": SECRET},
+    ],
+    ids=str,
+)
+def test_stacks_with_a_passphrase_need_no_key(account, run, given):
+    code, rows, told = run(account, **given)
+    assert (code, account.key, told["variables"]) == (0, {}, {"PULUMI_BACKEND_URL": f"s3://{BUCKET}?region=us-west-2"})
+    assert rows["key", "the account"]["said"].startswith("none: the stacks have a passphrase")
+    assert not {"CreateKey", "PutBucketEncryption"} & set(account.changed)
+    assert run(account, check=True, **given)[0] == 0
+
+
+def test_a_key_that_is_named_counts_before_a_passphrase(account, run):
+    provider = "awskms://alias/ours?region=us-west-2"
+    run(account, variables={"PULUMI_CONFIG_PASSPHRASE": "x", "PULUMI_SECRETS_PROVIDER": provider})
+    assert account.alias == "alias/ours"
+
+
+def readable(account):
+    """By action, what a team's role may read beside its layer."""
+    documents = [json.loads(each[-1]) for arn, each in account.policies.items() if f"/{NETWORK}-" in arn]
+    statements = [each for document in documents for each in document["Statement"]]
+    return {
+        action: {arn for each in statements if action in each["Action"] for arn in each["Resource"]}
+        for action in ("secretsmanager:GetSecretValue", "kms:Decrypt", "s3:GetObject", "s3:ListBucket")
+    }
+
+
+def test_roles_that_could_not_read_the_passphrase_are_not_made(account, run):
+    variables = {"PULUMI_CONFIG_PASSPHRASE_FILE": "passphrase"}
+    code, rows, _ = run(account, variables=variables, takers=PEOPLE)
+    row = rows["teams' roles", "the account"]
+    assert (code, row["status"]) == (0, "cannot")
+    assert "name the ARN of its secret with --passphrase" in row["said"]
+    run(account, variables=variables, takers=PEOPLE, passphrase=SECRET)
+    assert readable(account)["secretsmanager:GetSecretValue"] == {SECRET}
+    assert not readable(account)["kms:Decrypt"]
+    with pytest.raises(Problem, match="--passphrase 'payments' is no ARN of a secret"):
+        run(account, takers=PEOPLE, passphrase="payments")
+
+
+@pytest.mark.parametrize(
+    ("key", "read"), [(KEY, {KEY}), ("1", {KEY}), ("alias/aws/s3", set())], ids=["ARN", "id", "AWS's own"]
+)
+def test_roles_may_use_the_key_of_the_bucket_also_where_the_stacks_have_a_passphrase(account, run, key, read):
+    run(account)
+    by = account.bucket["encryption"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+    by["KMSMasterKeyID"] = key
+    run(account, takers=PEOPLE, passphrase=SECRET)
+    assert readable(account)["kms:Decrypt"] == read
+
+
+@pytest.mark.parametrize("path", ["", "payments", "payments/states/"])
+def test_states_are_found_in_the_folder_that_the_backends_address_names(account, path):
+    variables = {"PULUMI_BACKEND_URL": f"s3://{BUCKET}/{path}?region=us-west-2"}
+    place = Reach(variables, where="AWS", checkers=tuple, asks_first=True)
+    state = {
+        "checkpoint": {"latest": {"resources": [{"urn": "u", "type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}]}}
+    }
+    folder = path.strip("/") + "/" if path else ""
+    account.objects[f"{folder}.pulumi/stacks/data/payments.json"] = json.dumps(state).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "Aws", lambda _: account.aws)
+        found = command.opened(OWN, place, "aws").states(Stack("data", "payments"))
+    assert found is not None
+    assert found.outputs == {"a": 1}
+
+
+def test_roles_read_the_states_in_the_folder_that_the_backends_address_names(account, run):
+    variables = {"PULUMI_BACKEND_URL": f"s3://{BUCKET}/payments?region=us-west-2"}
+    told = run(account, variables=variables, takers=PEOPLE)[2]
+    read = {arn for arn in readable(account)["s3:GetObject"] if BUCKET in arn}
+    assert f"arn:aws:s3:::{BUCKET}/payments/.pulumi/stacks/network/payments-primary.*" in read
+    assert all(arn.startswith(f"arn:aws:s3:::{BUCKET}/payments/.pulumi/") for arn in read)
+    assert readable(account)["s3:ListBucket"] == {f"arn:aws:s3:::{BUCKET}"}
+    assert told["variables"].items() >= variables.items()
+
+
 def test_a_bucket_of_somebody_elses_is_not_touched(account, run):
     account.denied = frozenset({"head_bucket"})
     code, rows, _ = run(account)
@@ -541,3 +788,51 @@ def test_a_bucket_of_somebody_elses_is_not_touched(account, run):
 def test_a_load_balancer_needs_no_role_for_access_logs(account, run):
     assert not any(what == "role for access logs" for what, _ in run(account, settings=TRADING)[1])
     assert LOG_ROLE not in account.roles
+
+
+BESIDE = {
+    "s3:PutBucketOwnershipControls": "CreateBucket with ObjectOwnership (S3 API Reference, CreateBucket, Permissions)",
+    "kms:Decrypt": "GetObject of what a key encrypts (S3 User Guide, Using SSE-KMS, Permissions)",
+    "kms:TagResource": "CreateKey with tags (KMS API Reference, CreateKey, Required permissions)",
+    "iam:TagRole": "CreateRole with tags (IAM User Guide, Tagging IAM roles, Permissions required)",
+    "iam:TagPolicy": "CreatePolicy with tags (IAM User Guide, Tagging customer managed policies, Permissions required)",
+    "iam:PassRole": "UpdateAccount with a role (API Gateway Developer Guide, Set up CloudWatch logging)",
+}
+"""What AWS asks for beside an operation's own action."""
+
+
+def asked_in_every_way(account, run):
+    """What the bootstrap asks of AWS, by service, in an account where it has everything to do, and much again."""
+    takers = replace(PEOPLE, repository=WORKFLOWS.repository)
+    account.concurrency, account.vpcs, account.audiences = 10, 5, ["somebody"]
+    account.tags = dict.fromkeys([*OWN.tags, "Environment", "DR-Role"], "Inactive")
+    account.cut = "create_key"
+    with pytest.raises(KeyboardInterrupt):
+        run(account, takers=takers)
+    run(account, takers=takers)
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/{NETWORK}-"
+    account.policies[f"{arn}1"] = ["{}"] * 5
+    account.attached[NETWORK].append(f"{arn}9")
+    account.audiences = []
+    run(account, takers=PEOPLE, passphrase=SECRET)
+    run(account, takers=replace(takers, people=("user/new",)))
+    run(account, settings=TRADING)
+    found = defaultdict(set)
+    for service, _, operation, _ in account.aws.asked:
+        found[service].add(operation)
+    return found
+
+
+def test_whoever_runs_it_is_told_of_every_right_that_it_needs_and_of_no_other(account, run):
+    asked = asked_in_every_way(account, run)
+    sources = [import_module(f"orchestration.bootstrap.{each.name}") for each in iter_modules(package.__path__)]
+    said = {name for module in [*sources, quotas, preflight] for name in team_rights.names_in(module)}
+    every = {xform_name(each) for name in asked for each in SESSION.get_service_model(name).operation_names}
+    made = {xform_name(operation) for operations in asked.values() for operation in operations}
+    assert said & every == made, "the runs above do not ask for everything that the sources can"
+    needed = {right for name, operations in asked.items() for right in team_rights.actions(name, operations)}
+    text = (ROOT / "docs" / "deploying-to-aws.md").read_text(encoding="utf-8").partition("### 2. Rights")[2]
+    table = re.findall(r"`([a-z0-9]+:[A-Za-z0-9…]+)`", text.partition("Who deploys needs")[0])
+    room_takes = re.findall(r"`([a-z0-9]+:[A-Za-z0-9]+)`", text.partition(" It takes ")[2].partition("\n\n")[0])
+    assert sorted(set(table + room_takes)) == sorted(needed | BESIDE.keys())
+    assert all(map(team_rights.Reference().knows, needed | BESIDE.keys()))

@@ -8,7 +8,8 @@ import re
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-from orchestration.teams import policies, roles
+from orchestration.choice import Choice
+from orchestration.teams import commands, policies, roles
 from orchestration.teams.policies import DRIFT, PLAN, StateStore
 from orchestration.teams.roles import Takers
 from orchestration.teams.targets import TeamTargets
@@ -239,6 +240,28 @@ def test_a_role_trusts_its_environments_of_the_repository_and_people_by_name():
 def test_what_is_wrong_is_said_in_a_line(account, takers, said):
     with pytest.raises(Problem, match=re.escape(said)):
         roles.roles(ENVIRONMENTS["payments"], account, takers)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"key": STORE.key}, "--state-key is for the states, and no --state is named: name their bucket too"),
+        ({"passphrase": STORE.passphrase}, "--passphrase is for the states, and no --state is named"),
+        ({"state": "states", "passphrase": "payments"}, "--passphrase 'payments' is no ARN of a secret"),
+    ],
+)
+def test_an_option_that_would_be_dropped_is_refused(options, said):
+    given = {"state": "", "key": "", "passphrase": "", **options}
+    with pytest.raises(Problem, match=re.escape(said)):
+        commands.team_roles(Choice(), ACCOUNT, "owner/name", "", out="", **given)
+
+
+@pytest.mark.parametrize("state", ["states/payments", "states/payments/"])
+def test_states_may_be_in_a_folder_of_the_bucket(tmp_path, state):
+    commands.team_roles(Choice(), ACCOUNT, "owner/name", "", state, STORE.key, "", str(tmp_path))
+    written = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert '"arn:aws:s3:::states/payments/.pulumi/stacks/network/payments-primary.*"' in written
+    assert '"arn:aws:s3:::states"' in written
 
 
 def test_the_documents_are_written_one_by_one(tmp_path):
