@@ -17,8 +17,8 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from orchestration import aws, preflight, quotas, report
 from orchestration import bootstrap as package
-from orchestration import preflight, quotas, report
 from orchestration.bootstrap import command
 from orchestration.bootstrap.account import LOG_ROLE, TRIES
 from orchestration.bootstrap.command import bootstrap
@@ -826,7 +826,7 @@ def asked_in_every_way(account, run):
 def test_whoever_runs_it_is_told_of_every_right_that_it_needs_and_of_no_other(account, run):
     asked = asked_in_every_way(account, run)
     sources = [import_module(f"orchestration.bootstrap.{each.name}") for each in iter_modules(package.__path__)]
-    said = {name for module in [*sources, quotas, preflight] for name in team_rights.names_in(module)}
+    said = {name for module in [*sources, quotas, preflight, aws] for name in team_rights.names_in(module)}
     every = {xform_name(each) for name in asked for each in SESSION.get_service_model(name).operation_names}
     made = {xform_name(operation) for operations in asked.values() for operation in operations}
     assert said & every == made, "the runs above do not ask for everything that the sources can"

@@ -36,6 +36,7 @@ def test_a_user_without_a_name_may_plan(nameless, monkeypatch):
     result = SimpleNamespace(plan=SimpleNamespace(steps=[]), outcomes=[], folder=ROOT, code=0)
     monkeypatch.setattr(planning, "operate", lambda *_, **__: result)
     monkeypatch.setattr(planning, "Fingerprints", lambda *_, **__: None)
+    monkeypatch.setattr(planning, "_moment", lambda *_: ("", ""))
     monkeypatch.setattr(consumers, "broken", lambda *_: [])
     settings, place = Environment.load("payments"), SimpleNamespace(name="aws", backend=None, generation=None)
     forecast, _ = planning.foresee(place, settings, Graph.of("payments"), Choice(), root=ROOT, check=None)
