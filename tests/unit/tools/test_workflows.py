@@ -15,6 +15,7 @@ import pytest
 
 from engine.find import cache_directory
 from orchestration.foreseen import Forecast, ForeseenResource, ForeseenStack
+from orchestration.teams.roles import LONGEST_SESSION
 from shared.contracts import LAYERS
 from shared.packaging import packages
 from shared.root import ROOT
@@ -213,6 +214,30 @@ def test_a_role_is_taken_on_in_an_environment_only_whose_approval_and_trust_appl
     for name, job in jobs():
         if "steps" in job and "id-token" not in job["permissions"]:
             assert "./.github/actions/aws" not in {each.get("uses") for each in job["steps"]}, name
+
+
+def session(job):
+    """Seconds for which a job has its role."""
+    ((given),) = [each["with"] for each in job["steps"] if each.get("uses") == "./.github/actions/aws"]
+    by_default = documents()[".github/actions/aws/action.yml"]["inputs"]["seconds"]["default"]
+    return int(given.get("seconds", by_default))
+
+
+def waits(job):
+    """Seconds that a job may pass before it takes its role on."""
+    return sum(int(each.get("env", {}).get("LONGEST", 0)) for each in job["steps"])
+
+
+def test_no_job_outlasts_the_session_of_its_role():
+    for name, job in jobs():
+        if "id-token" in job["permissions"] and "steps" in job:
+            assert job["timeout-minutes"] * 60 - waits(job) <= session(job) <= LONGEST_SESSION, name
+
+
+def test_a_layers_role_is_taken_on_for_as_long_as_the_roles_allow():
+    assert session(documents()[".github/workflows/deploy.yml"]["jobs"]["deploy"]) == LONGEST_SESSION
+    (used,) = [each for each in steps() if str(each.content.get("uses")).startswith("aws-actions/")]
+    assert used.content["with"]["role-duration-seconds"] == "${{ inputs.seconds }}"
 
 
 def test_one_deployment_at_a_time_in_an_environment_and_none_is_broken_off():
