@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WORKFLOWS = Path(".github", "workflows")
 ENVIRONMENT = "payments"
-"""The environment that the workflows plan and deploy."""
+"""The environment that the workflows plan and deploy, where the variable ENVIRONMENT names no other one."""
 CALLED = ("comment", "deploy", "layer")
 """The workflows that a layer's calls."""
 DOCUMENTS = "!**/*.md"
@@ -66,13 +66,13 @@ def upstream(layer: str) -> tuple[str, ...]:
 def patterns(layer: str, root: Path = ROOT) -> tuple[str, ...]:
     """Return the path filters of a layer's workflow: of what it and its producers are made, and of the workflow itself.
 
-    Projects, policies and functions count with their whole folders, everything else file by file. The last pattern
-    takes documents out again.
+    Projects, policies and functions count with their whole folders, everything else file by file; every environment
+    file, as a variable of the repository says which one is deployed. The last pattern takes documents out again.
     """
     sources = Sources(root, Environment.load(ENVIRONMENT, root))
     files = {path for each in (layer, *upstream(layer)) for path in sources.files(each)}
     workflows = (WORKFLOWS / f"{each}.yml" for each in (layer, *CALLED))
-    settings = Path("environments", f"{ENVIRONMENT}.yaml")
+    settings = Path("environments", "*.yaml")
     return (*_grouped({*files, settings, *workflows, Path(".github", "actions", "aws", "action.yml")}), DOCUMENTS)
 
 

@@ -15,8 +15,10 @@ import pytest
 
 from engine.find import cache_directory
 from orchestration.foreseen import Forecast, ForeseenResource, ForeseenStack
+from orchestration.made_of import Sources
 from orchestration.teams.roles import LONGEST_SESSION
 from shared.contracts import LAYERS
+from shared.environment import Environment
 from shared.packaging import packages
 from shared.root import ROOT
 from tests.doubles.github import EXPRESSION, Runner, documents, events, started_by, step, steps
@@ -62,6 +64,9 @@ PINNED = {
 """The commit that each tag named in the action's repository when it was taken."""
 WRITES = {"comment.comment": {"pull-requests"}, "drift.tell": {"issues"}}
 """Jobs with steps that may write something in the repository, and what."""
+
+
+ENVIRONMENTS = sorted(ROOT.glob("environments/*.yaml"))
 
 
 @pytest.fixture
@@ -121,10 +126,19 @@ def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
         (".github/workflows/deploy.yml", set(LAYERS)),
         (".github/workflows/edge.yml", {"edge"}),
         ("sandbox/clock.py", set()),
+        ("environments/payments.yaml", set(LAYERS)),
+        ("environments/live.yaml", set(LAYERS)),  # a variable says which one is deployed
     ],
 )
 def test_a_change_starts_the_workflows_of_those_that_it_may_concern(path, layers):
     assert {layer for layer in LAYERS if started_by(Path(path), workflows.patterns(layer))} == layers
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_same_files_start_it_whatever_environment_is_deployed(layer):
+    found = {file.stem: Sources(ROOT, Environment.load(file.stem)).files(layer) for file in ENVIRONMENTS}
+    assert len(found) > 1
+    assert set(found.values()) == {found[workflows.ENVIRONMENT]}
 
 
 def test_a_drill_is_played_on_each_pull_request_whatever_it_changes():
@@ -238,6 +252,18 @@ def test_a_layers_role_is_taken_on_for_as_long_as_the_roles_allow():
     assert session(documents()[".github/workflows/deploy.yml"]["jobs"]["deploy"]) == LONGEST_SESSION
     (used,) = [each for each in steps() if str(each.content.get("uses")).startswith("aws-actions/")]
     assert used.content["with"]["role-duration-seconds"] == "${{ inputs.seconds }}"
+
+
+def test_all_that_asks_aws_asks_for_the_environment_that_a_variable_names():
+    asking = [each for each in steps() if "$TARGET" in each.script]
+    assert {each.name for each in asking} == {
+        *("layer.plan: plan", "deploy.plan: plan", "deploy.deploy: deploy", "drift.drift: compare")
+    }
+    for each in asking:
+        assert each.content["env"]["ENVIRONMENT"] == f"${{{{ vars.ENVIRONMENT || '{workflows.ENVIRONMENT}' }}}}"
+        calls = re.findall(r"\./invoke (?:plan|deploy|drift) (?:[^\n]|\\\n)*", each.script)
+        assert calls, each.name
+        assert all('--environment "$ENVIRONMENT"' in call for call in calls), each.name
 
 
 def test_one_deployment_at_a_time_in_an_environment_and_none_is_broken_off():
