@@ -24,6 +24,8 @@ ENVIRONMENT = "payments"
 """The environment that the workflows plan and deploy, where the variable ENVIRONMENT names no other one."""
 CALLED = ("comment", "deploy", "layer")
 """The workflows that a layer's calls."""
+ACTIONS = ("aws", "order")
+"""The actions that these take."""
 DOCUMENTS = "!**/*.md"
 TEMPLATE = """\
 # Written by `.venv/bin/python -m tools.workflows` from the contracts and imports: change those, and run it again.
@@ -73,7 +75,8 @@ def patterns(layer: str, root: Path = ROOT) -> tuple[str, ...]:
     files = {path for each in (layer, *upstream(layer)) for path in sources.files(each)}
     workflows = (WORKFLOWS / f"{each}.yml" for each in (layer, *CALLED))
     settings = Path("environments", "*.yaml")
-    return (*_grouped({*files, settings, *workflows, Path(".github", "actions", "aws", "action.yml")}), DOCUMENTS)
+    actions = (Path(".github", "actions", each, "action.yml") for each in ACTIONS)
+    return (*_grouped({*files, settings, *workflows, *actions}), DOCUMENTS)
 
 
 def _grouped(files: Iterable[Path]) -> list[str]:

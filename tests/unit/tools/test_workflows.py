@@ -48,6 +48,7 @@ PLAYED = {
     "deploy.deploy: fetch the plan",
     "deploy.plan: wait for the layers that it reads",
     "drift.tell: open an issue, or add to it",
+    "order: keep the order of main",
 }
 """Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account."""
 NOT_RUN = {
@@ -239,7 +240,9 @@ def session(job):
 
 def waits(job):
     """Seconds that a job may pass before it takes its role on."""
-    return sum(int(each.get("env", {}).get("LONGEST", 0)) for each in job["steps"])
+    used = [f"{each['uses']}/action.yml".removeprefix("./") for each in job["steps"] if "uses" in each]
+    within = [inner for each in used if each in documents() for inner in documents()[each]["runs"]["steps"]]
+    return sum(int(each.get("env", {}).get("LONGEST", 0)) for each in (*job["steps"], *within))
 
 
 def test_no_job_outlasts_the_session_of_its_role():
@@ -292,6 +295,21 @@ def test_what_is_deployed_is_the_plan_that_was_there_to_be_approved():
     assert (kept["path"], kept["overwrite"]) == ("plan.json", True)
     assert "--out plan.json" in step("deploy.plan: plan").script
     assert "--plan plan.json" in step("deploy.deploy: deploy").script
+
+
+def test_the_order_is_looked_at_before_a_commit_is_planned_and_again_once_it_is_approved():
+    """Again, because a newer one that found nothing to do, a revert, leaves the older one's plan valid."""
+    layer, deploying = (documents()[f".github/workflows/{each}.yml"]["jobs"] for each in ("layer", "deploy"))
+    named = {each.get("name", name) for name, each in layer.items()}
+    assert named >= {"${{ inputs.regional && 'secondary' || 'both regions' }}", "primary"}
+    for name, job in deploying.items():
+        used = [each.get("uses", each.get("name")) for each in job["steps"]]
+        assert used.index("./.github/actions/order") < used.index("./.github/actions/aws"), name
+        (given,) = [each["with"] for each in job["steps"] if each.get("uses") == "./.github/actions/order"]
+        assert given["where"] == "${{ inputs.region || 'both regions' }}"
+        assert job["permissions"]["actions"] == "read"
+    waits_first = [each.get("uses", each.get("name")) for each in deploying["plan"]["steps"]]
+    assert waits_first.index("wait for the layers that it reads") < waits_first.index("./.github/actions/order")
 
 
 def test_the_plan_is_fetched_from_the_run_itself(runner, tmp_path):
@@ -403,6 +421,131 @@ def test_without_the_passphrase_the_job_ends(runner):
     ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states", PASSPHRASE="arn:x", KEY="")
     assert ran.code == 254
     assert ran.variables == {}
+
+
+OLDER, SAME, NEWER = "a" * 40, "0123456789012345678901234567890123456789", "b" * 40
+
+
+def listed(number, commit=NEWER, event="push", status="completed"):
+    """A run of a layer's workflow, as `gh run list --json` says it."""
+    return {"databaseId": number * 10, "event": event, "headSha": commit, "number": number, "status": status}
+
+
+def played(plan, deploy, where="secondary"):
+    """The jobs of a run in one place, as GitHub says them: (status, conclusion) of each."""
+    jobs = {"test": ("completed", "success"), f"{where} / plan": plan, f"{where} / deploy": deploy}
+    return [
+        {"name": f"compute / {name}", "status": status, "conclusion": conclusion}
+        for name, (status, conclusion) in jobs.items()
+    ]
+
+
+COMPUTE = {"GH_REPO": "payments-org/payments", "GH_TOKEN": "t", "LAYER": "compute", "WHERE": "secondary"}
+GOOD, SKIPPED, FAILED, RUNNING, ASKED = (
+    *(("completed", "success"), ("completed", "skipped"), ("completed", "failure")),
+    *(("in_progress", None), ("waiting", None)),
+)
+
+
+GITHUB = """
+    choice=${@: -1}
+    case $* in
+        "run list --workflow compute.yml --branch main "*) printf "%s" "$RUNS" | jq -r "$choice" ;;
+        "api repos/payments-org/payments/actions/runs/17/jobs"*) printf "%s" "$OWN" | jq -r "$choice" ;;
+        "api repos/payments-org/payments/actions/runs/"?0"/jobs"*)
+            echo x >> "$RUNNER_TEMP/looked"
+            if [ -n "$THEN" ] && [ "$(wc -l < "$RUNNER_TEMP/looked")" -gt 2 ]; then JOBS=$THEN; fi
+            printf "%s" "$JOBS" | jq -r "$choice" ;;
+        *) exit 9 ;;
+    esac
+"""
+"""What `gh` is told to choose is chosen by jq, as by the one that it has in it."""
+with_jq = pytest.mark.skipif(not shutil.which("jq"), reason="no jq to choose with")
+
+
+def in_order(runner, runs, jobs, then=None, **given):
+    """What comes of run 7 beside others with these jobs, and with those of `then` from the third look on."""
+    runner.answers["gh"] = GITHUB
+    said = {"RUNS": runs, "JOBS": {"jobs": jobs}, "OWN": {"jobs": played(GOOD, RUNNING)}}
+    asked = {name: json.dumps(each) for name, each in said.items()}
+    after = json.dumps({"jobs": then}) if then else ""
+    return runner.run(step("order: keep the order of main"), **{**COMPUTE, **asked, "THEN": after, **given})
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("runs", "jobs", "ends"),
+    [
+        pytest.param([], [], False, id="there is no other run"),
+        pytest.param([listed(6, OLDER)], played(GOOD, GOOD), False, id="an older one has deployed"),
+        pytest.param([listed(8)], played(GOOD, GOOD), True, id="a newer one has deployed"),
+        pytest.param([listed(8)], played(GOOD, RUNNING), True, id="a newer one is deploying"),
+        pytest.param([listed(8)], played(GOOD, FAILED), True, id="a newer one has ended in the middle"),
+        pytest.param([listed(8)], played(GOOD, SKIPPED), True, id="a newer one, a revert, had nothing to do"),
+        pytest.param([listed(8)], played(FAILED, SKIPPED), False, id="the plan of a newer one was refused"),
+        pytest.param([listed(8)], played(GOOD, ASKED), False, id="a newer one waits for approval"),
+        pytest.param([listed(8)], played(GOOD, GOOD, "primary"), False, id="a newer one has deployed elsewhere"),
+        pytest.param([listed(8)], [], False, id="a newer one is being tested"),
+        pytest.param([listed(8, SAME)], played(GOOD, GOOD), False, id="the same commit was run by hand"),
+        pytest.param([listed(8, event="pull_request")], played(GOOD, GOOD), False, id="a fork's main"),
+        pytest.param([listed(9), listed(8)], played(GOOD, GOOD), True, id="two newer ones"),
+    ],
+)
+def test_an_older_commit_does_not_go_over_a_newer_one(runner, runs, jobs, ends):
+    ran = in_order(runner, runs, jobs)
+    assert ran.code == int(ends), ran.said
+    assert ran.said.startswith(f"::error::{NEWER} is newer, and compute (secondary) is") if ends else not ran.said
+
+
+@with_jq
+def test_a_revert_is_not_planned_while_what_it_reverts_is_being_deployed(runner):
+    """It would find nothing to do, and what it reverts would be deployed afterwards."""
+    deploying = [listed(6, OLDER, status="in_progress")]
+    ran = in_order(runner, deploying, played(GOOD, RUNNING), then=played(GOOD, GOOD), PAUSE="0.01")
+    assert ran.code == 0, ran.said
+    assert ran.said.splitlines() == [f"compute (secondary): {OLDER} is being deployed"] * 2
+
+
+@with_jq
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        pytest.param(played(GOOD, ASKED), id="waits for approval"),
+        pytest.param(played(GOOD, RUNNING, "primary"), id="is deployed elsewhere"),
+    ],
+)
+def test_nobody_waits_for_an_older_commit_that_is_not_being_deployed_there(runner, jobs):
+    ran = in_order(runner, [listed(6, OLDER, status="in_progress")], jobs)
+    assert (ran.code, ran.said) == (0, "")
+
+
+@with_jq
+def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(runner):
+    deploying = [listed(6, OLDER, status="in_progress")]
+    ran = in_order(runner, deploying, played(GOOD, RUNNING), LONGEST="1", PAUSE="0.3")
+    assert ran.code == 1
+    assert f"::error::{OLDER} is still being deployed after 1 s" in ran.said
+
+
+def test_where_github_does_not_answer_nothing_is_deployed(runner):
+    for silent in ("runs/17/jobs", "run list", "runs/80/jobs"):
+        runner.answers["gh"] = f"""
+            case $* in
+                *"{silent}"*) exit 3 ;;
+                "run list"*) echo "80 b" ;;
+                *runs/17/jobs*) echo true ;;
+                *) echo false ;;
+            esac
+        """
+        ran = runner.run(step("order: keep the order of main"), **COMPUTE)
+        assert ran.code, silent
+
+
+def test_where_github_names_the_jobs_otherwise_it_is_said_and_nothing_is_deployed(runner):
+    runner.answers["gh"] = "echo false"
+    ran = runner.run(step("order: keep the order of main"), **COMPUTE)
+    assert ran.code == 1
+    assert "this run has no job called .../ secondary / plan" in ran.said
 
 
 @pytest.mark.parametrize(
