@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.made_of import POLICIES, Sources
-from shared.contracts import LAYERS
+from shared.contracts import ASIDE, LAYERS, Layer, layer_of
 from shared.environment import Environment
 from shared.packaging.packages import functions
 from shared.root import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+OWNED: Mapping[str, Layer] = {**LAYERS, **ASIDE}
+"""The layers that have a team and a workflow: those, too, that only some environments have."""
 WORKFLOWS = Path(".github", "workflows")
 ENVIRONMENT = "payments"
 """The environment that the workflows plan and deploy, where the variable ENVIRONMENT names no other one."""
@@ -60,7 +62,7 @@ jobs:
 def upstream(layer: str) -> tuple[str, ...]:
     """Return the layers whose outputs one reads, and those that these read, in the graph's order."""
     producers = {each.outputs: each.name for each in LAYERS.values()}
-    direct = {producers[contract] for contract in LAYERS[layer].consumes}
+    direct = {producers[contract] for contract in layer_of(layer).consumes}
     found = direct.union(*(upstream(each) for each in direct))
     return tuple(each for each in LAYERS if each in found)
 
@@ -80,7 +82,7 @@ def patterns(layer: str, root: Path = ROOT) -> tuple[str, ...]:
 
 
 def _grouped(files: Iterable[Path]) -> list[str]:
-    whole = {POLICIES, *(Path("projects", each) for each in LAYERS), *(Path("lambdas", each) for each in functions())}
+    whole = {POLICIES, *(Path("projects", each) for each in OWNED), *(Path("lambdas", each) for each in functions())}
     folders = ((path, next((folder for folder in path.parents if folder in whole), None)) for path in files)
     return sorted({f"{folder.as_posix()}/**" if folder else path.as_posix() for path, folder in folders})
 
@@ -90,11 +92,11 @@ def text(layer: str) -> str:
     return TEMPLATE.format(
         layer=layer,
         paths="\n".join(f'      - "{pattern}"' for pattern in patterns(layer)),
-        regional=str(LAYERS[layer].regional).lower(),
+        regional=str(layer_of(layer).regional).lower(),
         upstream=" ".join(upstream(layer)),
     )
 
 
 if __name__ == "__main__":
-    for name in LAYERS:
+    for name in OWNED:
         (ROOT / WORKFLOWS / f"{name}.yml").write_text(text(name), encoding="utf-8")

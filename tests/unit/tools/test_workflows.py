@@ -17,12 +17,13 @@ from engine.find import cache_directory
 from orchestration.foreseen import Forecast, ForeseenResource, ForeseenStack
 from orchestration.made_of import Sources
 from orchestration.teams.roles import LONGEST_SESSION
-from shared.contracts import LAYERS
+from shared.contracts import layer_of
 from shared.environment import Environment
 from shared.packaging import packages
 from shared.root import ROOT
 from tests.doubles.github import EXPRESSION, Runner, documents, events, started_by, step, steps
 from tools import plan_comment, workflows
+from tools.workflows import OWNED
 
 ACTIONLINT = "v1.7.12"
 LIVE = {
@@ -87,30 +88,31 @@ def jobs():
 # What starts them
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_a_layers_workflow_is_what_follows_from_contracts_and_imports(layer):
     there = (ROOT / workflows.WORKFLOWS / f"{layer}.yml").read_text(encoding="utf-8")
     assert there == workflows.text(layer), "run `.venv/bin/python -m tools.workflows`"
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_a_pull_request_and_a_merge_start_it_by_the_same_paths(layer):
     document = documents()[f".github/workflows/{layer}.yml"]
     started = events(document)
     assert started["pull_request"]["paths"] == started["push"]["paths"] == list(workflows.patterns(layer))
     assert started["push"]["branches"] == ["main"]
     given = document["jobs"][layer]["with"]
-    assert (given["layer"], given["regional"]) == (layer, LAYERS[layer].regional)
+    assert (given["layer"], given["regional"]) == (layer, layer_of(layer).regional)
     assert tuple(given["upstream"].split()) == workflows.upstream(layer)
 
 
 def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
-    assert {layer: workflows.upstream(layer) for layer in LAYERS} == {
+    assert {layer: workflows.upstream(layer) for layer in OWNED} == {
         "network": (),
         "data": (),
         "compute": ("network", "data"),
         "edge": ("network", "data", "compute"),
         "observability": ("network", "data", "compute", "edge"),
+        "vault": ("data",),
     }
 
 
@@ -118,24 +120,25 @@ def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
     ("path", "layers"),
     [
         ("projects/network/vpc.py", {"network", "compute", "edge", "observability"}),
-        ("projects/data/table.py", {"data", "compute", "edge", "observability"}),
+        ("projects/data/table.py", {"data", "compute", "edge", "observability", "vault"}),
+        ("projects/vault/daily_copies.py", {"vault"}),
         ("projects/observability/alarms.py", {"observability"}),
         ("projects/observability/README.md", set()),
         ("lambdas/canary/main.py", {"observability"}),
-        ("shared/contracts.py", set(LAYERS)),
+        ("shared/contracts.py", set(OWNED)),
         ("policies/rules/README.md", set()),
-        (".github/workflows/deploy.yml", set(LAYERS)),
+        (".github/workflows/deploy.yml", set(OWNED)),
         (".github/workflows/edge.yml", {"edge"}),
         ("sandbox/clock.py", set()),
-        ("environments/payments.yaml", set(LAYERS)),
-        ("environments/live.yaml", set(LAYERS)),  # a variable says which one is deployed
+        ("environments/payments.yaml", set(OWNED)),
+        ("environments/live.yaml", set(OWNED)),  # a variable says which one is deployed
     ],
 )
 def test_a_change_starts_the_workflows_of_those_that_it_may_concern(path, layers):
-    assert {layer for layer in LAYERS if started_by(Path(path), workflows.patterns(layer))} == layers
+    assert {layer for layer in OWNED if started_by(Path(path), workflows.patterns(layer))} == layers
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_the_same_files_start_it_whatever_environment_is_deployed(layer):
     found = {file.stem: Sources(ROOT, Environment.load(file.stem)).files(layer) for file in ENVIRONMENTS}
     assert len(found) > 1
@@ -293,6 +296,8 @@ def test_what_is_deployed_is_the_plan_that_was_there_to_be_approved():
     (fetched,) = [each["env"] for each in deploy["steps"] if each.get("name") == "fetch the plan"]
     assert kept["name"] == fetched["PLAN"]
     assert (kept["path"], kept["overwrite"]) == ("plan.json", True)
+    (asked,) = [each["if"] for each in plan["steps"] if each.get("name") == "keep the plan"]
+    assert asked == "steps.plan.outputs.changes == 'true'", "there is none of a layer that is not there"
     assert "--out plan.json" in step("deploy.plan: plan").script
     assert "--plan plan.json" in step("deploy.deploy: deploy").script
 
@@ -352,7 +357,7 @@ def functions(layer):
     return {name for _, name, *_ in started} & set(packages.functions())
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_a_layer_is_its_teams_its_functions_too_and_its_contract_everybodys(layer):
     team = readme_owner(layer)
     assert owners(f"projects/{layer}/__main__.py") == {team}
@@ -360,6 +365,12 @@ def test_a_layer_is_its_teams_its_functions_too_and_its_contract_everybodys(laye
     for function in functions(layer) - others:
         assert owners(f"lambdas/{function}/main.py") == {team}
     assert team in owners("shared/contracts.py")
+
+
+def test_every_project_has_a_workflow_and_somebody_who_owns_it():
+    programs = {path.parent.name for path in ROOT.glob("projects/*/Pulumi.yaml")}
+    assert set(OWNED) == programs
+    assert {layer for layer in programs if owners(f"projects/{layer}/x.py") == owners("x.py")} == set()
 
 
 def test_who_may_deploy_is_no_layers_team_alone():
@@ -386,6 +397,19 @@ def test_without_an_account_it_is_said_that_nothing_is_planned(runner):
     ran = runner.run(step("layer.no-account: say that nothing is planned"))
     assert ran.code == 0
     assert ran.said.startswith("::notice::no AWS account")
+
+
+def test_a_layer_that_the_environment_does_not_have_is_not_planned_and_ends_well(runner):
+    given = {"ENVIRONMENT": "payments", "LAYER": "vault", "REGION": ""}
+    ran = runner.run(step("deploy.plan: plan"), **given)
+    assert (ran.code, ran.outputs) == (0, {"changes": "false"}), ran.said
+    assert "::notice::environment payments has no vault" in ran.said
+
+
+def test_without_a_graph_no_layer_counts_as_missing(runner):
+    ran = runner.run(step("deploy.plan: plan"), ENVIRONMENT="nowhere", LAYER="vault", REGION="")
+    assert ran.code == 1
+    assert not ran.outputs
 
 
 def test_an_engine_is_found(runner):
@@ -714,6 +738,12 @@ def test_a_policy_that_is_violated_and_a_contract_that_is_broken_are_said():
     )
     said = plan_comment.comment("data", made)
     assert "- data/payments: policy violated: a \\| b open to all\n- compute reads data.x\n" in said
+
+
+def test_a_layer_that_the_environment_does_not_have_is_said():
+    said = plan_comment.comment("vault", forecast(stack("data", "changes")))
+    assert "Environment payments has no vault" in said
+    assert "| data/payments | changes |" in said
 
 
 def test_nothing_to_do_is_said():
