@@ -50,8 +50,10 @@ PLAYED = {
     "deploy.plan: wait for the layers that it reads",
     "drift.tell: open an issue, or add to it",
     "order: keep the order of main",
+    "test.test: lint and all tests",
 }
-"""Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account."""
+"""Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account, or of
+`./invoke`, which would run these tests."""
 NOT_RUN = {
     "actions/checkout",
     "actions/upload-artifact",
@@ -68,6 +70,7 @@ WRITES = {"comment.comment": {"pull-requests"}, "drift.tell": {"issues"}}
 """Jobs with steps that may write something in the repository, and what."""
 
 
+with_jq = pytest.mark.skipif(not shutil.which("jq"), reason="no jq to choose with")
 ENVIRONMENTS = sorted(ROOT.glob("environments/*.yaml"))
 
 
@@ -136,6 +139,14 @@ def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
 )
 def test_a_change_starts_the_workflows_of_those_that_it_may_concern(path, layers):
     assert {layer for layer in OWNED if started_by(Path(path), workflows.patterns(layer))} == layers
+
+
+def test_all_tests_are_run_on_each_pull_request_and_merge_whatever_it_changes():
+    document = documents()[".github/workflows/test.yml"]
+    started = events(document)
+    assert (started["pull_request"], started["push"]) == (None, {"branches": ["main"]})
+    (job,) = document["jobs"].values()
+    assert (job.get("if"), job["permissions"]) == (None, {"contents": "read"}), "forks included"
 
 
 @pytest.mark.parametrize("layer", OWNED)
@@ -399,6 +410,15 @@ def test_without_an_account_it_is_said_that_nothing_is_planned(runner):
     assert ran.said.startswith("::notice::no AWS account")
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_all_tests_are_run_and_the_job_ends_as_they_end(runner, tmp_path, code):
+    runner.checkout = tmp_path
+    (tmp_path / "invoke").write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
+    (tmp_path / "invoke").chmod(0o755)
+    assert runner.run(step("test.test: lint and all tests")).code == code
+    assert (tmp_path / "asked").read_text() == "test\n"
+
+
 def test_a_layer_that_the_environment_does_not_have_is_not_planned_and_ends_well(runner):
     given = {"ENVIRONMENT": "payments", "LAYER": "vault", "REGION": ""}
     ran = runner.run(step("deploy.plan: plan"), **given)
@@ -484,7 +504,6 @@ GITHUB = """
     esac
 """
 """What `gh` is told to choose is chosen by jq, as by the one that it has in it."""
-with_jq = pytest.mark.skipif(not shutil.which("jq"), reason="no jq to choose with")
 
 
 def in_order(runner, runs, jobs, then=None, **given):
@@ -631,10 +650,9 @@ def test_a_comment_is_written_once_and_replaced_from_then_on(runner, tmp_path, k
     assert not (tmp_path / "stolen").exists()
 
 
+@with_jq
 def test_only_its_own_comment_is_replaced(runner):
-    """What `gh` is told to choose, chosen by the jq that it has in it."""
-    if not shutil.which("jq"):
-        pytest.skip("no jq to choose with")
+    """What `gh` is told to choose, chosen by jq as by the one that it has in it."""
     bot, person = {"login": "github-actions[bot]"}, {"login": "somebody"}
     comments = [
         {"id": 1, "user": person, "body": "<!-- drill -->\nmine"},
