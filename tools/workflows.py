@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.made_of import POLICIES, Sources
+from orchestration.smoke import CHECKED_LAYER
 from shared.contracts import ASIDE, LAYERS, Layer, layer_of
 from shared.environment import Environment
 from shared.packaging.packages import functions
@@ -56,6 +57,7 @@ jobs:
       layer: {layer}
       regional: {regional}
       upstream: "{upstream}"
+      watched: {watched}
 """
 
 
@@ -94,6 +96,7 @@ def text(layer: str) -> str:
         paths="\n".join(f'      - "{pattern}"' for pattern in patterns(layer)),
         regional=str(layer_of(layer).regional).lower(),
         upstream=" ".join(upstream(layer)),
+        watched=str(layer == CHECKED_LAYER).lower(),
     )
 
 

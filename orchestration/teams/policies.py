@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.baking import watching
+from orchestration.smoke import checked
 from orchestration.teams.beside import BESIDE, LINKED
 from orchestration.teams.targets import TeamTargets
 from shared import naming
@@ -218,13 +220,16 @@ def _state(environment: Environment, layer: str, store: StateStore) -> list[Stat
     """The stacks' own objects, those that they read, and the key or the passphrase of their secrets.
 
     Pulumi's layout of a bucket: stacks/, history/, backups/ and locks/ below .pulumi/ (pulumi/pulumi,
-    pkg/backend/diy). Of each consumer the tags are read: they tell which outputs it was made of.
+    pkg/backend/diy). Of each consumer the tags are read: they tell which outputs it was made of. A bake reads which
+    alarms the secondary's stack of observability has.
     """
     kept = f"arn:aws:s3:::{store.bucket}/.pulumi"
     known = teams(environment)
     reads = known if layer == PLAN else [each.project for each in layer_of(layer).consumes]
     consumers = [each for each in known if layer != PLAN and layer in [c.project for c in layer_of(each).consumes]]
-    read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for each in reads for stack in stacks(environment, each)]
+    others = [stack for each in reads for stack in stacks(environment, each)]
+    others += [watching(stack) for stack in stacks(environment, layer) if checked(stack)] if layer != PLAN else []
+    read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for stack in others]
     read += [
         f"{kept}/stacks/{stack.layer}/{stack.name}.pulumi-tags"
         for each in consumers

@@ -8,6 +8,8 @@ import re
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
+from orchestration.baking import watching
+from orchestration.smoke import CHECKED_LAYER
 from orchestration.teams import policies, roles
 from orchestration.teams.policies import DRIFT, PLAN, StateStore
 from orchestration.teams.roles import Takers
@@ -175,6 +177,18 @@ def test_edges_alarms_gate_the_primary_and_are_edges_alone(environment):
     for action in ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"):
         assert may(found["edge"], action, alarm, environment)
         assert not may(found["observability"], action, alarm, environment)
+
+
+def test_who_releases_may_read_the_alarms_that_a_bake_watches(environment):
+    found = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS, STORE)}
+    alarms = {
+        role: f"arn:aws:s3:::{STORE.bucket}/.pulumi/stacks/{watching(stack)}.json"
+        for role, stack in ((each.role, each) for each in policies.stacks(environment, CHECKED_LAYER))
+    }
+    may_read = {role: may(found[CHECKED_LAYER], "s3:GetObject", arn, environment) for role, arn in alarms.items()}
+    assert may_read == {"secondary": True, "primary": False}, "a primary is not watched"
+    assert may(found[CHECKED_LAYER], "cloudwatch:DescribeAlarms", "*", environment)
+    assert not may(found[CHECKED_LAYER], "cloudwatch:PutMetricAlarm", "*", environment)
 
 
 def test_who_plans_changes_nothing_and_reads_no_secret(environment):

@@ -16,6 +16,7 @@ import pytest
 from engine.find import cache_directory
 from orchestration.foreseen import Forecast, ForeseenResource, ForeseenStack
 from orchestration.made_of import Sources
+from orchestration.smoke import CHECKED_LAYER
 from orchestration.teams.roles import LONGEST_SESSION
 from shared.contracts import layer_of
 from shared.environment import Environment
@@ -79,6 +80,13 @@ def runner(tmp_path):
     return Runner(ROOT, tmp_path / "runner")
 
 
+def program(folder, code):
+    """A checkout whose `./invoke` writes down what it is asked, and ends with a code."""
+    (folder / "invoke").write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
+    (folder / "invoke").chmod(0o755)
+    return folder
+
+
 def jobs():
     """(its name, its content) of every job of all workflows."""
     return [
@@ -106,6 +114,7 @@ def test_a_pull_request_and_a_merge_start_it_by_the_same_paths(layer):
     given = document["jobs"][layer]["with"]
     assert (given["layer"], given["regional"]) == (layer, layer_of(layer).regional)
     assert tuple(given["upstream"].split()) == workflows.upstream(layer)
+    assert given["watched"] == (layer == CHECKED_LAYER)
 
 
 def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
@@ -296,6 +305,12 @@ def test_the_primary_comes_after_the_secondary_and_only_from_main():
     assert layer["primary"]["with"]["region"] == "primary"
 
 
+def test_a_bake_is_asked_for_in_the_secondary_of_the_layer_whose_releases_are_watched():
+    layer = documents()[".github/workflows/layer.yml"]["jobs"]
+    assert layer["secondary"]["with"]["bake"] == "${{ inputs.watched && vars.BAKE || '' }}"
+    assert not layer["primary"]["with"]["bake"], "it comes after the secondary's bake, and has none of its own"
+
+
 def test_what_is_deployed_is_the_plan_that_was_there_to_be_approved():
     jobs = documents()[".github/workflows/deploy.yml"]["jobs"]
     plan, deploy = jobs["plan"], jobs["deploy"]
@@ -410,11 +425,25 @@ def test_without_an_account_it_is_said_that_nothing_is_planned(runner):
     assert ran.said.startswith("::notice::no AWS account")
 
 
+@pytest.mark.parametrize(
+    ("region", "bake", "asked"),
+    [
+        ("", "", "--layer data"),
+        ("secondary", "15", "--layer data --region secondary --bake 15"),
+        ("primary", "", "--layer data --region primary"),
+    ],
+)
+def test_a_deployment_is_asked_for_by_its_plan_and_with_its_bake(runner, tmp_path, region, bake, asked):
+    runner.checkout = program(tmp_path, 0)
+    given = {"ENVIRONMENT": "live", "LAYER": "data", "REGION": region, "BAKE": bake}
+    assert runner.run(step("deploy.deploy: deploy"), **given).code == 0
+    words = (tmp_path / "asked").read_text().split()
+    assert sorted(words) == sorted(f"deploy {asked} --environment live --target aws --plan plan.json --yes".split())
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_all_tests_are_run_and_the_job_ends_as_they_end(runner, tmp_path, code):
-    runner.checkout = tmp_path
-    (tmp_path / "invoke").write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
-    (tmp_path / "invoke").chmod(0o755)
+    runner.checkout = program(tmp_path, code)
     assert runner.run(step("test.test: lint and all tests")).code == code
     assert (tmp_path / "asked").read_text() == "test\n"
 
