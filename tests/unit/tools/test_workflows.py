@@ -540,8 +540,8 @@ def in_order(runner, runs, jobs, then=None, **given):
     runner.answers["gh"] = GITHUB
     said = {"RUNS": runs, "JOBS": {"jobs": jobs}, "OWN": {"jobs": played(GOOD, RUNNING)}}
     asked = {name: json.dumps(each) for name, each in said.items()}
-    after = json.dumps({"jobs": then}) if then else ""
-    return runner.run(step("order: keep the order of main"), **{**COMPUTE, **asked, "THEN": after, **given})
+    after, soon = json.dumps({"jobs": then}) if then else "", {"LONGEST": "5", "PAUSE": "0.01"}
+    return runner.run(step("order: keep the order of main"), **{**COMPUTE, **soon, **asked, "THEN": after, **given})
 
 
 @with_jq
@@ -573,7 +573,7 @@ def test_an_older_commit_does_not_go_over_a_newer_one(runner, runs, jobs, ends):
 def test_a_revert_is_not_planned_while_what_it_reverts_is_being_deployed(runner):
     """It would find nothing to do, and what it reverts would be deployed afterwards."""
     deploying = [listed(6, OLDER, status="in_progress")]
-    ran = in_order(runner, deploying, played(GOOD, RUNNING), then=played(GOOD, GOOD), PAUSE="0.01")
+    ran = in_order(runner, deploying, played(GOOD, RUNNING), then=played(GOOD, GOOD))
     assert ran.code == 0, ran.said
     assert ran.said.splitlines() == [f"compute (secondary): {OLDER} is being deployed"] * 2
 
@@ -613,9 +613,10 @@ def test_where_github_does_not_answer_nothing_is_deployed(runner):
         assert ran.code, silent
 
 
+@with_jq
 def test_where_github_names_the_jobs_otherwise_it_is_said_and_nothing_is_deployed(runner):
-    runner.answers["gh"] = "echo false"
-    ran = runner.run(step("order: keep the order of main"), **COMPUTE)
+    own = {"jobs": played(GOOD, RUNNING, "secondary region")}
+    ran = in_order(runner, [], [], OWN=json.dumps(own))
     assert ran.code == 1
     assert "this run has no job called .../ secondary / plan" in ran.said
 
