@@ -60,9 +60,14 @@ class Baking:
             return None
 
 
+def watching(stack: Stack) -> Stack:
+    """Return the stack whose alarms watch a region's release."""
+    return Stack("observability", stack.environment, stack.role)
+
+
 def watched(backend: Backend, stack: Stack) -> Mapping[str, str]:
     """Return the alarms that count for a region's release: names by what they watch. None before they are deployed."""
-    checkpoint = backend.checkpoint(Stack("observability", stack.environment, stack.role))
+    checkpoint = backend.checkpoint(watching(stack))
     arns: Mapping[str, str] = (checkpoint.outputs.get("alarm_arns") if checkpoint else None) or {}
     return {what: arn.partition(":alarm:")[2] for what, arn in arns.items() if _counts(what)}
 

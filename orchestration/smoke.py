@@ -45,6 +45,11 @@ NOT_THERE_YET = frozenset({403, 404})
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "smoke-test"}
 
 
+def checked(stack: Stack) -> bool:
+    """Whether a release of this stack must serve, and stand its bake, before the next region gets it."""
+    return stack.layer == CHECKED_LAYER and stack.role == SECONDARY
+
+
 class SmokeTest:
     """Health, and a payment by the canary client, on a release that its region has just got."""
 
@@ -54,7 +59,7 @@ class SmokeTest:
         self._aws = Aws(target.cli.variables)
 
     def covers(self, stack: Stack) -> bool:
-        return stack.layer == CHECKED_LAYER and stack.role == SECONDARY
+        return checked(stack)
 
     def before(self, stack: Stack, *, verified: bool) -> Serving:
         """Return what a release that fails is put back to: what serves, if that was checked, or the last that was.

@@ -58,6 +58,9 @@ def _lines(layer: str, forecast: Forecast | None) -> Iterator[str]:
         return
     own = [each for each in forecast.stacks if each.layer == layer]
     others = [each for each in forecast.stacks if each.layer != layer and each.state != "fresh"]
+    if not own:
+        yield f"Environment {forecast.environment} has no {layer}."
+        yield ""
     yield "| stack | plan | changes | why |"
     yield "|---|---|---|---|"
     for each in (*own, *others):

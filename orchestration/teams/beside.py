@@ -1,5 +1,7 @@
 """Rights that AWS asks for beside those of an operation, and the sandbox does not: from AWS's pages, unproven.
 
+And what a bake asks for, which no recorded deployment has.
+
 By layer: actions, and what they are about, in the language of `targets.py`.
 """
 
@@ -35,7 +37,8 @@ BESIDE: Final[Beside] = {
         ),
     ],
     # docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html, "Required IAM permissions"
-    "compute": [(_IN_A_VPC, _ANY)],
+    # .../AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: orchestration/baking.py
+    "compute": [(_IN_A_VPC, _ANY), (("cloudwatch:DescribeAlarms",), _ANY)],
     # docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html, "Permissions"; who is told of a change of DNS;
     # docs.aws.amazon.com/service-authorization/latest/reference/list_awswafv2.html, AssociateWebACL
     "edge": [

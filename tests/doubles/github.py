@@ -132,6 +132,7 @@ class Runner:
                 "GITHUB_ACTIONS": "true",
                 "GITHUB_REPOSITORY": "payments-org/payments",
                 "GITHUB_RUN_ID": "17",
+                "GITHUB_RUN_NUMBER": "7",
                 "GITHUB_SERVER_URL": "https://github.com",
                 "GITHUB_SHA": "0123456789012345678901234567890123456789",
                 "GITHUB_WORKSPACE": str(self.checkout),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Checkout
 
-HERE = {"TARGET": "sandbox"}
+HERE = {"BAKE": "", "ENVIRONMENT": "payments", "TARGET": "sandbox"}
 PROGRAM = "regions, settings = both_regions(DataSettings)\n"
 """A line of data's program."""
 running_group = pytest.mark.xdist_group("running")

@@ -224,6 +224,12 @@ def test_a_primary_alone_does_not_get_what_was_not_watched(known, minutes):
     plan((PRIMARY,), {PRIMARY: STALE}, known, 0)
 
 
+def test_a_secondary_alone_is_watched_and_its_primary_follows_without_a_bake_of_its_own():
+    stale = {SECONDARY: STALE, PRIMARY: STALE}
+    assert judged(plan((SECONDARY,), stale, BakedFingerprints(), 5)) == {SECONDARY: Freshness.STALE}
+    assert judged(plan((PRIMARY,), stale, BakedFingerprints(baked=5), None)) == {PRIMARY: Freshness.STALE}
+
+
 def test_a_bake_of_what_is_not_watched_is_refused():
     data = Stack("data", "payments")
     with pytest.raises(Problem, match="--bake watches a release of compute"):

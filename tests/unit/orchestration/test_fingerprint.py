@@ -128,7 +128,7 @@ def test_each_file_concerns_just_the_stacks_that_read_it_and_starts_the_workflow
     files = [p.relative_to(root) for name in folders for p in (root / name).rglob("*.*")]
     files = [path for path in files if path.suffix != ".pyc"]
     assert len(files) > 60
-    patterns = {layer: workflows.patterns(layer, root) for layer in LAYERS}
+    patterns = {layer: workflows.patterns(layer, root) for layer in ALL}
     wrong = {}
     for path in sorted(files)[::every]:
         original = (root / path).read_bytes()
@@ -136,8 +136,8 @@ def test_each_file_concerns_just_the_stacks_that_read_it_and_starts_the_workflow
         known._static.cache_clear()
         stale = changed(before, parts(known))
         (root / path).write_bytes(original)
-        concerned = {layer for layer in LAYERS if stale & {layer, *workflows.upstream(layer)}}
-        started = {layer for layer in LAYERS if started_by(path, patterns[layer])}
+        concerned = {layer for layer in ALL if stale & {layer, *workflows.upstream(layer)}}
+        started = {layer for layer in ALL if started_by(path, patterns[layer])}
         if stale != expected(path) or (started != concerned and path != made_of.CONTRACTS):
             wrong[str(path)] = stale, started
     assert wrong == {}

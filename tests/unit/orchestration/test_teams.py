@@ -8,7 +8,9 @@ import re
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
+from orchestration.baking import watching
 from orchestration.choice import Choice
+from orchestration.smoke import CHECKED_LAYER
 from orchestration.teams import commands, policies, roles
 from orchestration.teams.policies import DRIFT, PLAN, StateStore
 from orchestration.teams.roles import Takers
@@ -176,6 +178,15 @@ def test_edges_alarms_gate_the_primary_and_are_edges_alone(environment):
     for action in ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"):
         assert may(found["edge"], action, alarm, environment)
         assert not may(found["observability"], action, alarm, environment)
+
+
+def test_who_releases_may_read_the_alarms_that_a_bake_watches(environment):
+    found = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS, STORE)}
+    for stack in policies.stacks(environment, CHECKED_LAYER):
+        alarms = f"arn:aws:s3:::{STORE.bucket}/.pulumi/stacks/{watching(stack)}.json"
+        assert may(found[CHECKED_LAYER], "s3:GetObject", alarms, environment)
+    assert may(found[CHECKED_LAYER], "cloudwatch:DescribeAlarms", "*", environment)
+    assert not may(found[CHECKED_LAYER], "cloudwatch:PutMetricAlarm", "*", environment)
 
 
 def test_who_plans_changes_nothing_and_reads_no_secret(environment):

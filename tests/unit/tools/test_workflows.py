@@ -15,11 +15,16 @@ import pytest
 
 from engine.find import cache_directory
 from orchestration.foreseen import Forecast, ForeseenResource, ForeseenStack
-from shared.contracts import LAYERS
+from orchestration.made_of import Sources
+from orchestration.smoke import CHECKED_LAYER
+from orchestration.teams.roles import LONGEST_SESSION
+from shared.contracts import layer_of
+from shared.environment import Environment
 from shared.packaging import packages
 from shared.root import ROOT
 from tests.doubles.github import EXPRESSION, Runner, documents, events, started_by, step, steps
 from tools import plan_comment, workflows
+from tools.workflows import OWNED
 
 ACTIONLINT = "v1.7.12"
 LIVE = {
@@ -45,8 +50,11 @@ PLAYED = {
     "deploy.deploy: fetch the plan",
     "deploy.plan: wait for the layers that it reads",
     "drift.tell: open an issue, or add to it",
+    "order: keep the order of main",
+    "test.test: lint and all tests",
 }
-"""Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account."""
+"""Steps that are run below, with a program in the place of `gh` or `aws` that answers as they do with an account, or of
+`./invoke`, which would run these tests."""
 NOT_RUN = {
     "actions/checkout",
     "actions/upload-artifact",
@@ -63,9 +71,20 @@ WRITES = {"comment.comment": {"pull-requests"}, "drift.tell": {"issues"}}
 """Jobs with steps that may write something in the repository, and what."""
 
 
+with_jq = pytest.mark.skipif(not shutil.which("jq"), reason="no jq to choose with")
+ENVIRONMENTS = sorted(ROOT.glob("environments/*.yaml"))
+
+
 @pytest.fixture
 def runner(tmp_path):
     return Runner(ROOT, tmp_path / "runner")
+
+
+def program(folder, code):
+    """A checkout whose `./invoke` writes down what it is asked, and ends with a code."""
+    (folder / "invoke").write_text(f'#!/bin/sh\necho "$@" > asked\nexit {code}\n')
+    (folder / "invoke").chmod(0o755)
+    return folder
 
 
 def jobs():
@@ -80,30 +99,32 @@ def jobs():
 # What starts them
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_a_layers_workflow_is_what_follows_from_contracts_and_imports(layer):
     there = (ROOT / workflows.WORKFLOWS / f"{layer}.yml").read_text(encoding="utf-8")
     assert there == workflows.text(layer), "run `.venv/bin/python -m tools.workflows`"
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_a_pull_request_and_a_merge_start_it_by_the_same_paths(layer):
     document = documents()[f".github/workflows/{layer}.yml"]
     started = events(document)
     assert started["pull_request"]["paths"] == started["push"]["paths"] == list(workflows.patterns(layer))
     assert started["push"]["branches"] == ["main"]
     given = document["jobs"][layer]["with"]
-    assert (given["layer"], given["regional"]) == (layer, LAYERS[layer].regional)
+    assert (given["layer"], given["regional"]) == (layer, layer_of(layer).regional)
     assert tuple(given["upstream"].split()) == workflows.upstream(layer)
+    assert given["watched"] == (layer == CHECKED_LAYER)
 
 
 def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
-    assert {layer: workflows.upstream(layer) for layer in LAYERS} == {
+    assert {layer: workflows.upstream(layer) for layer in OWNED} == {
         "network": (),
         "data": (),
         "compute": ("network", "data"),
         "edge": ("network", "data", "compute"),
         "observability": ("network", "data", "compute", "edge"),
+        "vault": ("data",),
     }
 
 
@@ -111,19 +132,37 @@ def test_a_layer_waits_for_all_that_it_reads_directly_or_not():
     ("path", "layers"),
     [
         ("projects/network/vpc.py", {"network", "compute", "edge", "observability"}),
-        ("projects/data/table.py", {"data", "compute", "edge", "observability"}),
+        ("projects/data/table.py", {"data", "compute", "edge", "observability", "vault"}),
+        ("projects/vault/daily_copies.py", {"vault"}),
         ("projects/observability/alarms.py", {"observability"}),
         ("projects/observability/README.md", set()),
         ("lambdas/canary/main.py", {"observability"}),
-        ("shared/contracts.py", set(LAYERS)),
+        ("shared/contracts.py", set(OWNED)),
         ("policies/rules/README.md", set()),
-        (".github/workflows/deploy.yml", set(LAYERS)),
+        (".github/workflows/deploy.yml", set(OWNED)),
         (".github/workflows/edge.yml", {"edge"}),
         ("sandbox/clock.py", set()),
+        ("environments/payments.yaml", set(OWNED)),
+        ("environments/live.yaml", set(OWNED)),  # a variable says which one is deployed
     ],
 )
 def test_a_change_starts_the_workflows_of_those_that_it_may_concern(path, layers):
-    assert {layer for layer in LAYERS if started_by(Path(path), workflows.patterns(layer))} == layers
+    assert {layer for layer in OWNED if started_by(Path(path), workflows.patterns(layer))} == layers
+
+
+def test_all_tests_are_run_on_each_pull_request_and_merge_whatever_it_changes():
+    document = documents()[".github/workflows/test.yml"]
+    started = events(document)
+    assert (started["pull_request"], started["push"]) == (None, {"branches": ["main"]})
+    (job,) = document["jobs"].values()
+    assert (job.get("if"), job["permissions"]) == (None, {"contents": "read"}), "forks included"
+
+
+@pytest.mark.parametrize("layer", OWNED)
+def test_the_same_files_start_it_whatever_environment_is_deployed(layer):
+    found = {file.stem: Sources(ROOT, Environment.load(file.stem)).files(layer) for file in ENVIRONMENTS}
+    assert len(found) > 1
+    assert set(found.values()) == {found[workflows.ENVIRONMENT]}
 
 
 def test_a_drill_is_played_on_each_pull_request_whatever_it_changes():
@@ -215,6 +254,44 @@ def test_a_role_is_taken_on_in_an_environment_only_whose_approval_and_trust_appl
             assert "./.github/actions/aws" not in {each.get("uses") for each in job["steps"]}, name
 
 
+def session(job):
+    """Seconds for which a job has its role."""
+    ((given),) = [each["with"] for each in job["steps"] if each.get("uses") == "./.github/actions/aws"]
+    by_default = documents()[".github/actions/aws/action.yml"]["inputs"]["seconds"]["default"]
+    return int(given.get("seconds", by_default))
+
+
+def waits(job):
+    """Seconds that a job may pass before it takes its role on."""
+    used = [f"{each['uses']}/action.yml".removeprefix("./") for each in job["steps"] if "uses" in each]
+    within = [inner for each in used if each in documents() for inner in documents()[each]["runs"]["steps"]]
+    return sum(int(each.get("env", {}).get("LONGEST", 0)) for each in (*job["steps"], *within))
+
+
+def test_no_job_outlasts_the_session_of_its_role():
+    for name, job in jobs():
+        if "id-token" in job["permissions"] and "steps" in job:
+            assert job["timeout-minutes"] * 60 - waits(job) <= session(job) <= LONGEST_SESSION, name
+
+
+def test_a_layers_role_is_taken_on_for_as_long_as_the_roles_allow():
+    assert session(documents()[".github/workflows/deploy.yml"]["jobs"]["deploy"]) == LONGEST_SESSION
+    (used,) = [each for each in steps() if str(each.content.get("uses")).startswith("aws-actions/")]
+    assert used.content["with"]["role-duration-seconds"] == "${{ inputs.seconds }}"
+
+
+def test_all_that_asks_aws_asks_for_the_environment_that_a_variable_names():
+    asking = [each for each in steps() if "$TARGET" in each.script]
+    assert {each.name for each in asking} == {
+        *("layer.plan: plan", "deploy.plan: plan", "deploy.deploy: deploy", "drift.drift: compare")
+    }
+    for each in asking:
+        assert each.content["env"]["ENVIRONMENT"] == f"${{{{ vars.ENVIRONMENT || '{workflows.ENVIRONMENT}' }}}}"
+        calls = re.findall(r"\./invoke (?:plan|deploy|drift) (?:[^\n]|\\\n)*", each.script)
+        assert calls, each.name
+        assert all('--environment "$ENVIRONMENT"' in call for call in calls), each.name
+
+
 def test_one_deployment_at_a_time_in_an_environment_and_none_is_broken_off():
     job = documents()[".github/workflows/deploy.yml"]["jobs"]["deploy"]
     assert job["concurrency"] == {"group": f"deploy-{job['environment']}", "cancel-in-progress": False}
@@ -228,6 +305,12 @@ def test_the_primary_comes_after_the_secondary_and_only_from_main():
     assert layer["primary"]["with"]["region"] == "primary"
 
 
+def test_a_bake_is_asked_for_in_the_secondary_of_the_layer_whose_releases_are_watched():
+    layer = documents()[".github/workflows/layer.yml"]["jobs"]
+    assert layer["secondary"]["with"]["bake"] == "${{ inputs.watched && vars.BAKE || '' }}"
+    assert not layer["primary"]["with"]["bake"], "it comes after the secondary's bake, and has none of its own"
+
+
 def test_what_is_deployed_is_the_plan_that_was_there_to_be_approved():
     jobs = documents()[".github/workflows/deploy.yml"]["jobs"]
     plan, deploy = jobs["plan"], jobs["deploy"]
@@ -239,8 +322,25 @@ def test_what_is_deployed_is_the_plan_that_was_there_to_be_approved():
     (fetched,) = [each["env"] for each in deploy["steps"] if each.get("name") == "fetch the plan"]
     assert kept["name"] == fetched["PLAN"]
     assert (kept["path"], kept["overwrite"]) == ("plan.json", True)
+    (asked,) = [each["if"] for each in plan["steps"] if each.get("name") == "keep the plan"]
+    assert asked == "steps.plan.outputs.changes == 'true'", "there is none of a layer that is not there"
     assert "--out plan.json" in step("deploy.plan: plan").script
     assert "--plan plan.json" in step("deploy.deploy: deploy").script
+
+
+def test_the_order_is_looked_at_before_a_commit_is_planned_and_again_once_it_is_approved():
+    """Again, because a newer one that found nothing to do, a revert, leaves the older one's plan valid."""
+    layer, deploying = (documents()[f".github/workflows/{each}.yml"]["jobs"] for each in ("layer", "deploy"))
+    named = {each.get("name", name) for name, each in layer.items()}
+    assert named >= {"${{ inputs.regional && 'secondary' || 'both regions' }}", "primary"}
+    for name, job in deploying.items():
+        used = [each.get("uses", each.get("name")) for each in job["steps"]]
+        assert used.index("./.github/actions/order") < used.index("./.github/actions/aws"), name
+        (given,) = [each["with"] for each in job["steps"] if each.get("uses") == "./.github/actions/order"]
+        assert given["where"] == "${{ inputs.region || 'both regions' }}"
+        assert job["permissions"]["actions"] == "read"
+    waits_first = [each.get("uses", each.get("name")) for each in deploying["plan"]["steps"]]
+    assert waits_first.index("wait for the layers that it reads") < waits_first.index("./.github/actions/order")
 
 
 def test_the_plan_is_fetched_from_the_run_itself(runner, tmp_path):
@@ -283,7 +383,7 @@ def functions(layer):
     return {name for _, name, *_ in started} & set(packages.functions())
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", OWNED)
 def test_a_layer_is_its_teams_its_functions_too_and_its_contract_everybodys(layer):
     team = readme_owner(layer)
     assert owners(f"projects/{layer}/__main__.py") == {team}
@@ -291,6 +391,12 @@ def test_a_layer_is_its_teams_its_functions_too_and_its_contract_everybodys(laye
     for function in functions(layer) - others:
         assert owners(f"lambdas/{function}/main.py") == {team}
     assert team in owners("shared/contracts.py")
+
+
+def test_every_project_has_a_workflow_and_somebody_who_owns_it():
+    programs = {path.parent.name for path in ROOT.glob("projects/*/Pulumi.yaml")}
+    assert set(OWNED) == programs
+    assert {layer for layer in programs if owners(f"projects/{layer}/x.py") == owners("x.py")} == set()
 
 
 def test_who_may_deploy_is_no_layers_team_alone():
@@ -317,6 +423,42 @@ def test_without_an_account_it_is_said_that_nothing_is_planned(runner):
     ran = runner.run(step("layer.no-account: say that nothing is planned"))
     assert ran.code == 0
     assert ran.said.startswith("::notice::no AWS account")
+
+
+@pytest.mark.parametrize(
+    ("region", "bake", "asked"),
+    [
+        ("", "", "--layer data"),
+        ("secondary", "15", "--layer data --region secondary --bake 15"),
+        ("primary", "", "--layer data --region primary"),
+    ],
+)
+def test_a_deployment_is_asked_for_by_its_plan_and_with_its_bake(runner, tmp_path, region, bake, asked):
+    runner.checkout = program(tmp_path, 0)
+    given = {"ENVIRONMENT": "live", "LAYER": "data", "REGION": region, "BAKE": bake}
+    assert runner.run(step("deploy.deploy: deploy"), **given).code == 0
+    words = (tmp_path / "asked").read_text().split()
+    assert sorted(words) == sorted(f"deploy {asked} --environment live --target aws --plan plan.json --yes".split())
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_all_tests_are_run_and_the_job_ends_as_they_end(runner, tmp_path, code):
+    runner.checkout = program(tmp_path, code)
+    assert runner.run(step("test.test: lint and all tests")).code == code
+    assert (tmp_path / "asked").read_text() == "test\n"
+
+
+def test_a_layer_that_the_environment_does_not_have_is_not_planned_and_ends_well(runner):
+    given = {"ENVIRONMENT": "payments", "LAYER": "vault", "REGION": ""}
+    ran = runner.run(step("deploy.plan: plan"), **given)
+    assert (ran.code, ran.outputs) == (0, {"changes": "false"}), ran.said
+    assert "::notice::environment payments has no vault" in ran.said
+
+
+def test_without_a_graph_no_layer_counts_as_missing(runner):
+    ran = runner.run(step("deploy.plan: plan"), ENVIRONMENT="nowhere", LAYER="vault", REGION="")
+    assert ran.code == 1
+    assert not ran.outputs
 
 
 def test_an_engine_is_found(runner):
@@ -352,6 +494,131 @@ def test_without_the_passphrase_the_job_ends(runner):
     ran = runner.run(step("aws: read the passphrase"), BACKEND="s3://states", PASSPHRASE="arn:x", KEY="")
     assert ran.code == 254
     assert ran.variables == {}
+
+
+OLDER, SAME, NEWER = "a" * 40, "0123456789012345678901234567890123456789", "b" * 40
+
+
+def listed(number, commit=NEWER, event="push", status="completed"):
+    """A run of a layer's workflow, as `gh run list --json` says it."""
+    return {"databaseId": number * 10, "event": event, "headSha": commit, "number": number, "status": status}
+
+
+def played(plan, deploy, where="secondary"):
+    """The jobs of a run in one place, as GitHub says them: (status, conclusion) of each."""
+    jobs = {"test": ("completed", "success"), f"{where} / plan": plan, f"{where} / deploy": deploy}
+    return [
+        {"name": f"compute / {name}", "status": status, "conclusion": conclusion}
+        for name, (status, conclusion) in jobs.items()
+    ]
+
+
+COMPUTE = {"GH_REPO": "payments-org/payments", "GH_TOKEN": "t", "LAYER": "compute", "WHERE": "secondary"}
+GOOD, SKIPPED, FAILED, RUNNING, ASKED = (
+    *(("completed", "success"), ("completed", "skipped"), ("completed", "failure")),
+    *(("in_progress", None), ("waiting", None)),
+)
+
+
+GITHUB = """
+    choice=${@: -1}
+    case $* in
+        "run list --workflow compute.yml --branch main "*) printf "%s" "$RUNS" | jq -r "$choice" ;;
+        "api repos/payments-org/payments/actions/runs/17/jobs"*) printf "%s" "$OWN" | jq -r "$choice" ;;
+        "api repos/payments-org/payments/actions/runs/"?0"/jobs"*)
+            echo x >> "$RUNNER_TEMP/looked"
+            if [ -n "$THEN" ] && [ "$(wc -l < "$RUNNER_TEMP/looked")" -gt 2 ]; then JOBS=$THEN; fi
+            printf "%s" "$JOBS" | jq -r "$choice" ;;
+        *) exit 9 ;;
+    esac
+"""
+"""What `gh` is told to choose is chosen by jq, as by the one that it has in it."""
+
+
+def in_order(runner, runs, jobs, then=None, **given):
+    """What comes of run 7 beside others with these jobs, and with those of `then` from the third look on."""
+    runner.answers["gh"] = GITHUB
+    said = {"RUNS": runs, "JOBS": {"jobs": jobs}, "OWN": {"jobs": played(GOOD, RUNNING)}}
+    asked = {name: json.dumps(each) for name, each in said.items()}
+    after, soon = json.dumps({"jobs": then}) if then else "", {"LONGEST": "5", "PAUSE": "0.01"}
+    return runner.run(step("order: keep the order of main"), **{**COMPUTE, **soon, **asked, "THEN": after, **given})
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("runs", "jobs", "ends"),
+    [
+        pytest.param([], [], False, id="there is no other run"),
+        pytest.param([listed(6, OLDER)], played(GOOD, GOOD), False, id="an older one has deployed"),
+        pytest.param([listed(8)], played(GOOD, GOOD), True, id="a newer one has deployed"),
+        pytest.param([listed(8)], played(GOOD, RUNNING), True, id="a newer one is deploying"),
+        pytest.param([listed(8)], played(GOOD, FAILED), True, id="a newer one has ended in the middle"),
+        pytest.param([listed(8)], played(GOOD, SKIPPED), True, id="a newer one, a revert, had nothing to do"),
+        pytest.param([listed(8)], played(FAILED, SKIPPED), False, id="the plan of a newer one was refused"),
+        pytest.param([listed(8)], played(GOOD, ASKED), False, id="a newer one waits for approval"),
+        pytest.param([listed(8)], played(GOOD, GOOD, "primary"), False, id="a newer one has deployed elsewhere"),
+        pytest.param([listed(8)], [], False, id="a newer one is being tested"),
+        pytest.param([listed(8, SAME)], played(GOOD, GOOD), False, id="the same commit was run by hand"),
+        pytest.param([listed(8, event="pull_request")], played(GOOD, GOOD), False, id="a fork's main"),
+        pytest.param([listed(9), listed(8)], played(GOOD, GOOD), True, id="two newer ones"),
+    ],
+)
+def test_an_older_commit_does_not_go_over_a_newer_one(runner, runs, jobs, ends):
+    ran = in_order(runner, runs, jobs)
+    assert ran.code == int(ends), ran.said
+    assert ran.said.startswith(f"::error::{NEWER} is newer, and compute (secondary) is") if ends else not ran.said
+
+
+@with_jq
+def test_a_revert_is_not_planned_while_what_it_reverts_is_being_deployed(runner):
+    """It would find nothing to do, and what it reverts would be deployed afterwards."""
+    deploying = [listed(6, OLDER, status="in_progress")]
+    ran = in_order(runner, deploying, played(GOOD, RUNNING), then=played(GOOD, GOOD))
+    assert ran.code == 0, ran.said
+    assert ran.said.splitlines() == [f"compute (secondary): {OLDER} is being deployed"] * 2
+
+
+@with_jq
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        pytest.param(played(GOOD, ASKED), id="waits for approval"),
+        pytest.param(played(GOOD, RUNNING, "primary"), id="is deployed elsewhere"),
+    ],
+)
+def test_nobody_waits_for_an_older_commit_that_is_not_being_deployed_there(runner, jobs):
+    ran = in_order(runner, [listed(6, OLDER, status="in_progress")], jobs)
+    assert (ran.code, ran.said) == (0, "")
+
+
+@with_jq
+def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(runner):
+    deploying = [listed(6, OLDER, status="in_progress")]
+    ran = in_order(runner, deploying, played(GOOD, RUNNING), LONGEST="1", PAUSE="0.3")
+    assert ran.code == 1
+    assert f"::error::{OLDER} is still being deployed after 1 s" in ran.said
+
+
+def test_where_github_does_not_answer_nothing_is_deployed(runner):
+    for silent in ("runs/17/jobs", "run list", "runs/80/jobs"):
+        runner.answers["gh"] = f"""
+            case $* in
+                *"{silent}"*) exit 3 ;;
+                "run list"*) echo "80 b" ;;
+                *runs/17/jobs*) echo true ;;
+                *) echo false ;;
+            esac
+        """
+        ran = runner.run(step("order: keep the order of main"), **COMPUTE)
+        assert ran.code, silent
+
+
+@with_jq
+def test_where_github_names_the_jobs_otherwise_it_is_said_and_nothing_is_deployed(runner):
+    own = {"jobs": played(GOOD, RUNNING, "secondary region")}
+    ran = in_order(runner, [], [], OWN=json.dumps(own))
+    assert ran.code == 1
+    assert "this run has no job called .../ secondary / plan" in ran.said
 
 
 @pytest.mark.parametrize(
@@ -413,10 +680,9 @@ def test_a_comment_is_written_once_and_replaced_from_then_on(runner, tmp_path, k
     assert not (tmp_path / "stolen").exists()
 
 
+@with_jq
 def test_only_its_own_comment_is_replaced(runner):
-    """What `gh` is told to choose, chosen by the jq that it has in it."""
-    if not shutil.which("jq"):
-        pytest.skip("no jq to choose with")
+    """What `gh` is told to choose, chosen by jq as by the one that it has in it."""
     bot, person = {"login": "github-actions[bot]"}, {"login": "somebody"}
     comments = [
         {"id": 1, "user": person, "body": "<!-- drill -->\nmine"},
@@ -520,6 +786,12 @@ def test_a_policy_that_is_violated_and_a_contract_that_is_broken_are_said():
     )
     said = plan_comment.comment("data", made)
     assert "- data/payments: policy violated: a \\| b open to all\n- compute reads data.x\n" in said
+
+
+def test_a_layer_that_the_environment_does_not_have_is_said():
+    said = plan_comment.comment("vault", forecast(stack("data", "changes")))
+    assert "Environment payments has no vault" in said
+    assert "| data/payments | changes |" in said
 
 
 def test_nothing_to_do_is_said():
