@@ -138,6 +138,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         yield copy
 
 
+@pytest.fixture(scope="session")
+def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """The same for tests that take rights away and put things beside the stacks: nobody else relies on this one.
+
+    They are marked `xdist_group("spare")`.
+    """
+    with new_checkout(tmp_path_factory.mktemp("spare") / "checkout") as copy:
+        copy.ok("deploy-all")
+        yield copy
+
+
 @pytest.fixture(scope="module")
 def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A deployed checkout for a module's drills, one after another."""

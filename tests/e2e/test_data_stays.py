@@ -99,7 +99,7 @@ def named(answer):
     [
         ("suffix", EVERYTHING),
         pytest.param("both", EVERYTHING, marks=pytest.mark.prove),
-        ("secondary", {"bucket", "replica"}),
+        pytest.param("secondary", {"bucket", "replica"}, marks=pytest.mark.prove),
         pytest.param("consistency", {"replica", "witness"}, marks=pytest.mark.prove),
     ],
 )

@@ -17,16 +17,14 @@ from sandbox.variables import CREDENTIALS
 from shared import naming
 from shared.environment import Environment
 from shared.root import ROOT
-from tests.e2e.conftest import new_checkout
 from tests.e2e.duties import Duties, Undone
 from tests.e2e.grants import Roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.e2e.conftest import Checkout
     from tests.e2e.grants import Grant
 
-pytestmark = pytest.mark.xdist_group("least privilege")
+pytestmark = pytest.mark.xdist_group("spare")
 
 DOCUMENT = ROOT / "docs" / "least-privilege.md"
 SAMPLE = 6
@@ -89,31 +87,29 @@ def of_aws(system, grant) -> bool:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A deployed sandbox of its own, in which nothing runs by itself."""
-    with new_checkout(tmp_path_factory.mktemp("privilege") / "checkout") as copy:
-        copy.ok("deploy-all")
-        told = copy.ok("sandbox.status", "--json").json
-        environment = Environment.load("payments", copy.root)
-        credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
+def system(spare: Checkout) -> System:
+    """A deployed sandbox in which nothing runs by itself."""
+    told = spare.ok("sandbox.status", "--json").json
+    environment = Environment.load("payments", spare.root)
+    credentials = {name.lower(): value for name, value in CREDENTIALS.items()}
 
-        made = {}
+    made = {}
 
-        def client(service, region):
-            if (service, region) not in made:
-                made[service, region] = boto3.client(
-                    service,
-                    region_name=region,
-                    endpoint_url=told["endpoint"],
-                    config=Config(read_timeout=120, retries={"max_attempts": 0}),
-                    **credentials,
-                )
-            return made[service, region]
+    def client(service, region):
+        if (service, region) not in made:
+            made[service, region] = boto3.client(
+                service,
+                region_name=region,
+                endpoint_url=told["endpoint"],
+                config=Config(read_timeout=120, retries={"max_attempts": 0}),
+                **credentials,
+            )
+        return made[service, region]
 
-        account = client("sts", "us-east-1").get_caller_identity()["Account"]
-        duties = Duties(environment, client, account, Layout(copy.root).clock, told["gateways"])
-        duties.quiet()
-        yield System(Roles(client("iam", "us-east-1"), environment.suffix), duties)
+    account = client("sts", "us-east-1").get_caller_identity()["Account"]
+    duties = Duties(environment, client, account, Layout(spare.root).clock, told["gateways"])
+    duties.quiet()
+    return System(Roles(client("iam", "us-east-1"), environment.suffix), duties)
 
 
 def test_each_role_does_what_it_is_there_for(system):

@@ -7,12 +7,11 @@ import random
 import pytest
 
 from shared.environment import Environment
-from tests.e2e.conftest import new_checkout
 from tests.e2e.grants import Roles
 from tests.sampling import sampled
 from tools import reach
 
-pytestmark = pytest.mark.xdist_group("reach")
+pytestmark = pytest.mark.xdist_group("spare")
 
 SAMPLE = 150
 """Requests of each role that each run makes; `prove` makes them all."""
@@ -20,14 +19,12 @@ LISTED = reach.lists(reach.DOCUMENT.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory):
-    """A deployed sandbox of its own: a thief changes what he reaches."""
-    with new_checkout(tmp_path_factory.mktemp("reach") / "checkout") as copy:
-        copy.ok("deploy-all")
-        endpoint = copy.ok("sandbox.status", "--json").json["endpoint"]
-        made = reach.ReachedDeployment(Environment.load("payments", copy.root), endpoint)
-        made.add_somebodys()
-        yield made
+def deployed(spare):
+    """A thief changes what he reaches."""
+    endpoint = spare.ok("sandbox.status", "--json").json["endpoint"]
+    made = reach.ReachedDeployment(Environment.load("payments", spare.root), endpoint)
+    made.add_somebodys()
+    return made
 
 
 def let_through(deployed, loot, tried):

@@ -26,6 +26,8 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
 
+pytestmark = pytest.mark.xdist_group("readiness")
+
 LONGEST = 30
 """Seconds that the command may take, whatever hangs."""
 assert LONGEST > DEADLINE

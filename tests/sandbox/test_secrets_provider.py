@@ -130,6 +130,7 @@ def test_providers_are_not_mixed_and_the_command_that_is_named_changes_a_stacks(
         house.run(Operation.DESTROY, [DATA])
 
 
+@pytest.mark.prove
 def test_a_bucket_keeps_the_stacks(house: House, key: str, cloud: RunningCloud) -> None:
     bucket, s3 = f"states-{uuid.uuid4()}", cloud.client("s3", REGION)
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
