@@ -125,11 +125,17 @@ def mail(deployed, alarm, state):
 @pytest.mark.xdist_group("running")
 def test_failover_traffic_tells_people_and_is_on_record_in_the_other_region(lent):
     """Metric in a log, alarm of ten seconds, topic, mail; and queue in the other region, audit function, bucket."""
-    before = len(mail(lent, "payment-failover-traffic", "ALARM"))
+
+    def told_to_a_person():
+        found = [each for each in mail(lent, "payment-failover-traffic", "ALARM") if each["to"] == PERSON]
+        return [each for each in found if each not in before]
+
+    before = []
+    before = told_to_a_person()
     lent.pay_by_the_shared_name()
-    assert lent.until(lambda: len(mail(lent, "payment-failover-traffic", "ALARM")) > before, 120) is not None
-    told = mail(lent, "payment-failover-traffic", "ALARM")[-1]
-    assert (told["to"], told["region"]) == (PERSON, "us-east-2")
+    assert lent.until(told_to_a_person, 120) is not None
+    (told,) = told_to_a_person()
+    assert told["region"] == "us-east-2"
     assert "FailoverTraffic" not in told["reason"]
     assert "Threshold Crossed" in told["reason"]
     buckets = lent.outputs("data")["data/payments"]["audit_bucket_names"]
