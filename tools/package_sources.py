@@ -1,8 +1,8 @@
 """Where the user's packages come from: what of his settings of pip and uv the set-up takes over.
 
-Indexes, proxies and what a private index needs. All else is left out: `user`, `target` or `required-version`, say, would
-put packages where nobody looks, or end the set-up. The files of both are read here, as either may have to serve the
-other: pip's index serves uv, and there may be no pip to ask. Uses the standard library only, as tools/bootstrap.py does.
+Indexes, proxies and what a private index needs. All else is left out: `target` or `required-version`, say, would put
+packages where nobody looks, or end the set-up. The files of both are read here: pip's index serves uv too, and there
+may be no pip to ask. Uses the standard library only, as tools/bootstrap.py does.
 
 Sources: pip's `_internal/configuration.py`; uv's "Configuration files" and "Settings" (docs.astral.sh/uv).
 """
@@ -113,7 +113,7 @@ def variables(given: Mapping[str, str], pip: Mapping[str, str]) -> dict[str, str
 
 
 def of_pip(given: Mapping[str, str]) -> dict[str, str]:
-    """pip's settings that are taken over, from its files and then its variables, which win."""
+    """Pip's settings that are taken over, from its files and then its variables, which win."""
     read = configparser.RawConfigParser()
     for file in _files_of_pip(given):
         parser = configparser.RawConfigParser()

@@ -15,6 +15,7 @@ import pytest
 
 from shared.root import ROOT
 from tests.waiting import until
+from tools import checkout
 
 BREAKING = {
     "PIP_USER": "1",
@@ -32,11 +33,9 @@ BREAKING = {
 def fresh(tmp_path_factory):
     """A checkout in which nothing has run."""
     target = tmp_path_factory.mktemp("fresh") / "check out"
-    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    for name in checkout.tracked(ROOT):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
     return target
 
 

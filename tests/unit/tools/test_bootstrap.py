@@ -210,7 +210,9 @@ def test_paths_count_from_where_the_user_is(home, monkeypatch):
     (home[0] / "wheels").mkdir()
     monkeypatch.chdir(home[0])
     there = str(home[0] / "wheels")
-    made = of_everybody({**home[1], "UV_FIND_LINKS": "wheels,gone", "SSL_CERT_DIR": "./wheels", "UV_INDEX": "own=wheels a"})
+    made = of_everybody(
+        {**home[1], "UV_FIND_LINKS": "wheels,gone", "SSL_CERT_DIR": "./wheels", "UV_INDEX": "own=wheels a"}
+    )
     assert made["UV_FIND_LINKS"] == f"{there},gone"
     assert made["SSL_CERT_DIR"] == there
     assert made["UV_INDEX"] == f"own={there} a"
@@ -221,7 +223,11 @@ def test_paths_count_from_where_the_user_is(home, monkeypatch):
 @pytest.mark.parametrize("text", ["", "[freeze]\nindex-url = x\n", "[global]\nindex-url =\n", "[global]\nuser = 1\n"])
 def test_a_configuration_without_an_index_is_none(home, text):
     write(home, ".pip/pip.conf", text)
-    assert package_sources.variables({}, package_sources.of_pip(home[1])).keys() == {"PIP_CONFIG_FILE", "UV_NO_CONFIG", "PYTHONUTF8"}
+    assert package_sources.variables({}, package_sources.of_pip(home[1])).keys() == {
+        "PIP_CONFIG_FILE",
+        "UV_NO_CONFIG",
+        "PYTHONUTF8",
+    }
     assert package_sources.of_pip(home[1]) == {}
     assert of_uv(home[1]) == {}
 

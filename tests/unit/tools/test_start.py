@@ -193,6 +193,17 @@ def test_a_module_of_ours_that_cannot_be_imported_is_named_with_its_line(checkou
     assert answer.stderr.startswith(f"error: {file}:{last}: {said}")
 
 
+@pytest.mark.parametrize("name", ["PYTEST_ADDOPTS", "MYPYPATH", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"])
+def test_what_sets_up_another_project_or_repository_reaches_no_task(checkout, name):
+    """As in a hook of git."""
+    text = "import os\n\nfrom invoke.tasks import task\n\n\n@task\ndef graph(_):\n    print(*sorted(os.environ))\n"
+    (checkout / "tasks.py").write_text(text)
+    answer = run({name: "/nowhere", "GIT_SSH": "ssh"}, command=[str(checkout / "invoke")])
+    assert answer.returncode == 0, answer.stderr
+    assert name not in answer.stdout.split()
+    assert "GIT_SSH" in answer.stdout.split()
+
+
 def test_an_error_of_what_runs_keeps_its_traceback(checkout):
     """It is a defect of ours, and whoever mends it needs all of it."""
     (checkout / "tasks.py").write_text("from invoke.tasks import task\n\n\n@task\ndef graph(_):\n    1 / 0\n")
