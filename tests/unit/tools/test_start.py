@@ -141,6 +141,11 @@ def test_outputs_that_are_closed_or_full_end_in_no_traceback(closing):
         (("graph", "--enviroment", "x"), "graph has no option --enviroment, but --environment: "),
         (("graph", "--environment"), "error: --environment needs a value: ./invoke --help graph explains it"),
         (("graph", "--json", "false"), "false"),
+        (("deploy", "--layer", "network", "--layer", "data"), "error: --layer is given twice: ./invoke --help deploy "),
+        (("plan", "--layer=network", "--layer=data"), "error: --layer is given twice: "),
+        (("readiness", "--environment", "payments", "--environment", "trading"), "error: --environment is given twice"),
+        (("deploy", "--layer", "network", "--layer", "graph"), "error: --layer is given twice: "),
+        (("deploy", "--layer", "network", "--layer"), "error: --layer is given twice: "),
     ],
 )
 def test_a_word_that_is_none_is_one_line(words, said):
