@@ -153,7 +153,9 @@ def uv_file(given: Mapping[str, str], pip: Mapping[str, str]) -> str:
         of_section = _taken_over(section, file.parent) if isinstance(section, dict) else {}
         own = {**own, **_taken_over(said, file.parent), "pip": {**own.get("pip", {}), **of_section}}
     everywhere = own.keys() | own.get("pip", {}).keys()
-    others = {name: pip[key].split() if key in LISTS else pip[key] for key, name in IN_FILES.items() if key in pip}
+    others: dict[str, Any] = {
+        name: pip[key].split() if key in LISTS else pip[key] for key, name in IN_FILES.items() if key in pip
+    }
     if pip.get("keyring-provider") == "subprocess":  # the only one that uv knows too
         others["keyring-provider"] = "subprocess"
     if "index" in everywhere:

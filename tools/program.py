@@ -43,7 +43,7 @@ def _to_option_once(machine: ParseMachine, flag: str, inverse: bool = False) -> 
         raise ParseError(f"--{option.name} is given twice: ./invoke --help {task} explains it", machine.context)
 
 
-ParseMachine.switch_to_flag = _to_option_once  # type: ignore[method-assign]  # no class of its own can inherit its states
+ParseMachine.switch_to_flag = _to_option_once  # type: ignore[assignment,method-assign]  # no subclass inherits its states
 
 
 class _Program(Program):
