@@ -23,6 +23,11 @@ from shared import files
 from shared.errors import Problem
 from shared.stack import Stack
 
+DAMAGED = (
+    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError),
+    *(EOFError, zlib.error, gzip.BadGzipFile),
+)
+"""What is raised by reading a file that is cut, or not of its kind."""
 STACK_TYPE = "pulumi:pulumi:Stack"
 
 
@@ -41,7 +46,7 @@ class Checkpoint:
         """The stack's outputs; empty before the first update."""
         for resource in self.resources:
             if resource["type"] == STACK_TYPE:
-                return dict(resource.get("outputs", {}))
+                return dict(resource.get("outputs") or {})
         return {}
 
     @property
@@ -243,7 +248,7 @@ def parsed_state(raw: bytes, where: str) -> Checkpoint:
             _expect(isinstance(resource, Mapping), "a resource is no object")
         for resource in checkpoint.resources:
             _expect(isinstance(resource.get("type"), str), "a resource has no type")
-            _expect(isinstance(resource.get("outputs", {}), Mapping), "a resource's outputs are no object")
+            _expect(isinstance(resource.get("outputs") or {}, Mapping), "a resource's outputs are no object")
         _expect(isinstance(checkpoint.secrets_provider, Mapping), "how it keeps secrets is no object")
     return checkpoint
 
@@ -253,18 +258,7 @@ def _undamaged(where: str, mend: str) -> Iterator[None]:
     """Whatever reading a file's content raises becomes one line with its name, and what to do."""
     try:
         yield
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        OverflowError,
-        EOFError,
-        zlib.error,
-    ) as e:
-        raise Problem(f"{where} is damaged ({_why(e)}): {mend}") from e
-    except gzip.BadGzipFile as error:
+    except DAMAGED as error:
         raise Problem(f"{where} is damaged ({_why(error)}): {mend}") from error
 
 

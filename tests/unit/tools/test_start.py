@@ -113,7 +113,7 @@ def test_a_terminal_without_our_characters_gets_ascii(variables, drawn):
     assert answer.stdout == drawn.replace("└", "`")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8", "hex", "rot13", "undefined", "idna"])
 def test_an_error_with_any_character_is_one_line(encoding):
     answer = run({"PYTHONIOENCODING": encoding}, "graph", "--environment", "ağ-🏦")
     assert answer.returncode == 1
