@@ -156,7 +156,7 @@ def _stopped_by(*numbers: signal.Signals) -> Iterator[None]:
 def _taken() -> dict[str, float]:
     try:
         return dict(json.loads(TAKEN.read_text()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 

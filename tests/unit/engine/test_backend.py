@@ -108,7 +108,7 @@ CUT = gzip.compress(b'{"version": 3}')[:-9]
 STATE, TAGS = "stacks/compute/payments-primary.json", "stacks/compute/payments-primary.pulumi-tags"
 HISTORY = "history/compute/payments-primary/payments-primary-1795267814000000001.history.json"
 LOCK = f"locks/{STACK.reference}/a.json"
-OTHER_SHAPES = {
+OTHER_SHAPES: dict[str, list[object]] = {
     STATE: [
         {"checkpoint": 1},
         {"checkpoint": {"latest": [1]}},
@@ -148,7 +148,7 @@ def test_a_file_of_a_backend_that_is_no_object_of_its_kind_is_one_line_with_its_
         file = books.put(path, content)
         with pytest.raises(Problem) as raised:
             ASKED[path](backend)
-        assert str(file) in str(raised.value), content[:99]
+        assert str(file) in str(raised.value), str(content)[:99]
         assert " is damaged (" in str(raised.value)
         assert "\n" not in str(raised.value)
 
