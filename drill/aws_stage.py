@@ -270,7 +270,7 @@ class AwsStage:
 def _resolver(file: Path) -> tuple[str, int]:
     """The first name server that this machine asks. Raises Problem."""
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_text(errors="replace").splitlines()
     except OSError as error:
         raise Problem(f"cannot find this machine's resolver: {file}: {error.strerror}") from None
     servers = [words[1] for words in map(str.split, lines) if len(words) > 1 and words[0] == "nameserver"]

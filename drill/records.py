@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 
+from shared.errors import Problem
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -254,20 +256,26 @@ class RecordFile:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a journal; none where there is no file."""
+    """The whole lines of a journal; none where there is no file. Raises Problem, with its place, for a damaged one."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return
-    for line in text.split(b"\n")[:-1]:
-        yield json.loads(line)
+    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict):
+            raise Problem(f"{path}:{number}: is no line of a journal: the drill's records are damaged")
+        yield told
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """A JSON file's object; None where there is none, or it is damaged."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -295,10 +295,14 @@ def write_page(folder: Path) -> Path:
     told, ended = records.read(folder / records.PLAN), records.read(folder / records.OUTCOME)
     if told is None or ended is None:
         raise Problem(f"the drill {folder.name} did not come to its end, so there is nothing to draw")
-    attempts = [Attempt.read(line) for line in records.lines(folder / records.CLIENTS)]
-    events = [Event.read(line) for line in records.lines(folder / records.EVENTS)]
+    try:
+        attempts = [Attempt.read(line) for line in records.lines(folder / records.CLIENTS)]
+        events = [Event.read(line) for line in records.lines(folder / records.EVENTS)]
+        plan, outcome = DrillPlan.read(told), DrillOutcome.read(ended)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise Problem(f"{folder}: the drill's records are damaged, so nothing can be drawn ({error})") from None
     measured = records.read(folder / records.FIGURES) or {}
-    drawn = page(DrillPlan.read(told), DrillOutcome.read(ended), measured, attempts, events)
+    drawn = page(plan, outcome, measured, attempts, events)
     out = folder / records.PAGE
     out.write_text(drawn, encoding="utf-8")
     return out
@@ -341,7 +345,12 @@ def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, A
         try:
             plan = DrillPlan.read(told)
             outcome = DrillOutcome.read(ended) if ended else KILLED
-        except TypeError:  # a record that is damaged, or of a release that knew less
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+        ):  # a record that is damaged, or of a release that knew less
             continue
         yield plan, outcome, records.read(each / records.FIGURES) or {}
 

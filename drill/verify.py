@@ -137,7 +137,7 @@ def main(words: list[str]) -> int | str:
         if (HERE / "window.json").is_file() and not (HERE / "plan.json").is_file():  # whose clients kept no journal
             return print("holds: the records of a failover, as they were gathered") or 0
         compare(found := recomputed())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return f"REFUSED: the evidence cannot be read: {type(error).__name__}: {error}"
     worst = ", ".join(f"{name.split()[2]} {found[name]:.1f} s" for name in sorted(found) if name.startswith("worst of"))
     told = "{acknowledged} payments acknowledged, {payments lost} lost, {payments doubled} doubled".format_map(found)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,11 @@ from shared import files
 from shared.errors import Problem
 from shared.stack import Stack
 
+DAMAGED = (
+    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError),
+    *(EOFError, zlib.error, gzip.BadGzipFile),
+)
+"""What is raised by reading a file that is cut, or not of its kind."""
 STACK_TYPE = "pulumi:pulumi:Stack"
 
 
@@ -39,7 +46,7 @@ class Checkpoint:
         """The stack's outputs; empty before the first update."""
         for resource in self.resources:
             if resource["type"] == STACK_TYPE:
-                return dict(resource.get("outputs", {}))
+                return dict(resource.get("outputs") or {})
         return {}
 
     @property
@@ -137,7 +144,7 @@ class FileBackend:
         stamp = (status.st_mtime_ns, status.st_ino)  # the engine replaces the file
         known = self._parsed.get(found)
         if known is None or known[0] != stamp:
-            checkpoint = parsed_state(found.read_bytes(), str(found))
+            checkpoint = parsed_state(_raw(found), str(found))
             known = self._parsed[found] = stamp, checkpoint
         return known[1]
 
@@ -153,16 +160,24 @@ class FileBackend:
         return True
 
     def newest_update(self, stack: Stack) -> Update | None:
+        """As the protocol says. Raises Problem for a damaged entry."""
         folder = self._books / "history" / stack.layer / stack.name
         entries = [*folder.glob("*.history.json"), *folder.glob("*.history.json.gz")]
         if not entries:
             return None
         # Named <stack>-<nanoseconds>.history.json: the number has had the same length since 2001.
-        return Update.parse(_read(max(entries, key=lambda entry: entry.name)))
+        newest = max(entries, key=lambda entry: entry.name)
+        with _undamaged(str(newest), "move it away: the entry before it counts then"):
+            return Update.parse(_read(newest))
 
     def tags(self, stack: Stack) -> Mapping[str, str]:
         path = self._tags(stack)
-        return dict(_read(path).get("tags") or {}) if path.exists() else {}
+        if not path.exists():
+            return {}
+        with _undamaged(str(path), "move it away: the stack counts as changed then, and is deployed again"):
+            tags = dict(_read(path).get("tags") or {})
+            _expect(all(isinstance(value, str) for value in tags.values()), "a tag is no text")
+        return tags
 
     def tag(self, stack: Stack, name: str, value: str) -> None:
         content = {"version": 1, "tags": {**self.tags(stack), name: value}}
@@ -227,25 +242,62 @@ def _newest(*candidates: Path) -> Path | None:
 
 def parsed_state(raw: bytes, where: str) -> Checkpoint:
     """Read a state file's content, whatever keeps it. Raises Problem."""
-    return Checkpoint.parse(_parsed(raw, where).get("checkpoint", {}).get("latest"))
+    with _undamaged(where, "put back a copy from the backend's backups folder"):
+        checkpoint = Checkpoint.parse(_parsed(raw).get("checkpoint", {}).get("latest"))
+        for resource in (*checkpoint.resources, *checkpoint.pending):
+            _expect(isinstance(resource, Mapping), "a resource is no object")
+        for resource in checkpoint.resources:
+            _expect(isinstance(resource.get("type"), str), "a resource has no type")
+            _expect(isinstance(resource.get("outputs") or {}, Mapping), "a resource's outputs are no object")
+        _expect(isinstance(checkpoint.secrets_provider, Mapping), "how it keeps secrets is no object")
+    return checkpoint
+
+
+@contextmanager
+def _undamaged(where: str, mend: str) -> Iterator[None]:
+    """Whatever reading a file's content raises becomes one line with its name, and what to do."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise Problem(f"{where} is damaged ({_why(error)}): {mend}") from error
+
+
+def _why(error: Exception) -> str:
+    """What is wrong, in one line."""
+    missing = isinstance(error, KeyError)
+    return f"it has no {error.args[0]}" if missing else " ".join(str(error).split()) or type(error).__name__
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def _raw(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Problem(f"{path} cannot be read ({error.strerror or error}): it belongs to Pulumi's backend") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return _parsed(path.read_bytes(), str(path))
+    return _parsed(_raw(path))
 
 
-def _parsed(raw: bytes, where: str) -> dict[str, Any]:
-    try:
-        content = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
-    except ValueError as error:
-        raise Problem(f"{where} is damaged ({error}): put back a copy from the backend's backups folder") from error
+def _parsed(raw: bytes) -> dict[str, Any]:
+    """The object that a file holds, compressed or not. Raises what `_undamaged` explains."""
+    content = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
+    _expect(isinstance(content, dict), "it is no object")
     return dict(content)
 
 
 def _lock(path: Path) -> Lock | None:
     try:
-        content = _read(path)
+        with _undamaged(str(path), "remove it once no pulumi works on the stack"):
+            content = _read(path)
+            taken = datetime.fromisoformat(content["timestamp"])
+            return Lock(path, int(content["pid"]), str(content["hostname"]), str(content["username"]), taken)
     except FileNotFoundError:
         return None  # released while we looked
-    taken = datetime.fromisoformat(content["timestamp"])
-    return Lock(path, int(content["pid"]), content["hostname"], content["username"], taken)

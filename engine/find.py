@@ -110,7 +110,7 @@ class _Versions:
         stat = executable.stat()
         now = [stat.st_mtime_ns, stat.st_size]
         known = self._known.get(str(executable))
-        if known and known["file"] == now:
+        if isinstance(known, dict) and known.get("file") == now and isinstance(known.get("version"), str):
             return str(known["version"])
         version = ask_version(executable)
         self._known[str(executable)] = {"file": now, "version": version}
@@ -154,15 +154,16 @@ def _cached(cache: Path) -> Engine | None:
 
 
 def _recorded(record: Path) -> Engine | None:
-    facts = _read_json(record)
+    """The engine beside a record; None for one that is not whole, or whose record is damaged."""
+    facts = _read_json(record) or {}
     executable = record.parent / "bin" / "pulumi"
     try:
-        whole = facts is not None and executable.stat().st_size == facts.pop("size")
-    except (OSError, KeyError):
+        whole = executable.stat().st_size == facts.pop("size")
+        engine = Engine(**facts, executable=executable)
+    except (OSError, KeyError, TypeError):
         return None
-    if not whole or facts is None or _parsed(facts["version"]) < MINIMUM:
-        return None
-    return Engine(**{**facts, "executable": executable})
+    told = all(isinstance(each, str) for each in (engine.version, engine.origin, engine.why))
+    return engine if whole and told and _parsed(engine.version) >= MINIMUM else None
 
 
 def _get(cache: Path, rejected: str, tell: Callable[[str], None]) -> Engine:
@@ -241,7 +242,7 @@ def _without_executable(engine: Engine) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -7,6 +7,7 @@ is what they keep in common: whatever is left of it can be found and ended.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -74,8 +75,8 @@ def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> No
     `marker` stands in the command line of every engine of ours: another process that got the same id has it not.
     """
     for record in sorted(records.glob("*")):
-        text = record.read_text().strip()
-        if text.isdigit():
+        text = record.read_text(errors="replace").strip()
+        if re.fullmatch(r"[1-9][0-9]{0,6}", text) and text != "1":
             leader = int(text)
             command = _command(leader)
             if marker in command:

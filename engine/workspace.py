@@ -74,8 +74,16 @@ class Workspace:
 
     def _kept(self) -> Mapping[str, Any] | None:
         """Return what the configuration file says, where that is what is asked for now."""
-        how = secrets_provider.read(self._configuration.read_text()) if self._configuration.exists() else None
+        how = (
+            secrets_provider.read(self._configuration.read_text(errors="replace"))
+            if self._configuration.exists()
+            else None
+        )
         return how if how and secrets_provider.fits(how, self._key) else None
+
+    def _told(self) -> str:
+        """Return the configuration file's text, whatever is in it; empty where there is no file."""
+        return self._configuration.read_text(encoding="utf-8", errors="replace") if self._configuration.exists() else ""
 
     def adopt_salt(self) -> None:
         """Take the salt, or the data key, from a stack that exists, if the configuration file has not this one."""
@@ -83,7 +91,7 @@ class Workspace:
             return
         if like := self._sibling():
             files.replace(self._configuration, secrets_provider.written(like))
-        elif self._configuration.exists() and secrets_provider.read(self._configuration.read_text()):
+        elif secrets_provider.read(self._told()):
             self._configuration.unlink()  # it is another provider's, and no stack has it any more
 
     def _sibling(self) -> Mapping[str, Any] | None:
@@ -150,7 +158,7 @@ class Workspace:
         if not self._configuration.exists():
             return
         stamp = self._passphrase_stamp()
-        if stamp and self._verified.exists() and self._verified.read_text() == stamp:
+        if stamp and self._verified.exists() and self._verified.read_text(errors="replace") == stamp:
             return
         with self._trial(self._configuration):
             files.replace(self._verified, stamp)
@@ -162,7 +170,7 @@ class Workspace:
         if "PULUMI_CONFIG_PASSPHRASE" in variables or not file or not Path(file).exists():
             return ""
         status = Path(file).stat()
-        return f"{file} {status.st_ino} {status.st_mtime_ns} {self._configuration.read_text()}"
+        return f"{file} {status.st_ino} {status.st_mtime_ns} {self._configuration.read_text(errors='replace')}"
 
     def select_by_default(self, root: Path) -> None:
         """Let a bare `pulumi preview` in a project's folder mean its primary, unless its owner has selected a stack."""

@@ -82,7 +82,7 @@ class Prober:
             raise Unhealthy(f"POST {self.url}/payment: a repetition was not answered as the payment was")
         try:
             payment_id = json.loads(paid.body)["paymentId"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Unhealthy(f"POST {self.url}/payment: the answer has no paymentId") from error
         self._expect(200, "GET", f"/payment/{payment_id}", {API_KEY: self.api_key})
 

@@ -51,7 +51,7 @@ class EntryPoint:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ApiResponse:
-        """Send one request. Raises Problem, naming the address, when there is no answer."""
+        """Send one request. Raises Problem, naming the address, when it cannot be sent or there is no answer."""
         parts = urlsplit(self.url)
         connection = _connection(parts.scheme, parts.hostname or "", parts.port)
         sent = {"Accept": "application/json", **(headers or {})}
@@ -68,6 +68,11 @@ class EntryPoint:
         except (OSError, http.client.HTTPException) as error:
             where = f"{self.url} (for {self.host})" if self.host else self.url
             raise Problem(f"no answer from {where}: {error or type(error).__name__}") from error
+        except ValueError:  # http.client's word tells the value, which may be a key
+            names = ", ".join(name for name, value in sent.items() if not is_header_value(value)) or "the address"
+            raise Problem(
+                f"{method} {self.url}{path} cannot be sent: {names} has characters that no request can have"
+            ) from None
         finally:
             connection.close()
         return ApiResponse(
@@ -109,11 +114,22 @@ class Merchant:
 
 
 def merchant(client: str, entry: Entry, secret: str) -> Merchant:
-    """Return a client with its current key from the secret's text. Raises Problem when it has none."""
+    """Return a client with its current key from the secret's text. Raises Problem when it has none that can be sent."""
     try:
-        return Merchant(entry, str(json.loads(secret)["clients"][client]["current"]))
-    except (ValueError, KeyError, TypeError):
+        key = json.loads(secret)["clients"][client]["current"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Problem(f"the secret with the API keys has none for client {client}") from None
+    if not isinstance(key, str) or not is_header_value(key):
+        raise Problem(
+            f"the key of client {client} in the secret is no header's value: ./invoke rotate-key --client {client} "
+            "gives it another"
+        )
+    return Merchant(entry, key)
+
+
+def is_header_value(text: str) -> bool:
+    """Whether a text can be the value of a header: printable ASCII without blanks around it."""
+    return bool(text) and text.isascii() and text.isprintable() and text.strip() == text
 
 
 def unhealthy(way: Entry, tries: int, pause: float = 0.0) -> str:

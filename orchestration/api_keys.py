@@ -50,7 +50,7 @@ class Keys:
             keys = Keys(json.loads(text))
             if all(isinstance(each["current"], str) for each in keys._clients.values()) and keys._clients:
                 return keys
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             pass
         raise ValueError("it does not hold the clients' keys") from None
 

@@ -56,7 +56,7 @@ class Baking:
             told = json.loads(text)["baking"]
             before = Serving.from_json(told["before"])
             return Baking(float(told["minutes"]), float(told["since"]), before, str(told["release"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
 

@@ -24,7 +24,7 @@ def fetch() -> tuple[str, ...]:
     try:
         with urllib.request.urlopen(URL, timeout=TIMEOUT) as answer:
             return of_checkers(json.load(answer))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Problem(f"cannot read {URL}: {error or type(error).__name__}") from error
 
 

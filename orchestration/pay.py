@@ -94,7 +94,7 @@ def idempotency_key(given: str | None) -> str:
     """Return the key as it is sent; a new one for None. Raises Problem for one that a header would change."""
     if given is None:
         return secrets.token_urlsafe(16)
-    if not given.isascii() or not given.isprintable() or given.strip() != given or not given:
+    if not api.is_header_value(given):
         raise Problem(
             f"--key {given!r} is no header's value: use printable ASCII characters, without blanks around them"
         )

@@ -46,7 +46,7 @@ class Promise:
             return Promise(Forecast.from_json(json.loads(Path(file).read_text(encoding="utf-8"))), file)
         except OSError as error:
             raise Problem(f"--plan {file}: {error.strerror}: ./invoke plan --out {file} makes one") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Problem(f"--plan {file} is no plan ({error}): ./invoke plan --out {file} makes one") from None
 
     def chosen(self, choice: Choice, graph: Graph) -> tuple[Stack, ...]:

@@ -91,7 +91,7 @@ class Releases:
             told = json.loads(backend.tags(stack).get(TAG, ""))
             serving, before = (Release.from_json(told[name]) if told[name] else None for name in ("serving", "before"))
             return Releases(serving, before, str(told["rolled_back"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Releases()
 
     def write(self, backend: Backend, stack: Stack) -> None:

@@ -137,9 +137,10 @@ def records(state: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((state / "runs").glob("*/run.json")):
         try:
             record = json.loads(path.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
-        yield record
+        if isinstance(record, dict):
+            yield record
 
 
 def _lock(held: ExitStack, path: Path, stack: Stack, record: Mapping[str, Any]) -> None:
@@ -160,7 +161,7 @@ def _holder(text: str) -> str:
     try:
         holder = json.loads(text)
         return f"{holder['operation']} by {holder['by']}, process {holder['pid']}, since {holder['began']}"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "just begun"
 
 

@@ -50,7 +50,7 @@ def _kept(layout: Layout) -> trustme.CA:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, TypeError):  # a key with a passphrase is a TypeError
             made = trustme.CA()
             files.replace(key, made.private_key_pem.bytes(), mode=0o600)
             files.replace(certificate, made.cert_pem.bytes())

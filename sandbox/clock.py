@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -258,9 +259,10 @@ def read(path: Path) -> tuple[Segment, ...]:
         found = tuple(
             Segment(**{name: float(value) for name, value in each.items()}) for each in json.loads(path.read_text())
         )
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return (UNCHANGED,)
-    valid = found and all(SLOWEST <= each.speed <= FASTEST for each in found)
+    finite = all(math.isfinite(value) for each in found for value in each)
+    valid = found and finite and all(SLOWEST <= each.speed <= FASTEST for each in found)
     return found if valid else (UNCHANGED,)
 
 

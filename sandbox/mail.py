@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared import files
@@ -35,7 +36,7 @@ class Mail:
         """The alarm's notification; empty when something else was published."""
         try:
             told = json.loads(self.message)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return told if isinstance(told, dict) and "AlarmName" in told else {}
 
@@ -50,17 +51,21 @@ class Mailbox:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(mail)) + "\n")
         if self._path.stat().st_size > LARGEST:
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-            files.replace(self._path, "".join(lines[len(lines) // 2 :]))
+            lines = self._path.read_bytes().splitlines(keepends=True)
+            files.replace(self._path, b"".join(lines[len(lines) // 2 :]))
 
     def read(self) -> Iterator[Mail]:
-        """All of it. A line that was cut off by the cloud's end is left out."""
+        """All of it. A line that was cut off by the cloud's end, or is damaged, is left out."""
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_bytes().splitlines()
         except FileNotFoundError:
             return
         for line in lines:
             try:
-                yield Mail(**json.loads(line))
-            except (ValueError, TypeError):
+                mail = Mail(**json.loads(line))
+                datetime.fromtimestamp(mail.time, UTC)
+                whole = all(isinstance(each, str) for each in (mail.to, mail.topic, mail.subject, mail.message))
+            except (ValueError, TypeError, OverflowError, OSError, RecursionError):
                 continue
+            if whole and mail.topic.count(":") > 3:
+                yield mail

@@ -23,11 +23,12 @@ FIRST, LAST = 20000, 32000
 
 
 def remembered(layout: Layout) -> int | None:
+    """The port of the last start; None where there is none, or the file is damaged."""
     try:
-        port = json.loads(layout.ports.read_text())["port"]
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        port = json.loads(layout.ports.read_text(encoding="utf-8"))["port"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return port if isinstance(port, int) else None
+    return port if type(port) is int and FIRST <= port < LAST else None  # a bool is an int too
 
 
 def choose(layout: Layout) -> int:
@@ -39,7 +40,10 @@ def choose(layout: Layout) -> int:
     if before is not None and is_free(before):
         return before
     port = _search(layout)
-    files.replace(layout.ports, json.dumps({"port": port}) + "\n")
+    try:
+        files.replace(layout.ports, json.dumps({"port": port}) + "\n")
+    except IsADirectoryError:
+        raise Problem(f"{layout.ports} is a folder, and the sandbox's port is kept there: move it away") from None
     return port
 
 

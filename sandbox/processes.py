@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 READY_WITHIN = 30.0
 """Seconds: a daemon needs about one, on a machine that is busy with other things a few."""
+LARGEST_PID = 2**22
+"""No system gives a process a larger id."""
 GRACE = 10.0
 """Seconds between asking a daemon to end and ending it."""
 LONGEST_LOG = 10_000_000
@@ -59,8 +61,8 @@ class Daemon:
 
     def pid(self) -> int | None:
         """The process id while the daemon runs: no other process, even if it has the recorded id, counts."""
-        pid = self._recorded("pid")
-        return pid if isinstance(pid, int) and _started(pid) == self._recorded("started") else None
+        pid, started = self._leader(), self._recorded("started")
+        return pid if pid is not None and isinstance(started, str) and _started(pid) == started else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> Starting:
         """Start the daemon. The caller holds the sandbox's lock and waits for it with `Starting.wait`."""
@@ -87,7 +89,7 @@ class Daemon:
 
         No process of it is left then, as far as any can be ended.
         """
-        pid, leader = self.pid(), self._recorded("pid")
+        pid, leader = self.pid(), self._leader()
         if pid is not None:
             _signal(pid, signal.SIGTERM)
             deadline = time.monotonic() + GRACE
@@ -100,10 +102,16 @@ class Daemon:
         self.record.unlink(missing_ok=True)
         return pid is not None
 
+    def _leader(self) -> int | None:
+        """The recorded process id. Never one that means others too: a signal to group 1, say, goes to everybody."""
+        pid = self._recorded("pid")
+        return pid if type(pid) is int and 1 < pid < LARGEST_PID else None  # a bool is an int too
+
     def _recorded(self, name: str) -> Any:
+        """What the record says; None where there is none, or it is damaged."""
         try:
-            return json.loads(self.record.read_text())[name]
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return json.loads(self.record.read_text(encoding="utf-8"))[name]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
 

@@ -16,6 +16,7 @@ from shared.contracts import layer_of, typed_fields
 from shared.errors import Problem
 
 FILE = "reads.json"
+SHAPE = "it maps a producer to its fields, each to its type"
 
 Reads = Mapping[str, Mapping[str, str]]
 """By producer: the types of the fields that are read, by their paths (`shared.contracts.typed_fields`)."""
@@ -25,15 +26,17 @@ def declared(root: Path, layer: str) -> Reads | None:
     """What a layer's file says; None without one. Raises Problem for a file that is none of ours."""
     path = root / "projects" / layer / FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    try:
-        return {
-            str(producer): {str(p): str(kind) for p, kind in of.items()} for producer, of in json.loads(text).items()
-        }
-    except (ValueError, AttributeError) as error:
-        raise Problem(f"projects/{layer}/{FILE}: {error}: it maps a producer to its fields, each to its type") from None
+    except (OSError, ValueError, RecursionError) as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise Problem(f"projects/{layer}/{FILE}: {said}: {SHAPE}") from None
+    of_producers = content.values() if isinstance(content, dict) else [content]
+    types = [kind for of in of_producers for kind in (of.values() if isinstance(of, dict) else [of])]
+    if not isinstance(content, dict) or not all(isinstance(kind, str) for kind in types):
+        raise Problem(f"projects/{layer}/{FILE}: it is something else: {SHAPE}")
+    return content
 
 
 def of(root: Path, layer: str) -> Reads:

@@ -7,7 +7,6 @@ it holds: it is written last, so that a run that was interrupted at any moment i
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import importlib.util
 import os
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120 - nothing is installed yet
 
-from tools import virtualenv
+from tools import package_sources, virtualenv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,72 +44,16 @@ SOURCES = (*ROOMS, "tasks.py")
 LIBRARIES = ("invoke", "rich")
 """What only tasks import: the sandbox, which starts without its user's settings, compiles the others."""
 
-PIP_SETTINGS = frozenset(
-    [
-        "index-url",
-        "extra-index-url",
-        "no-index",
-        "find-links",
-        "trusted-host",
-        "cert",
-        "client-cert",
-        "proxy",
-        "timeout",
-        "default-timeout",
-        "retries",
-        "cache-dir",
-        "no-cache-dir",
-        "keyring-provider",
-        "disable-pip-version-check",
-    ]
-)
-"""pip's settings that say where packages come from. All others are left out: `user` or `target`, say, would put them
-where nobody looks."""
-UV_SETTINGS = re.compile(
-    r"UV_(?:DEFAULT_INDEX|INDEX(?:_URL|_STRATEGY|_\w+_(?:USERNAME|PASSWORD))?|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX"
-    r"|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_\w+|REQUEST_TIMEOUT|KEYRING_PROVIDER|CACHE_DIR|NO_CACHE|LINK_MODE"
-    r"|CONCURRENT_\w+)"
-)
-"""The same of uv."""
-OF_UV = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "trusted-host": "UV_INSECURE_HOST",
-    "cert": "SSL_CERT_FILE",
-    "client-cert": "SSL_CLIENT_CERT",
-    "proxy": "ALL_PROXY",
-}
-"""What uv calls pip's settings; it reads none of them itself."""
-
-
-def variables(given: Mapping[str, str], pip_configuration: str) -> dict[str, str]:
-    """The variables of every step: the user's own, without those with which Python, pip or uv would do something else.
-
-    pip_configuration: what `pip config list` says. Its index serves uv too, where the user has not set up uv itself.
-    """
-    kept = {name: value for name, value in given.items() if not name.startswith(("PYTHON", "PIP_", "UV_"))}
-    kept |= {name: value for name, value in given.items() if UV_SETTINGS.fullmatch(name)}
-    pip = {}
-    for section in ("global", "install", ":env:"):  # as pip does, what comes later wins
-        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.*)$", pip_configuration, re.MULTILINE):
-            if key in PIP_SETTINGS:
-                pip[key] = str(ast.literal_eval(value))
-    for key, value in pip.items():
-        kept[f"PIP_{key.upper().replace('-', '_')}"] = value
-    for key, name in OF_UV.items():
-        if key in pip:
-            kept.setdefault(name, " ".join(pip[key].split()))
-    return kept | {"PIP_CONFIG_FILE": os.devnull, "PYTHONUTF8": "1"}
-
 
 class SetUp:
     """Makes the virtualenv. Its steps hold the lock too: what a killed run started ends before another run begins."""
 
     def __init__(self, lock: TextIO) -> None:
         self._lock = lock
-        # The steps that ask pip run before pip's own configuration is known.
-        self._variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self._pip = package_sources.of_pip(os.environ)
+        self._variables = package_sources.variables(os.environ, self._pip)
+        if not _can_be_written(_uv_cache(self._variables)):
+            self._variables |= {"UV_NO_CACHE": "1"}
 
     def make(self) -> None:
         says_version = "import sys; print(sys.version_info[:2])"
@@ -121,8 +64,11 @@ class SetUp:
             self._create()
         Path(virtualenv.STAMP).unlink(missing_ok=True)
         uv = self._uv()
-        arguments = ("pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK)
-        self._run("installing requirements.lock", *uv, *arguments)
+        with tempfile.TemporaryDirectory() as folder:
+            settings = Path(folder, "uv.toml")
+            settings.write_text(package_sources.uv_file(os.environ, self._pip), encoding="utf-8")
+            arguments = ("pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK)
+            self._run("installing requirements.lock", *uv, "--config-file", settings, *arguments)
         # Programs, functions and tests import from the checkout's root; relative, so that a moved checkout still works.
         packages = next(VENV.glob("lib/python3*/site-packages"))
         Path(packages, "checkout.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
@@ -150,8 +96,7 @@ class SetUp:
             self._run("making .venv", PYTHON, "-I", "-m", "ensurepip", "--default-pip")
             pip = [PYTHON, "-I", "-m", "pip"]
         elif uv := shutil.which("uv"):
-            self._choose_settings(None)
-            return [uv]
+            return [Path(uv).absolute()]
         elif self._answers(sys.executable, "-I", "-m", "pip", "--version"):
             pip = [sys.executable, "-I", "-m", "pip", "--python", PYTHON]
         else:
@@ -159,24 +104,18 @@ class SetUp:
                 f"invoke: {sys.executable} has neither ensurepip nor pip, and there is no uv on PATH: install one "
                 "(on Debian and Ubuntu: apt install python3-venv) and run this again"
             )
-        self._choose_settings(pip)
         with tempfile.TemporaryDirectory() as folder:
             requirement = Path(folder, "uv.txt")
             requirement.write_text(pinned(LOCK.read_text(), "uv"))
             self._run("getting uv", *pip, "install", "--quiet", "--require-hashes", "-r", requirement)
         return [PYTHON, "-I", "-m", "uv"]
 
-    def _choose_settings(self, pip: list[str | Path] | None) -> None:
-        """Find out what the user's settings say about installing, and take no more of them."""
-        configuration = self._answers(*pip, "config", "list") if pip else ""
-        self._variables = variables(os.environ, configuration)
-        if not _can_be_written(_uv_cache(self._variables)):
-            self._variables |= {"UV_NO_CACHE": "1"}
-
     def _answers(self, *command: str | Path) -> str:
         """What a command says; empty when it fails."""
         try:
-            done = subprocess.run([*command], env=self._variables, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [*command], cwd=ROOT, env=self._variables, capture_output=True, text=True, check=False
+            )
         except OSError:
             return ""  # an interpreter that is gone, or was copied in part
         return "" if done.returncode else done.stdout
@@ -186,6 +125,7 @@ class SetUp:
         print(f"invoke: {step}", file=sys.stderr, flush=True)
         done = subprocess.run(
             [*command],
+            cwd=ROOT,  # a project's settings in the user's folder are not ours
             env=self._variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -198,7 +138,7 @@ class SetUp:
             print(done.stdout.rstrip(), file=sys.stderr)
             sys.exit(
                 f"invoke: {step} failed (above); check the network and where packages come from (PIP_INDEX_URL, "
-                "UV_DEFAULT_INDEX, proxies), and run this again"
+                "UV_DEFAULT_INDEX, pip.conf, uv.toml, proxies), and run this again"
             )
 
 

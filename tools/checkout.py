@@ -10,6 +10,7 @@ import sysconfig
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools import foreign
 from tools.bootstrap import SOURCES
 
 if TYPE_CHECKING:
@@ -22,7 +23,15 @@ FOREIGN = ("PULUMI_", "AWS_")  # a developer's own settings must not reach the c
 
 def inherited() -> dict[str, str]:
     """This process's variables, without a developer's own settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return {name: value for name, value in foreign.without(os.environ).items() if not name.startswith(FOREIGN)}
+
+
+def tracked(source: Path) -> list[str]:
+    """The files that git tracks or would track in a checkout, whatever repository our own process works in."""
+    command = ["git", "ls-files", "-coz", "--exclude-standard"]
+    listed = subprocess.check_output(command, cwd=source, env=foreign.without(os.environ), text=True)
+    # Not one that is deleted and still tracked.
+    return [name for name in listed.split("\0") if name and (source / name).is_file()]
 
 
 @dataclass(frozen=True)
@@ -63,11 +72,9 @@ def copy(source: Path, target: Path) -> Checkout:
     The copy's virtualenv borrows the packages of the running one and imports our own code from the copy: nothing is
     installed again.
     """
-    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=source, text=True)
-    for name in filter(None, listed.split("\0")):
-        if (source / name).is_file():  # not one that is deleted and still tracked
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / name, target / name)
+    for name in tracked(source):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, target / name)
     subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", target / ".venv"])
     packages = next((target / ".venv").glob("lib/python3*/site-packages"))
     (packages / "checkout.pth").write_text(f"{target}\n{sysconfig.get_path('purelib')}\n")

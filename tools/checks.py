@@ -16,6 +16,7 @@ import psutil
 
 from shared import files, signals
 from shared.root import ROOT
+from tools import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,12 @@ def static() -> list[str]:
     print(f"{', '.join(STATIC)} ...", flush=True)
     running = {
         name: subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", *words],
+            cwd=ROOT,
+            env=foreign.without(os.environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for name, words in STATIC.items()
     }
@@ -97,7 +103,8 @@ def _tests(options: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "pytest", "-vv", f"--basetemp={folder}/pytest", *options]
         try:
-            tests = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": folder}, start_new_session=True)
+            variables = {**foreign.without(os.environ), "TMPDIR": folder}
+            tests = subprocess.Popen(command, cwd=ROOT, env=variables, start_new_session=True)
             try:
                 return tests.wait()
             except BaseException:
@@ -149,7 +156,7 @@ def _stopped_by(*numbers: signal.Signals) -> Iterator[None]:
 def _taken() -> dict[str, float]:
     try:
         return dict(json.loads(TAKEN.read_text()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 

@@ -25,12 +25,12 @@ LONGEST = 60_000
 
 def read(path: Path) -> Forecast | None:
     """Return a plan; none for one that ended before it said anything. Raises Problem for what is no plan."""
-    content = path.read_text(encoding="utf-8")
+    content = path.read_bytes()
     if not content.strip():
         return None
     try:
-        return Forecast.from_json(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Forecast.from_json(json.loads(content.decode("utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Problem(f"{path}: holds no plan; write it with ./invoke plan --json") from None
 
 
@@ -103,7 +103,10 @@ def main(words: Sequence[str]) -> int:
     layer, path, *rest = words
     try:
         forecast = read(Path(path))
-    except (OSError, Problem) as problem:
+    except OSError as error:
+        print(f"error: {path}: {error.strerror}; write it with ./invoke plan --json", file=sys.stderr)
+        return 1
+    except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     print((outputs if rest == ["--outputs"] else comment)(layer, forecast), end="")

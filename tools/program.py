@@ -15,6 +15,7 @@ from invoke.config import Config
 from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
+from invoke.parser.parser import ParseMachine
 from invoke.program import Program
 
 from shared.root import ROOT
@@ -28,6 +29,21 @@ class _Config(Config):
     """Without ~/.invoke.yaml and its like: they are made for somebody else's tasks."""
 
     prefix = "region-failover"
+
+
+_to_option = ParseMachine.switch_to_flag
+
+
+def _to_option_once(machine: ParseMachine, flag: str, inverse: bool = False) -> None:
+    """Refuse an option that is given twice: the library takes its second value for a task."""
+    _to_option(machine, flag, inverse)
+    option = machine.flag
+    if option is not None and option.takes_value and option.raw_value is not None and option.kind is not list:
+        task = (machine.context and machine.context.name) or "TASK"
+        raise ParseError(f"--{option.name} is given twice: ./invoke --help {task} explains it", machine.context)
+
+
+ParseMachine.switch_to_flag = _to_option_once  # type: ignore[assignment,method-assign]  # no subclass inherits its states
 
 
 class _Program(Program):

@@ -13,12 +13,6 @@ import signal
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - pathlib takes long, before Ctrl-C counts
-FOREIGN = ("PYTHON", "INVOKE_")
-"""How variables begin that would change what our interpreter and the library `invoke` do."""
-KEPT = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"})
-"""Those of them that change nothing in what a task does."""
-
-
 OBJECTS_UNTIL_COLLECTION = 50_000
 """Python looks for garbage after 700: a fifth of a short task's time, as imports and syntax trees make none."""
 
@@ -29,7 +23,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # `invoke` holds it back until here
     _open_descriptors()
     sys.path.insert(0, ROOT)  # the checkout's own modules come before all others
-    from tools import virtualenv  # noqa: PLC0415 - see above
+    from tools import foreign, virtualenv  # noqa: PLC0415 - see above
 
     if not virtualenv.current():
         if virtualenv.MADE in os.environ:
@@ -41,7 +35,7 @@ def main() -> None:
         os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
     wished = dict(os.environ)
     for name in wished:
-        if name.startswith(FOREIGN) and name not in KEPT:
+        if foreign.of_tasks(name):
             del os.environ[name]
     os.environ["PYTHONUTF8"] = "1"  # for the processes that we start; our own got -X utf8
     import site  # noqa: PLC0415 - see above

@@ -57,9 +57,13 @@ def encoding(variables: Mapping[str, str]) -> str:
     if not wished and (variables.get("LC_ALL") or variables.get("LANG")) in {"C", "POSIX"}:
         wished = "ascii"  # Python would take UTF-8 for it
     try:
-        return codecs.lookup(wished or locale.getencoding()).name
-    except LookupError:
+        name = codecs.lookup(wished or locale.getencoding()).name
+        # `hex` and its like encode no text, and a few (`idna`, `undefined`) not every text.
+        with io.TextIOWrapper(io.BytesIO(), encoding=name, errors="backslashreplace") as trial:
+            trial.write("".join(PLAIN))
+    except (LookupError, ValueError):
         return "utf-8"
+    return name
 
 
 def unwritten() -> str:

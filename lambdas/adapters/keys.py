@@ -21,7 +21,7 @@ RECHECK: Final = 5_000
 """An unknown key may be one that was just rotated in: ask again, but not more often than this (ms)."""
 
 
-_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError)
+_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What parsing raises when somebody has put something else into the secret; the text itself must not get into a log."""
 
 

@@ -24,7 +24,7 @@ def file_all(records: Sequence[Mapping[str, Any]], audits: AuditWriter, journal:
     failed: list[dict[str, str]] = []
     for record in records:
         try:
-            audits.write(object_key(record), record["body"].encode())
+            audits.write(object_key(record), record["body"].encode("utf-8", "surrogatepass"))
         except Unavailable as error:
             journal.tell("notification_deferred", message_id=record["messageId"], error=str(error))
             failed.append({"itemIdentifier": record["messageId"]})

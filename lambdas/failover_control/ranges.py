@@ -57,6 +57,10 @@ def missing(known: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for each in published if not any(IPv4Network(each).subnet_of(other) for other in wide))
 
 
+_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What is raised by reading a document that is JSON of another shape, or none."""
+
+
 def download() -> bytes:
     """AWS's document. Raises OSError, HTTPException."""
     with urllib.request.urlopen(URL, timeout=TIMEOUT) as answer:
@@ -83,7 +87,7 @@ class RangeWatch:
             published = of_checkers(json.loads(self.fetch()))
             policy = json.loads(self.retry(self.policies.get_bucket_policy, Bucket=self.bucket)["Policy"])
             left_out = missing(allowed(policy), published)
-        except (Unavailable, OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+        except (Unavailable, OSError, HTTPException, *_MALFORMED) as error:
             return self._unknown(f"{type(error).__name__}: {error}")
         result = "stale" if left_out else "current"
         self.journal.measure(

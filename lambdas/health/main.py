@@ -14,10 +14,12 @@ from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web import headers
 from lambdas.web.answer import Answer, problem, to_json
-from lambdas.web.request import Request
+from lambdas.web.request import answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lambdas.web.request import Request
 
 _settings = Settings.read()
 _clock = SystemClock()
@@ -31,7 +33,10 @@ _health.check(budget=500)
 @rehearsable()
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer one proxy event: 200, or 503 when the region cannot serve payments."""
-    request = Request.of(event)
+    return answered(event, headers.of_every_answer(_settings.place), _answer)
+
+
+def _answer(_: Request) -> Answer:
     started = _clock.now()
     healthy = _health.check()
     state = {
@@ -46,4 +51,4 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         else problem("unavailable", "This region cannot serve payments.", retry_after=5, **state)
     )
     _journal.tell("health", healthy=healthy, milliseconds=_clock.now() - started)
-    return request.response(answer, headers.of_every_answer(_settings.place))
+    return answer

@@ -13,12 +13,14 @@ from lambdas.payment.api import Api
 from lambdas.rehearsal import rehearsable
 from lambdas.settings import MARGIN, time_for_work
 from lambdas.web import headers
-from lambdas.web.request import Request
+from lambdas.web.request import answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambdas.settings import RemainingTime
+    from lambdas.web.answer import Answer
+    from lambdas.web.request import Request
 
 _service = connect()
 _keys = ApiKeys(
@@ -48,7 +50,10 @@ def handler(event: Mapping[str, Any], context: RemainingTime) -> dict[str, Any]:
     What a request has waited for a cold start is no longer there for it. The API waits a margin longer than the
     function may take, and a load balancer is taken to.
     """
-    request = Request.of(event)
-    late = max(0, request.waited(_service.payments.clock.now()) - MARGIN)
-    _service.deadline.begin(min(time_for_work(context), WORK_TIME) - late)
-    return request.response(_api.answer(request), headers.of_every_answer(_service.settings.place))
+
+    def answer(request: Request) -> Answer:
+        late = max(0, request.waited(_service.payments.clock.now()) - MARGIN)
+        _service.deadline.begin(min(time_for_work(context), WORK_TIME) - late)
+        return _api.answer(request)
+
+    return answered(event, headers.of_every_answer(_service.settings.place), answer)

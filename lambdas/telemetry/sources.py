@@ -55,6 +55,8 @@ def estimate(ranks: Sequence[float]) -> float:
 
 def _who(address: str) -> bytes:
     try:
-        return socket.inet_pton(socket.AF_INET6, address)[:_NETWORK] if ":" in address else address.encode()
+        if ":" in address:
+            return socket.inet_pton(socket.AF_INET6, address)[:_NETWORK]
     except (OSError, ValueError):
-        return address.encode()
+        pass
+    return address.encode("utf-8", "surrogatepass")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from lambdas.web.answer import Answer, problem
 
-    from lambdas.web.answer import Answer
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 LONGEST_WAIT: Final = 30_000
@@ -19,6 +18,10 @@ LONGEST_WAIT: Final = 30_000
 
 _TRACED = re.compile(r"1-([0-9a-f]{8})-[0-9a-f]{24}")
 """A trace id, with the second in which it was given (Elastic Load Balancing User Guide, "Request tracing")."""
+
+
+class Unreadable(ValueError):
+    """An event that is no HTTP request. The text says what is wrong with it; it may have what a caller sent in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,18 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
-        """The request in a proxy event."""
+        """The request in a proxy event. Raises Unreadable for an event that has none."""
+        try:
+            request = cls._of(event)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise Unreadable(f"{type(error).__name__}: {error}") from error
+        texts = (request.method, request.path, *(value for values in request.headers.values() for value in values))
+        if not all(isinstance(text, str) for text in texts):
+            raise Unreadable("method, path and headers are texts")
+        return request
+
+    @classmethod
+    def _of(cls, event: Mapping[str, Any]) -> Request:
         headers: dict[str, tuple[str, ...]] = {}
         single, multi = event.get("headers") or {}, event.get("multiValueHeaders") or {}
         # A name in two spellings is one header, sent twice.
@@ -60,7 +74,7 @@ class Request:
             id=context.get("requestId") or _first(headers.get("x-amzn-trace-id", ())),
             source=_source(context, headers),
             arrived=_arrived(context, headers),
-            multi_value="multiValueHeaders" in event and "headers" not in event,
+            multi_value=_multi_value(event),
         )
 
     def header(self, name: str) -> str:
@@ -84,21 +98,41 @@ class Request:
 
     def response(self, answer: Answer, shared_headers: Mapping[str, str]) -> dict[str, Any]:
         """The proxy response for this request's entry point."""
-        headers = {**shared_headers, **answer.headers}
-        fields: dict[str, Any] = (
-            {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
-            if self.multi_value
-            else {"headers": headers}
-        )
-        return {"statusCode": answer.status, "isBase64Encoded": False, "body": answer.body, **fields}
+        return _response(answer, shared_headers, multi_value=self.multi_value)
+
+
+def answered(
+    event: Mapping[str, Any], shared_headers: Mapping[str, str], answer: Callable[[Request], Answer]
+) -> dict[str, Any]:
+    """The proxy response to an event: what `answer` says to its request, and 400 where it has none."""
+    try:
+        request = Request.of(event)
+    except Unreadable:
+        refusal = problem("malformed-request", "The entry point has handed over no HTTP request.")
+        return _response(refusal, shared_headers, multi_value=_multi_value(event))
+    return request.response(answer(request), shared_headers)
+
+
+def _response(answer: Answer, shared_headers: Mapping[str, str], *, multi_value: bool) -> dict[str, Any]:
+    headers = {**shared_headers, **answer.headers}
+    fields: dict[str, Any] = (
+        {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
+        if multi_value
+        else {"headers": headers}
+    )
+    return {"statusCode": answer.status, "isBase64Encoded": False, "body": answer.body, **fields}
+
+
+def _multi_value(event: Mapping[str, Any]) -> bool:
+    return "multiValueHeaders" in event and "headers" not in event
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         try:
-            return base64.b64decode(body, validate=True)
-        except binascii.Error:
+            return base64.b64decode(str(body), validate=True)
+        except ValueError:  # binascii's own, and one for what is not ASCII
             return b"\xff"  # what no JSON begins with: refused as any other body that is not JSON
     return str(body).encode("utf-8", "surrogatepass")
 

@@ -138,7 +138,7 @@ def _start_empty_with_the_cloud(backend: Path, generation: str, tell: Callable[[
     A refresh would come to the same, resource by resource; until then every update would build on what is not there.
     """
     kept = backend / "generation"
-    known = kept.read_text() if kept.exists() else None
+    known = kept.read_text(errors="replace") if kept.exists() else None
     if known == generation:
         return
     if known is not None and FileBackend(backend).forget():

@@ -87,8 +87,12 @@ class StateStore:
 
 
 def rights() -> Mapping[str, Any]:
-    """The file, by layer."""
-    found: Mapping[str, Any] = json.loads(RIGHTS.read_text(encoding="utf-8"))
+    """The file, by layer. Raises Problem for one that is none, as in the middle of a merge."""
+    try:
+        found: Mapping[str, Any] = json.loads(RIGHTS.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise Problem(f"{RIGHTS}: cannot be read ({said}): put back what was committed, or make it again") from None
     return found
 
 

@@ -37,7 +37,7 @@ class Book:
             told = json.loads(self.path.read_text())
             self.faults = tuple(InjectedFault.read(each) for each in told["faults"])
             self._next = int(told["next"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             self.faults, self._next = (), 1
         return True
 

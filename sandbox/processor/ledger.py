@@ -23,12 +23,16 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from shared.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+NAMED: Final = frozenset({"endpoint", "key", "what"})
+"""What every line says."""
 LATE = 20_000
 """How long `late-` stays silent (ms)."""
 
@@ -134,8 +138,14 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         text = path.read_bytes()
     except FileNotFoundError:
         return
-    for line in text.split(b"\n")[:-1]:
-        yield json.loads(line)
+    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict) or not told.keys() >= NAMED:
+            raise Problem(f"{path}:{number}: is no line of the processor's ledger: put it right, or move the file away")
+        yield told
 
 
 def _cut_unfinished(file: int) -> None:

@@ -215,9 +215,9 @@ def _remembered(layout: Layout) -> dict[str, dict[str, bool]]:
     """The statuses that the daemon before this one has found."""
     try:
         found = json.loads(layout.traffic_state.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: each for name, each in found.items() if isinstance(each, dict)} if isinstance(found, dict) else {}
 
 
 def _is_address(name: str) -> bool:

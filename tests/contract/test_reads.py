@@ -100,3 +100,28 @@ def test_a_layer_without_a_file_may_read_all_that_it_consumes(tmp_path):
     file.write_text('["data"]')
     with pytest.raises(Problem, match=r"^projects/compute/reads.json: .*: it maps a producer to its fields"):
         reads.of(tmp_path, "compute")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[1]",
+        b'{"network": 1}',
+        b'{"network": null}',
+        b'{"network": ["vpc_id"]}',
+        b'{"network": {"vpc_id": 1}}',
+        '{"network": {"é": "x"}}'.encode("latin-1"),
+        '{"network": {}}'.encode("utf-16"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        None,
+    ],
+)
+def test_a_declaration_that_is_none_is_one_line_with_its_path(tmp_path, content):
+    path = tmp_path / "projects" / "compute" / "reads.json"
+    path.parent.mkdir(parents=True)
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(Problem, match=r"^projects/compute/reads\.json: [^\n]*it maps a producer to its fields"):
+        reads.declared(tmp_path, "compute")

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from shared.root import ROOT
-from tools.checkout import FOREIGN
+from tools import checkout as checkouts
 from tools.workflows import WORKFLOWS
 
 EXPRESSION = "${{"
@@ -122,7 +122,7 @@ class Runner:
         written = {name: str(value) for name, value in chosen.content.get("env", {}).items()}
         missing = {name for name, value in written.items() if EXPRESSION in value} - given.keys()
         assert not missing, f"{chosen.name}: give a value for {missing}"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        inherited = checkouts.inherited()
         answered = subprocess.run(
             [*SHELLS[chosen.content.get("shell", chosen.defaults.get("shell"))], script],
             cwd=self.checkout,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tools import checkout as checkouts
 from tools import manual
-from tools.checkout import FOREIGN
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Checkout
@@ -42,7 +41,7 @@ def ordered() -> list[str]:
 
 def typed(checkout: Checkout, text: str) -> subprocess.CompletedProcess[str]:
     """Run a block as a reader would paste it: each line whatever the one before has said."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    inherited = checkouts.inherited()
     return subprocess.run(
         ["bash", "-c", text],
         cwd=checkout.root,

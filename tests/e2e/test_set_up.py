@@ -15,6 +15,7 @@ import pytest
 
 from shared.root import ROOT
 from tests.waiting import until
+from tools import checkout
 
 BREAKING = {
     "PIP_USER": "1",
@@ -32,17 +33,26 @@ BREAKING = {
 def fresh(tmp_path_factory):
     """A checkout in which nothing has run."""
     target = tmp_path_factory.mktemp("fresh") / "check out"
-    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    for name in checkout.tracked(ROOT):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
     return target
 
 
-def start(root, **variables):
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder whose project, and whose user, have set up uv for what is theirs."""
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv" / "uv.toml").write_text('required-version = "==0.0.1"\n[pip]\ntarget = "/nowhere/target"\n')
+    (tmp_path / "uv.toml").write_text("broken [")
+    (tmp_path / "pyproject.toml").write_text('[tool.uv]\nrequired-version = "==0.0.1"\n')
+    return tmp_path
+
+
+def start(root, folder=None, **variables):
     return subprocess.Popen(
         [root / "invoke", "graph"],
+        cwd=folder,
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -52,8 +62,8 @@ def start(root, **variables):
     )
 
 
-def works(root, **variables):
-    with start(root, **variables) as process:
+def works(root, folder=None, **variables):
+    with start(root, folder, **variables) as process:
         said, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "data/payments" in said
@@ -73,9 +83,9 @@ def kill(root, *, after, everybody):
     victim.communicate()
 
 
-def test_a_set_up_that_was_killed_is_made_anew_whatever_the_user_has_set(fresh):
+def test_a_set_up_that_was_killed_is_made_anew_whatever_the_user_has_set(fresh, elsewhere):
     kill(fresh, after=0.3, everybody=False)
-    works(fresh, **BREAKING)
+    works(fresh, elsewhere, **BREAKING, XDG_CONFIG_HOME=str(elsewhere))
     assert works(fresh) == ""
 
 

@@ -48,6 +48,24 @@ def test_a_damaged_record_is_left_out_of_the_history(tmp_path):
     assert [plan.id for plan, *_ in session.history(tmp_path)] == ["id"]
 
 
+@pytest.mark.parametrize("line", [b"{", b"null", b"[1]", b"\xff", b"[" * 100_000], ids=range(5))
+def test_a_damaged_line_of_a_journal_is_one_line_with_its_place(tmp_path, line):
+    path = tmp_path / "clients.jsonl"
+    path.write_bytes(b'{"a": 1}\n' + line + b"\n")
+    with pytest.raises(Problem, match=rf"^{path}:2: [^\n]*$"):
+        list(records.lines(path))
+    path.write_bytes(b"[" * 100_000)
+    assert records.read(path) is None
+
+
+@pytest.mark.parametrize("name", [records.PLAN, records.OUTCOME])
+def test_a_drill_whose_records_are_damaged_cannot_be_drawn_and_one_line_says_so(tmp_path, name):
+    for file in (records.PLAN, records.OUTCOME):
+        records.write(tmp_path / file, {"no": "field"} if file == name else PLAN.to_json())
+    with pytest.raises(Problem, match=rf"^{tmp_path}: [^\n]*damaged[^\n]*$"):
+        session.write_page(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

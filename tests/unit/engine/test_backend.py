@@ -103,6 +103,63 @@ def test_a_damaged_state_is_one_line(books, backend):
         backend.checkpoint(STACK)
 
 
+NO_OBJECT = (b"null", b"1", b"[1]", b'"x"', b"", b"{", b"\xff\xfe{\x00", b"[" * 100_000, b"\x1f\x8b\x08\x00cut")
+CUT = gzip.compress(b'{"version": 3}')[:-9]
+STATE, TAGS = "stacks/compute/payments-primary.json", "stacks/compute/payments-primary.pulumi-tags"
+HISTORY = "history/compute/payments-primary/payments-primary-1795267814000000001.history.json"
+LOCK = f"locks/{STACK.reference}/a.json"
+OTHER_SHAPES: dict[str, list[object]] = {
+    STATE: [
+        {"checkpoint": 1},
+        {"checkpoint": {"latest": [1]}},
+        {"checkpoint": {"latest": {"resources": 1}}},
+        {"checkpoint": {"latest": {"resources": [1]}}},
+        {"checkpoint": {"latest": {"resources": [{"urn": "a"}]}}},
+        {"checkpoint": {"latest": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": [1]}]}}},
+        {"checkpoint": {"latest": {"pending_operations": 1}}},
+        {"checkpoint": {"latest": {"secrets_providers": [1]}}},
+    ],
+    HISTORY: [
+        {},
+        {"kind": "update", "startTime": "yesterday"},
+        {"kind": "update", "startTime": [1]},
+        {"kind": "update", "startTime": 10**30},
+        {"kind": "update", "environment": [1]},
+    ],
+    TAGS: [{"tags": 1}, {"tags": [1]}, {"tags": {"a": 1}}],
+    LOCK: [
+        {},
+        {"pid": 1, "hostname": "a", "username": "b", "timestamp": "yesterday"},
+        {"pid": "x", "hostname": "a", "username": "b", "timestamp": "2026-11-27T00:00:00Z"},
+        {"pid": [1], "hostname": "a", "username": "b", "timestamp": "2026-11-27T00:00:00Z"},
+    ],
+}
+ASKED = {
+    STATE: lambda backend: (backend.checkpoint(STACK).outputs, backend.checkpoint(STACK).empty),
+    HISTORY: lambda backend: backend.newest_update(STACK),
+    TAGS: lambda backend: backend.tags(STACK),
+    LOCK: lambda backend: backend.locks(STACK),
+}
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_a_file_of_a_backend_that_is_no_object_of_its_kind_is_one_line_with_its_path(books, backend, path):
+    for content in (*NO_OBJECT, CUT, *OTHER_SHAPES[path]):
+        file = books.put(path, content)
+        with pytest.raises(Problem) as raised:
+            ASKED[path](backend)
+        assert str(file) in str(raised.value), str(content)[:99]
+        assert " is damaged (" in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", [STATE, HISTORY, TAGS])
+def test_a_folder_in_the_place_of_a_backends_file_is_one_line_with_its_path(books, backend, path):
+    (books.root / path).mkdir(parents=True)
+    with pytest.raises(Problem, match=rf"^[^\n]*{path}[^\n]*$"):
+        ASKED[path](backend)
+
+
 class TestLocks:
     def gone(self):
         ended = subprocess.Popen([sys.executable, "-c", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -139,6 +140,42 @@ def test_a_newer_one_on_the_path_replaces_what_was_built(bin_folder: Path):
     assert engine.find().origin == "built"
     pulumi(bin_folder, "3.230.0")
     assert engine.find().origin == "path"
+
+
+DAMAGED = [b"", b"{", b"null", b"[1]", b"\xff\xfe", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", [*DAMAGED, *range(5)], ids=range(len(DAMAGED) + 5))
+def test_damaged_versions_are_asked_anew(bin_folder: Path, content: bytes | int):
+    pulumi(bin_folder, "3.230.0")
+    executable = str(bin_folder / "pulumi")
+    stat = (bin_folder / "pulumi").stat()
+    now = [stat.st_mtime_ns, stat.st_size]
+    shapes = [1, [1], {}, {"file": now}, {"file": now, "version": [1]}]
+    path = engine.cache_directory() / "versions.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps({executable: shapes[content]}).encode())
+    assert engine.find().version == "3.230.0"
+    assert json.loads(path.read_bytes())[executable]["version"] == "3.230.0"
+
+
+@pytest.mark.parametrize("content", [*DAMAGED, *range(6)], ids=range(len(DAMAGED) + 6))
+def test_an_engine_whose_record_is_damaged_is_made_again(bin_folder: Path, content: bytes | int):
+    go(bin_folder)
+    made = engine.find()
+    record = made.executable.parent.parent / "engine.json"
+    whole = json.loads(record.read_text())
+    shapes = [
+        {name: value for name, value in whole.items() if name != "version"},
+        {name: value for name, value in whole.items() if name != "why"},
+        whole | {"version": 3},
+        whole | {"version": None},
+        whole | {"colour": "red"},
+        whole | {"origin": ["built"]},
+    ]
+    record.write_bytes(content if isinstance(content, bytes) else json.dumps(shapes[content]).encode())
+    assert engine.find() == made
+    assert json.loads(record.read_text()) == whole
 
 
 def test_an_executable_that_lost_its_end_is_made_again(bin_folder: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import threading
 import time
@@ -101,6 +102,42 @@ def test_health_reads_the_table_strongly(load, monkeypatch):
     event = {"httpMethod": "GET", "path": "/health", "headers": {}, "requestContext": {"requestId": "r"}}
     assert main.handler(event, LEFT)["statusCode"] == 200
     assert {(one["TableName"], one["ConsistentRead"]) for one in asked} == {("payments", True)}
+
+
+UNREADABLE = {
+    "no method": {"path": "/payment", "headers": {}},
+    "a header without a value": {"httpMethod": "GET", "path": "/", "headers": {"a": None}},
+    "headers that are none": {"httpMethod": "GET", "path": "/", "headers": "x"},
+    "values that are none": {"httpMethod": "GET", "path": "/", "headers": {}, "multiValueHeaders": {"a": None}},
+    "a path that is none": {"httpMethod": "GET", "path": None, "headers": {}},
+    "a context that is none": {"httpMethod": "GET", "path": "/", "headers": {}, "requestContext": "x"},
+}
+
+
+@pytest.mark.parametrize("function", ["payment", "health"])
+@pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_event_that_is_no_request_is_refused_and_no_error_of_the_function(load, monkeypatch, function, event):
+    monkeypatch.setattr(
+        "lambdas.adapters.aws.client", lambda *_, **__: SimpleNamespace(get_item=lambda **_: {}, meta=None)
+    )
+    answer = load(function).handler(event, LEFT)
+    assert answer["statusCode"] == 400
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert json.loads(answer["body"])["type"] == "/problems/malformed-request"
+
+
+def test_an_event_that_is_no_request_is_refused_as_its_load_balancer_wants_it(load):
+    answer = load("payment").handler({"path": "/payment", "multiValueHeaders": {}}, LEFT)
+    assert answer["statusCode"] == 400
+    assert answer["multiValueHeaders"]["Content-Type"] == ["application/problem+json"]
+
+
+def test_a_body_that_is_no_base64_is_refused_and_no_error_of_the_function(load, monkeypatch):
+    monkeypatch.setattr("lambdas.adapters.keys.ApiKeys.client_of", lambda *_: "storefront")
+    main = load("payment")
+    headers = {"x-api-key": "k", "content-type": "application/json", "idempotency-key": "k"}
+    event = {"httpMethod": "POST", "path": "/payment", "headers": headers, "body": "é", "isBase64Encoded": True}
+    assert main.handler(event, LEFT)["statusCode"] == 400
 
 
 def test_an_unhealthy_region_says_when_to_ask_again(load, monkeypatch):

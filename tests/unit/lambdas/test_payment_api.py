@@ -446,8 +446,9 @@ def test_both_entry_points_name_the_same_payment(region):
     assert region.api.answer(request).headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_body_that_is_not_base64_is_malformed(region):
-    request = Request.of({**alb_event(multi=False), "body": "%%%"})
+@pytest.mark.parametrize("body", ["%%%", "é", "e30=é", "\ud800", "e30", 1, [1]])
+def test_a_body_that_is_not_base64_is_malformed(region, body):
+    request = Request.of({**alb_event(multi=False), "body": body})
     assert region.api.answer(request).status == 400
 
 

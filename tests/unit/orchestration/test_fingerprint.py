@@ -524,5 +524,8 @@ def test_only_our_own_messages_and_tags_are_understood():
         assert Fingerprint.from_tag(mine.to_tag()) == mine
     made = MadeOf("abc", {"code": {"a.py": "012345"}}, {"data": {"table_name": "Output[str]"}})
     assert MadeOf.from_tag(made.to_tag()) == made
-    assert [MadeOf.from_tag(tag) for tag in ("", "withdrawn", "[]", '{"update": 1}')] == [MadeOf()] * 4
-    assert [Fingerprint.from_tag(tag) for tag in ("", "withdrawn", "[]", '{"update": 1}')] == [None] * 4
+    others = ("", "withdrawn", "[]", '{"update": 1}', "null", "[" * 100_000, '{"update": 1, "pieces": 1, "parts": 1}')
+    assert {MadeOf.from_tag(tag) == MadeOf() for tag in others} == {True}
+    assert {Fingerprint.from_tag(tag) for tag in others} == {None}
+    assert {Baking.from_tag(tag) for tag in (*others, '{"baking": 1}', '{"baking": {"before": 1}}')} == {None}
+    assert {fingerprint.update_id(tag) for tag in others if "update" not in tag} == {None}

@@ -13,6 +13,7 @@ import pytest
 
 from orchestration import made_of
 from shared.root import ROOT
+from tools import checkout
 
 ANSWER = """
 import json, sys
@@ -53,9 +54,8 @@ def git(folder, *arguments):
 def repository(tmp_path_factory):
     """What git tracks or would track here, as one commit."""
     folder = tmp_path_factory.mktemp("repository")
-    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("docs/", "tests/")):
+    for name in checkout.tracked(ROOT):
+        if not name.startswith(("docs/", "tests/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     git(folder, "init", "-q")

@@ -70,6 +70,16 @@ def test_old_runs_are_forgotten_and_those_with_engines_on_record_are_not(tmp_pat
     assert len(kept) == 3
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[1]", b"\xff\xfe", b"[" * 100_000], ids=range(6))
+def test_a_damaged_record_is_left_out_and_a_damaged_lock_is_just_begun(tmp_path, content):
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "run.json").write_bytes(content)
+    (tmp_path / "runs" / "b").mkdir()
+    (tmp_path / "runs" / "b" / "run.json").write_text("{}")
+    assert list(runs.records(tmp_path)) == [{}]
+    assert runs._holder(content.decode("latin-1")) == "just begun"
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "runs").write_text("in the way")
     with pytest.raises(Problem, match=r"cannot write .*runs.*nothing was changed"), begin(tmp_path):

@@ -461,10 +461,40 @@ class TestPay:
             pay.pay(nothing, ENVIRONMENT, {}, "key")
 
 
-@pytest.mark.parametrize("secret", ["no JSON", "{}", '{"clients": {"storefront": {"current": "key"}}}'])
+@pytest.mark.parametrize(
+    "secret",
+    ["no JSON", "{}", "[" * 100_000, '{"clients": {"storefront": {"current": "key"}}}'],
+    ids=range(4),
+)
 def test_a_client_without_a_key_is_one_line(secret):
     with pytest.raises(Problem, match=r"^the secret with the API keys has none for client canary$"):
         merchant("canary", EntryPoint("http://127.0.0.1:1"), secret)
+
+
+@pytest.mark.parametrize("key", ["abc\n", "é–", "ü", "a\rb", "", " a", "a\0", None, 1, ["a"]])
+def test_a_key_that_no_header_can_carry_is_one_line_that_does_not_tell_it(key):
+    secret = json.dumps({"clients": {"canary": {"current": key}}})
+    with pytest.raises(
+        Problem, match=r"^the key of client canary .*: \./invoke rotate-key --client canary .*$"
+    ) as raised:
+        merchant("canary", EntryPoint("http://127.0.0.1:1"), secret)
+    assert not isinstance(key, str) or not key or repr(key) not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["abc\n", "é–", "a\rb"])
+def test_a_header_that_cannot_be_sent_is_one_line_that_does_not_tell_it(value):
+    with (
+        Api(OK) as api,
+        pytest.raises(Problem, match=r"^POST [^\n]*/payment cannot be sent: [^\n]*X-Own[^\n]*$") as raised,
+    ):
+        EntryPoint(api.url).ask("POST", "/payment", {}, {"X-Own": value, "X-Other": "a"})
+    assert value not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["/payment/ä", "/a b", "/\n"])
+def test_a_path_that_cannot_be_sent_is_one_line(path):
+    with Api(OK) as api, pytest.raises(Problem, match=r"^[^\n]*$"):
+        EntryPoint(api.url).ask("GET", path)
 
 
 def test_no_answer_names_the_address():

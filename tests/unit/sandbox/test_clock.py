@@ -175,7 +175,14 @@ def test_a_speed_that_nobody_can_use_changes_nothing(path, speed):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", "[1]", '[{"real": 1}]', '[{"real": 0, "virtual": 0, "speed": 0}]']
+    "text",
+    [
+        *("", "{", "[]", "{}", "[1]", "null", '[{"real": 1}]', '[{"real": 0, "virtual": 0, "speed": 0}]'),
+        '[{"real": 0, "virtual": NaN, "speed": 1}]',
+        '[{"real": Infinity, "virtual": 0, "speed": 1}]',
+        f'[{{"real": 0, "virtual": {10**400}, "speed": 1}}]',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_a_damaged_file_is_the_machines_time(path, text):
     path.write_text(text)

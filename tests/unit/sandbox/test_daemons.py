@@ -11,6 +11,7 @@ import threading
 import psutil
 import pytest
 
+from engine import sessions
 from sandbox.layout import Layout
 from sandbox.processes import Daemon
 
@@ -33,6 +34,34 @@ def daemon(tmp_path):
     daemon = Daemon("daemon", layout)
     yield daemon
     daemon.stop()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"null", b"1", b"[1]", b"{}", b"\xff", b"[" * 100_000, None),
+        *(b'{"pid": "1"}', b'{"pid": [1]}', b'{"pid": -1}', b'{"pid": true}', b'{"pid": 1}', b'{"pid": 1.5}'),
+        b'{"pid": 1' + b"0" * 400 + b"}",
+    ],
+    ids=range(16),
+)
+def test_a_damaged_record_is_of_no_daemon_and_ends_no_process(tmp_path, content, monkeypatch):
+    """A signal to group 1 would end everybody's processes: none is really sent here, whatever the outcome."""
+    layout, ended = Layout(tmp_path), []
+    layout.run.mkdir(parents=True)
+    daemon = Daemon("daemon", layout)
+    monkeypatch.setattr(os, "kill", lambda *words: ended.append(words))
+    monkeypatch.setattr(os, "killpg", lambda *words: ended.append(words))
+    monkeypatch.setattr(sessions, "end", lambda *words: ended.append(words))
+    if content is None:
+        daemon.record.mkdir()
+        assert daemon.pid() is None
+        daemon.record.rmdir()
+    else:
+        daemon.record.write_bytes(content)
+        assert daemon.pid() is None
+        assert not daemon.stop()
+    assert ended == []
 
 
 @pytest.fixture

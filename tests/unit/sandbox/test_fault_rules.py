@@ -18,6 +18,21 @@ ONE, TWO, WITNESS = "us-east-1", "us-east-2", "us-west-2"
 EVERYTHING = [Asked(ONE, GATEWAY), Asked(ONE, "dynamodb", "PutItem"), Asked(ONE, "s3", "GetObject")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "null", "[1]", "{}", '{"faults": 1, "next": 1}', '{"faults": [1], "next": 1}'),
+        *('{"faults": [{"cut": 1}], "next": 1}', '{"faults": [], "next": Infinity}', "[" * 100_000, "\xff"),
+    ],
+    ids=range(11),
+)
+def test_a_damaged_book_is_an_empty_one(tmp_path, text):
+    (tmp_path / "faults.json").write_bytes(text.encode("latin-1"))
+    book = Book(tmp_path / "faults.json")
+    book.refresh()
+    assert book.faults == ()
+
+
 def never():
     return 0.999999
 

@@ -87,6 +87,19 @@ def test_a_person_is_shown_the_newest_and_told_of_the_others(box, capsys):
     assert lines[-1].startswith("3 older ones")
 
 
+def test_a_damaged_line_is_left_out(tmp_path):
+    path = tmp_path / "mail.jsonl"
+    Mailbox(path).put(alarm("me@example.com", topic("primary")))
+    whole = json.loads(path.read_text())
+    shapes = [1, None, [1], {}, whole | {"time": "now"}, whole | {"topic": "x"}, whole | {"message": 1}]
+    shapes += [whole | {"to": None}, whole | {"subject": 1}, whole | {"time": 10**400}]
+    more = [*(json.dumps(each).encode() for each in shapes), b"\xff\xfe", b"[" * 100_000]
+    path.write_bytes(path.read_bytes() + b"\n".join(more) + b"\n")
+    assert [mail.to for mail in Mailbox(path).read()] == ["me@example.com"]
+    deep = Mail(**whole | {"message": "[" * 100_000})
+    assert deep.alarm == {}
+
+
 def test_a_line_that_was_cut_off_is_left_out_and_the_file_is_bounded(box, tmp_path, monkeypatch):
     box.put(alarm("a@example.com", topic("primary")))
     path = tmp_path / "mail.jsonl"

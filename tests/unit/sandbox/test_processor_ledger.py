@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.processor import protocol
 from sandbox.processor.ledger import LATE, ChargeConflict, Ledger, read
+from shared.errors import Problem
 
 USD = {"value": 100, "currency": "USD"}
 ENDPOINTS, KEYS = ("east", "west"), ("pay_1", "pay_2")
@@ -58,6 +59,14 @@ def test_an_outcome_never_changes_and_endpoints_share_nothing(actions):
         assert answer == act(alone[action[1]], action)
         if isinstance(answer, dict) and answer["status"] != "unknown":
             assert told.setdefault(action[1:3], answer) == answer
+
+
+@pytest.mark.parametrize("line", [b"{", b"null", b"[1]", b"\xff", b"[" * 100_000], ids=range(5))
+def test_a_damaged_line_is_one_line_with_its_place(tmp_path, line):
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(line + b"\n")
+    with pytest.raises(Problem, match=rf"^{path}:1: [^\n]*$"):
+        list(read(path))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,16 +11,9 @@ import pytest
 import yaml
 
 from shared.root import ROOT
-from tools import checks
+from tools import checkout, checks
 
 TABS = (".go", ".mod")
-
-
-def tracked():
-    """What git has, or would have."""
-    command = ["git", "ls-files", "-coz", "--exclude-standard"]
-    names = subprocess.check_output(command, cwd=ROOT, text=True).split("\0")
-    return [name for name in names if name and (ROOT / name).is_file()]
 
 
 @pytest.fixture
@@ -28,7 +22,7 @@ def clone(tmp_path):
 
     def make(*without):
         source, target = tmp_path / "source", tmp_path / "clone"
-        for name in set(tracked()) - set(without):
+        for name in set(checkout.tracked(ROOT)) - set(without):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, source / name)
         for command in (
@@ -44,13 +38,30 @@ def clone(tmp_path):
     return make
 
 
+def test_a_copy_is_of_the_checkout_whatever_repository_a_hook_of_git_is_in(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    subprocess.check_call(["git", "init", "--quiet"], cwd=tmp_path / "other")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    assert "tasks.py" in checkout.tracked(ROOT)
+    assert not {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} & checkout.inherited().keys()
+
+
+def test_no_test_works_in_another_repository():
+    """pytest may run in a hook of git, and many tests run git."""
+    command = [sys.executable, "-c", "import tests.conftest, os; print('GIT_DIR' in os.environ)"]
+    variables = {**os.environ, "GIT_DIR": "/nowhere"}
+    assert subprocess.check_output(command, cwd=ROOT, env=variables, text=True) == "False\n"
+
+
 def graph(root):
     return subprocess.run(["./invoke", "graph"], cwd=root, capture_output=True, text=True, check=False)
 
 
 def test_a_clone_with_carriage_returns_switched_on_has_the_same_bytes_and_starts(clone):
     target = clone()
-    assert [name for name in tracked() if (target / name).read_bytes() != (ROOT / name).read_bytes()] == []
+    assert [name for name in checkout.tracked(ROOT) if (target / name).read_bytes() != (ROOT / name).read_bytes()] == []
     ran = graph(target)
     assert ran.returncode == 0, ran.stderr
     assert "data/payments" in ran.stdout
@@ -65,7 +76,7 @@ def test_without_the_attributes_it_would_not_start(clone):
 
 def test_every_file_is_as_editors_are_told_to_keep_it():
     wrong = []
-    for name in tracked():
+    for name in checkout.tracked(ROOT):
         lines = (ROOT / name).read_bytes().decode("utf-8").split("\n")
         trailing = any(line != line.rstrip() for line in lines)
         tabs = any("\t" in line for line in lines) and not name.endswith(TABS)

@@ -47,10 +47,11 @@ def project(tmp_path):
     """A project with a quick test, and one whose daemon outlives it."""
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -q -p no:cacheprovider\nmarkers = prove\n")
 
-    def make(seconds, environment="{'PATH': os.environ['PATH'], 'TMPDIR': str(tmp_path)}"):
+    def make(seconds, environment="{'PATH': os.environ['PATH'], 'TMPDIR': str(tmp_path)}", **variables):
         (tmp_path / "test_it.py").write_text(TESTS % (environment, str(tmp_path / "pid"), seconds))
         return subprocess.Popen(
             [sys.executable, "-c", RUN, str(tmp_path)],
+            env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -104,6 +105,23 @@ def test_every_test_is_named_and_the_next_estimate_is_what_it_took(project, tmp_
     took = json.loads((tmp_path / "took.json").read_text())
     assert 0 <= took["test"] < 60
     assert sleepers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PYTEST_ADDOPTS", "--collect-only"), ("PYTEST_PLUGINS", "none.such"), ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")],
+)
+def test_how_the_user_has_set_up_pytest_changes_nothing(project, name, value):
+    said, _ = project(0, **{name: value}).communicate(timeout=120)
+    assert "2 passed" in said.splitlines()[-1], said
+
+
+@pytest.mark.parametrize("name", ["MYPYPATH", "MYPY_CACHE_DIR", "RUFF_CONFIG", "RUFF_EXCLUDE", "COVERAGE_RCFILE"])
+def test_how_the_user_has_set_up_a_checker_changes_nothing(monkeypatch, capsys, name):
+    monkeypatch.setenv(name, "/nowhere")
+    says = f"import os; os._exit({name!r} in os.environ)"
+    monkeypatch.setattr(checks, "STATIC", {"it": ("timeit", "-n1", "-r1", says)})
+    assert checks.static() == [], capsys.readouterr().out
 
 
 def test_a_group_of_tests_stays_with_one_worker(project, tmp_path):

@@ -112,7 +112,7 @@ def test_a_terminal_without_our_characters_gets_ascii(variables, drawn):
     assert answer.stdout == drawn.replace("└", "`")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8", "hex", "rot13", "undefined", "idna"])
 def test_an_error_with_any_character_is_one_line(encoding):
     answer = run({"PYTHONIOENCODING": encoding}, "graph", "--environment", "ağ-🏦")
     assert answer.returncode == 1
@@ -140,6 +140,11 @@ def test_outputs_that_are_closed_or_full_end_in_no_traceback(closing):
         (("graph", "--enviroment", "x"), "graph has no option --enviroment, but --environment: "),
         (("graph", "--environment"), "error: --environment needs a value: ./invoke --help graph explains it"),
         (("graph", "--json", "false"), "false"),
+        (("deploy", "--layer", "network", "--layer", "data"), "error: --layer is given twice: ./invoke --help deploy "),
+        (("plan", "--layer=network", "--layer=data"), "error: --layer is given twice: "),
+        (("readiness", "--environment", "payments", "--environment", "trading"), "error: --environment is given twice"),
+        (("deploy", "--layer", "network", "--layer", "graph"), "error: --layer is given twice: "),
+        (("deploy", "--layer", "network", "--layer"), "error: --layer is given twice: "),
     ],
 )
 def test_a_word_that_is_none_is_one_line(words, said):
@@ -190,6 +195,17 @@ def test_a_module_of_ours_that_cannot_be_imported_is_named_with_its_line(checkou
     assert answer.stderr.count("\n") == 1
     last = len(text.splitlines()) + 1 + line.count("\n") + 1
     assert answer.stderr.startswith(f"error: {file}:{last}: {said}")
+
+
+@pytest.mark.parametrize("name", ["PYTEST_ADDOPTS", "MYPYPATH", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"])
+def test_what_sets_up_another_project_or_repository_reaches_no_task(checkout, name):
+    """As in a hook of git."""
+    text = "import os\n\nfrom invoke.tasks import task\n\n\n@task\ndef graph(_):\n    print(*sorted(os.environ))\n"
+    (checkout / "tasks.py").write_text(text)
+    answer = run({name: "/nowhere", "GIT_SSH": "ssh"}, command=[str(checkout / "invoke")])
+    assert answer.returncode == 0, answer.stderr
+    assert name not in answer.stdout.split()
+    assert "GIT_SSH" in answer.stdout.split()
 
 
 def test_an_error_of_what_runs_keeps_its_traceback(checkout):

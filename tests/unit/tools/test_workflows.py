@@ -814,12 +814,17 @@ def test_a_plan_that_never_came_is_said_and_deploys_nothing(tmp_path, capsys):
     assert "the log of this run says why" in told
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "stacks": [7]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "stacks": [7]}', "\xff", "[" * 100_000, None],
+    ids=range(8),
+)
 def test_what_is_no_plan_is_one_line(tmp_path, capsys, content):
     path = tmp_path / "plan.json"
-    path.write_text(content)
+    path.mkdir() if content is None else path.write_bytes(content.encode("latin-1"))
     assert plan_comment.main(["data", str(path)]) == 1
-    assert capsys.readouterr().err == f"error: {path}: holds no plan; write it with ./invoke plan --json\n"
+    said = "holds no plan" if content is not None else "Is a directory"
+    assert capsys.readouterr().err == f"error: {path}: {said}; write it with ./invoke plan --json\n"
 
 
 def test_a_comment_is_never_longer_than_github_takes():
