@@ -18,13 +18,29 @@ SOURCES = {
     "network": "projects/network/__main__.py",
     "data": "projects/data/__main__.py",
     "edge": "projects/edge/failover.py",
+    "compute": "projects/compute/functions.py",
+    "observability": "projects/observability/canary.py",
     "shared": "shared/naming.py",
     "health": "lambdas/health/main.py",
     "canary": "lambdas/canary/main.py",
     "failover": "lambdas/failover_control/main.py",
 }
 """Sources of each layer, of all of them, and of functions of three layers; each is given another comment."""
+SWAPS = {
+    "a flow log is made anew": (
+        "projects/network/flow_logs.py",
+        "AGGREGATION_SECONDS = 60\n",
+        "AGGREGATION_SECONDS = 600\n",
+    ),
+    "an alarm is not made": ("projects/observability/rules.py", "        _page_test(),\n", "        # _page_test(),\n"),
+}
+"""Lines of programs, and what stands there instead: a resource is replaced, or there is one more or one less."""
 SETTINGS = {
+    r"(  traces: )\w+": ("services", "endpoint"),  # an endpoint of the network more or less
+    r"(  warm: \{primary: 0, secondary: )\d+": (0, 1, 2),  # provisioned concurrency of compute
+    r"(  emails: \[)[^\]]*": ("on-call@example.com", "on-call@example.com, second@example.com"),
+    r"(  pager: )\S+": ("/on-call/pager", "null"),  # subscriptions of edge
+    r"(    managed: )\w+": ("count", "block"),
     r"(  payment: \{memory_mb: )\d+": (256, 320, 384, 512),
     r"(  health: \{memory_mb: )\d+": (128, 192, 256),
     r"(  recovery_days: )\d+": tuple(range(20, 36)),
@@ -91,7 +107,15 @@ def edit(system, chance):
     """Change one to three things; return what."""
     told = []
     for _ in range(chance.randint(1, 3)):
-        if chance.random() < 0.4:
+        kind = chance.random()
+        if kind < 0.2:
+            path, old, new = SWAPS[what := chance.choice(sorted(SWAPS))]
+            file = system.root / path
+            text = file.read_text()
+            assert (old in text) != (new in text), what
+            file.write_text(text.replace(old, new) if old in text else text.replace(new, old))
+            told.append(what)
+        elif kind < 0.4:
             file = system.root / SOURCES[chance.choice(sorted(SOURCES))]
             file.write_text(file.read_text() + f"# edit {chance.randrange(1_000_000)}\n")
             told.append(str(file.relative_to(system.root)))

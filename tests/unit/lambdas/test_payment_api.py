@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from lambdas.payment.api import MAX_BODY, PAYMENT_TIME
 from lambdas.payment.fields import is_card_like
+from lambdas.settings import MARGIN
 from lambdas.telemetry.sources import METRICS, mark
 from lambdas.web.idempotency_key import InvalidKey, read_key
 from lambdas.web.request import Request
+from shared.environment_sections import SHORTEST_PAYMENT
 from tests.doubles import openapi
 from tests.doubles.payments import CANARY, STOREFRONT, Region, timed_out
 
@@ -374,6 +376,11 @@ def test_503_when_the_keys_were_never_read(region):
     answer = region.post("k")
     problem(answer, 503, "unavailable")
     assert answer["headers"]["Retry-After"] == "2"
+
+
+def test_every_timeout_that_an_environment_may_have_leaves_the_time_to_pay():
+    """And a second before it, for the start of a request."""
+    assert SHORTEST_PAYMENT * 1000 - MARGIN - PAYMENT_TIME >= 1000
 
 
 @pytest.mark.parametrize(("left", "status"), [(PAYMENT_TIME - 1, 503), (PAYMENT_TIME, 201)])

@@ -162,8 +162,8 @@ def test_the_payments_environment_loads():
             "compute: payment.timeout: 29 s is more than API Gateway waits: use 28 or less",
         ),
         (
-            {"compute.payment.timeout": 7},
-            "compute: payment.timeout: 7 s is less than a payment with slow answers takes: use 8 or more",
+            {"compute.payment.timeout": 8},
+            "compute: payment.timeout: 8 s is less than a payment with slow answers takes: use 9 or more",
         ),
         (
             {"compute.audit.timeout": 19},
