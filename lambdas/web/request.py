@@ -20,7 +20,7 @@ _TRACED = re.compile(r"1-([0-9a-f]{8})-[0-9a-f]{24}")
 """A trace id, with the second in which it was given (Elastic Load Balancing User Guide, "Request tracing")."""
 
 
-class Unreadable(ValueError):
+class NoRequest(ValueError):
     """An event that is no HTTP request. The text says what is wrong with it; it may have what a caller sent in it."""
 
 
@@ -44,14 +44,14 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
-        """The request in a proxy event. Raises Unreadable for an event that has none."""
+        """The request in a proxy event. Raises NoRequest for an event that has none."""
         try:
             request = cls._of(event)
         except (LookupError, TypeError, AttributeError) as error:
-            raise Unreadable(f"{type(error).__name__}: {error}") from error
+            raise NoRequest(f"{type(error).__name__}: {error}") from error
         texts = (request.method, request.path, *(value for values in request.headers.values() for value in values))
         if not all(isinstance(text, str) for text in texts):
-            raise Unreadable("method, path and headers are texts")
+            raise NoRequest("method, path and headers are texts")
         return request
 
     @classmethod
@@ -107,7 +107,7 @@ def answered(
     """The proxy response to an event: what `answer` says to its request, and 400 where it has none."""
     try:
         request = Request.of(event)
-    except Unreadable:
+    except NoRequest:
         refusal = problem("malformed-request", "The entry point has handed over no HTTP request.")
         return _response(refusal, shared_headers, multi_value=_multi_value(event))
     return request.response(answer(request), shared_headers)
