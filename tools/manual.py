@@ -45,9 +45,11 @@ class TypedCommand:
     block: bool
 
     @property
-    def first(self) -> str:
-        """Its first command without the remark behind it."""
-        return re.sub(r"\s+#.*", "", self.text.strip().splitlines()[0])
+    def commands(self) -> tuple[str, ...]:
+        """Its commands, each on one line, without remarks."""
+        joined = re.sub(r"\s*\\\n\s*", " ", self.text)
+        lines = (re.sub(r"(^|\s+)#( .*|$)", "", line).strip() for line in joined.splitlines())
+        return tuple(line for line in lines if line not in {"", "done", "fi"})
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -98,7 +100,7 @@ def listing() -> str:
     rows: dict[str, dict[str, str]] = {}
     for each in everything():
         if each.why_not:
-            rows.setdefault(each.document, {})[each.first] = each.why_not
+            rows.setdefault(each.document, {}).update(dict.fromkeys(each.commands, each.why_not))
     for document, found in rows.items():
         lines += [f"## {document}", "", "| command | |", "|---|---|"]
         lines += [f"| `{_cell(command)}` | {why} |" for command, why in found.items()]
@@ -107,7 +109,7 @@ def listing() -> str:
 
 
 def _cell(command: str) -> str:
-    return command.removesuffix("\\").strip().replace("|", "\\|")
+    return command.replace("|", "\\|")
 
 
 if __name__ == "__main__":
