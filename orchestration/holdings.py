@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from orchestration.aws import Aws
     from shared.stack import Stack
 
+LONG = 30
+"""Days: a log that is kept for so long is for more than to find faults."""
 PAGES = 10
 """How far things are counted: a page has up to 1,000 objects, or 1 MB of items."""
 
@@ -113,6 +115,26 @@ def _locked_copies(_aws: Aws, _region: str, state: State) -> str:
     return f"every copy for {outputs.get('minRetentionDays', 'some')} days ({mode})"
 
 
+def _log(aws: Aws, region: str, state: State) -> str:
+    client, group = aws.client("logs", region), str(state["id"])
+
+    def count() -> str:
+        found = client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        return _plural(sum(int(each["storedBytes"]) for each in found if each["logGroupName"] == group), "byte")
+
+    return asked(count, f"measure the log {group}", region)
+
+
+def _is_kept_long(state: State) -> bool:
+    """Whether a log is kept for disputes (docs/retention.md), or for ever, and not for those who look for a fault."""
+    days = int((state.get("outputs") or {}).get("retentionInDays") or 0)
+    return days == 0 or days >= LONG
+
+
+def _anything(_: State) -> bool:
+    return True
+
+
 def _quorum(*_: object) -> str:
     return "the quorum of the table: without it one region that is lost stops the other"
 
@@ -134,6 +156,8 @@ class Holding:
     count: Count
     inside: str = ""
     """The output with the id of what it is a part of, and goes with."""
+    holds: Callable[[State], bool] = _anything
+    """Whether one of the type, as it is in the state, holds what somebody may need."""
 
 
 LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
@@ -148,6 +172,7 @@ REPLICA, WITNESS = f"{TABLE} replica", f"{TABLE} witness"
 
 HOLDING: Mapping[str, Holding] = {
     "aws:backup/vault:Vault": Holding("vault", "name", _copies),
+    "aws:cloudwatch/logGroup:LogGroup": Holding("log", "name", _log, holds=_is_kept_long),
     VAULT_LOCK: Holding("vault-lock", "backupVaultName", _locked_copies),
     TABLE: Holding("table", "name", _items),
     REPLICA: Holding("replica", "member", _items),
@@ -170,8 +195,7 @@ HOLDING_NOTHING: Mapping[str, str] = {
     "aws:apigateway": "basePathMapping deployment domainName integration method methodSettings model requestValidator "
     "resource response restApi stage",
     "aws:backup": "plan selection",
-    "aws:cloudwatch": "compositeAlarm dashboard eventRule eventTarget metricAlarm "
-    "logGroup",  # forgets after log_retention_days anyway: what must be kept longer is an audit record
+    "aws:cloudwatch": "compositeAlarm dashboard eventRule eventTarget metricAlarm",
     "aws:dynamodb": "tag",
     "aws:ec2": "defaultSecurityGroup flowLog internetGateway networkAcl networkAclAssociation networkAclRule route "
     "routeTable routeTableAssociation securityGroup subnet vpc vpcEndpoint",
@@ -227,7 +251,7 @@ class Holder:
     def of(stack: Stack, kind: str, state: State) -> Holder | None:
         """Return the holder that a resource is, or None when it holds nothing."""
         held = holding(kind)
-        if held is None:
+        if held is None or not held.holds(state):
             return None
         outputs = state.get("outputs") or {}
         parts = [held.word, *([str(outputs.get(held.inside, "")).rpartition(":")[2]] if held.inside else [])]

@@ -22,6 +22,7 @@ from orchestration.holdings import (
 )
 from shared.components import function
 from shared.stack import Stack
+from tests.doubles.modelled_aws import ModelledAws
 from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program, run_vault
 
 DATA = Stack("data", "payments")
@@ -232,3 +233,27 @@ def test_a_members_amount_is_asked_for_in_its_own_region():
 
 def test_a_table_that_goes_whole_is_one():
     assert [each.name for each in going(DATA, [table_change("replace", replicas=[])])] == ["table/payments"]
+
+
+LOG = "aws:cloudwatch/logGroup:LogGroup"
+
+
+@pytest.mark.parametrize(("days", "holds"), [(None, True), (0, True), (90, True), (30, True), (29, False), (7, False)])
+def test_a_log_that_is_kept_for_disputes_is_data_and_one_for_faults_is_not(days, holds):
+    state = {
+        "id": "/aws/lambda/a",
+        "outputs": {"name": "/aws/lambda/a", "retentionInDays": days, "region": "us-east-1"},
+    }
+    found = Holder.of(DATA, LOG, state)
+    assert (found is not None) == holds
+    if found:
+        assert found.name == "log//aws/lambda/a"
+        asks = {
+            ("logs", "DescribeLogGroups"): {
+                "logGroups": [
+                    {"logGroupName": "/aws/lambda/a", "storedBytes": 12},
+                    {"logGroupName": "/aws/lambda/ab", "storedBytes": 5},
+                ]
+            }
+        }
+        assert found.amount(ModelledAws(asks)) == "12 bytes"
