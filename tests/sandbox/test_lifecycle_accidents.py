@@ -105,9 +105,9 @@ def test_port_taken_at_a_single_gateway_counts(sandbox: Sandbox) -> None:
 def test_port_taken_between_choosing_and_binding_is_given_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = ports.choose
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        taken = choose(sandbox.layout)
+        other.bind(("127.0.0.1", taken))
         other.listen()
-        taken = other.getsockname()[1]
 
         def raced(layout: Layout) -> int:
             monkeypatch.setattr(ports, "choose", choose)
