@@ -99,7 +99,7 @@ def test_every_test_is_named_and_the_next_estimate_is_what_it_took(project, tmp_
     running = project(0)
     said, _ = running.communicate(timeout=120)
     assert running.returncode == 0, said
-    assert "test: about 10 minutes\n" in said
+    assert "test: about 16 minutes\n" in said
     assert "test_it.py::test_that_is_quick" in said
     assert "2 passed" in said.splitlines()[-1]
     took = json.loads((tmp_path / "took.json").read_text())
@@ -135,7 +135,7 @@ def test_a_group_of_tests_stays_with_one_worker(project, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("taken", "said"), [("{", 600), ("[]", 600), ('{"test": "x"}', 600), ('{"test": 42}', 42), ('{"prove": 4}', 600)]
+    ("taken", "said"), [("{", 960), ("[]", 960), ('{"test": "x"}', 960), ('{"test": 42}', 42), ('{"prove": 4}', 960)]
 )
 def test_a_record_that_cannot_be_read_is_none(tmp_path, monkeypatch, taken, said):
     monkeypatch.setattr(checks, "TAKEN", tmp_path / "took.json")
