@@ -96,7 +96,7 @@ BEHIND_ITS_BACK = {
         FunctionName=cloud.function(SECONDARY, "health")
     ),
     "a gateway response": lambda cloud: cloud("apigateway").delete_gateway_response(
-        restApiId=cloud.outputs["compute/payments-primary"]["rest_api_id"], responseType="INTEGRATION_FAILURE"
+        restApiId=cloud.outputs["compute/payments-primary"]["rest_api"]["id"], responseType="INTEGRATION_FAILURE"
     ),
     "a log group": lambda cloud: cloud("logs").delete_log_group(
         logGroupName=f"/aws/lambda/{cloud.function(PRIMARY, 'health')}"
@@ -162,13 +162,15 @@ def found(answer):
     return [row for stack in answer.json["stacks"] for row in stack["resources"]]
 
 
+VERSIONED = frozenset({"code", "functionVersion", "qualifier", "triggers", "versionStages"})
+"""What names a function's version, or is it: one that was mended has another, which is rehearsed too."""
+
+
 def declared(checkout):
-    """What the programs have asked for, by stack and resource. A function that was mended has another version."""
+    """What the programs have asked for, by stack and resource."""
     return {
         (name, resource["urn"]): {
-            key: value
-            for key, value in resource.get("inputs", {}).items()
-            if key not in {"code", "functionVersion", "versionStages"}
+            key: value for key, value in resource.get("inputs", {}).items() if key not in VERSIONED
         }
         for name, text in states(checkout).items()
         for resource in json.loads(text)["checkpoint"]["latest"]["resources"]
