@@ -95,14 +95,16 @@ def operate(
             _verify_passphrase(workspace, target)
         lines = report.Lines(plan)
         looked: dict[str, Any] = {}
-        _look_for_room(plan, target, environment, run)
-        if operation is Operation.DEPLOY:
+        if operation is not Operation.DEPLOY:
+            _look_for_room(plan, target, environment, run)
+        else:
             released = () if force else _released(plan, fingerprints, refresh=refresh)
             _require_another_region(released, target, environment, graph, run)
             looks = runs.Looks(run)
             looking = Operations(_starter(_moving(target.cli), looks, root).start, looks, lambda *_: None)
             context = RunContext(target, graph, run, looking, workspace, fingerprints, check, refresh=refresh)
             looked["guard"] = _guarded(plan, context, discard, judged=_policies(root) is not None).require
+            _look_for_room(plan, target, environment, run)  # after the guard: data that would go is the worse news
             looked["promised"] = promise and promise.kept_by(context)
             target = _in_place(target, graph, environment, plan)
 

@@ -28,6 +28,8 @@ from orchestration.quotas import (
     OfRoute53,
     zones_named,
 )
+from shared.contracts import DEPLOYED_AS
+from shared.deployed_as import moved, place
 from shared.environment_sections import UNRESERVED_CONCURRENCY
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, SECONDARY, Role
@@ -92,13 +94,19 @@ class Missing:
 def missing(
     environment: Environment, stacks: Iterable[Stack], checkpoint: Callable[[Stack], Checkpoint | None]
 ) -> Missing:
-    """Compare what the stacks are to have with what their states say that they have."""
+    """Compare what the stacks are to have with what their states say that they have.
+
+    What moves is made anew while the old is still there.
+    """
+    foundation = environment.foundation()
     numbers: Counter[tuple[str, Role]] = Counter()
     found: dict[tuple[str, Role], str] = {}
     for stack in stacks:
         to_have = wanted(environment, stack)
         to_have.update({(FUNCTION, role): number for role, number in reservations(environment, stack).items()})
-        there = _there(stack, checkpoint(stack))
+        state = checkpoint(stack)
+        moves = state and moved(state.outputs.get(DEPLOYED_AS), place(foundation, stack.role))
+        there = _there(stack, None if moves else state)
         for key, number in to_have.items():
             numbers[key] += number - there[key]
             if number > there[key]:

@@ -36,6 +36,12 @@ MOVES = {
 """Edits of the environment file after which all that holds data would be made anew, or a region's part of it: also by
 an update of what stays."""
 
+SMALLER = [
+    ("reserved_concurrency: 400", "reserved_concurrency: 330"),
+    ("payments: {requests_per_second: 400", "payments: {requests_per_second: 200"),
+]
+"""Edits with which the account has room for two of it."""
+
 EVERYTHING = {"bucket", "table", "secret"}
 
 ENDS = {
@@ -227,6 +233,11 @@ def test_what_is_named_goes_and_the_system_lives_on_under_its_new_suffix(checkou
     checkout.ok("deploy-all")
     checkout.ok("pay", "--key", "before")
     with Edits(checkout, MOVES["suffix"]):
+        first = checkout.run("deploy-all", "--discard-data", ",".join(named(checkout.run("deploy-all"))))
+        assert first.code == 1
+        assert "nothing was changed" in first.complaint, "the old functions keep what they have reserved until the end"
+        assert "are unreserved" in first.complaint
+    with Edits(checkout, [*MOVES["suffix"], *SMALLER]):
         first, *others = named(checkout.run("deploy-all"))
         some = checkout.run("deploy-all", "--discard-data", ",".join(others))
         assert some.code == 1

@@ -16,6 +16,8 @@ from orchestration.operate import _look_for_room
 from orchestration.plan import Freshness, Judgement, Operation, make
 from orchestration.preflight import NoRoom, missing, reservations, wanted
 from orchestration.quotas import FUNCTION, MADE_BY_BOOTSTRAP, QUOTAS, STAGE
+from shared.contracts import DEPLOYED_AS
+from shared.deployed_as import place
 from shared.environment import Environment
 from shared.roles import PRIMARY, ROLES, SECONDARY
 from shared.stack import Stack
@@ -328,6 +330,18 @@ def test_a_reservation_that_grows_counts_by_what_it_grows():
     )
     found = missing(changed, [Stack("compute", PAYMENTS, PRIMARY)], before)
     assert found.numbers == {(FUNCTION, PRIMARY): 15}
+
+
+def test_what_moves_is_asked_for_as_if_nothing_of_it_were_there():
+    """The old functions keep what they have reserved until the new ones are there."""
+    settings, compute = ENVIRONMENTS[PAYMENTS], Stack("compute", PAYMENTS, PRIMARY)
+    foundation = settings.foundation()
+    known = states(PAYMENTS, *ALL)(compute)
+    outputs = {DEPLOYED_AS: place(foundation.model_copy(update={"suffix": "q9q9"}), PRIMARY)}
+    stack = {"type": "pulumi:pulumi:Stack", "urn": "urn", "outputs": outputs}
+    moving = missing(settings, [compute], lambda _: Checkpoint([stack, *known.resources[1:]]))
+    assert moving.numbers == missing(settings, [compute], lambda _: None).numbers
+    assert missing(settings, [compute], lambda _: known).numbers == {}
 
 
 def test_a_fresh_stack_asks_nothing(require):
