@@ -1,8 +1,9 @@
 """What a drill's records come to: how long clients were out, and whether the objectives held. Only arithmetic.
 
 "Good" is a new payment that was answered 201 and is in the books: never a replay, a refusal or a health answer. A
-client is out from the sending of its first failed attempt to its next good answer; one that never has a good one again
-is out for ever. A payment whose first attempt could not be sent in time has failed.
+client is out from its first failed attempt to its next good answer, and may be so again; one that never has a good one
+again is out for ever. A payment's first attempt fails from when it was due, others from when they were sent. One whose
+first attempt could not be sent in time has failed; where such payments decide, there is no verdict.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from drill.clients import SENT_IN_TIME
 from drill.reconcile import DOUBLED, LOST
 from drill.records import NOTHING, Attempt, Event
 from shared.failover_time import MONTH, Allowance
@@ -28,6 +30,8 @@ DOUBLED_PAYMENTS: Final = "payments doubled"
 NOT_COMPARED: Final = "not compared with the processor's books"
 STAYED: Final = "clients stayed away until restored"
 RETURNED: Final = "clients went back by themselves"
+SERVED_AGAIN: Final = "clients are served there again"
+LONGEST: Final = "longest of all outages, worst client that honours the TTL"
 RECOVERY_POINT: Final = "RPO: age of the oldest lost payment at the failover"
 GATE: Final = "gate"
 """Ends the name of the check that decides for the primary."""
@@ -35,6 +39,8 @@ COLD: Final = 60.0
 """Virtual seconds of the standby's first minute, which is told apart."""
 LAG: Final = 2.0
 """Virtual seconds by which the drill's own loop may be late."""
+STALL: Final = 5.0
+"""Virtual seconds by which it may be late once: what is measured is wrong by as much, and nobody pays meanwhile."""
 WELL_BEHAVED: Final = ("fresh", "example")
 """Kinds that honour the TTL: the objectives are for them. The others are told beside."""
 ADDS: Final[Mapping[str, str]] = {"fresh": "client", "example": "example"}
@@ -45,7 +51,8 @@ PASSED, MISSED, INCONCLUSIVE, ABORTED = 0, 1, 3, 130
 SERVED_PART: Final = 0.05
 """Of the attempts after going back: where more fail, clients are not served there."""
 LATE_PART: Final = 0.01
-"""Of the payments of a baseline: where more are late or fail, the machine is the bottleneck and nothing is measured."""
+"""Of the payments of a baseline: where more are late or fail, the machine is the bottleneck and nothing is measured.
+Later on, too, where more are late."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt]
 def _out(attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], bool]) -> float | None:
     """How long one client was out; None when it was not."""
     # What was on its way when the fault came counts too: it was sent before, and failed by it.
-    failed = [each.sent for each in attempts if each.ended >= since and each.is_bad]
+    failed = [each.begins for each in attempts if each.ended >= since and each.is_bad]
     if not failed:
         return None
     begin = min(failed)
@@ -158,23 +165,30 @@ def _out(attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], b
     return min(good, default=FOREVER) - begin
 
 
-def _out_in_all(attempts: Iterable[Attempt], since: float, lost: Collection[str]) -> float:
-    """How long the worst client that honours the TTL was out in all: after a first good payment it may fail again."""
+def _all_outages(attempts: Iterable[Attempt], since: float, lost: Collection[str]) -> list[list[float]]:
+    """How long each client that honours the TTL was out, each time: after a first good payment it may fail again."""
     by_client: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         if attempt.kind in WELL_BEHAVED and attempt.ended >= since:
             by_client[attempt.client].append(attempt)
-    return max((_outages_of(own, lost) for own in by_client.values()), default=0.0)
+    return [list(_outages_of(own, lost)) for own in by_client.values()]
 
 
-def _outages_of(attempts: Sequence[Attempt], lost: Collection[str]) -> float:
-    total, begun = 0.0, None
-    for each in sorted(attempts, key=lambda each: each.sent):
+def _longest(attempts: Iterable[Attempt], since: float, lost: Collection[str] = ()) -> float:
+    return max((each for own in _all_outages(attempts, since, lost) for each in own), default=0.0)
+
+
+def _outages_of(attempts: Sequence[Attempt], lost: Collection[str]) -> Iterator[float]:
+    """One client's; one that has not ended with the records lasts to its last attempt."""
+    begun = None
+    for each in sorted(attempts, key=lambda each: each.begins):
         if begun is None:
-            begun = each.sent if each.is_bad else None
+            begun = each.begins if each.is_bad else None
         elif each.outcome == "created" and each.payment not in lost:
-            total, begun = total + each.ended - begun, None
-    return total if begun is None else total + max(each.ended for each in attempts) - begun
+            yield each.ended - begun
+            begun = None
+    if begun is not None:
+        yield max(each.ended for each in attempts) - begun
 
 
 def quantile(ordered: Sequence[float], part: float) -> float:
@@ -204,7 +218,8 @@ def measure(
     plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Event], books: Reconciliation | None
 ) -> DrillFigures:
     """All figures of a drill, from what it has left."""
-    fault = first(events, 0.0, "fault", plan.fault) or math.inf
+    begun = first(events, 0.0, "fault", plan.fault) or math.inf
+    fault = begun + plan.measured_at
     healed = first(events, 0.0, "heal", "") or max((each.ended for each in attempts), default=fault)
     bad = {each.payment for each in books.findings if each.kind == LOST} if books else set()
     lasting = [each for each in attempts if each.sent < healed]
@@ -219,6 +234,7 @@ def measure(
     limits = {each.kind: _sum(total, plan.bounds.get(ADDS.get(each.kind, ""))) for each in well}
     limit = max((each for each in limits.values() if each is not None), default=_sum(total, plan.bounds.get("client")))
     phases = {each.what for each in events if each.kind == "phase"}
+    loaded = [each for each in attempts if each.sent < _settled(events)]
     if plan.fault == NOTHING:
         figures = [_within("RTO, worst client that honours the TTL", worst, objective, None)]
         figures += _undisturbed(attempts, events)
@@ -226,7 +242,12 @@ def measure(
         figures = [
             _within("RTO, worst client that honours the TTL", worst, objective, limit),
             *(_within(f"RTO, worst {each.kind} client", each.worst, None, limits[each.kind]) for each in well),
-            Figure("out in all its outages, worst client", _out_in_all(lasting, fault, bad)),
+            # Of a planned move no time was promised, so the model's bound is taken, which is for the first outage.
+            _within(LONGEST, _longest(loaded, begun, bad), plan.longest_objective, limit if plan.planned else None),
+            Figure(
+                "out in all its outages, worst client",
+                max((sum(own) for own in _all_outages(lasting, begun, bad)), default=0.0),
+            ),
             Figure("RTO, p50", max((each.p50 for each in well), default=0.0)),
             Figure("RTO, p99", max((each.p99 for each in well), default=0.0)),
             _within("detection", _after(detected, fault), None, detection),
@@ -238,7 +259,7 @@ def measure(
             ),
         ]
         back = "failed back" in phases
-        figures.append(_stayed(plan, events, fault, switched))
+        figures.append(_stayed(plan, events, begun, switched))
         figures.append(Figure("clients went back then", "yes" if back else "no", unit="", held=back))
         figures += _served_again(plan, attempts, events)
         figures.append(_budget(plan, worst))
@@ -260,19 +281,19 @@ def measure(
             Figure("payments still unknown", books.counts.unknown, 0, unit="", held=books.counts.unknown == 0),
         ]
     firsts = [each for each in attempts if each.attempt == 1]
-    begun = switched if switched is not None else math.inf
+    over = switched if switched is not None else math.inf
     standby = [each for each in attempts if plan.role_of(each) == "secondary"]
-    cold = [each for each in standby if begun <= each.sent < begun + COLD]
+    cold = [each for each in standby if over <= each.sent < over + COLD]
     cold_took = sorted(each.ended - each.sent for each in cold if each.status)
     counts = books.counts if books else None
     return DrillFigures(
         tuple(figures),
-        fault,
+        begun,
         tuple(by_kind),
-        latencies(attempts, 0.0, fault),
+        latencies(attempts, 0.0, begun),
         latencies(attempts, switched or healed, healed),
         len(cold),
-        sum(each.outcome == "failed" for each in cold),
+        sum(each.is_bad for each in cold),
         len({each.key for each in cold}),
         quantile(cold_took, 0.99),
         len(firsts),
@@ -282,8 +303,8 @@ def measure(
         counts.declined if counts else 0,
         counts.refused if counts else 0,
         counts.unknown if counts else 0,
-        tuple(each for each in events if each.kind == "notification" and each.at >= fault),
-        tuple(_steps(plan, attempts, fault, healed)),
+        tuple(each for each in events if each.kind == "notification" and each.at >= begun),
+        tuple(_steps(plan, attempts, begun, healed)),
     )
 
 
@@ -293,7 +314,7 @@ def _steps(plan: DrillPlan, attempts: Sequence[Attempt], fault: float, healed: f
     for step, begin, end in zip(plan.steps, begins, [*begins, healed][1:], strict=True):
         within = [each for each in attempts if begin <= each.sent < end]
         failed = sum(each.is_bad for each in within)
-        served = [plan.role_of(each) for each in within if not each.is_bad]
+        served = [plan.role_of(each) for each in within if not each.is_bad and each.outcome != "pending"]
         yield StepFigures(
             begin - fault,
             end - fault,
@@ -379,49 +400,91 @@ def _served_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Iterable
     begin = back + plan.bounds.get("ttl", 0.0)
     tried = [each for each in attempts if each.sent >= begin and each.kind in WELL_BEHAVED]
     made = sum(each.outcome == "created" and plan.role_of(each) != "secondary" for each in tried)
-    failed = sum(each.is_bad and each.outcome != "late" for each in tried)  # late is the machine's
+    failed = sum(each.is_bad and not _is_late(each) for each in tried)  # late is the machine's
     held = made > 0 and failed <= max(1.0, SERVED_PART * len(tried)) if tried else None
-    yield Figure("clients are served there again", f"{made} new payments, {failed} attempts failed", unit="", held=held)
+    yield Figure(SERVED_AGAIN, f"{made} new payments, {failed} attempts failed", unit="", held=held)
 
 
 def verdict(figures: DrillFigures, trouble: Sequence[str]) -> tuple[DrillStatus, int, str]:
     """What to say of a drill: its status, the exit code, and why. Trouble of the machine is never a verdict."""
-    missed = [each.name for each in figures.figures if each.held is False]
-    told = f"missed: {', '.join(missed)}"
+    names = missed(figures)
+    told = f"missed: {', '.join(names)}"
     if trouble:  # what is missed all the same is told: nobody shall read past a payment that was lost
-        return "inconclusive", INCONCLUSIVE, "; ".join([*trouble, told] if missed else trouble)
+        return "inconclusive", INCONCLUSIVE, "; ".join([*trouble, told] if names else trouble)
     if not any(each.name == LOST_PAYMENTS for each in figures.figures):
         return "inconclusive", INCONCLUSIVE, "the books were not compared"
-    if missed:
+    if names:
         return "missed", MISSED, told
     alone = any(each.name == STAYED and str(each.measured).startswith("no:") for each in figures.figures)
-    return "passed", PASSED, f"every objective held{BY_THEMSELVES if alone else ''}"
+    return "passed", PASSED, f"{_held(figures)}{BY_THEMSELVES if alone else ''}"
+
+
+def _held(figures: DrillFigures) -> str:
+    """Of a drill that missed nothing: what held, and what nobody knows."""
+    unknown = [
+        each.name
+        for each in figures.figures
+        if each.held is None and (each.objective is not None or each.name == SERVED_AGAIN)
+    ]
+    if not unknown:
+        return "every objective held"
+    return f"every objective that was measured held; not measured: {', '.join(unknown)}"
 
 
 def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequence[float], speed: float = 1.0) -> str:
     """Why the machine, and not the system, may have been too slow before the fault; empty when it was not."""
     window = [each for each in attempts if each.attempt == 1 and begin <= each.due < end]
-    late = sum(each.outcome == "late" for each in window)
-    failed = sum(each.is_bad and each.outcome != "late" for each in window)
+    late = sum(map(_is_late, window))
+    failed = sum(each.is_bad and not _is_late(each) for each in window)
     if not window:
         return "no payment was made before the fault"
     if late > LATE_PART * len(window):
         return f"{late} of {len(window)} payments could not be sent in time: the machine is too slow for this rate"
     if failed > LATE_PART * len(window):
         return f"{failed} of {len(window)} payments failed before the fault"
-    slow = quantile(sorted(lags), 0.99)
-    return (
-        f"the drill itself was held up by {slow:.1f} s: the machine is too slow for this speed"
-        if slow > min(0.5, LAG / speed)
-        else ""
-    )
+    slow, worst = quantile(sorted(lags), 0.99), max(lags, default=0.0)
+    if slow <= min(0.5, LAG / speed) and worst <= STALL / speed:
+        return ""
+    return f"the drill itself was held up by {max(slow, worst):.1f} s: the machine is too slow for this speed"
+
+
+def too_late(
+    plan: DrillPlan,
+    attempts: Sequence[Attempt],
+    events: Sequence[Event],
+    books: Reconciliation | None,
+    found: DrillFigures,
+) -> str:
+    """Why what the machine did not send in time may have decided after the fault; empty when it has not."""
+    window = [each for each in attempts if each.attempt == 1 and each.due >= found.begun]
+    late = sum(map(_is_late, window))
+    if late > LATE_PART * len(window):
+        return (
+            f"{late} of {len(window)} payments could not be sent in time after the fault: "
+            "the machine is too slow for this rate"
+        )
+    in_time = measure(plan, [each for each in attempts if not _is_late(each)], events, books)
+    decided = [name for name in missed(found) if name not in missed(in_time)]
+    if not decided:
+        return ""
+    return f"missed only by payments that the machine did not send in time: {', '.join(decided)}"
+
+
+def missed(figures: DrillFigures) -> list[str]:
+    """The names of what did not hold."""
+    return [each.name for each in figures.figures if each.held is False]
+
+
+def _is_late(attempt: Attempt) -> bool:
+    """Whether the machine was too slow to send a payment when it was due. Threads, too, may have kept it waiting."""
+    return attempt.outcome == "late" or (attempt.attempt == 1 and attempt.sent - attempt.due > SENT_IN_TIME)
 
 
 def out_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Sequence[Event]) -> str:
     """Why the standby, or the machine, was too slow once it had taken over; empty when it was not.
 
     A standby that fails later is no failover that was too slow, and no machine of this size can tell which it was;
-    unless the outage that is played breaks it, too.
+    unless the outage that is played breaks it, too, or it goes on answering what is no payment: that is measured.
     """
     if any(each["region"] == "secondary" for step in plan.steps for each in step["faults"]):
         return ""
@@ -431,10 +494,25 @@ def out_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Sequence[Eve
         return ""
     begin = switched + COLD
     there = [each for each in attempts if plan.role_of(each) == "secondary" and begin <= each.sent < healed]
-    failed = sum(each.outcome == "failed" for each in there)
-    if failed <= LATE_PART * len(there):
+    failed = [each for each in there if each.is_bad and not _is_late(each)]
+    few = LATE_PART * len(there)
+    is_answered = sum(not each.status for each in failed) <= few
+    if len(failed) <= few or (is_answered and _longest(there, begin) > _may_be(plan)):
         return ""
-    return f"{failed} of {len(there)} attempts failed at the standby after its first minute: it or the machine is slow"
+    told = f"{len(failed)} of {len(there)} attempts failed at the standby after its first minute"
+    return f"{told}: it or the machine is slow"
+
+
+def _may_be(plan: DrillPlan) -> float:
+    """For how long a client may be out."""
+    objective = plan.longest_objective
+    limits = (_sum(plan.bounds.get("total"), plan.bounds.get(each)) for each in ADDS.values())
+    return objective if objective is not None else max((each for each in limits if each is not None), default=FOREVER)
+
+
+def _settled(events: Iterable[Event]) -> float:
+    """When the load ended: who fails afterwards has no next payment."""
+    return first(events, 0.0, "phase", "settled") or math.inf
 
 
 def _within(name: str, measured: float, objective: float | None, limit: float | None) -> Figure:

@@ -142,10 +142,10 @@ def _bars(attempts: Sequence[Attempt], begin: float, end: float) -> Iterator[str
 
 
 def _kind(attempt: Attempt) -> str:
-    if attempt.outcome in {"failed", "late"}:
-        return "failed"
     if attempt.outcome in {"declined", "refused"}:
         return "refused"
+    if attempt.is_bad:
+        return "failed"
     return "secondary" if "secondary" in attempt.region else "primary"
 
 
@@ -208,13 +208,13 @@ def _axis(begin: float, end: float, x: Any, height: int) -> Iterator[str]:
 
 
 def _limits(plan: DrillPlan, events: Sequence[Event], x: Any, height: int) -> Iterator[str]:
-    """Lines for the objective and the bound, counted from the fault."""
+    """Lines for the objective and the bound, counted from the fault that they are for."""
     fault = next((each.at for each in events if each.kind == "fault"), None)
     if fault is None:
         return
     for name, seconds in (("bound", plan.bounds.get("total")), ("objective", plan.objective)):
         if seconds is not None and math.isfinite(seconds):
-            at = x(fault + seconds)
+            at = x(fault + plan.measured_at + seconds)
             yield f'<path d="M{at:.1f} 0V{height - 30}" stroke="currentColor" stroke-dasharray="4 3"/>'
             yield f'<text x="{at + 3:.1f}" y="{12 if name == "bound" else 26}">{name} {seconds:g} s</text>'
 

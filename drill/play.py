@@ -8,14 +8,15 @@ The load goes on through all of it. Whatever ends the drill, what it broke is me
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from drill.clients import DrillClient, Merchandise, finished
-from drill.example import ExampleClient
+from drill.clients import TRYING, DrillClient, Merchandise, finished
+from drill.example import LIMITS, ExampleClient
 from drill.http import Connection
 from drill.names import DnsClient, NameCache
 from drill.records import CLIENTS, EVENTS, INCIDENT, NOTHING, SANDBOX, Attempt, Event, RecordFile
@@ -46,8 +47,8 @@ READY_WITHIN: Final = 180.0
 """Virtual seconds in which health checks must be well before a drill begins."""
 BACK_WITHIN: Final = 300.0
 """Virtual seconds in which clients must be back after `restore`."""
-MOST_AT_ONCE: Final = 300
-"""Payments that are being tried."""
+LONGEST_TRY: Final = LIMITS.connect + LIMITS.attempt
+"""Virtual seconds of one attempt: of all clients the one that callers copy waits longest."""
 PRIMARY, SECONDARY = "primary", "secondary"
 
 
@@ -102,6 +103,7 @@ class Play:
             works = (self._watch_itself(), self._watch_names(), self._watch_health())
             watches += [asyncio.create_task(work) for work in works]
             await self._until_ready()
+            self.played.lags.clear()  # nothing was measured yet
             begun = self._clock.now()
             self._phase("steady", f"{self._plan.rate:g} payments a second by {len(clients)} clients")
             load = asyncio.create_task(self._load(clients, begun))
@@ -192,22 +194,23 @@ class Play:
         )
 
     async def _load(self, clients: list[DrillClient | ExampleClient], begun: float) -> None:
+        most = most_at_once(self._plan.rate, len(clients))
         for arrival in self._schedule.arrivals():
             due = begun + arrival.at
             await self._clock.sleep(due - self._clock.now())
             if not self._loading:
                 return
-            if len(self._paying) >= MOST_AT_ONCE:
-                self._overwhelmed()
+            if len(self._paying) >= most:
+                self._overwhelmed(most)
                 continue
             task = asyncio.create_task(clients[arrival.client].pay(arrival, due))
             self._paying.add(task)
             task.add_done_callback(self._paying.discard)
             task.add_done_callback(self._lost)
 
-    def _overwhelmed(self) -> None:
-        """More payments are being tried than this machine could ever serve: going on would only end the sandbox."""
-        told = f"{MOST_AT_ONCE} payments were being tried at once: the machine is too slow for this rate"
+    def _overwhelmed(self, most: int) -> None:
+        """More payments are being tried than a dead region leaves open: going on would only end the sandbox."""
+        told = f"{most} payments were being tried at once: the machine is too slow for this rate"
         if told not in self.played.trouble:
             self.played.trouble.append(told)
 
@@ -217,9 +220,10 @@ class Play:
         self._breaking = True
         self._happened(await self._act(self._stage.begin, self._plan.fault))
         begun = self._clock.monotonic()
+        back = self._plan.objective or self._plan.objectives.get("failover", 0.0)
         while (passed := self._clock.monotonic() - begun) < self._lasts:
             lasts = await self._look(passed)
-            if lasts and passed > self._plan.objectives.get("failover", 0.0):
+            if lasts and passed > back:
                 return
             await self._clock.sleep(LOOK_EVERY)
 
@@ -236,7 +240,7 @@ class Play:
             event = await self._act(self._stage.enact, step)
             self._happened(event)
             self._tell(event.detail)
-        end = self._clock.monotonic() + self._plan.objectives.get("failover", 0.0)
+        end = self._clock.monotonic() + (self._plan.objective or 0.0)
         while self._plan.steps[-1]["faults"] and self._clock.monotonic() < end:  # one that has no end of its own
             await self._look(self._clock.monotonic() - begun)
             await self._clock.sleep(LOOK_EVERY)
@@ -362,6 +366,16 @@ class Play:
         since = self._plan.started
         for event in sorted(self._stage.events(since), key=lambda each: each.at):
             self._happened(event)
+
+
+def most_at_once(rate: float, clients: int) -> int:
+    """How many payments may be under way, however dead a region is: those that are tried again, and those tried once.
+
+    Each of the second kind ends with its one attempt's time-out. They come at random (a Poisson process): four standard
+    deviations more are left to chance. Waiting costs nothing; only a machine that keeps no time-out has more under way.
+    """
+    once = rate * LONGEST_TRY
+    return clients * TRYING + math.ceil(once + 4 * math.sqrt(once))
 
 
 @contextmanager

@@ -92,10 +92,21 @@ class Attempt(Record):
 
     @property
     def is_bad(self) -> bool:
-        """Whether it should have been a payment, and was none: every payment of a drill is valid."""
+        """Whether it should have been a payment, and was none: every payment of a drill is valid.
+
+        A first attempt is to make a new payment, whatever else it is answered. One that is repeated may be told that
+        the first is under way, or what has come of it.
+        """
         if self.outcome == "declined":
             return not self.customer.startswith(DECLINES)
-        return self.outcome in {"failed", "late", "refused"}
+        if self.outcome in {"pending", "replayed"}:
+            return self.attempt == 1
+        return self.outcome != "created"
+
+    @property
+    def begins(self) -> float:
+        """When its client began to wait for it: the first when the payment was due (open loop), others when sent."""
+        return self.due if self.attempt == 1 else self.sent
 
 
 @dataclass(frozen=True)
@@ -197,7 +208,33 @@ class DrillPlan(Record):
     @property
     def objective(self) -> float | None:
         """Seconds within which clients must be served again; nothing was promised of a planned move."""
-        return None if self.planned else self.objectives.get("grey_failure" if self.fault == "grey" else "failover")
+        return None if self.planned else self._objective_of(self.measured)
+
+    @property
+    def longest_objective(self) -> float | None:
+        """The longest of all that is broken in the drill: in an outage other faults may follow the first."""
+        kinds = {each["kind"] for step in self.steps for each in step["faults"]} or {self.measured}
+        known = [each for each in map(self._objective_of, kinds) if each is not None]
+        return max(known, default=None) if not self.planned else None
+
+    def _objective_of(self, fault: str) -> float | None:
+        return self.objectives.get("grey_failure" if fault == "grey" else "failover")
+
+    @property
+    def first_fault(self) -> tuple[float, PlannedFault] | None:
+        """An outage's first fault in the primary, and when it comes: virtual seconds after the first step."""
+        found = ((step["at"], each) for step in self.steps for each in step["faults"] if each["region"] == "primary")
+        return next(found, None)
+
+    @property
+    def measured(self) -> str:
+        """The fault that objective and bounds are for: of an outage its first one in the primary."""
+        return self.first_fault[1]["kind"] if self.first_fault else self.fault
+
+    @property
+    def measured_at(self) -> float:
+        """When that comes, in virtual seconds after the drill has begun to break something."""
+        return self.first_fault[0] if self.first_fault else 0.0
 
     @property
     def title(self) -> str:
@@ -222,8 +259,11 @@ class DrillPlan(Record):
     @property
     def first_lasts(self) -> float:
         """Virtual seconds for which an outage's first fault in the primary is in force; infinite: to the end."""
-        first = next((each for each in self.steps[0]["faults"] if each["region"] == "primary"), None)
-        return next((step["at"] for step in self.steps if first not in step["faults"]), math.inf)
+        if self.first_fault is None:
+            return 0.0
+        begin, first = self.first_fault
+        ends = (step["at"] for step in self.steps if step["at"] > begin and first not in step["faults"])
+        return next(ends, math.inf) - begin
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,10 @@ class FaultRecord:
     acknowledged: int
     lost: int
     doubled: int
+    uncompared: int = 0
+    """Drills with a verdict in which some books were not compared: what was lost or doubled there is not all known."""
+    uncompared_payments: int = 0
+    """Acknowledged in drills in which some books were not compared."""
 
 
 def by_fault(history: Iterable[tuple[DrillPlan, DrillOutcome, Mapping[str, Any]]]) -> list[FaultRecord]:
@@ -78,6 +82,8 @@ def _record(fault: str, drills: list[tuple[DrillPlan, DrillOutcome, Mapping[str,
     rows = [_row(told, "RTO, worst") for _, told in judged]
     outs = [math.inf if row["measured"] is None else float(row["measured"]) for row in rows if row]
     last = next((row for row in reversed(rows) if row), None)
+    # A payment that was lost is lost, whatever else there is to say of its drill.
+    lost, doubled = (sum(_count(told, name) for _, _, told in drills) for name in _BOOKS)
     return FaultRecord(
         fault,
         len(drills),
@@ -88,8 +94,10 @@ def _record(fault: str, drills: list[tuple[DrillPlan, DrillOutcome, Mapping[str,
         last["bound"] if last else None,
         last["objective"] if last else None,
         sum(int(told.get("acknowledged", 0)) for *_, told in drills),
-        # A payment that was lost is lost, whatever else there is to say of its drill.
-        *(sum(_count(told, name) for _, _, told in drills) for name in _BOOKS),
+        lost,
+        doubled,
+        uncompared=sum(not _compared(told) for _, told in judged),
+        uncompared_payments=sum(int(told.get("acknowledged", 0)) for *_, told in drills if not _compared(told)),
     )
 
 
@@ -100,6 +108,11 @@ def _count(told: Mapping[str, Any], name: str) -> int:
     """0 too where it was not compared."""
     measured = (_row(told, name) or {}).get("measured", 0)
     return measured if isinstance(measured, int) else 0
+
+
+def _compared(told: Mapping[str, Any]) -> bool:
+    """Whether all books were: without the processor's nobody knows what was doubled."""
+    return all(isinstance((_row(told, name) or {}).get("measured"), int) for name in _BOOKS)
 
 
 def _row(told: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
@@ -114,6 +127,8 @@ def never_seen(records: Iterable[FaultRecord]) -> str:
     lost, doubled = sum(each.lost for each in records), sum(each.doubled for each in records)
     if lost or doubled:
         return f"{lost} of {payments} acknowledged payments were lost and {doubled} doubled, in {drills} drills"
+    drills -= sum(each.uncompared for each in broken)
+    payments -= sum(each.uncompared_payments for each in records)
     if not drills or not payments:
         return "no drill has come to a verdict, so nothing is known of lost or doubled payments"
     counted = f"{drills} drill{'' if drills == 1 else 's'}"

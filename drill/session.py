@@ -21,7 +21,7 @@ from drill import reading, records
 from drill.books import Books
 from drill.clients import LONGEST_PAUSE, TIMEOUT, Merchandise
 from drill.example import LONGEST_FAILURE
-from drill.figures import DrillFigures, bottleneck, measure, out_again, verdict
+from drill.figures import DrillFigures, bottleneck, measure, out_again, too_late, verdict
 from drill.page import page
 from drill.play import Play, Played
 from drill.reconcile import Reconciliation, examine
@@ -112,20 +112,19 @@ def of_incident(
     planned: DrillPlan, environment: Environment, incident: Incident, file: str, compression: float
 ) -> DrillPlan:
     """The plan of a drill that plays a published outage: measured by what its first fault in the primary allows."""
-    steps = incident.planned(compression)
-    first = next((each["kind"] for each in steps[0]["faults"] if each["region"] == PRIMARY), "")
-    known = first in BOUND_OF or first == "grey"
-    checks, dns = environment.edge.checks.of_the_entry_point, environment.edge.dns
     made = replace(
         planned,
         fault=INCIDENT,
         incident=incident.name,
         source=incident.source,
-        steps=steps,
+        steps=incident.planned(compression),
         file=file,
         compression=compression,
-        bounds=bounds(environment, first) if known else {NOTICED: float(worst(checks, dns).detection)},
     )
+    known = made.measured in BOUND_OF or made.measured == "grey"
+    checks, dns = environment.edge.checks.of_the_entry_point, environment.edge.dns
+    noticed = {NOTICED: float(worst(checks, dns).detection)}
+    made = replace(made, bounds=bounds(environment, made.measured) if known else noticed)
     return replace(made, caution=_caution(made))
 
 
@@ -277,9 +276,10 @@ def _judged(
         played.attempts, begun, moments.get("fault", moments.get("settled", begun)), played.lags, planned.speed
     )
     again = out_again(planned, played.attempts, played.events)
+    late = too_late(planned, played.attempts, played.events, books, found)
     imitated = planned.target == SANDBOX
     lies = afterwards(planned, played.attempts, played.events, least) if imitated else []
-    trouble = [*played.trouble, *filter(None, (slow, again)), *lies, *_unfinished(played)]
+    trouble = [*played.trouble, *filter(None, (slow, late, again)), *lies, *_unfinished(played)]
     return DrillOutcome(*verdict(found, trouble)), found
 
 

@@ -67,7 +67,7 @@ def after(events: list[dict[str, Any]], since: float, kind: str, what: str, subj
 
 def out(attempts: list[dict[str, Any]], since: float) -> float | None:
     """Seconds from a client's first failed attempt to its next new payment; None when it was not out."""
-    failed = [each["sent"] for each in attempts if each["ended"] >= since and each["bad"]]
+    failed = [e["due" if e["attempt"] == 1 else "sent"] for e in attempts if e["ended"] >= since and e["bad"]]
     begin = min(failed, default=math.inf)
     good = [each for each in attempts if each["sent"] > begin and each["outcome"] == "created" and each["known"]]
     return float(min((each["ended"] for each in good), default=math.inf) - begin) if failed else None
@@ -80,10 +80,9 @@ def outages(attempts: list[dict[str, Any]], fault: float) -> dict[str, float]:
         clients[each["kind"]][each["client"]].append(each)
     found: dict[str, float] = {"kinds of client": len(clients)}
     for kind, own in clients.items():
-        times = [out(each, fault) for each in own.values()]
-        long = sorted(each for each in times if each is not None)
+        long = sorted(each for each in (out(each, fault) for each in own.values()) if each is not None)
         ranks = {name: long[max(0, math.ceil(part * len(long)) - 1)] if long else 0.0 for name, part in PARTS.items()}
-        ranks |= {"clients": len(times), "affected": len(long)}
+        ranks |= {"clients": len(own), "affected": len(long)}
         found |= {f"{name} of {kind} clients": value for name, value in ranks.items()}
     return found
 
@@ -97,14 +96,16 @@ def recomputed() -> dict[str, Any]:
     for e in attempts:
         e["bad"] = e["outcome"] in BAD or (e["outcome"] == "declined" and not e["customer"].startswith("decline-"))
     lost, doubled = of_the_books(attempts)
-    fault = after(events, 0.0, "fault", plan["fault"])
+    first = [(s["at"], f["kind"]) for s in plan["steps"] for f in s["faults"] if f["region"] == "primary"]
+    at, kind = [*first, (0.0, plan["fault"])][0]
+    fault = after(events, 0.0, "fault", plan["fault"]) + at
     healed = min(heals or [max((each["ended"] for each in attempts), default=fault)])
     by_kind = outages([{**e, "known": e["payment"] not in lost} for e in attempts if e["sent"] < healed], fault)
     p50, p99, worst = (max(by_kind.get(f"{name} of {kind} clients", 0.0) for kind in WELL) for name in PARTS)
     found = {"payments lost": len(lost), "payments doubled": doubled, RTO: worst, **by_kind}
     found |= {f"clients of {kind} clients": count for kind, count in plan["clients"].items()}
     found["acknowledged"] = len({each["payment"] for each in attempts if each["status"] == 201})
-    objective = {"grey": "grey_failure", "evacuate": "", "unfenced": ""}.get(plan["fault"], "failover")
+    objective = {"grey": "grey_failure", "evacuate": "", "unfenced": ""}.get(kind, "failover")
     found[f"{RTO}, objective"] = plan["objectives"].get(objective, math.inf)
     if plan["fault"] == "none":
         moved = sum((each["kind"], each["what"]) == ("dns", "secondary") for each in events)

@@ -287,6 +287,31 @@ def test_a_published_outage_holds_and_its_lies_do_not(tmp_path, name):
     assert f"{name}: 1.0 was told" in verify(tmp_path / "l", gather(folder, tmp_path / "l")).stderr
 
 
+@pytest.mark.parametrize(("kind", "at", "objective"), [("grey", 0.0, 300.0), ("refuse", 300.0, 120.0)])
+def test_a_published_outage_holds_with_objective_and_moment_of_its_first_fault_in_the_primary(
+    tmp_path, kind, at, objective
+):
+    told = {"part": "", "how": "", "probability": None, "seconds": None, "says": "out", "source": "assumed: out"}
+    elsewhere, here = {**told, "region": "secondary", "kind": "data"}, {**told, "region": "primary", "kind": kind}
+    steps = [{"at": 0.0, "faults": [elsewhere]}, {"at": at, "faults": [elsewhere, here]}]
+    plan = replace(PLAN, fault="incident", steps=steps, objectives={"failover": 120.0, "grey_failure": 300.0})
+    events = [replace(each, at=each.at - at, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    folder = left(tmp_path / "drill", ONE_CLIENT, plan, events)
+    figures = json.loads((folder / records.FIGURES).read_text())
+    assert (the(figures, WORST)["objective"], the(figures, "detection")["measured"]) == (objective, 28)
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert found.returncode == 0, found.stderr
+
+
+def test_a_payment_that_was_sent_late_is_told_from_when_it_was_due(tmp_path):
+    late = replace(STEADY, key="lost", due=FAULT + 1, sent=FAULT + 40, ended=FAULT + 40, outcome="late", status=0)
+    attempts = [STEADY, replace(late, payment=""), *failed_over("a", "other", 60.0)[1:]]
+    folder = left(tmp_path / "drill", attempts)
+    assert the(json.loads((folder / records.FIGURES).read_text()), WORST)["measured"] == 59.0
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert found.returncode == 0, found.stderr
+
+
 def drop(folder, name, word):
     path = folder / name
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if word not in line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from drill.figures import (
     INCONCLUSIVE,
+    LONGEST,
     MISSED,
     PASSED,
     STAYED,
@@ -20,6 +22,7 @@ from drill.figures import (
     out_again,
     outages,
     quantile,
+    too_late,
     verdict,
 )
 from drill.reconcile import Counts, Disagreement, Reconciliation
@@ -235,7 +238,8 @@ def test_trouble_hides_no_payment_that_was_lost():
         ("declined", "drill-1", True),
         ("declined", "decline-1", False),  # which the processor's stand-in declines
         ("failed", "decline-1", True),
-        ("pending", "drill-1", False),
+        ("pending", "drill-1", True),
+        ("replayed", "drill-1", True),  # of a key that nobody had before
     ],
 )
 def test_a_client_is_out_by_whatever_should_have_been_a_payment(outcome, customer, out):
@@ -333,7 +337,7 @@ def test_where_nothing_is_broken_nothing_may_fail_and_nobody_moves():
 
 
 def test_an_outage_is_told_step_by_step():
-    told = {"says": "no name", "source": "https://example.com"}
+    told = {"region": "primary", "kind": "name", "says": "no name", "source": "https://example.com"}
     steps = [{"at": 0.0, "faults": [told]}, {"at": 100.0, "faults": []}]
     plan = replace(PLAN, fault="incident", incident="a bad day", steps=steps)
     events = [replace(each, what="incident") if each.kind == "fault" else each for each in EVENTS]
@@ -430,6 +434,177 @@ def test_a_client_that_fails_again_is_out_for_longer_in_all():
     assert figure(found, "RTO, worst").measured == pytest.approx(SWITCH + 10.1 - FAULT - 1)
     first, second, open_one = SWITCH + 10.1 - FAULT - 1, 10.1, 0.1
     assert figure(found, "out in all").measured == pytest.approx(first + second + open_one)
+    assert figure(found, "longest of all").measured == pytest.approx(BACK + 0.1 - SWITCH - 40)
+
+
+def test_who_is_answered_but_never_with_a_new_payment_is_out_for_ever():
+    waits = [attempt(FAULT + 1 + 2 * each, "pending", took=1.0) for each in range(150)]
+    found = measure(PLAN, [attempt(950.0), *waits, attempt(BACK)], EVENTS, BOOKS)
+    assert math.isinf(figure(found, "RTO, worst").measured)
+    assert verdict(found, [])[1] == MISSED
+
+
+def test_a_payment_that_is_under_way_is_no_failure_when_it_is_asked_for_again():
+    again = [attempt(SWITCH + 70 + each, "pending", number=2, key="a", address="127.1.0.2") for each in range(90)]
+    found = measure(PLAN, one_client(*again), EVENTS, BOOKS)
+    assert (figure(found, "longest of all").held, out_again(PLAN, again, EVENTS)) == (True, "")
+    first_tries = [replace(each, attempt=1) for each in again]
+    assert "90 of 90 attempts failed" in out_again(PLAN, first_tries, EVENTS)
+
+
+def goes_on(outcome, seconds, status=0):
+    """A standby that makes one payment and then, after its first minute, none for so long."""
+    begin = SWITCH + 62
+    bad = [attempt(begin + each, outcome, address="127.1.0.2", key=f"k{each}") for each in range(seconds)]
+    well = [attempt(begin + seconds + each, address="127.1.0.2") for each in range(20)]
+    return one_client(*(replace(each, status=status or each.status) for each in bad), *well)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "seconds", "ended"),
+    [
+        ("refused", 400, 200, "missed"),
+        ("declined", 402, 200, "missed"),
+        ("failed", 503, 200, "missed"),
+        ("pending", 202, 200, "missed"),
+        ("failed", 0, 200, "inconclusive"),  # no answer: the machine's, perhaps
+        ("refused", 400, 90, "inconclusive"),  # within the objective: the failover was in time, and all is not well
+        ("failed", 503, 90, "inconclusive"),
+        ("refused", 400, 0, "passed"),
+    ],
+)
+@pytest.mark.parametrize("fault", ["refuse", "evacuate"])
+def test_a_later_outage_is_measured_by_the_objective_whatever_clients_are_answered(
+    fault, outcome, status, seconds, ended
+):
+    if fault == "evacuate" and seconds == 90:
+        seconds = 60  # nothing was promised of a planned move, so its bound of 98 s is taken
+    plan, events = (
+        replace(PLAN, fault=fault),
+        [replace(each, what=fault) if each.kind == "fault" else each for each in EVENTS],
+    )
+    attempts = goes_on(outcome, seconds, status)
+    found = measure(plan, attempts, events, BOOKS)
+    assert verdict(found, list(filter(None, [out_again(plan, attempts, events)])))[0] == ended
+    assert figure(found, LONGEST).held is (seconds < 200)
+
+
+def test_who_fails_when_the_load_has_ended_has_no_next_payment_and_is_not_out():
+    events = [*EVENTS, Event(BACK + 60, "phase", "", "settled")]
+    waits = [attempt(BACK + 55, "pending"), attempt(BACK + 300, "failed", number=9)]
+    assert figure(measure(PLAN, one_client(*waits), events, BOOKS), LONGEST).held is True
+
+
+def test_a_payment_that_was_sent_late_fails_from_when_it_was_due():
+    late = replace(attempt(FAULT + 50, "late", took=0.0), due=FAULT + 1)
+    (outage,) = outages([attempt(950.0), late, attempt(FAULT + 60)], FAULT, lambda _: True)
+    assert outage.worst == pytest.approx(59.1)
+    again = replace(attempt(FAULT + 50, "failed", number=2), due=FAULT + 1)
+    (outage,) = outages([attempt(950.0), again, attempt(FAULT + 60)], FAULT, lambda _: True)
+    assert outage.worst == pytest.approx(10.1)
+    found = measure(PLAN, [attempt(950.0), late, attempt(FAULT + 60)], EVENTS, BOOKS)
+    assert figure(found, "out in all").measured == figure(found, LONGEST).measured == pytest.approx(59.1)
+
+
+def after_the_fault(*more):
+    return [*one_client(*more), *(attempt(SWITCH + 20 + each / 2, client="b") for each in range(400))]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "said"),
+    [
+        (after_the_fault(), ""),
+        (after_the_fault(attempt(FAULT + 2, "late")), ""),  # one of many, and it makes no difference
+        (after_the_fault(*(attempt(FAULT + 2 + each, "late") for each in range(9))), "9 of 412 payments could not be"),
+        (after_the_fault(attempt(HEAL - 1, "late", client="c")), "missed only by payments .* not send in time: RTO"),
+        (
+            # Its thread began too late: the client that callers copy is told of nothing.
+            after_the_fault(replace(attempt(HEAL - 2, "failed", client="c", kind="example"), due=HEAL - 4)),
+            "missed only by payments .* not send in time: RTO",
+        ),
+        (after_the_fault(attempt(HEAL - 1, "failed", client="c")), ""),  # the system's own
+    ],
+    ids=["none", "one", "many", "it decides", "a thread was late", "failed"],
+)
+def test_what_the_machine_sends_late_after_the_fault_is_not_held_against_the_system(attempts, said):
+    found = measure(PLAN, attempts, EVENTS, BOOKS)
+    why = too_late(PLAN, attempts, EVENTS, BOOKS, found)
+    assert (re.search(said, why) is not None, bool(said)) == (True, bool(why))
+
+
+def test_where_nothing_is_broken_what_was_sent_late_misses_nothing():
+    plan = replace(PLAN, fault="none", bounds={})
+    attempts = [*STEADY, attempt(990.5, "late")]
+    found = measure(plan, attempts, [EVENTS[0]], BOOKS)
+    assert "attempts that failed" in too_late(plan, attempts, [EVENTS[0]], BOOKS, found)
+
+
+@pytest.mark.parametrize(("stall", "speed", "held_up"), [(4.0, 1.0, False), (6.0, 1.0, True), (2.0, 3.0, True)])
+def test_one_stall_is_seen_however_long_the_drill_was(stall, speed, held_up):
+    found = bottleneck(STEADY, 900.0, 1000.0, [*[0.01] * 9999, stall], speed)
+    assert (f"held up by {stall:.1f} s" in found) is held_up
+
+
+@pytest.mark.parametrize(
+    ("attempts", "books", "unknown"),
+    [
+        (one_client(), replace(BOOKS, charges_known=False), "payments doubled"),
+        (one_client()[:-1], BOOKS, "clients are served there again"),
+    ],
+)
+def test_what_was_not_measured_is_not_said_to_have_held(attempts, books, unknown):
+    status, code, why = verdict(measure(PLAN, attempts, EVENTS, books), [])
+    assert (status, code) == ("passed", PASSED)
+    assert why == f"every objective that was measured held; not measured: {unknown}"
+
+
+@pytest.mark.parametrize("kind", ["refuse", "grey"])
+@pytest.mark.parametrize("at", [0.0, 300.0])
+def test_an_outage_is_measured_from_its_first_fault_in_the_primary(kind, at):
+    faults = [{**NAME_FAULT, "region": "secondary"}, {**NAME_FAULT, "kind": kind}]
+    steps = [{"at": 0.0, "faults": faults if at == 0 else faults[:1]}]
+    steps += [{"at": at, "faults": faults}] if at else []
+    steps.append({"at": at + 390, "faults": []})
+    plan = replace(PLAN, fault="incident", steps=steps)
+    events = [replace(each, at=each.at - at, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    found = measure(plan, one_client(), events, BOOKS)
+    assert (figure(found, "detection").measured, figure(found, "DNS").measured) == (28, 35)
+    assert figure(found, "RTO, worst").objective == {"refuse": 120, "grey": 300}[kind]
+    assert (found.begun, found.steps[0].at, plan.first_lasts) == (FAULT - at, 0, 390)
+
+
+@pytest.mark.parametrize(("kind", "held"), [("hang", False), ("grey", True)])
+def test_a_later_outage_has_the_longest_objective_of_all_that_is_broken(kind, held):
+    steps = [{"at": at, "faults": [{**NAME_FAULT, "kind": each}]} for at, each in ((0, "refuse"), (50, kind))]
+    plan = replace(PLAN, fault="incident", steps=steps)
+    events = [replace(each, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    again = [attempt(FAULT + 60, "failed"), attempt(FAULT + 260)]
+    found = measure(plan, one_client(*again), events, BOOKS)
+    assert (figure(found, "RTO, worst").objective, figure(found, LONGEST).held) == (120, held)
+
+
+@pytest.mark.parametrize(("lasts", "held"), [(390.0, None), (400.0, False)])
+def test_a_return_by_itself_is_judged_though_the_outage_began_elsewhere(lasts, held):
+    steps = [
+        {"at": at, "faults": [{**NAME_FAULT, "region": where}]} for at, where in ((0, "secondary"), (300, "primary"))
+    ]
+    steps.append({"at": 300 + lasts, "faults": []})
+    plan = replace(PLAN, fault="incident", steps=steps)
+    events = [replace(each, at=FAULT - 300, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    events += [Event(FAULT + 430, "dns", "api", "primary"), Event(HEAL + 60, "restore")]
+    assert figure(measure(plan, one_client(), events, BOOKS), STAYED).held is held
+
+
+def test_what_fails_before_the_first_fault_in_the_primary_is_measured_too():
+    steps = [
+        {"at": at, "faults": [{**NAME_FAULT, "region": where}]} for at, where in ((0, "secondary"), (300, "primary"))
+    ]
+    plan = replace(PLAN, fault="incident", steps=steps)
+    events = [replace(each, at=FAULT - 300, what="incident") if each.kind == "fault" else each for each in EVENTS]
+    early = [attempt(FAULT - 290, "failed"), attempt(FAULT - 150)]
+    found = measure(plan, [*early, *one_client()[1:]], events, BOOKS)
+    assert figure(found, "RTO, worst").held
+    assert [each.name for each in found.figures if each.held is False] == [LONGEST]
 
 
 def test_where_nobody_had_left_nobody_has_gone_back():

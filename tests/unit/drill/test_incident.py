@@ -142,6 +142,26 @@ def test_what_is_changed_by_shortening_is_told(load):
     assert plain.again.startswith("--fault none --rate 1 ")
 
 
+def test_an_outage_that_begins_elsewhere_is_measured_by_its_first_fault_in_the_primary(load):
+    settings = Environment.load("payments", ROOT)
+    plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=7, target="sandbox")
+    faults = [{**FAULT, "region": "secondary"}, {**FAULT, "at": 10, "until": 30, "kind": "hang"}]
+    planned = session.of_incident(plain, settings, load(faults=faults), "a.yaml", 2.0)
+    assert planned.bounds == session.bounds(settings, "hang")
+    assert (planned.first_lasts, planned.measured, planned.measured_at) == (600, "hang", 300)
+    nowhere = session.of_incident(plain, settings, load(faults=faults[:1]), "a.yaml", 1.0)
+    assert (nowhere.first_lasts, nowhere.bounds) == (0, {"noticed": 54.0})
+
+
+@pytest.mark.parametrize(("kind", "objective"), [("grey", "grey_failure"), ("hang", "failover"), ("zone", "failover")])
+def test_an_outage_has_the_objective_of_the_fault_that_is_measured(load, kind, objective):
+    settings = Environment.load("payments", ROOT)
+    plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=7, target="sandbox")
+    part = "use1-az1" if kind == "zone" else ""
+    planned = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": kind, "part": part}]), "a.yaml", 1.0)
+    assert planned.objective == planned.objectives[objective]
+
+
 def test_a_first_fault_that_stays_lasts_for_ever(load):
     settings = Environment.load("payments", ROOT)
     plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=7, target="sandbox")

@@ -88,6 +88,21 @@ def test_an_outage_has_its_steps_its_caution_and_how_to_play_it_again():
     assert "over" not in lane
 
 
+def test_limits_are_drawn_from_the_fault_that_they_are_for():
+    broken = {"kind": "refuse", "says": "out", "source": "assumed: out"}
+    steps = [{"at": at, "faults": [{**broken, "region": each}]} for at, each in ((0, "secondary"), (200, "primary"))]
+    plan = replace(PLAN, fault="incident", steps=steps)
+    places = [re.search(r"M([0-9.]+) 0V", picture(each, one_client(), EVENTS)) for each in (PLAN, plan)]
+    plain, late = (float(each[1]) for each in places if each)
+    assert late > plain + 100
+
+
+def test_a_first_attempt_that_made_no_payment_is_drawn_as_one_that_failed():
+    waits = [attempt(FAULT + each, "pending") for each in range(5)]
+    told = sum(int(each[1]) for each in re.finditer(r"<title>(\d+) failed, or not", picture(PLAN, waits, EVENTS)))
+    assert told == len(waits)
+
+
 def test_a_drill_without_a_payment_says_so():
     assert "No payment was tried" in drawn([], events=[])
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from drill.play import PRIMARY, SECONDARY, Play
+from drill.clients import TIMEOUT, TRYING, finished
+from drill.names import TIMEOUT as NAME_TIMEOUT
+from drill.play import LONGEST_TRY, PRIMARY, SECONDARY, Play, most_at_once
 from drill.records import CLIENTS, EVENTS, DrillPlan, Event, lines
+from drill.schedule import DrillSchedule
 from drill.stage import Standing
 from shared.errors import Problem
 
@@ -27,6 +30,9 @@ PLAN = DrillPlan(
     objectives={"failover": 120},
     bounds={"latched": 400.0},
 )
+
+
+BROKEN = {"region": "primary", "kind": "name", "says": "broken", "source": "https://example.com"}
 
 
 class LeapingClock:
@@ -202,10 +208,85 @@ def test_a_part_of_the_drill_that_ends_takes_the_verdict_away(tmp_path, monkeypa
 
 def test_an_outage_that_does_not_end_lasts_for_a_while_all_the_same(tmp_path):
     stage = PaperStage()
-    steps = [{"at": 0.0, "faults": [{"kind": "name", "says": "broken", "source": "https://example.com"}]}]
+    steps = [{"at": 0.0, "faults": [BROKEN]}]
     found = played(stage, tmp_path, replace(PLAN, fault="incident", incident="a bad day", steps=steps))
     moments = {each.what: each.at for each in found.events if each.kind == "phase"}
     assert moments["healed"] - moments["outage"] >= PLAN.objectives["failover"]
+
+
+def test_an_outage_whose_fault_takes_longer_to_notice_is_given_that_time(tmp_path):
+    steps = [{"at": 0.0, "faults": [{**BROKEN, "kind": "grey"}]}]
+    plan = replace(PLAN, fault="incident", steps=steps, objectives={"failover": 120.0, "grey_failure": 300.0})
+    moments = {each.what: each.at for each in played(PaperStage(), tmp_path, plan).events if each.kind == "phase"}
+    assert moments["healed"] - moments["outage"] >= 300
+
+
+@pytest.mark.parametrize(("fault", "least"), [("refuse", 120), ("grey", 300), ("evacuate", 120)])
+def test_nobody_mends_before_clients_may_be_back(tmp_path, fault, least):
+    """Where failback is automatic a failover lasts as soon as it is there, and clients still have to follow it."""
+    plan = replace(PLAN, fault=fault, failback="automatic", objectives={"failover": 120.0, "grey_failure": 300.0})
+    moments = {each.what: each.at for each in played(PaperStage(), tmp_path, plan).events if each.kind == "phase"}
+    assert moments["healed"] - moments["outage"] >= least
+
+
+def under_way(rate, seed, seconds=75.0):
+    """The most payments at once when a region answers nothing: each client tries five again, and further ones once."""
+    schedule = DrillSchedule(seed, rate, 300)
+    trying, once, most = [0] * len(schedule.kinds), [], 0
+    for arrival in schedule.arrivals():
+        if arrival.at > schedule.fault_at + seconds:
+            return most
+        if arrival.at < schedule.fault_at:
+            continue
+        once = [end for end in once if end > arrival.at]
+        if trying[arrival.client] < TRYING:
+            trying[arrival.client] += 1
+        else:
+            copied = schedule.kinds[arrival.client] == "example"
+            once.append(arrival.at + (LONGEST_TRY if copied else TIMEOUT + 2 * NAME_TIMEOUT))
+        most = max(most, sum(trying) + len(once))
+    raise AssertionError("the load goes on")
+
+
+@pytest.mark.parametrize("rate", [0.1, 1, 5, 10, 17.1, 20, 60, 200])
+def test_payments_that_only_wait_for_a_dead_region_are_not_too_many(rate):
+    clients = len(DrillSchedule(1, rate, 300).kinds)
+    seconds = 300.0 if rate < 20 else 75.0
+    assert max(under_way(rate, seed, seconds) for seed in range(1, 6)) < most_at_once(rate, clients)
+
+
+def test_a_machine_that_keeps_no_time_out_is_told_and_not_loaded_further(tmp_path):
+    class Stuck:
+        asked = 0
+
+        async def pay(self, *_):
+            Stuck.asked += 1
+            await asyncio.Event().wait()
+
+    async def loaded():
+        stage = PaperStage()
+        play = Play(PLAN, stage, api_key="secret", name="api.example.com", folder=tmp_path, tell=lambda _: None)
+        clients: list = [Stuck()] * 10
+        load = asyncio.ensure_future(play._load(clients, stage.clock.now()))
+        await stage.clock.sleep(1000.0)
+        load.cancel()
+        await finished(play._paying, stage.clock, 0.0)
+        return play.played.trouble
+
+    most = most_at_once(PLAN.rate, 10)
+    assert asyncio.run(loaded()) == [f"{most} payments were being tried at once: the machine is too slow for this rate"]
+    assert Stuck.asked == most < 70
+
+
+def test_how_late_the_drill_was_before_its_load_is_not_held_against_it(tmp_path, monkeypatch):
+    before = Play._until_ready
+
+    async def slowly(play):
+        await before(play)
+        play.played.lags.append(99.0)
+
+    monkeypatch.setattr(Play, "_until_ready", slowly)
+    assert 99.0 not in played(PaperStage(), tmp_path).lags
 
 
 def test_where_failback_is_automatic_nothing_latches_and_clients_must_go_back(tmp_path):
@@ -240,7 +321,7 @@ def test_a_drill_that_breaks_nothing_is_load_alone(tmp_path):
 
 
 def test_an_outage_is_played_step_by_step_whatever_clients_do_meanwhile(tmp_path):
-    stage, broken = PaperStage(), {"says": "broken", "source": "https://example.com"}
+    stage, broken = PaperStage(), BROKEN
     steps = [
         {"at": 0.0, "faults": [{**broken, "kind": "name"}]},
         {"at": 200.0, "faults": [{**broken, "kind": "lossy"}]},

@@ -96,6 +96,15 @@ def test_a_payment_lost_in_a_drill_without_a_verdict_is_counted():
     assert (record.inconclusive, record.lost) == (1, 2)
 
 
+def test_of_payments_whose_books_were_not_compared_nothing_is_said():
+    history = [drill("passed", acknowledged=300), drill("passed"), drill("inconclusive")]
+    for _, _, told in history[1:]:
+        told["figures"] = [each for each in told["figures"] if each["name"] != "payments doubled"]
+    history[1][2]["figures"].append({"name": "payments doubled", "measured": "not compared with the processor's books"})
+    assert "none of 300 acknowledged payments was lost or doubled in 1 drill." in rto.never_seen(rto.by_fault(history))
+    assert "nothing is known" in rto.never_seen(rto.by_fault(history[1:]))
+
+
 def test_moves_and_loads_say_nothing_of_faults():
     passed = DrillOutcome("passed", 0)
     history = [(replace(PLAN, fault=each), passed, figures(0.0)) for each in ("none", "evacuate", "hang")]
