@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WITHIN = 5.0
 """Seconds that DynamoDB may take."""
+LATER = "attribute_not_exists(pk) OR NOT attribute_type(#from, :number) OR #from > :from"
+"""There is no fence, none that the functions can read, or one that holds only later."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class PrimaryFence:
                 client.put_item(
                     TableName=self.table,
                     Item=item,
-                    ConditionExpression="attribute_not_exists(pk) OR NOT attribute_type(#from, :number) OR #from > :from",
+                    ConditionExpression=LATER,
                     ExpressionAttributeNames={"#from": fence.FROM},
                     ExpressionAttributeValues={":number": {"S": "N"}, ":from": item[fence.FROM]},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -88,7 +90,7 @@ class PrimaryFence:
             return datetime.fromtimestamp(int(item[fence.FROM]["N"]) / 1000, UTC)
         except (KeyError, ValueError, OverflowError, OSError):
             raise Problem(
-                f"the fence in {self.table} says no moment ({fence.FROM}: {item.get(fence.FROM)}), so it does not hold: "
+                f"the fence in {self.table} says no moment ({fence.FROM}: {item.get(fence.FROM)}), and does not hold: "
                 "./invoke restore takes it away"
             ) from None
 

@@ -134,8 +134,8 @@ class _Move:
         if begin is None:
             return _Fenced("not fenced, as was wished")
         return _Fenced(
-            f"fenced from {begin:%Y-%m-%d %H:%M:%SZ} on all the same, by an earlier evacuation: it answers new payments "
-            f"503 ({RUNBOOK} says how to take the fence down by hand)"
+            f"fenced from {begin:%Y-%m-%d %H:%M:%SZ} on all the same, by an earlier evacuation: it answers new "
+            f"payments 503 ({RUNBOOK} says how to take the fence down by hand)"
         )
 
     def take_down_fence(self, *, even_if_not: bool) -> _Fenced:
@@ -149,8 +149,8 @@ class _Move:
                     "(--even-if-unhealthy restores anyway)"
                 ) from problem
             return _Fenced(
-                f"perhaps still fenced: {problem}. Then it answers each new payment 503, while its health and the canary "
-                "look well: ./invoke restore again as soon as the table answers, or ./invoke evacuate",
+                f"perhaps still fenced: {problem}. Then it answers each new payment 503, while its health and the "
+                "canary look well: ./invoke restore again as soon as the table answers, or ./invoke evacuate",
                 well=False,
             )
 
