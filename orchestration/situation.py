@@ -36,6 +36,10 @@ DEADLINE: Final = 5.0
 """Seconds that a row may take, from the beginning on: all are asked for at once."""
 HEALTH_CHECK_REGION: Final = "us-east-1"
 """Route 53's API and its metrics are there and nowhere else."""
+TAGGED_AT_ONCE: Final = 10
+"""Of how many resources Route 53 tells the tags at once (ListTagsForResources): it answers an account's requests five
+a second.
+"""
 BACK: Final = timedelta(hours=3)
 """How far back a beginning is looked for."""
 RECENTLY: Final = timedelta(minutes=5)
@@ -136,11 +140,14 @@ class _Asker:
         ]
         named = {self._names.of(naming.HEALTH_CHECK, role, tail=f"-{what}"): what for what, role in self._parts.items()}
         found: dict[str, str] = {}
-        for identity in listed:
-            told = route53.list_tags_for_resource(ResourceType="healthcheck", ResourceId=identity)
-            tags = {each["Key"]: each["Value"] for each in told["ResourceTagSet"]["Tags"]}
-            if (what := named.get(tags.get("Name", ""))) is not None:
-                found[what] = identity
+        for first in range(0, len(listed), TAGGED_AT_ONCE):
+            told = route53.list_tags_for_resources(
+                ResourceType="healthcheck", ResourceIds=listed[first : first + TAGGED_AT_ONCE]
+            )
+            for tagged in told["ResourceTagSets"]:
+                tags = {each["Key"]: each["Value"] for each in tagged["Tags"]}
+                if (what := named.get(tags.get("Name", ""))) is not None:
+                    found[what] = tagged["ResourceId"]
             if len(found) == len(self._parts):
                 break
         if not found:
