@@ -104,7 +104,7 @@ class _Asker:
             yield Question(f"{what}, {role}", self._settings.region(role), lambda role=role: ask(role))  # type: ignore[misc]
 
     def _act(self) -> Acting:
-        """Under the role by any STS, or else as whoever asks: a row needs its own region, and not the secondary's STS."""
+        """Under the role by any STS, or else as whoever asks: a row needs what it asks, not the secondary's STS."""
         told: set[str] = set()
 
         def tell(line: str) -> None:

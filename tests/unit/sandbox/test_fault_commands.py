@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox import fault_commands as commands
+from sandbox import fault_parts
 from sandbox.fault_commands import Wanted
 from sandbox.faults.fault import DEPENDENCIES, KINDS, InjectedFault
 from shared.environment import Environment
@@ -127,9 +128,12 @@ def test_a_partition_cuts_what_its_part_says(box):
         (wanted("partition", part="half"), ("'half'", "isolated")),
         (wanted("partition", "us-west-1", part="peer"), ("us-west-1", "isolated")),
         # What would begin and reach nothing: an outage made of it would pass.
-        (wanted("function", part="paymnt"), ("'paymnt'", *commands.FUNCTIONS)),
+        (wanted("function", part="paymnt"), ("'paymnt'", *fault_parts.FUNCTIONS)),
         (wanted("function", part="synthetics"), ("'synthetics'", "cwsyn-")),
-        (wanted("function", part="payment-processor-secondary-x7k2"), ("'payment-processor-secondary-x7k2'", "payment")),
+        (
+            wanted("function", part="payment-processor-secondary-x7k2"),
+            ("'payment-processor-secondary-x7k2'", "payment"),
+        ),
         (wanted("function", part="failover_control"), ("'failover_control'", "us-east-2")),
         (wanted("function", "witness", part="payment"), ("us-west-2", "primary or secondary")),
         (wanted("function", "eu-west-1", part="payment"), ("eu-west-1", "primary or secondary")),
