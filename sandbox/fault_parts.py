@@ -38,6 +38,8 @@ OF_FUNCTIONS = frozenset({"function", "grey", "dependency", "throttle"})
 """Kinds of faults that are met where the functions are, and nowhere else."""
 MODELS = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2"}
 """Where the SDK has another name for a service than requests are signed for."""
+LISTED = 20
+"""So many words are listed where none is like the one that was said."""
 EXAMPLE = "dynamodb.us-east-1.amazonaws.com"
 
 _NAME = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?")
@@ -49,7 +51,7 @@ def part_of(fault: InjectedFault, environment: Environment) -> str:
 
     Raises Problem, a line with what is known, where the fault would reach nothing.
     """
-    if fault.kind in OF_FUNCTIONS:
+    if fault.kind in OF_FUNCTIONS or fault.part == "gateway":
         role = _role(fault, environment)
         if fault.kind in {"function", "grey"}:
             return _function(fault.part or "payment", role, environment)
@@ -67,7 +69,8 @@ def _role(fault: InjectedFault, environment: Environment) -> Role:
         if environment.region(role) == fault.region:
             return role
     raise Problem(
-        f"--kind {fault.kind}: {environment.name} has no functions in {fault.region}: choose its primary or secondary"
+        f"--kind {fault}: nothing of {environment.name} that it reaches is in {fault.region}: choose its primary or "
+        "secondary"
     )
 
 
@@ -107,9 +110,7 @@ def _operation(part: str) -> str:
         raise Problem(f"--part {part!r}: AWS has no service {named!r}{_like(named, (*_services(), *MODELS))}")
     service: str = model.signing_name
     if service in GLOBAL_SERVICES:
-        raise Problem(
-            f"--part {part!r}: {service} is global and belongs to no region, so no fault of a region reaches it"
-        )
+        raise Problem(f"--part {part!r}: {service} is global and belongs to no region: no fault of one reaches it")
     known: Iterable[str] = model.operation_names
     if model.metadata["protocol"].startswith("rest-"):
         known = NAMED_BY_REST.get(service, ())
@@ -151,4 +152,6 @@ def _services() -> list[str]:
 def _like(named: str, known: Iterable[str]) -> str:
     by_letters = {each.lower(): each for each in known}
     found = [by_letters[each] for each in get_close_matches(named.lower(), by_letters, n=3)]
-    return f": is it {' or '.join(found)}?" if found else f": known are {', '.join(sorted(by_letters.values()))}"
+    if found:
+        return f": is it {' or '.join(found)}?"
+    return f": known are {', '.join(sorted(by_letters.values()))}" if len(by_letters) <= LISTED else ""

@@ -19,7 +19,7 @@ from lambdas.adapters.retry import Retry
 from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import Latch
 from lambdas.failover_control.rule import LatchRule
-from lambdas.failover_control.switch import Standing
+from lambdas.failover_control.switch import SwitchState
 from lambdas.probing import Prober, Reply
 from lambdas.telemetry.journal import FAILOVER_TRAFFIC, NAMESPACE, LogJournal
 from lambdas.telemetry.sources import mark
@@ -88,9 +88,9 @@ class _World:
     def sleep(self, milliseconds: int) -> None:
         raise AssertionError(f"nothing waits here, not even {milliseconds} ms")
 
-    def state(self) -> Standing:
+    def state(self) -> SwitchState:
         said = self.scenario.restored if self.stopped is None else self.stopped
-        return Standing(self.stopped is not None, EPOCH + said * SECOND, str(said))
+        return SwitchState(self.stopped is not None, EPOCH + said * SECOND, str(said))
 
     def stop(self, seen: str) -> bool:
         if seen != self.state().seen:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lambdas.domain.ports import Clock
     from lambdas.failover_control.figures import Figures
     from lambdas.failover_control.rule import LatchRule
-    from lambdas.failover_control.switch import Standing
+    from lambdas.failover_control.switch import SwitchState
     from lambdas.probing import Prober
     from lambdas.telemetry.journal import LogJournal
 
@@ -34,7 +34,7 @@ BUDGET: Final = 15_000
 class PrimarySwitch(Protocol):
     """What is used of the stop switch."""
 
-    def state(self) -> Standing:
+    def state(self) -> SwitchState:
         """How it is. Raises Unavailable."""
         ...
 
@@ -77,7 +77,7 @@ class Latch:
             return self._told("left alone")
         return self._watch(self.rule, standing)
 
-    def _watch(self, rule: LatchRule, standing: Standing) -> str:
+    def _watch(self, rule: LatchRule, standing: SwitchState) -> str:
         minutes = self.figures.minutes(rule.memory)
         if not rule.seen(minutes, self.clock.now()):
             return self._told("no failover traffic")

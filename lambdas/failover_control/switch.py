@@ -32,7 +32,7 @@ class ObjectClient(Protocol):
     def put_object(self, **arguments: Any) -> dict[str, Any]: ...
 
 
-class Standing(NamedTuple):
+class SwitchState(NamedTuple):
     """How the switch is."""
 
     stopped: bool
@@ -52,15 +52,15 @@ class Switch:
     key: str
     retry: Retry
 
-    def state(self) -> Standing:
+    def state(self) -> SwitchState:
         """How it is. Raises Unavailable when nobody can tell."""
         try:
             found = self.retry(self._get, expected="NoSuchKey")
         except ClientError:
-            return Standing(stopped=False, since=0, seen="")  # the checkers find nothing either
+            return SwitchState(stopped=False, since=0, seen="")  # the checkers find nothing either
         said = found["text"] != DEPLOYED.encode()
         since = int(found["since"].timestamp() * 1000) if said else 0
-        return Standing(STOPPED.encode() in found["text"], since, found["etag"])
+        return SwitchState(STOPPED.encode() in found["text"], since, found["etag"])
 
     def stop(self, seen: str) -> bool:
         """Take the primary out, until a person restores it; unless somebody has moved the switch since `seen`.

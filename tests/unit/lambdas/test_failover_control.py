@@ -18,7 +18,7 @@ from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import BUDGET, FAILURES, HEALTH_ATTEMPTS, PAYMENTS, Latch
 from lambdas.failover_control.ranges import RangeWatch
 from lambdas.failover_control.rule import MINUTE, LatchRule
-from lambdas.failover_control.switch import Standing
+from lambdas.failover_control.switch import SwitchState
 from lambdas.probing import Prober, Reply, Unhealthy, send
 from lambdas.telemetry.sources import METRICS, mark
 from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused, timed_out
@@ -41,7 +41,7 @@ class Cloud:
     def state(self):
         if self.error:
             raise self.error
-        return Standing(self.stopped, self.since, str(self.since))
+        return SwitchState(self.stopped, self.since, str(self.since))
 
     def stop(self, seen):
         self.meanwhile()
@@ -283,7 +283,7 @@ def test_what_cannot_be_seen_is_looked_for_again_in_a_minute(world, what):
     cloud.traffic(0)
     error = Unavailable("AccessDenied") if what == "the switch" else refused("ServiceUnavailable")
     if what == "the metrics":
-        cloud.state = lambda: Standing(stopped=False, since=0, seen="")
+        cloud.state = lambda: SwitchState(stopped=False, since=0, seen="")
     cloud.error = error
     with pytest.raises(Unavailable):
         latch.run()

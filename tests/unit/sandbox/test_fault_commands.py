@@ -138,6 +138,10 @@ def test_a_partition_cuts_what_its_part_says(box):
         (wanted("function", "witness", part="payment"), ("us-west-2", "primary or secondary")),
         (wanted("function", "eu-west-1", part="payment"), ("eu-west-1", "primary or secondary")),
         (wanted("grey", "witness"), ("us-west-2", "primary or secondary")),
+        *(
+            (wanted(kind, "witness", part="gateway"), ("us-west-2", "primary or secondary"))
+            for kind in ("refuse", "hang", "5xx", "slow", "lossy")
+        ),
         (wanted("dependency", "witness", part="table"), ("us-west-2", "primary or secondary")),
         *(
             (wanted("throttle", "witness", part=part), ("us-west-2", "primary or secondary"))
