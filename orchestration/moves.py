@@ -51,7 +51,7 @@ def evacuate(choice: Choice, *, fence: bool) -> int:
 
 
 def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
-    """Let the clients back to the primary, when it serves. Raises Problem when it does not, and changes nothing.
+    """Let the clients back to the primary, when it serves. Raises Problem when it does not, and writes nothing.
 
     Returns 1 when the primary may still be fenced: it refuses them then.
     """
@@ -145,7 +145,7 @@ class _Move:
         except Problem as problem:
             if not even_if_not:
                 raise Problem(
-                    f"{problem}: {self.primary} would refuse its clients; nothing was changed "
+                    f"{problem}: {self.primary} would refuse its clients; the switch was not written "
                     "(--even-if-unhealthy restores anyway)"
                 ) from problem
             return _Fenced(

@@ -274,7 +274,7 @@ def test_a_way_back_takes_the_fence_down_first(cloud, capsys):
 
 def test_where_the_fence_cannot_be_taken_down_nobody_is_let_back(cloud):
     cloud.table_error = refused("AccessDenied")
-    with pytest.raises(Problem, match="would refuse its clients; nothing was changed"):
+    with pytest.raises(Problem, match="would refuse its clients; the switch was not written"):
         moves.restore(YES, even_if_unhealthy=False)
     assert cloud.written == []
 
