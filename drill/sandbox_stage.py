@@ -16,7 +16,7 @@ from drill.stage import DrillClock, Standing
 from sandbox import Sandbox, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
-from sandbox.fault_commands import FUNCTIONS, Wanted, injected
+from sandbox.fault_commands import Wanted, injected
 from sandbox.faults.fault import InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.mail import Mailbox
@@ -176,7 +176,6 @@ class SandboxStage:
         )
         words = (planned["kind"], planned["region"], planned["part"], planned["how"])
         try:
-            _require_function(planned)
             return injected(Wanted(*words, probability, seconds, self._environment.name))
         except Problem as problem:
             raise Problem(f"the incident's fault {planned['says']!r} cannot be played here: {problem}") from None
@@ -248,9 +247,3 @@ class SandboxStage:
 
     def _known(self, check: str) -> str:
         return self._names.get(check, check)
-
-
-def _require_function(planned: PlannedFault) -> None:
-    """A function of another name would never be called, so that nothing would break."""
-    if planned["kind"] == "function" and planned["part"] not in FUNCTIONS:
-        raise Problem(f"unknown --part {planned['part']!r}: choose one of {', '.join(FUNCTIONS)}")

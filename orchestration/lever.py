@@ -16,7 +16,7 @@ from shared.errors import Problem
 from shared.roles import SECONDARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from shared.environment import Environment
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RUNBOOK = "docs/runbooks/evacuate-the-primary.md"
+MOVED = frozenset({"ConditionalRequestConflict", "NoSuchKey", "PreconditionFailed"})
+"""How S3 answers a conditional write of what is no longer as it was seen."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,41 @@ class Lever:
     def url(self) -> str:
         return f"s3://{self.bucket}/{stop_switch.KEY}"
 
-    def say(self, words: str) -> str:
-        """Write these words, and return the version that holds them. Raises Problem."""
-        answer = self._asked(
-            "put_object",
-            "write",
-            Key=stop_switch.KEY,
-            Body=words.encode(),
-            ContentType=stop_switch.CONTENT_TYPE,
-            ServerSideEncryption=stop_switch.ENCRYPTION,
-        )
+    def say(self, words: str, seen: Mapping[str, str] | None = None) -> str:
+        """Write these words, and return the version that holds them. Raises Problem.
+
+        `seen`: what `unmoved` has returned; then it is written only if nobody has moved it since.
+        """
+        try:
+            answer = self._asked(
+                "put_object",
+                "write",
+                Key=stop_switch.KEY,
+                Body=words.encode(),
+                ContentType=stop_switch.CONTENT_TYPE,
+                ServerSideEncryption=stop_switch.ENCRYPTION,
+                **(seen or {}),
+            )
+        except Problem as problem:
+            if not seen or error_code(problem) not in MOVED:
+                raise
+            # Who repeats a write that was not answered meets its own first one.
+            answer = self._read() or {}
+            if answer.get("words") != words:
+                raise Problem(
+                    f"the stop switch {self.url} was not written: somebody has moved it since (./invoke situation says "
+                    "how it stands)"
+                ) from problem
         return str(answer.get("VersionId", ""))
+
+    def unmoved(self) -> Mapping[str, str]:
+        """Return the condition that it is as it is now: for a write that must not undo another one. Raises Problem.
+
+        An ETag is of the words: that somebody has said the same once more is not seen (S3 User Guide, "How to prevent
+        object overwrites with conditional writes").
+        """
+        answer = self._read()
+        return {"IfMatch": answer["ETag"]} if answer else {"IfNoneMatch": "*"}
 
     def stopped(self) -> bool:
         """Return whether it keeps the primary out, as the checkers see it. Raises Problem."""
@@ -69,17 +95,22 @@ class Lever:
 
     def said(self) -> tuple[str, datetime | None]:
         """Return what it says, as far as the checkers read it, and since when. Raises Problem."""
+        answer = self._read()
+        return (answer["words"], answer.get("LastModified")) if answer else ("", None)  # the checkers find nothing
 
-        def read() -> tuple[bytes, datetime | None]:
+    def _read(self) -> dict[str, Any] | None:
+        """GetObject's answer with its `words`, None where there is no object. Raises Problem."""
+
+        def read() -> dict[str, Any] | None:
             client = self.aws.client("s3", self.region)
             try:
                 answer = client.get_object(Bucket=self.bucket, Key=stop_switch.KEY, ExpectedBucketOwner=self.account)
             except client.exceptions.NoSuchKey:
-                return b"", None  # the checkers find nothing either
-            return bytes(answer["Body"].read(stop_switch.SEARCHED_BYTES)), answer.get("LastModified")
+                return None
+            words = bytes(answer["Body"].read(stop_switch.SEARCHED_BYTES))
+            return {**answer, "words": words.decode(errors="replace")}
 
-        words, since = self._told(read, "read")
-        return words.decode(errors="replace"), since
+        return self._told(read, "read")
 
     def readers(self) -> tuple[str, ...]:
         """Return the CIDRs that may read it, by the bucket's policy. Raises Problem."""

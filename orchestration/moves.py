@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestration import report
 from orchestration.api import Merchant, entry, merchant
 from orchestration.api_keys import different_keys
 from orchestration.fence import PrimaryFence
-from orchestration.lever import Lever
+from orchestration.lever import RUNBOOK, Lever
 from orchestration.operator import act
 from orchestration.person import go_ahead
 from orchestration.reach import reach
@@ -28,7 +27,7 @@ from shared.roles import PRIMARY, SECONDARY
 from shared.root import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from orchestration.choice import Choice
     from orchestration.operator import Acting
@@ -47,13 +46,17 @@ def evacuate(choice: Choice, *, fence: bool) -> int:
     move = _Move.of(choice)
     back = "./invoke restore" + (f" --target {choice.target}" if move.place.asks_first else "")
     following = f"To bring {move.primary} back: {back}"
-    then = move.put_up_fence if fence else lambda: "not fenced, as was wished"
+    then = move.put_up_fence if fence else move.look_for_fence
     return move.make(f"take {move.primary} out of DNS", stop_switch.STOPPED, then=then, following=following)
 
 
 def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
-    """Let the clients back to the primary, when it serves. Raises Problem when it does not, and changes nothing."""
+    """Let the clients back to the primary, when it serves. Raises Problem when it does not, and writes nothing.
+
+    Returns 1 when the primary may still be fenced: it refuses them then.
+    """
     move = _Move.of(choice)
+    seen = move.seen()
     if even_if_unhealthy:
         report.tell(f"{move.primary} is not asked whether it serves")
     elif failure := _failure(_canary(move)):
@@ -66,7 +69,19 @@ def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
         f"let clients back to {move.primary}",
         stop_switch.RUN,
         first=lambda: move.take_down_fence(even_if_not=even_if_unhealthy),
+        seen=seen,
     )
+
+
+@dataclass(frozen=True)
+class _Fenced:
+    """What came of the fence."""
+
+    said: str
+    gone: bool = False
+    """It stood, and was taken down."""
+    well: bool = True
+    """False: it may refuse whoever is let back."""
 
 
 @dataclass(frozen=True)
@@ -90,47 +105,76 @@ class _Move:
     def primary(self) -> str:
         return f"{self.settings.region(PRIMARY)} (primary)"
 
-    def put_up_fence(self) -> str:
-        """Keep away, from when DNS has moved on, who has not followed. Returns what came of it."""
-        begin = self.place.now() + seconds_to_move(self.settings)
-        try:
-            PrimaryFence.of(self.settings, self.acting.aws).put_up(begin)
-        except Problem as problem:
-            return f"not fenced: {problem}"
-        return f"fenced from {datetime.fromtimestamp(begin, UTC):%H:%M:%SZ} on: it answers new payments 503"
+    @property
+    def fence(self) -> PrimaryFence:
+        return PrimaryFence.of(self.settings, self.acting.aws)
 
-    def take_down_fence(self, *, even_if_not: bool) -> str:
+    def seen(self) -> Mapping[str, str] | None:
+        """The switch as it is now. None where it cannot be read: who may write it is not kept from doing so."""
+        try:
+            return self.lever.unmoved()
+        except Problem as problem:
+            report.tell(f"{problem}: it is written whatever it says")
+            return None
+
+    def put_up_fence(self) -> _Fenced:
+        """Keep away, from when DNS has moved on, who has not followed; one that holds already goes on holding."""
+        try:
+            begin = self.fence.put_up(self.place.now() + seconds_to_move(self.settings))
+        except Problem as problem:
+            return _Fenced(f"not fenced: {problem}")
+        return _Fenced(f"fenced from {begin:%Y-%m-%d %H:%M:%SZ} on: it answers new payments 503")
+
+    def look_for_fence(self) -> _Fenced:
+        """Say whether one stands, where none was wished: an earlier evacuation's is not taken down."""
+        try:
+            begin = self.fence.holds_from()
+        except Problem as problem:
+            return _Fenced(f"not fenced by this, as was wished; whether it was before is not known: {problem}")
+        if begin is None:
+            return _Fenced("not fenced, as was wished")
+        return _Fenced(
+            f"fenced from {begin:%Y-%m-%d %H:%M:%SZ} on all the same, by an earlier evacuation: it answers new "
+            f"payments 503 ({RUNBOOK} says how to take the fence down by hand)"
+        )
+
+    def take_down_fence(self, *, even_if_not: bool) -> _Fenced:
         """Let the primary take payments again. Raises Problem when it cannot be: its clients would be refused there."""
         try:
-            PrimaryFence.of(self.settings, self.acting.aws).take_down()
+            return _Fenced("not fenced", gone=self.fence.take_down())
         except Problem as problem:
             if not even_if_not:
                 raise Problem(
-                    f"{problem}: {self.primary} would refuse its clients; nothing was changed "
+                    f"{problem}: {self.primary} would refuse its clients; the switch was not written "
                     "(--even-if-unhealthy restores anyway)"
                 ) from problem
-            return f"fenced as before: {problem}"
-        return "not fenced"
+            return _Fenced(
+                f"perhaps still fenced: {problem}. Then it answers each new payment 503, while its health and the "
+                "canary look well: ./invoke restore again as soon as the table answers, or ./invoke evacuate",
+                well=False,
+            )
 
     def make(
         self,
         purpose: str,
         words: str,
         *,
-        first: Callable[[], str] | None = None,
-        then: Callable[[], str] | None = None,
+        first: Callable[[], _Fenced] | None = None,
+        then: Callable[[], _Fenced] | None = None,
         following: str = "",
+        seen: Mapping[str, str] | None = None,
     ) -> int:
         """Say what will be written, ask where that is asked, write it, and print what happens next.
 
-        `first` or `then` moves the fence, before or after that, and says what came of it.
+        `first` or `then` moves the fence, before or after that, and says what came of it. `seen`: how the switch must
+        still be.
         """
         lever, place = self.lever, self.place
         report.tell(f"in {place.where}, account {lever.account}, {lever.region}: as {self.acting.arn}: to {purpose},")
         report.tell(f"{lever.url} is to say {words!r}")
         go_ahead(place, self.choice)
-        fenced = first() if first else ""
-        version = lever.say(words)
+        fenced = first() if first else _Fenced("")
+        version = self._say(words, seen, fenced)
         fenced = then() if then else fenced
         seconds = seconds_to_move(self.settings)
         if self.choice.json:
@@ -143,19 +187,29 @@ class _Move:
                     "region": lever.region,
                     "version": version,
                     "clients_move_within_seconds": seconds,
-                    "fence": fenced,
+                    "fence": fenced.said,
                 }
             )
-            return 0
+            return 0 if fenced.well else 1
         print(f"{lever.url} says {words!r} (version {version or 'none'})")
-        if words == stop_switch.RUN:
-            print(f"Clients that honour the TTL follow within {seconds} s, while the primary's checks are green.")
-        else:
-            print(f"Clients that honour the TTL follow within {seconds} s.")
-            print(f"{self.primary} is {fenced}.")
+        green = ", while the primary's checks are green" if words == stop_switch.RUN else ""
+        print(f"Clients that honour the TTL follow within {seconds} s{green}.")
+        print(f"{self.primary} is {fenced.said}.")
         if following:
             print(following)
-        return 0
+        return 0 if fenced.well else 1
+
+    def _say(self, words: str, seen: Mapping[str, str] | None, fenced: _Fenced) -> str:
+        """Write the switch, and return its version. Raises Problem, with what was done before it."""
+        try:
+            return self.lever.say(words, seen)
+        except Problem as problem:
+            if not fenced.gone:
+                raise
+            raise Problem(
+                f"{problem}; the fence is down already: {self.primary} takes new payments of who is still there, while "
+                "the others stay where they are: ./invoke restore again, or ./invoke evacuate, which puts the fence up"
+            ) from problem
 
 
 def seconds_to_move(settings: Environment) -> int:

@@ -15,7 +15,7 @@ from orchestration.aws import Aws, asked, error_code, identity
 from orchestration.person import user
 from shared import naming
 from shared.errors import Problem
-from shared.roles import SECONDARY
+from shared.roles import SECONDARY, Role
 
 if TYPE_CHECKING:
     from orchestration.reach import Reach
@@ -33,14 +33,23 @@ class Acting:
 
     aws: Aws
     account: str
+    """Empty where no STS has told it."""
     arn: str
     under_the_role: bool
 
 
-def act(environment: Environment, place: Reach, tell: Callable[[str], None]) -> Acting:
-    """Take the operations role on by the secondary's STS. Raises Problem when STS cannot be asked."""
-    region = environment.region(SECONDARY)
-    own = Aws({**place.variables, **place.operator})
+def as_oneself(place: Reach) -> Aws:
+    """Clients of whoever asks, without the role."""
+    return Aws({**place.variables, **place.operator})
+
+
+def act(environment: Environment, place: Reach, tell: Callable[[str], None], role: Role = SECONDARY) -> Acting:
+    """Take the operations role on by the secondary's STS, or another region's. Raises Problem when STS cannot be asked.
+
+    What STS gives in one region holds in all of them.
+    """
+    region = environment.region(role)
+    own = as_oneself(place)
     sts = own.client("sts", region)
     who = identity(own, region)
     account = str(who["Account"])

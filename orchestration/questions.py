@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -59,10 +60,7 @@ def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | Unansw
     found: dict[int, T | Unanswered] = {}
 
     def ask(number: int) -> None:
-        try:
-            found[number] = asks[number]()
-        except Exception as error:  # noqa: BLE001 - one that fails must not take the others with it
-            found[number] = Unanswered(" ".join(str(error).split()) or type(error).__name__)
+        found[number] = _answer(asks[number])
 
     # Daemons: one that hangs in a dead region keeps nobody from leaving.
     threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(asks))]
@@ -71,8 +69,40 @@ def at_once(asks: Sequence[Callable[[], T]], deadline: float) -> list[T | Unansw
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = Unanswered(f"no answer within {deadline:.3g} s")
-    return [found.get(number, late) for number in range(len(asks))]
+    return [found.get(number, _late(deadline)) for number in range(len(asks))]
+
+
+def first_answer(asks: Sequence[Callable[[], T]], patience: float, deadline: float) -> T | Unanswered:
+    """The first answer of several ways to one thing, the better ones first; why there is none after so many seconds.
+
+    A way is tried when those before it have failed, or have not answered for `patience` seconds.
+    """
+    told: queue.SimpleQueue[T | Unanswered] = queue.SimpleQueue()
+    failures: list[Unanswered] = []
+    end = time.monotonic() + deadline
+    for tried, ask in enumerate(asks, 1):
+        threading.Thread(target=lambda ask=ask: told.put(_answer(ask)), daemon=True).start()
+        until = end if tried == len(asks) else min(end, time.monotonic() + patience)
+        while len(failures) < tried:
+            try:
+                found = told.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if not isinstance(found, Unanswered):
+                return found
+            failures.append(found)
+    return failures[0] if failures else _late(deadline)
+
+
+def _answer(ask: Callable[[], T]) -> T | Unanswered:
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 - one that fails must not take the others with it
+        return Unanswered(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _late(deadline: float) -> Unanswered:
+    return Unanswered(f"no answer within {deadline:.3g} s")
 
 
 def answered(questions: Sequence[Question], deadline: float) -> list[Row]:

@@ -16,8 +16,8 @@ from orchestration.answers import answers_of
 from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
 from orchestration.metrics import MINUTE, metric_values
-from orchestration.operator import act
-from orchestration.questions import Once, Question, answered
+from orchestration.operator import Acting, act, as_oneself
+from orchestration.questions import Once, Question, Unanswered, answered, first_answer
 from orchestration.reach import reach
 from shared import grey_failure, naming
 from shared.columns import columns
@@ -29,13 +29,19 @@ from shared.root import ROOT
 
 if TYPE_CHECKING:
     from orchestration.choice import Choice
-    from orchestration.operator import Acting
     from orchestration.reach import Reach
 
 DEADLINE: Final = 5.0
 """Seconds that a row may take, from the beginning on: all are asked for at once."""
+ANOTHER_STS: Final = 0.3
+NO_STS: Final = 0.6
+"""Of the deadline: when another region's STS is asked as well, and when rows are asked for without the role."""
 HEALTH_CHECK_REGION: Final = "us-east-1"
 """Route 53's API and its metrics are there and nowhere else."""
+TAGGED_AT_ONCE: Final = 10
+"""Of how many resources Route 53 tells the tags at once (ListTagsForResources): it answers an account's requests five
+a second.
+"""
 BACK: Final = timedelta(hours=3)
 """How far back a beginning is looked for."""
 RECENTLY: Final = timedelta(minutes=5)
@@ -53,7 +59,7 @@ def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
     """Print it. Returns 1 when a row is unknown: then something is out, or may not be asked."""
     settings = Environment.load(choice.environment, ROOT)
     place = reach(choice.target, report.tell)
-    rows = answered(_Asker(settings, place).questions(), deadline)
+    rows = answered(_Asker(settings, place, deadline).questions(), deadline)
     if choice.json:
         report.print_json([asdict(row) for row in rows])
     else:
@@ -64,10 +70,11 @@ def situation(choice: Choice, *, deadline: float = DEADLINE) -> int:
 class _Asker:
     """The questions of one environment."""
 
-    def __init__(self, settings: Environment, place: Reach) -> None:
+    def __init__(self, settings: Environment, place: Reach, deadline: float) -> None:
         self._settings = settings
         self._place = place
-        self._acting: Callable[[], Acting] = Once(lambda: act(settings, place, report.tell))
+        self._deadline = deadline
+        self._acting: Callable[[], Acting] = Once(self._act)
         self._checks: Callable[[], Mapping[str, str]] = Once(self._list_checks)
         self._names = settings.foundation().names
         self._parts = {**CHECKS, **dict.fromkeys(grey_failure.CHECKS[settings.entry_point], PRIMARY)}
@@ -96,11 +103,32 @@ class _Asker:
         for role in reversed(ROLES):
             yield Question(f"{what}, {role}", self._settings.region(role), lambda role=role: ask(role))  # type: ignore[misc]
 
+    def _act(self) -> Acting:
+        """Under the role by any STS, or else as whoever asks: a row needs what it asks, not the secondary's STS."""
+        told: set[str] = set()
+
+        def tell(line: str) -> None:
+            if line not in told:
+                told.add(line)
+                report.tell(line)
+
+        found = first_answer(
+            [lambda role=role: act(self._settings, self._place, tell, role) for role in (SECONDARY, PRIMARY)],  # type: ignore[misc]
+            self._deadline * ANOTHER_STS,
+            self._deadline * NO_STS,
+        )
+        if isinstance(found, Unanswered):
+            tell(f"{found.why}: going on without the operations role")
+            return Acting(as_oneself(self._place), "", "", under_the_role=False)
+        return found
+
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._place.now(), UTC)
 
     def _switch(self) -> str:
         acting = self._acting()
+        if not acting.account:
+            raise Problem("no STS tells the account, which is a part of the switch's name")
         stopped, since = Lever.of(self._settings, acting.aws, acting.account).standing()
         words = "keeps the primary out" if stopped else "lets the primary serve"
         return f"{words}, since {_at(since)}" if since else words
@@ -136,11 +164,14 @@ class _Asker:
         ]
         named = {self._names.of(naming.HEALTH_CHECK, role, tail=f"-{what}"): what for what, role in self._parts.items()}
         found: dict[str, str] = {}
-        for identity in listed:
-            told = route53.list_tags_for_resource(ResourceType="healthcheck", ResourceId=identity)
-            tags = {each["Key"]: each["Value"] for each in told["ResourceTagSet"]["Tags"]}
-            if (what := named.get(tags.get("Name", ""))) is not None:
-                found[what] = identity
+        for first in range(0, len(listed), TAGGED_AT_ONCE):
+            told = route53.list_tags_for_resources(
+                ResourceType="healthcheck", ResourceIds=listed[first : first + TAGGED_AT_ONCE]
+            )
+            for tagged in told["ResourceTagSets"]:
+                tags = {each["Key"]: each["Value"] for each in tagged["Tags"]}
+                if (what := named.get(tags.get("Name", ""))) is not None:
+                    found[what] = tagged["ResourceId"]
             if len(found) == len(self._parts):
                 break
         if not found:

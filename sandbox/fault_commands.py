@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sandbox import addresses
+from sandbox.fault_parts import part_of
 from sandbox.faults.fault import ANY, InjectedFault, checked
 from sandbox.faults.network import cuts
 from sandbox.lifecycle import Sandbox
-from shared import naming
 from shared.columns import columns
 from shared.environment import Environment
 from shared.errors import Problem
-from shared.roles import ROLES
 from shared.root import ROOT
 
 if TYPE_CHECKING:
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
 
 LONGEST_NUMBER = 19
 """Digits."""
-FUNCTIONS = {
-    "payment": naming.PAYMENT_FUNCTION,
-    "health": naming.HEALTH_FUNCTION,
-    "audit": naming.AUDIT_FUNCTION,
-    "canary": naming.CANARY_FUNCTION,
-    "failover_control": naming.FAILOVER_CONTROL_FUNCTION,
-}
-"""The functions by the folders of their code."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +82,9 @@ def injected(wanted: Wanted) -> InjectedFault:
         )
     environment = Environment.load(wanted.environment, ROOT)
     region = _region(wanted.region, wanted.environment)
-    part, cut = found.part, found.cut
-    if found.kind in {"function", "grey"}:
-        part = _function(part or "payment", region, environment)
-    elif found.kind == "zone":
-        _known_zone(part, region, environment)
-    elif found.kind == "partition":
-        cut = _cut(found, region, environment)
-    return InjectedFault(found.kind, region, part, found.how, found.probability, found.seconds, cut)
+    found = replace(found, region=region)
+    cut = _cut(found, region, environment) if found.kind == "partition" else found.cut
+    return replace(found, part=part_of(found, environment), cut=cut)
 
 
 def _region(named: str, environment: str) -> str:
@@ -111,22 +97,6 @@ def _region(named: str, environment: str) -> str:
             f"known are {', '.join(addresses.REGIONS)}"
         )
     return found
-
-
-def _function(named: str, region: str, environment: Environment) -> str:
-    """The physical name of a function by its folder's name; another name is taken as it is."""
-    kind = FUNCTIONS.get(named.replace("-", "_"))
-    roles = {found: role for role, found in environment.regions if role != "witness"}
-    if kind is None or region not in roles:
-        return named
-    return environment.names.of(kind, "primary" if roles[region] == "primary" else "secondary")
-
-
-def _known_zone(zone: str, region: str, environment: Environment) -> None:
-    zones = {environment.region(role): environment.network.zones.of(role) for role in ROLES}
-    known = zones.get(region, ())
-    if zone not in known:
-        raise Problem(f"--part {zone!r} is no zone of {environment.name} in {region}: choose one of {', '.join(known)}")
 
 
 def _cut(found: InjectedFault, region: str, environment: Environment) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
 """The fence before a region that clients have left, as an item of the payments table: `pk` fence, `sk` the region.
 
-The payment function reads it by the same words (`lambdas/payment/fence.py`, which imports nothing from here): a test
+The payment function reads it by the same words (`lambdas/adapters/fence.py`, which imports nothing from here): a test
 compares the two.
 """
 

@@ -19,6 +19,7 @@ from lambdas.adapters.retry import Retry
 from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import Latch
 from lambdas.failover_control.rule import LatchRule
+from lambdas.failover_control.switch import SwitchState
 from lambdas.probing import Prober, Reply
 from lambdas.telemetry.journal import FAILOVER_TRAFFIC, NAMESPACE, LogJournal
 from lambdas.telemetry.sources import mark
@@ -87,12 +88,15 @@ class _World:
     def sleep(self, milliseconds: int) -> None:
         raise AssertionError(f"nothing waits here, not even {milliseconds} ms")
 
-    def state(self) -> tuple[bool, int]:
+    def state(self) -> SwitchState:
         said = self.scenario.restored if self.stopped is None else self.stopped
-        return self.stopped is not None, EPOCH + said * SECOND
+        return SwitchState(self.stopped is not None, EPOCH + said * SECOND, str(said))
 
-    def stop(self) -> None:
+    def stop(self, seen: str) -> bool:
+        if seen != self.state().seen:
+            return False
         self.stopped = self.elapsed
+        return True
 
     def out(self, *, probe: bool) -> bool:
         """Whether the primary serves nobody now."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lambdas.domain.ports import Clock
     from lambdas.failover_control.figures import Figures
     from lambdas.failover_control.rule import LatchRule
+    from lambdas.failover_control.switch import SwitchState
     from lambdas.probing import Prober
     from lambdas.telemetry.journal import LogJournal
 
@@ -33,12 +34,12 @@ BUDGET: Final = 15_000
 class PrimarySwitch(Protocol):
     """What is used of the stop switch."""
 
-    def state(self) -> tuple[bool, int]:
-        """Whether the primary is stopped, and since when somebody has said so (ms; 0: nobody). Raises Unavailable."""
+    def state(self) -> SwitchState:
+        """How it is. Raises Unavailable."""
         ...
 
-    def stop(self) -> None:
-        """Take the primary out. Raises Unavailable."""
+    def stop(self, seen: str) -> bool:
+        """Take the primary out, unless somebody has moved it since `seen`; whether it did. Raises Unavailable."""
         ...
 
 
@@ -69,14 +70,14 @@ class Latch:
         Says what came of it. Raises Unavailable when it cannot see or move the switch, and when it could not probe and
         nothing else decides; KeyError when the secret has no key for probes: the next minute tries again.
         """
-        stopped, since = self.switch.state()
-        if stopped:
+        standing = self.switch.state()
+        if standing.stopped:
             return self._told("already stopped")
         if self.rule is None:
             return self._told("left alone")
-        return self._watch(self.rule, since)
+        return self._watch(self.rule, standing)
 
-    def _watch(self, rule: LatchRule, since: int) -> str:
+    def _watch(self, rule: LatchRule, standing: SwitchState) -> str:
         minutes = self.figures.minutes(rule.memory)
         if not rule.seen(minutes, self.clock.now()):
             return self._told("no failover traffic")
@@ -85,15 +86,15 @@ class Latch:
         measured = self.figures.counted(minutes)
         if probed.unable is None:
             measured[-1] = replace(measured[-1], failed=probed.failure is not None or bool(measured[-1].failed))
-        reason = rule.reason(measured, now, since)
+        reason = rule.reason(measured, now, standing.since)
         if reason is not None:
-            if self.switch.state() != (False, since):
-                # A person moved it while the primary was probed, and knows more: what was seen is of before.
-                return self._told("moved meanwhile", probed)
-            self.switch.stop()
+            # A person who moved it while the primary was probed knows more: what was seen is of before. The look tells
+            # also that the same was said once more, by its time; the write fails on what comes after the look.
+            if self.switch.state() != standing or not self.switch.stop(standing.seen):
+                return self._told("moved meanwhile", probed, reason)
         elif probed.unable is not None:
             raise probed.unable
-        result = "stopped" if reason else "waiting" if rule.waits(now, since) else "watching"
+        result = "stopped" if reason else "waiting" if rule.waits(now, standing.since) else "watching"
         return self._told(result, probed, reason)
 
     def _told(self, result: str, probed: Probed | None = None, reason: str | None = None) -> str:

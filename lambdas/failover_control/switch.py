@@ -8,7 +8,7 @@ read, leaves the primary where it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -32,6 +32,17 @@ class ObjectClient(Protocol):
     def put_object(self, **arguments: Any) -> dict[str, Any]: ...
 
 
+class SwitchState(NamedTuple):
+    """How the switch is."""
+
+    stopped: bool
+    """Whether the primary is, as the checkers see it."""
+    since: int
+    """When somebody has said so (ms; 0: nobody)."""
+    seen: str
+    """The object's ETag, empty when it is not there. It is of the words: who says the same again leaves it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Switch:
     """The switch that is the object `key` of `bucket`."""
@@ -41,30 +52,39 @@ class Switch:
     key: str
     retry: Retry
 
-    def state(self) -> tuple[bool, int]:
-        """Whether the primary is stopped, as the checkers see it, and since when somebody says so (ms; 0: nobody).
-
-        Raises Unavailable when nobody can tell.
-        """
+    def state(self) -> SwitchState:
+        """How it is. Raises Unavailable when nobody can tell."""
         try:
             found = self.retry(self._get, expected="NoSuchKey")
         except ClientError:
-            return False, 0  # the checkers find nothing either
+            return SwitchState(stopped=False, since=0, seen="")  # the checkers find nothing either
         said = found["text"] != DEPLOYED.encode()
-        return STOPPED.encode() in found["text"], int(found["since"].timestamp() * 1000) if said else 0
+        since = int(found["since"].timestamp() * 1000) if said else 0
+        return SwitchState(STOPPED.encode() in found["text"], since, found["etag"])
 
-    def stop(self) -> None:
-        """Take the primary out, until a person restores it. Raises Unavailable."""
-        self.retry(
-            self.objects.put_object,
-            Bucket=self.bucket,
-            Key=self.key,
-            Body=STOPPED.encode(),
-            ContentType=CONTENT_TYPE,
-            ServerSideEncryption=ENCRYPTION,
-        )
+    def stop(self, seen: str) -> bool:
+        """Take the primary out, until a person restores it; unless somebody has moved the switch since `seen`.
+
+        Returns whether it did: not either when a repeated write meets its own first one. Raises Unavailable, also when
+        the object was deleted since. (S3 User Guide, "How to prevent object overwrites with conditional writes".)
+        """
+        unmoved = {"IfMatch": seen} if seen else {"IfNoneMatch": "*"}
+        try:
+            self.retry(
+                self.objects.put_object,
+                expected="PreconditionFailed",
+                Bucket=self.bucket,
+                Key=self.key,
+                Body=STOPPED.encode(),
+                ContentType=CONTENT_TYPE,
+                ServerSideEncryption=ENCRYPTION,
+                **unmoved,
+            )
+        except ClientError:
+            return False
+        return True
 
     def _get(self) -> dict[str, Any]:
         """One attempt takes the answer with its body, which can break off too."""
         answer = self.objects.get_object(Bucket=self.bucket, Key=self.key)
-        return {"text": answer["Body"].read(SEARCHED_BYTES), "since": answer["LastModified"]}
+        return {"text": answer["Body"].read(SEARCHED_BYTES), "since": answer["LastModified"], "etag": answer["ETag"]}

@@ -99,5 +99,5 @@ def _statements(secondary: Region, data: DataOutputs, switch: SwitchObject) -> l
         # How things stand. Metrics and the list of checks know no resource; alarms and tags are asked for of what a
         # list has just found (Service Authorization Reference).
         iam.allow(["cloudwatch:GetMetricData", "route53:ListHealthChecks"], ["*"]),
-        iam.allow(["cloudwatch:DescribeAlarms", "route53:ListTagsForResource"], ["*"]),
+        iam.allow(["cloudwatch:DescribeAlarms", "route53:ListTagsForResources"], ["*"]),
     ]

@@ -28,6 +28,12 @@ _OBJECTS = {
 }
 _LISTS = {"versions": "ListObjectVersions", "delete": "DeleteObjects"}
 
+NAMED_BY_REST: dict[str, frozenset[str]] = {
+    "lambda": frozenset({"Invoke"}),
+    "s3": frozenset({*_OBJECTS.values(), *_LISTS.values(), "ListObjectsV2"}),
+}
+"""By service whose requests name their operation by method and path: those that `operation` knows."""
+
 
 class Signed(NamedTuple):
     """What an AWS request was signed for, and with which key; empty when it was not."""

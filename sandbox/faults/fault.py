@@ -140,7 +140,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
 def checked(fault: InjectedFault, given: Mapping[str, float | None]) -> InjectedFault:
     """The fault with its kind's defaults in the place of what was not said. `given`: probability and seconds or None.
 
-    Raises Problem when the kind knows no such part, way, probability or time.
+    Raises Problem when the kind knows no such part, way, probability or time. A free part is `fault_parts`' to judge.
     """
     kind = KINDS.get(fault.kind)
     if kind is None:
@@ -161,9 +161,6 @@ def _part(fault: InjectedFault, kind: FaultKind) -> str:
         known = {"dependency": tuple(DEPENDENCIES)}.get(fault.kind)
         if known and fault.part not in known:
             raise Problem(f"unknown --part {fault.part!r} of --kind {fault.kind}: choose one of {', '.join(known)}")
-        service, _, operation = fault.part.partition(":")
-        if fault.kind == "operation" and not (service.isalnum() and operation.isalnum()):
-            raise Problem(f"--part {fault.part!r} is no operation: say it as dynamodb:PutItem")
         return fault.part
     if fault.part and fault.part not in kind.parts:
         choose = ", ".join(filter(None, kind.parts))

@@ -33,8 +33,8 @@ class _Known:
     healthy: bool
     since: float
     in_dns: bool
-    dns_at: float = 0.0
-    """Virtual time of the last change on its way to DNS: a later one does not overtake it."""
+    on_their_way: list[tuple[float, asyncio.Task[None]]] = field(default_factory=list)
+    """Changes that DNS has not heard of, oldest first, with their virtual times: each arrives after those before it."""
     places: tuple[Place, ...] = ()
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -59,13 +59,12 @@ class CheckerFleet:
         self._chance = chance or random.Random()  # noqa: S311 - phases and delays are no secrets
         self._alarms: Mapping[tuple[str, str], str] = {}
         self._checks: dict[str, _Known] = {}
-        self._on_their_way: set[asyncio.Task[None]] = set()
 
     def declare(self, checks: Iterable[CheckSettings]) -> None:
         """Take over what is declared now: new checks begin, changed ones go on by their new settings, others end."""
         wanted = {check.id: check for check in checks}
         for identifier in self._checks.keys() - wanted.keys():
-            self._end(self._checks.pop(identifier))
+            self._forget(self._checks.pop(identifier))
         for settings in wanted.values():
             known = self._checks.get(settings.id)
             if known is None:
@@ -110,9 +109,7 @@ class CheckerFleet:
 
     def close(self) -> None:
         for known in self._checks.values():
-            self._end(known)
-        for task in self._on_their_way:
-            task.cancel()
+            self._forget(known)
 
     def _begin(self, settings: CheckSettings) -> None:
         remembered = self._remembered.pop(settings.id, {})
@@ -121,6 +118,8 @@ class CheckerFleet:
         known = _Known(CheckState(settings), healthy, self._clock.now(), remembered.get("in_dns", healthy))
         self._checks[settings.id] = known
         self._start(known, healthy=healthy != settings.inverted, after=after)
+        if known.in_dns != healthy:  # it was on its way when the checkers ended
+            self._send(known)
 
     def _start(self, known: _Known, *, healthy: bool = True, after: float = 0.0) -> None:
         """Let sixteen checkers ask, each in a phase of its own; they begin with what was known of the endpoint."""
@@ -136,6 +135,11 @@ class CheckerFleet:
         for task in known.tasks:
             task.cancel()
         known.tasks = []
+
+    def _forget(self, known: _Known) -> None:
+        self._end(known)
+        for _, task in known.on_their_way:
+            task.cancel()
 
     async def _check(self, known: _Known, place: Place, view: CheckerView, phase: float) -> None:
         """One checker of one check: it asks, and asks again an interval after the answer.
@@ -169,13 +173,21 @@ class CheckerFleet:
                 continue
             known.healthy, known.since = healthy, self._clock.now()
             self._tell("status", check=settings.id, healthy=healthy, checkers=known.state.healthy_checkers)
-            known.dns_at = max(known.dns_at, known.since + self._chance.uniform(0, LONGEST_PROPAGATION))
-            task = asyncio.create_task(self._propagate(known, healthy=healthy))
-            self._on_their_way.add(task)
-            task.add_done_callback(self._on_their_way.discard)
+            self._send(known)
 
-    async def _propagate(self, known: _Known, *, healthy: bool) -> None:
-        await self._clock.sleep(known.dns_at - self._clock.now())
+    def _send(self, known: _Known) -> None:
+        """Let DNS hear of a check's status after a while. What it overtakes is older, and does not arrive any more."""
+        at = self._clock.now() + self._chance.uniform(0, LONGEST_PROPAGATION)
+        known.on_their_way = [each for each in known.on_their_way if not each[1].done()]
+        while known.on_their_way and known.on_their_way[-1][0] >= at:
+            known.on_their_way.pop()[1].cancel()
+        known.on_their_way.append((at, asyncio.create_task(self._propagate(known, at, healthy=known.healthy))))
+
+    async def _propagate(self, known: _Known, at: float, *, healthy: bool) -> None:
+        await self._clock.sleep(at - self._clock.now())
+        for earlier, task in known.on_their_way:  # a clock wakes who is to wake at nearly the same time in any order
+            if earlier < at:
+                task.cancel()
         if known.in_dns != healthy:
             known.in_dns = healthy
             self._tell("dns", check=known.state.settings.id, healthy=healthy)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 AWS_TTL = 60
 """Seconds: what AWS's own regional names are answered with."""
 LONGEST_CHAIN = 8
-"""CNAMEs that are followed in one answer."""
+"""CNAMEs that are followed in one answer, and aliases of aliases."""
 ANY = "ANY"
 
 Outcome = Literal["NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL"]
@@ -104,6 +104,10 @@ class HostedZones:
 
     def resolve(self, name: str, kind: str) -> Resolution:
         """Answer a question for a name in any spelling; `kind` is a record type such as CNAME, or ANY."""
+        return self._resolve(name, kind, ())
+
+    def _resolve(self, name: str, kind: str, aliases: tuple[str, ...]) -> Resolution:
+        """The same for what the names `aliases` stand for, each for the next."""
         asked = plain(name)
         records: list[RecordSet] = []
         policies: list[str] = []
@@ -122,7 +126,7 @@ class HostedZones:
             try:
                 answered = [self._choose(sets) for sets in _of_kind(there, kind)]
                 followed = self._choose(there["CNAME"]) if not answered and "CNAME" in there else None
-                taken = [expanded for each in answered for expanded in self._expanded(each, asked)]
+                taken = [expanded for each in answered for expanded in self._expanded(each, asked, aliases)]
             except _Unimitated as trouble:
                 return Resolution("SERVFAIL", trouble=f"{asked}: {trouble}")
             policies += [each.identifier for each in (*answered, *([followed] if followed else [])) if each.failover]
@@ -181,14 +185,16 @@ class HostedZones:
             for each in targets
         )
 
-    def _expanded(self, record: RecordSet, asked: str) -> Iterator[RecordSet]:
+    def _expanded(self, record: RecordSet, asked: str, aliases: tuple[str, ...]) -> Iterator[RecordSet]:
         """The record as it is answered: an alias as what it stands for, with the target's TTL and the alias's name."""
         if record.alias is None:
             yield _named(record, asked)
             return
-        if record.alias.target == asked:
+        if asked in aliases or record.alias.target == asked:
             raise _Unimitated("it is an alias of itself")
-        target = self.resolve(record.alias.target, record.kind)
+        if len(aliases) == LONGEST_CHAIN:
+            raise _Unimitated(f"more than {LONGEST_CHAIN} aliases in a row")
+        target = self._resolve(record.alias.target, record.kind, (*aliases, asked))
         if target.outcome == "SERVFAIL":
             raise _Unimitated(target.trouble)
         for each in target.records:

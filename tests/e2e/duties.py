@@ -209,7 +209,7 @@ class Duties:
             moves._canary(move)
             told = s3.list_object_versions(Bucket=lever.bucket, Prefix=stop_switch.KEY)
             _expect(bool(told["Versions"]), "the switch's versions", told, "")
-            rows = answered(_Asker(self.environment, place).questions(), 60)
+            rows = answered(_Asker(self.environment, place, 60).questions(), 60)
             # AWS has answered where it has no data yet, soon after a deployment.
             unknown = {row.what: row.said for row in rows if not row.known and "no data" not in row.said}
             _expect(not unknown, "situation", unknown, "")

@@ -47,7 +47,10 @@ def test_the_primary_is_evacuated_and_brought_back(running, switch):
     assert (told["says"], told["region"], told["clients_move_within_seconds"]) == ("primary: stop", "us-east-2", 70)
     assert told["as"] == "arn:aws:iam::000000000000:role/payment-dr-operations-x7k2"
     assert switch() == "primary: stop"
-    assert running.ok("evacuate", "--json").json["says"] == "primary: stop"
+    again = running.ok("evacuate", "--json").json
+    assert (again["says"], again["fence"]) == ("primary: stop", told["fence"]), "done twice is done once"
+    unfenced = running.ok("evacuate", "--no-fence", "--json").json["fence"]
+    assert unfenced.startswith(told["fence"].partition(" on:")[0]), "it stands all the same"
     found = running.facts()
     assert (found["stop switch"], found["fence"], found["switch's readers"]) == ("not fit", "ok", "ok")
 

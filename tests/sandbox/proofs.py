@@ -174,6 +174,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "routing.health_check_lists": (_REPAIRS + "test_health_checks_keep_lists_and_booleans",),
     "routing.health_check_status": (_TRAFFIC + "test_checkers_and_dns_follow_an_endpoint",),
     "routing.known_services": (_SPEED + "test_an_unknown_service_loads_no_models",),
+    "routing.tags_of_several": (_ANSWERS + "test_route_53_tells_the_tags_of_several_at_once",),
     "routing.signing_of_zones": (_ANSWERS + "test_a_zone_that_nobody_signs_says_so",),
     "recovery.to_a_point_in_time": (
         _RECOVERY + "test_a_table_is_restored_as_it_was",

@@ -362,6 +362,24 @@ def test_route_53_tells_what_the_account_may_have_and_what_it_has(cloud: Running
     assert route53.get_account_limit(Type="MAX_HOSTED_ZONES_BY_OWNER")["Limit"]["Value"] == 500
 
 
+def test_route_53_tells_the_tags_of_several_at_once(cloud: RunningCloud) -> None:
+    route53 = cloud.client("route53")
+    check = {"Type": "HTTPS", "FullyQualifiedDomainName": "a.example.com", "RequestInterval": 30}
+    made = [
+        route53.create_health_check(CallerReference=str(uuid.uuid4()), HealthCheckConfig=check)["HealthCheck"]["Id"]
+        for _ in range(2)
+    ]
+    tags = [{"Key": "Name", "Value": "first"}]
+    route53.change_tags_for_resource(ResourceType="healthcheck", ResourceId=made[0], AddTags=tags)
+    found = route53.list_tags_for_resources(ResourceType="healthcheck", ResourceIds=made)["ResourceTagSets"]
+    assert {each["ResourceId"]: each["Tags"] for each in found} == {made[0]: tags, made[1]: []}
+    for wrong, error in ((["none"], "NoSuchHealthCheck"), (made * 6, "InvalidInput")):
+        with pytest.raises(ClientError, match=error):
+            route53.list_tags_for_resources(ResourceType="healthcheck", ResourceIds=wrong)
+    for each in made:
+        route53.delete_health_check(HealthCheckId=each)
+
+
 def test_service_quotas_tells_defaults(cloud: RunningCloud) -> None:
     quotas = cloud.client("service-quotas", HOME)
     found = quotas.get_service_quota(ServiceCode="vpc", QuotaCode="L-F678F1CE")["Quota"]

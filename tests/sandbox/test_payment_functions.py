@@ -357,6 +357,9 @@ def test_a_primary_that_does_not_serve_its_clients_is_stopped(system):
     assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "stopped"}
     assert s3.get_object(**place)["Body"].read() == b"primary: stop"
     assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "already stopped"}
+    s3.put_object(**place, Body=b"primary: run, as deployed")
+    assert system.invoke("us-east-2", "failover_control", {}) == {"primary": "stopped"}
+    assert s3.get_object(**place)["Body"].read() == b"primary: stop"
 
 
 def test_64_clients_with_one_key_over_both_regions(system):

@@ -127,6 +127,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     routing.health_check_lists,
     routing.health_check_status,
     routing.signing_of_zones,
+    routing.tags_of_several,
     schedules.by_the_clock,
     secrets.first_versions,
     secrets.replicas_at_creation,

@@ -57,6 +57,44 @@ def signing_of_zones() -> None:
     route53.handle_request = handled
 
 
+def tags_of_several() -> None:
+    """ListTagsForResources is missing: it tells the tags of up to ten zones or health checks at once."""
+    handle = route53.handle_request
+
+    async def handled(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        asked = re.fullmatch(r"/2013-04-01/tags/(healthcheck|hostedzone)", path)
+        if method != "POST" or asked is None:
+            return await handle(method, path, headers, body, query)
+        named = route53._find(route53._parse_body(body), "ResourceIds")
+        ids = [each.text or "" for each in route53._findall(named, "ResourceId")]
+        if len(ids) > _TAGGED_AT_ONCE:
+            return route53._error_response("InvalidInput", f"At most {_TAGGED_AT_ONCE} resources at once.")
+        there, unknown = _TAGGED[asked[1]]
+        if missing := [each for each in ids if there.get(each) is None]:
+            return route53._error_response(unknown, f"There is no {asked[1]} with the ID {missing[0]}.", 404)
+
+        def told(root: Element) -> None:
+            listed = SubElement(root, "ResourceTagSets")
+            for each in ids:
+                tagged = SubElement(listed, "ResourceTagSet")
+                SubElement(tagged, "ResourceType").text, SubElement(tagged, "ResourceId").text = asked[1], each
+                tags = SubElement(tagged, "Tags")
+                for key, value in route53._tags.get((asked[1], each), {}).items():
+                    tag = SubElement(tags, "Tag")
+                    SubElement(tag, "Key").text, SubElement(tag, "Value").text = key, value
+
+        return route53._xml_response("ListTagsForResourcesResponse", told)
+
+    route53.handle_request = handled
+
+
+_TAGGED_AT_ONCE = 10
+_TAGGED: dict[str, tuple[Any, str]] = {
+    "healthcheck": (route53._health_checks, "NoSuchHealthCheck"),
+    "hostedzone": (route53._zones, "NoSuchHostedZone"),
+}
+
+
 def account_limits() -> None:
     """GetAccountLimit is missing: it tells what the account may have of zones and health checks, and what it has."""
     handle = route53.handle_request

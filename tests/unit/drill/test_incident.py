@@ -12,8 +12,8 @@ from drill import play_command, session
 from drill.incident import Incident
 from drill.play_command import DrillWish
 from drill.records import DrillPlan
+from drill.sandbox_stage import SandboxStage
 from orchestration.choice import Choice
-from sandbox.faults.fault import InjectedFault, checked
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
@@ -35,9 +35,30 @@ def load(tmp_path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_fault_of_a_published_outage_can_be_played(path):
-    for each in Incident.load(path).faults:
-        fault = InjectedFault(each.kind, "us-east-1", each.part, each.how)
-        assert checked(fault, {"probability": each.probability, "seconds": each.seconds}).kind == each.kind
+    stage = SandboxStage.__new__(SandboxStage)
+    stage._environment = Environment.load("payments")
+    stage.require(Incident.load(path).planned(1))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"kind": "function", "part": "paymnt"},
+        {"kind": "function", "part": "payment", "region": "witness"},
+        {"kind": "operation", "part": "dynamodb:Putitem"},
+        {"kind": "operation", "part": "dynamo:PutItem"},
+        {"kind": "name", "part": "dynamodb.us-east1.amazonaws.com"},
+        {"kind": "grey", "region": "witness"},
+        {"kind": "throttle", "part": "api", "region": "witness"},
+    ],
+)
+def test_an_outage_of_which_a_step_would_break_nothing_is_refused_before_it_begins(load, changed):
+    """It would pass: nobody is hurt by what is not broken."""
+    stage = SandboxStage.__new__(SandboxStage)
+    stage._environment = Environment.load("payments")
+    with pytest.raises(Problem, match="'out' cannot be played here") as caught:
+        stage.require(load(faults=[{**FAULT, **changed}]).planned(1))
+    assert "\n" not in str(caught.value)
 
 
 def test_the_outage_of_october_2025_comes_in_waves():

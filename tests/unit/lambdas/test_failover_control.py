@@ -18,6 +18,7 @@ from lambdas.failover_control.figures import Figures
 from lambdas.failover_control.latch import BUDGET, FAILURES, HEALTH_ATTEMPTS, PAYMENTS, Latch
 from lambdas.failover_control.ranges import RangeWatch
 from lambdas.failover_control.rule import MINUTE, LatchRule
+from lambdas.failover_control.switch import SwitchState
 from lambdas.probing import Prober, Reply, Unhealthy, send
 from lambdas.telemetry.sources import METRICS, mark
 from tests.doubles.payments import CANARY, ListJournal, ManualClock, Region, refused, timed_out
@@ -35,14 +36,19 @@ class Cloud:
         self.stopped = False
         self.since = clock.time - 100 * MINUTE
         self.error = None
+        self.meanwhile = lambda: None
 
     def state(self):
         if self.error:
             raise self.error
-        return self.stopped, self.since
+        return SwitchState(self.stopped, self.since, str(self.since))
 
-    def stop(self):
+    def stop(self, seen):
+        self.meanwhile()
+        if seen != str(self.since):
+            return False
         self.stopped = True
+        return True
 
     def put(self, name, minutes_ago, value):
         self.values.setdefault(name, {})[self.clock.time // MINUTE - minutes_ago] = value
@@ -259,13 +265,25 @@ def test_a_switch_that_somebody_moves_during_the_probe_is_theirs(world, stopped)
     assert (line["ProbeFailed"], line["PrimaryStopped"]) == (1, 0)
 
 
+def test_a_switch_that_somebody_moves_in_the_moment_of_the_write_is_theirs(world):
+    latch, cloud, primary, clock = world
+    primary.broken = {"GET": Unhealthy("refused")}
+    minute_by_minute(world, 3)
+    cloud.meanwhile = lambda: setattr(cloud, "since", clock.time)
+    assert minute_by_minute(world, 1) == ["moved meanwhile"]
+    assert not cloud.stopped
+    line = latch.journal.lines[-1]
+    assert (line["ProbeFailed"], line["PrimaryStopped"]) == (1, 0)
+    assert line["reason"], "a write that was repeated meets its own first one: why it was made must not be lost"
+
+
 @pytest.mark.parametrize("what", ["the switch", "the metrics"])
 def test_what_cannot_be_seen_is_looked_for_again_in_a_minute(world, what):
     latch, cloud, _, _ = world
     cloud.traffic(0)
     error = Unavailable("AccessDenied") if what == "the switch" else refused("ServiceUnavailable")
     if what == "the metrics":
-        cloud.state = lambda: (False, 0)
+        cloud.state = lambda: SwitchState(stopped=False, since=0, seen="")
     cloud.error = error
     with pytest.raises(Unavailable):
         latch.run()

@@ -42,11 +42,21 @@ class Objects:
         if self.text is None:
             raise refused("NoSuchKey", 404)
         body = Body(self.text, self.broken.pop(0) if self.broken else None)
-        return {"Body": body, "LastModified": WRITTEN}
+        return {"Body": body, "LastModified": WRITTEN, "ETag": self.etag}
+
+    @property
+    def etag(self):
+        return f'"{self.text!r}"'
 
     def put_object(self, **arguments):
         if self.error:
             raise self.error
+        if "IfMatch" in arguments and self.text is None:
+            raise refused("NoSuchKey", 404)
+        if "IfMatch" in arguments and arguments["IfMatch"] != self.etag:
+            raise refused("PreconditionFailed", 412)
+        if arguments.get("IfNoneMatch") == "*" and self.text is not None:
+            raise refused("PreconditionFailed", 412)
         self.writes.append(arguments)
         self.text = arguments["Body"]
         return {}
@@ -81,7 +91,7 @@ def switch(objects):
 def test_the_switch_is_read_as_the_checkers_read_it(objects, switch, text, stopped):
     """Words anywhere in the first 5,120 bytes; what is not there, or says anything else, stops nothing."""
     objects.text = text
-    assert switch.state()[0] is stopped
+    assert switch.state().stopped is stopped
 
 
 @pytest.mark.parametrize("error", [timed_out(), refused("AccessDenied", 403), refused("NoSuchBucket", 404)])
@@ -93,24 +103,25 @@ def test_a_switch_that_cannot_be_read_is_not_taken_for_run(objects, switch, erro
 
 def test_an_answer_that_breaks_off_is_asked_for_again(objects, switch):
     objects.text, objects.broken = b"primary: stop", [timed_out()]
-    assert switch.state()[0]
+    assert switch.state().stopped
     assert not objects.broken
 
 
 def test_it_says_since_when(objects, switch):
-    assert switch.state() == (False, WRITTEN.timestamp() * 1000)
+    assert switch.state() == (False, WRITTEN.timestamp() * 1000, objects.etag)
     objects.text = None
-    assert switch.state() == (False, 0)
+    assert switch.state() == (False, 0, "")
 
 
 def test_a_switch_that_was_only_deployed_has_said_nothing(objects, switch):
     """Else a failover in the first minutes of a deployment would not last, as if clients were on their way back."""
     objects.text = b"primary: run, as deployed"
-    assert switch.state() == (False, 0)
+    assert switch.state() == (False, 0, objects.etag)
 
 
 def test_stopping_writes_what_the_checkers_can_read(objects, switch):
-    switch.stop()
+    seen = objects.etag
+    assert switch.stop(seen)
     assert objects.writes == [
         {
             "Bucket": "bucket",
@@ -118,12 +129,38 @@ def test_stopping_writes_what_the_checkers_can_read(objects, switch):
             "Body": b"primary: stop",
             "ContentType": "text/plain",
             "ServerSideEncryption": "AES256",
+            "IfMatch": seen,
         }
     ]
-    assert switch.state()[0]
+    assert switch.state().stopped
+
+
+@pytest.mark.parametrize("before", [b"primary: run", None])
+@pytest.mark.parametrize("after", [b"primary: run, by Anna", b"primary: stop"])
+def test_a_switch_that_was_moved_since_it_was_read_is_not_overwritten(objects, switch, before, after):
+    """Between a look and a write there is always a moment in which somebody else writes: S3 alone can tell."""
+    objects.text = before
+    seen = switch.state().seen
+    objects.text = after
+    assert not switch.stop(seen)
+    assert objects.text == after
+
+
+def test_a_switch_that_is_not_there_is_made(objects, switch):
+    objects.text = None
+    assert switch.stop(switch.state().seen)
+    assert objects.text == b"primary: stop"
+
+
+def test_a_switch_that_was_deleted_since_it_was_read_is_looked_at_again(objects, switch):
+    seen = switch.state().seen
+    objects.text = None
+    with pytest.raises(Unavailable):
+        switch.stop(seen)
+    assert objects.text is None
 
 
 def test_a_switch_that_cannot_be_moved_raises(objects, switch):
     objects.error = refused("AccessDenied", 403)
     with pytest.raises(Unavailable):
-        switch.stop()
+        switch.stop('"seen"')

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -56,6 +57,8 @@ class Cloud:
         self.fence, self.table_error = None, None
         self.at, self.versions = "", {"us-east-1": "one", "us-east-2": "one"}
         self.refusal, self.taken_on, self.variables = None, [], {}
+        self.write_error = self.unreadable = None
+        self.meanwhile = lambda: None
 
     def enter(self, variables):
         """Whose clients these are from now on."""
@@ -90,19 +93,34 @@ class Cloud:
 
     def get_object(self, **place):
         self._place(place)
+        if self.unreadable:
+            raise self.unreadable
         if self.text is None:
             raise NoSuchKey
-        return {"Body": io.BytesIO(self.text)}
+        return {"Body": io.BytesIO(self.text), "ETag": self._etag(), "VersionId": "v1"}
+
+    def _etag(self):
+        return f'"{self.text.decode()}"'
 
     def put_item(self, **arguments):
         self._fence(arguments)
+        assert arguments["ConditionExpression"] == fence.LATER
+        assert arguments["ExpressionAttributeNames"] == {"#from": "from"}
+        assert arguments["ExpressionAttributeValues"] == {":number": {"S": "N"}, ":from": arguments["Item"]["from"]}
+        assert arguments["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+        known = (self.fence or {}).get("from", {}).get("N")
+        if known is not None and int(known) <= int(arguments["Item"]["from"]["N"]):
+            response = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": self.fence}
+            raise ClientError(response, "PutItem")
         self.fence = arguments["Item"]
         self.order.append("fence")
 
     def delete_item(self, **arguments):
         self._fence(arguments)
-        self.fence = None
+        assert arguments["ReturnValues"] == "ALL_OLD"
+        gone, self.fence = self.fence, None
         self.order.append("no fence")
+        return {"Attributes": gone} if gone else {}
 
     def get_item(self, **arguments):
         self._fence(arguments)
@@ -117,8 +135,18 @@ class Cloud:
 
     def put_object(self, **arguments):
         self._place(arguments)
+        self.meanwhile()
+        if self.write_error:
+            raise self.write_error
+        if "IfMatch" in arguments and self.text is None:
+            raise NoSuchKey
+        if arguments.get("IfMatch", self.text and self._etag()) != (self.text and self._etag()):
+            raise refused("PreconditionFailed", 412)
+        if "IfNoneMatch" in arguments and self.text is not None:
+            raise refused("PreconditionFailed", 412)
         self.written.append(arguments)
         self.order.append(arguments["Body"].decode())
+        self.text = arguments["Body"]
         return {"VersionId": "v2"}
 
     def get_bucket_policy(self, **place):
@@ -187,10 +215,10 @@ WRITTEN = {
 }
 
 
-def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_else(cloud, capsys):
+def test_an_evacuation_is_one_write_in_the_secondary_and_asks_nothing_elsewhere(cloud, capsys):
     assert moves.evacuate(YES, fence=False) == 0
     assert cloud.written == [{**WRITTEN, "Body": b"primary: stop"}]
-    assert cloud.asked == {("sts", "us-east-2"), ("s3", "us-east-2")}
+    assert cloud.asked == {("sts", "us-east-2"), ("s3", "us-east-2"), ("dynamodb", "us-east-2")}
     told = json.loads(capsys.readouterr().out)
     assert told == {
         "environment": "payments",
@@ -234,21 +262,125 @@ def test_a_table_that_hangs_holds_no_evacuation_up(cloud, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["fence"] == "not fenced: no answer within 0.1 s"
 
 
-def test_a_way_back_takes_the_fence_down_first(cloud):
+def test_a_way_back_takes_the_fence_down_first(cloud, capsys):
     """Else DNS would lead clients to a primary that refuses them."""
     moves.evacuate(YES, fence=True)
+    capsys.readouterr()
     assert moves.restore(YES, even_if_unhealthy=False) == 0
     assert cloud.order[2:] == ["no fence", "primary: run"]
     assert cloud.fence is None
+    assert json.loads(capsys.readouterr().out)["fence"] == "not fenced"
 
 
-def test_where_the_fence_cannot_be_taken_down_nobody_is_let_back(cloud, capsys):
+def test_where_the_fence_cannot_be_taken_down_nobody_is_let_back(cloud):
     cloud.table_error = refused("AccessDenied")
-    with pytest.raises(Problem, match="would refuse its clients; nothing was changed"):
+    with pytest.raises(Problem, match="would refuse its clients; the switch was not written"):
         moves.restore(YES, even_if_unhealthy=False)
     assert cloud.written == []
-    assert moves.restore(YES, even_if_unhealthy=True) == 0
-    assert json.loads(capsys.readouterr().out)["fence"].startswith("fenced as before: ")
+
+
+@pytest.mark.parametrize("error", [refused("AccessDenied"), ConnectTimeoutError(endpoint_url="https://dynamodb")])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_who_is_let_back_to_a_primary_that_may_be_fenced_is_told_so_and_what_to_do(cloud, capsys, as_json, error):
+    """Its health and the canary look well, and each new payment is answered 503: nothing else would tell."""
+    cloud.table_error = error
+    assert moves.restore(replace(YES, json=as_json), even_if_unhealthy=True) == 1
+    assert [each["Body"] for each in cloud.written] == [b"primary: run"]
+    out = capsys.readouterr().out
+    told = json.loads(out)["fence"] if as_json else out
+    for words in ("perhaps still fenced", "cannot take down the fence", "503", "./invoke restore"):
+        assert words in told
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_how_the_primary_is_fenced_after_a_move_is_told_to_people_too(cloud, capsys, fenced):
+    plain = replace(YES, json=False)
+    moves.evacuate(plain, fence=fenced)
+    assert "us-east-1 (primary) is fenced from" in capsys.readouterr().out or not fenced
+    moves.restore(plain, even_if_unhealthy=False)
+    assert "us-east-1 (primary) is not fenced.\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fence", [True, False])
+def test_a_fence_that_holds_goes_on_holding_when_the_primary_is_evacuated_again(cloud, capsys, fence):
+    """The later moment would let those in again who have not followed, for as long as a move takes."""
+    assert moves.evacuate(YES, fence=True) == 0
+    began = int(time.time() - 600) * 1000
+    cloud.fence["from"]["N"] = str(began)
+    capsys.readouterr()
+    assert moves.evacuate(YES, fence=fence) == 0
+    assert cloud.fence["from"]["N"] == str(began)
+    told = json.loads(capsys.readouterr().out)["fence"]
+    assert told.startswith(f"fenced from {datetime.fromtimestamp(began / 1000, UTC):%Y-%m-%d %H:%M:%SZ} on")
+    assert "503" in told
+    assert ("as was wished" in told, "docs/runbooks/evacuate-the-primary.md" in told) == (False, not fence)
+
+
+@pytest.mark.parametrize("said", [{}, {"from": {"S": "soon"}}])
+def test_a_fence_that_says_no_moment_fences_nothing_and_is_put_up(cloud, capsys, said):
+    """An item that somebody has written by hand: the functions cannot read it either."""
+    cloud.fence = {"pk": {"S": "fence"}, "sk": {"S": "us-east-1"}, **said}
+    with pytest.raises(Problem, match="says no moment"):
+        fence.PrimaryFence.of(ENVIRONMENT, cloud).holds_from()
+    assert moves.evacuate(YES, fence=True) == 0
+    assert json.loads(capsys.readouterr().out)["fence"].startswith("fenced from ")
+
+
+def test_a_fence_that_cannot_be_looked_at_is_not_told_to_be_down(cloud, capsys):
+    cloud.table_error = refused("AccessDenied")
+    assert moves.evacuate(YES, fence=False) == 0
+    told = json.loads(capsys.readouterr().out)["fence"]
+    assert told.startswith("not fenced by this")
+    assert "not known" in told
+    assert "AccessDenied" in told
+
+
+@pytest.mark.parametrize("error", [refused("SlowDown", 503), ConnectTimeoutError(endpoint_url="https://s3")])
+@pytest.mark.parametrize("fenced", [True, False])
+def test_a_move_that_breaks_off_half_way_tells_what_is_left(cloud, error, fenced):
+    """The fence goes first: the other way round clients would be led to a primary that refuses them."""
+    moves.evacuate(YES, fence=fenced)
+    cloud.write_error = error
+    with pytest.raises(Problem, match="cannot write the stop switch") as caught:
+        moves.restore(YES, even_if_unhealthy=False)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert cloud.fence is None
+    assert ("the fence is down already" in said) is fenced
+    for words in ("us-east-1 (primary) takes new payments", "./invoke restore", "./invoke evacuate"):
+        assert (words in said) is fenced
+
+
+@pytest.mark.parametrize("before", [b"primary: run", None])
+def test_a_way_back_does_not_undo_what_somebody_did_meanwhile(cloud, before):
+    """Another person, or the latch: what they know is newer than what was asked at the beginning."""
+    cloud.text = before
+    cloud.meanwhile = lambda: setattr(cloud, "text", b"primary: stop")
+    with pytest.raises(Problem, match="somebody has moved it since") as caught:
+        moves.restore(YES, even_if_unhealthy=True)
+    assert "\n" not in str(caught.value)
+    assert cloud.text == b"primary: stop"
+
+
+def test_a_write_that_was_repeated_and_had_been_done_is_done(cloud, capsys):
+    """The SDK repeats what was not answered, and its own first write is what it meets then."""
+    cloud.text = b"primary: stop"
+    cloud.meanwhile = lambda: setattr(cloud, "text", b"primary: run")
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == "v1"
+
+
+def test_who_may_write_the_switch_and_not_read_it_lets_clients_back(cloud, capsys):
+    cloud.unreadable = refused("AccessDenied", 403)
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+    assert cloud.written == [{**WRITTEN, "Body": b"primary: run"}]
+    assert "is written whatever it says" in capsys.readouterr().err
+
+
+def test_an_evacuation_is_written_whatever_the_switch_says(cloud):
+    cloud.meanwhile = lambda: setattr(cloud, "text", b"primary: run, as deployed")
+    assert moves.evacuate(YES, fence=False) == 0
+    assert cloud.written == [{**WRITTEN, "Body": b"primary: stop"}]
 
 
 def test_nothing_is_taken_down_before_a_person_has_agreed(cloud):
@@ -332,8 +464,12 @@ def test_what_cannot_be_written_is_one_line(cloud, move, error, line):
 
 
 def test_a_way_back_lets_the_primary_serve(cloud):
+    cloud.text = b"primary: stop"
     assert moves.restore(YES, even_if_unhealthy=False) == 0
-    assert cloud.written == [{**WRITTEN, "Body": b"primary: run"}]
+    assert cloud.written == [{**WRITTEN, "Body": b"primary: run", "IfMatch": '"primary: stop"'}]
+    cloud.text = None
+    assert moves.restore(YES, even_if_unhealthy=False) == 0
+    assert cloud.written[1:] == [{**WRITTEN, "Body": b"primary: run", "IfNoneMatch": "*"}]
 
 
 @pytest.mark.parametrize("broken", BROKEN)

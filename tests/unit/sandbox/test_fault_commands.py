@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox import fault_commands as commands
+from sandbox import fault_parts
 from sandbox.fault_commands import Wanted
 from sandbox.faults.fault import DEPENDENCIES, KINDS, InjectedFault
 from shared.environment import Environment
@@ -126,6 +127,54 @@ def test_a_partition_cuts_what_its_part_says(box):
         (wanted("zone", part="use9-az9"), ("use9-az9", "use1-az1")),
         (wanted("partition", part="half"), ("'half'", "isolated")),
         (wanted("partition", "us-west-1", part="peer"), ("us-west-1", "isolated")),
+        # What would begin and reach nothing: an outage made of it would pass.
+        (wanted("function", part="paymnt"), ("'paymnt'", *fault_parts.FUNCTIONS)),
+        (wanted("function", part="synthetics"), ("'synthetics'", "cwsyn-")),
+        (
+            wanted("function", part="payment-processor-secondary-x7k2"),
+            ("'payment-processor-secondary-x7k2'", "payment"),
+        ),
+        (wanted("function", part="failover_control"), ("'failover_control'", "us-east-2")),
+        (wanted("function", "witness", part="payment"), ("us-west-2", "primary or secondary")),
+        (wanted("function", "eu-west-1", part="payment"), ("eu-west-1", "primary or secondary")),
+        (wanted("grey", "witness"), ("us-west-2", "primary or secondary")),
+        *(
+            (wanted(kind, "witness", part="gateway"), ("us-west-2", "primary or secondary"))
+            for kind in ("refuse", "hang", "5xx", "slow", "lossy")
+        ),
+        (wanted("dependency", "witness", part="table"), ("us-west-2", "primary or secondary")),
+        *(
+            (wanted("throttle", "witness", part=part), ("us-west-2", "primary or secondary"))
+            for part in ("api", "functions", "table")
+        ),
+        (wanted("operation", part="dynamodb:Putitem"), ("'Putitem'", "PutItem")),
+        (wanted("operation", part="dynamodb:"), ("'dynamodb:'", "dynamodb:PutItem")),
+        (wanted("operation", part="dynamo:PutItem"), ("'dynamo'", "dynamodb")),
+        (wanted("operation", part="Dynamodb:PutItem"), ("'Dynamodb'", "dynamodb")),
+        (wanted("operation", part="iam:GetRole"), ("iam", "no region")),
+        (wanted("operation", part="backup:ListBackupVaults"), ("backup", "cannot tell")),
+        (wanted("operation", part="lambda:GetFunction"), ("'GetFunction'", "Invoke")),
+        (wanted("operation", part="s3:PutObjectTagging"), ("'PutObjectTagging'", "PutObject")),
+        *(
+            (wanted("name", part=name), (repr(name), "dynamodb.us-east-1.amazonaws.com"))
+            for name in (
+                " ",
+                "dynamodb",
+                "a..example.com",
+                "-a.example.com",
+                "https://a.example.com",
+                "a.example.com ",
+                "a" * 64 + ".example.com",
+                "amazonaws.com",
+                "dynamodb.us-east1.amazonaws.com",
+                "dynamodb.us-east-9.amazonaws.com",
+                "dynamo.us-east-1.amazonaws.com",
+                "dynamodb.amazonaws.com",
+                "bucket.s3.us-east-9.amazonaws.com",
+                "d-abc.execute-api.us-east-9.amazonaws.com",
+                "api.us-east9.elb.amazonaws.com",
+            )
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(box, capsys, said, words):
@@ -135,6 +184,37 @@ def test_bad_input_is_one_line_and_changes_nothing(box, capsys, said, words):
     assert [word for word in words if word not in str(caught.value)] == []
     assert box.known == []
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        (wanted("function", part="payment-processor-primary-x7k2"), "payment-processor-primary-x7k2"),
+        (wanted("function", part="cwsyn-payment-to-primary-0a1b"), "cwsyn-payment-to-primary-0a1b"),
+        (wanted("operation", part="monitoring:PutMetricData"), "monitoring:PutMetricData"),
+        (wanted("operation", part="cloudwatch:PutMetricData"), "monitoring:PutMetricData"),
+        (wanted("operation", part="elasticloadbalancing:DescribeRules"), "elasticloadbalancing:DescribeRules"),
+        (wanted("operation", part="sns:Publish"), "sns:Publish"),
+        (wanted("operation", part="lambda:Invoke"), "lambda:Invoke"),
+        (wanted("operation", part="s3:PutObject"), "s3:PutObject"),
+        *(
+            (wanted("name", part=name), name)
+            for name in (
+                "a.example.com",
+                "A.Example.com.",
+                "dynamodb.us-east-1.amazonaws.com",
+                "monitoring.us-east-2.amazonaws.com",
+                "b.u-c.k.s3.us-east-2.amazonaws.com",
+                "d-abc.execute-api.us-east-1.amazonaws.com",
+                "api-1.us-east-1.elb.amazonaws.com",
+                "_acme.example.com",
+            )
+        ),
+    ],
+)
+def test_what_reaches_something_begins_as_it_is_matched(box, said, part):
+    assert commands.fault(said) == 0
+    assert box.known[0].part == part
 
 
 def test_without_a_kind_it_lists_what_is_in_force(box, capsys):

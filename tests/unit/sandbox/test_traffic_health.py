@@ -227,6 +227,83 @@ def test_a_later_change_does_not_overtake_an_earlier_one(seed):
     play(script, seed=seed)
 
 
+class Delays(random.Random):
+    """Draws what it is told, then nothing."""
+
+    def __init__(self, *told):
+        super().__init__()
+        self.told = list(told)
+
+    def uniform(self, _low, _high):
+        return self.told.pop(0) if self.told else 0.0
+
+
+async def flipped(*moments, delays):
+    """DNS's changes of a check whose alarm flips at these moments, and the check at the end."""
+    clock, told = HandClock(), []
+    fleet = CheckerFleet(
+        clock, None, lambda what, **said: told.append((clock.now(), what, said)), chance=Delays(*delays)
+    )
+    began = clock.now()
+    fleet.declare([check("errors", "CLOUDWATCH_METRIC", AlarmIdentifier={"Region": ALARM[0], "Name": ALARM[1]})])
+    for moment, state in zip(moments, itertools.cycle(("ALARM", "OK"))):
+        await clock.advance(began + moment - clock.now())
+        fleet.hear({ALARM: state})
+    await clock.advance(60)
+    (left,) = fleet.report()
+    fleet.close()
+    return [(at - began, said["healthy"]) for at, what, said in told if what == "dns"], left
+
+
+@pytest.mark.parametrize(
+    ("moments", "delays", "heard"),
+    [
+        ((0, 1), (4, 0), []),  # the second overtakes the first: nothing of it is left
+        ((0, 1), (4, 3), []),  # both at once
+        ((0, 1), (4, 9), [(4, False), (10, True)]),
+        ((0, 1, 2), (1, 8, 1), [(1, False)]),
+        ((0, 1, 2), (8, 8, 1), [(3, False)]),
+    ],
+)
+def test_dns_ends_with_the_newest_of_the_changes_that_were_on_their_way_together(moments, delays, heard):
+    found, left = asyncio.run(flipped(*moments, delays=delays))
+    assert left["in_dns"] == left["healthy"]
+    assert [(round(at, 3), healthy) for at, healthy in found] == heard
+
+
+def test_a_change_that_was_on_its_way_when_the_checkers_ended_arrives_all_the_same():
+    """Else DNS would keep what it knew until the check's next change."""
+
+    async def begun_again():
+        clock = HandClock()
+        remembered = {"errors": {"healthy": False, "in_dns": True}}
+        fleet = CheckerFleet(clock, None, lambda *_, **__: None, remembered=remembered)
+        fleet.hear({ALARM: "ALARM"})
+        fleet.declare([check("errors", "CLOUDWATCH_METRIC", AlarmIdentifier={"Region": ALARM[0], "Name": ALARM[1]})])
+        assert fleet.in_dns("errors")
+        await clock.advance(LONGEST_PROPAGATION)
+        left = fleet.in_dns("errors")
+        fleet.close()
+        return left
+
+    assert asyncio.run(begun_again()) is False
+
+
+def test_nothing_is_told_of_a_check_that_is_gone():
+    """A change of it that was still on its way would be told of a name that nobody can look up."""
+
+    async def removed():
+        clock, told = HandClock(), []
+        fleet = CheckerFleet(clock, None, lambda what, **_: told.append(what), chance=Delays(5))
+        fleet.declare([check("errors", "CLOUDWATCH_METRIC", AlarmIdentifier={"Region": ALARM[0], "Name": ALARM[1]})])
+        fleet.hear({ALARM: "ALARM"})
+        fleet.declare([])
+        await clock.advance(60)
+        return told
+
+    assert asyncio.run(removed()) == ["status"]
+
+
 def test_checks_begin_as_aws_begins_them():
     async def played():
         world = World()

@@ -108,6 +108,45 @@ def test_an_alias_is_as_healthy_as_what_it_stands_for_if_it_evaluates_that():
     assert values(False, ["gate"]) == [primary]
 
 
+def alias_of(name, target, kind="A", **more):
+    return RecordSet.of(
+        {
+            "Name": f"{name}.{ZONE}.",
+            "Type": kind,
+            "AliasTarget": {"HostedZoneId": "Z1", "DNSName": f"{target}.{ZONE}.", "EvaluateTargetHealth": True},
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (alias_of("a", "a"),),
+        (alias_of("a", "b"), alias_of("b", "a")),
+        (alias_of("a", "b"), alias_of("b", "c"), alias_of("c", "b")),
+        (alias_of("a", "b"), record(f"b.{ZONE}", "CNAME", f"a.{ZONE}")),
+        (alias_of("a", "b", "AAAA"), alias_of("b", "a", "AAAA")),
+        tuple(alias_of("a" * number, "a" * (number + 1)) for number in range(1, 60)),
+    ],
+    ids=["itself", "two", "a loop further on", "by a CNAME", "of another type", "too many in a row"],
+)
+def test_aliases_that_end_nowhere_are_answered_that_the_server_failed(records):
+    """An exception instead would be no answer at all: who asks waits."""
+    kind = records[0].kind
+    for asked in (kind, "ANY"):
+        found = zones(*records).resolve(f"a.{ZONE}", asked)
+        assert (found.outcome, found.records) == ("SERVFAIL", ())
+        assert "alias" in found.trouble
+
+
+def test_an_alias_that_two_names_share_is_no_loop():
+    shared = (alias_of("a", "c"), alias_of("b", "c"), record(f"c.{ZONE}", "A", "127.0.0.9"))
+    found = zones(*shared, record(f"d.{ZONE}", "CNAME", f"a.{ZONE}"))
+    for name in "abd":
+        assert answered(found.resolve(f"{name}.{ZONE}", "A"))[-1][3] == "127.0.0.9"
+
+
 def test_an_alias_of_an_api_leads_to_its_region_and_is_always_healthy():
     target = {"HostedZoneId": "Z1", "DNSName": EAST, "EvaluateTargetHealth": True}
     alias = RecordSet.of({"Name": f"api.{ZONE}.", "Type": "A", "AliasTarget": target})
