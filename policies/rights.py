@@ -66,7 +66,7 @@ EXEMPTIONS = (
     ),
     Exemption(
         "operations",
-        frozenset({"cloudwatch:DescribeAlarms", "route53:ListTagsForResource"}),
+        frozenset({"cloudwatch:DescribeAlarms", "route53:ListTagsForResources"}),
         r"\*",
         "alarms are listed, and checks are known by their tags: which ones is not known before",
     ),
