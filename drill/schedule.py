@@ -6,6 +6,7 @@ slowly gets no relief from clients that wait for it.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -63,9 +64,10 @@ class DrillSchedule:
 
     def arrivals(self) -> Iterator[Arrival]:
         """All payments, for as long as they are asked for: the load goes on until the drill ends it."""
-        chance, clients, at, number = self._random("arrivals"), len(self.kinds), 0.0, 0
+        chance, clients, expected, number = self._random("arrivals"), len(self.kinds), 0.0, 0
         while True:
-            at += chance.expovariate(self.rate * min(1.0, (at + 1.0) / RAMP))
+            expected += chance.expovariate(1.0)
+            at = moment_of(expected / self.rate)
             number += 1
             # Each client in its turn: all of them see the failover, and none is idle for long.
             amount = f"{chance.randint(100, 99_999) / 100:.2f}"
@@ -74,6 +76,17 @@ class DrillSchedule:
 
     def _random(self, what: str) -> random.Random:
         return random.Random(f"{self.seed} {what}")  # noqa: S311 - a drill is played again by its seed
+
+
+def moment_of(seconds: float) -> float:
+    """When as many payments are expected as come in so many seconds at the full rate: the rate grows in the ramp.
+
+    A gap that was drawn at the rate of its beginning could skip the whole ramp, and the baseline with it.
+    """
+    ramp = (RAMP**2 - 1.0) / (2.0 * RAMP)  # the integral of (t + 1) / RAMP until it is 1
+    if seconds < ramp:
+        return math.sqrt(1.0 + 2.0 * RAMP * seconds) - 1.0
+    return RAMP - 1.0 + seconds - ramp
 
 
 def counts(kinds: Sequence[ClientKind]) -> dict[str, int]:

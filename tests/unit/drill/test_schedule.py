@@ -36,6 +36,20 @@ def test_payments_come_at_the_rate_once_the_load_has_grown():
     assert max(gaps) > 3 * 0.1  # not one after another: at random moments
 
 
+def test_no_seed_leaves_out_the_baseline():
+    """At any rate that a drill has: a gap of the ramp that was drawn once, at its beginning, could outlast it."""
+    for seed in [500093, *range(2000)]:
+        found = [each.at for each in until(DrillSchedule(seed, 1.0, 120.0), STEADY)]
+        assert sum(at >= RAMP for at in found) >= 15, seed
+
+
+def test_the_load_grows_evenly():
+    found = [each.at for seed in range(300) for each in until(DrillSchedule(seed, 1.0, 120.0), RAMP)]
+    for begin in (0.0, 5.0, 10.0, 15.0):
+        expected = sum(min(1.0, (begin + (step + 0.5) / 100 + 1.0) / RAMP) / 100 for step in range(500))
+        assert abs(sum(begin <= at < begin + 5 for at in found) / 300 - expected) < 0.4, begin
+
+
 def test_every_kind_of_client_pays():
     schedule = DrillSchedule(1, 20.0, 300.0)
     assert set(counts(schedule.kinds)) == set(KINDS)
