@@ -96,6 +96,7 @@ class Books:
             "unreadable": dict(self.unreadable.items()),
             "charges": None if self.charges is None else [asdict(charge) for charge in self.charges],
             "audits": {role: sorted(audits) for role, audits in self.audits.items()},
+            "keys": dict(self.keys),
         }
 
     @property
