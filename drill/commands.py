@@ -85,6 +85,8 @@ def show(found: Reconciliation) -> None:
         f"{counts.attempted} payments attempted = {counts.paid} paid + {counts.declined} declined "
         f"+ {counts.refused} refused + {counts.unknown} unknown"
     )
+    if found.coming:
+        print(f"{found.coming} payments are so new that a book may not have them yet: run it again to see them, too")
     if not found.charges_known:
         print("not compared with the processor: give its report with --ledger (docs/runbooks/reconcile.md)")
     if found.clean:

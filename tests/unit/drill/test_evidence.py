@@ -528,14 +528,15 @@ def test_figures_that_are_judged_otherwise_than_they_must_be_are_refused(tmp_pat
         assert (found.returncode, "REFUSED" in found.stderr) == (1, True), found.stdout
 
 
+def counting(name):
+    return lambda told: told["counts"].update({name: 9})
+
+
 RECONCILED = {
     "emptied": lambda told: told.clear(),
     "no findings": lambda told: told.update(findings=[]),
     "a finding of another kind": lambda told: told["findings"][0].update(kind="doubled"),
-    **{
-        f"another {name}": lambda told, name=name: told["counts"].update({name: 9})
-        for name in ("attempted", "paid", "declined", "refused", "unknown")
-    },
+    **{f"another {name}": counting(name) for name in ("attempted", "paid", "declined", "refused", "unknown")},
     "one kind left out": lambda told: told["counts"].pop("unknown"),
 }
 

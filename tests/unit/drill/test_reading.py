@@ -253,3 +253,9 @@ def test_what_the_sweep_did_is_told_also_when_the_books_cannot_be_read(books, wo
     with pytest.raises(Problem):
         books()
     assert "sweep in the secondary: 1 resolved\n" in capsys.readouterr().err
+
+
+def test_what_may_still_come_is_told_beside_books_that_agree(books, world, capsys):
+    world.put(replace(paid("new", NOON - 900), updated=NOON - 900), "primary")
+    assert books() == 0
+    assert "1 payments are so new that a book may not have them yet: run it again" in capsys.readouterr().out
