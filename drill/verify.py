@@ -107,11 +107,10 @@ def judged() -> str:
         found |= {"RTO, p50": p50, "RTO, p99": p99, **{f"RTO, worst {e} client": well[e] for e in well}}
         found |= {n: min((e for e in at if e >= fault), default=inf) - fault for n, at in ((DNS, moved), (ILL, ill))}
     own, strong = defaultdict(lambda: inf, plan["bounds"]), plan["consistency"] == "strong"
-    limits = dict.fromkeys((DOUBLED, OPEN, OTHERS, "failovers", "attempts that failed"), (0.0, inf))
+    limits = dict.fromkeys((DOUBLED, OPEN, OTHERS, "failovers", "attempts that failed", *[LOST] * strong), (0.0, inf))
     limits |= {f"RTO, worst {e} client": (inf, own["total"] + own[WELL[e]]) for e in WELL}
     objective = {"grey": "grey_failure", "evacuate": "", "unfenced": ""}.get(plan["fault"], "failover")
-    bound = own["total"] + max(own[WELL[e]] for e in well or ["fresh"])
-    limits |= {RTO: (plan["objectives"].get(objective, inf), bound), LOST: (0.0 if strong else inf, inf)}
+    limits[RTO] = (plan["objectives"].get(objective, inf), own["total"] + max(own[WELL[e]] for e in well or ["fresh"]))
     limits |= {ILL: (inf, own["detection"]), DNS: (inf, own["detection"] + own["propagation"])}
     figures, told, status = read("figures.json"), read("reconciliation.json"), read("outcome.json")["status"]
     kinds = Counter(kind for kind, _ in {(e["kind"], e["payment"]) for e in told["findings"]})
