@@ -71,11 +71,11 @@ def outages(attempts: list[dict[str, Any]], fault: float, lost: set[str]) -> dic
     """Of each kind: how many clients, how many were out, and how long from a first failed attempt to a new payment."""
     found: dict[str, float] = {"kinds of client": len({each["kind"] for each in attempts})}
     for kind in {each["kind"] for each in attempts}:
-        long, clients = [], {each["client"] for each in attempts if each["kind"] == kind}
-        for client in clients:
-            made = [each for each in attempts if (each["kind"], each["client"]) == (kind, client)]
-            begin = min((e["sent"] for e in made if e["ended"] >= fault and e["bad"]), default=inf)
-            good = [e for e in made if e["sent"] > begin and e["outcome"] == "created" and e["payment"] not in lost]
+        long, own = [], [each for each in attempts if each["kind"] == kind]
+        for client in (clients := {each["client"] for each in own}):
+            made = [(e["sent"], e) for e in own if e["client"] == client]
+            begin = min((at for at, e in made if e["ended"] >= fault and e["bad"]), default=inf)
+            good = [e for _, e in made if e["sent"] > begin and e["outcome"] == "created" and e["payment"] not in lost]
             long += [min((e["ended"] for e in good), default=inf) - begin] * (begin < inf)
         found |= {f"clients of {kind} clients": len(clients), f"affected of {kind} clients": len(long)}
         long = sorted(long) or [0.0]
