@@ -68,7 +68,7 @@ class PublishedHead:
             kept = f"not anchored: {self.failure}; publish this head"
         else:
             kept = "publish this head"
-        return [self.head, f"{kept}; check the evidence with: python3 {Path(self.out) / 'verify.py'} {self.head}"]
+        return [self.head, f"{kept}; check the evidence with: python3 -I {Path(self.out) / 'verify.py'} {self.head}"]
 
 
 def publish(place: Target, environment: Environment, head: str, out: str) -> PublishedHead:

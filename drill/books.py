@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.adapters.items import from_item
 from lambdas.domain.errors import Unreadable
@@ -66,16 +66,22 @@ class Books:
     """Every key that a client has sent, and the payment that it can only be."""
     drains: int = 0
     """ms after which nothing may be unfinished any more: a lease, the sweep's next run and the processor's silence."""
+    lag: int = 0
+    """ms from a write's own stamp until both replicas must have it."""
+    since: int = 0
+    """ms since 1970: what was opened before may have been charged before the processor's report begins."""
 
     def to_json(self) -> dict[str, Any]:
         """What somebody else needs to compare them again: the tables' payments and the processor's decisions."""
         return {
             "at": self.at,
+            "lag": self.lag,
             "payments": {
                 role: {
                     each.id: {
                         "status": each.status.value,
                         "version": each.version,
+                        "updated": each.updated,
                         "minor_units": each.money.minor_units,
                         "currency": each.money.currency,
                         "customer": each.customer,
@@ -90,6 +96,7 @@ class Books:
             "unreadable": dict(self.unreadable.items()),
             "charges": None if self.charges is None else [asdict(charge) for charge in self.charges],
             "audits": {role: sorted(audits) for role, audits in self.audits.items()},
+            "keys": dict(self.keys),
         }
 
     @property
@@ -102,6 +109,9 @@ class Books:
         return newest
 
 
+REPLICATED: Final = LEASE
+"""ms that a write may take to be in both replicas: it is stamped before it is made, by a worker who has at most its
+lease, and with eventual consistency it arrives about a second later."""
 OWED_FOR = AUDIT_GRACE + 2 * LEASE
 """ms that an audit record may be owed before it counts as missing, beside the sweep's interval."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drill import reading
 from drill.anchor import publish
@@ -18,11 +18,13 @@ from orchestration import report
 from orchestration.target import Target, choose, published
 from shared.environment import Environment
 from shared.errors import Problem
-from shared.roles import PerRole
+from shared.roles import PerRole, Role
 from shared.root import ROOT
 from shared.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.choice import Choice
 
 SHOWN = 50
@@ -30,7 +32,10 @@ SHOWN = 50
 
 
 def reconcile(choice: Choice, *, since: str, ledger: str, fix: bool) -> int:
-    """Compare everybody's books of the payments since then. Returns 1 when they disagree."""
+    """Compare everybody's books of the payments since then.
+
+    Returns 1 when they disagree, or the sweep that was asked for could not be run in a region.
+    """
     settings = Environment.load(choice.environment, ROOT)
     place = choose(choice.target, settings, report.tell)
     now = place.now()
@@ -40,15 +45,25 @@ def reconcile(choice: Choice, *, since: str, ledger: str, fix: bool) -> int:
         raise Problem(f"--ledger {ledger}: there is no such file")
     known = None if lines is None else list(reading.ledger(lines, grows=not ledger))
     where = reading.places(place, settings)
+    swept: dict[Role, Mapping[str, Any] | Problem] = {}
     if fix:
-        reading.sweep(where, sweepers(place, settings))
+        swept = reading.sweep(where, sweepers(place, settings))
+        for role, done in swept.items():  # before anything else can fail
+            report.tell(f"sweep in the {role}: {_did(done)}")
         known = None if lines is None else list(reading.ledger(lines, grows=not ledger))
     found = examine(reading.read(where, since=begin, now=int(place.now() * 1000), ledger=known))
     if choice.json:
-        report.print_json({"since": begin, **found.to_json()})
+        told = {role: {"failed": str(done)} if isinstance(done, Problem) else done for role, done in swept.items()}
+        report.print_json({"since": begin, **({"sweep": told} if fix else {}), **found.to_json()})
     else:
         show(found)
-    return 0 if found.clean else 1
+    return 0 if found.clean and not any(isinstance(done, Problem) for done in swept.values()) else 1
+
+
+def _did(done: Mapping[str, Any] | Problem) -> str:
+    if isinstance(done, Problem):
+        return str(done)
+    return ", ".join(f"{count} {what}" for what, count in sorted(done.items())) or "nothing was due"
 
 
 def _is_file(text: str) -> bool:
@@ -70,6 +85,8 @@ def show(found: Reconciliation) -> None:
         f"{counts.attempted} payments attempted = {counts.paid} paid + {counts.declined} declined "
         f"+ {counts.refused} refused + {counts.unknown} unknown"
     )
+    if found.coming:
+        print(f"{found.coming} payments are so new that a book may not have them yet: run it again to see them, too")
     if not found.charges_known:
         print("not compared with the processor: give its report with --ledger (docs/runbooks/reconcile.md)")
     if found.clean:

@@ -11,10 +11,11 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from drill import books
 from drill.books import Books
@@ -80,54 +81,89 @@ def read(
     now: int,
     ledger: Iterable[Mapping[str, Any]] | None,
     attempts: Sequence[Attempt] = (),
+    alone: bool = False,
 ) -> Books:
     """All books of payments from `since` on (ms). Raises Problem when a region does not answer.
 
+    A payment belongs to them that was opened or charged since then, that a client has asked for, or that is unfinished
+    or without its record now; also one of which nobody can tell when it was opened.
     ledger: the processor's lines; None when nobody has told what it knows.
+    alone: only what was opened since then or was asked for, whatever else has been left from before.
     """
     charges = None if ledger is None else books.charges(ledger)
     with ThreadPoolExecutor(WORKERS) as threads:
         listed = list(threads.map(lambda role: _listed(where, role, since), ROLES))
         recorded = dict(zip(ROLES, threads.map(lambda role: _recorded(where, role, since, now), ROLES), strict=True))
         asked_for = {each.key: payment_id(STOREFRONT, each.key) for each in attempts}
-        ids = {*asked_for.values(), *(each.payment for each in attempts if is_payment_id(each.payment))}
-        ids |= {charge.key for charge in charges or () if charge.at >= since and is_payment_id(charge.key)}
-        ids = ids.union(*listed, *recorded.values())
+        own = {*asked_for.values(), *(each.payment for each in attempts if is_payment_id(each.payment))}
+        charged = {charge.key for charge in charges or () if charge.at >= since and is_payment_id(charge.key)}
+        ids = (own | charged).union(*listed, *recorded.values())
         items = dict(zip(ROLES, threads.map(lambda role: _items(where, role, ids), ROLES), strict=True))
-    found = {role: books.read_items(items[role]) for role in ROLES}
+    begun = _begun(item for role in ROLES for item in items[role])
+    kept = own if alone else (own | charged).union(*listed)
+    ids = {id_ for id_ in ids if id_ in kept or begun.get(id_, since) >= since}
+    found = {role: books.read_items(item for item in items[role] if item["pk"]["S"] in ids) for role in ROLES}
     wanted = {payment.id: payment for role in ROLES for payment in found[role][0].values()}
     # A bucket's listing knows only the window's days: what was opened before is looked for by its name.
-    audits: PerRole[Mapping[str, Mapping[str, Any]]] = PerRole.build(
-        lambda role: _records(where, role, wanted, recorded[role])
+    audits: PerRole[dict[str, Mapping[str, Any]]] = PerRole.build(
+        lambda role: _records(where, role, wanted, {id_: each for id_, each in recorded[role].items() if id_ in ids})
     )
+    strange = {id_: record for role in ROLES for id_, record in audits.of(role).items() if id_ not in begun}
+    ids -= {id_ for id_, record in strange.items() if _first_step(record, since) < since} - kept
     return Books(
         at=now,
         payments=PerRole.build(lambda role: found[role][0]),
         unreadable=PerRole.build(lambda role: found[role][1]),
         charges=None if charges is None else [charge for charge in charges if charge.key in ids],
-        audits=audits,
+        audits=PerRole.build(lambda role: {id_: each for id_, each in audits.of(role).items() if id_ in ids}),
         answers=books.answers(attempts),
         keys=asked_for,
         drains=LEASE + (where.sweep_minutes + 1) * MINUTE,
+        lag=books.REPLICATED,
+        since=since,
     )
 
 
-def sweep(where: Places, functions: PerRole[str], *, rounds: int = 1) -> dict[Role, list[Mapping[str, Any]]]:
-    """Run the deployed sweep in both regions, as its schedule does, and return what it did.
+def _begun(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """When payments were opened (ms), by id, where their items say it: also those that are else not to be read."""
+    found: dict[str, int] = {}
+    for item in items:
+        with suppress(LookupError, ValueError, TypeError, AttributeError):
+            found[item["pk"]["S"]] = int(item["created"]["N"])
+    return found
+
+
+def _first_step(record: Mapping[str, Any], otherwise: int) -> int:
+    """When the payment of a record was opened (ms)."""
+    try:
+        return int(record["steps"][0][1])
+    except (LookupError, ValueError, TypeError):
+        return otherwise
+
+
+def sweep(where: Places, functions: PerRole[str]) -> dict[Role, Mapping[str, Any] | Problem]:
+    """Run the deployed sweep in both regions, as its schedule does; what it did in each, or why it could not.
 
     It asks the processor, and writes what that says: nothing here decides what becomes of a payment.
     """
-    done: dict[Role, list[Mapping[str, Any]]] = {role: [] for role in ROLES}
-    for _ in range(rounds):
-        for role in ROLES:
-            region = where.regions.of(role)
-            client = where.aws.client("lambda", region)
-            answer = asked(partial(client.invoke, FunctionName=functions.of(role)), "run the sweep", region)
-            told = json.loads(answer["Payload"].read() or b"{}")
-            if "FunctionError" in answer:
-                raise Problem(f"the sweep failed in {region}: {told.get('errorMessage', 'it did not say why')}")
-            done[role].append(told)
+    done: dict[Role, Mapping[str, Any] | Problem] = {}
+    for role in ROLES:
+        try:
+            done[role] = _swept(where, role, functions.of(role))
+        except Problem as problem:  # a region that is out must not keep the other from its work
+            done[role] = problem
     return done
+
+
+def _swept(where: Places, role: Role, function: str) -> Mapping[str, Any]:
+    region = where.regions.of(role)
+    client = where.aws.client("lambda", region)
+    answer = asked(partial(client.invoke, FunctionName=function), "run the sweep", region)
+    said = json.loads(answer["Payload"].read() or b"{}")
+    told = said if isinstance(said, dict) else {}
+    if "FunctionError" in answer:
+        raise Problem(f"the sweep failed in {region}: {told.get('errorMessage', 'it did not say why')}")
+    return told
 
 
 def ledger(path: Path, *, grows: bool = False) -> Iterator[Mapping[str, Any]]:
@@ -202,10 +238,18 @@ def _items(where: Places, role: Role, ids: Collection[str]) -> list[Mapping[str,
     return found
 
 
-def _recorded(where: Places, role: Role, since: int, now: int) -> dict[str, str]:
-    """The ids that the window's days have records of in a region's bucket, and each record's entity tag."""
+class Listed(NamedTuple):
+    """A record of a bucket's listing."""
+
+    key: str
+    tag: str
+    """The entity tag: the digest of what is in it."""
+
+
+def _recorded(where: Places, role: Role, since: int, now: int) -> dict[str, Listed]:
+    """The records that a region's bucket has of the window's days, by the payment's id."""
     client, region = where.aws.client("s3", where.regions.of(role)), where.regions.of(role)
-    found: dict[str, str] = {}
+    found: dict[str, Listed] = {}
     day = datetime.fromtimestamp(since / 1000, UTC) - BEGAN_BEFORE
     while day.date() <= datetime.fromtimestamp(now / 1000, UTC).date():
         arguments: dict[str, Any] = {"Bucket": where.buckets.of(role), "Prefix": f"payments/{day:%Y/%m/%d}/"}
@@ -213,7 +257,7 @@ def _recorded(where: Places, role: Role, since: int, now: int) -> dict[str, str]
             page = asked(partial(client.list_objects_v2, **arguments), "list the audit records", region)
             for each in page.get("Contents", ()):
                 if is_payment_id(id_ := each["Key"].rpartition("/")[2].removesuffix(".json")):
-                    found[id_] = each["ETag"].strip('"')
+                    found[id_] = Listed(each["Key"], each["ETag"].strip('"'))
             if not page.get("IsTruncated"):
                 break
             arguments["ContinuationToken"] = page["NextContinuationToken"]
@@ -222,7 +266,7 @@ def _recorded(where: Places, role: Role, since: int, now: int) -> dict[str, str]
 
 
 def _records(
-    where: Places, role: Role, payments: Mapping[str, Payment], listed: Mapping[str, str]
+    where: Places, role: Role, payments: Mapping[str, Payment], listed: Mapping[str, Listed]
 ) -> dict[str, Mapping[str, Any]]:
     """A region's records. One whose entity tag is the digest of what it should be is not fetched."""
     found: dict[str, Mapping[str, Any]] = {}
@@ -230,10 +274,10 @@ def _records(
     for id_ in payments.keys() | listed.keys():
         payment = payments.get(id_)
         if payment is None:
-            found[id_] = {}  # that it is there says enough: no table has such a payment
+            fetched[id_] = listed[id_].key  # no table has such a payment: only the record says when it was
             continue
         should = audit_record(payment) if payment.is_final else b""
-        if id_ in listed and listed[id_] == hashlib.md5(should, usedforsecurity=False).hexdigest():
+        if id_ in listed and listed[id_].tag == hashlib.md5(should, usedforsecurity=False).hexdigest():
             found[id_] = json.loads(should)
         elif id_ in listed or payment.is_final:
             fetched[id_] = record_key(payment)
@@ -248,7 +292,7 @@ def _records(
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
             raise
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             return {"damaged": True}
 
     with ThreadPoolExecutor(WORKERS) as threads:

@@ -21,7 +21,8 @@ from lambdas.domain.payment import PaymentStatus
 from shared.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from drill.books import Books, ClientAnswer, LedgerCharge
     from lambdas.domain.payment import Payment
@@ -76,6 +77,8 @@ class Reconciliation:
     unfinished: int
     drains_at: int
     """ms since 1970, until which every payment that is unknown now should be finished."""
+    coming: int = 0
+    """Payments that are no finding yet: a book may still get what it has not."""
 
     @property
     def clean(self) -> bool:
@@ -91,22 +94,26 @@ class Reconciliation:
 
 def examine(books: Books) -> Reconciliation:
     """Compare them all."""
-    newest = books.everywhere
-    findings = [*_unreadable(books), *_regions(books)]
+    unread = books.unreadable.primary.keys() | books.unreadable.secondary.keys()
+    # How an unfinished payment stands nobody knows while a replica has an item that cannot be read: it may be newer.
+    newest = {id_: each for id_, each in books.everywhere.items() if each.is_final or id_ not in unread}
+    differing = _differing(books, unread)
+    findings = [*_unreadable(books), *_regions(books, differing)]
     by_key: dict[str, list[LedgerCharge]] = defaultdict(list)
     for charge in books.charges or ():
         by_key[charge.key].append(charge)
+    findings += [each for key, charges in sorted(by_key.items()) for each in _processed(key, charges)]
     for id_, payment in sorted(newest.items()):
         if books.charges is not None:
-            charges = by_key.get(id_, [])
-            findings += _charged(payment, charges)
-            findings += _charged_right(payment, [charge for charge in charges if charge.what == "approved"])
+            approved = [charge for charge in by_key.get(id_, ()) if charge.what == "approved"]
+            findings += _charged(books, payment, approved)
+            findings += _charged_right(payment, approved)
         findings += _audited(books, payment)
         findings += _finished(books, payment)
-    known = newest.keys() | books.unreadable.primary.keys() | books.unreadable.secondary.keys()
+    known = newest.keys() | unread
     findings += _strange_charges(by_key, known)
     findings += _strange_records(books, known)
-    findings += _told(books, newest)
+    findings += _told(books, newest, unread)
     unfinished = [payment for payment in newest.values() if not payment.is_final]
     return Reconciliation(
         _counts(books, newest),
@@ -114,16 +121,17 @@ def examine(books: Books) -> Reconciliation:
         books.charges is not None,
         len(unfinished),
         max((payment.updated + books.drains for payment in unfinished), default=books.at),
+        len({*_coming(books, newest, by_key.keys()), *(id_ for id_ in differing if _fresh(books, id_))}),
     )
 
 
-def _counts(books: Books, newest: dict[str, Payment]) -> Counts:
-    ids = set(books.keys.values()) or set(newest)
-    what: Counter[str] = Counter()
+def _counts(books: Books, newest: Mapping[str, Payment]) -> Counts:
     known = {charge.key for charge in books.charges or () if charge.what == "approved"}
     known |= {answer.payment for answer in books.answers}
     for role in ROLES:
         known |= books.audits.of(role).keys() | books.unreadable.of(role).keys()
+    ids = set(books.keys.values()) or newest.keys() | known
+    what: Counter[str] = Counter()
     for id_ in ids:
         payment = newest.get(id_)
         if payment is None:
@@ -141,13 +149,19 @@ def _unreadable(books: Books) -> Iterator[Disagreement]:
             yield Disagreement(UNREADABLE, id_, f"the {role}'s item {why}", DEPLOY)
 
 
-def _regions(books: Books) -> Iterator[Disagreement]:
-    """Both replicas tell the same of what has not just been written."""
+def _differing(books: Books, unread: AbstractSet[str]) -> list[str]:
+    """The payments of which the replicas tell differently. One that a replica has and cannot be read is not lost."""
     primary, secondary = books.payments.primary, books.payments.secondary
-    for id_ in sorted(primary.keys() | secondary.keys()):
-        one, other = primary.get(id_), secondary.get(id_)
-        if one == other or _fresh(books, one) or _fresh(books, other):
+    ids = sorted((primary.keys() | secondary.keys()) - unread)
+    return [id_ for id_ in ids if primary.get(id_) != secondary.get(id_)]
+
+
+def _regions(books: Books, differing: Sequence[str]) -> Iterator[Disagreement]:
+    """Both replicas tell the same of what has not just been written."""
+    for id_ in differing:
+        if _fresh(books, id_):
             continue
+        one, other = books.payments.primary.get(id_), books.payments.secondary.get(id_)
         if one is None or other is None:
             there, gone = ("primary", "secondary") if other is None else ("secondary", "primary")
             yield Disagreement(LOST, id_, f"the {there} has it and the {gone} has not", RESTORE)
@@ -161,31 +175,40 @@ def _regions(books: Books) -> Iterator[Disagreement]:
             )
 
 
-def _fresh(books: Books, payment: Payment | None) -> bool:
-    """Whether a payment may have been written while the books were read."""
-    return payment is not None and payment.updated >= books.at
+def _fresh(books: Books, id_: str) -> bool:
+    """Whether a payment was written while the books were read, or so lately that a replica may not have it yet."""
+    there = [each[id_] for each in (books.payments.primary, books.payments.secondary) if id_ in each]
+    return any(payment.updated >= books.at - books.lag for payment in there)
 
 
-def _charged(payment: Payment, charges: list[LedgerCharge]) -> Iterator[Disagreement]:
+def _processed(key: str, charges: Sequence[LedgerCharge]) -> Iterator[Disagreement]:
+    """The processor has decided once, whatever the tables say."""
     approved = [charge for charge in charges if charge.what == "approved"]
-    places = sorted({f"{charge.endpoint} ({charge.reference})" for charge in approved})
+    places = _places(approved)
     if len(places) > 1:
-        yield Disagreement(DOUBLED, payment.id, f"charged {len(places)} times: {', '.join(places)}", REFUND)
+        yield Disagreement(DOUBLED, key, f"charged {len(places)} times: {', '.join(places)}", REFUND)
     elif len(approved) > 1:
-        yield Disagreement(DOUBLED, payment.id, f"approved {len(approved)} times at {approved[0].endpoint}", REFUND)
-    if payment.status is PaymentStatus.CAPTURED and not approved:
+        yield Disagreement(DOUBLED, key, f"approved {len(approved)} times at {approved[0].endpoint}", REFUND)
+    for charge in charges:
+        if charge.what == "declined" and any(each.endpoint == charge.endpoint for each in approved):
+            yield Disagreement(CONTRADICTORY, key, f"{charge.endpoint} has both approved and declined it", BY_HAND)
+
+
+def _places(approved: Sequence[LedgerCharge]) -> list[str]:
+    return sorted({f"{charge.endpoint} ({charge.reference})" for charge in approved})
+
+
+def _charged(books: Books, payment: Payment, approved: Sequence[LedgerCharge]) -> Iterator[Disagreement]:
+    seen = payment.created >= books.since and not _fresh(books, payment.id)  # by the ledger, which is read first
+    if payment.status is PaymentStatus.CAPTURED and not approved and seen:
         yield Disagreement(
             CONTRADICTORY, payment.id, "captured, and no endpoint of the processor has charged it", BY_HAND
         )
     if payment.status is PaymentStatus.DECLINED and approved:
-        yield Disagreement(CONTRADICTORY, payment.id, f"declined, and charged at {places[0]}", REFUND)
-    for charge in charges:
-        if charge.what == "declined" and any(each.endpoint == charge.endpoint for each in approved):
-            said = f"{charge.endpoint} has both approved and declined it"
-            yield Disagreement(CONTRADICTORY, payment.id, said, BY_HAND)
+        yield Disagreement(CONTRADICTORY, payment.id, f"declined, and charged at {_places(approved)[0]}", REFUND)
 
 
-def _charged_right(payment: Payment, approved: list[LedgerCharge]) -> Iterator[Disagreement]:
+def _charged_right(payment: Payment, approved: Sequence[LedgerCharge]) -> Iterator[Disagreement]:
     """What was charged is what the payment says."""
     for charge in approved:
         if (charge.minor_units, charge.currency) != (payment.money.minor_units, payment.money.currency):
@@ -218,7 +241,7 @@ def _audited(books: Books, payment: Payment) -> Iterator[Disagreement]:
                 )
         return
     wanted = _parsed(audit_record(payment))
-    late = books.at - payment.updated > OWED_FOR + books.drains
+    late = _late(books, payment)
     for role in ROLES:
         record = books.audits.of(role).get(payment.id)
         if record is None:
@@ -233,6 +256,21 @@ def _audited(books: Books, payment: Payment) -> Iterator[Disagreement]:
             yield Disagreement(
                 CONTRADICTORY, payment.id, f"the {role}'s record has another {', '.join(differing)}", BY_HAND
             )
+
+
+def _coming(books: Books, newest: Mapping[str, Payment], processed: AbstractSet[str]) -> Iterator[str]:
+    """The final payments of which a bucket has no record yet, or which were charged after the ledger was read."""
+    recorded = books.audits.primary.keys() & books.audits.secondary.keys()
+    for id_, payment in newest.items():
+        owed = payment.is_final and id_ not in recorded and not _late(books, payment)
+        charging = payment.status is PaymentStatus.CAPTURED and id_ not in processed and _fresh(books, id_)
+        if owed or charging:
+            yield id_
+
+
+def _late(books: Books, payment: Payment) -> bool:
+    """Whether a record that is not there should be."""
+    return books.at - payment.updated > OWED_FOR + books.drains
 
 
 def _finished(books: Books, payment: Payment) -> Iterator[Disagreement]:
@@ -260,8 +298,8 @@ def _strange_records(books: Books, known: set[str]) -> Iterator[Disagreement]:
             )
 
 
-def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Disagreement]:
-    """What clients were told is what is there."""
+def _told(books: Books, newest: Mapping[str, Payment], unread: AbstractSet[str]) -> Iterator[Disagreement]:
+    """What clients were told is what is there, where it can be read."""
     ids: dict[str, set[str]] = defaultdict(set)
     statuses: dict[str, set[int]] = defaultdict(set)
     for answer in books.answers:
@@ -270,7 +308,8 @@ def _told(books: Books, newest: dict[str, Payment]) -> Iterator[Disagreement]:
             said = f"{answer.client} was told this payment for the key {answer.key}, which is that of {own}"
             yield Disagreement(CONTRADICTORY, answer.payment, said, CLIENT)
         statuses[answer.payment].add(answer.status)
-        yield from _one_told(answer, newest.get(answer.payment))
+        if answer.payment in newest or answer.payment not in unread:
+            yield from _one_told(answer, newest.get(answer.payment))
     for key, payments in sorted(ids.items()):
         if len(payments) > 1:
             told = ", ".join(sorted(payments))

@@ -24,7 +24,7 @@ from drill.example import LONGEST_FAILURE
 from drill.figures import DrillFigures, bottleneck, measure, out_again, too_late, verdict
 from drill.page import page
 from drill.play import Play, Played
-from drill.reconcile import Reconciliation, examine
+from drill.reconcile import UNAUDITED, Reconciliation, examine
 from drill.records import (
     INCIDENT,
     MOVES,
@@ -358,20 +358,27 @@ def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, A
 def _reconciled(
     planned: DrillPlan, target: Target, environment: Environment, stage: Stage, played: Played
 ) -> tuple[Books, Reconciliation]:
-    """Compare the books once nothing is under way any more; the sweep has its time to finish what was left."""
+    """Compare the books once nothing is under way any more; the sweep has its time to finish what was left.
+
+    What may still come to a replica or an audit bucket is waited for until it is there or late; where it could not be
+    waited for so long, that is trouble.
+    """
     where = reading.places(target, environment)
-    since = int((planned.started - 60) * 1000)
+    since = int(planned.started * 1000)
     end = time.monotonic() + 60 + 240 / planned.speed
     while True:
         ledger = list(reading.ledger(target.ledger, grows=True)) if target.ledger else None
         books = reading.read(
-            where, since=since, now=int(stage.clock.now() * 1000), ledger=ledger, attempts=played.attempts
+            where, since=since, now=int(stage.clock.now() * 1000), ledger=ledger, attempts=played.attempts, alone=True
         )
         found = examine(books)
-        settled = found.counts.unknown == 0 and not any(each.kind == "unaudited" for each in found.findings)
+        settled = found.counts.unknown == found.coming == found.of(UNAUDITED) == 0
         if settled or time.monotonic() > end:
-            return books, found
+            break
         time.sleep(1)
+    if found.coming:
+        played.trouble.append(f"{found.coming} payments may still have got what a book has not: it was not waited for")
+    return books, found
 
 
 def _lies(planned: DrillPlan, stage: Stage, played: Played) -> Iterator[str]:

@@ -65,4 +65,4 @@ def test_what_does_not_hold_it_is_said(cloud: RunningCloud, monkeypatch: pytest.
 def test_where_no_bucket_is_locked_people_publish_it(cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     found = published(cloud, "nobodys-bucket", monkeypatch, production=False)
     assert (found.anchor, found.failure, found.code) == (None, "", 0)
-    assert found.lines()[1].startswith("publish this head; check the evidence with: python3 folder/verify.py")
+    assert found.lines()[1].startswith("publish this head; check the evidence with: python3 -I folder/verify.py")

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drill import evidence as evidence_module
 from drill import records
+from drill import verify as verify_module
 from drill.books import Books, LedgerCharge, answers
 from drill.evidence import FILES, bind, gather
-from drill.figures import measure
+from drill.figures import measure, verdict
 from drill.reconcile import examine
-from drill.records import Attempt, Event, RecordFile
-from lambdas.domain.instruction import Instruction
+from drill.records import Attempt, DrillOutcome, Event, RecordFile
+from lambdas.domain.instruction import Instruction, payment_id
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
 from lambdas.domain.payment import opened
 from shared.errors import Problem
 from shared.roles import PerRole
-from tests.unit.drill.test_figures import EVENTS, FAULT, PLAN, SWITCH
+from tests.unit.drill.test_figures import BACK, EVENTS, FAULT, PLAN, SWITCH
 
 HERE = "one.processor.example.com"
 
@@ -50,15 +54,28 @@ STEADY = Attempt("a", "fresh", "one", 1, 950.0, 950.0, 950.1, "created", 201, PA
 ONE_CLIENT = [STEADY, *failed_over("a", "other", SWITCH + 10 - FAULT)]
 
 
-def left(folder, attempts, plan=PLAN, events=EVENTS):
+def a_charge(payment, endpoint=HERE, **other):
+    told = LedgerCharge(endpoint, payment.id, "approved", payment.reference or "", 1250, "USD", "drill-1")
+    return replace(told, **other)
+
+
+def books_of(attempts, **other):
+    """Books in which a drill's payments are."""
+    tables = {each.id: each for each in PAYMENTS.values() if any(made.payment == each.id for made in attempts)}
+    told = Books(
+        10,
+        PerRole(tables, tables),
+        charges=[a_charge(each) for each in tables.values()],
+        answers=answers(attempts),
+        keys={each.key: payment_id("storefront", each.key) for each in attempts},
+    )
+    return replace(told, **other)
+
+
+def left(folder, attempts, plan=PLAN, events=EVENTS, books=None):
     """What a drill has left, with books in which its payments are."""
     folder.mkdir()
-    tables = {each.id: each for each in PAYMENTS.values() if any(made.payment == each.id for made in attempts)}
-    charges = [
-        LedgerCharge(HERE, each.id, "approved", each.reference or "", 1250, "USD", "drill-1")
-        for each in tables.values()
-    ]
-    books = Books(10, PerRole(tables, tables), charges=charges)
+    books = books or books_of(attempts)
     found = measure(plan, attempts, events, examine(books))
     records.write(folder / records.PLAN, plan.to_json())
     for name, each in ((records.CLIENTS, attempts), (records.EVENTS, events)):
@@ -69,7 +86,7 @@ def left(folder, attempts, plan=PLAN, events=EVENTS):
     records.write(folder / records.BOOKS, books.to_json())
     records.write(folder / records.RECONCILIATION, examine(books).to_json())
     records.write(folder / records.FIGURES, found.to_json())
-    records.write(folder / records.OUTCOME, {"status": "passed"})
+    records.write(folder / records.OUTCOME, DrillOutcome(*verdict(found, [])).to_json())
     return folder
 
 
@@ -125,10 +142,73 @@ def test_a_file_more_is_refused(evidence):
     assert "more.txt: is not in the chain" in verify(out, head).stderr
 
 
+@pytest.mark.parametrize("name", ["more", "json", "clients.jsonl.d"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_folder_more_is_refused(evidence, name, full):
+    out, head = evidence
+    (out / name).mkdir()
+    if full:
+        (out / name / "clients.jsonl").write_text("x")
+    assert f"{name}: is not in the chain" in verify(out, head).stderr
+
+
+def test_a_link_to_nowhere_is_refused(evidence):
+    out, head = evidence
+    (out / "more").symlink_to(out / "nowhere")
+    assert "more: is not in the chain" in verify(out, head).stderr
+
+
+SHADOWS = ("__future__", "hashlib", "json", "math", "base64", "collections", "pathlib", "typing", "encodings", "site")
+
+
+@pytest.mark.parametrize("name", SHADOWS)
+@pytest.mark.parametrize("how", ["{}.py", "{}/__init__.py"])
+def test_nothing_in_the_folder_runs_in_place_of_pythons_own(evidence, name, how):
+    out, _ = evidence
+    file = out / how.format(name)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("import sys\nprint('holds')\nsys.exit(0)\n")
+    (out / records.CLIENTS).write_text("")
+    for cwd in ("/", out):
+        told = subprocess.run(
+            [sys.executable, "-S", str(out / "verify.py"), "0" * 64],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=cwd,
+            env={},
+        )
+        assert (told.returncode, told.stdout, "REFUSED" in told.stderr) == (1, "", True), told.stdout + told.stderr
+
+
+def test_another_copy_of_it_checks_a_folder(evidence, tmp_path):
+    """Of somebody who trusts neither who gathered it nor the program in it."""
+    out, head = evidence
+    for folder, code in ((out, 0), (tmp_path / "nowhere", 1)):
+        told = subprocess.run(
+            [sys.executable, "-I", "drill/verify.py", head, folder], capture_output=True, text=True, check=False
+        )
+        assert (told.returncode, "holds" in told.stdout) == (code, not code), told.stderr
+
+
+@pytest.mark.parametrize("link", ["", "0" * 64, None])
+def test_a_link_of_the_chain_that_is_another_is_refused(evidence, link):
+    out, head = evidence
+    chain = [json.loads(line) for line in (out / "chain.jsonl").read_text().splitlines()]
+    for number in range(len(chain)):
+        lines = [{**each, "link": link} if at == number else each for at, each in enumerate(chain)]
+        (out / "chain.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+        assert "REFUSED: chain.jsonl: " in verify(out, head).stderr
+
+
 def test_files_in_another_order_are_others(evidence):
     out, head = evidence
     chain = (out / "chain.jsonl").read_text().splitlines()
-    (out / "chain.jsonl").write_text("\n".join([chain[1], chain[0], *chain[2:]]) + "\n")
+    link, lines = "", []
+    for each in map(json.loads, [chain[1], chain[0], *chain[2:]]):
+        link = hashlib.sha256(f"{link} {each['file']} {each['sha256']}".encode()).hexdigest()
+        lines.append(json.dumps({**each, "link": link}))
+    (out / "chain.jsonl").write_text("\n".join(lines) + "\n")
     assert "head is another one" in verify(out, head).stderr
 
 
@@ -247,7 +327,7 @@ def test_each_kind_of_fault_holds_with_its_own_objective_or_none(tmp_path, fault
     found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
     assert found.returncode == 0, found.stderr
     lie_in_figures(folder, telling(WORST, objective=130.0))
-    assert "objective: 130.0 was told" in verify(tmp_path / "l", gather(folder, tmp_path / "l")).stderr
+    assert "objective and bound: (130.0, " in verify(tmp_path / "l", gather(folder, tmp_path / "l")).stderr
 
 
 def test_a_client_that_never_came_back_is_told_so(tmp_path):
@@ -256,6 +336,7 @@ def test_a_client_that_never_came_back_is_told_so(tmp_path):
     assert "worst RTO fresh never" in verify(tmp_path / "o", gather(folder, tmp_path / "o")).stdout
 
 
+RETURNED = [*EVENTS, Event(BACK, "phase", "", "well")]
 QUIET = replace(PLAN, fault="none", bounds={})
 
 
@@ -336,22 +417,169 @@ def test_a_payment_that_a_region_lacks_is_lost(drill, tmp_path):
     assert "payments lost: 0 was told, and it is 1" in verify(tmp_path / "o", gather(drill, tmp_path / "o")).stderr
 
 
-def measured_anew(folder, books, attempts):
-    """The folder of a drill whose books say something else, with the figures that follow."""
-    records.write(folder / records.BOOKS, books.to_json())
-    records.write(folder / records.FIGURES, measure(PLAN, attempts, EVENTS, examine(books)).to_json())
+one, other = PAYMENTS["one"], PAYMENTS["other"]
+STRAY = replace(one, id=payment_id("storefront", "stray"))
+BOTH = {each.id: each for each in (one, other)}
 
 
-def test_bad_news_that_is_true_holds(drill, tmp_path):
-    attempts = [Attempt.read(each) for each in records.lines(drill / records.CLIENTS)]
-    one, other = a_payment("one"), a_payment("other")
-    keys = {"one": one.id, "other": other.id}
-    told = answers(attempts)
-    charge = LedgerCharge(HERE, one.id, "approved", one.reference or "", 1250, "USD", "drill-1")
-    tables = PerRole({one.id: one}, {one.id: one})
-    measured_anew(drill, Books(at=10, payments=tables, charges=[charge], answers=told, keys=keys), attempts)
-    found = verify(tmp_path / "o", gather(drill, tmp_path / "o"))
-    assert (found.returncode, "2 payments acknowledged, 1 lost" in found.stdout) == (0, True), found.stderr
+def unread(*payments):
+    return PerRole.build(lambda _: {each.id: "cannot be read: SETTLED" for each in payments})
+
+
+BAD_NEWS = {
+    "in no table, and acknowledged": ({"payments": PerRole({one.id: one}, {one.id: one})}, "1 lost, 0 doubled"),
+    "in one table alone": ({"payments": PerRole(BOTH, {one.id: one})}, "1 lost, 0 doubled"),
+    "not yet in the other": ({"payments": PerRole(BOTH, {one.id: one}), "at": 18, "lag": 15}, "0 lost, 0 doubled"),
+    "no longer on its way to the other": (
+        {"payments": PerRole(BOTH, {one.id: one}), "at": 19, "lag": 15},
+        "1 lost, 0 doubled",
+    ),
+    "charged in no table": ({"charges": [a_charge(each) for each in (one, other, STRAY)]}, "1 lost, 0 doubled"),
+    "charged twice in no table": (
+        {"charges": [a_charge(each) for each in (one, other, STRAY, STRAY)]},
+        "1 lost, 1 doubled",
+    ),
+    "a record in no table": ({"audits": PerRole({STRAY.id: {}}, {})}, "1 lost, 0 doubled"),
+    "charged twice": ({"charges": [a_charge(each) for each in (one, one, other)]}, "0 lost, 1 doubled"),
+    "charged twice and not to be read": (
+        {
+            "payments": PerRole({other.id: other}, {other.id: other}),
+            "unreadable": unread(one),
+            "charges": [a_charge(one), a_charge(one, "two.example.com"), a_charge(other)],
+        },
+        "0 lost, 1 doubled",
+    ),
+    "charged once, at another endpoint": (
+        {"charges": [a_charge(one, "two.example.com"), a_charge(other)]},
+        "0 lost, 1 doubled",
+    ),
+    "to be read in one region alone": (
+        {"payments": PerRole(BOTH, {one.id: one}), "unreadable": PerRole({}, unread(other).primary)},
+        "0 lost, 0 doubled",
+    ),
+    "older where it can be read": (
+        {
+            "payments": PerRole({one.id: one, other.id: replace(other, steps=other.steps[:1])}, {one.id: one}),
+            "unreadable": PerRole({}, unread(other).primary),
+        },
+        "0 lost, 0 doubled",
+    ),
+    "not finished in its newest version": (
+        {"payments": PerRole(BOTH, {**BOTH, one.id: replace(one, steps=one.steps[:1], version=9)})},
+        "1 lost, 0 doubled",
+    ),
+    "captured and never charged": ({"charges": [a_charge(one)]}, "0 lost, 0 doubled"),
+    "not compared with the processor": ({"charges": None}, "0 lost, not compared with the processor's books doubled"),
+    "two payments for a key": (
+        {"payments": PerRole.build(lambda _: {**BOTH, PAYMENTS["third"].id: PAYMENTS["third"]})},
+        "0 lost, 1 doubled",
+    ),
+}
+
+
+@pytest.mark.parametrize("news", BAD_NEWS)
+def test_bad_news_that_is_true_holds(tmp_path, news):
+    changed, told = BAD_NEWS[news]
+    attempts = [*ONE_CLIENT]
+    if news == "two payments for a key":
+        attempts.append(replace(STEADY, attempt=2, outcome="replayed", payment=PAYMENTS["third"].id))
+    books = books_of(ONE_CLIENT, answers=answers(attempts), **changed)
+    if books.charges is not None and news == "two payments for a key":
+        books = replace(books, charges=[*books.charges, a_charge(PAYMENTS["third"])])
+    folder = left(tmp_path / "drill", attempts, books=books)
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert (found.returncode, told in found.stdout) == (0, True), found.stdout + found.stderr
+
+
+def missed():
+    """A drill whose only client came back too late."""
+    return [STEADY, *failed_over("a", "other", 250.0)]
+
+
+def test_objective_and_verdict_are_told_as_they_are_recomputed(tmp_path):
+    for name, attempts, said in (("in-time", ONE_CLIENT, "passed"), ("late", missed(), "missed")):
+        folder = left(tmp_path / name, attempts, events=RETURNED)
+        told = verify(tmp_path / f"{name}-out", gather(folder, tmp_path / f"{name}-out"))
+        assert told.stdout.rstrip().endswith(f"objective 120 s; verdict: {said}"), told.stdout + told.stderr
+        records.write(folder / records.OUTCOME, {"status": "inconclusive", "code": 3, "why": "slow"})
+        told = verify(tmp_path / f"{name}-no", gather(folder, tmp_path / f"{name}-no"))
+        assert told.stdout.rstrip().endswith(f"verdict: inconclusive, and by the figures {said}"), told.stderr
+
+
+@pytest.mark.parametrize("status", ["passed", "aborted", "", "Missed"])
+def test_a_verdict_that_is_not_that_of_the_figures_is_refused(tmp_path, status):
+    folder = left(tmp_path / "drill", missed())
+    records.write(folder / records.OUTCOME, {"status": status, "code": 0, "why": "every objective held"})
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert f"verdict: {status} was told, and it is missed" in found.stderr
+
+
+def held(told):
+    for each in told["figures"]:
+        each["held"] = True
+
+
+def unbounded(told):
+    for each in told["figures"]:
+        each["bound"] = 9999.0 if each["bound"] is not None else None
+
+
+def unpromised(name):
+    return telling(name, objective=None, bound=None, held=None)
+
+
+LOST, DOUBLED = "payments lost", "payments doubled"
+UNKNOWN, OTHERS = "payments still unknown", "other disagreements of the books"
+
+LENIENT = {
+    "all held": held,
+    "wide bounds": unbounded,
+    "no held is false but 0": lambda told: [e.update(held=0) for e in told["figures"] if e["held"] is False],
+    **{f"nothing promised of {name}": unpromised(name) for name in (WORST, LOST, DOUBLED, UNKNOWN, OTHERS)},
+    **{f"no {name}": keeping_quiet(name) for name in (UNKNOWN, OTHERS, "RTO, worst fresh client")},
+    **{f"other {name}": telling(name, measured=7) for name in (UNKNOWN, OTHERS)},
+}
+
+
+@pytest.mark.parametrize("lie", LENIENT)
+def test_figures_that_are_judged_otherwise_than_they_must_be_are_refused(tmp_path, lie):
+    books = books_of(missed(), charges=[a_charge(one)], payments=PerRole({one.id: one}, {one.id: one}))
+    folder = left(tmp_path / "drill", missed(), books=books)
+    lie_in_figures(folder, LENIENT[lie])
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    if lie == "no held is false but 0":
+        assert "missed" in found.stdout + found.stderr
+    else:
+        assert (found.returncode, "REFUSED" in found.stderr) == (1, True), found.stdout
+
+
+def counting(name):
+    return lambda told: told["counts"].update({name: 9})
+
+
+RECONCILED = {
+    "emptied": lambda told: told.clear(),
+    "no findings": lambda told: told.update(findings=[]),
+    "a finding of another kind": lambda told: told["findings"][0].update(kind="doubled"),
+    **{f"another {name}": counting(name) for name in ("attempted", "paid", "declined", "refused", "unknown")},
+    "one kind left out": lambda told: told["counts"].pop("unknown"),
+}
+
+
+@pytest.mark.parametrize("lie", RECONCILED)
+def test_a_reconciliation_that_is_not_that_of_the_books_is_refused(tmp_path, lie):
+    late = Attempt("c", "fresh", "never", 1, 960.0, 960.0, 960.0, "late")
+    books = books_of([*missed(), late], charges=[], payments=PerRole({one.id: one}, {one.id: one}))
+    folder = left(tmp_path / "drill", [*missed(), late], books=books)
+    counts = json.loads((folder / records.RECONCILIATION).read_text())["counts"]
+    assert counts == {"attempted": 3, "paid": 1, "declined": 0, "refused": 1, "unknown": 1}
+    told = verify(tmp_path / "h", gather(folder, tmp_path / "h"))
+    assert told.returncode == 0, told.stderr
+    told = json.loads((folder / records.RECONCILIATION).read_text())
+    RECONCILED[lie](told)
+    records.write(folder / records.RECONCILIATION, told)
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert (found.returncode, "REFUSED" in found.stderr) == (1, True), found.stdout
 
 
 def test_a_drill_without_a_verdict_has_no_evidence(drill, tmp_path):
@@ -435,8 +663,53 @@ def test_without_the_processors_books_it_says_so(tmp_path):
     folder = left(tmp_path / "drill", ONE_CLIENT)
     books = json.loads((folder / records.BOOKS).read_text())
     records.write(folder / records.BOOKS, {**books, "charges": None})
-    lie_in_figures(
-        folder, telling("payments doubled", measured="not compared with the processor's books", objective=None)
-    )
+    lie_in_figures(folder, telling("payments doubled", measured="not compared with the processor's books", held=None))
     found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
     assert "not compared with the processor's books doubled" in found.stdout, found.stderr
+
+
+KEYS = ("one", "other", "third", "fourth")
+VERSIONS = st.tuples(
+    st.sampled_from([None, "item", "unreadable"]), st.integers(1, 3), st.booleans(), st.integers(1, 40)
+)
+ATTEMPTED = st.tuples(st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(["created", "failed", "declined"]))
+
+
+@given(
+    st.tuples(*(st.tuples(VERSIONS, VERSIONS) for _ in KEYS)),
+    st.none() | st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(["a", HERE])), max_size=4),
+    st.lists(st.sampled_from(KEYS), max_size=2),
+    st.lists(ATTEMPTED, max_size=4),
+)
+def test_any_books_are_counted_alike(items, charged, recorded, asked):
+    """What the program makes of the books is what the reconciliation made of them, however they disagree."""
+    tables, unreadable = [{}, {}], [{}, {}]
+    for key, versions in zip(KEYS, items, strict=True):
+        for role, (how, version, final, updated) in enumerate(versions):
+            each = PAYMENTS[key]
+            each = replace(each, version=version, updated=updated, steps=each.steps if final else each.steps[:1])
+            if how == "item":
+                tables[role][each.id] = each
+            elif how:
+                unreadable[role][each.id] = "cannot be read"
+    attempts = [
+        Attempt("a", "fresh", key, 1, 0.0, 0.0, 1.0, outcome, 0, PAYMENTS[told].id if outcome != "failed" else "")
+        for key, told, outcome in asked
+    ]
+    books = Books(
+        40,
+        PerRole(*tables),
+        PerRole(*unreadable),
+        None if charged is None else [a_charge(PAYMENTS[key], endpoint) for key, endpoint in charged],
+        PerRole({PAYMENTS[key].id: {} for key in recorded}, {}),
+        answers(attempts),
+        {each.key: payment_id("storefront", each.key) for each in attempts},
+        lag=15,
+    )
+    found = examine(books)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify_module, "read", lambda _: json.loads(json.dumps(books.to_json())))
+        lost, told = verify_module.of_the_books([each.to_json() for each in attempts])
+    assert lost == {each.payment for each in found.findings if each.kind == "lost"}
+    assert told["doubled"] == found.of("doubled")
+    assert told["counts"] == asdict(found.counts)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drill.books import Books, ClientAnswer, LedgerCharge
+from drill.books import OWED_FOR, Books, ClientAnswer, LedgerCharge
 from drill.reconcile import (
     CONTRADICTORY,
     DOUBLED,
@@ -281,6 +281,52 @@ DEFECTS = {
 }
 
 
+def unread(world, payment, *roles):
+    """The item is there, and this release cannot read it."""
+    for role in roles or ROLES:
+        world.tables[role].pop(payment.id, None)
+        world.unreadable[role][payment.id] = "cannot be read: SETTLED"
+
+
+DEFECTS |= {
+    "approved twice and in no table": (
+        lambda w: w.charges.extend([charge(w.paid, key="pay_stray"), charge(w.paid, key="pay_stray")]),
+        "pay_stray",
+        {LOST, DOUBLED},
+    ),
+    "charged at two endpoints and in no table": (
+        lambda w: w.charges.extend([charge(w.paid, key="pay_stray"), charge(w.paid, key="pay_stray", endpoint=THERE)]),
+        "pay_stray",
+        {LOST, DOUBLED},
+    ),
+    "approved twice and not to be read": (
+        lambda w: (w.charges.append(charge(w.paid)), unread(w, w.paid)),
+        "paid",
+        {UNREADABLE, DOUBLED},
+    ),
+    "approved and declined at one endpoint, and not to be read": (
+        lambda w: (w.charges.append(charge(w.paid, what="declined", reference="")), unread(w, w.paid)),
+        "paid",
+        {UNREADABLE, CONTRADICTORY},
+    ),
+    "to be read in the primary alone": (lambda w: unread(w, w.paid, "secondary"), "paid", {UNREADABLE}),
+    "to be read in the secondary alone": (lambda w: unread(w, w.paid, "primary"), "paid", {UNREADABLE}),
+    "the client was told paid, and no region's item can be read": (
+        lambda w: unread(w, w.paid),
+        "paid",
+        {UNREADABLE},
+    ),
+    "the client was told paid, and what can be read is older": (
+        lambda w: (
+            w.put(replace(opening("paid", OLD), id=w.paid.id), "primary"),
+            unread(w, w.paid, "secondary"),
+        ),
+        "paid",
+        {UNREADABLE},
+    ),
+}
+
+
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_defect_is_found_and_nothing_else(defect):
     plant, of, kinds = DEFECTS[defect]
@@ -313,6 +359,66 @@ def test_what_is_written_while_the_books_are_read_is_no_finding():
     world.put(replace(world.open, updated=NOW, version=2), "primary")
     world.put(opening("new", NOW), "secondary")
     assert examine(world.books).findings == ()
+
+
+LAG = 15_000
+
+
+@pytest.mark.parametrize("where", [*ROLES, "another version"])
+@pytest.mark.parametrize(("age", "kinds"), [(900, set()), (LAG, set()), (LAG + 1, {LOST, CONTRADICTORY})])
+def test_what_one_replica_has_not_yet_is_lost_only_after_the_time_that_it_may_take(where, age, kinds):
+    world, new = World(), opening("new", NOW - age)
+    if where == "another version":
+        world.put(replace(new, version=2), "primary")
+        world.put(replace(new, updated=NOW - 60 * MINUTE), "secondary")
+    else:
+        world.put(new, where)
+    found = examine(replace(world.books, lag=LAG))
+    assert {each.kind for each in found.findings} <= kinds
+    assert bool(found.findings) == bool(kinds)
+    assert found.coming == (0 if kinds else 1)
+
+
+@pytest.mark.parametrize(("age", "findings"), [(0, 0), (LAG, 0), (LAG + 1, 1)])
+def test_what_was_charged_after_the_ledger_was_read_is_no_finding(age, findings):
+    world, new = World(), replace(paid("new", NOW - age - 300), updated=NOW - age)
+    world.put(new)
+    world.audit(new, **record(new))
+    found = examine(replace(world.books, lag=LAG))
+    assert (len(found.findings), found.coming) == (findings, 1 - findings)
+
+
+def test_a_payment_without_its_records_is_coming_until_it_is_recorded_or_late():
+    late = 3 * MINUTE + OWED_FOR
+    for age, records, coming, findings in ((late, 0, 1, 0), (late, 1, 1, 0), (late, 2, 0, 0), (late + 1, 0, 0, 2)):
+        world, new = World(), paid("new", NOW - 300)
+        new = replace(new, updated=NOW - age)
+        world.put(new)
+        world.charges.append(charge(new))
+        for role in ROLES[:records]:
+            world.audit(new, role, **record(new))
+        found = examine(world.books)
+        assert (found.coming, len(found.findings)) == (coming, findings), (age, records)
+
+
+def test_without_clients_memory_what_no_table_has_or_can_be_read_is_unknown():
+    world = World()
+    world.keys, world.answers = {}, []
+    world.charges.append(charge(world.paid, key="pay_stray"))
+    world.unreadable["primary"]["pay_new"] = "cannot be read: SETTLED"
+    world.audit(replace(world.paid, id="pay_gone"), "secondary")
+    counts = examine(world.books).counts
+    assert (counts.attempted, counts.paid, counts.declined, counts.refused, counts.unknown) == (6, 1, 1, 0, 4)
+
+
+def test_what_was_opened_before_the_window_of_a_report_need_not_be_in_it():
+    """It is looked at all the same while it is unfinished, or its record is owed."""
+    world = World()
+    owed = replace(world.paid, audit_pending=True)
+    world.put(owed)
+    world.charges = [each for each in world.charges if each.key != owed.id]
+    assert examine(replace(world.books, since=owed.created + 1)).findings == ()
+    assert {each.kind for each in examine(replace(world.books, since=owed.created)).findings} == {CONTRADICTORY}
 
 
 def test_a_record_may_be_owed_for_a_while():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from drill import records, session
+from drill import reading, records, session
+from drill.books import REPLICATED, Books
+from drill.play import Played
 from shared.errors import Problem
+from shared.roles import PerRole
 from tests.unit.drill.test_figures import PLAN
+from tests.unit.drill.test_reconcile import DRAINS, NOW, charge, paid, record
 
 
 def test_a_second_drill_is_kept_out_until_the_first_is_over(tmp_path):
@@ -81,3 +86,68 @@ def test_a_drill_whose_records_are_damaged_cannot_be_drawn_and_one_line_says_so(
 )
 def test_a_drill_is_played_again_by_what_it_says(more, words):
     assert words in replace(PLAN, **more).again
+
+
+class Passing:
+    """Books that are read again and again while time passes, a second each time. `become` changes them."""
+
+    def __init__(self, monkeypatch, become):
+        self.now, self.asked, self.become = NOW, [], become
+        monkeypatch.setattr(reading, "places", lambda *_: None)
+        monkeypatch.setattr(reading, "read", self.read)
+        monkeypatch.setattr(time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now / 1000)
+
+    def sleep(self, seconds):
+        self.now += int(seconds * 1000)
+
+    def read(self, _, *, now, **asked):
+        self.asked.append(asked)
+        last = paid("last", NOW - 1000)
+        known = self.become((now - NOW) // 1000, record(last))
+        tables = [{last.id: last} if there else {} for there in known["tables"]]
+        return Books(
+            now,
+            PerRole(*tables),
+            charges=[charge(last)],
+            audits=PerRole(*({last.id: each} if each else {} for each in known["audits"])),
+            drains=DRAINS,
+            lag=REPLICATED,
+        )
+
+    def reconciled(self, started=NOW / 1000 - 300):
+        stage = SimpleNamespace(clock=SimpleNamespace(now=lambda: self.now / 1000))
+        self.played = Played([], [], [])
+        planned = replace(PLAN, started=started)
+        return session._reconciled(planned, SimpleNamespace(ledger=None), None, stage, self.played)[1]
+
+
+@pytest.mark.parametrize(
+    ("become", "seconds", "kinds"),
+    [
+        (lambda now, told: {"tables": (1, 1), "audits": (told, told)}, range(1), set()),
+        (lambda now, told: {"tables": (1, 1), "audits": (told, told if now > 40 else None)}, range(41, 43), set()),
+        (lambda now, told: {"tables": (1, 1), "audits": (None, told)}, range(239, 302), {"unaudited"}),
+        (lambda now, told: {"tables": (1, now > 4), "audits": (told, told)}, range(5, 7), set()),
+        (lambda now, told: {"tables": (1, 0), "audits": (told, told)}, range(14, 17), {"lost"}),
+    ],
+    ids=["all there", "a record comes", "no record comes", "a replica has it later", "a replica never has it"],
+)
+def test_a_drills_books_are_compared_once_each_payment_is_everywhere_or_late(monkeypatch, become, seconds, kinds):
+    passing = Passing(monkeypatch, become)
+    assert {each.kind for each in passing.reconciled().findings} == kinds
+    assert (passing.now - NOW) // 1000 in seconds
+    assert passing.played.trouble == []
+
+
+def test_what_could_not_be_waited_for_is_trouble(monkeypatch):
+    passing = Passing(monkeypatch, lambda now, told: {"tables": (1, 1), "audits": (None, told)})
+    monkeypatch.setattr(time, "monotonic", lambda: 2 * passing.now / 1000)  # the machine is slow
+    assert passing.reconciled().findings == ()
+    assert passing.played.trouble == ["1 payments may still have got what a book has not: it was not waited for"]
+
+
+def test_a_drill_compares_the_books_of_its_own_time_alone(monkeypatch):
+    passing = Passing(monkeypatch, lambda now, told: {"tables": (1, 1), "audits": (told, told)})
+    passing.reconciled(started=1000.25)
+    assert (passing.asked[0]["since"], passing.asked[0]["alone"]) == (1_000_250, True)
