@@ -127,12 +127,38 @@ def test_what_allows_all_but_something_is_found(element):
     assert list(too_wide(asked({"policy": {"Statement": [{**statement, element: NAMED}]}}), FACTS))
 
 
+def unlimiting(key):
+    """Conditions that name a key and keep nobody out by it."""
+    for operator in ("StringNotEquals", "StringNotLike", "ArnNotEquals", "StringEqualsIfExists", "Null", "Bool"):
+        yield {operator: {key: "known"}}
+    yield {"ForAllValues:StringEquals": {key: "known"}}
+    yield {"ForAllValues:StringEquals": {key: "known"}, "Null": {key: "true"}}
+    for value in ("*", "k*", "kno?n", "", ["known", "*"], [], f"${{{key}}}"):
+        yield {"ForAnyValue:StringLike": {key: value}}
+        yield {"StringLike": {key: value}}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"cloudwatch:namespace": "known"}},
+        {"ForAnyValue:StringEquals": {"CloudWatch:Namespace": ["known"]}},
+        {"ForAllValues:ArnEquals": {"cloudwatch:namespace": "known"}, "Null": {"cloudwatch:namespace": "false"}},
+        {"StringLike": {"cloudwatch:namespace": "*"}, "StringEquals": {"cloudwatch:namespace": "known"}},
+    ],
+)
+def test_an_exemption_takes_each_condition_that_demands_a_name(condition):
+    statement = {"effect": "Allow", "action": ["cloudwatch:PutMetricData"], "resource": ["*"], "condition": condition}
+    assert list(wide(statement, FACTS, "synthetics")) == []
+
+
 @pytest.mark.parametrize("exemption", EXEMPTIONS, ids=lambda each: each.name)
 def test_an_exemption_is_for_its_own_statement_and_nothing_more(exemption):
     resource = exemption.resource.replace(r"[a-z0-9-]+", "us-east-1").replace(r"\d{12}", ACCOUNT).replace("\\", "")
     statement = {"effect": "Allow", "action": sorted(exemption.actions), "resource": [resource]}
     if exemption.condition:
-        assert list(wide(statement, FACTS, exemption.name))
+        for condition in ({}, *unlimiting(exemption.condition)):
+            assert list(wide({**statement, "condition": condition}, FACTS, exemption.name)), condition
         statement["condition"] = {"StringEquals": {exemption.condition: "known"}}
     assert list(wide(statement, FACTS, exemption.name)) == []
     assert list(wide(statement, FACTS, "another"))
