@@ -18,6 +18,8 @@ PUBLIC = {"public-clients": "clients and health checkers come from anywhere, to 
 """Security group rules that let in everybody, by their name in the program, with the reason."""
 HTTPS = 443
 ANYWHERE = "0.0.0.0/0"
+BY_ADDRESS = {"stop-switch": "Route 53's health checkers have no principal, and AWS says where they are"}
+"""Resources with a policy that limits somebody by addresses alone, by their name in the program, with the reason."""
 NARROW = {4: 16, 6: 32}
 """The widest ranges that count as a limit, by their prefix: S3 takes a range that is half of the Internet for none."""
 ONE_ACCOUNT = ("aws:PrincipalAccount", "aws:SourceAccount")
@@ -50,8 +52,8 @@ def public(asked: AskedResource, _: Facts) -> Iterator[str]:
     if not asked.aws:
         return
     for statement in statements(asked):
-        if open_to_the_world(statement):
-            yield "a statement lets in everybody: name the principal, or limit it to an account or to addresses"
+        if open_to_the_world(statement, by_address=asked.name in BY_ADDRESS):
+            yield "a statement lets in everybody: name the principal, or limit it to an account"
         for service in for_anybody(statement):
             yield f"{service} acts for anybody in a statement: limit it by aws:SourceAccount or aws:SourceArn"
         for principal in of_no_account(statement):
@@ -65,8 +67,11 @@ def public(asked: AskedResource, _: Facts) -> Iterator[str]:
         yield f"acl is {asked['acl']}: leave it out, and let policies say who may"
 
 
-def open_to_the_world(statement: Mapping[str, Any]) -> bool:
-    """Whether a statement, its elements in lower case, lets in somebody whom neither account nor address limits."""
+def open_to_the_world(statement: Mapping[str, Any], *, by_address: bool = True) -> bool:
+    """Whether a statement, its elements in lower case, lets in somebody whom no account limits.
+
+    by_address: whether narrow ranges of addresses are a limit too.
+    """
     principal = statement.get("principal")
     said = list(principal.values()) if isinstance(principal, Mapping) else [principal]
     if statement.get("effect") == "Deny" or not any("*" in as_list(each) for each in said):
@@ -79,7 +84,7 @@ def open_to_the_world(statement: Mapping[str, Any]) -> bool:
     known = any(demands_names(statement, key) for key in ONE_ACCOUNT)
     ranges = [ip_network(each) for each in as_list(conditions.get(("ipaddress", "aws:sourceip")))]
     narrow = bool(ranges) and all(each.is_global and each.prefixlen >= NARROW[each.version] for each in ranges)
-    return not known and not narrow
+    return not known and not (narrow and by_address)
 
 
 def for_anybody(statement: Mapping[str, Any]) -> Iterator[str]:

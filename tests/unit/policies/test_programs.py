@@ -127,6 +127,12 @@ SPOILT = [
     ("lifetime", "Key", {"deletionWindowInDays": 30}, "must be 7", {}),
     ("lifetime", "LoadBalancer", {"enableDeletionProtection": True}, "must be False", {}),
     ("lifetime", "LogGroup", {"skipDestroy": True}, "skipDestroy leaves it behind", {}),
+    ("lifetime", "LogGroup", {"skipDestroy": True}, "skipDestroy leaves it behind", PRODUCTION),
+    ("lifetime", "LogGroup", {"retainOnDelete": True}, "retainOnDelete leaves it behind", {}),
+    ("lifetime", "LogGroup", {"deletionProtectionEnabled": True}, "deletionProtectionEnabled keeps AWS from", {}),
+    ("lifetime", "Function", {"deletionProtection": "ACTIVE"}, "deletionProtection keeps AWS from deleting it", {}),
+    ("lifetime", "Canary", {"deleteLambda": None}, "deleteLambda is None and must be True", {}),
+    ("lifetime", "Canary", {"deleteLambda": False}, "deleteLambda is False and must be True", PRODUCTION),
     ("lifetime", "Bucket", {"forceDestroy": True}, "must be False: production: true protects", PRODUCTION),
     ("lifetime", "Table", {"deletionProtectionEnabled": False}, "must be True: production", PRODUCTION),
     ("lifetime", "Secret", {"recoveryWindowInDays": 0}, "must be 30: production", PRODUCTION),
@@ -261,6 +267,12 @@ def test_each_exemption_is_still_needed():
     assert used - {None} == set(rights.EXEMPTIONS)
     attached = {each["policyArn"] for name in PROFILES for each in everything(name) if each["policyArn"]}
     assert attached == set(rights.AWS_POLICIES) == {TRACING, VPC_ACCESS}
+    assert access.BY_ADDRESS.keys() == {
+        each.name
+        for name in PROFILES
+        for each in everything(name)
+        if any(access.open_to_the_world(statement, by_address=False) for statement in statements(each))
+    }
     entrances = {each.name for name in PROFILES for each in everything(name) if each["cidrIpv4"] == "0.0.0.0/0"}
     assert entrances & {each.name for name in PROFILES for each in everything(name) if "Ingress" in each.kind} == set(
         access.PUBLIC

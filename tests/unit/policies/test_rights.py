@@ -222,9 +222,16 @@ def addresses(*ranges, operator="IpAddress", key="aws:SourceIp"):
 )
 def test_the_rule_finds_what_is_open_to_the_world(statement, found):
     assert access.open_to_the_world(statement) is found
-    asked_for = asked({"policy": json.dumps({"Statement": [statement]})}, "aws:sqs/queuePolicy:QueuePolicy")
+    (name,) = access.BY_ADDRESS
+    asked_for = asked({"policy": json.dumps({"Statement": [statement]})}, "aws:sqs/queuePolicy:QueuePolicy", name)
     said = [each.said for each in violations(asked_for, FACTS) if each.rule.name == "no-public-access"]
     assert bool(said) is found
+
+
+@pytest.mark.parametrize("width", [16, 18, 26, 32])
+def test_addresses_of_the_internet_limit_only_what_is_listed(width):
+    policy = {"policy": json.dumps({"Statement": [addresses(f"15.177.0.0/{width}")]})}
+    assert list(access.public(asked(policy, "aws:sqs/queuePolicy:QueuePolicy"), FACTS))
 
 
 def test_what_is_no_document_is_none():
