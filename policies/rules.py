@@ -30,6 +30,8 @@ class StackRule:
     name: str
     demands: str
     check: Callable[[Sequence[AskedResource]], Iterator[tuple[AskedResource, str]]]
+    """Yields the resources that are wrong, with half a line. An engine asks it with what resources became: outputs,
+    such as `arn`, beside inputs (AnalyzeResources in pulumi/pkg/resource/deploy/step_generator.go)."""
     types: frozenset[str]
     """What it looks at."""
 
