@@ -5,13 +5,22 @@ Log groups, functions' variables and the REST API's stages are always encrypted 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from policies.asked import AskedResource, as_list, unknown
 from policies.facts import Facts
 
-WEAK_TLS = ("TLS_1_0", "TLS_1_1", "ELBSecurityPolicy-2016", "ELBSecurityPolicy-TLS-1-0", "ELBSecurityPolicy-TLS-1-1")
-"""How the policies begin that take older TLS than 1.2."""
+STRONG_TLS = re.compile(
+    r"ELBSecurityPolicy-(TLS13-1-[23]|TLS-1-2|FS-1-2)-.+"
+    r"|TLS_1_2|SecurityPolicy_(TLS13_1_[23]_.+|TLS1[23]_(\w+_)?\d{4}_EDGE)"
+)
+"""The policies that take TLS 1.2 and later alone; any other may take what is older.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html, for Network Load
+Balancers the same; https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies-list.html
+"""
 
 
 def unencrypted(asked: AskedResource, _: Facts) -> Iterator[str]:
@@ -53,7 +62,7 @@ def _topic(asked: AskedResource) -> Iterator[str]:
 
 
 def _queue(asked: AskedResource) -> Iterator[str]:
-    if asked["sqsManagedSseEnabled"] is not True:
+    if not asked.unknown("sqsManagedSseEnabled") and asked["sqsManagedSseEnabled"] is not True:
         yield from _key(asked, "kmsMasterKeyId")
 
 
@@ -68,13 +77,20 @@ def _subscription(asked: AskedResource) -> Iterator[str]:
 
 
 def _listener(asked: AskedResource) -> Iterator[str]:
-    if asked["protocol"] not in {None, "HTTPS", "TLS"}:
+    if not asked.unknown("protocol") and asked["protocol"] not in {"HTTPS", "TLS"}:
         yield f"protocol {asked['protocol']} takes payments in the clear: use HTTPS"
-    yield from _tls(asked, "sslPolicy")
+    yield from _tls("sslPolicy", asked.properties.get("sslPolicy"))
 
 
 def _domain(asked: AskedResource) -> Iterator[str]:
-    yield from _tls(asked, "securityPolicy")
+    of_http_apis = asked["domainNameConfiguration"] or {}
+    if not asked.unknown("domainNameConfiguration"):
+        yield from _tls("securityPolicy", asked.properties.get("securityPolicy", of_http_apis.get("securityPolicy")))
+
+
+def _rest_api(asked: AskedResource) -> Iterator[str]:
+    if asked["securityPolicy"] is not None:
+        yield from _tls("securityPolicy", asked["securityPolicy"])
 
 
 def _vault(asked: AskedResource) -> Iterator[str]:
@@ -86,11 +102,9 @@ def _key(asked: AskedResource, field: str) -> Iterator[str]:
         yield f"{field} is not set: give it the data key"
 
 
-def _tls(asked: AskedResource, field: str) -> Iterator[str]:
-    if asked.unknown(field):
-        return
-    if not asked[field] or str(asked[field]).startswith(WEAK_TLS):
-        yield f"{field} is {asked[field]!r}, which takes TLS below 1.2: choose one that begins at 1.2"
+def _tls(field: str, policy: Any) -> Iterator[str]:
+    if not unknown(policy) and not STRONG_TLS.fullmatch(str(policy)):
+        yield f"{field} is {policy!r}, which is not known to refuse TLS below 1.2: choose one that begins at 1.2"
 
 
 CHECKS: Mapping[str, Callable[[AskedResource], Iterator[str]]] = {
@@ -99,6 +113,7 @@ CHECKS: Mapping[str, Callable[[AskedResource], Iterator[str]]] = {
     "Listener": _listener,
     "Parameter": _parameter,
     "Queue": _queue,
+    "RestApi": _rest_api,
     "Secret": _secret,
     "Table": _table,
     "Topic": _topic,

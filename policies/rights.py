@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.asked import AskedResource, as_list, statements, unknown
+from policies.conditions import demands_names
 from policies.facts import Facts
 from policies.names import carries
 
@@ -44,16 +45,15 @@ class Exemption:
     """A pattern of what it names."""
     reason: str
     condition: str = ""
-    """The condition key without which it is not exempt."""
+    """The condition key without which it is not exempt: it must have a value that the statement spells out."""
 
     def covers(self, name: str, statement: Mapping[str, Any], resource: str) -> bool:
         """Whether it is made for what a statement, its elements in lower case, allows on a resource."""
-        keys = {key for tests in (statement.get("condition") or {}).values() for key in tests}
         return (
             name == self.name
             and set(as_list(statement.get("action"))) == self.actions
             and re.fullmatch(self.resource, resource) is not None
-            and (not self.condition or self.condition in keys)
+            and (not self.condition or demands_names(statement, self.condition))
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from policies import access, buckets, encryption, lifetime, limits, names, rights, runbooks, tags
+from policies import access, accounts, buckets, encryption, lifetime, limits, names, rights, runbooks, tags
 from policies.asked import AskedResource
 from policies.facts import Facts
 
@@ -30,6 +30,8 @@ class StackRule:
     name: str
     demands: str
     check: Callable[[Sequence[AskedResource]], Iterator[tuple[AskedResource, str]]]
+    """Yields the resources that are wrong, with half a line. An engine asks it with what resources became: outputs,
+    such as `arn`, beside inputs (AnalyzeResources in pulumi/pkg/resource/deploy/step_generator.go)."""
     types: frozenset[str]
     """What it looks at."""
 
@@ -64,6 +66,12 @@ STACK_RULES = (
         "each bucket has all that keeps it private",
         buckets.incomplete,
         frozenset({buckets.BUCKET, *buckets.PARTS}),
+    ),
+    StackRule(
+        "one-account",
+        "nobody of another account is let in, called or told",
+        accounts.strangers,
+        frozenset(accounts.TYPES),
     ),
 )
 

@@ -106,6 +106,20 @@ def test_both_say_the_same_of_a_stack(official, lent):
     assert not [message for _, message, _ in said if "BucketPolicy" in message]
 
 
+def test_both_say_the_same_of_a_stranger_by_the_arn_of_a_role_that_is_there(official, lent):
+    role = {"arn": "arn:aws:iam::123456789012:role/a", "name": "a"}
+    stranger = {"principal": "events.amazonaws.com", "sourceAccount": "999999999999"}
+    resources = [
+        analyzer_pb2.AnalyzerResource(**analyzed("aws:iam/role:Role", role)),
+        analyzer_pb2.AnalyzerResource(**analyzed("aws:lambda/permission:Permission", stranger)),
+    ]
+    request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
+    ((name, message, _),) = said = told(lent.AnalyzeStack(request))
+    assert said == told(official.AnalyzeStack(request))
+    assert name == "one-account"
+    assert "it names account 999999999999, and the stack's is 123456789012" in message
+
+
 def test_both_have_the_same_rules(official, lent):
     ours, theirs = (each.GetAnalyzerInfo(struct_pb2.Struct()) for each in (lent, official))
     for one in (ours, theirs):

@@ -127,12 +127,38 @@ def test_what_allows_all_but_something_is_found(element):
     assert list(too_wide(asked({"policy": {"Statement": [{**statement, element: NAMED}]}}), FACTS))
 
 
+def unlimiting(key):
+    """Conditions that name a key and keep nobody out by it."""
+    for operator in ("StringNotEquals", "StringNotLike", "ArnNotEquals", "StringEqualsIfExists", "Null", "Bool"):
+        yield {operator: {key: "known"}}
+    yield {"ForAllValues:StringEquals": {key: "known"}}
+    yield {"ForAllValues:StringEquals": {key: "known"}, "Null": {key: "true"}}
+    for value in ("*", "k*", "kno?n", "", ["known", "*"], [], f"${{{key}}}"):
+        yield {"ForAnyValue:StringLike": {key: value}}
+        yield {"StringLike": {key: value}}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"cloudwatch:namespace": "known"}},
+        {"ForAnyValue:StringEquals": {"CloudWatch:Namespace": ["known"]}},
+        {"ForAllValues:ArnEquals": {"cloudwatch:namespace": "known"}, "Null": {"cloudwatch:namespace": "false"}},
+        {"StringLike": {"cloudwatch:namespace": "*"}, "StringEquals": {"cloudwatch:namespace": "known"}},
+    ],
+)
+def test_an_exemption_takes_each_condition_that_demands_a_name(condition):
+    statement = {"effect": "Allow", "action": ["cloudwatch:PutMetricData"], "resource": ["*"], "condition": condition}
+    assert list(wide(statement, FACTS, "synthetics")) == []
+
+
 @pytest.mark.parametrize("exemption", EXEMPTIONS, ids=lambda each: each.name)
 def test_an_exemption_is_for_its_own_statement_and_nothing_more(exemption):
     resource = exemption.resource.replace(r"[a-z0-9-]+", "us-east-1").replace(r"\d{12}", ACCOUNT).replace("\\", "")
     statement = {"effect": "Allow", "action": sorted(exemption.actions), "resource": [resource]}
     if exemption.condition:
-        assert list(wide(statement, FACTS, exemption.name))
+        for condition in ({}, *unlimiting(exemption.condition)):
+            assert list(wide({**statement, "condition": condition}, FACTS, exemption.name)), condition
         statement["condition"] = {"StringEquals": {exemption.condition: "known"}}
     assert list(wide(statement, FACTS, exemption.name)) == []
     assert list(wide(statement, FACTS, "another"))
@@ -196,9 +222,16 @@ def addresses(*ranges, operator="IpAddress", key="aws:SourceIp"):
 )
 def test_the_rule_finds_what_is_open_to_the_world(statement, found):
     assert access.open_to_the_world(statement) is found
-    asked_for = asked({"policy": json.dumps({"Statement": [statement]})}, "aws:sqs/queuePolicy:QueuePolicy")
+    (name,) = access.BY_ADDRESS
+    asked_for = asked({"policy": json.dumps({"Statement": [statement]})}, "aws:sqs/queuePolicy:QueuePolicy", name)
     said = [each.said for each in violations(asked_for, FACTS) if each.rule.name == "no-public-access"]
     assert bool(said) is found
+
+
+@pytest.mark.parametrize("width", [16, 18, 26, 32])
+def test_addresses_of_the_internet_limit_only_what_is_listed(width):
+    policy = {"policy": json.dumps({"Statement": [addresses(f"15.177.0.0/{width}")]})}
+    assert list(access.public(asked(policy, "aws:sqs/queuePolicy:QueuePolicy"), FACTS))
 
 
 def test_what_is_no_document_is_none():

@@ -75,7 +75,9 @@ class Made:
     ignored: frozenset[str] = frozenset()
     """Properties that belong to others once it is made."""
     protected: bool = False
-    """Whether Pulumi is to refuse to delete it, or to leave it behind."""
+    """Whether Pulumi is to refuse to delete it."""
+    left: bool = False
+    """Whether Pulumi is to leave it behind when its stack is destroyed, which it tells no policy."""
     urn: str = ""
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By input: the URNs of the resources that it is made of."""
@@ -250,7 +252,8 @@ class _Monitor(MockMonitor):
         recorder.ignored[request.type, request.name] = frozenset(request.ignoreChanges)
         recorder.deletes_within[request.type, request.name] = request.customTimeouts.delete
         recorder.more[request.type, request.name] = {
-            "protected": request.protect or request.retainOnDelete,
+            "protected": request.protect,
+            "left": request.retainOnDelete,
             "urn": self.make_urn(request.parent, request.type, request.name),
             "needs": {name: list(made_of.urns) for name, made_of in request.propertyDependencies.items()},
         }

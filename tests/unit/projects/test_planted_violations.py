@@ -151,7 +151,15 @@ VIOLATIONS = {
     "A2": Violation(
         "shared/components/buckets.py", "force_destroy=not region.foundation.production,", "force_destroy=False,"
     ),
+    "A2 left": Violation(
+        "shared/components/regions.py",
+        "ignore_changes=ignore_changes,",
+        "ignore_changes=ignore_changes, retain_on_delete=True,",
+    ),
     "A3": Violation("projects/compute/functions.py", 'iam.allow(["dynamodb:Query"], [', 'iam.allow(["dynamodb:*"], ['),
+    "A3 whom": Violation(
+        "shared/components/iam.py", '{"aws:SourceAccount": account}', '{"aws:SourceAccount": "999999999999"}'
+    ),
     "A3 used": Violation(
         "projects/compute/functions.py",
         'self._decrypt("dynamodb", "secretsmanager"),',

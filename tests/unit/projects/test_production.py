@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -11,7 +12,8 @@ from policies.facts import Facts
 from policies.rules import of_stack, violations
 from shared.environment import Environment
 from shared.roles import ROLES
-from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program
+from shared.root import ROOT
+from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program, run_vault
 
 LOCK = "BucketObjectLockConfiguration"
 
@@ -101,3 +103,22 @@ def test_no_rule_of_the_policies_is_broken(environment, production):
         asked = production(layer, f"{environment}{role}").asked
         assert [str(found) for each in asked for found in violations(each, facts)] == []
         assert [str(found) for found in of_stack(asked)] == []
+
+
+def test_no_resource_is_left_behind_when_its_stack_goes(environment, production):
+    """The engine does not tell a policy of `retain_on_delete`, so no rule can find it."""
+    runs = [run.recorder for run in (*run_environment(environment).values(), run_vault(environment))]
+    for layer, role in (("network", "-primary"), ("data", ""), ("edge", ""), *REGIONAL):
+        runs.append(production(layer, f"{environment}{role}"))
+    assert [str(each) for run in runs for each in run.made if each.left] == []
+    assert sum(len(run.made) for run in runs) > 800
+
+
+def test_no_source_of_a_program_knows_how_to_leave_a_resource_behind():
+    """Also in a branch that neither profile takes, and in the options of a program."""
+    sources = [
+        path for room in ("projects", "shared") for kind in ("py", "yaml") for path in (ROOT / room).rglob(f"*.{kind}")
+    ]
+    assert len(sources) > 60
+    knowing = [str(path) for path in sources if re.search(r"retain_?on_?delete", path.read_text(), re.IGNORECASE)]
+    assert knowing == []
