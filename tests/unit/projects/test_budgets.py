@@ -61,9 +61,7 @@ def test_failures_of_everything_tell_somebody_at_two_payments_a_minute_too(profi
 
 @pytest.mark.parametrize("failure", FAILED[TRADING])
 def test_every_kind_of_failure_behind_a_load_balancer_is_told(failure):
-    outage = [
-        each for minute in range(1, 7) for each in ((REQUESTS[TRADING], minute, 1.0, 2), (failure, minute, 1.0, 2))
-    ]
+    outage = [(metric, minute, 1.0, 2) for minute in range(1, 7) for metric in (REQUESTS[TRADING], failure)]
     assert raised(TRADING, "availability", "fast", outage)
     assert state(alarm(TRADING, "error-rate"), outage) == "ALARM"
 

@@ -355,7 +355,7 @@ def test_a_canarys_role_keeps_measures_and_reads_and_makes_no_log_group(watch, r
     statements = json.loads(watch.one("RolePolicy", "synthetics")["policy"])["Statement"]
     rights = {action: each for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
     bucket = f"arn:aws:bucket:::payment-canaries-{role}-x7k2-{ACCOUNT}"
-    assert rights["s3:PutObject"]["Resource"] == [f"{bucket}/results/*"]
+    assert rights["s3:PutObject"]["Resource"] == rights["s3:GetObject"]["Resource"] == [f"{bucket}/results/*"]
     assert rights["s3:GetBucketLocation"]["Resource"] == [bucket]
     condition = {"StringEquals": {"cloudwatch:namespace": "CloudWatchSynthetics"}}
     assert rights["cloudwatch:PutMetricData"]["Condition"] == condition

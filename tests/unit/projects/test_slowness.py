@@ -40,9 +40,8 @@ def answers(metric, limit, minutes, each_minute, slow):
 )
 def test_slow_health_answers_are_told_at_the_checkers_rate_alone(profile, role, slow, expected):
     rate = CHECKERS[role]
-    assert state(
-        alarm(profile, role, "health-latency"), answers("Duration", 100.0, range(1, 16), rate, slow(rate))
-    ) == (expected)
+    measured = answers("Duration", 100.0, range(1, 16), rate, slow(rate))
+    assert state(alarm(profile, role, "health-latency"), measured) == expected
 
 
 @pytest.mark.parametrize("slow", [1, 3])
@@ -70,9 +69,7 @@ def test_a_share_of_slow_health_answers_is_told_from_over_one_in_a_hundred(profi
         (10_000, 200, "ALARM"),
     ],
 )
-def test_slow_payments_are_told_from_four_a_minute_and_over_one_in_a_hundred(
-    profile, role, each_minute, slow, expected
-):
+def test_slow_payments_are_told_from_four_a_minute_and_over_one_percent(profile, role, each_minute, slow, expected):
     metric, limit = LATENCY[profile]
     measured = answers(metric, limit, range(1, 6), each_minute, slow)
     assert state(alarm(profile, role, "latency"), measured) == expected
