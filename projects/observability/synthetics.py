@@ -20,7 +20,11 @@ from shared.roles import Role
 
 FUNCTION = "synthetics"
 RUNTIME = "syn-python-selenium-14.0"
-"""AWS deprecates a runtime some two years after its release, and makes no canary of a deprecated one."""
+"""AWS deprecates a runtime some two years after its release, and makes no canary of a deprecated one.
+
+CloudWatch User Guide, "Runtime versions using Python and Selenium Webdriver", has this as the newest (2026-11).
+`./invoke readiness` asks AWS when it ends.
+"""
 SCHEDULE = "rate(5 minutes)"
 MEMORY_MB = 960
 """The least that Synthetics takes."""
