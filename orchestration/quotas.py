@@ -62,15 +62,10 @@ def _listed(service: str, operation: str, key: str, kept: Callable[[Any], bool] 
 
 def canaries(client: Any) -> list[Any]:
     """All canaries of a region. `client`: of Synthetics."""
-    return _of_synthetics(client.describe_canaries, "Canaries")
+    return of_synthetics(client.describe_canaries, "Canaries")
 
 
-def canary_runtimes(client: Any) -> list[Any]:
-    """All runtimes of canaries that AWS tells of in a region, deprecated ones with their date (`DeprecationDate`)."""
-    return _of_synthetics(client.describe_runtime_versions, "RuntimeVersions")
-
-
-def _of_synthetics(operation: Callable[..., Mapping[str, Any]], key: str) -> list[Any]:
+def of_synthetics(operation: Callable[..., Mapping[str, Any]], key: str) -> list[Any]:
     """All that an operation lists, page by page: the SDK has no paginator for Synthetics."""
     found: list[Any] = []
     more: dict[str, str] = {}

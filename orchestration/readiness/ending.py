@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.quotas import GLOBAL_REGION, canaries, canary_runtimes
+from orchestration.quotas import GLOBAL_REGION, canaries, of_synthetics
 from orchestration.readiness.facts import DAY, Examined, Fact, FactQuestion, ours
 from shared.roles import PRIMARY, SECONDARY, Role
 
@@ -96,7 +96,7 @@ def _runtimes(examined: Examined, role: Role) -> Fact:
 def _canaries(examined: Examined, role: Role) -> Fact:
     """Canaries of a deprecated runtime run on, and none can be made anew.
 
-    AWS says 60 days before when that will be, by mail and in its list. Source: docs.aws.amazon.com/AmazonCloudWatch/
+    AWS says it 60 days before, by mail. Source: docs.aws.amazon.com/AmazonCloudWatch/
     latest/monitoring/CloudWatch_Synthetics_Runtime_Support_Policy.html.
     """
     client = examined.client("synthetics", role)
@@ -107,16 +107,17 @@ def _canaries(examined: Examined, role: Role) -> Fact:
     if not own or stopped:
         said = f"not running: {', '.join(stopped)}" if own else "no canary"
         return Fact(said, "not fit", f"./invoke deploy --layer observability --refresh{examined.options}")
-    known = {each["VersionName"]: each.get("DeprecationDate") for each in canary_runtimes(client)}
-    said = [f"AWS has no runtime {each}" for each in runtimes if each not in known]
+    listed = of_synthetics(client.describe_runtime_versions, "RuntimeVersions")
+    known = {each["VersionName"]: each.get("DeprecationDate") for each in listed}
+    wrong = [f"AWS has no runtime {each}" for each in runtimes if each not in known]
     for each, end in ((each, known.get(each)) for each in runtimes):
         if end is not None and end <= examined.until:
-            said.append(
+            wrong.append(
                 f"deprecated: {each} {'since' if end <= examined.now else 'from'} {end.astimezone(UTC):%Y-%m-%d}"
             )
-    if said:
-        return Fact("; ".join(said), "attention", "RUNTIME in projects/observability/synthetics.py")
-    return Fact(f"{', '.join(runtimes)}, not deprecated; AWS says it 60 days before")
+    if wrong:
+        return Fact("; ".join(wrong), "attention", "RUNTIME in projects/observability/synthetics.py")
+    return Fact(f"{', '.join(runtimes)}, not deprecated; AWS mails 60 days before")
 
 
 def _since_read(examined: Examined) -> float:
