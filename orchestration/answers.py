@@ -43,7 +43,7 @@ def answers_of(environment: Environment, role: Role, client: Callable[[str], Any
     return Answers(
         dimensions,
         _named("AWS/ApplicationELB", "RequestCount"),
-        _named("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "LambdaUserError"),
+        _named("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "LambdaUserError", "LambdaInternalError"),
     )
 
 

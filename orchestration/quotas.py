@@ -61,12 +61,17 @@ def _listed(service: str, operation: str, key: str, kept: Callable[[Any], bool] 
 
 
 def canaries(client: Any) -> list[Any]:
-    """All canaries of a region, page by page: the SDK has no paginator for them. `client`: of Synthetics."""
+    """All canaries of a region. `client`: of Synthetics."""
+    return of_synthetics(client.describe_canaries, "Canaries")
+
+
+def of_synthetics(operation: Callable[..., Mapping[str, Any]], key: str) -> list[Any]:
+    """All that an operation lists, page by page: the SDK has no paginator for Synthetics."""
     found: list[Any] = []
     more: dict[str, str] = {}
     while True:
-        page = client.describe_canaries(**more)
-        found += page["Canaries"]
+        page = operation(**more)
+        found += page[key]
         if not page.get("NextToken"):
             return found
         more = {"NextToken": page["NextToken"]}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.quotas import GLOBAL_REGION, canaries
+from orchestration.quotas import GLOBAL_REGION, canaries, of_synthetics
 from orchestration.readiness.facts import DAY, Examined, Fact, FactQuestion, ours
 from shared.roles import PRIMARY, SECONDARY, Role
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TABLES_READ: Final = date(2026, 11, 27)
-"""When the two tables below were last compared with AWS's pages."""
+"""When the table below was last compared with AWS's page."""
 LAMBDA_ENDS: Final[Mapping[str, date]] = {
     "python3.12": date(2028, 10, 31),
     "python3.13": date(2029, 6, 30),
@@ -23,14 +23,6 @@ LAMBDA_ENDS: Final[Mapping[str, date]] = {
 """When Lambda deprecates a runtime: no more patches; two months later functions cannot be updated.
 
 Source: docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html.
-"""
-SYNTHETICS_ENDED: Final[Mapping[str, date]] = {
-    f"syn-python-selenium-{version}": date(2026, 2, 3) for version in ("4.0", "4.1", "5.0", "5.1")
-} | {f"syn-python-selenium-{version}": date(2026, 1, 22) for version in ("2.1", "3.0")}
-"""Canaries' runtimes that are deprecated: those that are there run on, and none can be made anew.
-
-AWS says it 60 days before, by mail, and publishes no date earlier. Source: docs.aws.amazon.com/AmazonCloudWatch/latest/
-monitoring/CloudWatch_Synthetics_Runtime_Support_Policy.html.
 """
 LONGEST_KEY: Final = 90
 """Days after which an access key is to be another one: AWS Config's rule `access-keys-rotated` has the same."""
@@ -102,18 +94,30 @@ def _runtimes(examined: Examined, role: Role) -> Fact:
 
 
 def _canaries(examined: Examined, role: Role) -> Fact:
-    found = canaries(examined.client("synthetics", role))
+    """Canaries of a deprecated runtime run on, and none can be made anew.
+
+    AWS says it 60 days before, by mail. Source: docs.aws.amazon.com/AmazonCloudWatch/
+    latest/monitoring/CloudWatch_Synthetics_Runtime_Support_Policy.html.
+    """
+    client = examined.client("synthetics", role)
+    found = canaries(client)
     own = [each for each in found if ours(each["Name"], examined.settings)]
     runtimes = sorted({str(each["RuntimeVersion"]) for each in own})
     stopped = sorted(each["Name"] for each in own if each["Status"]["State"] != "RUNNING")
     if not own or stopped:
         said = f"not running: {', '.join(stopped)}" if own else "no canary"
         return Fact(said, "not fit", f"./invoke deploy --layer observability --refresh{examined.options}")
-    ended = [f"{each} since {SYNTHETICS_ENDED[each]}" for each in runtimes if each in SYNTHETICS_ENDED]
-    if ended:
-        said = f"deprecated: {', '.join(ended)}"
-        return Fact(said, "attention", "RUNTIME in projects/observability/synthetics.py", _since_read(examined))
-    return Fact(f"{', '.join(runtimes)}, not deprecated; AWS mails 60 days before", age=_since_read(examined))
+    listed = of_synthetics(client.describe_runtime_versions, "RuntimeVersions")
+    known = {each["VersionName"]: each.get("DeprecationDate") for each in listed}
+    wrong = [f"AWS has no runtime {each}" for each in runtimes if each not in known]
+    for each, end in ((each, known.get(each)) for each in runtimes):
+        if end is not None and end <= examined.until:
+            wrong.append(
+                f"deprecated: {each} {'since' if end <= examined.now else 'from'} {end.astimezone(UTC):%Y-%m-%d}"
+            )
+    if wrong:
+        return Fact("; ".join(wrong), "attention", "RUNTIME in projects/observability/synthetics.py")
+    return Fact(f"{', '.join(runtimes)}, not deprecated; AWS mails 60 days before")
 
 
 def _since_read(examined: Examined) -> float:

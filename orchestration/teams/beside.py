@@ -10,23 +10,48 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from shared import naming
+
 Beside = Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]]
 
 _ANY: Final = ("*",)
+_TABLES: Final = tuple(
+    f"arn:aws:dynamodb:{{{region}}}:{{account}}:table/{{PAYMENTS_TABLE.once}}" for region in ("region", "witness")
+)
 _KEYS: Final = ("arn:aws:kms:{region}:{account}:key/*",)
 _IN_A_VPC: Final = ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs")
 
 BESIDE: Final[Beside] = {
     # docs.aws.amazon.com/vpc/latest/privatelink/security_iam_id-based-policy-examples.html
+    # docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html, "Understanding Hyperplane Elastic Network
+    # Interfaces": what Lambda cannot delete is deleted by hand, and, with its subnets and groups, by the provider:
+    # github.com/hashicorp/terraform-provider-aws/pull/4884 has it delete what lingers
     "network": [
         (("ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkInterfaces", "ec2:DescribeVpcEndpointServices"), _ANY),
+        (
+            ("ec2:DeleteNetworkInterface", "ec2:DetachNetworkInterface"),
+            ("arn:aws:ec2:{region}:{account}:network-interface/*",),
+        ),
     ],
-    # docs.aws.amazon.com/amazondynamodb/latest/developerguide/globaltables-security.html, and for the key
+    # docs.aws.amazon.com/amazondynamodb/latest/developerguide/globaltables-security.html: of the replica's region the
+    # rights to its items, too; .../V2globaltables.tutorial.html: all of these in the witness's region; and for the key
     # .../encryption.usagenotes.html; Secrets Manager and S3 take the caller's right to the key, too
     "data": [
         (
-            ("dynamodb:CreateTableReplica", "dynamodb:DeleteTableReplica"),
-            ("arn:aws:dynamodb:{region}:{account}:table/{PAYMENTS_TABLE.once}",),
+            (
+                *("dynamodb:CreateGlobalTableWitness", "dynamodb:DeleteGlobalTableWitness"),
+                *("dynamodb:CreateTableReplica", "dynamodb:DeleteTableReplica"),
+                *("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"),
+                *("dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem"),
+            ),
+            _TABLES,
+        ),
+        (
+            (
+                *("dynamodb:CreateTable", "dynamodb:DeleteTable"),
+                *("dynamodb:DescribeTable", "dynamodb:UpdateTable"),
+            ),
+            _TABLES[1:],
         ),
         (
             (
@@ -40,7 +65,8 @@ BESIDE: Final[Beside] = {
     # .../AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: orchestration/baking.py
     "compute": [(_IN_A_VPC, _ANY), (("cloudwatch:DescribeAlarms",), _ANY)],
     # docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html, "Permissions"; who is told of a change of DNS;
-    # docs.aws.amazon.com/service-authorization/latest/reference/list_awswafv2.html, AssociateWebACL
+    # docs.aws.amazon.com/service-authorization/latest/reference/list_awswafv2.html, AssociateWebACL;
+    # .../list_amazonapigatewaymanagement.html, SetWebACL and, for UpdateDomainName, PATCH
     "edge": [
         (
             (
@@ -51,6 +77,8 @@ BESIDE: Final[Beside] = {
         ),
         (("route53:GetChange",), ("arn:aws:route53:::change/*",)),
         (("elasticloadbalancing:SetWebAcl",), _ANY),
+        (("apigateway:SetWebACL",), (f"arn:aws:apigateway:{{region}}::/restapis/*/stages/{naming.STAGE}",)),
+        (("apigateway:PATCH",), ("arn:aws:apigateway:{region}::/domainnames/*.{zone}",)),
     ],
     # docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Synthetics_Canaries_Roles.html
     "observability": [
@@ -58,8 +86,19 @@ BESIDE: Final[Beside] = {
             (
                 *("lambda:AddPermission", "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:PublishVersion"),
                 *("lambda:GetFunctionConfiguration", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+                *("lambda:GetFunction", "lambda:ListTags", "lambda:TagResource"),
             ),
             ("arn:aws:lambda:{region}:{account}:function:cwsyn-{CANARIES.regional}-*",),
+        ),
+        (
+            ("lambda:DeleteLayerVersion", "lambda:GetLayerVersion", "lambda:PublishLayerVersion"),
+            ("arn:aws:lambda:{region}:{account}:layer:cwsyn-{CANARIES.regional}-*",),
+        ),
+        (
+            ("lambda:GetLayerVersion",),
+            tuple(
+                f"arn:aws:lambda:{{region}}:*:layer:{each}:*" for each in ("Synthetics_Selenium", "AWS-CW-Synthetics*")
+            ),
         ),
     ],
     # docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html

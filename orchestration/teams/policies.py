@@ -37,6 +37,8 @@ SECRET: Final = frozenset({"secretsmanager:GetSecretValue"})
 """Reads of the layers' own secrets, which a plan can do without and a comparison cannot."""
 TAGGED: Final = ("arn:aws:ec2:", "arn:aws:kms:", "arn:aws:acm:")
 """Services whose resources have ids of AWS's, and whose tags IAM knows."""
+UNTAGGED: Final = ":network-interface/*"
+"""Of those services' resources: what Lambda makes in a VPC has no tags of ours."""
 NEW_OR_OURS: Final = ("Create", "Authorize", "Revoke", "Associate", "Attach", "Replace", "AddTags", "Tag")
 """What is also done to something that has no tags yet; AWS makes a VPC's default security group without any."""
 USES: Final = frozenset(
@@ -188,7 +190,8 @@ def _by_condition(action: str, arns: set[str]) -> dict[str, set[str]]:
     asks = "StringEqualsIfExists" if operation.startswith(NEW_OR_OURS) else "StringEquals"
     found: dict[str, set[str]] = defaultdict(set)
     for arn in arns:
-        found[asks if arn.startswith(TAGGED) and arn.endswith("/*") else ""].add(arn)
+        tagged = arn.startswith(TAGGED) and arn.endswith("/*") and not arn.endswith(UNTAGGED)
+        found[asks if tagged else ""].add(arn)
     return found
 
 

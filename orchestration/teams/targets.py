@@ -1,7 +1,8 @@
 """The resources that a layer's team works on, as IAM names them, from the patterns of `rights.json`.
 
 A pattern is an ARN in which `{KIND.once}` is the name of a kind of `shared/naming.py`, `{KIND.regional}` its name in
-each region, `{region}` each region, `{vault}` the vault's; `{account}`, `{zone}` and `{pager}` are the environment's.
+each region, `{region}` each region, `{vault}` the vault's, `{witness}` the witness's; `{account}`, `{zone}` and
+`{pager}` are the environment's.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class TeamTargets:
             return
         settings = self.environment
         plain = pattern.replace("{account}", self.account).replace("{zone}", settings.zone_name)
+        plain = plain.replace("{witness}", settings.regions.witness)
         if "{pager}" in plain and not settings.edge.pager:
             return
         plain = plain.replace("{pager}", settings.edge.pager or "")

@@ -43,7 +43,7 @@ class PaymentLoadBalancer(pulumi.ComponentResource):
             region,
             naming.BALANCER_LOG_BUCKET,
             log_days,
-            lambda arn: [self._log_writer(arn, named)],
+            lambda arn: [self._log_writer(arn)],
             parent=self,
         )
         balancer = aws.lb.LoadBalancer(
@@ -74,9 +74,11 @@ class PaymentLoadBalancer(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _log_writer(self, bucket: pulumi.Output[str], balancer: str) -> iam.Statement:
-        """Who writes the access log: the service for this one load balancer.
+    def _log_writer(self, bucket: pulumi.Output[str]) -> iam.Statement:
+        """Who writes the access log: the service, for load balancers of this account in the region.
 
+        A pattern with the load balancer's name would be narrower, and AWS documents none: were the source that it
+        names another, it would refuse the bucket.
         User Guide for Application Load Balancers, "Enable access logs", Step 2: this principal in all regions, where an
         account of Elastic Load Balancing's was named for the older ones, and the source's ARN as the only condition.
         """
@@ -85,9 +87,7 @@ class PaymentLoadBalancer(pulumi.ComponentResource):
             ["s3:PutObject"],
             [pulumi.Output.concat(bucket, f"/AWSLogs/{account}/*")],
             principal={"Service": LOG_SERVICE},
-            condition={
-                "ArnLike": {"aws:SourceArn": self._region.arn("elasticloadbalancing", f"loadbalancer/app/{balancer}/*")}
-            },
+            condition={"ArnLike": {"aws:SourceArn": self._region.arn("elasticloadbalancing", "loadbalancer/*")}},
             sid="AccessLogs",
         )
 

@@ -112,23 +112,17 @@ class _LooksAt(TypedDict, total=False):
     namespace: str
     metric_name: str
     dimensions: Mapping[str, pulumi.Input[str]] | None
-    statistic: str | None
-    extended_statistic: str | None
-    evaluate_low_sample_count_percentiles: str | None
+    statistic: str
     period: int
     metric_queries: Sequence[aws.cloudwatch.MetricAlarmMetricQueryArgsDict]
 
 
 def _single(metric: Metric, period: int) -> _LooksAt:
-    percentile = metric.statistic.startswith("p")
     return {
         "namespace": metric.namespace,
         "metric_name": metric.name,
         "dimensions": dict(metric.dimensions) or None,
-        "statistic": None if percentile else metric.statistic,
-        "extended_statistic": metric.statistic if percentile else None,
-        # A percentile of a handful of samples says nothing: the alarm keeps its state until there are enough.
-        "evaluate_low_sample_count_percentiles": "ignore" if percentile else None,
+        "statistic": metric.statistic,
         "period": period,
     }
 

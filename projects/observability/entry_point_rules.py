@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from projects.observability.alarm_rule import (
     FIVE_MINUTES,
     MILLISECONDS,
+    SLOWEST,
     AlarmRule,
     Metric,
     MetricMath,
     Text,
     Watched,
+    slow_share,
 )
 from shared import naming
 from shared.contracts import LoadBalancerOutputs, RestApiOutputs
@@ -26,18 +28,16 @@ def entry_point_rules(settings: ObservabilitySettings, watched: Watched) -> Iter
     """
     compute = watched.compute
     if compute.rest_api is not None:
-        latency, rate, errors = _of_rest_api(compute.rest_api)
-        longest: float = settings.latency_ms
+        latency, rate, errors = _of_rest_api(compute.rest_api, settings.latency_ms)
     elif compute.load_balancer is not None:
-        latency, rate, errors = _of_load_balancer(compute.load_balancer)
-        longest = settings.latency_ms / MILLISECONDS
+        latency, rate, errors = _of_load_balancer(compute.load_balancer, settings.latency_ms / MILLISECONDS)
     else:
         return
     yield AlarmRule(
         "latency",
-        f"The slowest 1 % of payments take over {settings.latency_ms} ms",
+        f"Over 1 % of payments, and four a minute at least, take over {settings.latency_ms} ms",
         latency,
-        longest,
+        SLOWEST,
         evaluations=3,
         degrades=True,
     )
@@ -59,23 +59,25 @@ def entry_point_rules(settings: ObservabilitySettings, watched: Watched) -> Iter
     )
 
 
-Watch = tuple[Metric, Metric | MetricMath, Metric | MetricMath]
-"""Latency of payments, the share of their errors, the number of all errors."""
+Watch = tuple[MetricMath, Metric | MetricMath, Metric | MetricMath]
+"""The share of payments that are slow, that of their errors, the number of all errors."""
 
 
-def _of_rest_api(api: RestApiOutputs) -> Watch:
+def _of_rest_api(api: RestApiOutputs, longest: float) -> Watch:
     stage = {"ApiName": api.name, "Stage": api.stage_name}
     payments: Mapping[str, Text] = {**stage, **naming.PAYMENT_ROUTE}
     return (
-        Metric("AWS/ApiGateway", "Latency", payments, "p99"),
+        slow_share(Metric("AWS/ApiGateway", "Latency", payments, ""), longest),
         Metric("AWS/ApiGateway", "5XXError", payments, "Average"),  # of 0 and 1 for each request
         Metric("AWS/ApiGateway", "5XXError", stage, "Sum"),
     )
 
 
-def _of_load_balancer(balancer: LoadBalancerOutputs) -> Watch:
+def _of_load_balancer(balancer: LoadBalancerOutputs, longest: float) -> Watch:
     """Elastic Load Balancing tells an error's number only where there is one, and a failed function's by its targets.
 
+    A function that fails is LambdaUserError, also one that is throttled; Lambda itself that fails, or is not reached,
+    is LambdaInternalError.
     Source: Elastic Load Balancing User Guide, "CloudWatch metrics for your Application Load Balancer".
     """
     of_all: Mapping[str, Text] = {"LoadBalancer": balancer.dimension}
@@ -85,12 +87,13 @@ def _of_load_balancer(balancer: LoadBalancerOutputs) -> Watch:
         return Metric("AWS/ApplicationELB", name, dimensions, "Sum")
 
     return (
-        Metric("AWS/ApplicationELB", "TargetResponseTime", of_payments, "p99"),
+        slow_share(Metric("AWS/ApplicationELB", "TargetResponseTime", of_payments, ""), longest),
         MetricMath(
-            "(FILL(answered, 0) + FILL(failed, 0)) / requests",
+            "(FILL(answered, 0) + FILL(crashed, 0) + FILL(broken, 0)) / requests",
             {
                 "answered": number("HTTPCode_Target_5XX_Count", of_payments),
-                "failed": number("LambdaUserError", of_payments),
+                "crashed": number("LambdaUserError", of_payments),
+                "broken": number("LambdaInternalError", of_payments),
                 "requests": number("RequestCount", of_payments),
             },
         ),

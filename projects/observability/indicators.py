@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from projects.observability.alarm_rule import MILLISECONDS, AlarmRule, BothRule, Metric, MetricMath, Watched, own_metric
+from projects.observability.alarm_rule import (
+    MILLISECONDS,
+    AlarmRule,
+    BothRule,
+    Metric,
+    MetricMath,
+    Watched,
+    own_metric,
+    rank,
+    share,
+)
 from shared import naming
 from shared.roles import Role
 from shared.service_levels import BURNS, Burn, ServiceLevel, decimal, spelled
@@ -22,8 +32,7 @@ class Indicator:
 
     def burn_rate(self, least_requests: int = 1) -> str:
         """How many times too fast the budget is used up; fewer payments than that count as that many."""
-        share = f"IF({self.all} > {least_requests}, ({self.bad}) / ({self.all}), ({self.bad}) / {least_requests})"
-        return f"{share} / {decimal(self.level.budget)}"
+        return f"{share(self.bad, self.all, least_requests)} / {decimal(self.level.budget)}"
 
     def left(self) -> str:
         """Percent of the budget that is left of the period that is looked at; below zero it is overdrawn."""
@@ -68,12 +77,12 @@ def burn_rules(found: Sequence[Indicator], least_failures: int) -> Iterator[Both
 def _burn_rule(indicator: Indicator, burn: Burn, least_failures: int) -> BothRule:
     level = indicator.level
     name = f"{level.name}-{burn.name}-burn"
-    share, rate = float(level.bad_share(burn) * 100), float(burn.rate)
+    percent, rate = float(level.bad_share(burn) * 100), float(burn.rate)
     windows = (("long", burn.long, level.least_requests(burn, least_failures)), ("short", burn.short, 1))
     long, short = (
         AlarmRule(
             f"{name}-{which}",
-            f"Over {share:g} % of payments {level.bad} in {spelled(window)}: a part of {name}",
+            f"Over {percent:g} % of payments {level.bad} in {spelled(window)}: a part of {name}",
             MetricMath(indicator.burn_rate(least), indicator.metrics),
             rate,
             window,
@@ -83,7 +92,7 @@ def _burn_rule(indicator: Indicator, burn: Burn, least_failures: int) -> BothRul
     )
     return BothRule(
         name,
-        f"Over {share:g} % of payments {level.bad}, in {spelled(burn.long)} and still in the last "
+        f"Over {percent:g} % of payments {level.bad}, in {spelled(burn.long)} and still in the last "
         f"{spelled(burn.short)}: the budget of 30 days burns {rate:g} times too fast",
         (long, short),
     )
@@ -99,9 +108,8 @@ class _Measured:
     units_of_a_second: int
 
     def within(self, milliseconds: int) -> Metric:
-        """Percent of payments that took no longer: CloudWatch's percentile rank."""
-        limit = milliseconds * self.units_of_a_second / MILLISECONDS
-        return Metric(self.latency.namespace, self.latency.name, self.latency.dimensions, f"PR(:{limit:g})")
+        """Percent of payments that took no longer."""
+        return rank(self.latency, milliseconds * self.units_of_a_second / MILLISECONDS)
 
 
 def _of_rest_api(watched: Watched, role: Role) -> _Measured:
@@ -117,7 +125,7 @@ def _of_rest_api(watched: Watched, role: Role) -> _Measured:
 
 
 def _of_load_balancer(watched: Watched, role: Role) -> _Measured:
-    """Of the targets that payments go to: a function that answers 5XX, and one that fails (LambdaUserError)."""
+    """Of the targets that payments go to: a function that answers 5XX, one that fails, and Lambda when it does."""
     balancers, targets = watched.edge.load_balancers, watched.edge.payment_targets
     if balancers is None or targets is None:
         raise ValueError("edge publishes load balancers together with their targets")
@@ -128,6 +136,7 @@ def _of_load_balancer(watched: Watched, role: Role) -> _Measured:
         {
             "answered": Metric(space, "HTTPCode_Target_5XX_Count", payments, "Sum"),
             "crashed": Metric(space, "LambdaUserError", payments, "Sum"),
+            "broken": Metric(space, "LambdaInternalError", payments, "Sum"),
         },
         Metric(space, "TargetResponseTime", payments, ""),
         1,

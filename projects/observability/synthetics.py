@@ -20,7 +20,11 @@ from shared.roles import Role
 
 FUNCTION = "synthetics"
 RUNTIME = "syn-python-selenium-14.0"
-"""AWS deprecates a runtime some two years after its release, and makes no canary of a deprecated one."""
+"""AWS deprecates a runtime some two years after its release, and makes no canary of a deprecated one.
+
+CloudWatch User Guide, "Runtime versions using Python and Selenium Webdriver", has this as the newest (2026-11).
+`./invoke readiness` asks AWS when it ends.
+"""
 SCHEDULE = "rate(5 minutes)"
 MEMORY_MB = 960
 """The least that Synthetics takes."""
@@ -37,7 +41,9 @@ class Synthetics(pulumi.ComponentResource):
 
     They run outside the VPC, which has no way to the API's public name, with a role of their own that may read where
     the regions are and a client's key, keep results and measure. They log into their results: the log group that
-    Synthetics would make is left behind when a canary goes, so the role is denied to make it.
+    Synthetics would make is left behind when a canary goes, so the role is denied to make it. Of AWS's list of a role's
+    rights ("Required roles and permissions for canaries") those to that log group are left out for this, and
+    s3:ListAllMyBuckets and xray:PutTraceSegments, which know no resource: nothing is traced.
     """
 
     def __init__(self, name: str, watched: Watched) -> None:
@@ -95,7 +101,7 @@ class Synthetics(pulumi.ComponentResource):
             name=named,
             role=role.name,
             policy=iam.document(
-                iam.allow(["s3:PutObject"], [pulumi.Output.concat(bucket.arn, f"/{RESULTS}/*")]),
+                iam.allow(["s3:GetObject", "s3:PutObject"], [pulumi.Output.concat(bucket.arn, f"/{RESULTS}/*")]),
                 iam.allow(["s3:GetBucketLocation"], [bucket.arn]),
                 iam.allow(
                     ["cloudwatch:PutMetricData"],

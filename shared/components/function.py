@@ -136,7 +136,8 @@ class Function(pulumi.ComponentResource):
             environment={"variables": dict(code.variables)},
             tracing_config={"mode": "Active"},
             vpc_config=_in_vpc(placement) if placement else None,
-            # Lambda takes a VPC function's interfaces down with its role's permissions: they must outlive it.
+            # Lambda takes a VPC function's interfaces down with its role's permissions: they must outlive it. The
+            # interfaces go up to 20 minutes later (docs/deploying-to-aws.md, "Remove it").
             opts=region.options(self, depends_on=[log, *permissions]),
         )
         self.name = self.function.name

@@ -457,6 +457,10 @@ class FitCloud:
         told = {"RuntimeVersion": "syn-python-selenium-14.0", "Status": {"State": "RUNNING"}}
         return {"Canaries": [{"Name": self.named(own, region), **told}]}
 
+    def describe_runtime_versions(self, _: str) -> dict[str, Any]:
+        ended = {"VersionName": "syn-python-selenium-5.1", "DeprecationDate": datetime(2026, 2, 3, tzinfo=UTC)}
+        return {"RuntimeVersions": [{"VersionName": "syn-python-selenium-14.0"}, ended]}
+
     def list_access_keys(self, _: str, UserName: str) -> dict[str, Any]:  # noqa: N803 - the SDK's
         assert UserName == "payments-operator"
         return {"AccessKeyMetadata": [{"Status": "Active", "CreateDate": NOW - timedelta(days=20)}]}

@@ -229,6 +229,12 @@ def test_what_is_not_run_is_refused_by_its_name(cloud: RunningCloud, change: Any
         MadeCanary(cloud, **change)
 
 
+def test_the_runtimes_that_canaries_are_made_of_are_listed(cloud: RunningCloud) -> None:
+    told = cloud.client("synthetics", REGION).describe_runtime_versions()["RuntimeVersions"]
+    assert {"syn-python-selenium-6.0", "syn-python-selenium-14.0"} <= {each["VersionName"] for each in told}
+    assert not any("DeprecationDate" in each for each in told)
+
+
 def test_canaries_outlive_the_cloud(tmp_path: Path) -> None:
     with a_cloud(tmp_path) as cloud:
         canary = MadeCanary(cloud)

@@ -23,6 +23,13 @@ _OF_ONE_STATUS = frozenset({500, 502, 503, 504})
 """Codes of the load balancer's own that have a metric each."""
 
 
+OF_LAMBDA = frozenset({"LambdaConnectionError", "LambdaConnectionTimeout", "LambdaServiceException"})
+"""Failures that are Lambda's or the way's to it; any other is of the function, or of who calls it.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html#error-reason-codes
+"""
+
+
 class Served(NamedTuple):
     """What became of a request."""
 
@@ -58,7 +65,7 @@ def _counted(outcome: Served) -> Iterator[str]:
     if outcome.group is not None:
         yield "RequestCount"
     if outcome.failure:
-        yield "LambdaUserError"
+        yield "LambdaInternalError" if outcome.failure in OF_LAMBDA else "LambdaUserError"
     if outcome.group is not None and not outcome.failure:
         yield f"HTTPCode_Target_{status // 100}XX_Count"
         return
@@ -75,7 +82,7 @@ def _names(metric: str, balancer: str, group: str) -> tuple[Name, ...]:
     """A metric's sets of dimensions."""
     of_balancer, of_group = {"LoadBalancer": balancer}, {"TargetGroup": group}
     sets: list[dict[str, str]] = [of_balancer]
-    if metric == "LambdaUserError":
+    if metric in {"LambdaInternalError", "LambdaUserError"}:
         sets = [of_group, of_balancer | of_group]
     elif metric.startswith(("RequestCount", "Target", "HTTPCode_Target")):
         sets = [of_balancer, of_balancer | of_group]

@@ -86,14 +86,24 @@ async def _forwarded(balancer: LoadBalancer, group: TargetGroup, request: Client
     try:
         told, record = _asked(balancer, group, request)
         began = time.monotonic()
-        result: dict[str, Any] = await run_reentrant(
-            lambda_svc._execute_function_with_config_scope, record, told, thread_name="load balancer"
-        )
+        result = await _executed(record, told)
         seconds = None if result.get("throttle") else time.monotonic() - began
         answer = _answered(result, group)
     except FunctionFailedError as failed:
         return Served(page(failed.status), group, failed.reason, seconds)
     return Served(answer, group, seconds=seconds)
+
+
+async def _executed(record: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """What Lambda says of an invocation. Raises FunctionFailedError where Lambda itself fails."""
+    try:
+        result: dict[str, Any] = await run_reentrant(
+            lambda_svc._execute_function_with_config_scope, record, told, thread_name="load balancer"
+        )
+    except Exception as error:
+        log.exception("Lambda failed to run a function for a load balancer")
+        raise FunctionFailedError("LambdaServiceException") from error
+    return result
 
 
 def _asked(balancer: LoadBalancer, group: TargetGroup, request: ClientRequest) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "synthetics"
 iam_actions._BOTOCORE_SERVICE_MAP.update({SERVICE: [SERVICE]})
-_READS = ("/canaries", "/runs", "/last-run")
+_READS = ("/canaries", "/runs", "/last-run", "/runtime-versions")
 
 
 @dataclass

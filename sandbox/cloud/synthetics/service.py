@@ -92,6 +92,7 @@ class Canaries:
             ("POST", ("canary", None, "runs"), self._runs),
             ("POST", ("canaries",), self._describe),
             ("POST", ("canaries", "last-run"), self._describe_last_runs),
+            ("POST", ("runtime-versions",), self._runtimes),
             ("GET", ("tags", None), self._tags),
             ("POST", ("tags", None), self._tag),
             ("DELETE", ("tags", None), self._untag),
@@ -195,6 +196,10 @@ class Canaries:
                 {"CanaryName": name, "LastRun": run} for name, run in found if not names or name in names
             ]
         }
+
+    @staticmethod
+    def _runtimes(_: Request) -> Request:
+        return {"RuntimeVersions": [{"VersionName": each} for each in sorted(RUNTIMES)]}
 
     def _tags(self, arn: str, _: Request) -> Request:
         return {"Tags": _of(arn.rpartition(":")[2]).told["Tags"]}

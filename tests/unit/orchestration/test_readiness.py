@@ -546,6 +546,21 @@ PLANTS = {
         "attention",
         "deprecated: syn-python-selenium-5.1 since 2026-02-03",
     ),
+    "canary's runtime ends": (
+        answers(
+            "describe_runtime_versions",
+            lambda told: told["RuntimeVersions"][0].update(DeprecationDate=NOW + timedelta(days=20)),
+        ),
+        ("canaries' runtime, secondary", "canaries' runtime, primary"),
+        "attention",
+        f"deprecated: syn-python-selenium-14.0 from {NOW + timedelta(days=20):%Y-%m-%d}",
+    ),
+    "canary's runtime unknown": (
+        answers("describe_runtime_versions", lambda told: told["RuntimeVersions"].pop(0)),
+        ("canaries' runtime, secondary", "canaries' runtime, primary"),
+        "attention",
+        "AWS has no runtime syn-python-selenium-14.0",
+    ),
     "no operator": (
         lambda scene: setattr(scene.cloud, "may_act", False),
         "operations role",

@@ -22,6 +22,7 @@ from shared.errors import Problem
 from tests.doubles.iam_judge import misjudged
 
 ACCOUNT = "123456789012"
+OTHERS = "210987654321"
 TAKERS = Takers("owner/name", ("user/somebody",))
 STORE = StateStore(
     "states", f"arn:aws:kms:us-west-2:{ACCOUNT}:key/k", f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:p"
@@ -90,7 +91,9 @@ def test_what_has_a_name_is_named_and_what_has_a_tag_is_told_by_it(environment):
     for role in roles.roles(environment, ACCOUNT, TAKERS):
         for each in statements(role):
             for resource in each["Resource"]:
-                if resource.startswith(policies.TAGGED) and resource.endswith("/*"):
+                if resource.endswith(policies.UNTAGGED):
+                    assert each["Action"] == ["ec2:DeleteNetworkInterface", "ec2:DetachNetworkInterface"]
+                elif resource.startswith(policies.TAGGED) and resource.endswith("/*"):
                     assert "aws:ResourceTag/Environment" in json.dumps(each["Condition"]), each
                 elif re.match(
                     r"arn:aws:(s3|dynamodb|lambda:.*:function|sqs|logs|events|secretsmanager|iam):", resource
@@ -112,8 +115,8 @@ def test_a_role_is_passed_to_the_service_that_it_is_for_and_to_no_other(environm
         assert bool(passed) == (role.layer not in {PLAN, DRIFT})
 
 
-def may(role, action, resource, environment):
-    """Whether a role's policies allow it, of something that has the environment's tag."""
+def may(role, action, resource, environment, *, tagged=True):
+    """Whether a role's policies allow it, of something that has the environment's tag unless `tagged` is false."""
     context = EvalContext(
         principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/x",
         principal_type="AssumedRole",
@@ -122,7 +125,7 @@ def may(role, action, resource, environment):
         resource_arn=resource,
         region=environment.regions.primary,
         service_context={
-            "aws:resourcetag/environment": environment.label,
+            **({"aws:resourcetag/environment": environment.label} if tagged else {}),
             "kms:viaservice": "s3.us-east-1.amazonaws.com",
         },
     )
@@ -178,6 +181,57 @@ def test_edges_alarms_gate_the_primary_and_are_edges_alone(environment):
     for action in ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"):
         assert may(found["edge"], action, alarm, environment)
         assert not may(found["observability"], action, alarm, environment)
+
+
+def test_who_adds_a_replica_may_what_aws_asks_for_of_the_table_in_every_region(environment):
+    """DynamoDB copies the items, and makes the witness, in the caller's name."""
+    found = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS)}
+    names = environment.foundation().names
+    for region in (environment.regions.primary, environment.regions.secondary, environment.regions.witness):
+        table = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{names.of(naming.PAYMENTS_TABLE)}"
+        for action in (
+            *("CreateTableReplica", "DeleteTableReplica", "CreateGlobalTableWitness", "DeleteGlobalTableWitness"),
+            *("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
+        ):
+            assert may(found["data"], f"dynamodb:{action}", table, environment), (action, region)
+            assert not may(found["compute"], f"dynamodb:{action}", table, environment)
+
+
+def test_who_makes_canaries_may_make_their_layers_and_read_those_of_synthetics(environment):
+    role = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS)}["observability"]
+    canary = environment.foundation().names.of(naming.synthetics("primary"), "primary")
+    lambdas = f"arn:aws:lambda:{environment.regions.primary}"
+    own = f"{lambdas}:{ACCOUNT}:layer:cwsyn-{canary}-1a2b"
+    assert may(role, "lambda:PublishLayerVersion", own, environment)
+    assert may(role, "lambda:GetLayerVersion", f"{own}:1", environment)
+    assert may(role, "lambda:DeleteLayerVersion", f"{own}:1", environment)
+    for action in ("GetFunction", "ListTags", "TagResource"):
+        assert may(role, f"lambda:{action}", f"{lambdas}:{ACCOUNT}:function:cwsyn-{canary}-1a2b", environment), action
+    for theirs in ("Synthetics_Selenium:76", "AWS-CW-Synthetics-Selenium:3"):
+        layer = f"{lambdas}:{OTHERS}:layer:{theirs}"
+        assert may(role, "lambda:GetLayerVersion", layer, environment), theirs
+        assert not may(role, "lambda:DeleteLayerVersion", layer, environment)
+    assert not may(role, "lambda:GetLayerVersion", f"{lambdas}:{OTHERS}:layer:another:1", environment)
+
+
+def test_who_has_edge_may_put_a_firewall_before_a_stage_and_change_a_domain_name(environment):
+    role = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS)}["edge"]
+    gateway = f"arn:aws:apigateway:{environment.regions.primary}::"
+    assert may(role, "apigateway:SetWebACL", f"{gateway}/restapis/a1b2c3/stages/{naming.STAGE}", environment)
+    assert not may(role, "apigateway:SetWebACL", f"{gateway}/restapis/a1b2c3/stages/another", environment)
+    assert may(role, "apigateway:PATCH", f"{gateway}/domainnames/api.{environment.zone_name}", environment)
+    assert not may(role, "apigateway:PATCH", f"{gateway}/domainnames/api.example.net", environment)
+
+
+def test_who_destroys_networks_may_take_down_what_lambda_has_left_in_them(environment):
+    """An interface of Lambda's has no tags of ours: it is told by region and account alone."""
+    found = {each.layer: each for each in roles.roles(environment, ACCOUNT, TAKERS)}
+    for action in ("ec2:DetachNetworkInterface", "ec2:DeleteNetworkInterface"):
+        interface = f"arn:aws:ec2:{environment.regions.secondary}:{ACCOUNT}:network-interface/eni-0a1b"
+        assert may(found["network"], action, interface, environment, tagged=False)
+        assert not may(found["compute"], action, interface, environment)
+        elsewhere = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0a1b"
+        assert not may(found["network"], action, elsewhere, environment)
 
 
 def test_who_releases_may_read_the_alarms_that_a_bake_watches(environment):

@@ -317,17 +317,22 @@ async def _exports_of(build: Callable[[], Any]) -> dict[str, Any]:
     return {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
 
 
+_AS_WRITTEN = Environment.load
+
+
 @functools.cache
 def run_environment(environment: str = PAYMENTS, recording: Callable[..., Recorder] = Recorder) -> dict[str, Run]:
     """Run every program of an environment in order, each with what the ones before export.
 
-    Returns the runs by `<layer>/<stack>`.
+    Returns the runs by `<layer>/<stack>`. They are kept, so they are of the environment's file also where a test has
+    put another one in its place.
     """
     runs: dict[str, Run] = {}
     outputs: dict[str, Mapping[str, Any]] = {}
     for stack in stacks_of(environment):
         layer, _, name = stack.partition("/")
-        runs[stack] = run_program(layer, name, outputs, recording=recording)
+        with patch.object(Environment, "load", _AS_WRITTEN):
+            runs[stack] = run_program(layer, name, outputs, recording=recording)
         outputs[f"organization/{stack}"] = runs[stack].exports
     return runs
 

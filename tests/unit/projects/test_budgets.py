@@ -6,19 +6,14 @@ import json
 
 import pytest
 
-from sandbox.cloud.watch.alarms import verdict_of
-from sandbox.cloud.watch.metrics import Metrics, Name, Scope
-from sandbox.cloud.watch.points import Point
-from sandbox.cloud.watch.shapes import shape_of
 from shared.environment import Environment
 from shared.service_levels import BURNS
+from tests.unit.projects.evaluated import state
 from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, published, run_environment, run_program
 
-HERE = Scope("123456789012", "us-east-1")
 HOUR = 3600
 WINDOWS = ("long", "short")
-NOW = 1_000_000 * 60
-FAILED = {PAYMENTS: ("5XXError",), TRADING: ("HTTPCode_Target_5XX_Count", "LambdaUserError")}
+FAILED = {PAYMENTS: ("5XXError",), TRADING: ("HTTPCode_Target_5XX_Count", "LambdaUserError", "LambdaInternalError")}
 REQUESTS = {PAYMENTS: "Count", TRADING: "RequestCount"}
 LATENCY = {PAYMENTS: ("Latency", 500.0), TRADING: ("TargetResponseTime", 0.5)}
 """The metric, and what may just be reached, in its own unit."""
@@ -35,45 +30,6 @@ def watch_of(profile, role="primary"):
 
 def alarm(profile, name, role="primary"):
     return watch_of(profile, role).one("MetricAlarm", f"alarms-{name}")
-
-
-def told(made):
-    """A metric alarm as PutMetricAlarm has it."""
-    queries = []
-    for query in made["metricQueries"]:
-        told = {"Id": query["id"], "ReturnData": query.get("returnData", False)}
-        if "expression" in query:
-            told["Expression"] = query["expression"]
-        else:
-            metric = query["metric"]
-            dimensions = [{"Name": name, "Value": value} for name, value in metric["dimensions"].items()]
-            named = {"Namespace": metric["namespace"], "MetricName": metric["metricName"], "Dimensions": dimensions}
-            told["MetricStat"] = {"Metric": named, "Period": metric["period"], "Stat": metric["stat"]}
-        queries.append(told)
-    return {
-        "Metrics": queries,
-        "EvaluationPeriods": made["evaluationPeriods"],
-        "Threshold": made["threshold"],
-        "ComparisonOperator": made["comparisonOperator"],
-        "TreatMissingData": made["treatMissingData"],
-    }
-
-
-def state(made, measured):
-    """The state that an alarm takes over (metric, minutes ago, value, how often)."""
-    metrics = Metrics({}, lambda: NOW)
-    names = {}
-    for query in told(made)["Metrics"]:
-        if "MetricStat" in query:
-            metric = query["MetricStat"]["Metric"]
-            dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-            names[metric["MetricName"]] = Name.of(metric["Namespace"], metric["MetricName"], dimensions)
-    for metric, minutes, value, times in measured:
-        if metric in names:
-            point = Point()
-            point.add(value, times)
-            metrics.keep(HERE, names[metric], point, "Count", NOW - minutes * 60)
-    return verdict_of(metrics, HERE, shape_of(told(made)), NOW).state
 
 
 def answers(profile, minutes, good, bad):
@@ -101,6 +57,13 @@ def test_failures_of_everything_tell_somebody_at_two_payments_a_minute_too(profi
     outage = list(answers(profile, range(1, 7), 0, 2))
     assert raised(profile, "availability", "fast", outage)
     assert not raised(profile, "availability", "fast", answers(profile, range(1, 6), 0, 2)), "ten are too few"
+
+
+@pytest.mark.parametrize("failure", FAILED[TRADING])
+def test_every_kind_of_failure_behind_a_load_balancer_is_told(failure):
+    outage = [(metric, minute, 1.0, 2) for minute in range(1, 7) for metric in (REQUESTS[TRADING], failure)]
+    assert raised(TRADING, "availability", "fast", outage)
+    assert state(alarm(TRADING, "error-rate"), outage) == "ALARM"
 
 
 def test_what_never_reaches_the_entry_point_is_counted_by_the_canary(profile):

@@ -36,13 +36,11 @@ def alarm(recorder, name):
 @pytest.mark.parametrize(
     ("name", "metric", "statistic", "threshold"),
     [
-        ("latency", "AWS/ApiGateway Latency", "p99", 500),
         ("error-rate", "AWS/ApiGateway 5XXError", "Average", 0.01),
         ("errors", "AWS/ApiGateway 5XXError", "Sum", 10),
         ("processor-function-errors", "AWS/Lambda Errors", "Sum", 0),
         ("health-function-errors", "AWS/Lambda Errors", "Sum", 0),
         ("audit-function-errors", "AWS/Lambda Errors", "Sum", 0),
-        ("health-latency", "AWS/Lambda Duration", "p99", 100),
         ("dynamodb-user-errors", "AWS/DynamoDB UserErrors", "Sum", 10),
         ("dynamodb-read-throttles", "AWS/DynamoDB ReadThrottleEvents", "Sum", 0),
         ("dynamodb-write-throttles", "AWS/DynamoDB WriteThrottleEvents", "Sum", 0),
@@ -55,7 +53,7 @@ def alarm(recorder, name):
 def test_what_is_watched(watch, name, metric, statistic, threshold):
     found = alarm(watch, name)
     assert f"{found['namespace']} {found['metricName']}" == metric
-    assert (found.get("statistic") or found.get("extendedStatistic")) == statistic
+    assert found["statistic"] == statistic
     assert found["threshold"] == threshold
     assert found["comparisonOperator"] == "GreaterThanThreshold"
     assert found["treatMissingData"] == "notBreaching"
@@ -108,8 +106,10 @@ def test_every_alarm_tells_its_own_regions_topic(watch, role):
 def test_alarms_watch_their_own_region(watch, role):
     stage = {"ApiName": f"payment-api-{role}-x7k2", "Stage": "v1"}
     assert alarm(watch, "errors")["dimensions"] == stage
-    for rate in ("latency", "error-rate"):
-        assert alarm(watch, rate)["dimensions"] == stage | {"Resource": "/payment", "Method": "POST"}
+    of_payments = stage | {"Resource": "/payment", "Method": "POST"}
+    assert alarm(watch, "error-rate")["dimensions"] == of_payments
+    asked = [each["metric"] for each in alarm(watch, "latency")["metricQueries"] if "metric" in each]
+    assert [each["dimensions"] for each in asked] == [of_payments, of_payments]
     assert alarm(watch, "processor-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
     assert alarm(watch, "notification-dead-letters")["dimensions"] == {
         "QueueName": f"payment-notification-dead-letters-{role}-x7k2"
@@ -139,11 +139,25 @@ def test_the_tables_replication_is_watched_towards_the_other_region(watch, role)
     }
 
 
-def test_percentiles_of_few_samples_decide_nothing(watch):
+@pytest.mark.parametrize(
+    ("name", "metric", "limit"), [("latency", "Latency", "500"), ("health-latency", "Duration", "100")]
+)
+def test_slowness_is_a_share_of_all_answers(watch, name, metric, limit):
+    found = alarm(watch, name)
+    queries = {each["id"]: each for each in found["metricQueries"]}
+    share = "IF(answers > 350, (answers * (100 - within) / 100) / (answers), (answers * (100 - within) / 100) / 350)"
+    assert queries["watched"]["expression"] == share
+    asked = {name: queries[name]["metric"] for name in ("answers", "within")}
+    assert {each["metricName"] for each in asked.values()} == {metric}
+    assert (asked["answers"]["stat"], asked["within"]["stat"]) == ("SampleCount", f"PR(:{limit})")
+    assert (found["threshold"], found["comparisonOperator"]) == (0.01, "GreaterThanThreshold")
+
+
+def test_no_alarm_is_on_a_percentile_which_few_samples_keep_silent_or_noisy(watch):
     for found in watch.of("MetricAlarm"):
-        if "extendedStatistic" in found.inputs:
-            assert found["evaluateLowSampleCountPercentiles"] == "ignore"
-            assert "statistic" not in found.inputs
+        assert "extendedStatistic" not in found.inputs
+        queries = found.get("metricQueries") or ()
+        assert not any(each.get("metric", {}).get("stat", "").startswith("p") for each in queries), found.name
 
 
 def test_failover_traffic_is_told_in_the_secondary_also_when_its_metrics_are_late(watch, role):
@@ -215,7 +229,8 @@ def test_thresholds_come_from_the_environment(monkeypatch):
 
     monkeypatch.setattr(Environment, "load", changed)
     watch = run_program("observability", "payments-primary", published()).recorder
-    assert alarm(watch, "latency")["threshold"] == 250
+    asked = [each["metric"]["stat"] for each in alarm(watch, "latency")["metricQueries"] if "metric" in each]
+    assert asked == ["SampleCount", "PR(:250)"]
     assert alarm(watch, "error-rate")["threshold"] == 0.005
 
 
@@ -340,7 +355,7 @@ def test_a_canarys_role_keeps_measures_and_reads_and_makes_no_log_group(watch, r
     statements = json.loads(watch.one("RolePolicy", "synthetics")["policy"])["Statement"]
     rights = {action: each for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
     bucket = f"arn:aws:bucket:::payment-canaries-{role}-x7k2-{ACCOUNT}"
-    assert rights["s3:PutObject"]["Resource"] == [f"{bucket}/results/*"]
+    assert rights["s3:PutObject"]["Resource"] == rights["s3:GetObject"]["Resource"] == [f"{bucket}/results/*"]
     assert rights["s3:GetBucketLocation"]["Resource"] == [bucket]
     condition = {"StringEquals": {"cloudwatch:namespace": "CloudWatchSynthetics"}}
     assert rights["cloudwatch:PutMetricData"]["Condition"] == condition

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
 import pytest
 
+from sandbox.cloud.balancers import serving
 from sandbox.cloud.balancers.answers import FunctionFailedError, of_function, page
 from sandbox.cloud.balancers.client_request import LARGEST, ClientRequest
 from sandbox.cloud.balancers.conditions import condition
@@ -275,6 +277,16 @@ def test_a_functions_failure_is_the_load_balancers_and_the_users():
     }
 
 
+@pytest.mark.parametrize("reason", ["LambdaServiceException", "LambdaConnectionError", "LambdaConnectionTimeout"])
+def test_a_failure_of_lambdas_own_is_an_internal_error_and_no_users(reason):
+    assert counted(Served(page(502), GROUP, reason)) == {
+        **sets("RequestCount", 1, {"LoadBalancer": LB}, BOTH),
+        **sets("LambdaInternalError", 1, {"TargetGroup": TG}, BOTH),
+        **sets("HTTPCode_ELB_5XX_Count", 1, {"LoadBalancer": LB}),
+        **sets("HTTPCode_ELB_502_Count", 1, {"LoadBalancer": LB}),
+    }
+
+
 def test_what_reaches_no_target_is_no_request_of_one():
     fixed = of_function({**PLAIN, "statusCode": 404}, multi_value=False)
     assert counted(Served(fixed, fixed=True)) == {
@@ -285,3 +297,14 @@ def test_what_reaches_no_target_is_no_request_of_one():
         **sets("HTTPCode_ELB_5XX_Count", 1, {"LoadBalancer": LB}),
         **sets("HTTPCode_ELB_503_Count", 1, {"LoadBalancer": LB}),
     }
+
+
+def test_lambda_that_fails_itself_is_an_internal_error(monkeypatch):
+    async def failing(*_, **__):
+        raise OSError("no more threads")
+
+    monkeypatch.setattr(serving, "_asked", lambda *_: ({}, {}))
+    monkeypatch.setattr(serving, "run_reentrant", failing)
+    outcome = asyncio.run(serving._forwarded(BALANCER, GROUP, None))
+    assert (outcome.answer.status, outcome.failure) == (502, "LambdaServiceException")
+    assert ("LambdaInternalError", frozenset(BOTH.items())) in counted(outcome)
