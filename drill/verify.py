@@ -16,7 +16,7 @@ HERE = Path(sys.argv[2]) if __name__ == "__main__" and sys.argv[2:] else Path(__
 CHAIN, RTO, WELL = "chain.jsonl", "RTO, worst client that honours the TTL", {"fresh": "client", "example": "example"}
 LOST, DOUBLED, UNKNOWN = "payments lost", "payments doubled", "not compared with the processor's books"
 OPEN, OTHERS, DNS = "payments still unknown", "other disagreements of the books", "DNS answers the secondary"
-ILL, TOLD, BAD = "detection", ("created", "replayed", "declined"), ("failed", "late", "refused")
+ILL, TOLD, AGAIN = "detection", ("created", "replayed", "declined"), ("pending", "replayed")
 SETTLED, PARTS = {"CAPTURED": "paid", "DECLINED": "declined"}, {"p50": 0.5, "p99": 0.99, "worst": 1.0}
 
 
@@ -40,8 +40,7 @@ def chain(head: str) -> None:
         require(link == told, f"{CHAIN}: the link of {name} is another one")
         named.append(name)
     require(link == head, "the chain's head is another one: these are not the files that it was published for")
-    others = sorted({path.name for path in HERE.iterdir()}.difference(named))
-    require(not others, f"{', '.join(others)}: is not in the chain")
+    require(not (more := {path.name for path in HERE.iterdir()} - {*named}), f"{sorted(more)} is not in the chain")
 
 
 def of_the_books(attempts: list[dict[str, Any]]) -> tuple[set[str], dict[str, Any]]:
@@ -90,7 +89,8 @@ def judged() -> str:
     broken = [each["what"] for each in faults] == [plan["fault"]] * (plan["fault"] != "none")
     require(broken and not heals[1:], f"events.jsonl: what was broken is not what plan.json says: {plan['fault']}")
     for e in attempts:
-        e["bad"] = e["outcome"] in BAD or (e["outcome"] == "declined" and not e["customer"].startswith("decline-"))
+        good = ("created", {"decline-": "declined"}.get(e["customer"][:8]), *AGAIN[: e["attempt"] // 2 * 2])
+        e["bad"] = e["outcome"] not in good
     lost, found = of_the_books(attempts)
     first = [(step["at"], e["kind"]) for step in plan["steps"] for e in step["faults"] if e["region"] == "primary"]
     at, kind = [*first, (0.0, plan["fault"])][0]

@@ -139,7 +139,7 @@ def test_a_file_that_was_changed_is_named(evidence, name):
 def test_a_file_more_is_refused(evidence):
     out, head = evidence
     (out / "more.txt").write_text("x")
-    assert "more.txt: is not in the chain" in verify(out, head).stderr
+    assert "more.txt'] is not in the chain" in verify(out, head).stderr
 
 
 @pytest.mark.parametrize("name", ["more", "json", "clients.jsonl.d"])
@@ -149,13 +149,13 @@ def test_a_folder_more_is_refused(evidence, name, full):
     (out / name).mkdir()
     if full:
         (out / name / "clients.jsonl").write_text("x")
-    assert f"{name}: is not in the chain" in verify(out, head).stderr
+    assert f"{name}'] is not in the chain" in verify(out, head).stderr
 
 
 def test_a_link_to_nowhere_is_refused(evidence):
     out, head = evidence
     (out / "more").symlink_to(out / "nowhere")
-    assert "more: is not in the chain" in verify(out, head).stderr
+    assert "'more'] is not in the chain" in verify(out, head).stderr
 
 
 SHADOWS = ("__future__", "hashlib", "json", "math", "base64", "collections", "pathlib", "typing", "encodings", "site")
@@ -278,6 +278,15 @@ def a_crowd():
         *failed_over("e", "fourth", 45.0, "example"),
         Attempt("quiet", "example", "one", 1, 951.0, 951.0, 951.1, "replayed", 201, PAYMENTS["one"].id),
     ]
+
+
+@pytest.mark.parametrize("answered", ["pending", "replayed", "refused", "declined"])
+def test_a_first_attempt_that_makes_no_new_payment_begins_an_outage_for_the_checker_too(tmp_path, answered):
+    """The rule stands twice: the evidence of a drill holds without our code."""
+    attempts = [STEADY, *failed_over("a", "other", 40.0)]
+    attempts[1] = replace(attempts[1], outcome=answered, ended=FAULT + 1)
+    found = verify(tmp_path / "o", gather(left(tmp_path / "drill", attempts), tmp_path / "o"))
+    assert (found.returncode, "worst RTO fresh 40.0 s" in found.stdout) == (0, True), found.stderr
 
 
 def test_half_of_the_clients_is_told_apart_from_the_worst(tmp_path):
