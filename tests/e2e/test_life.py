@@ -69,7 +69,7 @@ def test_a_system_lives(checkout):
 
     destroyed = checkout.ok("destroy-all", "--yes", "--json")
     data = {row["name"].partition("/")[0]: row["holds"] for row in destroyed.json["data"]}
-    assert data.keys() == {"table", "bucket", "key", "replica-key", "secret", "queue"}
+    assert data.keys() == {"table", "bucket", "key", "replica-key", "secret", "queue", "log"}
     assert data["table"].startswith("at least ")
     for row in destroyed.json["data"]:  # and says so before
         assert f"  {row['name']} " in destroyed.err
