@@ -27,7 +27,7 @@ from lambdas.domain.payment import LEASE, MINUTE, RESPONSE_KEPT, Payment, Task
 from orchestration.aws import Aws, asked
 from orchestration.target import published
 from shared.clients import STOREFRONT
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 from shared.naming import UNFINISHED
 from shared.roles import ROLES, PerRole, Role
 from shared.stack import Stack
@@ -184,7 +184,7 @@ def ledger(path: Path, *, grows: bool = False) -> Iterator[Mapping[str, Any]]:
         try:
             told = json.loads(line)
             books.charge(told)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        except (*MALFORMED, OverflowError):
             raise Problem(f"{path}:{number}: is no line of a ledger (docs/processor.md)") from None
         yield told
 

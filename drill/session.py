@@ -43,7 +43,7 @@ from orchestration.target import published
 from shared import signals
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 from shared.failover_time import Fault, GreyBound, LatchTiming, bound, worst
 from shared.roles import PRIMARY, PerRole
 from shared.root import ROOT
@@ -299,7 +299,7 @@ def write_page(folder: Path) -> Path:
         attempts = [Attempt.read(line) for line in records.lines(folder / records.CLIENTS)]
         events = [Event.read(line) for line in records.lines(folder / records.EVENTS)]
         plan, outcome = DrillPlan.read(told), DrillOutcome.read(ended)
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
+    except MALFORMED as error:
         raise Problem(f"{folder}: the drill's records are damaged, so nothing can be drawn ({error})") from None
     measured = records.read(folder / records.FIGURES) or {}
     drawn = page(plan, outcome, measured, attempts, events)
@@ -345,12 +345,7 @@ def history(folder: Path) -> Iterator[tuple[DrillPlan, DrillOutcome, dict[str, A
         try:
             plan = DrillPlan.read(told)
             outcome = DrillOutcome.read(ended) if ended else KILLED
-        except (
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-        ):  # a record that is damaged, or of a release that knew less
+        except MALFORMED:  # a record that is damaged, or of a release that knew less
             continue
         yield plan, outcome, records.read(each / records.FIGURES) or {}
 

@@ -20,13 +20,10 @@ from urllib.parse import unquote, urlsplit
 
 from engine.processes import alive
 from shared import files
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 from shared.stack import Stack
 
-DAMAGED = (
-    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError),
-    *(EOFError, zlib.error, gzip.BadGzipFile),
-)
+DAMAGED = (*MALFORMED, OverflowError, EOFError, zlib.error, gzip.BadGzipFile)
 """What is raised by reading a file that is cut, or not of its kind."""
 STACK_TYPE = "pulumi:pulumi:Stack"
 

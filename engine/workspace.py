@@ -74,11 +74,7 @@ class Workspace:
 
     def _kept(self) -> Mapping[str, Any] | None:
         """Return what the configuration file says, where that is what is asked for now."""
-        how = (
-            secrets_provider.read(self._configuration.read_text(errors="replace"))
-            if self._configuration.exists()
-            else None
-        )
+        how = secrets_provider.read(self._told())
         return how if how and secrets_provider.fits(how, self._key) else None
 
     def _told(self) -> str:

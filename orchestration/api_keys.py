@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from orchestration.aws import Aws, asked, error_code
 from shared import naming
 from shared.clients import KEY_CHARACTERS
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 from shared.roles import PerRole
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Keys:
             keys = Keys(json.loads(text))
             if all(isinstance(each["current"], str) for each in keys._clients.values()) and keys._clients:
                 return keys
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except MALFORMED:
             pass
         raise ValueError("it does not hold the clients' keys") from None
 

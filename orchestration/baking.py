@@ -18,7 +18,7 @@ from engine.operations import Interrupted
 from orchestration.aws import Aws, asked
 from orchestration.releases import Serving
 from shared import naming
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 from shared.roles import PRIMARY
 from shared.stack import Stack
 
@@ -56,7 +56,7 @@ class Baking:
             told = json.loads(text)["baking"]
             before = Serving.from_json(told["before"])
             return Baking(float(told["minutes"]), float(told["since"]), before, str(told["release"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except MALFORMED:
             return None
 
 

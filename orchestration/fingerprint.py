@@ -22,7 +22,7 @@ from orchestration.made_of import FUNCTIONS, Pieces, Sources, digest, outputs_re
 from orchestration.plan import Freshness, Judgement
 from shared import reads
 from shared.contracts import CONTRACT
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 from shared.stack import Stack
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Fingerprint:
         try:
             content = json.loads(text)
             return Fingerprint(str(content["update"]), dict(content["parts"]), float(content.get("baked", 0)))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except MALFORMED:
             return None
 
 
@@ -100,7 +100,7 @@ class MadeOf:
         try:
             content = json.loads(text)
             return MadeOf(str(content["update"]), dict(content["pieces"]), dict(content["reads"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except MALFORMED:
             return MadeOf()
 
 
@@ -256,7 +256,7 @@ def _said(message: str, name: str) -> str | None:
     try:
         content: Any = json.loads(message)
         return str(content[name])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except MALFORMED:
         return None
 
 

@@ -16,7 +16,7 @@ from orchestration.driver import comparison
 from orchestration.fingerprint import Fingerprints, MadeOf, causes, parts_of
 from orchestration.foreseen import Forecast, ForeseenResource, resources
 from orchestration.made_of import digest
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 
 if TYPE_CHECKING:
     from engine.backend import Backend
@@ -46,7 +46,7 @@ class Promise:
             return Promise(Forecast.from_json(json.loads(Path(file).read_text(encoding="utf-8"))), file)
         except OSError as error:
             raise Problem(f"--plan {file}: {error.strerror}: ./invoke plan --out {file} makes one") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except MALFORMED as error:
             raise Problem(f"--plan {file} is no plan ({error}): ./invoke plan --out {file} makes one") from None
 
     def chosen(self, choice: Choice, graph: Graph) -> tuple[Stack, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.aws import Aws, asked
+from shared.errors import MALFORMED
 
 if TYPE_CHECKING:
     from engine.backend import Backend, Checkpoint
@@ -91,7 +92,7 @@ class Releases:
             told = json.loads(backend.tags(stack).get(TAG, ""))
             serving, before = (Release.from_json(told[name]) if told[name] else None for name in ("serving", "before"))
             return Releases(serving, before, str(told["rolled_back"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except MALFORMED:
             return Releases()
 
     def write(self, backend: Backend, stack: Stack) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sandbox import addresses
@@ -14,7 +15,7 @@ from sandbox.cloud.requests import GLOBAL_SERVICES, NAMED_BY_REST
 from sandbox.regional_names import region_of
 from shared import naming
 from shared.errors import Problem
-from shared.roles import PRIMARY, ROLES, SECONDARY
+from shared.roles import ROLES, SECONDARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +95,7 @@ def _function(named: str, role: Role, environment: Environment) -> str:
 
 
 def _require_zone(zone: str, region: str, environment: Environment) -> None:
-    zones = {environment.region(role): environment.network.zones.of(role) for role in (PRIMARY, SECONDARY)}
+    zones = {environment.region(role): environment.network.zones.of(role) for role in ROLES}
     known = zones.get(region, ())
     if zone not in known:
         raise Problem(f"--part {zone!r} is no zone of {environment.name} in {region}: choose one of {', '.join(known)}")
@@ -137,16 +138,19 @@ def _require_name(part: str) -> None:
 
 def _model(service: str) -> Any:
     """The SDK's model of a service, None for what is none."""
-    from botocore.session import Session  # noqa: PLC0415 - a tenth of a second, for two kinds of faults alone
-
     name = MODELS.get(service, service)
-    return Session().get_service_model(name) if name in _services() else None
+    return _sdk().get_service_model(name) if name in _services() else None
 
 
 def _services() -> list[str]:
-    from botocore.session import Session  # noqa: PLC0415
+    return list(_sdk().get_available_services())
 
-    return list(Session().get_available_services())
+
+@cache
+def _sdk() -> Any:
+    from botocore.session import Session  # noqa: PLC0415 - a tenth of a second, for two kinds of faults alone
+
+    return Session()
 
 
 def _like(named: str, known: Iterable[str]) -> str:

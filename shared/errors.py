@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What is raised by reading a document that is no JSON, or of another shape than what reads it expects."""
+
 
 class Problem(Exception):
     """A failure that the user can mend.

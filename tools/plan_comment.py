@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.foreseen import Forecast, ForeseenStack
 from orchestration.report import describe
-from shared.errors import Problem
+from shared.errors import MALFORMED, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ def read(path: Path) -> Forecast | None:
         return None
     try:
         return Forecast.from_json(json.loads(content.decode("utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except MALFORMED:
         raise Problem(f"{path}: holds no plan; write it with ./invoke plan --json") from None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lambdas.domain.errors import Unavailable
+from lambdas.domain.errors import MALFORMED, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,6 @@ FRESH: Final = 60_000
 """How long a copy of the secret is used without asking (ms)."""
 RECHECK: Final = 5_000
 """An unknown key may be one that was just rotated in: ask again, but not more often than this (ms)."""
-
-
-_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What parsing raises when somebody has put something else into the secret; the text itself must not get into a log."""
 
 
 class SecretsClient(Protocol):
@@ -80,7 +76,7 @@ class ApiKeys:
         try:
             answer = self.retry(self.secrets.get_secret_value, SecretId=self.arn)
             self._keys = _parse(answer["SecretString"])
-        except (Unavailable, *_MALFORMED) as error:
+        except (Unavailable, *MALFORMED) as error:  # the secret's text itself must not get into a log
             if self._read_at is not None:
                 return False
             reason = str(error) if isinstance(error, Unavailable) else "not the clients' keys"

@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What is raised by reading a document that is no JSON, or of another shape than what reads it expects."""
+
 
 class InvalidField(ValueError):
     """A field of the instruction is wrong; `field` names it, the text says what is accepted."""

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from ipaddress import IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lambdas.domain.errors import Unavailable
+from lambdas.domain.errors import MALFORMED, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,10 +57,6 @@ def missing(known: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for each in published if not any(IPv4Network(each).subnet_of(other) for other in wide))
 
 
-_MALFORMED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What is raised by reading a document that is JSON of another shape, or none."""
-
-
 def download() -> bytes:
     """AWS's document. Raises OSError, HTTPException."""
     with urllib.request.urlopen(URL, timeout=TIMEOUT) as answer:
@@ -87,7 +83,7 @@ class RangeWatch:
             published = of_checkers(json.loads(self.fetch()))
             policy = json.loads(self.retry(self.policies.get_bucket_policy, Bucket=self.bucket)["Policy"])
             left_out = missing(allowed(policy), published)
-        except (Unavailable, OSError, HTTPException, *_MALFORMED) as error:
+        except (Unavailable, OSError, HTTPException, *MALFORMED) as error:
             return self._unknown(f"{type(error).__name__}: {error}")
         result = "stale" if left_out else "current"
         self.journal.measure(

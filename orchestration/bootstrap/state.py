@@ -91,11 +91,14 @@ def key_to_read(context: BootstrapContext) -> str | None:
     if not context.home.bucket:
         return ""
     s3, region = context.aws.client("s3", context.home.region), context.home.region
-    get = lambda: s3.get_bucket_encryption(**bucket_of(context))["ServerSideEncryptionConfiguration"]["Rules"]  # noqa: E731
-    rules = or_none(lambda: asked(get, "ask what encrypts the bucket", region), *NO_BUCKET)
-    if rules is None:
+
+    def encryption() -> Any:
+        return s3.get_bucket_encryption(**bucket_of(context))["ServerSideEncryptionConfiguration"]
+
+    told = or_none(lambda: asked(encryption, "ask what encrypts the bucket", region), *NO_BUCKET)
+    if told is None:
         return None
-    keys = [each.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for each in rules]
+    keys = [each.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for each in told["Rules"]]
     given = next((each for each in keys if each and not each.endswith(AWSS_OWN)), "")
     return str(_described(context, given, region)["Arn"]) if given else ""
 

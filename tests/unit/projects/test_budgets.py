@@ -19,11 +19,6 @@ LATENCY = {PAYMENTS: ("Latency", 500.0), TRADING: ("TargetResponseTime", 0.5)}
 """The metric, and what may just be reached, in its own unit."""
 
 
-@pytest.fixture(params=[PAYMENTS, TRADING])
-def profile(request):
-    return request.param
-
-
 def watch_of(profile, role="primary"):
     return run_environment(profile)[f"observability/{profile}-{role}"].recorder
 

@@ -11,7 +11,7 @@ import pytest
 from shared.environment import Environment
 from shared.naming import short_region
 from shared.roles import ROLES, other
-from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment
+from tests.unit.projects.mocked_programs import run_environment
 
 ASKS_THE_OTHER = frozenset({"TARGET"})
 """The canary's probe of the other region: a parameter of the own region says where that is."""
@@ -29,11 +29,6 @@ NAMES_THE_OTHER = frozenset(
     }
 )
 """Inputs that may say the other region's name, as nothing is asked of it to make or to raise an alarm."""
-
-
-@pytest.fixture(params=[PAYMENTS, TRADING])
-def profile(request):
-    return request.param
 
 
 @pytest.fixture(params=ROLES)

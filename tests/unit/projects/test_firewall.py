@@ -19,11 +19,6 @@ UNITS = 1500
 """Of capacity; more cost more (AWS WAF pricing)."""
 
 
-@pytest.fixture(params=[PAYMENTS, TRADING])
-def profile(request):
-    return request.param
-
-
 @pytest.fixture
 def edge(profile):
     return run_environment(profile)[f"edge/{profile}"].recorder

@@ -13,11 +13,6 @@ LATENCY = {PAYMENTS: ("Latency", 500.0), TRADING: ("TargetResponseTime", 0.5)}
 """The metric, and what may just be reached, in its own unit."""
 
 
-@pytest.fixture(params=[PAYMENTS, TRADING])
-def profile(request):
-    return request.param
-
-
 @pytest.fixture(params=CHECKERS)
 def role(request):
     return request.param
