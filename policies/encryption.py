@@ -89,8 +89,8 @@ def _domain(asked: AskedResource) -> Iterator[str]:
 
 
 def _rest_api(asked: AskedResource) -> Iterator[str]:
-    if asked["securityPolicy"] is not None:
-        yield from _tls("securityPolicy", asked["securityPolicy"])
+    """An API that is told nothing takes TLS 1.0, by its own address and by every name that leads to it."""
+    yield from _tls("securityPolicy", asked.properties.get("securityPolicy"))
 
 
 def _vault(asked: AskedResource) -> Iterator[str]:

@@ -28,3 +28,11 @@ REPLAYED: Final = "Idempotent-Replayed"
 """`true` in an answer that repeats an earlier one."""
 SERVED_BY: Final = "Served-By"
 """The region and its role."""
+
+API_TLS: Final = {"security_policy": "SecurityPolicy_TLS13_1_2_2021_06", "endpoint_access_mode": "BASIC"}
+"""Nothing older than TLS 1.2, which Route 53's checkers need, for an API and for the names that lead to it.
+
+An API that is told nothing takes TLS 1.0 in its region, and a name's clients are held to the policy of the API:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html. BASIC leaves the
+API's own address, which checkers and probes ask, beside the names.
+"""

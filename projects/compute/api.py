@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from projects.compute.functions import Functions
 from projects.compute.problems import PROBLEMS
 from shared import contracts, naming
-from shared.clients import IDEMPOTENCY_KEY
+from shared.clients import API_TLS, IDEMPOTENCY_KEY
 from shared.components.function import Function
 from shared.components.regions import Region
 from shared.environment_sections import ComputeSettings, MethodThrottle, ThrottleSettings
@@ -97,6 +97,7 @@ class PaymentApi(pulumi.ComponentResource):
             name=region.named(naming.PAYMENT_API),
             description=f"Payments of {region.foundation.name}, {region.role}",
             endpoint_configuration={"types": "REGIONAL"},
+            **API_TLS,
             opts=self._options,
         )
         self._validator = aws.apigateway.RequestValidator(

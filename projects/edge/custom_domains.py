@@ -7,12 +7,10 @@ import pulumi_aws as aws
 
 from projects.edge.answering import Answering
 from projects.edge.zone import Zone
+from shared.clients import API_TLS
 from shared.components.regions import Region
 from shared.contracts import RestApiOutputs
 from shared.roles import PerRole, Role
-
-TLS_POLICY = "TLS_1_2"
-"""Route 53's checkers speak nothing newer."""
 
 
 def custom_domains(
@@ -27,7 +25,7 @@ def custom_domains(
             domain_name=domain_name,
             regional_certificate_arn=zone.certificate_arns.of(role),
             endpoint_configuration={"types": "REGIONAL"},
-            security_policy=TLS_POLICY,
+            **API_TLS,
             opts=options,
         )
         aws.apigateway.BasePathMapping(

@@ -20,6 +20,7 @@ from shared.roles import PRIMARY, SECONDARY, Role, other
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 ACCOUNT = "123456789012"
 CHECKERS = ("15.177.0.0/18",)
+TLS = {"securityPolicy": "SecurityPolicy_TLS13_1_2_2021_06", "endpointAccessMode": "BASIC"}
 
 Answer = Callable[..., dict[str, Any]]
 
@@ -236,9 +237,8 @@ class FitCloud:
         return {"EventSourceMappings": [own, another]}
 
     def get_rest_apis(self, region: str) -> dict[str, Any]:
-        return {
-            "items": [{"name": self.named(naming.PAYMENT_API, region), "id": "abcdefgh12"}, {"name": "x", "id": "y"}]
-        }
+        own = {"name": self.named(naming.PAYMENT_API, region), "id": "abcdefgh12", **TLS}
+        return {"items": [own, {"name": "x", "id": "y", "securityPolicy": region}]}
 
     def get_stage(self, _: str, **__: Any) -> dict[str, Any]:
         return {"methodSettings": {"payment/POST": {"throttlingRateLimit": 400.0}}, "deploymentId": "d"}
@@ -251,7 +251,7 @@ class FitCloud:
         foundation = self.environment.foundation()
         certificate = "0123abcd-0000-0000-0000-00000000000" + ("1" if self.role(region) == PRIMARY else "2")
         told = {
-            "securityPolicy": "TLS_1_2",
+            **TLS,
             "regionalCertificateArn": f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{certificate}",
             "regionalDomainName": f"d-{region}.execute-api.amazonaws.com",
         }

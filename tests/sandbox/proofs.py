@@ -34,6 +34,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "apigateway.logging_needs_a_role": (_ANSWERS + "test_a_stage_logs_only_when_the_account_has_a_role_for_it",),
     "apigateway.models_by_content_type": (_GATEWAY + "test_a_body_of_another_type_is_not_the_models_business",),
     "apigateway.patches": (_REPAIRS + "test_a_patch_may_name_a_key_with_a_slash",),
+    "apigateway.security_policies": (
+        _ANSWERS + "test_an_api_takes_tls_1_0_until_it_is_told_otherwise",
+        _ANSWERS + "test_an_enhanced_security_policy_needs_an_access_mode[api]",
+        _ANSWERS + "test_an_enhanced_security_policy_needs_an_access_mode[domain]",
+    ),
     "apigateway.repeated_headers": (_GATEWAY + "test_a_function_gets_every_line_of_a_header",),
     "apigateway.tags": (_ANSWERS + "test_tags_of_a_creation_and_later_ones_are_told_by_every_answer",),
     "authorization.of_endpoints": (

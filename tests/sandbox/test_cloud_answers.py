@@ -296,6 +296,54 @@ def test_a_domain_name_is_as_aws_describes_one(cloud: RunningCloud, region: str)
     gateway.delete_domain_name(domainName=domain)
 
 
+def test_an_api_takes_tls_1_0_until_it_is_told_otherwise(cloud: RunningCloud) -> None:
+    gateway = cloud.client("apigateway")
+    made, private, told = (
+        gateway.create_rest_api(name=name(), **settings)
+        for settings in (
+            {"endpointConfiguration": {"types": ["REGIONAL"]}},
+            {"endpointConfiguration": {"types": ["PRIVATE"]}},
+            {"securityPolicy": "SecurityPolicy_TLS13_1_3_2025_09", "endpointAccessMode": "STRICT"},
+        )
+    )
+    assert [each["securityPolicy"] for each in (made, private)] == ["TLS_1_0", "TLS_1_2"]
+    found = gateway.get_rest_api(restApiId=told["id"])
+    assert (found["securityPolicy"], found["endpointAccessMode"]) == ("SecurityPolicy_TLS13_1_3_2025_09", "STRICT")
+    assert found["apiStatus"] == told["apiStatus"] == "AVAILABLE"
+    for api in (made, private, told):
+        gateway.delete_rest_api(restApiId=api["id"])
+
+
+@pytest.mark.parametrize("kind", ["api", "domain"])
+def test_an_enhanced_security_policy_needs_an_access_mode(cloud: RunningCloud, kind: str) -> None:
+    """Refused, it changes nothing."""
+    gateway, domain = cloud.client("apigateway"), f"{name()}.example.com"
+    policy = {"securityPolicy": "SecurityPolicy_TLS13_1_2_2021_06"}
+    patches = [
+        {"op": "replace", "path": "/securityPolicy", "value": policy["securityPolicy"]},
+        {"op": "replace", "path": "/endpointAccessMode", "value": "BASIC"},
+    ]
+    refusal = "BadRequestException.*Endpoint access mode is required"
+    if kind == "api":
+        with pytest.raises(ClientError, match=refusal):
+            gateway.create_rest_api(name=name(), **policy)
+        place = {"restApiId": gateway.create_rest_api(name=name())["id"]}
+        get, update, delete = gateway.get_rest_api, gateway.update_rest_api, gateway.delete_rest_api
+    else:
+        with pytest.raises(ClientError, match=refusal):
+            gateway.create_domain_name(domainName=domain, **policy)
+        place = {"domainName": gateway.create_domain_name(domainName=domain)["domainName"]}
+        get, update, delete = gateway.get_domain_name, gateway.update_domain_name, gateway.delete_domain_name
+    before = get(**place)["securityPolicy"]
+    with pytest.raises(ClientError, match=refusal):
+        update(**place, patchOperations=patches[:1])
+    assert get(**place)["securityPolicy"] == before
+    update(**place, patchOperations=patches)
+    found = get(**place)
+    assert (found["securityPolicy"], found["endpointAccessMode"]) == (policy["securityPolicy"], "BASIC")
+    delete(**place)
+
+
 def test_a_name_has_one_validation_record_of_acms_form(cloud: RunningCloud) -> None:
     """The same in every region, for a wildcard of it, and for another certificate; another name has another one."""
     domain = f"{name()}.example.com"

@@ -9,6 +9,9 @@ from orchestration.readiness.facts import Examined
 from shared import naming
 from shared.roles import Role
 
+TLS = ("securityPolicy", "endpointAccessMode")
+"""What an API and the names that lead to it take of their clients."""
+
 
 def rest_api(examined: Examined, role: Role) -> Found:
     """Its stage, and each method with the function behind it."""
@@ -18,7 +21,11 @@ def rest_api(examined: Examined, role: Role) -> Found:
         place = {"restApiId": api["id"]}
         stage = examined.called("apigateway", role, "get_stage", **place, stageName=naming.STAGE)
         kept = ("methodSettings", "tracingEnabled", "variables", "accessLogSettings", "cacheClusterEnabled")
-        yield "RestApi", "api", only(api, "endpointConfiguration", "binaryMediaTypes", "disableExecuteApiEndpoint")
+        yield (
+            "RestApi",
+            "api",
+            only(api, "endpointConfiguration", "binaryMediaTypes", "disableExecuteApiEndpoint", *TLS),
+        )
         yield "Stage", naming.STAGE, only(stage, *kept)
         for resource in examined.listed("apigateway", role, "get_resources", "items", **place, embed=["methods"]):
             for method, settings in (resource.get("resourceMethods") or {}).items():
@@ -38,7 +45,7 @@ def _domains(examined: Examined, role: Role, own: Collection[str]) -> Found:
     """The names that clients and health checks come by, and whether they lead to an API of these ids."""
     foundation = examined.settings.foundation()
     names = {foundation.failover_name, foundation.region_names.of(role)}
-    kept = ("securityPolicy", "endpointConfiguration", "mutualTlsAuthentication", "domainNameStatus")
+    kept = (*TLS, "endpointConfiguration", "mutualTlsAuthentication", "domainNameStatus")
     for domain in examined.listed("apigateway", role, "get_domain_names", "items"):
         if (name := domain["domainName"]) in names:
             leads = {

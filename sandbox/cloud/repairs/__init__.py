@@ -60,6 +60,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     apigateway.logging_needs_a_role,
     apigateway.models_by_content_type,
     apigateway.patches,
+    apigateway.security_policies,  # behind domain names, and patches as they are repaired
     apigateway.repeated_headers,
     apigateway.callers_address,  # behind every line of what was forwarded
     apigateway.tags,

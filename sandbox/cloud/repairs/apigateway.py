@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import secrets
 import string
@@ -15,7 +16,7 @@ from ministack.services import apigateway_v1
 from sandbox.server import RECEIVED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     Invoke = Callable[..., Awaitable[Any]]
     Answer = tuple[int, dict[str, str], bytes]
@@ -112,11 +113,54 @@ def domain_name_updates() -> None:
         operations = json.loads(body)["patchOperations"]
         for each in operations:
             each["path"] = each["path"].replace("/restapiId", "/restApiId")  # AWS's own spelling in patches
+        if refused := _refused(kept, operations):
+            return refused
         apigateway_v1._apply_patch(kept, operations)
         answer: Answer = apigateway_v1._v1_response(apigateway_v1._public_mapping(kept) if mapping else kept)
         return answer
 
     apigateway_v1.handle_request = handled
+
+
+def security_policies() -> None:
+    """An API has no security policy, and one that needs an access mode is taken without it, also for domain names."""
+    create, update = apigateway_v1._create_rest_api, apigateway_v1._update_rest_api
+    create_name = apigateway_v1._create_domain_name
+
+    def created(request: dict[str, Any]) -> Answer:
+        if refused := _without_access_mode(request):
+            return refused
+        status, headers, body = create(request)
+        if status != 201:
+            return status, headers, body
+        api = apigateway_v1._rest_apis[json.loads(body)["id"]]
+        private = "PRIVATE" in (api["endpointConfiguration"].get("types") or ())
+        api["securityPolicy"] = request.get("securityPolicy") or ("TLS_1_2" if private else "TLS_1_0")
+        if mode := request.get("endpointAccessMode"):
+            api["endpointAccessMode"] = mode
+        return apigateway_v1._v1_response(apigateway_v1._rest_api_view(api), 201)  # type: ignore[no-any-return]
+
+    def updated(api: str, request: dict[str, Any]) -> Answer:
+        operations = request.get("patchOperations") or []
+        return _refused(apigateway_v1._rest_apis.get(api) or {}, operations) or update(api, request)
+
+    def created_name(request: dict[str, Any]) -> Answer:
+        return _without_access_mode(request) or create_name(request)
+
+    apigateway_v1._create_rest_api, apigateway_v1._update_rest_api = created, updated
+    apigateway_v1._create_domain_name = created_name
+
+
+def _refused(kept: dict[str, Any], operations: list[dict[str, Any]]) -> Answer | None:
+    return _without_access_mode(apigateway_v1._apply_patch(copy.deepcopy(kept), operations))
+
+
+def _without_access_mode(settings: Mapping[str, Any]) -> Answer | None:
+    """As AWS answers: https://github.com/aws/aws-sam-cli/issues/9007."""
+    if not str(settings.get("securityPolicy")).startswith("SecurityPolicy_") or settings.get("endpointAccessMode"):
+        return None
+    message = "Endpoint access mode is required for the specified security policy"
+    return apigateway_v1._v1_error("BadRequestException", message, 400)  # type: ignore[no-any-return]
 
 
 def domain_of_request() -> None:

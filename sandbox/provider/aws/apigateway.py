@@ -13,6 +13,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 REST_API = Text(required=True, replaces=True, api="restApiId")
+TLS = {
+    "securityPolicy": Text(
+        computed=True,
+        choices=(
+            "TLS_1_0",
+            "TLS_1_2",
+            "SecurityPolicy_TLS12_2018_EDGE",
+            "SecurityPolicy_TLS12_PFS_2025_EDGE",
+            "SecurityPolicy_TLS13_2025_EDGE",
+            "SecurityPolicy_TLS13_1_2_2021_06",
+            "SecurityPolicy_TLS13_1_2_PQ_2025_09",
+            "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
+            "SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09",
+            "SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09",
+            "SecurityPolicy_TLS13_1_2_Ext2_PQ_2025_09",
+            "SecurityPolicy_TLS13_1_2_Ext2_FIPS_PQ_2025_09",
+            "SecurityPolicy_TLS13_1_3_2025_09",
+            "SecurityPolicy_TLS13_1_3_FIPS_2025_09",
+        ),
+    ),
+    "endpointAccessMode": Text(choices=("BASIC", "STRICT")),
+}
+"""What an API and a domain name take of their clients."""
 
 
 class ApiGateway(Resource):
@@ -101,21 +124,20 @@ class RestApi(TaggedLater, ApiGateway):
         "endpointConfiguration": Block(
             computed=True, replaces=True, fields={"types": Text(required=True, choices=("EDGE", "PRIVATE", "REGIONAL"))}
         ),
+        **TLS,
     }
     outputs = ("arn", "executionArn", "rootResourceId")
+    changeable = ("name", "apiKeySource", "description", "disableExecuteApiEndpoint", *TLS)
 
     def create(self) -> str:
-        told = self.arguments(
-            "create_rest_api", "name", "apiKeySource", "binaryMediaTypes", "description", "disableExecuteApiEndpoint"
-        )
+        told = self.arguments("create_rest_api", "binaryMediaTypes", *self.changeable)
         endpoint = self.get("endpointConfiguration")
         types = {"types": [endpoint["types"]]} if endpoint else None
         return str(self.call("create_rest_api", **told, endpointConfiguration=types)["id"])
 
-    @setting("name", "apiKeySource", "description", "disableExecuteApiEndpoint")
+    @setting(*changeable)
     def _change(self) -> None:
-        names = ("name", "apiKeySource", "description", "disableExecuteApiEndpoint")
-        self.call("update_rest_api", restApiId=self.id, patchOperations=self.patches(names))
+        self.call("update_rest_api", restApiId=self.id, patchOperations=self.patches(self.changeable))
 
     def read(self) -> Mapping[str, Any]:
         found = self.call("get_rest_api", restApiId=self.id)

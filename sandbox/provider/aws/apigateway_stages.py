@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.provider.aws.apigateway import REST_API, ApiGateway, Numbered, Part
+from sandbox.provider.aws.apigateway import REST_API, TLS, ApiGateway, Numbered, Part
 from sandbox.provider.resource import setting
 from sandbox.provider.schema import Block, Boolean, Integer, Map, Number, Text
 from sandbox.provider.tagging import TaggedLater
@@ -182,20 +182,21 @@ class DomainName(TaggedLater, ApiGateway):
         "domainName": Text(required=True, replaces=True),
         "endpointConfiguration": Block(computed=True, replaces=True, fields={"types": Text(required=True)}),
         "regionalCertificateArn": Text(),
-        "securityPolicy": Text(computed=True, choices=("TLS_1_0", "TLS_1_2")),
+        **TLS,
     }
     outputs = ("arn", "regionalDomainName", "regionalZoneId")
+    changeable = ("regionalCertificateArn", *TLS)
 
     def create(self) -> str:
-        told = self.arguments("create_domain_name", "domainName", "regionalCertificateArn", "securityPolicy")
+        told = self.arguments("create_domain_name", "domainName", *self.changeable)
         endpoint = self.get("endpointConfiguration")
         types = {"types": [endpoint["types"]]} if endpoint else None
         self.call("create_domain_name", **told, endpointConfiguration=types)
         return str(self["domainName"])
 
-    @setting("regionalCertificateArn", "securityPolicy")
+    @setting(*changeable)
     def _change(self) -> None:
-        patches = self.patches(("regionalCertificateArn", "securityPolicy"))
+        patches = self.patches(self.changeable)
         self.call("update_domain_name", domainName=self.id, patchOperations=patches)
 
     def read(self) -> Mapping[str, Any]:

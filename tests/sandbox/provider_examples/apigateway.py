@@ -40,8 +40,20 @@ def stage(engine: Engine) -> dict[str, str]:
 @example("aws:apigateway/restApi:RestApi")
 def rest_api(engine: Engine) -> Example:
     return Example(
-        {"name": "example-api", "description": "Example", "endpointConfiguration": {"types": "REGIONAL"}},
-        update={"description": None, "name": "example-renamed", "disableExecuteApiEndpoint": True, "tags": {"a": "b"}},
+        {
+            "name": "example-api",
+            "description": "Example",
+            "endpointConfiguration": {"types": "REGIONAL"},
+            "securityPolicy": "SecurityPolicy_TLS13_1_2_2021_06",
+            "endpointAccessMode": "BASIC",
+        },
+        update={
+            "description": None,
+            "name": "example-renamed",
+            "disableExecuteApiEndpoint": True,
+            "endpointAccessMode": "STRICT",
+            "tags": {"a": "b"},
+        },
         replace={"endpointConfiguration": {"types": "EDGE"}},
     )
 
@@ -196,7 +208,12 @@ def domain_name(engine: Engine) -> Example:
             "endpointConfiguration": {"types": "REGIONAL"},
             "securityPolicy": "TLS_1_2",
         },
-        update={"regionalCertificateArn": second, "tags": {"a": "b"}},
+        update={
+            "regionalCertificateArn": second,
+            "securityPolicy": "SecurityPolicy_TLS13_1_2_2021_06",
+            "endpointAccessMode": "BASIC",
+            "tags": {"a": "b"},
+        },
         replace={"domainName": "other.example.com"},
     )
 

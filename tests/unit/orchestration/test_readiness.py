@@ -404,7 +404,13 @@ PLANTS = {
         answers("get_domain_names", lambda told: told["items"][1].update(securityPolicy="TLS_1_0"), "secondary"),
         "regions alike: REST API",
         "not fit",
-        "securityPolicy TLS_1_2 and TLS_1_0",
+        "securityPolicy SecurityPolicy_TLS13_1_2_2021_06 and TLS_1_0",
+    ),
+    "old TLS of the API": (
+        answers("get_rest_apis", lambda told: told["items"][0].update(securityPolicy="TLS_1_0"), "secondary"),
+        "regions alike: REST API",
+        "not fit",
+        "securityPolicy SecurityPolicy_TLS13_1_2_2021_06 and TLS_1_0",
     ),
     "alarms may not publish": (
         answers("get_topic_attributes", lambda told: told["Attributes"].update(Policy="{}"), "secondary"),

@@ -98,6 +98,7 @@ def test_a_domain_name_and_an_api_take_tls_1_2_and_later_alone(policy, right):
         assert (found == []) is right, found
 
 
-def test_a_domain_name_that_leaves_its_tls_to_aws_is_found():
+def test_a_name_or_an_api_that_leaves_its_tls_to_aws_is_found():
     assert said(API)
+    assert said(REST_API)
     assert said(HTTP_API, domainNameConfiguration={"endpointType": "REGIONAL"})

@@ -87,6 +87,7 @@ SPOILT = [
     ("encryption", "DomainName", {"securityPolicy": "TLS_1_0"}, "TLS below 1.2", {}),
     ("encryption", "DomainName", {"securityPolicy": None}, "TLS below 1.2", {}),
     ("encryption", "RestApi", {"securityPolicy": "TLS_1_0"}, "TLS below 1.2", {}),
+    ("encryption", "RestApi", {"securityPolicy": None}, "TLS below 1.2", {}),
     ("encryption", "Listener", {"protocol": "HTTP"}, "in the clear", {}),
     ("encryption", "Listener", {"sslPolicy": "ELBSecurityPolicy-2016-08"}, "TLS below 1.2", {}),
     *[("no-public-access", "BucketPublicAccessBlock", {block: False}, block, {}) for block in access.BLOCKS],

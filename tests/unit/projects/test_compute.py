@@ -346,6 +346,12 @@ def test_the_stage_is_throttled_logged_and_traced(compute, role):
     assert set(json.loads(stage["accessLogSettings"]["format"])) >= {"requestId", "status", "latency"}
 
 
+def test_the_api_takes_no_tls_below_1_2(compute):
+    """Its policy holds for every name that leads to it, whatever the name's own says."""
+    api = compute.one("RestApi")
+    assert (api["securityPolicy"], api["endpointAccessMode"]) == ("SecurityPolicy_TLS13_1_2_2021_06", "BASIC")
+
+
 def test_each_method_has_a_throttle_of_its_own(compute):
     """A flood of one takes no token of another, and a method's settings say all, as they replace the stage's."""
     limits = {

@@ -181,7 +181,7 @@ def test_each_name_is_proven_once_whichever_certificates_carry_it(edge):
 def test_both_names_of_each_region_lead_to_its_api(edge):
     domains = edge.of("DomainName")
     assert sorted(each["domainName"] for each in domains) == sorted([SHARED, SHARED, *OWN.values()])
-    assert {each["securityPolicy"] for each in domains} == {"TLS_1_2"}
+    assert {each["securityPolicy"] for each in domains} == {"SecurityPolicy_TLS13_1_2_2021_06"}
     mappings = {(each["domainName"], each.provider.split("::")[-2]) for each in edge.of("BasePathMapping")}
     assert mappings == {(name, f"aws-{role}") for role in ROLES for name in (SHARED, OWN[role])}
     assert {each["stageName"] for each in edge.of("BasePathMapping")} == {"v1"}

@@ -76,6 +76,7 @@ VIOLATIONS = {
     ),
     "C4 T": Violation("environments/trading.yaml", "audit: {memory_mb: 512", "audit: {memory_mb: 256"),
     "C5 P": Violation("projects/compute/api.py", "xray_tracing_enabled=True", "xray_tracing_enabled=False"),
+    "C5 P TLS": Violation("projects/compute/api.py", "            **API_TLS,\n", ""),
     "C5 P valid": Violation(
         "projects/compute/api.py", "validate_request_parameters=True", "validate_request_parameters=False"
     ),
@@ -113,7 +114,7 @@ VIOLATIONS = {
         'validation_method="DNS",\n            opts=self._regions.of(role).options(self),',
         'validation_method="DNS",\n            opts=self._regions.primary.options(self),',
     ),
-    "E3 P": Violation("projects/edge/custom_domains.py", 'TLS_POLICY = "TLS_1_2"', 'TLS_POLICY = "TLS_1_0"'),
+    "E3 P": Violation("projects/edge/custom_domains.py", "**API_TLS,", 'security_policy="TLS_1_0",'),
     "E3 T": Violation("projects/edge/listeners.py", 'protocol="HTTPS",', 'protocol="HTTP",'),
     "E5": Violation("projects/edge/health.py", "invert_healthcheck=True", "invert_healthcheck=False"),
     "E5 readers": Violation(
