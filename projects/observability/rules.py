@@ -100,20 +100,26 @@ def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[Al
         yield AlarmRule(
             f"{what.replace(' ', '-')}-errors",
             f"The {what} ended with an error of its own",
-            Metric("AWS/Lambda", "Errors", {"FunctionName": name}, "Sum"),
+            _of_live("Errors", name, "Sum"),
             0,
             degrades=what == "processor function",
         )
     yield AlarmRule(
         "health-latency",
         f"Over 1 % of health answers, and four at least, take over {settings.health_latency_ms} ms",
-        slow_share(
-            Metric("AWS/Lambda", "Duration", {"FunctionName": compute.health_function_name}, ""),
-            settings.health_latency_ms,
-        ),
+        slow_share(_of_live("Duration", compute.health_function_name, ""), settings.health_latency_ms),
         SLOWEST,
         FIVE_MINUTES,
     )
+
+
+def _of_live(metric: str, function: pulumi.Input[str], statistic: str) -> Metric:
+    """What those are served who ask: by the function's name alone, the rehearsal of a version that nobody gets counts.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
+    """
+    live = pulumi.Output.concat(function, ":", naming.LIVE)
+    return Metric("AWS/Lambda", metric, {"FunctionName": function, "Resource": live}, statistic)
 
 
 def _data(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:

@@ -110,7 +110,8 @@ def test_alarms_watch_their_own_region(watch, role):
     assert alarm(watch, "error-rate")["dimensions"] == of_payments
     asked = [each["metric"] for each in alarm(watch, "latency")["metricQueries"] if "metric" in each]
     assert [each["dimensions"] for each in asked] == [of_payments, of_payments]
-    assert alarm(watch, "processor-function-errors")["dimensions"] == {"FunctionName": f"payment-processor-{role}-x7k2"}
+    name = f"payment-processor-{role}-x7k2"
+    assert alarm(watch, "processor-function-errors")["dimensions"] == {"FunctionName": name, "Resource": f"{name}:live"}
     assert alarm(watch, "notification-dead-letters")["dimensions"] == {
         "QueueName": f"payment-notification-dead-letters-{role}-x7k2"
     }
