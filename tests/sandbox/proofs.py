@@ -166,7 +166,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _METRICS + "test_metrics_are_told_by_dimensions_in_each_protocol",
         _METRICS + "test_data_is_told_newest_first_and_refused_where_aws_refuses_it",
     ),
-    "metrics.in_logs": (_METRICS + "test_what_a_functions_log_measures_is_a_metric",),
+    "metrics.in_logs": (
+        _METRICS + "test_what_a_functions_log_measures_is_a_metric",
+        _METRICS + "test_a_function_that_may_make_no_log_group_leaves_none[denied]",
+        _METRICS + "test_a_function_that_may_make_no_log_group_leaves_none[not_allowed]",
+        _METRICS + "test_a_function_that_may_make_no_log_group_leaves_none[no_role]",
+    ),
     "metrics.of_invocations": (_METRICS + "test_every_invocation_is_counted_whoever_calls",),
     "network_acls.associations": (_REPAIRS + "test_subnet_moves_from_the_default_network_acl_to_another",),
     "network_acls.entries": (_REPAIRS + "test_network_acl_entry_keeps_its_ports",),

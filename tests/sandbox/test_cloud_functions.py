@@ -67,6 +67,9 @@ def handler(event, context):
 """
 
 
+LOGS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}
+
+
 class Function:
     """A function on the emulator."""
 
@@ -80,7 +83,9 @@ class Function:
         self.package = packed.getvalue()
         statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self.role = cloud.client("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        iam = cloud.client("iam")
+        self.role = iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=self.name, PolicyName="logs", PolicyDocument=json.dumps(LOGS))
         self.client.create_function(
             FunctionName=self.name,
             Runtime="python3.13",

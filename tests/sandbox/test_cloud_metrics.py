@@ -123,6 +123,23 @@ def test_what_a_functions_log_measures_is_a_metric(cloud: RunningCloud, measurin
     assert read(cloud, "Mine", "Size", 1, Role=role)["Sum"] == 0, "it is kept by the minute only"
 
 
+@pytest.mark.parametrize("rights", ["denied", "not_allowed", "no_role"])
+def test_a_function_that_may_make_no_log_group_leaves_none(cloud: RunningCloud, rights: str) -> None:
+    """Also one that still runs when its role has gone: a group that it made would outlive what is destroyed."""
+    iam, logs = cloud.client("iam"), cloud.client("logs")
+    function = Function(cloud, "def handler(event, context):\n    print('said')")
+    iam.delete_role_policy(RoleName=function.name, PolicyName="logs")
+    if rights == "denied":
+        deny = {"Effect": "Deny", "Action": "logs:CreateLogGroup", "Resource": "*"}
+        statements = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}, deny]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName=function.name, PolicyName="none", PolicyDocument=document)
+    elif rights == "no_role":
+        iam.delete_role(RoleName=function.name)
+    assert function()["error"] is None
+    assert logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function.name}")["logGroups"] == []
+
+
 @pytest.mark.parametrize("protocol", CLOUDWATCH)
 def test_metrics_are_told_by_dimensions_in_each_protocol(cloud: RunningCloud, protocol: str) -> None:
     client, name = protocols.client(cloud, "cloudwatch", protocol), uuid.uuid4().hex

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.sandbox.test_cloud_functions import LOGS
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -51,12 +52,14 @@ def make_function(cloud: RunningCloud, region: str, name: str) -> str:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("m.py", FUNCTION)
-    functions = cloud.client("lambda", region)
+    functions, iam, role = cloud.client("lambda", region), cloud.client("iam"), f"{name}-{region}"
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    iam.put_role_policy(RoleName=role, PolicyName="logs", PolicyDocument=json.dumps(LOGS))
     functions.create_function(
         FunctionName=name,
         Runtime="python3.13",
         Handler="m.handler",
-        Role=cloud.client("iam").create_role(RoleName=f"{name}-{region}", AssumeRolePolicyDocument="{}")["Role"]["Arn"],
+        Role=arn,
         Code={"ZipFile": packed.getvalue()},
         Timeout=10,
         Publish=True,

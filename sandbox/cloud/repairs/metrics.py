@@ -99,7 +99,10 @@ def in_logs() -> None:
 
 
 def _has_no_log(config: Request) -> bool:
-    """Whether a function's group is not there, and its role is denied to make it: then nothing of it is logged."""
+    """Whether a function's group is not there, and its role may not make it: then nothing of it is logged.
+
+    So it is for what still runs when its role has gone, too: it leaves no group behind.
+    """
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
     if group in cloudwatch_logs._log_groups or ":role/" not in str(config.get("Role")):
         return False
@@ -114,7 +117,7 @@ def _has_no_log(config: Request) -> bool:
         service_context={},
     )
     policies = iam_evaluator._gather_role_policies(config["Role"].rpartition("/")[2], account)
-    return bool(iam_evaluator.evaluate(context, policies).decision == "Deny")
+    return bool(iam_evaluator.evaluate(context, policies).decision != "Allow")
 
 
 def _of_function(config: Request, values: dict[str, tuple[str, float]]) -> None:
