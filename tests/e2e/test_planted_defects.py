@@ -115,11 +115,18 @@ def disbelieved(checkout: Checkout, defect: PlantedDefect) -> str:
     """Plant a defect and play; why there is no verdict."""
     with checkout.edited(defect.path, defect.old, defect.new):
         checkout.ok("sandbox.up")
-        wish = ("--fault", defect.fault, "--rate", "1", "--duration", "120", "--speed", SPEED, "--seed", "7")
-        found = checkout.run("drill", *wish, seconds=900)
+        told = played(checkout, defect.fault, SPEED)
+        if "is too fast for this machine" in told:  # that is no word about the defect
+            told = played(checkout, defect.fault, "1")
+    assert "not to be believed" in told, told
+    return told
+
+
+def played(checkout: Checkout, fault: str, speed: str) -> str:
+    wish = ("--fault", fault, "--rate", "1", "--duration", "120", "--speed", speed, "--seed", "7")
+    found = checkout.run("drill", *wish, seconds=900)
     told = found.out + found.err
     assert found.code in {1, 3}, told
-    assert "not to be believed" in told, told
     return told
 
 
