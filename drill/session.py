@@ -196,8 +196,7 @@ def play(
     with _alone(home(target)), signals.ended_in_order(), _speed(stage, planned.speed):
         tell("an idle minute, to see whether this machine keeps up")
         _require_fit_and_honest(stage)
-        waits = max(0.0, stage.grace() - planned.fault_at)
-        bounds_now = {name: value + waits if name == "latched" else value for name, value in planned.bounds.items()}
+        bounds_now = _bounds_on(stage, planned)
         planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=bounds_now)
         folder = _folder(target, planned)
         try:
@@ -220,6 +219,12 @@ def play(
     _end(folder, outcome)
     write_page(folder)
     return outcome, found, folder
+
+
+def _bounds_on(stage: Stage, planned: DrillPlan) -> dict[str, float]:
+    """The bounds, and what the stage adds to what is measured by it: a grace, and a look that comes late."""
+    adds = {"latched": max(0.0, stage.grace() - planned.fault_at), "detection": stage.looks_every}
+    return {name: value + adds.get(name, 0.0) for name, value in planned.bounds.items()}
 
 
 def _played(
