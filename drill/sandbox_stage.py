@@ -126,13 +126,14 @@ class SandboxStage:
             now = self.clock.now()
             yield from watchers.alarms(aws, region, begun, healed, now=now, told=told if listens else None)
         latch = environment.foundation().names.of(naming.FAILOVER_CONTROL_FUNCTION, SECONDARY)
+        since = min(healed, max(begun, self.clock.now() - watchers.KEPT_FOR))
         ran, failed = (
-            watchers.runs(aws, environment.region(SECONDARY), latch, begun, healed, metric=metric)
+            watchers.runs(aws, environment.region(SECONDARY), latch, since, healed, metric=metric)
             for metric in ("Invocations", "Errors")
         )
-        yield watchers.haste_lies("the latch", ran, failed, begun, healed)
+        yield watchers.haste_lies("the latch", ran, failed, since, healed)
         if environment.edge.failback == "manual":
-            yield watchers.schedule_lies("the latch", ran, begun, healed)
+            yield watchers.schedule_lies("the latch", ran, since, healed)
         yield self_test.propagation_lies(list(self_test.delays(records.lines(self._box.layout.traffic_events), begun)))
         yield asking.regions(environment, self._target.gateways)
 

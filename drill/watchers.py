@@ -37,6 +37,8 @@ BOTH_TYPES: Final = ("MetricAlarm", "CompositeAlarm")
 """AWS tells of the first alone where nobody asks for the second."""
 LOOKS_BACK: Final = 5
 """Periods beyond its own from which an alarm may take a value when newer ones are missing."""
+KEPT_FOR: Final = 9 * 3600.0
+"""Virtual seconds for which what was measured can be read: the sandbox keeps the newest 600 minutes of a metric."""
 AT_ONCE: Final = 10.0
 """Virtual seconds in which an alarm on alarms follows them."""
 MORE_RUNS: Final = 4
@@ -155,7 +157,11 @@ def alarms(
         if "MetricName" not in alarm or alarm["ComparisonOperator"] not in COMPARISONS:
             continue
         yield alarm_lies(alarm, _points(client, region, alarm, begun, healed), begun, healed)
-        fired = [each.at for each in changes if (each.alarm, each.after) == (alarm["AlarmName"], FIRED)]
+        fired = [
+            each.at
+            for each in changes
+            if (each.alarm, each.after) == (alarm["AlarmName"], FIRED) and each.at > now - KEPT_FOR
+        ]
         if fired and tells_why(alarm):
             earliest = min(fired) - (int(alarm["EvaluationPeriods"]) + LOOKS_BACK + 2) * METRIC_PERIOD_SECONDS
             yield premature_lies(alarm, fired, _points(client, region, alarm, earliest, max(fired)))

@@ -12,6 +12,7 @@ import pytest
 from drill import watchers
 from drill.watchers import StateChange
 from sandbox.cloud.watch.evaluation import AlarmSettings, decide
+from sandbox.cloud.watch.points import KEPT
 
 BEGUN, HEALED = 6_000.0, 6_600.0
 BEFORE, SINCE = (datetime.fromtimestamp(at, UTC) for at in (BEGUN - 900, BEGUN + 200))
@@ -299,6 +300,16 @@ def test_each_alarm_of_a_region_is_judged_by_its_metric_or_by_those_that_it_foll
     told = list(filter(None, judged))
     assert len(told) == len(found)
     assert all(wanted in each for wanted, each in zip(found, told, strict=True))
+
+
+def test_what_was_measured_too_long_ago_to_be_read_accuses_no_alarm(monkeypatch):
+    """An outage that is played in its own time lasts longer than the sandbox keeps a metric's minutes."""
+    monkeypatch.setattr(watchers, "alarm_lies", lambda *_: "")
+    cloud = PaperCloudWatch([went("failures", 6_130.0), went("degraded", 6_130.0)])
+    now = 6_130.0 + watchers.KEPT_FOR
+    found = list(filter(None, watchers.alarms(cloud, "us-east-2", BEGUN, HEALED, now=now, told=None)))
+    assert not [each for each in found if "bad minutes" in each]
+    assert watchers.KEPT_FOR + 30 * 60 < KEPT * 60
 
 
 def test_a_function_is_counted_by_what_is_asked():
