@@ -11,22 +11,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from drill import self_test
+from drill import self_test, watchers
 from drill.names import DnsClient, NotResolved
+from drill.records import DECLINES
 from orchestration.api import entry
 from orchestration.aws import asked
 from shared.clients import SERVED_BY
 from shared.errors import Problem
+from shared.failover_time import METRIC_PERIOD_SECONDS
 from shared.roles import PRIMARY, ROLES, SECONDARY, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from drill.names import Resolved
     from drill.reading import Places
     from drill.stage import Stage
     from shared.environment import Environment
+    from shared.roles import PerRole
 
 QUESTIONS: Final = 3
 MEASURED: Final = 2.0
@@ -41,6 +44,14 @@ READS: Final = 9
 """Of each kind, of which the median counts: one may be late for another reason."""
 REPLICATED_WITHIN: Final = 5.0
 """Real seconds in which a write must be in the other region, where regions follow each other at a distance."""
+JUST_AFTER: Final = 0.5
+"""Virtual seconds after a minute when it is looked for what was measured of it."""
+MINUTES: Final = 4
+"""At most, until it is clear that none of them comes late."""
+REPEATED: Final = 2
+"""Times that an endpoint of the processor is given one key."""
+DECLINED: Final = f"{DECLINES}self-test"
+"""Who pays: nobody, as every endpoint of the sandbox's processor declines it."""
 
 
 def dns(stage: Stage, environment: Environment) -> str:
@@ -133,7 +144,7 @@ def tables(where: Places, cut_off: Callable[[], AbstractContextManager[None]], *
     near, far, alone = (f"self-test-{secrets.token_hex(8)}" for _ in range(3))
     try:
         here.write(near)
-        if why := self_test.replica_lies(near, there.finds(near)):
+        if why := self_test.replica_lies(near, there.finds(near, strong=strong)):
             return why
         if strong:
             took = {kind: [there.seconds(near, strongly=kind) * speed for _ in range(READS)] for kind in (True, False)}
@@ -144,7 +155,7 @@ def tables(where: Places, cut_off: Callable[[], AbstractContextManager[None]], *
             seen = there.read(far, strongly=False)
             acknowledged = there.acknowledges(alone) if strong else ""
         return self_test.isolation_lies(seen, acknowledged, strong=strong) or self_test.replica_lies(
-            far, there.finds(far)
+            far, there.finds(far, strong=strong)
         )
     finally:
         for name in (near, far, alone):
@@ -188,14 +199,20 @@ class _Replica:
         self.read(name, strongly=strongly)
         return time.perf_counter() - begun
 
-    def finds(self, name: str) -> str | None:
-        """What it says after at most `REPLICATED_WITHIN`; None too when it does not answer."""
+    def finds(self, name: str, *, strong: bool) -> str | None:
+        """What it says after at most `REPLICATED_WITHIN`; None too when it does not answer.
+
+        A strongly consistent table may have no answer yet. Its first one counts: none is ever out of date.
+        """
         end = time.monotonic() + REPLICATED_WITHIN
         while True:
             try:
                 found = self.read(name, strongly=True)
             except Problem:
                 found = None
+            else:
+                if strong:
+                    return found
             if found == name or time.monotonic() > end:
                 return found
             time.sleep(0.2)
@@ -239,6 +256,39 @@ def timeouts(
     finally:
         asked(lambda: client.delete_health_check(HealthCheckId=made), "delete a health check", spare)
     return self_test.timeouts_lie([each["StatusReport"]["Status"] for each in seen or ()], count)
+
+
+def metrics(where: Places, functions: PerRole[str], now: Callable[[], float], sleep: Callable[[float], None]) -> str:
+    """Whether what is measured comes late at times.
+
+    `functions`: of each region one that somebody calls every minute.
+    """
+    ages: list[float] = []
+    for _ in range(MINUTES):
+        sleep(METRIC_PERIOD_SECONDS - now() % METRIC_PERIOD_SECONDS + JUST_AFTER)
+        end = now() // METRIC_PERIOD_SECONDS * METRIC_PERIOD_SECONDS
+        for role in ROLES:
+            region = where.regions.of(role)
+            if not watchers.runs(where.aws, region, functions.of(role), end - METRIC_PERIOD_SECONDS, end):
+                return ""
+            ages.append(now() - end)
+        if why := self_test.early_lies(ages):
+            return why
+    return ""
+
+
+def processor(
+    endpoints: Collection[str],
+    charge: Callable[[str, str, str], str],
+    ledger: Callable[[], Iterable[Mapping[str, Any]]],
+) -> str:
+    """Whether the card processor knows its endpoints apart, and a key that it was given before. No money moves.
+
+    `charge` tells what an endpoint answers to a key and a customer.
+    """
+    key = f"self-test-{secrets.token_hex(8)}"
+    answers = {each: [charge(each, key, DECLINED) for _ in range(REPEATED)] for each in sorted(set(endpoints))}
+    return self_test.processor_lies(answers.keys(), answers, (line for line in ledger() if line["key"] == key))
 
 
 def clocks(own: Callable[[], float], theirs: Callable[[], float], speed: float) -> str:

@@ -78,6 +78,7 @@ class AwsStage:
     """One environment on AWS."""
 
     name = "AWS"
+    looks_every = ASK_HEALTH_EVERY
 
     def __init__(
         self,
@@ -182,8 +183,8 @@ class AwsStage:
             return self._evacuation.begin(fault)
         if self._experiment is None:
             raise Problem("--fault data on AWS is an experiment: give its role with --experiment-role")
-        at = self.clock.now()
-        self._experiment.begin(f"drill-{int(at)}")
+        began = self._experiment.begin(f"drill-{int(self.clock.now())}")
+        at = self.clock.now() if began is None else began
         return Event(at, "fault", self._environment.region(PRIMARY), fault, FAULTS[fault])
 
     def enact(self, step: PlannedStep) -> Event:  # noqa: ARG002

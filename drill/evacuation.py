@@ -46,8 +46,8 @@ class PrimaryEvacuation:
 
     def begin(self, fault: str) -> Event:
         """Take the primary out of DNS; unless it is to stay unfenced, fence it from when DNS has moved on."""
-        at = self.now()
         lever, fence = self._hands()
+        at = self.now()
         lever.say(stop_switch.STOPPED)
         if fault == records.EVACUATION:
             fence.put_up(self.now() + seconds_to_move(self.environment))

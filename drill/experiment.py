@@ -79,8 +79,11 @@ class ConnectivityExperiment:
             "tags": {"Name": self.name},
         }
 
-    def begin(self, token: str) -> None:
-        """Start it, and wait until it is in force. Raises Problem."""
+    def begin(self, token: str) -> float | None:
+        """Start it, and wait until it is in force; when its action began (seconds since 1970). Raises Problem.
+
+        None where AWS does not say.
+        """
         made = self._ask("make an experiment's template", "create_experiment_template", **self.template(token))
         self._template = made["experimentTemplate"]["id"]
         try:
@@ -93,6 +96,7 @@ class ConnectivityExperiment:
             )
             self._experiment = started["experiment"]["id"]
             self._until(frozenset({"running"}), BEGINS_WITHIN)
+            return self._acts_since()
         except Problem:
             self.end()
             raise
@@ -111,8 +115,15 @@ class ConnectivityExperiment:
 
     def state(self) -> tuple[str, str]:
         """Its state, and what AWS says of that. Raises Problem."""
-        told = self._ask("read the experiment", "get_experiment", id=self._experiment)["experiment"]["state"]
+        told = self._read()["state"]
         return str(told["status"]), str(told.get("reason", ""))
+
+    def _acts_since(self) -> float | None:
+        began = self._read().get("actions", {}).get(ACTION, {}).get("startTime")
+        return began.timestamp() if began else None
+
+    def _read(self) -> dict[str, Any]:
+        return dict(self._ask("read the experiment", "get_experiment", id=self._experiment)["experiment"])
 
     def ended_by_itself(self) -> str:
         """Why the experiment ended although nobody has stopped it; empty when it did not."""

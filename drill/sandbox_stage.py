@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
+import socket
+import ssl
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from drill import asking, evacuation, reading, records, watchers
+from drill import asking, evacuation, reading, records, self_test, watchers
 from drill.evacuation import PrimaryEvacuation
 from drill.figures import GATE
 from drill.records import Event
 from drill.stage import DrillClock, Standing
-from sandbox import Sandbox, control
+from sandbox import Sandbox, addresses, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
 from sandbox.fault_commands import Wanted, injected
@@ -22,17 +27,18 @@ from sandbox.faults.network import cuts
 from sandbox.mail import Mailbox
 from sandbox.traffic import fitting
 from shared import naming
-from shared.errors import Problem
-from shared.roles import PRIMARY, ROLES, SECONDARY
+from shared.errors import MALFORMED, Problem
+from shared.roles import PRIMARY, ROLES, SECONDARY, PerRole
 from shared.root import ROOT
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Mapping, Sequence
 
     from drill.records import PlannedFault, PlannedStep
     from orchestration.target import Target
+    from sandbox.addresses import Endpoint
     from shared.environment import Environment
+    from shared.roles import Role
 
 WITHIN: Final = 5.0
 """Real seconds in which the sandbox says how things stand."""
@@ -56,6 +62,7 @@ class SandboxStage:
     """One environment in this checkout's sandbox."""
 
     name = "the sandbox"
+    looks_every = 0.0
     tls: ssl.SSLContext | None = None
 
     def __init__(self, target: Target, environment: Environment) -> None:
@@ -67,6 +74,7 @@ class SandboxStage:
             raise Problem("the sandbox's DNS does not answer; run ./invoke sandbox.up")
         host, _, port = status.dns.rpartition(":")
         self.dns = host, int(port)
+        self._outside = addresses.outside(int(urlsplit(status.endpoint).port or 0))
         self.clock: DrillClock = SharedClock(self._box.layout.clock)
         self.regions: Mapping[str, str] = {
             str(urlsplit(target.gateways[environment.region(role)]).hostname): str(role) for role in ROLES
@@ -103,8 +111,10 @@ class SandboxStage:
             or asking.regions(environment, gateways)
             or asking.checkers(where, environment.region(PRIMARY), self._names, len(PLACES), self.clock.now)
             or asking.tables(where, self._cut_off, strong=strong, speed=self.clock.speed)
+            or asking.processor(self._processors(), partial(charged, self._outside, self._tls()), self._ledger)
             or asking.refusal(gateways[spare], lambda: self._meanwhile("refuse", spare))
             or asking.timeouts(where, spare, len(PLACES), lambda: self._meanwhile("hang", spare), self._pause)
+            or asking.metrics(where, PerRole.build(self._health_function), self.clock.now, self._pause)
         )
 
     def lies(self, begun: float, healed: float) -> Iterator[str]:
@@ -113,15 +123,35 @@ class SandboxStage:
         told = {each.what for each in self.events(begun) if each.kind == "notification"}
         for role in ROLES:
             region, listens = environment.region(role), bool(environment.edge.emails)
-            yield from watchers.alarms(aws, region, begun, healed, told=told if listens else None)
+            now = self.clock.now()
+            yield from watchers.alarms(aws, region, begun, healed, now=now, told=told if listens else None)
+        latch = environment.foundation().names.of(naming.FAILOVER_CONTROL_FUNCTION, SECONDARY)
+        since = min(healed, max(begun, self.clock.now() - watchers.KEPT_FOR))
+        ran, failed = (
+            watchers.runs(aws, environment.region(SECONDARY), latch, since, healed, metric=metric)
+            for metric in ("Invocations", "Errors")
+        )
+        yield watchers.haste_lies("the latch", ran, failed, since, healed)
         if environment.edge.failback == "manual":
-            latch = environment.foundation().names.of(naming.FAILOVER_CONTROL_FUNCTION, SECONDARY)
-            ran = watchers.runs(aws, environment.region(SECONDARY), latch, begun, healed)
-            yield watchers.schedule_lies("the latch", ran, begun, healed)
+            yield watchers.schedule_lies("the latch", ran, since, healed)
+        yield self_test.propagation_lies(list(self_test.delays(records.lines(self._box.layout.traffic_events), begun)))
         yield asking.regions(environment, self._target.gateways)
 
     def grace(self) -> float:
         return self._evacuation.grace()
+
+    def _health_function(self, role: Role) -> str:
+        return self._environment.foundation().names.of(naming.HEALTH_FUNCTION, role)
+
+    def _processors(self) -> set[str]:
+        named = self._environment.compute.processor
+        return {named.primary, named.secondary}
+
+    def _ledger(self) -> Iterator[Mapping[str, Any]]:
+        return reading.ledger(self._target.ledger, grows=True) if self._target.ledger else iter(())
+
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self._box.layout.authority))
 
     def _pause(self, seconds: float) -> None:
         asyncio.run(self.clock.sleep(seconds))
@@ -247,3 +277,19 @@ class SandboxStage:
 
     def _known(self, check: str) -> str:
         return self._names.get(check, check)
+
+
+def charged(address: Endpoint, tls: ssl.SSLContext, endpoint: str, key: str, customer: str) -> str:
+    """What the card processor at an address tells of a charge at one of its endpoints: a status, or "nothing"."""
+    asked = {"amount": {"value": 1, "currency": "USD"}, "customer": customer}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    connection = http.client.HTTPSConnection(endpoint, context=tls, timeout=WITHIN)
+    try:
+        plain = socket.create_connection(address, WITHIN)
+        connection.sock = tls.wrap_socket(plain, server_hostname=endpoint)
+        connection.request("POST", "/charges", json.dumps(asked), headers)
+        return str(json.loads(connection.getresponse().read())["status"])
+    except (OSError, http.client.HTTPException, *MALFORMED):
+        return "nothing"
+    finally:
+        connection.close()

@@ -6,15 +6,17 @@ one that shows only afterwards takes the verdict away. All times are virtual sec
 
 from __future__ import annotations
 
+import math
 import statistics
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from drill.figures import GATE, first
 from drill.records import NOTICED
+from shared.failover_time import METRIC_DELAY_SECONDS
 from shared.roles import PRIMARY, SECONDARY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from drill.names import Resolved
     from drill.records import Attempt, DrillPlan, Event
@@ -44,6 +46,17 @@ FEW: Final = 2
 PROBED: Final = "probe"
 """Kind of the events that tell when what the drill itself finds at the primary's health route has changed."""
 WELL, ILL = "well", "ill"
+GREY: Final = "grey"
+"""The fault under which payments fail and the health route answers."""
+OF_HEALTH: Final = ("fast", "standard")
+"""End the names of the checks that ask the primary's health route."""
+ILL_FOR: Final = 30.0
+"""Virtual seconds for which a health route may seem ill to a drill on a machine that is slow for a moment."""
+PROPAGATES: Final = 10.0
+"""Virtual seconds within which DNS hears of a check: in the sandbox each change takes what is drawn of them, evenly
+(sandbox/traffic/README.md)."""
+BY_CHANCE: Final = 1e-6
+"""What an honest sandbox draws more seldom than this is no chance."""
 
 
 def dns_lies(seen: Sequence[Resolved], roles: Mapping[str, str], role: str, ttl: float) -> str:
@@ -98,6 +111,72 @@ def distance_lies(strong: Sequence[float], weak: Sequence[float]) -> str:
     return f"a strong read takes {way * 1000:.0f} ms longer than a weak one, and no two regions are that near"
 
 
+def early_lies(ages: Sequence[float]) -> str:
+    """What is measured of a minute can be read when a while has passed, which is drawn for each minute and region.
+
+    `ages`: virtual seconds after its minute at which each was there; of all that were looked for, and none was missing.
+    """
+    chance = math.prod(min(1.0, max(0.0, age) / METRIC_DELAY_SECONDS) for age in ages)
+    if chance >= BY_CHANCE:
+        return ""
+    return (
+        f"metrics of {len(ages)} minutes could all be read within {max(ages):.1f} s, "
+        f"and are to take up to {METRIC_DELAY_SECONDS} s"
+    )
+
+
+def propagation_lies(delays: Sequence[float]) -> str:
+    """DNS hears of each change of a check after a while of its own. `delays`: virtual seconds, of each change.
+
+    So many that are drawn evenly add up to so little by the chance of a simplex in a cube. One that a machine made late
+    among them does not decide.
+    """
+    number, together = len(delays), sum(delays)
+    if (together / PROPAGATES) ** number / math.factorial(number) >= BY_CHANCE:
+        return ""
+    return (
+        f"DNS heard of {number} changes of checks within {together / number:.1f} s on average, "
+        f"and each is to take up to {PROPAGATES:g} s"
+    )
+
+
+def delays(lines: Iterable[Mapping[str, Any]], since: float) -> Iterator[float]:
+    """How long DNS took to hear of each change, by what checkers and DNS write down: `status` and `dns` of a check.
+
+    What another change may have overtaken is left out: of those only the quick ones arrive.
+    """
+    wanted = (line for line in lines if line["what"] in {"status", "dns"} and line["at"] >= since)
+    told = sorted(wanted, key=lambda line: float(line["at"]))
+    changed: dict[str, list[tuple[float, bool]]] = {}
+    for line in told:
+        if line["what"] == "status":
+            changed.setdefault(line["check"], []).append((line["at"], line["healthy"]))
+    for line in told:
+        before = [each for each in changed.get(line["check"], ()) if each[0] <= line["at"]]
+        if line["what"] != "dns" or not before:
+            continue
+        at, healthy = before[-1]
+        soon = any(at < other <= at + PROPAGATES for other, _ in changed[line["check"]])
+        if healthy == line["healthy"] and not soon:
+            yield line["at"] - at
+
+
+def processor_lies(
+    endpoints: Collection[str], answers: Mapping[str, Sequence[str]], lines: Iterable[Mapping[str, Any]]
+) -> str:
+    """Each endpoint decides a key by itself, and once.
+
+    `answers`: what it told, each time; `lines`: what the ledger has of the key.
+    """
+    decided = [str(line["endpoint"]) for line in lines if line["what"] not in {"charge", "cancel"}]
+    for each in endpoints:
+        if set(answers.get(each, ())) != {"declined"}:
+            return f"the processor's {each} answers {', '.join(answers.get(each, ())) or 'nothing'}, and is to decline"
+        if (times := decided.count(each)) != 1:
+            return f"the processor's {each} has decided {times} times of a key that it was given twice, and is to once"
+    return ""
+
+
 def isolation_lies(seen: str | None, alone: str, *, strong: bool) -> str:
     """A region that hears no other must learn of no write, and acknowledge none that must not be lost.
 
@@ -137,6 +216,7 @@ def afterwards(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Ev
         switch_lies(told, first(events, begun, SEEN, SECONDARY)),
         detection_lies(plan, detected, begun, healed, least),
         blind_lies(plan, events, detected, begun, healed),
+        sound_lies(plan, events, begun, healed),
         following_lies(plan, detected, told, healed),
         *(share_lies(each) for each in events if each.kind == "health" and begun <= each.at < healed),
     ]
@@ -188,6 +268,22 @@ def blind_lies(plan: DrillPlan, events: Sequence[Event], detected: float | None,
     ill_for = healed - max(last.at, begun)
     overdue = ill_for > plan.bounds.get("detection", plan.bounds.get(NOTICED, 0.0)) + AGREES
     return f"the primary's health route was ill for {ill_for:.0f} s, and no checker noticed" if overdue else ""
+
+
+def sound_lies(plan: DrillPlan, events: Sequence[Event], begun: float, healed: float) -> str:
+    """Under a grey failure the health route answers: whoever finds it ill has found another fault."""
+    if plan.fault != GREY:
+        return ""
+    during = [each for each in sorted(events, key=_when) if begun <= each.at < healed]
+    for each in during:
+        if each.kind == "health" and each.what == "unhealthy" and each.subject.endswith(OF_HEALTH):
+            return f"{each.subject} was called unhealthy under a fault that leaves the health route alone"
+    probes = [each for each in during if each.kind == PROBED]
+    ends = [each.at for each in probes[1:]] + [healed]
+    ill_for = max((end - each.at for each, end in zip(probes, ends, strict=False) if each.what == ILL), default=0.0)
+    if ill_for <= ILL_FOR:
+        return ""
+    return f"the primary's health route was ill for {ill_for:.0f} s under a fault that leaves it alone"
 
 
 def following_lies(plan: DrillPlan, detected: float | None, told: float | None, healed: float) -> str:

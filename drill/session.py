@@ -37,14 +37,14 @@ from drill.records import (
     Event,
 )
 from drill.schedule import RAMP, DrillSchedule, counts
-from drill.self_test import afterwards
+from drill.self_test import GREY, afterwards
 from orchestration.person import user
 from orchestration.target import published
 from shared import signals
 from shared.clients import STOREFRONT
 from shared.contracts import LAYERS, schema
 from shared.errors import MALFORMED, Problem
-from shared.failover_time import Fault, GreyBound, LatchTiming, bound, worst
+from shared.failover_time import METRIC_PERIOD_SECONDS, Fault, GreyBound, LatchTiming, bound, worst
 from shared.roles import PRIMARY, PerRole
 from shared.root import ROOT
 from shared.stack import Stack
@@ -173,9 +173,14 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
 
 
 def least_detection(environment: Environment, fault: str) -> float:
-    """Seconds that checkers need at least: the fault may come just before the first of `threshold` attempts."""
-    if fault in {"grey", INCIDENT, NOTHING}:  # metrics decide, or who knows what, or nobody has to
+    """Seconds that checkers need at least: the fault may come just before the first of `threshold` attempts.
+
+    Of a grey failure metrics tell: it may come just before the first of `periods` minutes ends.
+    """
+    if fault in {INCIDENT, NOTHING}:  # who knows what, or nobody has to
         return 0.0
+    if fault == GREY:
+        return float((environment.edge.grey_failure.periods - 1) * METRIC_PERIOD_SECONDS)
     checks = environment.edge.checks
     timings = [checks.stop_switch.timing()] if fault in MOVES else checks.of_the_entry_point
     return float(min((each.threshold - 1) * each.interval for each in timings))
@@ -191,8 +196,7 @@ def play(
     with _alone(home(target)), signals.ended_in_order(), _speed(stage, planned.speed):
         tell("an idle minute, to see whether this machine keeps up")
         _require_fit_and_honest(stage)
-        waits = max(0.0, stage.grace() - planned.fault_at)
-        bounds_now = {name: value + waits if name == "latched" else value for name, value in planned.bounds.items()}
+        bounds_now = _bounds_on(stage, planned)
         planned = replace(planned, started=stage.clock.now(), regions=dict(stage.regions), bounds=bounds_now)
         folder = _folder(target, planned)
         try:
@@ -215,6 +219,12 @@ def play(
     _end(folder, outcome)
     write_page(folder)
     return outcome, found, folder
+
+
+def _bounds_on(stage: Stage, planned: DrillPlan) -> dict[str, float]:
+    """The bounds, and what the stage adds to what is measured by it: a grace, and a look that comes late."""
+    adds = {"latched": max(0.0, stage.grace() - planned.fault_at), "detection": stage.looks_every}
+    return {name: value + adds.get(name, 0.0) for name, value in planned.bounds.items()}
 
 
 def _played(

@@ -51,6 +51,8 @@ class Stage(Protocol):
     """Role of the region that an address leads to, or of the region by its name where addresses change."""
     probed: Sequence[tuple[str, str]]
     """Where the primary's health route is asked: address and host name."""
+    looks_every: float
+    """Seconds between two looks at the health checks: so late it may see a change. 0 where they tell when it was."""
 
     def standing(self) -> Standing: ...
     def set_speed(self, speed: float) -> None: ...

@@ -1,6 +1,7 @@
 """A sandbox that does not do what it says is not believed: a defect is planted in it, and the drill gives no verdict.
 
-Each stands for a kind: DNS, checkers, distance and quorum, faults, alarms and schedules, clocks, what is written down.
+Each stands for a kind: DNS, checkers, distance and quorum, faults, alarms and schedules, clocks, the card processor,
+what is written down; and each for too much as for too little: what comes too late or never, and what comes too soon.
 """
 
 from __future__ import annotations
@@ -62,6 +63,21 @@ BEFORE = {
     "the checkers' clock does not follow the speed": PlantedDefect(
         "sandbox/traffic/daemon.py", '"now": self._clock.now(),', '"now": __import__("time").time(),'
     ),
+    "a replica catches up late, and answers all the same": PlantedDefect(
+        "sandbox/cloud/global_tables.py",
+        "        there = set(_regions(table))\n",
+        "        if Here.clock.now() < self.__dict__.setdefault(region, Here.clock.now() + 4):\n            return\n"
+        "        there = set(_regions(table))\n",
+    ),
+    "metrics come at once": PlantedDefect(
+        "sandbox/cloud/watch/metrics.py", "self._random.uniform(0, METRIC_DELAY_SECONDS)", "self._random.uniform(0, 0)"
+    ),
+    "a processor whose endpoints know each other's keys": PlantedDefect(
+        "sandbox/processor/ledger.py",
+        '        scenario, asked = customer.split("-", 1)[0]',
+        "        endpoint = next((each for each, known in self._charges if known == key), endpoint)\n"
+        '        scenario, asked = customer.split("-", 1)[0]',
+    ),
     "both regions are one": PlantedDefect(
         "sandbox/cloud/gateway.py", "self.route(region, host, path)", 'self.route("us-east-1", host, path)'
     ),
@@ -100,6 +116,32 @@ AFTERWARDS = {
         "sandbox/traffic/daemon.py",
         'if what == "dns":\n            self._notice_answers()',
         'if what == "dns":\n            pass',
+    ),
+    "DNS hears of checkers at once": PlantedDefect(
+        "sandbox/traffic/health.py", "self._chance.uniform(0, LONGEST_PROPAGATION)", "self._chance.uniform(0, 0)"
+    ),
+    "the first bad minute is an alarm": PlantedDefect(
+        "sandbox/cloud/watch/evaluation.py",
+        '"ALARM" if breaching >= rule.to_alarm else "OK"',
+        '"ALARM" if breaching >= 1 else "OK"',
+        fault="grey",
+    ),
+    "alarms on alarms never fire": PlantedDefect(
+        "sandbox/cloud/watch/alarms.py",
+        "            cloudwatch._evaluate_parent_alarms(alarm)\n",
+        "",
+        fault="grey",
+    ),
+    "a grey failure that reaches the health route": PlantedDefect(
+        "sandbox/faults/rules.py",
+        'if fault.kind in {"function", "grey"} and (fault.region, fault.part) == (region, name) and',
+        'if fault.kind in {"function", "grey"} and fault.region == region and',
+        fault="grey",
+    ),
+    "schedules run too often": PlantedDefect(
+        "sandbox/cloud/watch/schedules.py",
+        "    interval: int | None = eventbridge._parse_rate_seconds(expression)\n",
+        "    interval: int | None = (eventbridge._parse_rate_seconds(expression) or 0) // 3\n",
     ),
     "a fault that breaks nothing in the primary": PlantedDefect(
         "sandbox/faults/rules.py",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from drill import watchers
 from sandbox.faults.fault import InjectedFault
 from tests.sandbox.virtual_time import VirtualTime
 from tests.waiting import until
@@ -118,6 +120,27 @@ def test_an_alarm_on_an_expression_has_no_point_where_nothing_was_asked(cloud: R
     assert after(errors=3.0) == ("INSUFFICIENT_DATA", [])
     assert after(requests=4.0) == ("OK", [0.0])
     assert after(requests=4.0, errors=2.0) == ("ALARM", [0.5])
+
+
+def test_a_drill_believes_an_alarm_on_alarms_that_follows_them(cloud: RunningCloud) -> None:
+    watched = Watched(cloud)
+    name, own = f"{watched.name}-all", f'ALARM("{watched.name}")'
+    watched.client.put_composite_alarm(AlarmName=name, AlarmRule=own, AlarmActions=[watched.topic])
+    begun = watched.time.date().timestamp()
+    watched.time.pass_seconds(130)
+    watched.measure(1.0)
+    watched.time.pass_seconds(130)
+    aws: Any = SimpleNamespace(client=cloud.client)
+    read = {each.alarm: each.after for each in watchers._changes(watched.client, REGION, begun)}
+    assert (read[watched.name], read[name]) == ("ALARM", "ALARM")
+    now = watched.time.date().timestamp()
+    judged = list(watchers.alarms(aws, REGION, begun, now, now=now, told=None))
+    assert not [each for each in judged if watched.name in each]
+    watched.client.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a lie")
+    watched.time.pass_seconds(15)
+    now += 15
+    lies = list(watchers.alarms(aws, REGION, begun, now, now=now, told=None))
+    assert [each for each in lies if f"the alarm {name} did not fire" in each]
 
 
 def test_a_region_that_is_out_evaluates_nothing(cloud: RunningCloud) -> None:

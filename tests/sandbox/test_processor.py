@@ -7,10 +7,13 @@ import signal
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from drill import asking
+from drill.sandbox_stage import charged
 from lambdas.adapters.https import Https
 from lambdas.adapters.processor import HttpsProcessor
 from lambdas.domain.errors import NoAnswer
@@ -52,6 +55,19 @@ def test_each_name_is_an_endpoint_of_its_own(cloud: RunningCloud, names) -> None
     second = west.charge("pay_each", USD, "test-1")
     assert isinstance(second, Approved)
     assert second != first
+
+
+def test_a_drill_believes_it(cloud: RunningCloud) -> None:
+    """Its endpoints decide a key each by itself, and once; and no money moves."""
+    layout = cloud.sandbox.layout
+    address = addresses.outside(ports.remembered(layout) or 0)
+    charge = partial(charged, address, ssl.create_default_context(cafile=str(layout.authority)))
+    assert asking.processor(NAMES, charge, lambda: read(layout.processor_ledger)) == ""
+    last = list(read(layout.processor_ledger))[-6:]
+    assert {(line["endpoint"], line["what"]) for line in last} == {
+        (name, what) for name in NAMES for what in ("charge", "declined")
+    }
+    assert charge("east.processor.example", "", "decline-self-test") == "nothing"
 
 
 def test_many_at_once_with_one_key_are_one_charge(cloud: RunningCloud, names) -> None:

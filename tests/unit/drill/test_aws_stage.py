@@ -322,6 +322,34 @@ def test_the_sandbox_has_no_experiments(monkeypatch):
         play_command.drill(Choice(), wish)
 
 
+@pytest.mark.parametrize(("began", "at"), [(970.0, 970.0), (None, 1000.0)])
+def test_an_experiment_is_measured_from_when_it_acts(monkeypatch, server, began, at):
+    stage, _ = staged(monkeypatch, server)
+    moment = [900.0]
+    monkeypatch.setattr(stage.clock, "now", lambda: moment[0])
+
+    def begin(_token):
+        moment[0] = 1000.0  # it was made, started and waited for
+        return began
+
+    stage._experiment = SimpleNamespace(begin=begin)
+    assert stage.begin("data").at == at
+
+
+def test_an_evacuation_is_measured_from_when_the_switch_is_moved(monkeypatch, server):
+    """Taking on the role takes seconds in which nobody has moved."""
+    stage, _ = staged(monkeypatch, server)
+    moment = [900.0]
+    own = replace(stage._evacuation, now=lambda: moment[0])
+
+    def hands(_):
+        moment[0] = 1000.0
+        return SimpleNamespace(say=lambda _: moment.__setitem__(0, 1010.0)), None
+
+    monkeypatch.setattr(type(own), "_hands", hands)
+    assert own.begin(UNFENCED).at == 1000.0
+
+
 def test_every_fault_of_aws_is_one_of_the_sandboxs_too():
     from drill.sandbox_stage import FAULTS as SANDBOXS
 

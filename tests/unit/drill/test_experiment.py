@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from drill.experiment import ENDS_WITHIN, ConnectivityExperiment
+from drill.experiment import ACTION, ENDS_WITHIN, ConnectivityExperiment
 from shared.errors import Problem
 from tests.doubles.modelled_aws import ModelledAws
 
@@ -17,8 +19,9 @@ ALARM = f"arn:aws:cloudwatch:{REGION}:123456789012:alarm:secondary-unhealthy"
 class Fis:
     """The service: an experiment goes through these states, one at each question."""
 
-    def __init__(self, *states):
+    def __init__(self, *states, acts_since=None):
         self.states = list(states)
+        self.acts_since = acts_since
         self.slept = 0.0
         self.aws = ModelledAws(
             {
@@ -41,7 +44,9 @@ class Fis:
 
     def state(self, *_):
         status = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return {"experiment": {"state": {"status": status, "reason": f"it is {status}"}}}
+        action = {} if self.acts_since is None else {"startTime": datetime.fromtimestamp(self.acts_since, UTC)}
+        told = {"state": {"status": status, "reason": f"it is {status}"}}
+        return {"experiment": {**told, "actions": {ACTION: action}} if status == "running" else told}
 
     def stop(self, *_):
         self.states = ["stopping", "stopped"]
@@ -69,6 +74,13 @@ def test_it_is_in_force_when_it_has_begun_and_over_when_it_has_ended():
     assert fis.aws.operations("fis")[-3:] == ["GetExperiment", "GetExperiment", "DeleteExperimentTemplate"]
     assert "StopExperiment" in fis.aws.operations("fis")
     assert fis.experiment.ended_by_itself() == ""
+
+
+@pytest.mark.parametrize("acts_since", [None, 1000.5])
+def test_it_tells_when_its_action_began_and_not_when_it_was_asked_for(acts_since):
+    """Making and starting it takes seconds in which nothing is broken: no drill may be measured from before."""
+    fis = Fis("pending", "initiating", "running", acts_since=acts_since)
+    assert fis.experiment.begin("token") == acts_since
 
 
 @pytest.mark.parametrize("ended", ["failed", "stopped", "completed", "cancelled"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import random
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,11 +17,15 @@ from drill.names import Resolved
 from drill.reading import Places
 from drill.records import Attempt, Event
 from drill.session import least_detection
+from sandbox.processor.ledger import Ledger
 from shared.environment import Environment
 from shared.roles import PerRole
 from shared.root import ROOT
 from tests.unit.drill.test_figures import FAULT, HEAL, SWITCH
 from tests.unit.drill.test_figures import PLAN as A_PLAN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROLES = {"127.1.0.1": "primary", "127.1.0.2": "secondary"}
 HONEST = Resolved("127.1.0.1", 30.0)
@@ -160,6 +166,194 @@ def test_an_outage_that_nothing_bounds_is_noticed_in_time_all_the_same(ill_for, 
     assert ("no checker noticed" in afterwards(*events, ill, plan=outage)) is blind
 
 
+GREY = replace(PLAN, fault="grey", bounds={"detection": 240.0})
+IN_GREY = (
+    Event(900.0, self_test.PROBED, "127.1.0.1", "well"),
+    Event(FAULT, "fault", "us-east-1", "grey"),
+    Event(FAULT + 110, "health", "payment-api-primary errors", "unhealthy"),
+    Event(FAULT + 110, "health", "payment-api-primary gate", "unhealthy"),
+    Event(FAULT + 115, "dns", "api", "secondary"),
+    Event(FAULT + 115.7, self_test.SEEN, "api", "secondary"),
+    Event(FAULT + 600, "heal"),
+)
+
+
+def probes(*moments):
+    """What the drill's own question found, in turn: ill, well, ill."""
+    words = ("ill", "well") * len(moments)
+    return [Event(FAULT + at, self_test.PROBED, "127.1.0.1", word) for at, word in zip(moments, words, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ([], ""),
+        (probes(40, 48, 90, 96), ""),  # a machine that is slow for a moment
+        (probes(1), "ill for 599 s"),
+        (probes(200, 231), "ill for 31 s"),
+        ([Event(FAULT + 30, "health", "payment-api-primary fast", "unhealthy", "0 checkers")], "fast was called unhea"),
+        ([Event(FAULT + 60, "health", "payment-api-primary standard", "unhealthy", "0 checkers")], "standard was cal"),
+        ([Event(FAULT + 60, "health", "payment-api-secondary secondary", "unhealthy", "0 checkers")], ""),
+        ([Event(FAULT + 600, "health", "payment-api-primary fast", "unhealthy", "0 checkers")], ""),
+        ([Event(FAULT + 59, "health", "payment-api-primary gate", "unhealthy")], "needed 59.0 s"),
+    ],
+)
+def test_a_grey_failure_that_is_none_or_is_found_too_soon_is_not_believed(more, why):
+    """It leaves the health route alone, and metrics need their minutes: no real one is left sooner."""
+    found = afterwards(*IN_GREY, *more, plan=GREY, least=60.0)
+    assert why in found if why else found == ""
+
+
+@pytest.mark.parametrize("fault", ["data", "lossy", "evacuate", "incident", "slow"])
+def test_a_health_route_may_be_ill_under_any_other_fault(fault):
+    plan = replace(GREY, fault=fault)
+    assert self_test.sound_lies(plan, [*IN_GREY, *probes(1)], FAULT, FAULT + 600) == ""
+
+
+def test_whatever_chance_makes_of_an_honest_way_to_dns_is_believed():
+    chance = random.Random(1)
+    for number in range(20_000):
+        drawn = [chance.uniform(0, self_test.PROPAGATES) for _ in range(number % 13)]
+        assert self_test.propagation_lies(drawn) == ""
+
+
+@pytest.mark.parametrize("delays", [[0.003] * 2, [0.02] * 4, [0.3, 0.0, 0.1, 0.3, 0.2], [0.1] * 7 + [3.0]])
+def test_a_dns_that_hears_of_all_changes_at_once_is_not(delays):
+    assert f"heard of {len(delays)} changes" in self_test.propagation_lies(delays)
+
+
+@pytest.mark.parametrize("delays", [[], [0.003], [0.3, 0.3], [0.01] * 3 + [6.0], [12.0] * 8, [1.0] * 8])
+def test_a_drill_with_too_few_changes_or_a_slow_one_says_nothing_of_dns(delays):
+    assert self_test.propagation_lies(delays) == ""
+
+
+def change(at, what, check, *, healthy):
+    return {"at": at, "what": what, "check": check, "healthy": healthy}
+
+
+def test_the_way_to_dns_is_measured_from_each_change_that_nothing_overtook():
+    lines = [
+        change(90.0, "status", "fast", healthy=False),  # of before
+        change(101.0, "dns", "fast", healthy=False),
+        change(110.0, "status", "gate", healthy=False),
+        change(110.0, "status", "fast", healthy=True),
+        {"at": 111.0, "what": "answer", "name": "api", "set": "secondary"},
+        change(114.0, "dns", "gate", healthy=False),
+        change(117.0, "dns", "fast", healthy=True),
+        change(200.0, "status", "gate", healthy=True),
+        change(203.0, "status", "gate", healthy=False),  # so only a quick one of the two arrives
+        change(201.0, "dns", "gate", healthy=True),
+        change(212.0, "dns", "gate", healthy=False),
+    ]
+    assert list(self_test.delays(lines, 100.0)) == [4.0, 7.0, 9.0]
+
+
+@dataclass
+class PaperMetrics:
+    """CloudWatch by a clock: what was measured of a minute can be read after a delay of its own."""
+
+    delay: Callable[[str, float], float]
+    speed: float = 0.3
+    """Seconds that a question takes."""
+    clock: float = 1_000_017.0
+    counted: bool = True
+
+    def client(self, _service, region):
+        return _PaperRegion(self, region)
+
+    def now(self):
+        return self.clock
+
+    def sleep(self, seconds):
+        self.clock += seconds
+
+
+@dataclass
+class _PaperRegion:
+    metrics: PaperMetrics
+    region: str
+
+    def get_metric_data(self, MetricDataQueries, StartTime, EndTime):  # noqa: N803 - AWS's names
+        metrics, minute = self.metrics, StartTime.timestamp()
+        metrics.clock += metrics.speed
+        assert EndTime.timestamp() == minute + 60 <= metrics.clock
+        assert MetricDataQueries[0]["MetricStat"]["Metric"]["MetricName"] == "Invocations"
+        there = metrics.clock >= minute + 60 + metrics.delay(self.region, minute)
+        return {"MetricDataResults": [{"Timestamps": [StartTime] if there else [], "Values": [30.0] if there else []}]}
+
+
+def read_at_once(paper):
+    where = Places(paper, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
+    return asking.metrics(where, PerRole("health-1", "health-2"), paper.now, paper.sleep)
+
+
+@pytest.mark.parametrize("speed", [0.01, 0.3, 3.0])
+def test_metrics_that_come_at_once_are_not_believed(speed):
+    assert "could all be read within" in read_at_once(PaperMetrics(lambda *_: 0.0, speed))
+
+
+@pytest.mark.parametrize("speed", [0.01, 0.3, 3.0, 20.0])
+def test_metrics_that_come_late_at_times_are_believed_whatever_chance_makes_of_it(speed):
+    for seed in range(300):
+        draw = random.Random(seed)
+        known = {}
+        paper = PaperMetrics(lambda *key, known=known, draw=draw: known.setdefault(key, draw.uniform(0, 60)), speed)
+        assert read_at_once(paper) == ""
+        assert paper.clock < 1_000_017 + 5 * 60
+
+
+def test_a_machine_that_is_too_slow_to_ask_in_time_says_nothing_of_metrics():
+    assert read_at_once(PaperMetrics(lambda *_: 0.0, 25.0)) == ""
+
+
+class PaperProcessor:
+    """The sandbox's own, which lies in one way or in none."""
+
+    def __init__(self, lie=""):
+        self.lie, self.ledger = lie, Ledger()
+
+    def charge(self, endpoint, key, customer):
+        match self.lie:
+            case "endpoints are one":
+                endpoint = "one"
+            case "keys are known everywhere":
+                endpoint = next((each for each, known in self.ledger._charges if known == key), endpoint)
+            case "keys are forgotten":
+                self.ledger._charges.clear()
+            case "is silent":
+                return "nothing"
+            case "approves":
+                customer = "somebody"
+        told = self.ledger.charge(endpoint, key, {"value": 1, "currency": "USD"}, customer) or {}
+        return told["status"]
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        ("", ""),
+        ("endpoints are one", "has decided 0 times"),
+        ("keys are known everywhere", "b.example has decided 0 times"),
+        ("keys are forgotten", "a.example has decided 2 times"),
+        ("is silent", "answers nothing"),
+        ("approves", "answers approved"),
+    ],
+)
+@pytest.mark.parametrize("endpoints", [["a.example", "b.example"], ["a.example", "a.example"]])
+def test_a_processor_that_cannot_double_or_doubles_a_key_is_not_believed(lie, why, endpoints):
+    """Else no payment of any drill could be doubled; or all of them were."""
+    paper = PaperProcessor(lie)
+    found = asking.processor(endpoints, paper.charge, lambda: paper.ledger.lines)
+    alone = len(set(endpoints)) == 1 and lie == "keys are known everywhere"
+    assert (why in found and found) if why and not alone else found == ""
+
+
+def test_the_self_test_moves_no_money():
+    paper = PaperProcessor()
+    asking.processor(["a.example", "b.example"], paper.charge, lambda: paper.ledger.lines)
+    assert {line["what"] for line in paper.ledger.lines} == {"charge", "declined"}
+
+
 def test_without_a_fault_nothing_is_compared():
     assert afterwards(EVENTS[0]) == ""
 
@@ -169,7 +363,8 @@ def test_the_least_that_checkers_need_follows_the_environment():
     checks = settings.edge.checks.of_the_entry_point
     wanted = min((each.threshold - 1) * each.interval for each in checks)
     assert least_detection(settings, "hang") == wanted > 0
-    assert least_detection(settings, "grey") == 0
+    assert least_detection(settings, "grey") == (settings.edge.grey_failure.periods - 1) * 60 > 0
+    assert least_detection(settings, "incident") == least_detection(settings, "none") == 0
     stop = settings.edge.checks.stop_switch
     assert least_detection(settings, "evacuate") == (stop.threshold - 1) * stop.interval
 
@@ -178,7 +373,7 @@ class PaperTable:
     """A table in two regions, which lies in one way or in none."""
 
     def __init__(self, lie):
-        self.lie, self.cut, self.late = lie, False, []
+        self.lie, self.cut, self.mended, self.late = lie, False, False, []
         self.items = {"us-east-1": {}, "us-east-2": {}}
         self.passed = 0.0
 
@@ -189,7 +384,7 @@ class PaperTable:
     def cut_off(self):
         self.cut = True
         yield
-        self.cut = False
+        self.cut, self.mended = False, True
         if self.lie == "stays alone":
             self.late = None
             return
@@ -219,6 +414,12 @@ class PaperReplica:
     def get_item(self, TableName, Key, ConsistentRead):  # noqa: N803 - AWS's names
         if ConsistentRead and self.table.lie == "stays alone" and self.table.late is None:
             raise ClientError({"Error": {"Code": "InternalServerError", "Message": "alone"}}, "GetItem")
+        if ConsistentRead and self.table.mended:
+            self.table.mended = False
+            if self.table.lie == "catches up late":
+                return {}
+            if self.table.lie == "hears late":
+                raise ClientError({"Error": {"Code": "InternalServerError", "Message": "alone"}}, "GetItem")
         self.table.passed += 0.005 if ConsistentRead and self.table.lie != "no distance" else 0.001
         found = self.table.items[self.region].get(Key["sk"]["S"])
         return {"Item": {"seen": {"S": found}}} if found else {}
@@ -238,11 +439,14 @@ class PaperReplica:
         ("acknowledges alone", "was acknowledged"),
         ("forgets what waits", "is not read in the secondary's"),
         ("stays alone", "is not read in the secondary's"),
+        ("catches up late", "is not read in the secondary's"),
+        ("hears late", ""),
     ],
 )
 def test_replicas_that_do_not_follow_their_rules_are_not_believed(monkeypatch, lie, why):
     table = PaperTable(lie)
-    monkeypatch.setattr(asking, "REPLICATED_WITHIN", 0.0)
+    waits = {"catches up late": 5.0, "hears late": 5.0}
+    monkeypatch.setattr(asking, "REPLICATED_WITHIN", waits.get(lie, 0.0))
     monkeypatch.setattr("drill.asking.time.perf_counter", table.now)
     where = Places(table, PerRole("us-east-1", "us-east-2"), "payments", PerRole("a", "b"), 1)
     found = asking.tables(where, table.cut_off, strong=True, speed=3.0)

@@ -45,6 +45,17 @@ def test_a_drill_that_cannot_be_written_down_does_not_begin(tmp_path, identifier
         session._folder(target, replace(PLAN, id=identifier))
 
 
+@pytest.mark.parametrize(("grace", "looks_every"), [(0.0, 0.0), (0.0, 5.0), (PLAN.fault_at + 70, 5.0)])
+def test_what_is_seen_late_is_bounded_as_late_and_clients_are_not(grace, looks_every):
+    """Where health checks are looked at now and then, the checkers' own time is not the drill's."""
+    stage = SimpleNamespace(grace=lambda: grace, looks_every=looks_every)
+    added = {"latched": max(0.0, grace - PLAN.fault_at), "detection": looks_every}
+    found = session._bounds_on(stage, PLAN)
+    assert found == {name: value + added.get(name, 0.0) for name, value in PLAN.bounds.items()}
+    assert found["total"] == PLAN.bounds["total"]
+    assert session._bounds_on(stage, replace(PLAN, bounds={})) == {}
+
+
 def test_a_damaged_record_is_left_out_of_the_history(tmp_path):
     for name, plan in (("a", PLAN.to_json()), ("b", {"id": "b"}), ("c", [])):
         (tmp_path / name).mkdir()
