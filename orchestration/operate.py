@@ -85,7 +85,7 @@ def operate(
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
         workspace.require_one_provider()
         if changing:
-            recovery.clear(target, graph.stacks, report.tell)
+            recovery.clear(target, stacks, report.tell)
         workspace.adopt_salt()  # who only looks would else make another data key, on a machine that has none
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)

@@ -228,12 +228,14 @@ def states(environment: Environment, layer: str, store: StateStore) -> list[Stat
 
     Pulumi's layout of a bucket: stacks/, history/, backups/ and locks/ below .pulumi/ (pulumi/pulumi,
     pkg/backend/diy). A team writes what is its own layer's, and reads all: a deployment of one layer looks at where
-    the others are, how they keep secrets, what they read of it, whether clients are served; a plan at what gets stale.
+    the others are, how they keep secrets, what they read of it, who works on them, whether clients are served; a plan
+    at what gets stale.
     """
     kept = f"arn:aws:s3:::{'/'.join(filter(None, [store.bucket, store.prefix]))}/.pulumi"
     every = [stack for each in teams(environment) for stack in stacks(environment, each)]
     read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for stack in every]
     read += [f"{kept}/history/{stack.layer}/{stack.name}/*" for stack in every]
+    read += [f"{kept}/locks/{stack.reference}/*" for stack in every]
     found: list[Statement] = [
         {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{store.bucket}"]},
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": sorted({*read, f"{kept}/meta.yaml"})},
