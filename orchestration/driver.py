@@ -116,12 +116,12 @@ class Deploy(_Driver):
         if step.judgement.freshness is Freshness.UNBAKED:
             return self._bake_late(stack)
         c.workspace.ensure(stack)
-        recovered = pending.recover(c.target, c.operations, stack)
+        recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
         made_of = c.fingerprints.made_of(stack, c.run.update(stack))
         parts = parts_of(made_of.pieces)
-        verified = c.fingerprints.verified(stack)
+        verified = c.fingerprints.verified(stack) and not releases.begun(c.target.backend, stack)
         nothing = c.guard(stack)
-        if nothing and step.judgement.freshness is Freshness.FORCED:
+        if nothing and verified and step.judgement.freshness is Freshness.FORCED:
             return Work({}, recovered)  # its newest update is of just this, and the guard's preview found no difference
         baking = self._baking(stack, verified=verified) if c.check.covers(stack) else None
         watched = self._watched(stack) if verified else 0
@@ -196,6 +196,11 @@ def deployment(run: Run, step: Step) -> Sequence[str]:
     """Return the CLI's arguments for a step of a deployment."""
     message = run.message(run.update(step.stack), step.judgement.reason)
     return "up", "--yes", "--skip-preview", "--message", message
+
+
+def recovery(run: Run, stack: Stack) -> str:
+    """Return what the history says of settling what was cut off: ours, and no update by hand."""
+    return run.message(run.update(stack), "an update of it was cut off")
 
 
 def comparison(fingerprints: Fingerprints, stack: Stack, *, always: bool = False) -> Sequence[str]:
@@ -298,7 +303,7 @@ class Destroy(_Driver):
         c, stack = self._c, step.stack
         if c.target.backend.checkpoint(stack) is None:
             return Work({}, "was not deployed")
-        recovered = pending.recover(c.target, c.operations, stack)
+        recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
         try:
             events = c.operations.run(stack, *arguments)
