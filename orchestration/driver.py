@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.backend import FileBackend
-from engine.cli import Cli
+from engine.cli import ANOTHER_RUN, Cli
 from engine.events import ResourceChange
 from engine.operations import Interrupted, Operations
 from engine.workspace import Workspace
 from orchestration import pending, releases
 from orchestration.baking import Baking
 from orchestration.door import kept_by_copies
-from orchestration.execute import Driver, Work
+from orchestration.execute import Driver, NotCompared, Work
 from orchestration.fingerprint import (
     MADE_OF,
     TAG,
@@ -271,7 +271,12 @@ class Drift(_Driver):
     def run(self, step: Step) -> Work:
         if self._c.target.backend.checkpoint(step.stack) is None:
             return Work({}, "is not deployed")
-        events = self._c.operations.run(step.stack, "refresh", "--preview-only")
+        try:  # the engine takes the stack's lock for it, up to 3.228
+            events = self._c.operations.run(step.stack, "refresh", "--preview-only")
+        except Problem as problem:
+            if str(problem).startswith(ANOTHER_RUN):
+                raise NotCompared(str(problem)) from problem
+            raise
         differs = tuple(kept for each in events.refreshed if (kept := self._beside_ignored(step.stack, each)))
         put_back = [each for each in differs if releases.only_pointers(each.type, each.properties)]
         if not put_back or not self._c.fingerprints.withdrawn(step.stack):
@@ -328,6 +333,8 @@ class Blaming:
     def run(self, step: Step) -> Work:
         try:
             return self._driver.run(step)
+        except NotCompared:
+            raise
         except Problem as problem:
             if trouble := self._target.trouble(self._environment.regions_of(step.stack), str(problem)):
                 raise Problem(trouble) from problem
