@@ -11,9 +11,9 @@ from engine import find, launchers, secrets_provider
 from engine.backend import Backend, BucketUrl, FileBackend, file_folder, without_attributes
 from engine.cli import BackendUnreachable, Cli, CliBackend
 from orchestration import checker_ranges
+from orchestration.bucket import BucketBackend
 from orchestration.reach import Reach
 from orchestration.target import StackBooks, Target, settings
-from orchestration.targets.bucket import BucketBackend
 from shared.errors import Problem
 from shared.roles import ROLES
 from shared.root import ROOT

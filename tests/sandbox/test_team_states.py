@@ -15,9 +15,9 @@ import pytest
 from engine.backend import BucketUrl
 from engine.cli import Cli
 from engine.secrets_provider import VARIABLE
+from orchestration.bucket import BucketBackend
 from orchestration.execute import StepStatus
 from orchestration.plan import Operation
-from orchestration.targets.bucket import BucketBackend
 from orchestration.teams import policies
 from orchestration.teams.policies import PLAN, StateStore
 from sandbox.variables import CREDENTIALS

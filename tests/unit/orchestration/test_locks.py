@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from engine.backend import BucketUrl, FileBackend
 from engine.cli import Cli, CliBackend
 from orchestration import recovery
+from orchestration.bucket import BucketBackend
 from orchestration.targets import aws as on_aws
-from orchestration.targets.bucket import BucketBackend
 from shared.errors import Problem
 from shared.stack import Stack
 from tests.doubles import locks
