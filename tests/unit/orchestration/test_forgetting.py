@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from orchestration import forgetting
+from orchestration import forgetting, report
 from orchestration.forgetting import ASKED, PAUSE, ROUNDS, Loss, without
 from shared.errors import Problem
 
@@ -121,7 +121,7 @@ class Regions:
         self.raises: Any = lambda service, region, _: SILENT_HOST if region == LOST else None
         self.round, self.said = 0, []
         monkeypatch.setattr(forgetting, "Aws", lambda _: self)
-        monkeypatch.setattr(forgetting.report, "tell", self.said.append)
+        monkeypatch.setattr(report, "tell", self.said.append)
 
     def client(self, service, region):
         def ask():

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from io import BytesIO
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -50,7 +51,7 @@ class Bucket:
 
     def __init__(self, folder, cli):
         self.objects, self.denied, self.scratch = {}, False, folder
-        aws = ModelledAws(
+        self.aws = ModelledAws(
             {
                 ("s3", "ListObjectsV2"): lambda _, asked: {
                     "Contents": [{"Key": key} for key in self.objects if key.startswith(asked["Prefix"])]
@@ -60,7 +61,8 @@ class Bucket:
             }
         )
         self.backend = BucketBackend(cli, BucketUrl.parse("s3://states/system?region=us-west-2"))
-        self.backend._aws = aws
+        given: Any = self.aws
+        self.backend._aws = given
 
     def get(self, _, asked):
         if self.denied:
@@ -147,7 +149,7 @@ def test_a_lock_that_is_released_while_it_is_looked_at_is_none(tmp_path, cli):
 
     kept = Bucket(tmp_path, cli)
     kept.lock(DATA, 4711, "another-machine")
-    kept.backend._aws.answers["s3", "GetObject"] = released
+    kept.aws.answers["s3", "GetObject"] = released
     assert kept.backend.locks(DATA) == []
 
 
