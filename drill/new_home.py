@@ -18,7 +18,7 @@ from drill.restoring import Restoring
 from lambdas.domain.fence import KNOWN
 from lambdas.domain.payment import LEASE
 from orchestration.api import entry, unhealthy
-from orchestration.api_keys import KeySecret, WrittenMeanwhile
+from orchestration.api_keys import Copy, KeySecret, WrittenMeanwhile
 from orchestration.aws import asked, error_code
 from orchestration.fence import PrimaryFence
 from shared import naming
@@ -34,6 +34,11 @@ ROUNDS: Final = 3
 """Health checks of a region before it counts as one that does not serve: the first may meet a cold start."""
 QUIET: Final = (KNOWN + LEASE) / 1000
 """Seconds from a fence to when nobody works on a payment there: it is read every five, and a lease lasts fifteen."""
+
+GIVEN: Final = "new-home-"
+"""How the id of each version begins that this command has written: a rotation's does not."""
+LONGEST_TOKEN: Final = 64
+"""Characters (Secrets Manager API Reference, PutSecretValue, ClientRequestToken)."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +79,38 @@ class Removal:
         old, new = (each.foundation().names.of(naming.PAYMENTS_TABLE) for each in (self.old, self.new))
         return old, new
 
-    def give_keys(self) -> bool:
-        """Let the new home take the clients' keys of the old one. Returns whether it had others. Raises Problem."""
+    def give_keys(self, *, move: bool) -> bool:
+        """Let the new home take the clients' keys of the old one. Returns whether it was given some. Raises Problem.
+
+        Once it has the clients' name, keys that were rotated in it are newer than the old home's, and stay.
+        """
         source = KeySecret(self.aws, self.left, self.old.foundation().names.of(naming.API_KEYS_SECRET)).read()
         place = self.new.region(PRIMARY)
         target = KeySecret(self.aws, place, self.new.foundation().names.of(naming.API_KEYS_SECRET))
         there = target.read()
-        if not source.keys.differing(there.keys):
+        clients = source.keys.differing(there.keys)
+        if not clients:
+            return False
+        if self._rotated(there):
+            others = f"other keys than {self.old.name} for {', '.join(clients)}"
+            said = f"{self.new.name} has {others}, rotated there: they stay"
+            if move:
+                raise Problem(
+                    f"{said}, and whoever comes from {self.old.name} is refused; nothing was changed: run this without "
+                    "--move to bring in payments alone, or with takes_over.now: false once, which gives the older keys"
+                )
+            self.tell(said)
             return False
         try:
-            target.write(source.keys, there.token)
+            target.write(source.keys, f"{GIVEN}{there.token}"[:LONGEST_TOKEN])
         except WrittenMeanwhile as error:
             raise Problem(f"somebody else has just written {target.name} in {place}: run this again") from error
         return True
+
+    def _rotated(self, there: Copy) -> bool:
+        """Whether clients have come to the new home and somebody else has written its keys since the first ones."""
+        come = self.new.foundation().taken is not None
+        return come and len(there.labels) > 1 and not there.version.startswith(GIVEN)
 
     def bring_in(self, *, unfinished: bool, progress: Callable[[int], None]) -> BroughtIn:
         """Bring in what the new table has not yet, by the region that is left. Raises Problem."""

@@ -34,7 +34,7 @@ def new_home(choice: Choice, *, old: str, move: bool) -> int:
     what = f"ending payments in {old} and moving its clients" if move else "bringing in keys and payments"
     where = f"{source} into {target} of {place.where}, {removal.left}; {removal.lost} is not asked"
     go_ahead(place, choice, f"{what}: {where}")
-    others = removal.give_keys()
+    others = removal.give_keys(move=move)
     began = place.now()
     if move:
         removal.stop(began)
@@ -58,7 +58,7 @@ def new_home(choice: Choice, *, old: str, move: bool) -> int:
     else:
         counts = ", ".join(f"{number:,} {what}" for what, number in found.counts.items()) or "no items"
         print(f"{source} into {target} in {removal.left}: {counts}")
-        print("the clients' keys were brought in" if others else "the clients' keys are the same already")
+        print("the clients' keys were brought in" if others else "the clients' keys stay as they are")
         if released:
             print(f"{released} is released in {removal.left}")
         list_wrong(found.contradictions)

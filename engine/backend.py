@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from engine.processes import alive
 from shared import files
@@ -90,7 +90,8 @@ class Update:
 class Lock:
     """The engine's lock on a stack: who holds it."""
 
-    path: Path
+    name: str
+    """Of its file, as the backend calls it."""
     pid: int
     host: str
     user: str
@@ -122,7 +123,7 @@ class Backend(Protocol):
         """Return the locks on the stack, as far as the backend shows them."""
 
     def unlock(self, stack: Stack) -> None:
-        """Take away the locks of engines that have died: the caller knows that a dead run left some on this stack."""
+        """Take away the locks of engines of this machine that have died, and nobody else's."""
 
 
 class FileBackend:
@@ -197,7 +198,7 @@ class FileBackend:
     def unlock(self, stack: Stack) -> None:
         for lock in self.locks(stack):
             if not is_held(lock):
-                lock.path.unlink(missing_ok=True)
+                Path(lock.name).unlink(missing_ok=True)
 
 
 def _moment(told: int | str | None) -> datetime | None:
@@ -220,6 +221,38 @@ def file_folder(url: str) -> Path | None:
         return None
     path = unquote(parts.netloc + parts.path)
     return Path(path).expanduser()
+
+
+@dataclass(frozen=True)
+class BucketUrl:
+    """An `s3://` backend's URL, as the CLI takes it (pulumi/pkg backend/diy/backend.go, gocloud.dev/blob/s3blob)."""
+
+    bucket: str
+    folder: str
+    """Without a slash at its end; empty: none."""
+    region: str
+    """Empty: the shell's."""
+    endpoint: str
+    """Empty: AWS's own."""
+    profile: str
+    """Empty: the shell's."""
+
+    @staticmethod
+    def parse(url: str) -> BucketUrl | None:
+        """Read a URL; None for one of another kind."""
+        parts = urlsplit(url)
+        if parts.scheme != "s3":
+            return None
+        told = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        endpoint = told.get("endpoint", "")
+        if endpoint and "://" not in endpoint:
+            endpoint = f"https://{endpoint}"
+        folder = parts.path.lstrip("/").removesuffix("/")
+        return BucketUrl(parts.netloc, folder, told.get("region", ""), endpoint, told.get("profile", ""))
+
+    def key(self, name: str) -> str:
+        """The key of one of the backend's objects."""
+        return f"{self.folder}/.pulumi/{name}".removeprefix("/")
 
 
 def without_attributes(url: str) -> str:
@@ -290,11 +323,16 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return dict(content)
 
 
+def parsed_lock(raw: bytes, name: str) -> Lock:
+    """Read a lock file's content, whatever keeps it. Raises Problem."""
+    with _undamaged(name, "remove it once no pulumi works on the stack"):
+        content = _parsed(raw)
+        taken = datetime.fromisoformat(content["timestamp"])
+        return Lock(name, int(content["pid"]), str(content["hostname"]), str(content["username"]), taken)
+
+
 def _lock(path: Path) -> Lock | None:
     try:
-        with _undamaged(str(path), "remove it once no pulumi works on the stack"):
-            content = _read(path)
-            taken = datetime.fromisoformat(content["timestamp"])
-            return Lock(path, int(content["pid"]), str(content["hostname"]), str(content["username"]), taken)
+        return parsed_lock(_raw(path), str(path))
     except FileNotFoundError:
         return None  # released while we looked

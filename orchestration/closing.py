@@ -28,7 +28,10 @@ def closing(result: Result, place: Target, graph: Graph, choice: Choice) -> str:
     if StepStatus.INTERRUPTED in statuses:
         done = "what had begun is complete. The same command goes on from here" if changing else "nothing was changed"
         return f"Interrupted: {done}."
-    if not all(status.good for status in statuses):
+    bad = {status for status in statuses if not status.good}
+    if bad == {StepStatus.UNCOMPARED}:
+        return "Another run is changing what was not compared: run the same command again when it has ended."
+    if bad:
         again = "run the same command again" + (": it goes on from here" if changing else "")
         return f"Logs: {result.folder}. Fix it and {again}."
     return AFTER[result.plan.operation](result, place, graph, choice)

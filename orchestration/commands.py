@@ -55,7 +55,10 @@ def preview(choice: Choice, *, details: bool = False) -> int:
 
 
 def drift(choice: Choice) -> int:
-    """Compare all stacks with the cloud, and name what differs. Returns 1 when something does."""
+    """Compare all stacks with the cloud, and name what differs. Returns 1 when something does.
+
+    Returns 75 when nothing does as far as could be compared, while another run was changing some stack.
+    """
     return _operate(Operation.DRIFT, choice, details=True)
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.backend import FileBackend
-from engine.cli import Cli
+from engine.cli import ANOTHER_RUN, Cli
 from engine.events import ResourceChange
 from engine.operations import Interrupted, Operations
 from engine.workspace import Workspace
 from orchestration import pending, releases
 from orchestration.baking import Baking
 from orchestration.door import kept_by_copies
-from orchestration.execute import Driver, Work
+from orchestration.execute import Driver, NotCompared, Work
 from orchestration.fingerprint import (
     MADE_OF,
     TAG,
@@ -116,12 +116,12 @@ class Deploy(_Driver):
         if step.judgement.freshness is Freshness.UNBAKED:
             return self._bake_late(stack)
         c.workspace.ensure(stack)
-        recovered = pending.recover(c.target, c.operations, stack)
+        recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
         made_of = c.fingerprints.made_of(stack, c.run.update(stack))
         parts = parts_of(made_of.pieces)
-        verified = c.fingerprints.verified(stack)
+        verified = c.fingerprints.verified(stack) and not releases.begun(c.target.backend, stack)
         nothing = c.guard(stack)
-        if nothing and step.judgement.freshness is Freshness.FORCED:
+        if nothing and verified and step.judgement.freshness is Freshness.FORCED:
             return Work({}, recovered)  # its newest update is of just this, and the guard's preview found no difference
         baking = self._baking(stack, verified=verified) if c.check.covers(stack) else None
         watched = self._watched(stack) if verified else 0
@@ -198,6 +198,11 @@ def deployment(run: Run, step: Step) -> Sequence[str]:
     return "up", "--yes", "--skip-preview", "--message", message
 
 
+def recovery(run: Run, stack: Stack) -> str:
+    """Return what the history says of settling what was cut off: ours, and no update by hand."""
+    return run.message(run.update(stack), "an update of it was cut off")
+
+
 def comparison(fingerprints: Fingerprints, stack: Stack, *, always: bool = False) -> Sequence[str]:
     """Return the option by which an update first compares the state with the cloud, where they may differ."""
     checkpoint = fingerprints.backend.checkpoint(stack)
@@ -266,7 +271,12 @@ class Drift(_Driver):
     def run(self, step: Step) -> Work:
         if self._c.target.backend.checkpoint(step.stack) is None:
             return Work({}, "is not deployed")
-        events = self._c.operations.run(step.stack, "refresh", "--preview-only")
+        try:  # the engine takes the stack's lock for it, up to 3.228
+            events = self._c.operations.run(step.stack, "refresh", "--preview-only")
+        except Problem as problem:
+            if str(problem).startswith(ANOTHER_RUN):
+                raise NotCompared(str(problem)) from problem
+            raise
         differs = tuple(kept for each in events.refreshed if (kept := self._beside_ignored(step.stack, each)))
         put_back = [each for each in differs if releases.only_pointers(each.type, each.properties)]
         if not put_back or not self._c.fingerprints.withdrawn(step.stack):
@@ -298,7 +308,7 @@ class Destroy(_Driver):
         c, stack = self._c, step.stack
         if c.target.backend.checkpoint(stack) is None:
             return Work({}, "was not deployed")
-        recovered = pending.recover(c.target, c.operations, stack)
+        recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
         try:
             events = c.operations.run(stack, *arguments)
@@ -323,6 +333,8 @@ class Blaming:
     def run(self, step: Step) -> Work:
         try:
             return self._driver.run(step)
+        except NotCompared:
+            raise
         except Problem as problem:
             if trouble := self._target.trouble(self._environment.regions_of(step.stack), str(problem)):
                 raise Problem(trouble) from problem

@@ -36,10 +36,16 @@ class StepStatus(Enum):
     FAILED = "failed"
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
+    UNCOMPARED = "not compared"
+    """Somebody else was changing it: nothing is known of how it differs."""
 
     @property
     def good(self) -> bool:
         return self in {StepStatus.CHANGED, StepStatus.UNCHANGED, StepStatus.FRESH}
+
+
+class NotCompared(Problem):
+    """A stack could not be compared with the cloud, as it was being changed."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,8 @@ class Executor:
             outcome = self._attempt(step)
         except Interrupted as interrupted:
             outcome = Outcome(step.stack, StepStatus.INTERRUPTED, message=str(interrupted))
+        except NotCompared as problem:
+            outcome = Outcome(step.stack, StepStatus.UNCOMPARED, message=str(problem))
         except Problem as problem:
             status = StepStatus.INTERRUPTED if self._interrupted else StepStatus.FAILED
             outcome = Outcome(step.stack, status, message=str(problem))

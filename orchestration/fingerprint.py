@@ -150,8 +150,11 @@ class Fingerprints:
         """Return what the stack's program reads of others, as its sources are now."""
         return reads.of(self._root, stack.layer)
 
-    def judge(self, stack: Stack) -> Judgement:
-        """Say whether the stack's newest update still describes it, and if not, why."""
+    def judge(self, stack: Stack, *, sources: bool = True) -> Judgement:
+        """Say whether the stack's newest update still describes it, and if not, why.
+
+        Without `sources` only whether that came to its end, whatever the stack would be made of now.
+        """
         checkpoint = self.backend.checkpoint(stack)
         newest = self.backend.newest_update(stack)
         if checkpoint is None or newest is None:
@@ -171,7 +174,7 @@ class Fingerprints:
         for reason, applies in unsettled.items():
             if applies:
                 return Judgement(Freshness.STALE, reason)
-        found = self._causes(stack, known.parts if known else {})
+        found = self._causes(stack, known.parts if known else {}) if sources else []
         return Judgement(Freshness.STALE, found[0]) if found else Judgement(Freshness.FRESH, "")
 
     def causes(self, stack: Stack) -> Sequence[str]:

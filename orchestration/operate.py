@@ -39,6 +39,8 @@ CHANGING = frozenset({Operation.DEPLOY, Operation.DESTROY})
 JUDGED = frozenset({Operation.DEPLOY, Operation.PREVIEW})
 """Operations that leave out what is fresh."""
 INTERRUPTED = 130
+UNCOMPARED = 75
+"""Nothing differs, as far as could be compared: another run was changing some stack. EX_TEMPFAIL of sysexits.h."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def operate(
         workspace = Workspace(target.cli, target.backend, target.configuration, graph.stacks)
         workspace.require_one_provider()
         if changing:
-            recovery.clear(target, graph.stacks, report.tell)
+            recovery.clear(target, stacks, report.tell)
         workspace.adopt_salt()  # who only looks would else make another data key, on a machine that has none
         fingerprints = Fingerprints(root, environment, graph, target.backend, generation=target.generation)
         plan = _plan(operation, graph, stacks, fingerprints, target.destroying, force=force, refresh=refresh)
@@ -306,4 +308,7 @@ def _exit_code(operation: Operation, outcomes: Sequence[Outcome]) -> int:
     if any(outcome.status is StepStatus.INTERRUPTED for outcome in outcomes):
         return INTERRUPTED
     drifted = operation is Operation.DRIFT and any(outcome.changes for outcome in outcomes)
+    bad = {outcome.status for outcome in outcomes if not outcome.status.good}
+    if bad == {StepStatus.UNCOMPARED} and not drifted:
+        return UNCOMPARED
     return int(drifted or not all(outcome.status.good for outcome in outcomes))

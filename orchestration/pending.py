@@ -57,8 +57,11 @@ AGAIN: Final = frozenset(
 PutRolePolicy, AttachRolePolicy, PutBucketPolicy and its like, CreateTopic, CreateQueue with the same attributes."""
 
 
-def recover(target: Target, operations: Operations, stack: Stack) -> str:
-    """Settle what was cut off and bring the state up to the cloud. Returns a remark, empty when nothing was."""
+def recover(target: Target, operations: Operations, stack: Stack, message: str) -> str:
+    """Settle what was cut off and bring the state up to the cloud. Returns a remark, empty when nothing was.
+
+    `message`: what the history says of it.
+    """
     checkpoint = target.backend.checkpoint(stack)
     if checkpoint is None or not checkpoint.pending:
         return ""
@@ -66,7 +69,7 @@ def recover(target: Target, operations: Operations, stack: Stack) -> str:
     taken = {} if target.adopts_creates else {each["urn"]: found for each in creating if (found := _id(each))}
     if taken:
         _take_over(target, stack, taken)
-    operations.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    operations.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--message", message)
     if not creating:
         return "recovered"
     if target.adopts_creates:

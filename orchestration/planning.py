@@ -53,6 +53,7 @@ STATES = {
     StepStatus.FAILED: "refused",
     StepStatus.SKIPPED: "refused",
     StepStatus.INTERRUPTED: "refused",
+    StepStatus.UNCOMPARED: "refused",
 }
 COLOURS = {"changes": "yellow", "unchanged": "green", "fresh": "dim", "refused": "bold red"}
 

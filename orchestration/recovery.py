@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from engine.backend import is_held
 from engine.processes import end_leftovers
 from orchestration import runs
 from orchestration.target import Target
@@ -15,12 +16,9 @@ def clear(target: Target, stacks: Iterable[Stack], tell: Callable[[str], None]) 
 
     A lock whose process lives, or is on another host, stays: the engine then names its holder.
     """
-    interrupted: set[str] = set()
     for folder in runs.dead(target.state):
-        interrupted.update(record.name for record in (folder / "sessions").iterdir())
         end_leftovers(folder / "sessions", str(folder), tell)
     for stack in stacks:
-        if stack.label in interrupted:
+        if any(not is_held(lock) for lock in target.backend.locks(stack)):
             tell(f"a run was killed before {stack} was complete: releasing its lock")
-        if stack.label in interrupted or target.backend.locks(stack):
             target.backend.unlock(stack)

@@ -125,6 +125,17 @@ def record(backend: Backend, stack: Stack, release: str, now: float) -> None:
         newer.write(backend, stack)
 
 
+def begun(backend: Backend, stack: Stack) -> bool:
+    """Whether the state has another release than the last complete one on record.
+
+    An engine that is killed writes no history: the newest entry is then still of the update before.
+    """
+    serving, known = Serving.of(backend.checkpoint(stack)), None
+    if serving.aliases:
+        known = Releases.read(backend, stack).serving
+    return known is not None and known.serving != serving
+
+
 def live(aws: Aws, region: str, known: Serving) -> Serving:
     """Return what AWS says of the aliases and stages in `known`. Raises Problem."""
     lambdas = aws.client("lambda", region)

@@ -31,6 +31,7 @@ STYLES = {
     StepStatus.FAILED: "bold red",
     StepStatus.SKIPPED: "yellow",
     StepStatus.INTERRUPTED: "yellow",
+    StepStatus.UNCOMPARED: "yellow",
 }
 NAMING = frozenset({Operation.PREVIEW, Operation.DRIFT})
 """Operations whose result is what they found, by name."""

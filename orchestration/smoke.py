@@ -42,6 +42,8 @@ PAUSE = 0.5
 NEW_STAGE_SECONDS = 60
 """For so long a stage that was just made may answer as if it were not there: API Gateway spreads it by and by."""
 NOT_THERE_YET = frozenset({403, 404})
+REFRESH = "refresh"
+"""A kind of entry in the history: it releases nothing, whoever made it."""
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "smoke-test"}
 
 
@@ -64,15 +66,18 @@ class SmokeTest:
     def before(self, stack: Stack, *, verified: bool) -> Serving:
         """Return what a release that fails is put back to: what serves, if that was checked, or the last that was.
 
-        What serves is what the state says, if its last update was verified. If that was one of ours that did not come
-        to its end, the last complete release counts. After an update by hand AWS is asked.
+        What serves is what the state says, if its last update was verified and nothing has begun since. If one of ours
+        did not come to its end, the last complete release counts, whatever compared the state with AWS after it. After
+        an update by hand AWS is asked.
         """
         backend = self._target.backend
         serving = Serving.of(backend.checkpoint(stack))
-        if verified or serving == Serving({}, {}):  # nothing was released: there is nothing to ask AWS about
+        if serving == Serving({}, {}):  # nothing was released: there is nothing to ask AWS about
+            return serving
+        if verified and not releases.begun(backend, stack):
             return serving
         known, newest = Releases.read(backend, stack).serving, backend.newest_update(stack)
-        if known and newest and update_id(newest.message):
+        if known and newest and (update_id(newest.message) or newest.kind == REFRESH):
             return known.serving
         return releases.live(self._aws, self._region(stack), serving)
 

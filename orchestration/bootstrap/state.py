@@ -9,10 +9,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from engine import secrets_provider
-from engine.backend import Checkpoint, parsed_state
+from engine.backend import BucketUrl, Checkpoint, parsed_state
 from orchestration.aws import asked, error_code, or_none
 from orchestration.bootstrap.step import BootstrapContext, StateHome, StepFinding, cannot
 from orchestration.quotas import ACCOUNT
@@ -23,6 +22,9 @@ ALIAS: Final = "alias/pulumi-state"
 DESCRIPTION: Final = "States of Pulumi stacks, and their secrets"
 OLD_DAYS: Final = 90
 """For how long a state that was replaced is kept: an update writes it anew after each resource."""
+STATES: Final = ".pulumi/"
+"""The folder of all that Pulumi keeps."""
+WHOLE: Final = "replaces what the bucket has: put that into it as well"
 NO_BUCKET, DENIED = frozenset({"404", "NoSuchBucket"}), frozenset({"403", "AccessDenied"})
 NO_KEY = "NotFoundException"
 AWSS_OWN: Final = "alias/aws/s3"
@@ -38,12 +40,11 @@ def home(account: str, default_region: str, told: Mapping[str, str], endpoint: s
     stacks have one, as long as no key is named.
     """
     backend, provider = told.get("PULUMI_BACKEND_URL", ""), told.get(secrets_provider.VARIABLE, "")
-    parts = urlsplit(backend)
+    found = BucketUrl.parse(backend)
     here = f"&endpoint={endpoint}" if endpoint else ""
     region, bucket, folder = default_region, "", ""
-    if parts.scheme == "s3":
-        region, bucket = parse_qs(parts.query).get("region", [""])[0], parts.netloc
-        folder = parts.path.lstrip("/").removesuffix("/")  # as Pulumi takes it (pulumi/pkg backend/diy/backend.go)
+    if found:
+        region, bucket, folder = found.region, found.bucket, found.folder
         if not region:
             raise Problem(f"PULUMI_BACKEND_URL={backend} says no region, so it would be the shell's: add ?region=…")
     elif not backend:
@@ -236,11 +237,11 @@ class StateBucket:
             + ",".join(f"{name}=true" for name in PRIVATE),
             (
                 f"aws s3api put-bucket-policy {settings} --policy "
-                f"'{json.dumps({'Version': '2012-10-17', 'Statement': [self._tls_only()]})}'"
+                f"'{json.dumps({'Version': '2012-10-17', 'Statement': [self._tls_only()]})}'  # {WHOLE}"
             ),
             (
                 f"aws s3api put-bucket-lifecycle-configuration {settings} --lifecycle-configuration "
-                f"'{json.dumps(LIFECYCLE)}'"
+                f"'{json.dumps({'Rules': [self._end_of_old()]})}'  # {WHOLE}"
             ),
         )
 
@@ -258,12 +259,19 @@ class StateBucket:
             return cannot(f"{bucket} is in {found}: say ?region={found} in PULUMI_BACKEND_URL")
         lacks = [each.what for each in self._settings() if not each.has()]
         said = f"{bucket} lacks {', '.join(lacks)}" if lacks else bucket
+        if lacks and (other := self._beside()):
+            return cannot(
+                f"{said}, and is left as it is: it keeps other things too ({other}), which such settings concern as "
+                "well. Have its owner give it them, or name a bucket for states alone in PULUMI_BACKEND_URL"
+            )
         return StepFinding(not lacks, said, values={"PULUMI_BACKEND_URL": self.context.home.backend})
 
     def make(self) -> StepFinding:
         found = self._head()
         if isinstance(found, StepFinding):
             asked(self._create, f"make the bucket {self.context.home.bucket}", self.where)
+        elif self._beside():
+            return self.look()
         for each in self._settings():
             if not each.has():
                 asked(each.put, f"give the bucket {each.what}", self.where)
@@ -331,8 +339,8 @@ class StateBucket:
             ),
             BucketSetting(
                 "an end of old versions",
-                lambda: bool(read("get_bucket_lifecycle_configuration", "Rules")),
-                lambda: s3.put_bucket_lifecycle_configuration(**mine, LifecycleConfiguration=LIFECYCLE),
+                lambda: any(map(self._ends_old, read("get_bucket_lifecycle_configuration", "Rules") or ())),
+                lambda: self._put_rules(read("get_bucket_lifecycle_configuration", "Rules") or ()),
             ),
         )
 
@@ -370,21 +378,50 @@ class StateBucket:
         policy = {"Version": "2012-10-17", **before, "Statement": statements}
         self._s3.put_bucket_policy(**self._mine, Policy=json.dumps(policy))
 
+    @property
+    def _states(self) -> str:
+        """How the key of every object begins that is the stacks'."""
+        return f"{self.context.home.folder}/{STATES}".removeprefix("/")
+
+    def _beside(self, within: str = "") -> str:
+        """The key of something in the bucket that is no stacks' state, of whatever folder; empty where all is."""
+
+        def listed() -> Any:
+            pages = self._s3.get_paginator("list_objects_v2")
+            return pages.paginate(**self._mine, Prefix=within, Delimiter="/").build_full_result()
+
+        found = asked(listed, f"look at what the bucket {self.context.home.bucket} keeps", self.where)
+        keys = (str(each["Key"]) for each in found.get("Contents", ()))
+        folders = [str(each["Prefix"]) for each in found.get("CommonPrefixes", ())]
+        inside = (self._beside(each) for each in folders if each.removeprefix(within) != STATES)
+        return next((each for each in (*keys, *inside) if each and each != within), "")
+
+    def _end_of_old(self) -> dict[str, Any]:
+        """Of the stacks' objects alone: what goes so is gone for good."""
+        return {
+            "ID": f"old-versions of {self._states}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": self._states},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": OLD_DAYS},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+        }
+
+    def _ends_old(self, rule: Mapping[str, Any]) -> bool:
+        """Whether a rule ends the old versions of all of the stacks' objects."""
+        filtered = rule.get("Filter", {"Prefix": rule.get("Prefix", "")})  # an older rule has no filter
+        ends = rule["Status"] == "Enabled" and "NoncurrentVersionExpiration" in rule
+        return ends and filtered.keys() <= {"Prefix"} and self._states.startswith(filtered.get("Prefix", ""))
+
+    def _put_rules(self, before: Iterable[Mapping[str, Any]]) -> None:
+        """Beside what somebody else has put there."""
+        rule = self._end_of_old()
+        rules = [*(each for each in before if each.get("ID") != rule["ID"]), rule]
+        self._s3.put_bucket_lifecycle_configuration(**self._mine, LifecycleConfiguration={"Rules": rules})
+
 
 PRIVATE: Final = dict.fromkeys(
     ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
 )
-LIFECYCLE: Final = {
-    "Rules": [
-        {
-            "ID": "old-versions",
-            "Status": "Enabled",
-            "Filter": {"Prefix": ""},
-            "NoncurrentVersionExpiration": {"NoncurrentDays": OLD_DAYS},
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-        }
-    ]
-}
 
 
 def _only_by_tls(policy: Mapping[str, Any]) -> bool:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.execute import StepStatus
+from orchestration.fingerprint import Fingerprints
 from orchestration.graph import Graph
 from orchestration.plan import Operation
 from orchestration.readiness.facts import DAY, Examined, Fact, FactQuestion
+from orchestration.releases import begun
 from orchestration.runs import records
 from orchestration.target import books
 from shared.errors import Problem
+from shared.root import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shared.stack import Stack
 
 LONGEST_UNCOMPARED: Final = 1
 """Days: a day's changes by hand are what somebody still remembers."""
 LONGEST_UNDRILLED: Final = 90
 """Days: a drill in each quarter, as Well-Architected's game days are regular (REL12-BP05)."""
+
+CHANGING: Final = frozenset({Operation.DEPLOY.value, Operation.DESTROY.value})
+MOVED: Final = frozenset(each.value for each in (StepStatus.CHANGED, StepStatus.FAILED, StepStatus.INTERRUPTED))
 
 
 @dataclass(frozen=True)
@@ -48,19 +56,36 @@ def questions(
 
 
 def _stacks(examined: Examined, target: str) -> Fact:
-    """All are deployed, and the newest update of each came to its end."""
+    """All are deployed, and the newest release of each came to its end."""
     settings, backend = examined.settings, books(target).backend
     graph = Graph.of(settings.name, aside=settings.aside)
     newest = {stack: backend.newest_update(stack) for stack in graph.stacks}
     gone = [str(stack) for stack, update in newest.items() if update is None]
     failed = [str(stack) for stack, update in newest.items() if update and not update.succeeded]
-    if gone or failed:
+    whole = [stack for stack in graph.stacks if str(stack) not in {*gone, *failed}]
+    unfinished = _unfinished(Fingerprints(ROOT, settings, graph, backend, generation=None), whole)
+    if gone or failed or unfinished:
         told = [f"not deployed: {', '.join(gone)}"] if gone else []
         told += [f"its newest update failed: {', '.join(failed)}"] if failed else []
-        return Fact("; ".join(told), "not fit", f"./invoke deploy-all{examined.options}")
-    begun = [update.began for update in newest.values() if update and update.began]
-    age = max(0.0, time.time() - max(begun).timestamp()) if begun else 0.0
+        return Fact("; ".join([*told, *unfinished]), "not fit", f"./invoke deploy-all{examined.options}")
+    times = [update.began for update in newest.values() if update and update.began]
+    age = max(0.0, time.time() - max(times).timestamp()) if times else 0.0
     return Fact(f"{len(newest)} deployed to their end", age=age)
+
+
+def _unfinished(fingerprints: Fingerprints, stacks: Sequence[Stack]) -> list[str]:
+    """Why stacks have something else than a whole release; the engine's history alone does not tell.
+
+    An engine that is killed writes none, and one that has done its part knows nothing of a smoke test or a bake.
+    """
+    found: dict[str, list[str]] = {}
+    for stack in stacks:
+        why = fingerprints.judge(stack, sources=False).reason
+        if not why and begun(fingerprints.backend, stack):
+            why = "its last update did not come to its end"
+        if why:
+            found.setdefault(why, []).append(str(stack))
+    return [f"{why}: {', '.join(names)}" for why, names in found.items()]
 
 
 def _drift(examined: Examined, target: str, uncompared: str) -> Fact:
@@ -68,35 +93,50 @@ def _drift(examined: Examined, target: str, uncompared: str) -> Fact:
     if uncompared:
         raise Problem(uncompared)
     name, todo = examined.settings.name, f"./invoke drift{examined.options}"
-    ended = [
-        each
-        for each in records(examined.state)
-        if each["environment"] == name and each["target"] == target and "ended" in each
+    runs = [each for each in records(examined.state) if each["environment"] == name and each["target"] == target]
+    compared = [
+        each for each in runs if each["operation"] == Operation.DRIFT.value and "ended" in each and each["stacks"]
     ]
-    compared = [each for each in ended if each["operation"] == Operation.DRIFT.value and each["stacks"]]
     if not compared:
         return Fact("this checkout has never compared its stacks with the cloud", "unknown", todo)
     last = compared[-1]
     age, seen = max(0.0, time.time() - _moment(last["ended"])), _of(last)
     stacks = Graph.of(name, aside=examined.settings.aside).stacks
-    if left := [str(stack) for stack in stacks if str(stack) not in seen]:
-        return Fact(f"not compared: {', '.join(left)}", "unknown", todo, age)
-    if found := {stack: status for stack, status in seen.items() if status != StepStatus.UNCHANGED.value}:
-        said = ", ".join(
-            f"{stack} {'differs' if status == StepStatus.CHANGED.value else status}" for stack, status in found.items()
-        )
-        return Fact(said, "not fit", f"{todo}, and what it recommends", age)
-    changing = {Operation.DEPLOY.value, Operation.DESTROY.value}
-    later = [each for each in ended if each["operation"] in changing and each["run"] > last["run"]]
-    if any(status == StepStatus.CHANGED.value for each in later for status in _of(each).values()):
+    if differs := _differing(seen, [str(stack) for stack in stacks], todo, age):
+        return differs
+    if any(_may_have_changed(each) for each in runs if each["run"] > last["run"]):
         return Fact("none then, and stacks were changed since", "attention", todo, age)
     if age > LONGEST_UNCOMPARED * DAY:
         return Fact("none then", "attention", todo, age)
     return Fact(f"none in {len(seen)} stacks", age=age)
 
 
+def _differing(seen: Mapping[str, str], stacks: Sequence[str], todo: str, age: float) -> Fact | None:
+    """What a comparison has found, and what it has not seen; None where all stacks are as they are declared."""
+    if left := [stack for stack in stacks if stack not in seen]:
+        return Fact(f"not compared: {', '.join(left)}", "unknown", todo, age)
+    locked = [stack for stack, status in seen.items() if status == StepStatus.UNCOMPARED.value]
+    found = {stack: status for stack, status in seen.items() if status != StepStatus.UNCHANGED.value}
+    if told := {stack: status for stack, status in found.items() if stack not in locked}:
+        said = ", ".join(
+            f"{stack} {'differs' if status == StepStatus.CHANGED.value else status}" for stack, status in told.items()
+        )
+        return Fact(said, "not fit", f"{todo}, and what it recommends", age)
+    if locked:
+        return Fact(f"not compared, as another run was changing it: {', '.join(locked)}", "unknown", todo, age)
+    return None
+
+
+def _may_have_changed(run: Mapping[str, Any]) -> bool:
+    """Whether a run may have changed a stack: one that was killed says nothing, one that failed was in the middle."""
+    if run["operation"] not in CHANGING:
+        return False
+    return "ended" not in run or not MOVED.isdisjoint(_of(run).values())
+
+
 def _of(record: Any) -> dict[str, str]:
-    return {each["stack"]: each["status"] for each in record["stacks"]}
+    """By stack how it ended; nothing of a run that was refused."""
+    return {each["stack"]: each["status"] for each in record["stacks"] if "status" in each}
 
 
 def _moment(text: str) -> float:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import find, launchers, secrets_provider
-from engine.backend import Backend, FileBackend, file_folder, without_attributes
+from engine.backend import Backend, BucketUrl, FileBackend, file_folder, without_attributes
 from engine.cli import BackendUnreachable, Cli, CliBackend
 from orchestration import checker_ranges
+from orchestration.bucket import BucketBackend
 from orchestration.reach import Reach
 from orchestration.target import StackBooks, Target, settings
 from shared.errors import Problem
@@ -116,8 +117,10 @@ def _cli(executable: Path, url: str) -> Cli:
 
 
 def _backend(cli: Cli, url: str) -> Backend:
-    folder = file_folder(url)
-    return FileBackend(folder) if folder else CliBackend(cli)
+    if folder := file_folder(url):
+        return FileBackend(folder)
+    at = BucketUrl.parse(url)
+    return BucketBackend(cli, at) if at else CliBackend(cli)
 
 
 def reach(_: Callable[[str], None]) -> Reach:

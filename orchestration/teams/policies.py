@@ -141,7 +141,7 @@ def looking(
         if action in found[PLAN] and (secrets or action not in SECRET)
     ]
     granted = list(_granted(targets, groups))
-    return granted + (states(environment, PLAN, store) if store else [])
+    return granted + (states(environment, DRIFT if secrets else PLAN, store) if store else [])
 
 
 def documents(statements: Iterable[Statement]) -> list[dict[str, Any]]:
@@ -228,24 +228,30 @@ def states(environment: Environment, layer: str, store: StateStore) -> list[Stat
 
     Pulumi's layout of a bucket: stacks/, history/, backups/ and locks/ below .pulumi/ (pulumi/pulumi,
     pkg/backend/diy). A team writes what is its own layer's, and reads all: a deployment of one layer looks at where
-    the others are, how they keep secrets, what they read of it, whether clients are served; a plan at what gets stale.
+    the others are, how they keep secrets, what they read of it, who works on them, whether clients are served; a plan
+    at what gets stale. A comparison with the cloud locks them meanwhile, as the engine does up to 3.228.
     """
     kept = f"arn:aws:s3:::{'/'.join(filter(None, [store.bucket, store.prefix]))}/.pulumi"
     every = [stack for each in teams(environment) for stack in stacks(environment, each)]
     read = [f"{kept}/stacks/{stack.layer}/{stack.name}.*" for stack in every]
     read += [f"{kept}/history/{stack.layer}/{stack.name}/*" for stack in every]
+    read += [f"{kept}/locks/{stack.reference}/*" for stack in every]
     found: list[Statement] = [
         {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{store.bucket}"]},
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": sorted({*read, f"{kept}/meta.yaml"})},
     ]
-    for stack in () if layer == PLAN else stacks(environment, layer):
+    for stack in () if layer in {PLAN, DRIFT} else stacks(environment, layer):
         own = [f"{kept}/stacks/{layer}/{stack.name}.*"]
         own += [f"{kept}/{folder}/{layer}/{stack.name}/*" for folder in ("backups", "history", "locks/organization")]
         found.append(
             {"Effect": "Allow", "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], "Resource": own}
         )
+    if layer == DRIFT:
+        locks = sorted(f"{kept}/locks/{stack.reference}/*" for stack in every)
+        found.append({"Effect": "Allow", "Action": ["s3:DeleteObject", "s3:PutObject"], "Resource": locks})
     if store.key:
-        actions = ["kms:Decrypt"] if layer == PLAN else ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+        writing = {PLAN: [], DRIFT: ["kms:GenerateDataKey"]}.get(layer, ["kms:Encrypt", "kms:GenerateDataKey"])
+        actions = ["kms:Decrypt", *writing]
         found.append({"Effect": "Allow", "Action": actions, "Resource": [store.key]})
     if store.passphrase:
         found.append({"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": [store.passphrase]})

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.cli import Cli, CliBackend
+from engine.backend import BucketUrl
+from engine.cli import Cli
 from engine.secrets_provider import VARIABLE
+from orchestration.bucket import BucketBackend
 from orchestration.execute import StepStatus
 from orchestration.plan import Operation
 from orchestration.teams import policies
 from orchestration.teams.policies import PLAN, StateStore
 from sandbox.variables import CREDENTIALS
 from shared.errors import Problem
+from tests.doubles.locks import lock
 from tests.sandbox.house import COMPUTE_2, DATA, NETWORK_2, PUBLISHING, READING
 
 if TYPE_CHECKING:
     from orchestration.target import Target
+    from shared.stack import Stack
     from tests.sandbox.conftest import RunningCloud
     from tests.sandbox.house import House
 
@@ -70,7 +77,16 @@ class States:
     def _with(self, credentials: dict[str, str]) -> Target:
         kept = {name: value for name, value in self.house.variables.items() if name != "PULUMI_CONFIG_PASSPHRASE"}
         cli = Cli(self.house.target.cli.executable, kept | self.variables | credentials)
-        return replace(self.house.target, cli=cli, backend=CliBackend(cli))
+        at = BucketUrl.parse(self.variables["PULUMI_BACKEND_URL"])
+        assert at is not None
+        return replace(self.house.target, cli=cli, backend=BucketBackend(cli, at))
+
+    def lock(self, stack: Stack, pid: int, host: str) -> str:
+        """Lock a stack as an engine on that host does; return the object's key."""
+        path = lock(self.house.root / "locks", stack, pid, host)
+        key = f"system/{path.relative_to(self.house.root / 'locks')}"
+        self.cloud.client("s3", REGION).put_object(Bucket=self.store.bucket, Key=key, Body=path.read_bytes())
+        return key
 
 
 def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
@@ -105,3 +121,17 @@ def test_who_plans_reads_all_states_on_a_machine_that_has_no_data_key_and_makes_
     previewed, result = house.run(Operation.PREVIEW, (NETWORK_2, DATA, COMPUTE_2), target=states.team(PLAN))
     assert result.code == 0
     assert {each.status for each in previewed.values()} == {StepStatus.FRESH, StepStatus.UNCHANGED}
+
+
+def test_a_dead_engines_lock_in_the_bucket_goes_and_another_machines_holds(states: States) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    data, s3 = states.team("data"), states.cloud.client("s3", REGION)
+    dead = states.lock(DATA, ended.pid, socket.gethostname())
+    assert states.house.deploy(DATA, target=data, force=True)[DATA].status is StepStatus.UNCHANGED
+    states.lock(DATA, ended.pid, socket.gethostname())
+    others = states.lock(DATA, 4711, "another-machine")
+    refused = states.house.deploy(DATA, target=data, force=True)[DATA]
+    assert refused.message.startswith("another run is changing this stack (ci@another-machine, process 4711, since ")
+    listed = s3.list_objects_v2(Bucket=states.store.bucket, Prefix=dead.rpartition("/")[0])["Contents"]
+    assert [each["Key"] for each in listed] == [others]

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from drill import new_home
 from drill.new_home import QUIET, Removal
+from orchestration.api_keys import Copy, Keys
 from shared import fence
 from shared.environment import Environment, Regions, TakenName
 from shared.errors import Problem
@@ -146,3 +147,78 @@ def test_a_load_balancer_has_no_name_to_release():
     found, _ = removal(old.model_copy(update={"name": "home", "regions": regions}), aws, old)
     assert not found.release_name()
     assert aws.made == []
+
+
+RECORDED = {
+    "clients": {"storefront": {"current": "old", "previous": None}, "canary": {"current": "c", "previous": None}}
+}
+
+
+class Secrets:
+    """Both homes' keys; the new one's with the labels of its versions."""
+
+    def __init__(self, monkeypatch):
+        self.kept = {"old": RECORDED, "new": with_key("first")}
+        self.labels = {"first-version": ["AWSCURRENT"]}
+        monkeypatch.setattr(new_home, "KeySecret", lambda _aws, _region, name: _Secret(self, name))
+
+    def put(self, value, token):
+        (before,) = (each for each, labels in self.labels.items() if "AWSCURRENT" in labels)
+        self.labels = {before: ["AWSPREVIOUS"], token: ["AWSCURRENT"]}
+        self.kept["new"] = value
+
+
+class _Secret:
+    def __init__(self, secrets, name):
+        self.secrets, self.name = secrets, name
+        self._which = "old" if name.endswith("x7k2") else "new"
+
+    def read(self):
+        labels = self.secrets.labels
+        (version,) = (each for each, said in labels.items() if "AWSCURRENT" in said)
+        return Copy("us-east-2", version, Keys(self.secrets.kept[self._which]), labels, 0.0, "us-east-2", None)
+
+    def write(self, keys, token):
+        assert self._which == "new"
+        assert 32 <= len(token) <= 64
+        self.secrets.put(keys.value, token)
+
+
+def with_key(key):
+    return {"clients": {**RECORDED["clients"], "storefront": {"current": key, "previous": None}}}
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    return Secrets(monkeypatch)
+
+
+def given(new, *, move=False):
+    said = []
+    found = Removal.of(OLD, new, Calls(), said.append).give_keys(move=move)
+    return found, said
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_keys_are_given_until_and_while_the_clients_are_moved(keys, move):
+    assert given(home()) == (True, [])
+    keys.kept["old"] = with_key("rotated in the old home")
+    assert given(taken(), move=move) == (True, [])
+    assert keys.kept["new"] == keys.kept["old"]
+    assert given(taken(), move=move) == (False, [])
+
+
+def test_keys_that_were_rotated_in_the_new_home_stay_whatever_is_brought_in_late(keys):
+    """The kind: what may be repeated writes over what has become newer since. A revoked key would pay again."""
+    given(taken(), move=True)
+    keys.put(with_key("rotated"), "f" * 64)
+    assert given(taken()) == (False, ["home has other keys than payments for storefront, rotated there: they stay"])
+    with pytest.raises(Problem, match=r"for storefront, rotated there: they stay, and .* nothing was changed"):
+        given(taken(), move=True)
+    assert keys.kept["new"] == with_key("rotated")
+
+
+def test_before_clients_come_the_old_homes_keys_count_whatever_was_tried_there(keys):
+    keys.put(with_key("tried"), "f" * 64)
+    assert given(taken(now=False)) == (True, [])
+    assert keys.kept["new"] == RECORDED

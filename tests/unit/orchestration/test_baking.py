@@ -266,7 +266,17 @@ class ComputeBooks:
 class TestDeploymentWithBake:
     """The driver: what it leaves in the tags, whatever ends the bake."""
 
-    def deploy(self, *, minutes=5.0, ends=None, books=None, changes=True, freshness=Freshness.STALE, verified=True):
+    def deploy(
+        self,
+        *,
+        minutes=5.0,
+        ends=None,
+        books=None,
+        changes=True,
+        freshness=Freshness.STALE,
+        verified=True,
+        nothing=False,
+    ):
         books = books or ComputeBooks()
         asked: list[Baking] = []
 
@@ -296,7 +306,7 @@ class TestDeploymentWithBake:
                 after=lambda *_: "smoke test passed",
                 bake=watch,
             ),
-            guard=lambda _: False,
+            guard=lambda _: nothing,
             promised=None,
             run=SimpleNamespace(update=lambda _: "u2", message=lambda *_: "{}"),
             operations=SimpleNamespace(run=lambda *_: Events(changes={"update": 1} if changes else {})),
@@ -320,6 +330,19 @@ class TestDeploymentWithBake:
         served = Releases.read(books, SECONDARY).serving
         assert served
         assert served.serving == Serving({("pay", "live"): "2"}, {})
+
+    def test_a_release_that_a_killed_update_left_in_the_state_is_checked_though_nothing_changes(self):
+        """The newest entry of the history is still of the update before, which passed."""
+        _, books, _ = self.deploy(minutes=0.0)
+        work, _, _ = self.deploy(minutes=0.0, books=books, changes=False)
+        assert work is not None
+        assert work.remark == ""
+        books.version = "3"
+        for freshness in (Freshness.STALE, Freshness.FORCED):
+            work, _, _ = self.deploy(minutes=0.0, books=books, changes=False, freshness=freshness, nothing=True)
+            assert work is not None
+            assert work.remark == "smoke test passed"
+            books.version = "4"
 
     def test_one_that_does_not_is_withdrawn_and_never_a_release_to_go_back_to(self):
         _, books, _ = self.deploy(ends=Problem("alarm"))

@@ -163,6 +163,15 @@ class NewAccount:
     def put_bucket_lifecycle_configuration(self, _, asked):
         self.bucket["lifecycle"] = asked["LifecycleConfiguration"]
 
+    def list_objects_v2(self, _, asked):
+        prefix, mark = asked["Prefix"], asked["Delimiter"]
+        rest = {key: key.removeprefix(prefix).partition(mark) for key in sorted(self.objects) if key.startswith(prefix)}
+        folders = sorted({f"{prefix}{first}{mark}" for first, folder, _ in rest.values() if folder})
+        return {
+            "Contents": [{"Key": key} for key, (_, folder, _) in rest.items() if not folder],
+            "CommonPrefixes": [{"Prefix": each} for each in folders],
+        }
+
     def get_object(self, _, asked):
         found = self.objects.get(asked["Key"]) or refuse("NoSuchKey")
         return {"Body": BytesIO(found)}
@@ -397,6 +406,86 @@ def test_the_bucket_is_versioned_encrypted_with_the_key_by_tls_alone_and_public_
         if service == "s3" and operation not in {"CreateBucket", "GetObject"}
     }
     assert owners == {ACCOUNT}
+
+
+SHARED = {"PULUMI_BACKEND_URL": "s3://company-artifacts/payments?region=us-west-2"}
+THEIR_RULE = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 7}}
+
+
+@pytest.mark.parametrize("folder", ["", "payments", "payments/states"])
+def test_what_ends_for_good_are_old_states_alone_whatever_else_the_bucket_keeps(account, run, folder):
+    """The kind: a setting of a whole bucket that is meant for the stacks' objects in it."""
+    run(account, variables={"PULUMI_BACKEND_URL": f"s3://{BUCKET}/{folder}?region=us-west-2"})
+    (rule,) = account.bucket["lifecycle"]["Rules"]
+    assert rule["Filter"] == {"Prefix": f"{folder}/.pulumi/".removeprefix("/")}
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        THEIR_RULE,
+        {**THEIR_RULE, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+        {**THEIR_RULE, "Filter": {"Prefix": ""}},
+        {"ID": "off", "Status": "Disabled", "Filter": {}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+        {
+            "ID": "small",
+            "Status": "Enabled",
+            "Filter": {"ObjectSizeLessThan": 9},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        },
+    ],
+    ids=["expires", "elsewhere", "all and no versions", "off", "some"],
+)
+def test_a_rule_that_does_not_end_old_states_counts_for_nothing_and_stays(account, run, rule):
+    run(account)
+    account.bucket["lifecycle"] = {"Rules": [rule]}
+    assert "lacks an end of old versions" in run(account, check=True)[1]["bucket", "us-west-2"]["said"]
+    assert run(account)[0] == 0
+    kept, ours = account.bucket["lifecycle"]["Rules"]
+    assert (kept, ours["Filter"]) == (rule, {"Prefix": ".pulumi/"})
+
+
+@pytest.mark.parametrize("filtered", [{"Filter": {"Prefix": ""}}, {"Filter": {}}, {"Prefix": ""}, {"Prefix": ".pul"}])
+def test_a_rule_that_ends_all_old_versions_ends_those_of_states(account, run, filtered):
+    run(account)
+    all_of_it = {"ID": "all", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 9}, **filtered}
+    account.bucket["lifecycle"] = {"Rules": [all_of_it]}
+    made = len(account.changed)
+    assert run(account)[0] == 0
+    assert len(account.changed) == made
+
+
+@pytest.mark.parametrize("other", ["app.tar.gz", "payments/app.tar.gz", "payments/old/.pulumi-backup"])
+def test_a_bucket_that_keeps_other_things_is_only_looked_at(account, run, other):
+    account.bucket, account.objects = {}, {other: b"", "payments/.pulumi/meta.yaml": b"", ".pulumi/meta.yaml": b""}
+    code, rows, _ = run(account, variables=SHARED)
+    row = rows["bucket", "us-west-2"]
+    assert (code, row["status"]) == (1, "cannot")
+    assert row["said"].startswith("company-artifacts lacks versions, encryption with the key, a wall against the ")
+    assert f"it keeps other things too ({other})" in row["said"]
+    assert account.bucket == {}
+
+
+def test_a_bucket_with_states_of_several_folders_keeps_nothing_else(account, run):
+    account.bucket = {}
+    account.objects = {f"{folder}.pulumi/meta.yaml": b"" for folder in ("", "a/", "a/b/")} | {"a/": b""}
+    assert run(account)[0] == 0
+
+
+def test_a_bucket_that_keeps_other_things_and_lacks_nothing_is_there(account, run):
+    run(account, variables=SHARED)
+    account.objects["app.tar.gz"] = b""
+    code, rows, _ = run(account, variables=SHARED)
+    assert (code, rows["bucket", "us-west-2"]["status"]) == (0, "there")
+
+
+def test_what_is_done_by_hand_to_a_bucket_says_what_it_replaces(account, run):
+    lines = run(account, check=True)[1]["bucket", "us-west-2"]["by_hand"]
+    told = {
+        line.split()[2] for line in lines if line.endswith("# replaces what the bucket has: put that into it as well")
+    }
+    assert told == {"put-bucket-policy", "put-bucket-lifecycle-configuration"}
 
 
 def test_roles_that_nobody_could_take_on_are_not_made_and_hold_nobody_up(account, run):
@@ -814,6 +903,7 @@ def asked_in_every_way(account, run):
     account.policies[f"{arn}1"] = ["{}"] * 5
     account.attached[NETWORK].append(f"{arn}9")
     account.audiences = []
+    del account.bucket["wall"]
     run(account, takers=PEOPLE, passphrase=SECRET)
     run(account, takers=replace(takers, people=("user/new",)))
     run(account, settings=TRADING)

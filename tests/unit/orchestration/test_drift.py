@@ -9,11 +9,16 @@ import pytest
 
 from engine.backend import Checkpoint
 from engine.events import Events, ResourceChange
-from orchestration.driver import Drift, RunContext
-from orchestration.plan import Freshness, Judgement, Step
+from orchestration.driver import Blaming, Drift, RunContext
+from orchestration.execute import Executor, Outcome, StepStatus
+from orchestration.operate import _exit_code
+from orchestration.plan import Freshness, Judgement, Operation, Plan, Step
+from shared.environment import Environment
+from shared.errors import Problem
 from shared.stack import Stack
 
 DATA = Stack("data", "payments")
+LOCKED = "another run is changing this stack (ci@runner, process 7, since 2026-11-27T05:17:00Z): wait for it to end"
 STEP = Step(DATA, frozenset(), Judgement(Freshness.STALE, ""))
 SECRET = "aws:secretsmanager/secretVersion:SecretVersion"
 
@@ -85,3 +90,33 @@ def test_after_a_rollback_anything_else_is_drift():
 def test_without_a_rollback_what_serves_is_drift():
     work = drifted(*SERVES)
     assert (dict(work.changes), work.remark) == ({"update": 2}, "")
+
+
+def test_a_stack_that_is_being_changed_is_not_compared_and_no_difference():
+    """The kind: that nothing could be seen is told as something that was seen."""
+
+    def locked(*_):
+        raise Problem(LOCKED)
+
+    context: Any = SimpleNamespace(
+        target=SimpleNamespace(
+            backend=SimpleNamespace(checkpoint=lambda _: Checkpoint()), trouble=lambda *_: "the cloud is out"
+        ),
+        operations=SimpleNamespace(run=locked),
+    )
+    ran: RunContext = context
+    outcomes = outcome_of(Blaming(Drift(ran), context.target, Environment.load("payments")))
+    assert [(each.status, each.message) for each in outcomes] == [(StepStatus.UNCOMPARED, LOCKED)]
+    assert _exit_code(Operation.DRIFT, outcomes) == 75
+
+
+def outcome_of(driver):
+    seen: Any = SimpleNamespace(started=lambda *_: None, finished=lambda _: None)
+    return Executor(driver, seen).run(Plan(Operation.DRIFT, (STEP,)))
+
+
+@pytest.mark.parametrize(
+    "others", [[Outcome(DATA, StepStatus.CHANGED, {"update": 1})], [Outcome(DATA, StepStatus.FAILED)]]
+)
+def test_what_differs_or_fails_beside_it_is_told_as_ever(others):
+    assert _exit_code(Operation.DRIFT, [Outcome(DATA, StepStatus.UNCOMPARED), *others]) == 1

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
+from typing import Any
 
-from orchestration.forgetting import Loss, without
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from orchestration import forgetting, report
+from orchestration.forgetting import ASKED, PAUSE, ROUNDS, Loss, without
+from shared.errors import Problem
 
 LOSS = Loss("us-east-1", "us-east-2", "api.x7k2.pay.example.com")
 URN = "urn:pulumi:payments::data::"
@@ -101,3 +108,78 @@ def test_the_clients_name_its_proof_and_its_zone_stay_whoever_is_destroyed():
     stays, gone = parted(provider(GONE, "us-east-1"), own, check, *its)
     assert gone == {each["urn"] for each in its}
     assert {own["urn"], check["urn"]} <= stays.keys()
+
+
+LOST, LEFT_REGION = "us-east-1", "us-east-2"
+SILENT_HOST = EndpointConnectionError(endpoint_url="https://there")
+
+
+class Regions:
+    """Both regions: what their services raise, by service, region and round."""
+
+    def __init__(self, monkeypatch):
+        self.raises: Any = lambda service, region, _: SILENT_HOST if region == LOST else None
+        self.round, self.said = 0, []
+        monkeypatch.setattr(forgetting, "Aws", lambda _: self)
+        monkeypatch.setattr(report, "tell", self.said.append)
+
+    def client(self, service, region):
+        def ask():
+            if error := self.raises(service, region, self.round):
+                raise error
+            return {}
+
+        return SimpleNamespace(**{ASKED[service]: ask})
+
+    def sleep(self, seconds):
+        assert seconds == PAUSE
+        self.round += 1
+
+    def require_gone(self, *, on_aws=True):
+        place: Any = SimpleNamespace(cli=SimpleNamespace(variables={}), asks_first=on_aws)
+        forgetting._require_gone(place, LOST, LEFT_REGION, sleep=self.sleep)
+
+
+@pytest.fixture
+def regions(monkeypatch):
+    return Regions(monkeypatch)
+
+
+def test_a_region_is_gone_when_nothing_of_it_answers_for_minutes_and_what_was_asked_is_told(regions):
+    regions.require_gone()
+    assert regions.round == ROUNDS - 1
+    assert (ROUNDS - 1) * PAUSE >= 120
+    assert len(regions.said) == ROUNDS
+    for service in ASKED:
+        assert f'{service}: unknown: Could not connect to the endpoint URL: "https://there"' in regions.said[0]
+    # What is left may miss a service that leans on the lost region.
+    regions.raises = lambda service, region, _: SILENT_HOST if region == LOST or service == "s3" else None
+    regions.round = 0
+    regions.require_gone(on_aws=False)
+    assert regions.round == 0
+
+
+def refused(code):
+    return ClientError({"Error": {"Code": code}}, "Any")
+
+
+@pytest.mark.parametrize("answers", ["sts", "s3", "dynamodb"])
+@pytest.mark.parametrize("answer", [None, refused("AccessDenied"), refused("ServiceUnavailable")], ids=str)
+@pytest.mark.parametrize("late", [0, ROUNDS - 1])
+def test_a_region_of_which_anything_answers_is_not_gone(regions, answers, answer, late):
+    """The kind: that one question failed is taken for an answer. An endpoint, a proxy or a right is this machine's."""
+
+    def raises(service, region, at):
+        if region == LEFT_REGION or (service == answers and at == late):
+            return answer if region == LOST else None
+        return SILENT_HOST
+
+    regions.raises = raises
+    with pytest.raises(Problem, match=rf"^{LOST} answers \({answers}: .*nothing was changed$"):
+        regions.require_gone()
+
+
+def test_who_reaches_no_region_knows_nothing_of_one(regions):
+    regions.raises = lambda *_: SILENT_HOST
+    with pytest.raises(Problem, match=rf"^nothing is known of {LOST}, as {LEFT_REGION} does not answer either \(sts: "):
+        regions.require_gone()

@@ -11,7 +11,8 @@ from shared.stack import Stack
 from tests.unit.projects.mocked_programs import PAYMENTS, TRADING, run_environment
 
 NETWORK = Stack("network", "payments", "primary")
-REFRESH = ("refresh", "--yes", "--skip-preview")
+SAID = '{"update": "u1"}'
+REFRESH = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--message", SAID)
 
 
 def creating(kind, called, **inputs):
@@ -34,8 +35,8 @@ def recover(*operations, name="sandbox"):
     before = {"resources": [{"urn": "stack"}], "pending_operations": list(operations)}
     cli = SimpleNamespace(edit_state=lambda _, edit: edited.append(edit(before)))
     target = SimpleNamespace(adopts_creates=name == "sandbox", where="AWS account 1", backend=backend, cli=cli)
-    said = pending.recover(target, running, NETWORK)
-    assert ran in ([], [(NETWORK, (*REFRESH, "--clear-pending-creates"))])
+    said = pending.recover(target, running, NETWORK, SAID)
+    assert ran in ([], [(NETWORK, REFRESH)])
     return said, edited
 
 

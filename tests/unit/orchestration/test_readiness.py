@@ -6,27 +6,35 @@ import io
 import json
 import re
 import time
+from collections import defaultdict
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from engine.backend import Update
+from engine.backend import Checkpoint, Lock, Update
 from orchestration import commands, operator
 from orchestration.api import ApiResponse
+from orchestration.baking import Baking
 from orchestration.choice import Choice
+from orchestration.fingerprint import TAG, WITHDRAWN, Fingerprint
 from orchestration.graph import Graph
 from orchestration.reach import Reach
 from orchestration.readiness import command, ending, moving, records
 from orchestration.readiness.records import LastDrill
+from orchestration.releases import ALIAS, Release, Releases, Serving
 from shared import fence
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
+from shared.stack import Stack
 from tests.doubles.fit_cloud import CHECKERS, NOW, FitCloud, refused
 
 DEADLINE = 60.0
 DAY = 86_400
+OURS = '{"update": "u"}'
+COMPUTE = Stack("compute", "payments", "secondary")
+UNBAKED = Baking(5, 0.0, Serving({}, {})).to_tag()
 
 
 class Scene:
@@ -37,7 +45,10 @@ class Scene:
         self.environment = Environment.load(name)
         self.cloud = FitCloud(self.environment)
         self.stacks = Graph.of(name, aside=self.environment.aside).stacks
-        self.updates = {stack: Update("update", "", succeeded=True, began=NOW) for stack in self.stacks}
+        self.updates = {stack: Update("update", OURS, succeeded=True, began=NOW) for stack in self.stacks}
+        self.states = dict.fromkeys(self.stacks, Checkpoint())
+        self.tags = {stack: {TAG: Fingerprint("u", {}).to_tag()} for stack in self.stacks}
+        self.locks = defaultdict(list)
         self.drilled = LastDrill("hang", passed=True, verdict="passed", at=time.time() - 5 * DAY)
         self.health = {"primary": [200], "secondary": [200]}
         self.published = CHECKERS
@@ -47,9 +58,13 @@ class Scene:
         monkeypatch.setattr(command, "Aws", lambda _: self.cloud.aws("caller"))
         monkeypatch.setattr(operator, "Aws", lambda _: self.cloud.aws("operator"))
         monkeypatch.setattr(moving, "entry", self._entry)
-        monkeypatch.setattr(
-            records, "books", lambda _: SimpleNamespace(backend=SimpleNamespace(newest_update=self.updates.get))
+        backend = SimpleNamespace(
+            newest_update=self.updates.get,
+            checkpoint=self.states.get,
+            tags=self.tags.get,
+            locks=self.locks.__getitem__,
         )
+        monkeypatch.setattr(records, "books", lambda _: SimpleNamespace(backend=backend))
 
     def _entry(self, _, region, __):
         def ask(*_):
@@ -151,6 +166,27 @@ def one_stack(scene):
 
 def deployed_since(status):
     return lambda scene: scene.ran("deploy", {scene.stacks[0]: status}, hours_ago=1)
+
+
+def killed_since(scene):
+    """A run that was killed leaves a record without an end."""
+    scene.ran("deploy", {}, hours_ago=1)
+    (path,) = (scene.state / "runs").glob("*-deploy/run.json")
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({name: told[name] for name in told if name not in {"ended", "stacks"}}))
+
+
+def keeps(what, value):
+    """What one stack has otherwise, though the newest entry of its history succeeded."""
+    return lambda scene: getattr(scene, what).update({COMPUTE: value})
+
+
+def half_released(scene):
+    """An engine was killed that had moved an alias: it leaves no entry, and nothing pending."""
+    alias = {"functionName": "pay", "name": "live", "functionVersion": "2"}
+    scene.states[COMPUTE] = Checkpoint([{"type": ALIAS, "outputs": alias}])
+    complete = Releases(Release("a", Serving({("pay", "live"): "1"}, {}), 0))
+    complete.write(SimpleNamespace(tag=lambda _, name, told: scene.tags[COMPUTE].update({name: told})), COMPUTE)
 
 
 def failed_update(scene):
@@ -576,12 +612,28 @@ PLANTS = {
     "old key": (keys(20, 61), "break-glass credentials", "attention", "2 active keys, the oldest 61 days old"),
     "no key": (keys(5, status="Inactive"), "break-glass credentials", "attention", "has no active access key"),
     "failed update": (failed_update, "stacks", "not fit", "its newest update failed: data/payments"),
+    **{
+        f"newest release {why}": (plant, "stacks", "not fit", f"{why}: {COMPUTE}")
+        for why, plant in {
+            "its last update was interrupted": keeps("states", Checkpoint(pending=({"type": "creating"},))),
+            "an update of it is running": keeps("locks", [Lock("x", 4711, "another-machine", "ci", NOW)]),
+            "its last release was rolled back": keeps("tags", {TAG: WITHDRAWN}),
+            "the bake of its release did not come to its end": keeps("tags", {TAG: UNBAKED}),
+            "its last update was not recorded as complete": keeps("tags", {TAG: Fingerprint("x", {}).to_tag()}),
+            "it was updated by hand since": keeps("updates", Update("update", "by hand", succeeded=True)),
+            "its last update did not come to its end": half_released,
+        }.items()
+    },
     "stack gone": (forgotten, "stacks", "not fit", "not deployed: data/payments"),
     "drifted": (in_every_stack("changed"), "drift", "not fit", "network/payments-secondary differs"),
     "drift failed": (in_every_stack("failed"), "drift", "not fit", "network/payments-secondary failed"),
     "never compared": (Scene.forget_runs, "drift", "unknown", "never compared"),
     "compared in part": (one_stack, "drift", "unknown", "not compared: network/payments-primary"),
     "changed since": (deployed_since("changed"), "drift", "attention", "stacks were changed since"),
+    "failed since": (deployed_since("failed"), "drift", "attention", "stacks were changed since"),
+    "interrupted since": (deployed_since("interrupted"), "drift", "attention", "stacks were changed since"),
+    "killed since": (killed_since, "drift", "attention", "stacks were changed since"),
+    "being changed": (in_every_stack("not compared"), "drift", "unknown", "not compared, as another run was changing"),
     "never drilled": (sets("drilled", None), "last drill", "unknown", "none with a verdict"),
     "missed drill": (drill(3, passed=False), "last drill", "not fit", "hang: missed (late)"),
     "old drill": (drill(61), "last drill", "attention", "hang: passed"),

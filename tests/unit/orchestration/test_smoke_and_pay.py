@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backend import Checkpoint
+from engine.backend import Checkpoint, Update
 from orchestration import pay, smoke
 from orchestration.api import EntryPoint, merchant
 from orchestration.releases import ALIAS, STAGE, TAG, Release, Releases, Serving
@@ -151,9 +151,17 @@ def target(api, *, released=()):
         checkpoint=states.get,
         tags=lambda _: tags,
         tag=lambda _, name, value: tags.update({name: value}),
-        newest_update=lambda _: SimpleNamespace(message="by hand"),
+        newest_update=lambda _: by_hand("update"),
     )
     return SimpleNamespace(backend=backend, gateways=gateways, where="the sandbox", cli=SimpleNamespace(variables={}))
+
+
+def by_hand(kind):
+    return Update(kind, "Title of a commit", succeeded=True)
+
+
+def by_us():
+    return Update("update", '{"update": "x"}', succeeded=True)
 
 
 RELEASED = (
@@ -318,16 +326,43 @@ def test_routes_whose_deployment_is_gone_stay_and_the_functions_go_back():
     assert (cloud.version, cloud.deployment) == ("6", "new")
 
 
-def test_an_update_of_ours_that_did_not_end_is_taken_back_to_the_last_complete_release():
-    """Not to what serves: that may be the very release that nobody has checked."""
+COMPLETE = Serving({("payment", "live"): "4"}, {("api", "v1"): "older"})
+IN_STATE = Serving({("payment", "live"): "6"}, {("api", "v1"): "old"})
+
+
+@pytest.mark.parametrize(
+    ("newest", "verified"),
+    [
+        (by_us(), False),
+        (by_us(), True),
+        (Update("refresh", '{"update": "x"}', succeeded=True), False),
+        (by_hand("refresh"), False),
+    ],
+    ids=["it failed", "it was killed", "it was killed and settled", "it was killed and refreshed by hand"],
+)
+def test_an_update_of_ours_that_did_not_end_is_taken_back_to_the_last_complete_release(newest, verified):
+    """Not to what serves: that may be the very release that nobody has checked, however it was left half done.
+
+    An engine that is killed writes no history, so the newest entry is of the update before, or of what settled it.
+    """
+    with Api({**OK, ("GET", "/v1/health"): [503]}) as api:
+        test = smoke_test(api, cloud := Cloud(version="6", deployment="old"), RELEASED)
+        backend = test._target.backend
+        Releases(Release("a", COMPLETE, 0)).write(backend, COMPUTE)
+        backend.newest_update = lambda _: newest
+        before = test.before(COMPUTE, verified=verified)
+        with pytest.raises(Problem, match="serves the release before again"):
+            test.after(COMPUTE, before)
+    assert (before, cloud.version, cloud.deployment) == (COMPLETE, "4", "older")
+    assert Releases.read(backend, COMPUTE).serving == Release("a", COMPLETE, 0)
+
+
+def test_what_serves_is_what_the_state_says_where_that_is_the_last_complete_release():
     with Api(OK) as api:
         test = smoke_test(api, Cloud(version="7"), RELEASED)
-        backend = test._target.backend
-        complete = Serving({("payment", "live"): "4"}, {("api", "v1"): "older"})
-        Releases(Release("a", complete, 0)).write(backend, COMPUTE)
-        backend.newest_update = lambda _: SimpleNamespace(message='{"update": "x"}')
-        assert test.before(COMPUTE, verified=False) == complete
-        assert test.before(COMPUTE, verified=True) == Serving({("payment", "live"): "6"}, {("api", "v1"): "old"})
+        Releases(Release("a", IN_STATE, 0)).write(test._target.backend, COMPUTE)
+        test._target.backend.newest_update = lambda _: by_us()
+        assert test.before(COMPUTE, verified=True) == IN_STATE
 
 
 def test_what_was_put_back_is_on_record():

@@ -10,6 +10,7 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 
 from orchestration.baking import watching
 from orchestration.choice import Choice
+from orchestration.graph import Graph
 from orchestration.smoke import CHECKED_LAYER
 from orchestration.teams import commands, policies, roles
 from orchestration.teams.policies import DRIFT, PLAN, StateStore
@@ -274,7 +275,26 @@ def test_a_team_writes_its_own_states_and_reads_those_of_its_environment():
         assert not allowed("compute", action, path), path
     assert allowed(PLAN, "s3:GetObject", "stacks/edge/payments.json")
     assert not allowed(PLAN, "s3:PutObject", "stacks/edge/payments.json")
+    assert allowed(PLAN, "s3:GetObject", "locks/organization/edge/payments/x.json"), "who works on it"
     assert may(found["network"], "secretsmanager:GetSecretValue", STORE.passphrase, ENVIRONMENTS["payments"])
+
+
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:DeleteObject"])
+def test_who_compares_locks_the_stacks_of_its_environment_meanwhile_and_writes_nothing_else(action):
+    """The engine takes a lock for `refresh --preview-only` up to 3.228, and the older ones are taken too."""
+    found = {each.layer: each for each in roles.roles(ENVIRONMENTS["payments"], ACCOUNT, TAKERS, STORE)}
+
+    def allowed(layer, path):
+        return may(found[layer], action, f"arn:aws:s3:::states/.pulumi/{path}", ENVIRONMENTS["payments"])
+
+    for stack in Graph.of("payments").stacks:
+        assert allowed(DRIFT, f"locks/{stack.reference}/x.json"), stack
+        for path in (f"stacks/{stack.layer}/{stack.name}.json", f"history/{stack.layer}/{stack.name}/1.history.json"):
+            assert not allowed(DRIFT, path), path
+        assert not allowed(PLAN, f"locks/{stack.reference}/x.json")
+    assert not allowed(DRIFT, "locks/organization/edge/trading/x.json")
+    uses = {each for document in found[DRIFT].documents for one in document["Statement"] for each in one["Action"]}
+    assert "kms:GenerateDataKey" in uses, "S3 encrypts a lock by the bucket's key"
 
 
 def test_a_role_trusts_its_environments_of_the_repository_and_people_by_name():

@@ -698,6 +698,15 @@ def test_only_its_own_comment_is_replaced(runner):
     assert "PATCH repos/payments-org/payments/issues/comments/3 " in (runner.temporary / "asked").read_text()
 
 
+@pytest.mark.parametrize(("code", "ends"), [("0", 0), ("1", 1), ("75", 0), ("130", 130)])
+def test_a_stack_that_is_being_changed_is_a_warning_and_no_difference(runner, tmp_path, code, ends):
+    """75: another run was changing a stack, and nothing else differs."""
+    runner.checkout = program(tmp_path, code)
+    ran = runner.run(step("drift.drift: compare"), ENVIRONMENT="payments", TARGET="aws")
+    assert ran.code == ends
+    assert ("::warning::another run was changing a stack" in ran.said) == (code == "75")
+
+
 @pytest.mark.parametrize(("known", "does"), [("", "issue create --title"), ("12", "issue comment 12 --body-file")])
 def test_drift_is_one_issue_as_long_as_it_is_open(runner, known, does):
     runner.answers["gh"] = RECORDED + f'case $* in "issue list"*) echo "{known}";; esac'

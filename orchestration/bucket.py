@@ -1,0 +1,69 @@
+"""A bucket of S3 with the stacks: their states through the CLI, their locks directly.
+
+The CLI shows a lock only to who runs into it, and its `cancel` takes away whoever's there are. Each engine's lock is an
+object of its own (pulumi/pkg backend/diy/lock.go), so one whose engine has died goes without touching another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.backend import BucketUrl, Lock, is_held, parsed_lock
+from engine.cli import Cli, CliBackend
+from orchestration.aws import Aws, asked, error_code, or_none
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from shared.stack import Stack
+
+RELEASED: Final = "NoSuchKey"
+DENIED: Final = "AccessDenied"
+UNKNOWN: Final = "unknown"
+"""No host is called so: a lock that may not be read is none of this machine's."""
+
+
+class BucketBackend(CliBackend):
+    """An `s3://` backend."""
+
+    def __init__(self, cli: Cli, at: BucketUrl) -> None:
+        super().__init__(cli)
+        told = {"AWS_ENDPOINT_URL": at.endpoint, "AWS_PROFILE": at.profile}
+        self._aws = Aws({**cli.variables, **{name: value for name, value in told.items() if value}})
+        self._at = at
+
+    def locks(self, stack: Stack) -> Sequence[Lock]:
+        def listed() -> list[str]:
+            prefix = self._at.key(f"locks/{stack.reference}/")
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._at.bucket, Prefix=prefix)
+            return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+        keys = asked(listed, f"look for locks on {stack}", self._at.region)
+        return [lock for key in keys if (lock := self._lock(key)) is not None]
+
+    def unlock(self, stack: Stack) -> None:
+        for lock in self.locks(stack):
+            if not is_held(lock):
+                asked(self._deleting(lock.name), f"release the lock {lock.name}", self._at.region)
+
+    @property
+    def _s3(self) -> Any:
+        return self._aws.client("s3", self._at.region)
+
+    def _lock(self, key: str) -> Lock | None:
+        """Whose it is; None where it was released meanwhile."""
+
+        def read() -> bytes:
+            return bytes(self._s3.get_object(Bucket=self._at.bucket, Key=key)["Body"].read())
+
+        try:
+            raw = or_none(lambda: asked(read, f"read the lock {key}", self._at.region), RELEASED)
+        except Problem as problem:
+            if error_code(problem) != DENIED:
+                raise
+            return Lock(key, 0, UNKNOWN, UNKNOWN, datetime.now(UTC))  # of another team: it counts as held
+        return None if raw is None else parsed_lock(raw, key)
+
+    def _deleting(self, key: str) -> Callable[[], Any]:
+        return lambda: self._s3.delete_object(Bucket=self._at.bucket, Key=key)

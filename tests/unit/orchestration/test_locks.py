@@ -1,0 +1,192 @@
+"""A run that was killed leaves locks: those of its own machine's dead engines go, wherever the stacks are kept.
+
+The kind: what clears up after one machine takes away what another one holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from engine.backend import BucketUrl, FileBackend
+from engine.cli import Cli, CliBackend
+from orchestration import recovery
+from orchestration.bucket import BucketBackend
+from orchestration.targets import aws as on_aws
+from shared.errors import Problem
+from shared.stack import Stack
+from tests.doubles import locks
+from tests.doubles.modelled_aws import ModelledAws
+
+DATA, NETWORK = Stack("data", "payments"), Stack("network", "payments", "secondary")
+HERE = socket.gethostname()
+CANCELLED = "cancelled"
+
+
+class Files:
+    """A folder with the stacks."""
+
+    def __init__(self, folder, cli):
+        self.folder = folder
+        self.backend = FileBackend(folder)
+
+    def lock(self, stack, pid, host):
+        return str(locks.lock(self.folder, stack, pid, host))
+
+    def left(self):
+        return {str(path) for path in self.folder.rglob("*.json")}
+
+
+class Bucket:
+    """A folder of a bucket with the stacks."""
+
+    def __init__(self, folder, cli):
+        self.objects, self.denied, self.scratch = {}, False, folder
+        self.aws = ModelledAws(
+            {
+                ("s3", "ListObjectsV2"): lambda _, asked: {
+                    "Contents": [{"Key": key} for key in self.objects if key.startswith(asked["Prefix"])]
+                },
+                ("s3", "GetObject"): self.get,
+                ("s3", "DeleteObject"): lambda _, asked: self.objects.pop(asked["Key"]) and {},
+            }
+        )
+        self.backend = BucketBackend(cli, BucketUrl.parse("s3://states/system?region=us-west-2"))
+        given: Any = self.aws
+        self.backend._aws = given
+
+    def get(self, _, asked):
+        if self.denied:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+        return {"Body": BytesIO(self.objects[asked["Key"]])}
+
+    def lock(self, stack, pid, host):
+        path = locks.lock(self.scratch, stack, pid, host)
+        key = f"system/{path.relative_to(self.scratch)}"
+        self.objects[key] = path.read_bytes()
+        return key
+
+    def left(self):
+        return set(self.objects)
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """One whose `cancel`, which takes everybody's locks, leaves a trace."""
+    executable = tmp_path / "pulumi"
+    executable.write_text(f"#!/bin/sh\ntouch {tmp_path}/{CANCELLED}\n")
+    executable.chmod(0o755)
+    return Cli(executable, {"PATH": "/usr/bin:/bin"})
+
+
+@pytest.fixture(params=[Files, Bucket])
+def kept(request, tmp_path, cli):
+    folder = tmp_path / "states"
+    folder.mkdir()
+    return request.param(folder, cli)
+
+
+@pytest.fixture
+def gone():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def cleared(kept, tmp_path, stacks=(DATA, NETWORK)):
+    """What a run says that finds a dead one's records of both stacks."""
+    sessions = tmp_path / "state" / "runs" / "dead" / "sessions"
+    sessions.mkdir(parents=True)
+    for stack in (DATA, NETWORK):
+        (sessions / stack.label).write_text("")
+    said = []
+    recovery.clear(SimpleNamespace(state=tmp_path / "state", backend=kept.backend), stacks, said.append)
+    assert not any(sessions.iterdir())
+    return said
+
+
+def test_a_dead_engines_lock_goes_and_those_of_others_stay(kept, tmp_path, gone):
+    kept.lock(DATA, gone, HERE)
+    others = {kept.lock(DATA, 4711, "another-machine"), kept.lock(NETWORK, os.getpid(), HERE)}
+    assert cleared(kept, tmp_path) == [f"a run was killed before {DATA} was complete: releasing its lock"]
+    assert kept.left() == others
+    assert not (tmp_path / CANCELLED).exists()
+
+
+def test_a_run_clears_the_stacks_that_it_works_on(kept, tmp_path, gone):
+    lock = kept.lock(NETWORK, gone, HERE)
+    assert cleared(kept, tmp_path, stacks=(DATA,)) == []
+    assert kept.left() == {lock}
+
+
+def test_a_lock_says_whose_it_is_wherever_the_stacks_are_kept(kept):
+    kept.lock(DATA, 4711, "another-machine")
+    (lock,) = kept.backend.locks(DATA)
+    assert (lock.pid, lock.host, lock.user) == (4711, "another-machine", "ci")
+    assert kept.backend.locks(NETWORK) == []
+
+
+def test_a_lock_that_may_not_be_read_counts_as_held(tmp_path, cli, gone):
+    kept = Bucket(tmp_path, cli)
+    lock = kept.lock(DATA, gone, HERE)
+    kept.denied = True
+    kept.backend.unlock(DATA)
+    assert kept.left() == {lock}
+
+
+def test_a_lock_that_is_released_while_it_is_looked_at_is_none(tmp_path, cli):
+    def released(*_):
+        raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
+
+    kept = Bucket(tmp_path, cli)
+    kept.lock(DATA, 4711, "another-machine")
+    kept.aws.answers["s3", "GetObject"] = released
+    assert kept.backend.locks(DATA) == []
+
+
+def test_a_damaged_lock_is_one_line_with_its_key(tmp_path, cli):
+    kept = Bucket(tmp_path, cli)
+    kept.objects[kept.lock(DATA, 1, HERE)] = json.dumps({"pid": 1}).encode()
+    with pytest.raises(Problem, match=r"^system/\.pulumi/locks/organization/data/payments/1\.json is damaged \("):
+        kept.backend.locks(DATA)
+
+
+def test_where_locks_cannot_be_told_apart_none_is_taken_away(tmp_path, cli):
+    CliBackend(cli).unlock(DATA)
+    assert not (tmp_path / CANCELLED).exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("file:///states", FileBackend),
+        ("s3://states/system?region=us-west-2", BucketBackend),
+        ("gs://states", CliBackend),
+        ("https://api.pulumi.com", CliBackend),
+    ],
+)
+def test_each_backend_is_read_as_directly_as_it_can_be(cli, url, kind):
+    assert type(on_aws._backend(cli, url)) is kind
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("s3://states?region=us-west-2", BucketUrl("states", "", "us-west-2", "", "")),
+        ("s3://states/a/b/?profile=ops", BucketUrl("states", "a/b", "", "", "ops")),
+        ("s3://states?endpoint=minio:9000", BucketUrl("states", "", "", "https://minio:9000", "")),
+        ("s3://states?endpoint=http://127.0.0.1:1", BucketUrl("states", "", "", "http://127.0.0.1:1", "")),
+        ("gs://states", None),
+    ],
+)
+def test_a_buckets_address(url, found):
+    assert BucketUrl.parse(url) == found
