@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
 _FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
-_PASSING: Final = frozenset({202, 409, 429, 503})
+_PASSING: Final = frozenset({202, 409, 503})
 _LONGEST_WAIT: Final = 300
 _UNKNOWN: Final = frozenset({"UNKNOWN", UNDECIDED})
 _OPEN: Final = _UNKNOWN | {"AUTHORIZING"}

@@ -28,10 +28,6 @@ class Unavailable(Exception):
     """A dependency did not do what it was asked. A write may or may not have happened."""
 
 
-class Throttled(Unavailable):
-    """The dependency asks for fewer requests; nothing was written."""
-
-
 class Rejected(Unavailable):
     """The dependency said no and would again: a right is missing, the item is too large. Nothing was written."""
 
