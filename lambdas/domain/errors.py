@@ -53,4 +53,4 @@ class InProgress(Exception):
 
 
 class Contradiction(Exception):
-    """The processor answered otherwise than what is recorded as final: people must look at it."""
+    """The processor answered otherwise than what is recorded as final: people must look at it, and it is in doubt."""

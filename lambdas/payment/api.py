@@ -133,7 +133,7 @@ class Api:
             )
         except Contradiction:
             self.journal.measure("contradiction", {"Contradictions": 1})
-            return problem("internal", "The payment is under examination; do not repeat it.")
+            return view.in_doubt()
 
     def _tell(self, request: Request, client: str | None, answer: Answer, took: int) -> None:
         """One line a request. Canaries stay out of the business figures."""
