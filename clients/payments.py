@@ -15,6 +15,7 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import threading
@@ -26,16 +27,24 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 STATES = {201: "paid", 402: "declined"}
 """Final, whatever came before: the payment itself was found or made."""
 NOT_SENT = 0
-NOTHING_DONE = frozenset({NOT_SENT, 409, 429, 503})
-"""This request did nothing, and may be repeated; NOT_SENT is ours, for a connection that was not made."""
-TRY_AGAIN = NOTHING_DONE | {500, 502, 504}
+"""Ours, for a connection that was not made."""
+TRY_AGAIN = frozenset({NOT_SENT, 409, 429, 500, 502, 503, 504})
+NOT_BEGUN = ("/problems/late", "/problems/out-of-service")
+"""503 of these types is answered before anything is written. Of every other one the payment may have been made."""
 REFUSED = frozenset({400, 401, 413, 415, 422})
-"""This request did nothing, and will never do anything."""
+"""This request did nothing, and will never do anything. What an earlier one did, it does not say."""
+KEY_REUSED = "/problems/idempotency-key-reused"
+"""422 of this type: the key has a payment already, of another instruction."""
+KEY_LENGTH = 255
+BARE_KEY = re.compile(r"[!#-+\--~]([ -+\--~]*[!-+\--~])?")
+QUOTED_KEY = re.compile(r'"([!#-\[\]-~]|\\["\\])(([ !#-\[\]-~]|\\["\\]){0,253}([!#-\[\]-~]|\\["\\]))?"')
+"""What the API takes for a key, and a header can carry (lambdas/openapi.yaml)."""
+VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,19 @@ class PaymentAttempt:
     """Whether it read the payment at its Location, and did not send it again."""
 
 
+@dataclass(frozen=True)
+class KeptKey:
+    """What a journal knows of a key: what it was to pay, and the state of the final result, or "" while it has none."""
+
+    instruction: Mapping[str, Any]
+    state: str = ""
+
+    @property
+    def may_have_paid(self) -> bool:
+        """Whether there may be a payment: nothing but a final refusal says that there is none."""
+        return self.state != "refused"
+
+
 class KeyJournal(Protocol):
     """Where keys are kept. It must outlive the process: a key that is lost cannot be asked about."""
 
@@ -104,6 +126,9 @@ class KeyJournal(Protocol):
 
     def open(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """The keys without a final result, each with its instruction."""
+
+    def find(self, key: str) -> KeptKey | None:
+        """What is known of a key, also of a settled one; None when it was never kept."""
 
 
 class FileJournal:
@@ -120,16 +145,23 @@ class FileJournal:
         self._append({"key": result.key, "state": result.state, "payment": result.payment.get("paymentId")})
 
     def open(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        found: dict[str, Mapping[str, Any]] = {}
+        yield from ((key, kept.instruction) for key, kept in self._kept().items() if not kept.state)
+
+    def find(self, key: str) -> KeptKey | None:
+        return self._kept().get(key)
+
+    def _kept(self) -> dict[str, KeptKey]:
+        found: dict[str, KeptKey] = {}
         text = self._path.read_text("utf-8") if self._path.exists() else ""
         for line in text.splitlines():
             with suppress(json.JSONDecodeError):  # a line cut off by a crash: its attempt was never made
                 entry = json.loads(line)
-                if "state" in entry:
-                    found.pop(entry["key"], None)
-                else:
-                    found[entry["key"]] = entry["instruction"]
-        yield from found.items()
+                key = entry["key"]
+                if "state" not in entry:
+                    found[key] = KeptKey(entry["instruction"])
+                elif key in found:
+                    found[key] = KeptKey(found[key].instruction, entry["state"])
+        return found
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         # A new line first: what a crash cut off stays a line of its own.
@@ -152,16 +184,21 @@ def resolve(host: str, port: int) -> list[tuple[str, int]]:
 class _Answer:
     status: int
     body: Mapping[str, Any]
-    location: str
     retry_after: float
     replayed: bool
     served_by: str = ""
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether it says that its request was not begun; what may be said of a payment that was made, does not."""
+        return self.status == NOT_SENT or (self.status == 503 and self.body.get("type") in NOT_BEGUN)
 
 
 class PaymentClient:
     """Pays, and never twice. Not for several threads at once: give each its own.
 
-    `base` is "https://host[:port][/stage]"; one that is none raises ValueError. `told` gets each attempt when it has
+    `base` is "https://host[:port][/stage]", in ASCII. What is none, and an API key that no header can carry, raises
+    ValueError. `told` gets each attempt when it has
     ended. `resolver`, `clock` (monotonic seconds), `sleep`, `draw` (uniform between two numbers), `dial` (connect to an
     address within seconds; raises OSError) and `timer` (call a function with arguments after seconds) are there for
     tests and drills.
@@ -183,9 +220,10 @@ class PaymentClient:
         tls: ssl.SSLContext | None = None,
         told: Callable[[PaymentAttempt], object] = lambda _: None,
     ) -> None:
-        parts = urlsplit(base)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_address(base):
             raise ValueError(f"not the address of an API: {base!r}; give https://host")
+        if not VISIBLE.fullmatch(api_key):
+            raise ValueError("not an API key: visible ASCII characters, without spaces")
         self._base = base.rstrip("/")
         self._api_key = api_key
         self._journal = journal
@@ -197,18 +235,26 @@ class PaymentClient:
         self._dial = dial
         self._timer = timer
         self._told = told
-        self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
+        self._tls = (tls or ssl.create_default_context()) if urlsplit(base).scheme == "https" else None
         self._connection: http.client.HTTPConnection | None = None
         self._opened = 0.0
 
     def pay(self, instruction: Mapping[str, Any], key: str | None = None) -> PaymentResult:
         """Make one payment: `instruction` has amount, currency, customerId. Take `key` from your order, if it has one.
 
-        Raises only what the journal raises, before anything is sent.
+        Raises ValueError for a key that the API does not take, and for one that the journal has for another instruction
+        that may be paid; and what the journal raises. All of it before anything is kept or sent.
         """
-        key = key or str(uuid.uuid4())
-        self._journal.keep(key, instruction)
-        return self._settle(key, instruction, earlier_unknown=False)
+        key = str(uuid.uuid4()) if key is None else key
+        if not _is_key(key):
+            raise ValueError(f"{key!r} is no Idempotency-Key: 1 to {KEY_LENGTH} characters, visible ASCII")
+        kept = self._journal.find(key)
+        if kept is None or not kept.may_have_paid:
+            self._journal.keep(key, instruction)
+            return self._settle(key, instruction, earlier_unknown=False)
+        if kept.instruction != dict(instruction):
+            raise ValueError(f"{key!r} is the key of another payment, which may be paid: ask about that one first")
+        return self._settle(key, instruction, earlier_unknown=True)
 
     def reconcile(self) -> list[PaymentResult]:
         """Ask again, with its own key, about every payment without a final result: after a crash, and now and then."""
@@ -221,7 +267,10 @@ class PaymentClient:
             self._connection = None
 
     def _settle(self, key: str, instruction: Mapping[str, Any], *, earlier_unknown: bool) -> PaymentResult:
-        result = self._insist(key, instruction, earlier_unknown)
+        if _is_key(key):
+            result = self._insist(key, instruction, earlier_unknown)
+        else:  # whoever has kept it: it has no payment
+            result = PaymentResult(key, "refused", None, 0)
         if result.final:
             self._journal.settle(result)
         return result
@@ -246,9 +295,9 @@ class PaymentClient:
             if state:
                 status, body, replayed = (answer.status, answer.body, answer.replayed) if answer else (None, {}, False)
                 return PaymentResult(key, state, status or None, attempts, body, replayed)
-            may_be_done = may_be_done or answer is None or answer.status not in NOTHING_DONE
+            may_be_done = may_be_done or answer is None or not answer.did_nothing
             if answer is not None and answer.status == 202:
-                read_at = self._own(answer.location)
+                read_at = self._place(answer.body.get("paymentId"))
             elif answer is not None and answer.status == 404:
                 read_at = ""  # not in this region (yet): the key finds it, or makes it
             wait = self._wait(attempts, answer)
@@ -267,11 +316,9 @@ class PaymentClient:
         most = min(self._limits.longest_wait, self._limits.first_wait * 2.0 ** min(attempts - 1, 32))
         return (answer.retry_after if answer else 0.0) + self._draw(0.0, most)
 
-    def _own(self, location: str) -> str:
-        """The path to read, or "" where Location leads to another host: the API key is not for that one."""
-        there = urlsplit(urljoin(self._base + "/payment", location))
-        here = urlsplit(self._base)
-        return there.path if location and (there.scheme, there.netloc) == (here.scheme, here.netloc) else ""
+    def _place(self, name: object) -> str:
+        """The path to read a payment at, "" for one without a name. `Location` knows nothing of a stage in the base."""
+        return f"{urlsplit(self._base).path}/payment/{quote(name, safe='')}" if name and isinstance(name, str) else ""
 
     def _ask(self, key: str, instruction: Mapping[str, Any], read_at: str, deadline: float) -> _Answer | None:
         """One attempt; None when there was no usable answer, so that nobody knows what it did."""
@@ -280,7 +327,7 @@ class PaymentClient:
             connection = self._connected()
         except (OSError, ValueError):
             self.close()
-            return _Answer(NOT_SENT, {}, "", 0.0, replayed=False)
+            return _Answer(NOT_SENT, {}, 0.0, replayed=False)
         seconds = max(0.01, min(self._limits.attempt, deadline - self._clock()))
         timer = self._timer(seconds, _cut, [connection.sock])
         timer.daemon = True
@@ -337,15 +384,28 @@ class PaymentClient:
         raise failure
 
 
+def _is_key(key: str) -> bool:
+    return bool((BARE_KEY.fullmatch(key) and len(key) <= KEY_LENGTH) or QUOTED_KEY.fullmatch(key))
+
+
+def _is_address(base: str) -> bool:
+    try:
+        parts = urlsplit(base)
+        is_port = parts.port != 0
+    except ValueError:  # its port is no number
+        return False
+    return bool(is_port and VISIBLE.fullmatch(base) and parts.scheme in {"http", "https"} and parts.hostname)
+
+
 def _state(answer: _Answer | None, *, reading: bool) -> str:
     """The state that an answer settles, "unknown" for one outside the contract, "" for one to go on after."""
     if answer is None or answer.status in TRY_AGAIN or answer.status == (404 if reading else 202):
         return ""
     if answer.status == 200:
         found = answer.body.get("status")
-        return found if found in {"paid", "declined"} else ""
+        return str(found) if found in ("paid", "declined") else ""
     if answer.status in REFUSED:
-        return "refused"
+        return "unknown" if answer.body.get("type") == KEY_REUSED else "refused"
     return STATES.get(answer.status, "unknown")
 
 
@@ -360,7 +420,6 @@ def _read(response: http.client.HTTPResponse) -> _Answer:
     return _Answer(
         response.status,
         body if isinstance(body, dict) else {},
-        response.headers.get("Location", ""),
         _seconds(response.headers.get("Retry-After", "")),
         replayed=response.headers.get("Idempotent-Replayed") == "true",
         served_by=response.headers.get("Served-By", ""),

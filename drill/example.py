@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from clients.payments import Limits, PaymentAttempt, PaymentClient, PaymentResult
+from clients.payments import KeptKey, Limits, PaymentAttempt, PaymentClient, PaymentResult
 from drill.clients import SENT_IN_TIME, DuePayment, RetryPlaces, outcome_of
 from drill.http import HttpAnswer
 from shared.clients import REPLAYED, SERVED_BY
@@ -202,6 +202,8 @@ class _NoJournal:
     def settle(self, result: PaymentResult) -> None: ...
     def open(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return iter(())
+
+    def find(self, key: str) -> KeptKey | None: ...
 
 
 def _outcome(told: PaymentAttempt, answer: HttpAnswer | None) -> AttemptOutcome:

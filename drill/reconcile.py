@@ -108,6 +108,7 @@ def examine(books: Books) -> Reconciliation:
             approved = [charge for charge in by_key.get(id_, ()) if charge.what == "approved"]
             findings += _charged(books, payment, approved)
             findings += _charged_right(payment, approved)
+        findings += _doubted(payment)
         findings += _audited(books, payment)
         findings += _finished(books, payment)
     known = newest.keys() | unread
@@ -227,6 +228,12 @@ def _charged_right(payment: Payment, approved: Sequence[LedgerCharge]) -> Iterat
                 f"its reference is {payment.reference}, the charge's {charge.reference}",
                 BY_HAND,
             )
+
+
+def _doubted(payment: Payment) -> Iterator[Disagreement]:
+    if payment.in_doubt:
+        said = f"the processor has also told another outcome than {payment.status}, and nobody has decided"
+        yield Disagreement(CONTRADICTORY, payment.id, said, BY_HAND)
 
 
 def _audited(books: Books, payment: Payment) -> Iterator[Disagreement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
 _FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
-_PASSING: Final = frozenset({202, 409, 429, 503})
+_PASSING: Final = frozenset({202, 409, 500, 503})
 _LONGEST_WAIT: Final = 300
 _UNKNOWN: Final = frozenset({"UNKNOWN", UNDECIDED})
 _OPEN: Final = _UNKNOWN | {"AUTHORIZING"}
@@ -41,7 +42,8 @@ def check(world: World) -> list[Finding]:
     doubled: more than one charge for a payment. unbooked: the processor's ledger and the table disagree.
     mixed: a canary has paid with real money, or another client with play money.
     shown: a client was shown another's payment. contradicted: answers that no single payment could have given.
-    untold: a client was told otherwise than the processor has told the function, without a word of the contradiction.
+    untold: a client was told otherwise than the processor has told the function, without a word of the contradiction;
+    or any outcome, once the contradiction was told or written down.
     reworded: a replay unlike the first answer, or an answer that does not say when to come again.
     healthy: a region that is cut off from the others took itself for healthy.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
@@ -76,7 +78,10 @@ def check(world: World) -> list[Finding]:
             findings += _charged(world, payment_id, region.name, item, charges.get(payment_id, []))
             if item is not None and item["status"]["S"] in _SHOWN:
                 findings += _recorded(world, payment_id, item)
-        findings += _contradicted(payment_id, operations, lies=bool(world.faults.lies))
+        doubted = world.table.first_with((payment_id, "payment"), "in_doubt")
+        findings += _contradicted(payment_id, operations, lies=bool(world.faults.lies), in_doubt=doubted is not None)
+        if world.mode == "mrsc":  # else the other region hears of it later
+            findings += _told_in_doubt(payment_id, operations, doubted)
         findings += _headers(payment_id, operations)
         findings += _altered(world, payment_id)
     findings += _impossible(world)
@@ -167,9 +172,24 @@ def _charged(world: World, payment_id: str, region: str, item: Item | None, char
         yield Finding("unbooked", payment_id, f"{region} holds {status}, the processor's ledger {charges or 'nothing'}")
 
 
-def _contradicted(payment_id: str, operations: list[ClientCall], *, lies: bool) -> Iterator[Finding]:
-    """`lies`: the processor contradicts itself, which clients are told by 500, and whose first word holds."""
+def _told_in_doubt(payment_id: str, operations: list[ClientCall], doubted: int | None) -> Iterator[Finding]:
+    """Nobody hears an outcome who asks after somebody was told 500, or after the doubt is in the table (`doubted`)."""
+    heard = min((each.returned for each in operations if each.status == 500 and each.returned), default=INFINITY)
+    for operation in operations:
+        is_after = operation.invoked > heard or (doubted is not None and operation.at > doubted)
+        told = _told(operation).answer
+        if is_after and told in {"paid", "declined"}:
+            yield Finding("untold", payment_id, f"{operation.actor} was told {told}, and the processor has told both")
+
+
+def _contradicted(payment_id: str, operations: list[ClientCall], *, lies: bool, in_doubt: bool) -> Iterator[Finding]:
+    """`lies`: the processor contradicts itself, which clients are told by 500. `in_doubt`: it did with this payment.
+
+    Then "pending" says nothing: it is also said of what is final, and nobody may know.
+    """
     told = [_told(operation) for operation in operations]
+    if in_doubt:
+        told = [replace(each, answer="silence") if each.answer == "pending" else each for each in told]
     if not is_linearizable(told):
         yield Finding("contradicted", payment_id, "no order of the requests explains their answers")
     first: dict[int, str] = {}

@@ -82,6 +82,7 @@ _again = Payments._again  # noqa: SLF001
 _processor_of = Payments._processor_of  # noqa: SLF001
 _payment_id = instruction.payment_id
 _posted = view.posted
+_document = view.document
 _write_record = BucketAudits.write
 _failure = retry._failure  # noqa: SLF001
 _read = items._read  # noqa: SLF001
@@ -312,6 +313,21 @@ def _retry_after_missing(paid: Paid, now: int) -> Answer:
 @_mutant("contradiction-swallowed", "who hears another outcome than is recorded says nothing", Payments, "_agreeing")
 def _contradiction_swallowed(_: Payments, theirs: Payment, __: Payment) -> Payment:
     return theirs
+
+
+@_mutant("contradiction-not-kept", "the next who asks is told an outcome that is in doubt", Payments, "_doubt")
+def _contradiction_not_kept(_: Payments, __: Payment) -> None:
+    pass
+
+
+@_mutant("doubt-not-answered", "a repeated payment is told an outcome that is in doubt", view, "posted")
+def _doubt_not_answered(paid: Paid, now: int) -> Answer:
+    return _posted(replace(paid, payment=replace(paid.payment, in_doubt=False)), now)
+
+
+@_mutant("doubt-not-shown", "who reads a payment is told an outcome that is in doubt", view, "document")
+def _doubt_not_shown(payment: Payment) -> dict[str, Any]:
+    return _document(replace(payment, in_doubt=False))
 
 
 @_mutant("canary-charge-kept", "a canary's charge outlives its payment", PlayMoney, "forget")

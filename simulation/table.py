@@ -59,6 +59,10 @@ class GlobalTable(Protocol):
         """Each change of an item, as (before, after), where there is one order of them; for the checks."""
         ...
 
+    def first_with(self, key: Key, attribute: str) -> int | None:
+        """When an item first had an attribute, where its writes have one order; None: never; for the checks."""
+        ...
+
 
 class Versions:
     """What an item was, since when: (time, stamp, region that wrote it, content or None)."""
@@ -127,6 +131,10 @@ class StrongTable:
     def writes(self, key: Key) -> list[tuple[Item, Item]]:
         items = [entry[3] for entry in self._items[key].entries] if key in self._items else []
         return [(before, after) for before, after in pairwise(items) if before is not None and after is not None]
+
+    def first_with(self, key: Key, attribute: str) -> int | None:
+        entries = self._items[key].entries if key in self._items else []
+        return next((when for when, _, _, item in entries if item is not None and attribute in item), None)
 
     def newest(self, key: Key) -> Item | None:
         """The item, for whoever looks from outside."""
@@ -198,6 +206,10 @@ class EventualTable:
     def writes(self, key: Key) -> list[tuple[Item, Item]]:
         del key  # each region has its own order
         return []
+
+    def first_with(self, key: Key, attribute: str) -> int | None:
+        del key, attribute
+        return None
 
     def rejoin(self, region: str) -> None:
         """The region is connected again: what was written there, and for it, is delivered."""

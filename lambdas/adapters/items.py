@@ -65,6 +65,8 @@ def to_item(payment: Payment) -> Item:
     item["steps"] = {"L": [{"S": f"{status} {at}"} for status, at in payment.steps]}
     if payment.audit_pending:
         item["audit_pending"] = {"BOOL": True}
+    if payment.in_doubt:
+        item["in_doubt"] = {"BOOL": True}
     return {**key(payment.id), **item}
 
 
@@ -114,6 +116,7 @@ def _read(item: Mapping[str, Mapping[str, Any]]) -> Payment:
         reference=text("reference") if "reference" in item else None,
         reason=text("reason") if "reason" in item else None,
         audit_pending="audit_pending" in item,
+        in_doubt="in_doubt" in item,
         response=Response(number("response_status"), text("response_body")) if "response_status" in item else None,
     )
 

@@ -29,7 +29,10 @@ class SecretsClient(Protocol):
 
 @dataclass(slots=True)
 class ApiKeys:
-    """The clients' keys, cached. A copy outlives an outage of Secrets Manager: old keys are better than none."""
+    """The clients' keys, cached. A copy outlives an outage of Secrets Manager: old keys are better than none.
+
+    A copy that could not be renewed lets in whom it has, and calls nobody else's key wrong: it may be newer.
+    """
 
     secrets: SecretsClient
     arn: str
@@ -39,13 +42,17 @@ class ApiKeys:
     _keys: tuple[tuple[str, str, bytes, bool], ...] = ()
     _read_at: int | None = None
     _asked_at: int | None = None
+    _failure: str = ""
+    """Why the last attempt to read the secret failed; "" when it did not."""
 
     def client_of(self, api_key: str) -> str | None:
-        """The client's id, or None for a key that is nobody's. Raises Unavailable when the secret was never read."""
+        """The client's id, or None for a key that is nobody's. Raises Unavailable when nobody can say."""
         self._refresh(FRESH)
         client = self._match(api_key)
         if client is None and self._refresh(RECHECK):
             client = self._match(api_key)
+        if client is None:
+            self._require_newest()
         return client
 
     def key_of(self, client: str) -> str:
@@ -53,8 +60,14 @@ class ApiKeys:
         self._refresh(FRESH)
         keys = [key for name, key, _, _ in self._keys if name == client]
         if not keys:
+            self._require_newest()
             raise KeyError(client)
         return keys[0]
+
+    def _require_newest(self) -> None:
+        """Raises Unavailable when the copy could not be renewed."""
+        if self._failure:
+            raise Unavailable(self._failure)
 
     def _match(self, api_key: str) -> str | None:
         given = sha256(api_key.encode("utf-8", "surrogatepass")).digest()
@@ -77,11 +90,12 @@ class ApiKeys:
             answer = self.retry(self.secrets.get_secret_value, SecretId=self.arn)
             self._keys = _parse(answer["SecretString"])
         except (Unavailable, *MALFORMED) as error:  # the secret's text itself must not get into a log
+            reason = str(error) if isinstance(error, Unavailable) else "not the clients' keys"
+            self._failure = f"the API keys cannot be read: {reason}"
             if self._read_at is not None:
                 return False
-            reason = str(error) if isinstance(error, Unavailable) else "not the clients' keys"
-            raise Unavailable(f"the API keys cannot be read: {reason}") from error
-        self._read_at = now
+            raise Unavailable(self._failure) from error
+        self._read_at, self._failure = now, ""
         return True
 
 

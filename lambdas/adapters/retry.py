@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from lambdas.domain.errors import Rejected, Throttled, Unavailable
+from lambdas.domain.errors import Rejected, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,27 +15,26 @@ if TYPE_CHECKING:
     from lambdas.domain.deadline import Deadline
     from lambdas.domain.ports import Clock
 
-THROTTLED: Final = frozenset(
+TRANSIENT: Final = frozenset(
     {
+        "ConditionalRequestConflict",  # S3: another conditional write of the key was in flight
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",  # MRSC: the item was written in another region at the same moment
         "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
         "SlowDown",
         "ThrottlingException",
         "Throttling",
         "TooManyRequestsException",
     }
 )
-TRANSIENT: Final = THROTTLED | {
-    "ConditionalRequestConflict",  # S3: another conditional write of the key was in flight
-    "InternalError",
-    "InternalFailure",
-    "InternalServerError",
-    "InternalServiceError",
-    "ReplicatedWriteConflictException",  # MRSC: the item was written in another region at the same moment
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
-}
+"""What may pass. A dependency that throttles is out as any other: our caller has not sent too much."""
 
 ATTEMPT: Final = 1_500
 """What one attempt takes at most (ms): `aws.py` ends it then."""
@@ -65,8 +64,8 @@ class Retry:
     ) -> dict[str, Any]:
         """The operation's answer.
 
-        Raises Throttled and Rejected (no effect), Unavailable (the call may have had its effect), and ClientError only
-        for the error code that the caller says it understands, `expected`.
+        Raises Rejected (no effect), Unavailable (the call may have had its effect), and ClientError only for the error
+        code that the caller says it understands, `expected`.
         """
         started = self.clock.now()
         pause = FIRST_PAUSE
@@ -82,10 +81,12 @@ class Retry:
                 if isinstance(error, ClientError) and code_of(error) == expected:
                     raise
                 failure = _failure(error)
+                if isinstance(failure, Rejected):
+                    # An attempt before this one may have had its effect: no later answer takes that back.
+                    raise (failure if attempt == 1 else Unavailable(str(failure))) from error
                 failure.__cause__ = error
             if (
-                isinstance(failure, Rejected)
-                or attempt == self.attempts
+                attempt == self.attempts
                 or self.clock.now() + pause > started + BUDGET
                 or not self._allows(pause + ATTEMPT)
             ):
@@ -103,8 +104,6 @@ def _failure(error: Exception) -> Unavailable:
     if isinstance(error, ClientError):
         code = code_of(error)
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code in THROTTLED:
-            return Throttled(code)
         return (Unavailable if code in TRANSIENT or status >= 500 else Rejected)(code or str(status))
     name = type(error).__name__
     return Rejected(name) if isinstance(error, ParamValidationError) else Unavailable(name)

@@ -44,7 +44,7 @@ class TableClient(Protocol):
 class DynamoPayments:
     """The port `PaymentStore` on one region's replica of the table.
 
-    Besides `Lost` all methods raise `Unavailable`, which may be `Throttled`, `Rejected` or `Unreadable`.
+    Besides `Lost` all methods raise `Unavailable`, which may be `Rejected` or `Unreadable`.
     """
 
     table: TableClient

@@ -28,10 +28,6 @@ class Unavailable(Exception):
     """A dependency did not do what it was asked. A write may or may not have happened."""
 
 
-class Throttled(Unavailable):
-    """The dependency asks for fewer requests; nothing was written."""
-
-
 class Rejected(Unavailable):
     """The dependency said no and would again: a right is missing, the item is too large. Nothing was written."""
 
@@ -57,4 +53,4 @@ class InProgress(Exception):
 
 
 class Contradiction(Exception):
-    """The processor answered otherwise than what is recorded as final: people must look at it."""
+    """The processor answered otherwise than what is recorded as final: people must look at it, and it is in doubt."""

@@ -127,6 +127,8 @@ class Payment:
     reference: str | None = None
     reason: str | None = None
     audit_pending: bool = False
+    in_doubt: bool = False
+    """The processor has also told the other outcome: a person decides, and until then nobody is told any."""
     response: Response | None = None
 
     @property
@@ -220,6 +222,11 @@ class Payment:
         """The audit record is written."""
         self._require_final()
         return self._moved(now, lease=None, audit_pending=False)
+
+    def doubted(self, now: int) -> Payment:
+        """The processor has told another outcome than the one that is recorded, which stays."""
+        self._require_final()
+        return self._moved(now, in_doubt=True)
 
     def forgotten(self, now: int) -> Payment:
         """The stored answer is old enough to go; the payment stays."""

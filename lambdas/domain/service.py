@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lambdas.domain.ports import AuditWriter, Clock, Journal, PaymentStore, Processor
 
 RETRY_SOON: Final = 1 * SECOND
+DOUBT_ATTEMPTS: Final = 4
+"""A final payment is moved by the sweep alone, and a few times at most."""
 FOREIGN_GRACE: Final = 1 * MINUTE
 """Under MREC this region's copy of the other's payment may be seconds old: take it over only when it is surely left."""
 
@@ -199,5 +201,24 @@ class Payments:
     def _agreeing(self, theirs: Payment, ours: Payment) -> Payment:
         if theirs.is_final and ours.is_final and theirs.status is not ours.status:
             self.journal.tell("contradiction", payment_id=ours.id, recorded=theirs.status, answered=ours.status)
+            self._doubt(theirs)
             raise Contradiction(f"{ours.id} is {theirs.status}, the processor now says {ours.status}")
         return theirs
+
+    def _doubt(self, payment: Payment) -> None:
+        """Have no client told what is recorded: whom the processor has charged would pay again, told "declined"."""
+        current, failure = payment, ""
+        for _ in range(DOUBT_ATTEMPTS):
+            try:
+                self.store.replace(current, current.doubted(self.clock.now()))
+            except Lost as lost:
+                failure = str(lost)
+                if lost.current is None:
+                    break
+                current = lost.current
+            except Unavailable as error:
+                failure = str(error)
+                break
+            else:
+                return
+        self.journal.tell("contradiction_unmarked", payment_id=payment.id, error=failure)

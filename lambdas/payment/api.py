@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Throttled, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Unavailable
 from lambdas.domain.payment import CANARY_CLIENT, SECOND, PaymentStatus
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
 from lambdas.telemetry.figures import FINISHED, UNKNOWN
@@ -73,8 +73,6 @@ class Api:
                 answer = self._route(request, client)
             else:
                 answer = problem("unauthorized", "Send your API key in the header x-api-key, once.")
-        except Throttled:
-            answer = problem("throttled", TRY_AGAIN, retry_after=1)
         except Unavailable as error:
             self.journal.tell("dependency_out", error=str(error))
             answer = problem("unavailable", TRY_AGAIN, retry_after=2)
@@ -135,7 +133,7 @@ class Api:
             )
         except Contradiction:
             self.journal.measure("contradiction", {"Contradictions": 1})
-            return problem("internal", "The payment is under examination; do not repeat it.")
+            return view.in_doubt()
 
     def _tell(self, request: Request, client: str | None, answer: Answer, took: int) -> None:
         """One line a request. Canaries stay out of the business figures."""

@@ -40,7 +40,6 @@ PROBLEMS: Final = {
     "unsupported-media-type": (415, "The body must be application/json"),
     "invalid-field": (422, "A field is invalid"),
     "idempotency-key-reused": (422, "The Idempotency-Key was used for another payment"),
-    "throttled": (429, "Too many requests"),
     "internal": (500, "This should not have happened"),
     "unavailable": (503, "A dependency is out"),
     "late": (503, "The region is starting up and cannot take the request in time"),

@@ -20,18 +20,21 @@ SHOWN: Final = {
     PaymentStatus.DECLINED: "declined",
 }
 
+EXAMINED_FOR: Final = 300
+"""Seconds after which a client may ask again what people have decided; they take hours."""
+
 
 def document(payment: Payment) -> dict[str, Any]:
     """The payment's representation."""
     shown: dict[str, Any] = {
         "paymentId": payment.id,
-        "status": SHOWN[payment.status],
+        "status": "pending" if payment.in_doubt else SHOWN[payment.status],
         "amount": payment.money.number,
         "currency": payment.money.currency,
         "customerId": payment.customer,
         "createdAt": datetime.fromtimestamp(payment.created / 1000, UTC).isoformat(timespec="milliseconds"),
     }
-    if payment.reason is not None:
+    if payment.reason is not None and not payment.in_doubt:
         shown["reason"] = payment.reason
     return shown
 
@@ -54,9 +57,21 @@ def render(payment: Payment) -> Response:
     return Response(refusal.status, refusal.body)
 
 
+def in_doubt() -> Answer:
+    """The answer to POST while a person has to decide which of the processor's two outcomes holds."""
+    return problem(
+        "internal",
+        "The card processor has contradicted itself, and people are examining the payment. Repeat the request later, "
+        "with the same Idempotency-Key; do not pay with another one.",
+        retry_after=EXAMINED_FOR,
+    )
+
+
 def posted(paid: Paid, now: int) -> Answer:
     """The answer to POST: 201, 402, or 202 while the outcome is unknown, with the time until it is asked for again."""
     payment = paid.payment
+    if payment.in_doubt:
+        return in_doubt()
     headers = {"Location": location(payment)}
     if paid.replayed:
         headers[REPLAYED] = "true"

@@ -31,7 +31,7 @@ from lambdas.domain.payment import (
 from lambdas.web.view import render
 
 T = 1_795_000_000_000
-MOVES = ("leased", "unanswered", "approved", "declined", "answering", "audited", "forgotten")
+MOVES = ("leased", "unanswered", "approved", "declined", "answering", "audited", "forgotten", "doubted")
 
 
 def new(client="storefront", now=T):
@@ -53,6 +53,7 @@ def move(payment, name, now):
         "answering": lambda: payment.answering(Response(201, "{}")),
         "audited": lambda: payment.audited(now),
         "forgotten": lambda: payment.forgotten(now),
+        "doubted": lambda: payment.doubted(now),
     }[name]()
 
 

@@ -2,13 +2,15 @@
 
 import json
 import threading
+import uuid
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import pytest
 
-from clients.payments import FileJournal, Limits, PaymentClient
+from clients.payments import BARE_KEY, KEY_LENGTH, QUOTED_KEY, FileJournal, KeptKey, Limits, PaymentClient
+from tests.doubles import openapi
 
 WHAT = {"amount": 100, "currency": "USD", "customerId": "test-123"}
 PAID = {"paymentId": "pay_1", "status": "paid"}
@@ -96,11 +98,15 @@ class Scene:
         self.journal = FileJournal(path / "journal")
         self.resolved = 0
         self.to = [server.address]
-        self.client = PaymentClient(
-            "http://api.test",
+        self.limits = Limits(**limits)
+        self.client = self.client_at("http://api.test")
+
+    def client_at(self, base):
+        return PaymentClient(
+            base,
             "secret",
             self.journal,
-            limits=Limits(**limits),
+            limits=self.limits,
             resolver=self._resolve,
             clock=lambda: self.clock.now,
             sleep=self.clock.sleep,
@@ -174,15 +180,104 @@ def test_a_wait_that_would_end_after_the_deadline_is_not_begun(scene):
         assert at.clock.waits == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 413, 415, 422])
-def test_a_refusal_is_final_unless_an_earlier_attempt_may_have_paid(scene, status):
-    with scene((status, {}, {"title": "no"})) as at:
-        assert at.client.pay(WHAT).state == "refused"
-    with scene(None, (status, {}, {"title": "no"})) as at:
-        assert at.client.pay(WHAT, "doubt").state == "unknown"
-        assert [key for key, _ in at.journal.open()] == ["doubt"]
-    with scene((503, {}, {}), (status, {}, {"title": "no"})) as at:
-        assert at.client.pay(WHAT).state == "refused"
+REFUSALS = (400, 401, 413, 415, 422)
+LATE, ELSEWHERE, OUT = ({"type": f"/problems/{kind}"} for kind in ("late", "out-of-service", "unavailable"))
+REUSED = {"type": "/problems/idempotency-key-reused"}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("before", [[], [LATE], [ELSEWHERE], [LATE, ELSEWHERE]])
+def test_a_refusal_is_final_where_nothing_can_have_been_done_before_it(scene, before, status):
+    with scene(*((503, {}, body) for body in before), (status, {}, {"title": "no"})) as at:
+        assert at.client.pay(WHAT, "order-1").state == "refused"
+        assert list(at.journal.open()) == []
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(
+    "before",
+    [
+        None,
+        *((status, {}, {}) for status in (409, 429, 500, 502, 503, 504)),
+        (503, {}, OUT),
+        (503, {}, "<html>"),
+        (503, {}, {"type": ["late"]}),
+        (500, {}, LATE),
+        (202, {}, PAID | {"status": "pending"}),
+    ],
+)
+def test_a_refusal_says_nothing_of_what_an_earlier_attempt_may_have_done(scene, before, status):
+    """A payment may be charged, and its outcome not be written: 503. And 409 is said of a payment that is there."""
+    with scene(before, (status, {}, {"title": "no"})) as at:
+        assert at.client.pay(WHAT, "order-1").state == "unknown"
+        assert list(at.journal.open()) == [("order-1", WHAT)]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_settles_no_payment_that_an_earlier_process_has_left(scene, status):
+    with scene(None, give_up=0.1) as at:
+        assert at.client.pay(WHAT, "order-1").state == "unknown"
+    with scene((status, {}, {})) as at:
+        assert at.client.pay(WHAT, "order-1").state == "unknown"
+        assert list(at.journal.open()) == [("order-1", WHAT)]
+        at.server.answers = [(201, {}, PAID)]
+        assert at.client.pay(WHAT, "order-1").state == "paid"
+        assert list(at.journal.open()) == []
+        at.server.answers = [(status, {}, {})]
+        assert at.client.pay(WHAT, "order-1").state == "unknown", "it is paid"
+        assert at.journal.find("order-1") == KeptKey(WHAT, "paid")
+
+
+def test_a_key_that_was_used_for_another_payment_is_not_refused(scene):
+    """There is a payment of this key: whoever takes a new one for the same order may pay twice."""
+    with scene((422, {}, REUSED)) as at:
+        assert at.client.pay(WHAT, "order-1").state == "unknown"
+        assert [each.state for each in at.client.reconcile()] == ["unknown"]
+
+
+@pytest.mark.parametrize("first", [None, (201, {}, PAID), (402, {}, {})])
+def test_the_key_of_a_payment_is_taken_for_no_other(scene, first):
+    with scene(first, give_up=0.1) as at:
+        at.client.pay(WHAT, "order-1")
+        before = (list(at.journal.open()), len(at.server.asked))
+        with pytest.raises(ValueError, match="'order-1' is the key of another payment"):
+            at.client.pay(WHAT | {"amount": 101}, "order-1")
+        assert (list(at.journal.open()), len(at.server.asked)) == before, "the first is asked about as it was"
+
+
+def test_what_was_refused_is_paid_with_its_key_once_it_is_corrected(scene):
+    with scene((422, {}, {}), (201, {}, PAID)) as at:
+        assert at.client.pay({"amount": "100"}, "order-1").state == "refused"
+        assert at.client.pay(WHAT, "order-1").state == "paid"
+    with scene((422, {}, {}), (401, {}, {})) as at:
+        assert [at.client.pay(WHAT, "order-2").state for _ in range(2)] == ["refused", "refused"]
+
+
+@pytest.mark.parametrize(
+    "key", ["", " ", "order-€", "order-é", "a\nb", "a\r\nX: y", "a ", " a", "a,b", '"a', '""', "k" * 256, "a\x7f"]
+)
+def test_a_key_that_no_header_carries_is_kept_and_sent_nowhere(scene, key):
+    """It would be tried until the time is over, and stay unknown for ever."""
+    with scene((201, {}, PAID)) as at:
+        with pytest.raises(ValueError, match="no Idempotency-Key"):
+            at.client.pay(WHAT, key)
+        assert (list(at.journal.open()), at.server.asked, at.resolved) == ([], [], 0)
+        at.journal.keep(key, WHAT)  # by a client that did not look
+        assert [(each.state, each.status, each.attempts) for each in at.client.reconcile()] == [("refused", None, 0)]
+        assert (list(at.journal.open()), at.server.asked, at.resolved) == ([], [], 0)
+
+
+@pytest.mark.parametrize("key", ["a", "order 1", "k" * 255, '"a,b"', '"' + "k" * 255 + '"', str(uuid.uuid4())])
+def test_a_key_that_the_api_takes_is_sent(scene, key):
+    with scene((201, {}, PAID)) as at:
+        assert at.client.pay(WHAT, key).state == "paid"
+        assert [asked[2] for asked in at.server.asked] == [key]
+
+
+def test_the_rule_for_a_key_is_the_api_s():
+    bare, quoted = openapi.document()["components"]["parameters"]["IdempotencyKey"]["schema"]["anyOf"]
+    assert (f"^{BARE_KEY.pattern}$", f"^{QUOTED_KEY.pattern}$") == (bare["pattern"], quoted["pattern"])
+    assert bare["maxLength"] == KEY_LENGTH
 
 
 def test_declined_is_final(scene):
@@ -197,13 +292,33 @@ def test_an_answer_outside_the_contract_is_not_taken_for_one(scene):
         assert (at.client.pay(WHAT).state, len(at.server.asked)) == ("paid", 2)
 
 
-def test_a_pending_payment_is_read_at_its_location_until_it_is_known(scene):
+@pytest.mark.parametrize("stage", ["", "/live", "/a/b/"])
+def test_a_pending_payment_is_read_under_the_base_until_it_is_known(scene, stage):
+    """`Location` knows nothing of a stage that the base has."""
     pending = {**PAID, "status": "pending"}
     with scene((202, {**READ_AT, "Retry-After": "5"}, pending), (200, {}, pending), (200, {}, PAID)) as at:
+        at.client = at.client_at(f"http://api.test{stage}")
         result = at.client.pay(WHAT, "k")
         assert (result.state, result.attempts) == ("paid", 3)
-        assert [asked[:2] for asked in at.server.asked] == [("POST", "/payment"), *[("GET", "/payment/pay_1")] * 2]
+        under = stage.rstrip("/")
+        assert [asked[:2] for asked in at.server.asked] == [
+            ("POST", f"{under}/payment"),
+            *[("GET", f"{under}/payment/pay_1")] * 2,
+        ]
         assert at.clock.waits == [5.2, 0.4]
+
+
+@pytest.mark.parametrize("body", [{}, {"paymentId": ""}, {"paymentId": 1}, {"paymentId": ["pay_1"]}])
+def test_a_pending_payment_without_a_name_is_asked_for_by_its_key(scene, body):
+    with scene((202, READ_AT, body), (201, {}, PAID)) as at:
+        assert at.client.pay(WHAT, "k").state == "paid"
+        assert [asked[0] for asked in at.server.asked] == ["POST", "POST"]
+
+
+def test_a_name_leads_nowhere_else(scene):
+    with scene((202, {}, {"paymentId": "../admin?x#y z"}), (200, {}, PAID)) as at:
+        assert at.client.pay(WHAT, "k").state == "paid"
+        assert at.server.asked[1][1] == "/payment/..%2Fadmin%3Fx%23y%20z"
 
 
 def test_a_pending_payment_that_this_region_does_not_have_is_asked_for_by_its_key(scene):
@@ -214,9 +329,9 @@ def test_a_pending_payment_that_this_region_does_not_have_is_asked_for_by_its_ke
 
 def test_the_api_key_goes_to_no_other_host(scene):
     other = {"Location": "http://elsewhere.test/payment/pay_1"}
-    with scene((202, other, {**PAID, "status": "pending"}), (201, {}, PAID)) as at:
+    with scene((202, other, {**PAID, "status": "pending"}), (200, {}, PAID)) as at:
         assert at.client.pay(WHAT, "k").state == "paid"
-        assert [asked[0] for asked in at.server.asked] == ["POST", "POST"]
+        assert [asked[:2] for asked in at.server.asked] == [("POST", "/payment"), ("GET", "/payment/pay_1")]
 
 
 def test_a_connection_is_used_again_while_it_is_young_and_then_resolved_anew(scene):
@@ -268,7 +383,7 @@ def test_an_attempt_whose_answer_comes_byte_by_byte_is_cut_in_time(scene):
 
 
 def test_each_attempt_is_told_for_a_log(scene):
-    answers = ((503, {}, {}), None, (202, READ_AT, {}), (200, {"Served-By": "us-east-2 (secondary)"}, PAID))
+    answers = ((503, {}, {}), None, (202, READ_AT, PAID), (200, {"Served-By": "us-east-2 (secondary)"}, PAID))
     with scene(*answers) as at:
         told = []
         at.client._told = told.append
@@ -293,7 +408,31 @@ def test_a_line_cut_off_by_a_crash_costs_no_other(tmp_path):
     assert [key for key, _ in FileJournal(path).open()] == ["a", "c"]
 
 
-@pytest.mark.parametrize("base", ["api.example.com", "ftp://x", "https://"])
+@pytest.mark.parametrize("status", [["paid"], {}, 1, None, "pending"])
+def test_a_status_that_is_none_is_not_final(scene, status):
+    with scene((202, {}, PAID), (200, {}, PAID | {"status": status}), (200, {}, PAID)) as at:
+        assert (at.client.pay(WHAT, "k").state, len(at.server.asked)) == ("paid", 3)
+
+
+BASES = [
+    "api.example.com",
+    "ftp://x",
+    "https://",
+    "https://x ",
+    "https://x/a b",
+    "https://x\n",
+    "https://x/é",
+    "https://x:y",
+]
+
+
+@pytest.mark.parametrize("base", BASES)
 def test_what_is_no_address_is_refused(tmp_path, base):
     with pytest.raises(ValueError, match="give https://host"):
         PaymentClient(base, "k", FileJournal(tmp_path / "j"))
+
+
+@pytest.mark.parametrize("api_key", ["", "secret\n", "sec ret", "sécret", "€"])
+def test_an_api_key_that_no_header_carries_is_refused_and_not_shown(tmp_path, api_key):
+    with pytest.raises(ValueError, match=r"^not an API key: visible ASCII characters, without spaces$"):
+        PaymentClient("https://api.example.com", api_key, FileJournal(tmp_path / "j"))

@@ -181,6 +181,7 @@ DEFECTS = {
         "paid",
         {CONTRADICTORY},
     ),
+    "told in two ways by the processor": (lambda w: w.put(replace(w.paid, in_doubt=True)), "paid", {CONTRADICTORY}),
     "captured and never charged": (lambda w: w.charges.pop(0), "paid", {CONTRADICTORY}),
     "captured and the charge was lost": (
         lambda w: w.charges.__setitem__(0, charge(w.paid, what="lost", reference="")),

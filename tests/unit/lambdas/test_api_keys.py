@@ -86,7 +86,34 @@ def test_a_copy_outlives_an_outage(world):
         secrets.error = error
         clock.time += 10 * FRESH
         assert keys.client_of("a2") == "a"
-        assert keys.client_of("wrong") is None
+
+
+@pytest.mark.parametrize("age", [RECHECK, FRESH - 1, FRESH, 10 * FRESH])
+def test_who_is_not_in_a_copy_that_cannot_be_renewed_is_told_to_wait(world, age):
+    """A key that was rotated in meanwhile is not wrong: nobody is refused by a copy that may be old."""
+    keys, secrets, clock = world
+    keys.client_of("a2")
+    secrets.clients["a"] = {"current": "a3", "previous": "a2"}
+    secrets.error = refused("AccessDeniedException")
+    clock.time += age
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="the API keys cannot be read: AccessDeniedException"):
+            keys.client_of("a3")
+        with pytest.raises(Unavailable, match="the API keys cannot be read: AccessDeniedException"):
+            keys.key_of("new-probe") if age >= FRESH else keys.client_of("wrong")
+        assert keys.client_of("a2") == "a"
+    assert secrets.asked == 2, "not more often than without an outage"
+    secrets.error = None
+    clock.time += RECHECK
+    assert [keys.client_of("a3"), keys.client_of("wrong")] == ["a", None]
+
+
+def test_a_copy_that_was_read_a_moment_ago_is_taken_at_its_word(world):
+    keys, secrets, clock = world
+    keys.client_of("a2")
+    secrets.error = timed_out()
+    clock.time += RECHECK - 1
+    assert keys.client_of("wrong") is None
 
 
 def test_without_any_copy_nobody_is_refused_but_told_to_wait(world):

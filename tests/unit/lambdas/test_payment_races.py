@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.payment import ABANDON_AFTER, LEASE
+from lambdas.adapters.items import from_item, to_item
+from lambdas.domain.outcome import Declined
+from lambdas.domain.payment import ABANDON_AFTER, LEASE, RESPONSE_KEPT
+from tests.doubles import openapi
 from tests.doubles.acquirer import Acquirer
-from tests.doubles.payments import Region
+from tests.doubles.payments import Region, refused
 
 
 def crash(region, operation, *, applied):
@@ -106,10 +109,10 @@ def test_a_writer_that_lost_its_lease_takes_the_other_s_result(monkeypatch):
     assert (len(region.bucket.objects), len(other.bucket.objects)) == (0, 1)
 
 
-def test_a_processor_that_contradicts_itself_is_told_to_people(monkeypatch):
-    region = Region(processor=(acquirer := Acquirer()))
-    liar = Acquirer(refuse=True)
-    other = Region("us-east-2", region.clock, region.table, processor=liar)
+def contradicting(*, recorded_refusal=True):
+    """A region that hears another outcome than the other one has recorded meanwhile; and the other one."""
+    region = Region(processor=(acquirer := Acquirer(refuse=not recorded_refusal)))
+    other = Region("us-east-2", region.clock, region.table, processor=Acquirer(refuse=recorded_refusal))
     charge = acquirer.charge
 
     def stall(key, amount, customer):
@@ -117,14 +120,105 @@ def test_a_processor_that_contradicts_itself_is_told_to_people(monkeypatch):
         other.sweep()
         return charge(key, amount, customer)
 
-    monkeypatch.setattr(acquirer, "charge", stall)
-    answer = region.post("k")
-    assert answer["statusCode"] == 500
-    told, counted, _ = region.journal.lines
+    acquirer.charge = stall
+    return region, other
+
+
+def is_under_examination(region, *answers):
+    """Whether it is said so by these, and by whatever is asked now; nobody is told an outcome."""
+    for answer in (*answers, region.post("k")):
+        openapi.check("POST", "/payment", answer)
+        problem = json.loads(answer["body"])
+        assert (answer["statusCode"], problem["type"]) == (500, "/problems/internal")
+        assert 1 <= int(answer["headers"]["Retry-After"]) <= 300
+        assert "same Idempotency-Key" in problem["detail"]
+        assert "do not repeat" not in problem["detail"]
+    read = region.get(f"/payment/{region.payment()['pk']['S']}")
+    openapi.check("GET", "/payment/x", read)
+    shown = json.loads(read["body"])
+    return (read["statusCode"], shown["status"], "reason" in shown) == (200, "pending", False)
+
+
+def test_a_processor_that_contradicts_itself_is_told_to_people():
+    region, _ = contradicting()
+    assert is_under_examination(region, region.post("k"))
+    told, counted, _ = region.journal.lines[:3]
     assert (told["event"], told["payment_id"]) == ("contradiction", region.payment()["pk"]["S"])
     assert (told["recorded"], told["answered"]) == ("DECLINED", "CAPTURED")
     assert counted["Contradictions"] == 1
+    assert sum("Contradictions" in line for line in region.journal.lines) == 1, "not each time that somebody asks"
     assert region.payment()["status"]["S"] == "DECLINED"
+
+
+@pytest.mark.parametrize("recorded_refusal", [True, False])
+def test_what_a_processor_has_told_in_two_ways_no_client_is_told_until_a_person_has_decided(recorded_refusal):
+    """Told "declined" the customer, who may be charged, pays again; told "paid" the shop delivers for nothing."""
+    region, other = contradicting(recorded_refusal=recorded_refusal)
+    region.post("k")
+    for each in (region, other, Region(clock=region.clock, table=region.table)):
+        assert is_under_examination(each)
+    region.clock.time += 10 * LEASE
+    region.sweep()
+    region.clock.time += RESPONSE_KEPT
+    assert other.sweep() == {"forgotten": 1}
+    assert is_under_examination(other)
+    assert len({*region.bucket.objects.values(), *other.bucket.objects.values()}) == 1
+    del region.payment()["in_doubt"]
+    assert region.post("k")["statusCode"] == (402 if recorded_refusal else 201)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "audited", "gone", "always"])
+def test_the_doubt_is_written_down_whatever_else_is_done_to_the_payment(meanwhile):
+    region, other = contradicting()
+    other.bucket.error = refused("SlowDown", 503)  # the record is owed
+
+    def audited():
+        other.bucket.error = None
+        region.clock.time += 10 * LEASE
+        assert other.sweep() == {"audited": 1}
+
+    def always():
+        region.payment()["version"] = {"N": str(int(region.payment()["version"]["N"]) + 1)}
+        region.wire.before("UpdateItem", always)
+
+    moves = {"nothing": lambda: None, "audited": audited, "gone": region.table.items.clear, "always": always}
+    act = moves[meanwhile]
+    region.wire.before("UpdateItem", lambda: region.wire.before("UpdateItem", act))
+    answer = region.post("k")
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (500, "300")
+    if meanwhile in {"nothing", "audited"}:
+        assert is_under_examination(region)
+    else:
+        assert "contradiction_unmarked" in [line["event"] for line in region.journal.lines]
+
+
+def test_a_doubt_that_cannot_be_written_down_is_told_all_the_same():
+    region, _ = contradicting()
+    down = refused("AccessDeniedException")
+    region.wire.before(
+        "UpdateItem", lambda: region.wire.before("UpdateItem", lambda: region.wire.fail("UpdateItem", down))
+    )
+    assert region.post("k")["statusCode"] == 500
+    (line,) = [line for line in region.journal.lines if line["event"] == "contradiction_unmarked"]
+    assert (line["payment_id"], line["error"]) == (region.payment()["pk"]["S"], "AccessDeniedException")
+
+
+def test_who_comes_too_late_for_a_payment_in_doubt_is_told_no_outcome():
+    """A third one waits for the processor while the other two contradict each other."""
+    third = Region(processor=(acquirer := Acquirer(silent=["charge"])))
+    third.post("k")
+    third.clock.time += 5_000
+
+    def meanwhile():
+        third.clock.time += LEASE
+        item = third.payment()
+        settled = from_item(item).leased("x", third.clock.now()).settled(Declined("no"), third.clock.now())
+        third.table.items[item["pk"]["S"], "payment"] = to_item(settled.doubted(third.clock.now()))
+
+    third.wire.before("UpdateItem", meanwhile)
+    answer = third.post("k")
+    assert acquirer.calls == ["charge"]
+    assert is_under_examination(third, answer)
 
 
 def two_at_once(meanwhile):

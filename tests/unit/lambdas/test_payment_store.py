@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 from lambdas.adapters.items import PARTITIONS, from_item, partition, to_item
 from lambdas.adapters.retry import ATTEMPTS, BUDGET, Retry, code_of
 from lambdas.adapters.store import PAGE, DynamoPayments
-from lambdas.domain.errors import Rejected, Throttled, Unavailable, Unreadable
+from lambdas.domain.errors import Rejected, Unavailable, Unreadable
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
@@ -301,25 +301,26 @@ def test_an_item_has_this_shape():
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    "error",
     [
-        (refused("ReplicatedWriteConflictException"), Unavailable),
-        (refused("InternalServerError", 500), Unavailable),
-        (refused("SomethingNew", 503), Unavailable),
-        (timed_out(), Unavailable),
-        (ConnectTimeoutError(endpoint_url="x"), Unavailable),
-        (refused("ThrottlingException"), Throttled),
-        (refused("ProvisionedThroughputExceededException"), Throttled),
+        refused("ReplicatedWriteConflictException"),
+        refused("InternalServerError", 500),
+        refused("SomethingNew", 503),
+        timed_out(),
+        ConnectTimeoutError(endpoint_url="x"),
+        refused("ThrottlingException"),
+        refused("ProvisionedThroughputExceededException"),
     ],
+    ids=repr,
 )
-def test_what_may_pass_is_repeated_then_told_in_the_domains_words(world, error, expected):
+def test_what_may_pass_is_repeated_then_told_in_the_domains_words(world, error):
     store, _, wire, _ = world
     wire.fail("GetItem", error, times=ATTEMPTS - 1)
     assert store.get("pay_x") is None
     wire.fail("GetItem", error, times=ATTEMPTS)
     with pytest.raises(Unavailable) as caught:
         store.get("pay_x")
-    assert type(caught.value) is expected
+    assert type(caught.value) is Unavailable
     assert str(caught.value) == (code_of(error) if isinstance(error, ClientError) else type(error).__name__)
     assert caught.value.__cause__ is error
 
@@ -343,6 +344,20 @@ def test_what_is_refused_is_not_repeated(world, error):
     with pytest.raises(Rejected, match=expected):
         store.create(payment())
     assert wire.calls == ["GetItem", "PutItem"]
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("later", [refused("AccessDeniedException"), refused("ThrottlingException")], ids=repr)
+def test_no_later_answer_says_that_a_call_without_one_did_nothing(world, later, applied):
+    """`Rejected` means that nothing was written: only a call whose first attempt is refused can say so."""
+    store, _, wire, table = world
+    wire.fail("PutItem", timed_out(), applied=applied)
+    wire.fail("PutItem", later, times=ATTEMPTS)
+    with pytest.raises(Unavailable, match=code_of(later)) as caught:
+        store.create(payment())
+    assert type(caught.value) is Unavailable
+    assert caught.value.__cause__ is later
+    assert bool(table.items) == applied
 
 
 @pytest.mark.parametrize(

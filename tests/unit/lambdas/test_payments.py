@@ -241,12 +241,19 @@ def test_a_mistake_of_ours_is_503_counted_and_told_without_its_text(monkeypatch)
     assert "4111" not in json.dumps(region.journal.lines)
 
 
-def test_a_table_that_throttles_is_429():
-    region = Region()
-    region.wire.fail("PutItem", refused("ThrottlingException"), times=4)
-    answer = region.post("k")
-    assert answer["statusCode"] == 429
-    assert answer["headers"]["Retry-After"] == "1"
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "GetItem", "GetSecretValue"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException", "SlowDown"])
+@pytest.mark.parametrize("first", [[], [timed_out()]], ids=repr)
+def test_a_dependency_that_throttles_is_out_and_its_caller_sent_nothing_too_often(operation, code, first):
+    """429 is for what the caller sent, and counts as 4XX: the check of grey failures must see that nobody can pay."""
+    region = Region(processor=(acquirer := Acquirer()))
+    if operation == "GetSecretValue":
+        region.secrets.error = refused(code)
+    for error in (*first, *[refused(code)] * 4):
+        region.wire.fail(operation, error)
+    answer = region.get("/payment/pay_" + "a" * 26) if operation == "GetItem" else region.post("k")
+    assert is_unavailable(answer)
+    assert acquirer.calls == (["charge"] if operation == "UpdateItem" else [])
 
 
 def test_an_outcome_that_cannot_be_written_is_503_and_found_later():

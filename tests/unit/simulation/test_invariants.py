@@ -104,6 +104,39 @@ def test_an_answer_that_does_not_fit_the_others_is_contradicted(world, paid, sta
     assert kind in kinds(world)
 
 
+def asked(world, paid):
+    return [
+        operation
+        for operation in world.history.operations
+        if operation.payment_id == paid.payment_id and operation.stranger is None
+    ]
+
+
+def test_an_outcome_that_is_told_after_the_contradiction_was_told_is_untold(world, paid):
+    first, *_, last = asked(world, paid)
+    assert first.returned < last.invoked
+    first.status = 500
+    assert "untold" in kinds(world)
+    last.status = 500
+    for operation in asked(world, paid)[1:]:
+        operation.status, operation.headers = 500, {"Retry-After": "300"}
+    assert "untold" not in kinds(world)
+
+
+def test_an_outcome_that_is_told_after_it_was_written_down_as_in_doubt_is_untold(world, paid):
+    rewrite(world, paid, in_doubt={"BOOL": True})
+    assert kinds(world) == {"untold"}
+
+
+def test_what_is_in_doubt_may_be_pending_again(world, paid):
+    last = asked(world, paid)[-1]
+    last.method, last.status = "GET", 200
+    last.body = json.dumps({**json.loads(paid.body), "status": "pending"})
+    assert "contradicted" in kinds(world)
+    rewrite(world, paid, in_doubt={"BOOL": True})
+    assert "contradicted" not in kinds(world)
+
+
 def test_two_that_both_made_the_payment_are_contradicted(world, paid):
     for operation in world.history.operations:
         operation.headers.pop("Idempotent-Replayed", None)
