@@ -136,8 +136,13 @@ class DrillFigures:
         return dict(_finite(asdict(self)))
 
 
-def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt], bool]) -> list[ClientOutage]:
-    """How long clients were out from a moment on, by kind. `known`: whether the books have the payment."""
+def outages(
+    attempts: Iterable[Attempt], since: float, known: Callable[[Attempt], bool], until: float = FOREVER
+) -> list[ClientOutage]:
+    """How long clients were out from a moment on, by kind. `known`: whether the books have the payment.
+
+    until: what was sent from then on neither begins nor ends an outage.
+    """
     by_client: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         by_client[attempt.kind, attempt.client].append(attempt)
@@ -145,7 +150,7 @@ def outages(attempts: Iterable[Attempt], since: float, known: Callable[[Attempt]
     clients: dict[str, int] = defaultdict(int)
     for (kind, _), own in sorted(by_client.items()):
         clients[kind] += 1
-        if (length := _out(own, since, known)) is not None:
+        if (length := _out([each for each in own if each.sent < until], since, known)) is not None:
             lengths[kind].append(length)
     return [
         ClientOutage(kind, clients[kind], len(found), *(quantile(found, part) for part in (0.5, 0.99, 1.0)))
@@ -169,26 +174,27 @@ def _all_outages(attempts: Iterable[Attempt], since: float, lost: Collection[str
     """How long each client that honours the TTL was out, each time: after a first good payment it may fail again."""
     by_client: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        if attempt.kind in WELL_BEHAVED and attempt.ended >= since:
+        if attempt.kind in WELL_BEHAVED:
             by_client[attempt.client].append(attempt)
-    return [list(_outages_of(own, lost)) for own in by_client.values()]
+    return [list(_outages_of(own, since, lost)) for own in by_client.values()]
 
 
 def _longest(attempts: Iterable[Attempt], since: float, lost: Collection[str] = ()) -> float:
     return max((each for own in _all_outages(attempts, since, lost) for each in own), default=0.0)
 
 
-def _outages_of(attempts: Sequence[Attempt], lost: Collection[str]) -> Iterator[float]:
-    """One client's; one that has not ended with the records lasts to its last attempt."""
-    begun = None
-    for each in sorted(attempts, key=lambda each: each.begins):
-        if begun is None:
-            begun = each.begins if each.is_bad else None
-        elif each.outcome == "created" and each.payment not in lost:
-            yield each.ended - begun
-            begun = None
-    if begun is not None:
-        yield max(each.ended for each in attempts) - begun
+def _outages_of(attempts: Sequence[Attempt], since: float, lost: Collection[str]) -> Iterator[float]:
+    """One client's; one that has not ended with the records lasts to its last attempt.
+
+    Failed attempts that wait for the same good answer are of one outage.
+    """
+    last = max(each.ended for each in attempts)
+    good = [(each.sent, each.ended) for each in attempts if each.outcome == "created" and each.payment not in lost]
+    begins: dict[float, float] = {}
+    for at in sorted(each.begins for each in attempts if each.is_bad and each.ended >= since):
+        begins.setdefault(min((ended for sent, ended in good if sent > at), default=last), at)
+    for end, begin in begins.items():
+        yield end - begin
 
 
 def quantile(ordered: Sequence[float], part: float) -> float:
@@ -223,7 +229,7 @@ def measure(
     healed = first(events, 0.0, "heal", "") or max((each.ended for each in attempts), default=fault)
     bad = {each.payment for each in books.findings if each.kind == LOST} if books else set()
     lasting = [each for each in attempts if each.sent < healed]
-    by_kind = outages(lasting, fault, lambda each: each.payment not in bad)
+    by_kind = outages(attempts, fault, lambda each: each.payment not in bad, healed)
     well = [each for each in by_kind if each.kind in WELL_BEHAVED]
     worst = max((each.worst for each in well), default=0.0)
     detected = first(events, fault, "health", "unhealthy", GATE)
