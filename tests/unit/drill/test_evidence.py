@@ -9,14 +9,16 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drill import commands, records, session
 from drill import evidence as evidence_module
-from drill import records
 from drill import verify as verify_module
+from drill.anchor import PublishedHead
 from drill.books import Books, LedgerCharge, answers
 from drill.evidence import FILES, bind, gather
 from drill.figures import measure, verdict
@@ -26,6 +28,7 @@ from lambdas.domain.instruction import Instruction, payment_id
 from lambdas.domain.money import Money
 from lambdas.domain.outcome import Approved
 from lambdas.domain.payment import opened
+from orchestration.choice import Choice
 from shared.errors import Problem
 from shared.roles import PerRole
 from tests.unit.drill.test_figures import BACK, EVENTS, FAULT, PLAN, SWITCH
@@ -77,6 +80,7 @@ def left(folder, attempts, plan=PLAN, events=EVENTS, books=None):
     folder.mkdir()
     books = books or books_of(attempts)
     found = measure(plan, attempts, events, examine(books))
+    (folder / plan.settings).write_text("ttl: 30\n")
     records.write(folder / records.PLAN, plan.to_json())
     for name, each in ((records.CLIENTS, attempts), (records.EVENTS, events)):
         file = RecordFile(folder / name)
@@ -684,6 +688,44 @@ def test_a_drill_without_a_verdict_has_no_evidence(drill, tmp_path):
     (drill / records.FIGURES).unlink()
     with pytest.raises(Problem, match="no verdict"):
         gather(drill, tmp_path / "out")
+
+
+def test_the_settings_are_those_that_were_drilled(tmp_path, monkeypatch):
+    """They are copied when a drill begins: a file that is mended afterwards was never drilled."""
+    (tmp_path / "environments").mkdir()
+    file = tmp_path / "environments" / "payments.yaml"
+    file.write_text("ttl: 60\n")
+    monkeypatch.setattr(session, "ROOT", tmp_path)
+    target = SimpleNamespace(state=tmp_path / "orchestration")
+    session.home(target).mkdir()
+    played = session._folder(target, PLAN)
+    file.write_text("ttl: 30\n")
+    for each in left(tmp_path / "drill", ONE_CLIENT).iterdir():
+        if each.name != "payments.yaml":
+            (played / each.name).write_bytes(each.read_bytes())
+    head = gather(played, tmp_path / "out")
+    assert (tmp_path / "out" / "payments.yaml").read_text() == "ttl: 60\n"
+    assert verify(tmp_path / "out", head).returncode == 0
+    (played / "payments.yaml").unlink()
+    with pytest.raises(Problem, match=r"has no payments\.yaml: nobody knows what was drilled"):
+        gather(played, tmp_path / "again")
+
+
+def test_a_drill_of_another_environment_is_none_of_this_ones(tmp_path, monkeypatch):
+    place = SimpleNamespace(state=tmp_path / "orchestration", ledger=None)
+    monkeypatch.setattr(commands, "choose", lambda *_: place)
+    for name, environment in (("a", "payments"), ("b", "trading")):
+        (session.home(place) / name).mkdir(parents=True)
+        records.write(
+            session.home(place) / name / records.PLAN, replace(PLAN, id=name, environment=environment).to_json()
+        )
+    asked = []
+    monkeypatch.setattr(commands, "gather", lambda drill, *_: asked.append(drill.name) or "head")
+    monkeypatch.setattr(commands, "publish", lambda *_: PublishedHead("head", "out"))
+    assert commands.drill_evidence(Choice(), "", str(tmp_path / "out")) == 0
+    assert asked == ["a"]
+    with pytest.raises(Problem, match="there is no drill 'b' of payments"):
+        commands.drill_evidence(Choice(), "b", str(tmp_path / "out"))
 
 
 def test_nothing_old_gets_into_it(drill, tmp_path):
