@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 60.0
 """Seconds that all sources together may take: they are asked at once."""
+ALARM_TYPES: Final = ["MetricAlarm", "CompositeAlarm"]
+"""Both, by name: without AWS tells of the first alone, and a rule with two parts tells people by the second."""
 MOST: Final = 1000
 """Notifications of one region that are read."""
 
@@ -250,7 +252,7 @@ def files(gathered: Sequence[Gathered]) -> dict[str, str]:
 def alarm_history(client: Any, region: str, kind: str, **window: datetime) -> list[dict[str, Any]]:
     """What happened of a kind to a region's alarms, in order of time. Raises Problem."""
     pages = client.get_paginator("describe_alarm_history").paginate(
-        HistoryItemType=kind, ScanBy="TimestampAscending", **window
+        AlarmTypes=ALARM_TYPES, HistoryItemType=kind, ScanBy="TimestampAscending", **window
     )
     found: list[dict[str, Any]] = asked(lambda: list(pages), "read the alarms' history", region)
     return [each for page in found for each in page["AlarmHistoryItems"]]

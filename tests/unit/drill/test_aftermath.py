@@ -90,11 +90,16 @@ class Pages:
             ]
         }
 
-    def describe_alarm_history(self, _):
+    def describe_alarm_history(self, arguments):
         names = {"us-east-1": "payment-errors-primary-x7k2", "us-east-2": "payment-failover-traffic-secondary-x7k2"}
-        told = [(names[self.client.region], 21), ("somebody-elses", 20), (names[self.client.region], 300)]
+        told = {
+            "MetricAlarm": [(names[self.client.region], 21), ("somebody-elses", 20), (names[self.client.region], 300)],
+            "CompositeAlarm": [(f"both-{names[self.client.region]}", 20)],
+        }
+        # Of what it is not asked for by name, AWS tells of alarms of one metric alone.
+        asked = [each for kind in arguments.get("AlarmTypes", ["MetricAlarm"]) for each in told[kind]]
         return {
-            "AlarmHistoryItems": [{"Timestamp": ago(m), "AlarmName": n, "HistorySummary": "to ALARM"} for n, m in told]
+            "AlarmHistoryItems": [{"Timestamp": ago(m), "AlarmName": n, "HistorySummary": "to ALARM"} for n, m in asked]
         }
 
     def list_objects_v2(self, arguments):
@@ -131,7 +136,10 @@ def test_all_that_a_failover_has_left_is_there(cloud):
     assert [each.name for each in found if each.unknown] == []
     known = {each.name: each.value for each in found}
     assert [each["says"] for each in known["switch"]] == ["primary: run", "primary: stop", "primary: run"]
-    assert [each["alarm"] for each in known["alarms-secondary"]] == ["payment-failover-traffic-secondary-x7k2"]
+    assert [each["alarm"] for each in known["alarms-secondary"]] == [
+        "payment-failover-traffic-secondary-x7k2",
+        "both-payment-failover-traffic-secondary-x7k2",
+    ], "also the alarm of a rule with two parts, which alone tells people"
     assert [each["told"] for each in known["notifications-primary"]] == [
         {"of": f"notifications/2026/11/26/{name}.json"} for name in ("one", "two")
     ]
