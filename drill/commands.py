@@ -167,7 +167,7 @@ def evidence(choice: Choice, *, since: str, out: str) -> int:
     texts = {"window.json": json.dumps(about, indent=2, sort_keys=True) + "\n", **aftermath.files(gathered)}
     head = publish(place, settings, bind(Path(out), files, texts), out)
     if choice.json:
-        unknown = {each.name: each.unknown for each in gathered if each.unknown}
+        unknown = {each.name: each.missing for each in gathered if each.missing}
         report.print_json({"out": out, **head.to_json(), **about, "unknown": unknown})
     else:
         table = table_of("source", "asked in", "")
