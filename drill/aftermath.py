@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 60.0
 """Seconds that all sources together may take: they are asked at once."""
+ALARM_TYPES: Final = ["MetricAlarm", "CompositeAlarm"]
+"""Both, by name: without AWS tells of the first alone, and a rule with two parts tells people by the second."""
+DAY: Final = 86400.0
+ALARMS_KEPT, EVENTS_KEPT = 14, 90
+"""Days for which CloudWatch keeps alarms' history for certain, and CloudTrail events that no trail gets."""
+PERIODS_KEPT: Final = ((14.9, MINUTE), (62.9, 5 * MINUTE))
+"""Days for which CloudWatch keeps a metric's values by the minute and by 5 minutes, and something to spare."""
 MOST: Final = 1000
 """Notifications of one region that are read."""
 
@@ -44,13 +51,21 @@ class Gathered:
     asked: str
     value: Any = None
     unknown: str = ""
+    partly: str = ""
+    """Why there may have been more than is told."""
 
     @property
     def entries(self) -> str:
         """How much there is, for people."""
         if self.unknown:
             return self.unknown
-        return f"{len(self.value)} entries" if isinstance(self.value, list | dict) else "there"
+        told = f"{len(self.value)} entries" if isinstance(self.value, list | dict) else "there"
+        return f"{told}, in part: {self.partly}" if self.partly else told
+
+    @property
+    def missing(self) -> str:
+        """Why all or some of it is not known."""
+        return self.unknown or self.partly
 
 
 @dataclass(frozen=True)
@@ -61,9 +76,19 @@ class Window:
     until: float
 
     @property
+    def age(self) -> float:
+        """Seconds from its beginning to its end, which is when the sources are asked."""
+        return self.until - self.since
+
+    @property
     def dates(self) -> tuple[datetime, datetime]:
         """As the SDK wants them."""
         return datetime.fromtimestamp(self.since, UTC), datetime.fromtimestamp(self.until, UTC)
+
+
+def period_of(age: float) -> int:
+    """The finest period, in seconds, of which CloudWatch still has what is so old: of others it tells nothing."""
+    return next((seconds for days, seconds in PERIODS_KEPT if age < days * DAY), 3600)
 
 
 class Aftermath:
@@ -75,6 +100,7 @@ class Aftermath:
         self._window = window
         self._where = reading.places(target, environment)
         self._found: dict[str, Any] = {}
+        self._partly: dict[str, str] = {}
 
     def gather(self, deadline: float = WITHIN) -> list[Gathered]:
         """Ask all sources at once; in their order."""
@@ -83,7 +109,7 @@ class Aftermath:
             [Question(name, region, partial(self._keep, name, ask)) for name, region, ask in sources], deadline
         )
         return [
-            Gathered(row.what, row.asked, self._found.get(row.what))
+            Gathered(row.what, row.asked, self._found.get(row.what), partly=self._partly.get(row.what, ""))
             if row.known
             else Gathered(row.what, row.asked, unknown=row.said.removeprefix(f"{UNKNOWN}: "))
             for row in rows
@@ -105,10 +131,15 @@ class Aftermath:
         yield "books", "both regions", self._books
 
     def _health(self) -> dict[str, list[tuple[str, float]]]:
-        """Each health check's status by the minute: 1 while it was healthy, 0 where it was not in a moment of it."""
+        """Each health check's status by the minute: 1 while it was healthy, 0 where it was not in a moment of it.
+
+        Of a window that begins long ago by 5 minutes, or by the hour: AWS keeps nothing finer.
+        """
         ids = health_checks(self._target, self._environment.name)
         client = self._where.aws.client("cloudwatch", HEALTH_CHECK_REGION)
         begin, end = self._window.dates
+        period = period_of(self._window.age)
+        begin = datetime.fromtimestamp((self._window.since // period - 1) * period, UTC)
         queries = [
             {
                 "Id": f"m{number}",
@@ -119,14 +150,14 @@ class Aftermath:
                         "MetricName": "HealthCheckStatus",
                         "Dimensions": [{"Name": "HealthCheckId", "Value": identifier}],
                     },
-                    "Period": MINUTE,
+                    "Period": period,
                     "Stat": "Minimum",
                 },
             }
             for number, (name, identifier) in enumerate(sorted(ids.items()))
         ]
         pages = client.get_paginator("get_metric_data").paginate(
-            MetricDataQueries=queries, StartTime=begin - timedelta(minutes=1), EndTime=end, ScanBy="TimestampAscending"
+            MetricDataQueries=queries, StartTime=begin, EndTime=end, ScanBy="TimestampAscending"
         )
         found: dict[str, list[tuple[str, float]]] = {name: [] for name in sorted(ids)}
         for page in asked(lambda: list(pages), "read the health checks' metrics", HEALTH_CHECK_REGION):
@@ -142,14 +173,15 @@ class Aftermath:
         bucket = Lever.of(self._environment, self._where.aws, account).bucket
         client = self._where.aws.client("s3", region)
         place = {"Bucket": bucket, "ExpectedBucketOwner": account}
-        told = asked(lambda: client.list_object_versions(**place, Prefix=stop_switch.KEY), "list the switch", region)
+        pages = client.get_paginator("list_object_versions").paginate(**place, Prefix=stop_switch.KEY)
         return [
             {
                 "version": each["VersionId"],
                 "at": _text(each["LastModified"]),
                 "says": self._said(client, place, each, region),
             }
-            for each in told.get("Versions", ())
+            for page in asked(lambda: list(pages), "list the switch", region)
+            for each in page.get("Versions", ())
             if each["Key"] == stop_switch.KEY
         ]
 
@@ -161,6 +193,7 @@ class Aftermath:
 
     def _alarms(self, role: Role) -> list[dict[str, str]]:
         """Each change of an alarm of this environment's."""
+        self._keeps(f"alarms-{role}", ALARMS_KEPT, "the history of alarms")
         region = self._environment.region(role)
         client = self._where.aws.client("cloudwatch", region)
         begin, end = self._window.dates
@@ -177,26 +210,44 @@ class Aftermath:
         client = self._where.aws.client("s3", region)
         begin, end = self._window.dates
         found: list[dict[str, Any]] = []
-        for each in islice(filed(client, bucket, region, begin, end + timedelta(minutes=1)), MOST):
+        for each in islice(filed(client, bucket, region, begin, end + timedelta(minutes=1)), MOST + 1):
+            if len(found) == MOST:
+                self._partly[f"notifications-{role}"] = f"cut after the first {MOST}"
+                break
             ask = partial(client.get_object, Bucket=bucket, Key=each["Key"])
             body = asked(ask, "read a notification", region)["Body"].read()
             found.append({"filed": _text(each["LastModified"]), "key": each["Key"], "told": _told(body)})
         return sorted(found, key=lambda each: str(each["filed"]))
 
     def _who(self, role: Role) -> list[dict[str, str]]:
-        """Who took the operations role on, and what was done under it, as CloudTrail has it (for 90 days)."""
+        """Who took the operations role on, and who changed it, as CloudTrail has it.
+
+        What was written under it is no event of those: the switch and the fence are data, told to a trail alone.
+        """
+        self._keeps(f"who-{role}", EVENTS_KEPT, "events without a trail")
         region = self._environment.region(role)
         client = self._where.aws.client("cloudtrail", region)
         begin, end = self._window.dates
         name = self._environment.foundation().names.of(naming.OPERATIONS_ROLE)
-        pages = client.get_paginator("lookup_events").paginate(
-            LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": name}], StartTime=begin, EndTime=end
-        )
+        found: dict[str, Mapping[str, Any]] = {}
+        # CloudTrail compares whole names: who takes a role on is told by its ARN, who changes it by its name.
+        for each in (f"arn:aws:iam::{account_id(self._where.aws, region)}:role/{name}", name):
+            by = [{"AttributeKey": "ResourceName", "AttributeValue": each}]
+            pages = client.get_paginator("lookup_events").paginate(LookupAttributes=by, StartTime=begin, EndTime=end)
+            told: list[Mapping[str, Any]] = asked(partial(list, pages), "ask CloudTrail", region)
+            for page in told:
+                found |= {event["EventId"]: event for event in page["Events"]}
         return [
             {"at": _text(each["EventTime"]), "who": each.get("Username", ""), "what": each["EventName"]}
-            for page in asked(lambda: list(pages), "ask CloudTrail", region)
-            for each in page["Events"]
+            for each in sorted(found.values(), key=lambda each: each["EventTime"])
         ]
+
+    def _keeps(self, name: str, days: int, what: str) -> None:
+        """Tell that a source may have had more than AWS keeps of it."""
+        if self._window.age > days * DAY:
+            self._partly[name] = (
+                f"AWS keeps {what} for {days} days, and the window begins {self._window.age // DAY:.0f} days ago"
+            )
 
     def _books(self) -> dict[str, Any]:
         now = int(self._window.until * 1000)
@@ -243,14 +294,14 @@ def files(gathered: Sequence[Gathered]) -> dict[str, str]:
     found: dict[str, Any] = {each.name: each.value for each in gathered if not each.unknown}
     if books := found.pop("books", None):
         found |= {"books": books["books"], "reconciliation": books["reconciliation"].to_json()}
-    found["unknown"] = {each.name: each.unknown for each in gathered if each.unknown}
+    found["unknown"] = {each.name: each.missing for each in gathered if each.missing}
     return {f"{name}.json": json.dumps(value, indent=2, sort_keys=True) + "\n" for name, value in found.items()}
 
 
 def alarm_history(client: Any, region: str, kind: str, **window: datetime) -> list[dict[str, Any]]:
     """What happened of a kind to a region's alarms, in order of time. Raises Problem."""
     pages = client.get_paginator("describe_alarm_history").paginate(
-        HistoryItemType=kind, ScanBy="TimestampAscending", **window
+        AlarmTypes=ALARM_TYPES, HistoryItemType=kind, ScanBy="TimestampAscending", **window
     )
     found: list[dict[str, Any]] = asked(lambda: list(pages), "read the alarms' history", region)
     return [each for page in found for each in page["AlarmHistoryItems"]]

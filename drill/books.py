@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LedgerCharge:
-    """What one endpoint of the processor has decided of one key. A key of the processor's is a payment's id."""
+    """What one endpoint of the processor has decided of one key. Its key should be a payment's id."""
 
     endpoint: str
     key: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drill import reading
 from drill.anchor import publish
-from drill.evidence import beside, bind, gather, new_folder
+from drill.evidence import bind, gather, ledger_of, new_folder, settings_of
 from drill.figures import INCONCLUSIVE
 from drill.reconcile import Reconciliation, examine
 from drill.since import moment
@@ -134,14 +134,14 @@ def drill_evidence(choice: Choice, drill_id: str, out: str) -> int:
 
     settings = Environment.load(choice.environment, ROOT)
     place = choose(choice.target, settings, report.tell)
-    played = sorted(each.name for each in session.home(place).glob("*") if each.is_dir())
+    played = [plan.id for plan, _, _ in session.history(session.home(place)) if plan.environment == choice.environment]
     if not out:
         raise Problem("drill.evidence: say where to, with --out FOLDER")
     if drill_id and drill_id not in played:
-        raise Problem(f"there is no drill {drill_id!r}: ./invoke drill.history lists them")
+        raise Problem(f"there is no drill {drill_id!r} of {choice.environment}: ./invoke drill.history lists them")
     if not played:
-        raise Problem("no drill has been played: ./invoke drill plays one")
-    head = gather(session.home(place) / (drill_id or played[-1]), Path(out), beside(place, choice.environment))
+        raise Problem(f"no drill of {choice.environment} has been played: ./invoke drill plays one")
+    head = gather(session.home(place) / (drill_id or played[-1]), Path(out), ledger_of(place))
     published_head = publish(place, settings, head, out)
     if choice.json:
         report.print_json({"drill": drill_id or played[-1], "out": out, **published_head.to_json()})
@@ -163,10 +163,11 @@ def evidence(choice: Choice, *, since: str, out: str) -> int:
     gathered = aftermath.Aftermath(place, settings, window).gather()
     found = aftermath.summed_up(gathered, window)
     about = {**session.about(settings), "target": choice.target, **asdict(window), "failover": aftermath.told(found)}
+    files = [*settings_of(choice.environment), *ledger_of(place)]
     texts = {"window.json": json.dumps(about, indent=2, sort_keys=True) + "\n", **aftermath.files(gathered)}
-    head = publish(place, settings, bind(Path(out), beside(place, choice.environment), texts), out)
+    head = publish(place, settings, bind(Path(out), files, texts), out)
     if choice.json:
-        unknown = {each.name: each.unknown for each in gathered if each.unknown}
+        unknown = {each.name: each.missing for each in gathered if each.missing}
         report.print_json({"out": out, **head.to_json(), **about, "unknown": unknown})
     else:
         table = table_of("source", "asked in", "")

@@ -30,18 +30,21 @@ FILES: Final = (
     records.FIGURES,
     records.OUTCOME,
 )
-"""Of a drill, in the chain's order."""
+"""Of a drill, in the chain's order; the settings that were drilled come after them."""
 
 
 def gather(drill: Path, out: Path, others: Iterable[Path] = ()) -> str:
     """Write the evidence of a drill into a new folder; return the chain's head. Raises Problem.
 
-    others: files that belong to it, such as the environment's and the processor's ledger.
+    others: files that belong to it, such as the processor's ledger.
     """
     missing = [name for name in FILES if not (drill / name).is_file()]
     if missing:
         raise Problem(f"the drill {drill.name} has no {missing[0]}: it came to no verdict, so there is no evidence")
-    return bind(out, [*(drill / name for name in FILES), *others])
+    settings = f"{(records.read(drill / records.PLAN) or {}).get('environment', '')}.yaml"
+    if not (drill / settings).is_file():
+        raise Problem(f"the drill {drill.name} has no {settings}: nobody knows what was drilled")
+    return bind(out, [*(drill / name for name in (*FILES, settings)), *others])
 
 
 def bind(out: Path, files: Iterable[Path], texts: Mapping[str, str] | None = None) -> str:
@@ -83,7 +86,12 @@ def new_folder(option: str, text: str) -> Path:
     return out
 
 
-def beside(place: Target, environment: str) -> list[Path]:
-    """What belongs to a drill beside its records: the environment, and the processor's ledger."""
+def ledger_of(place: Target) -> list[Path]:
+    """The processor's ledger, where this machine has it."""
+    return [place.ledger] if place.ledger is not None and place.ledger.is_file() else []
+
+
+def settings_of(environment: str) -> list[Path]:
+    """The environment's settings as they are: those of a system that runs, and not of a drill that was played."""
     file = ROOT / "environments" / f"{environment}.yaml"
-    return [each for each in (file, place.ledger) if each is not None and each.is_file()]
+    return [file] if file.is_file() else []

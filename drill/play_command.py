@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from drill import experiment, records
 from drill.anchor import PublishedHead, publish
 from drill.calibrate import CAPACITY, allowed
-from drill.evidence import beside, gather, new_folder
+from drill.evidence import gather, ledger_of, new_folder
 from drill.figures import shown
 from drill.records import EVACUATION, NOTHING, PAGE, SANDBOX
 from drill.tables import show_table, table_of
@@ -124,7 +124,7 @@ def drill(choice: Choice, wish: DrillWish) -> int:
 def _gathered(folder: Path, out: Path, place: Target, settings: Environment) -> tuple[PublishedHead | None, str]:
     """The head of the evidence, or why there is none: the drill has been played all the same."""
     try:
-        head = publish(place, settings, gather(folder, out, beside(place, settings.name)), str(out))
+        head = publish(place, settings, gather(folder, out, ledger_of(place)), str(out))
     except Problem as problem:
         return None, str(problem)
     report.tell(f"evidence in {out}, its head: " + "\n".join(head.lines()))

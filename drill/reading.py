@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from drill import books
-from drill.books import Books
+from drill.books import Books, LedgerCharge
 from lambdas.adapters.items import PARTITIONS, key
 from lambdas.domain.audit import key as record_key
 from lambdas.domain.audit import record as audit_record
@@ -60,6 +60,8 @@ class Places:
     table: str
     buckets: PerRole[str]
     sweep_minutes: int
+    elsewhere: frozenset[str] = frozenset()
+    """The processor's endpoints of the checkout's other systems: its ledger has their charges, too."""
 
 
 def places(target: Target, environment: Environment) -> Places:
@@ -71,6 +73,7 @@ def places(target: Target, environment: Environment) -> Places:
         published(target, data, "table_name"),
         PerRole(**published(target, data, "audit_bucket_names")),
         environment.compute.sweep_minutes,
+        environment.endpoints_elsewhere(),
     )
 
 
@@ -87,7 +90,8 @@ def read(
 
     A payment belongs to them that was opened or charged since then, that a client has asked for, or that is unfinished
     or without its record now; also one of which nobody can tell when it was opened.
-    ledger: the processor's lines; None when nobody has told what it knows.
+    ledger: the processor's lines; None when nobody has told what it knows. Another system's charges are left out;
+    what was charged since then under a key that is no payment's id is kept, as nobody should have charged it.
     alone: only what was opened since then or was asked for, whatever else has been left from before.
     """
     charges = None if ledger is None else books.charges(ledger)
@@ -104,6 +108,10 @@ def read(
     ids = {id_ for id_ in ids if id_ in kept or begun.get(id_, since) >= since}
     found = {role: books.read_items(item for item in items[role] if item["pk"]["S"] in ids) for role in ROLES}
     wanted = {payment.id: payment for role in ROLES for payment in found[role][0].values()}
+    if charges is not None:
+        charges = [each for each in charges if _ours(where, each, wanted.get(each.key))]
+        known = own.union(wanted, *(found[role][1] for role in ROLES), *listed, *recorded.values())
+        ids -= charged - known - {each.key for each in charges}
     # A bucket's listing knows only the window's days: what was opened before is looked for by its name.
     audits: PerRole[dict[str, Mapping[str, Any]]] = PerRole.build(
         lambda role: _records(where, role, wanted, {id_: each for id_, each in recorded[role].items() if id_ in ids})
@@ -114,7 +122,9 @@ def read(
         at=now,
         payments=PerRole.build(lambda role: found[role][0]),
         unreadable=PerRole.build(lambda role: found[role][1]),
-        charges=None if charges is None else [charge for charge in charges if charge.key in ids],
+        charges=None
+        if charges is None
+        else [each for each in charges if each.key in ids or (each.at >= since and not is_payment_id(each.key))],
         audits=PerRole.build(lambda role: {id_: each for id_, each in audits.of(role).items() if id_ in ids}),
         answers=books.answers(attempts),
         keys=asked_for,
@@ -122,6 +132,11 @@ def read(
         lag=books.REPLICATED,
         since=since,
     )
+
+
+def _ours(where: Places, charge: LedgerCharge, payment: Payment | None) -> bool:
+    """Whether a charge is this system's. Another one's endpoint may be that of a payment which came from there."""
+    return charge.endpoint not in where.elsewhere or (payment is not None and payment.endpoint == charge.endpoint)
 
 
 def _begun(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drill.books import OWED_FOR
 from lambdas.domain.audit import record as audit_record
 from lambdas.domain.errors import InvalidField
+from lambdas.domain.instruction import is_payment_id
 from lambdas.domain.money import Money
 from lambdas.domain.payment import PaymentStatus
 from shared.roles import ROLES
@@ -34,6 +35,7 @@ WAIT: Final = "the sweep finishes it within a minute; --fix runs it now"
 BY_HAND: Final = "a person decides: compare with the processor's own report, then book the difference with finance"
 REFUND: Final = "refund one of the two charges at the processor, by its reference"
 RESTORE: Final = "write the payment again from its audit record; never charge it again"
+STRAY: Final = "find out who charged it, and refund it at the processor, by its reference"
 AUDIT: Final = "--fix runs the sweep, which writes the records that are owed"
 CLIENT: Final = "tell the client what became of it, and find out who answered it"
 REPAIR: Final = "find out who wrote it; restore the item to a time before (docs/runbooks/reconcile.md)"
@@ -292,9 +294,11 @@ def _strange_charges(by_key: dict[str, list[LedgerCharge]], known: set[str]) -> 
     for key, charges in sorted(by_key.items()):
         approved = [charge for charge in charges if charge.what == "approved"]
         if key not in known and approved:
-            yield Disagreement(
-                LOST, key, f"charged at {approved[0].endpoint}, and no table has such a payment", RESTORE
-            )
+            at = approved[0].endpoint
+            if is_payment_id(key):
+                yield Disagreement(LOST, key, f"charged at {at}, and no table has such a payment", RESTORE)
+            else:
+                yield Disagreement(LOST, key, f"charged at {at} under a key that is no payment's id", STRAY)
 
 
 def _strange_records(books: Books, known: set[str]) -> Iterator[Disagreement]:

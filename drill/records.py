@@ -196,6 +196,11 @@ class DrillPlan(Record):
         return self.regions.get(attempt.address) or self.regions.get(attempt.region.partition(" ")[0], "")
 
     @property
+    def settings(self) -> str:
+        """The file that has the environment's settings, in `environments` and among the drill's own."""
+        return f"{self.environment}.yaml"
+
+    @property
     def planned(self) -> bool:
         """Whether clients are moved by a decision: nothing fails first, so nothing of it is a recovery time."""
         return self.fault in MOVES

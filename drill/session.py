@@ -265,10 +265,12 @@ def _speed(stage: Stage, speed: float) -> Iterator[None]:
 
 
 def _folder(target: Target, planned: DrillPlan) -> Path:
-    """A drill's own, with its plan: on disk before anything is broken. Raises Problem."""
+    """A drill's own, with its settings and its plan: on disk before anything is broken. Raises Problem."""
     folder = home(target) / planned.id
     try:
+        settings = (ROOT / "environments" / planned.settings).read_bytes()
         folder.mkdir(mode=0o700)
+        (folder / planned.settings).write_bytes(settings)
         records.write(folder / records.PLAN, planned.to_json())
     except OSError as error:
         raise Problem(f"cannot write down the drill in {folder}: {error.strerror}; nothing was broken") from None

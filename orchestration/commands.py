@@ -108,6 +108,7 @@ def check(choice: Choice) -> int:
     from orchestration import promises  # noqa: PLC0415
 
     settings = Environment.load(choice.environment, ROOT)
+    settings.require_own_processor(ROOT)
     if choice.json:
         report.print_json(promises.values(settings))
     else:
@@ -182,6 +183,7 @@ def _operate(operation: Operation, choice: Choice, *, details: bool = False) -> 
     ready = _Ready.of(operation, choice, promise)
     settings, graph, place, stacks = ready.settings, ready.graph, ready.place, ready.stacks
     if operation is Operation.DEPLOY:
+        settings.require_own_processor(ROOT)
         door.require_a_name(place.backend, settings, stacks, choice.production, again=deploying(choice))
     if operation is Operation.DESTROY:
         door.require_open(place.backend, settings, stacks, options=choice.options())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -326,6 +327,42 @@ class Environment(Foundation):
                 raise Problem(
                     f"environments/{self.name}.yaml: {field}: {name!r} is reserved for examples, and {why}: {fix}"
                 )
+
+    def require_own_processor(self, root: Path | None = None) -> None:
+        """Refuse, by a Problem, an endpoint of the card processor that another system's file names too.
+
+        A payment's key is made of its client and the client's key alone: what both systems are sent under one key would
+        be one charge there, and each one's books would have the other's. A new home is the same system as its old one.
+        """
+        own = self.compute.processor
+        for other in self._others(root):
+            for role in ROLES:
+                if own.of(role) in other.endpoints and not self._known_as & other._known_as:  # noqa: SLF001 - one of its kind
+                    raise Problem(
+                        f"environments/{self.name}.yaml: compute.processor.{role}: {own.of(role)!r} is an endpoint of "
+                        f"environments/{other.name}.yaml too, and a key that both are sent would be charged once: "
+                        "name one of its own"
+                    )
+
+    def endpoints_elsewhere(self, root: Path | None = None) -> frozenset[str]:
+        """The card processor's endpoints that other files name, and this one does not."""
+        return frozenset().union(*(other.endpoints for other in self._others(root))) - self.endpoints
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """The card processor's, in both regions."""
+        return frozenset(self.compute.processor.of(role) for role in ROLES)
+
+    def _others(self, root: Path | None) -> Iterator[Self]:
+        for name in environment_names(root):
+            with suppress(Problem):  # who deploys that one is told
+                if name != self.name:
+                    yield type(self).load(name, root)
+
+    @property
+    def _known_as(self) -> set[str]:
+        """The names that clients use, or are going to."""
+        return {self.own_name, *([self.takes_over.name] if self.takes_over else [])}
 
     @property
     def aside(self) -> tuple[str, ...]:

@@ -49,4 +49,8 @@ def test_a_drill_fails_over_from_one_load_balancer_to_the_other(drilled):
     played = drilled.run("drill", *TRADING, *wish, seconds=900)
     report = json.loads(played.out)
     assert played.code == 0, played.out
-    assert report["verdict"] == "passed"
+    assert report["outcome"]["status"] == "passed"
+    found = {each["name"]: each for each in report["figures"]["figures"]}
+    assert found["RTO, worst client that honours the TTL"]["measured"] <= report["plan"]["objectives"]["failover"]
+    assert [name for name, each in found.items() if each["held"] is False] == []
+    assert (found["payments lost"]["measured"], found["payments doubled"]["measured"]) == (0, 0)

@@ -57,11 +57,6 @@ class Client:
         self._answer()
         return {"Account": "123456789012"}
 
-    def list_object_versions(self, **_):
-        self._answer()
-        told = [("v3", 5, "run"), ("v2", 20, "stop"), ("v1", 9000, "run")]
-        return {"Versions": [{"Key": "stop-switch", "VersionId": v, "LastModified": ago(m)} for v, m, _ in told]}
-
     def get_object(self, Key, VersionId="", **_):  # noqa: N803 - the SDK's
         self._answer()
         text = {"v1": "primary: run", "v2": "primary: stop", "v3": "primary: run"}.get(
@@ -76,11 +71,25 @@ class Pages:
 
     def paginate(self, **arguments):
         self.client._answer()
-        yield getattr(self, self.operation)(arguments)
+        found = getattr(self, self.operation)(arguments)
+        yield from found if isinstance(found, list) else [found]
+
+    def list_object_versions(self, _):
+        """Two pages: what began a long window is on the last one."""
+        told = [[("v3", 5), ("v2", 20)], [("v1", 9000)]]
+        return [
+            {"Versions": [{"Key": "stop-switch", "VersionId": v, "LastModified": ago(m)} for v, m in page]}
+            for page in told
+        ]
 
     def get_metric_data(self, arguments):
         gate = {25: 1.0, 22: 0.0, 21: 0.0, 6: 0.0, 3: 1.0, 2: 1.0}
         labels = [each["Label"] for each in arguments["MetricDataQueries"]]
+        (period,) = {each["MetricStat"]["Period"] for each in arguments["MetricDataQueries"]}
+        age = (NOW - arguments["StartTime"]).days
+        assert (period, arguments["StartTime"].timestamp() % period) == (
+            (3600, 0) if age >= 63 else (300, 0) if age >= 15 else (60, 0)
+        ), "AWS tells of other periods nothing at all"
         assert labels == sorted(IDS)
         points = {"gate": gate, "fast": {25: 1.0}}
         return {
@@ -90,21 +99,35 @@ class Pages:
             ]
         }
 
-    def describe_alarm_history(self, _):
+    def describe_alarm_history(self, arguments):
         names = {"us-east-1": "payment-errors-primary-x7k2", "us-east-2": "payment-failover-traffic-secondary-x7k2"}
-        told = [(names[self.client.region], 21), ("somebody-elses", 20), (names[self.client.region], 300)]
+        told = {
+            "MetricAlarm": [(names[self.client.region], 21), ("somebody-elses", 20), (names[self.client.region], 300)],
+            "CompositeAlarm": [(f"both-{names[self.client.region]}", 20)],
+        }
+        # Of what it is not asked for by name, AWS tells of alarms of one metric alone.
+        asked = [each for kind in arguments.get("AlarmTypes", ["MetricAlarm"]) for each in told[kind]]
         return {
-            "AlarmHistoryItems": [{"Timestamp": ago(m), "AlarmName": n, "HistorySummary": "to ALARM"} for n, m in told]
+            "AlarmHistoryItems": [{"Timestamp": ago(m), "AlarmName": n, "HistorySummary": "to ALARM"} for n, m in asked]
         }
 
     def list_objects_v2(self, arguments):
-        assert arguments["Prefix"] == "notifications/2026/11/26/"
+        if arguments["Prefix"] != "notifications/2026/11/26/":
+            return {}
         keys = [("one", 20), ("two", 19), ("old", 200)]
         return {"Contents": [{"Key": f"{arguments['Prefix']}{k}.json", "LastModified": ago(m)} for k, m in keys]}
 
     def lookup_events(self, arguments):
-        assert arguments["LookupAttributes"][0]["AttributeValue"] == "payment-dr-operations-x7k2"
-        return {"Events": [{"EventTime": ago(20), "Username": "anna", "EventName": "AssumeRole"}]}
+        (asked,) = arguments["LookupAttributes"]
+        assert asked["AttributeKey"] == "ResourceName"
+        taken = {"EventTime": ago(20), "Username": "anna", "EventName": "AssumeRole", "EventId": "1"}
+        changed = {"EventTime": ago(25), "Username": "bob", "EventName": "PutRolePolicy", "EventId": "2"}
+        # CloudTrail compares the whole name: of who takes a role on it is the role's ARN, of a change of it its name.
+        by_name = {
+            "arn:aws:iam::123456789012:role/payment-dr-operations-x7k2": [taken],
+            "payment-dr-operations-x7k2": [changed],
+        }
+        return {"Events": by_name[asked["AttributeValue"]]}
 
 
 @pytest.fixture
@@ -122,8 +145,8 @@ class Target:
     ledger = None
 
 
-def gathered(deadline=30.0):
-    return Aftermath(Target(), SETTINGS, WINDOW).gather(deadline)
+def gathered(deadline=30.0, window=WINDOW):
+    return Aftermath(Target(), SETTINGS, window).gather(deadline)
 
 
 def test_all_that_a_failover_has_left_is_there(cloud):
@@ -131,15 +154,45 @@ def test_all_that_a_failover_has_left_is_there(cloud):
     assert [each.name for each in found if each.unknown] == []
     known = {each.name: each.value for each in found}
     assert [each["says"] for each in known["switch"]] == ["primary: run", "primary: stop", "primary: run"]
-    assert [each["alarm"] for each in known["alarms-secondary"]] == ["payment-failover-traffic-secondary-x7k2"]
+    assert [each["alarm"] for each in known["alarms-secondary"]] == [
+        "payment-failover-traffic-secondary-x7k2",
+        "both-payment-failover-traffic-secondary-x7k2",
+    ], "also the alarm of a rule with two parts, which alone tells people"
     assert [each["told"] for each in known["notifications-primary"]] == [
         {"of": f"notifications/2026/11/26/{name}.json"} for name in ("one", "two")
     ]
-    assert known["who-primary"] == [{"at": "2026-11-26T11:40:00Z", "who": "anna", "what": "AssumeRole"}]
+    assert known["who-primary"] == [
+        {"at": "2026-11-26T11:35:00Z", "who": "bob", "what": "PutRolePolicy"},
+        {"at": "2026-11-26T11:40:00Z", "who": "anna", "what": "AssumeRole"},
+    ]
+    assert [each.name for each in found if each.partly] == []
     come_to = aftermath.summed_up(found, WINDOW)
     assert (come_to.detected, come_to.well_again) == ("2026-11-26T11:38:00Z", "2026-11-26T11:57:00Z")
     assert (come_to.stopped, come_to.notified) == ("2026-11-26T11:40:00Z", 2)
     assert come_to.found.clean
+
+
+ALARMS, WHO = {"alarms-primary", "alarms-secondary"}, {"who-primary", "who-secondary"}
+
+
+@pytest.mark.parametrize(
+    ("days", "partly"), [(1, set()), (13, set()), (20, ALARMS), (70, ALARMS), (100, ALARMS | WHO), (399, ALARMS | WHO)]
+)
+def test_what_aws_does_not_keep_for_so_long_is_told_as_unknown(cloud, days, partly):
+    """A source that is empty because nobody keeps it looks like a failover that did not happen."""
+    found = gathered(window=Window((NOW - timedelta(days=days, seconds=17)).timestamp(), NOW.timestamp()))
+    assert {each.name for each in found if each.partly} == partly
+    told = json.loads(aftermath.files(found)["unknown.json"])
+    assert told.keys() == partly
+    assert all(f"begins {days} days ago" in why for why in told.values())
+    assert {f"{name}.json" for name in partly} <= aftermath.files(found).keys(), "what there is of it is there"
+
+
+def test_notifications_that_are_too_many_are_told_to_be_cut(cloud, monkeypatch):
+    monkeypatch.setattr(aftermath, "MOST", 1)
+    cut = {each.name: each.partly for each in gathered() if each.partly}
+    assert cut.keys() == {"notifications-primary", "notifications-secondary"}
+    assert cut["notifications-primary"] == "cut after the first 1"
 
 
 @pytest.mark.parametrize(

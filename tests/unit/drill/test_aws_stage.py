@@ -87,8 +87,10 @@ class Checkers:
                 }
             },
             ("cloudwatch", "DescribeAlarms"): lambda *_: {"MetricAlarms": [{"StateValue": self.alarm}]},
-            ("cloudwatch", "DescribeAlarmHistory"): lambda region, _: {
-                "AlarmHistoryItems": self.history if region == SECONDARY else []
+            ("cloudwatch", "DescribeAlarmHistory"): lambda region, asked: {
+                "AlarmHistoryItems": self.history
+                if region == SECONDARY and "CompositeAlarm" in asked["AlarmTypes"]
+                else []
             },
             ("sts", "GetCallerIdentity"): {"ResponseMetadata": {"HTTPHeaders": {"date": self.date}}},
         }

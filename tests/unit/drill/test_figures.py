@@ -184,6 +184,29 @@ def test_each_kind_that_honours_the_ttl_is_measured_by_what_it_adds_itself():
     assert [each.name for each in slow.figures if each.held is False] == ["RTO, worst fresh client"]
 
 
+def test_the_error_budget_is_what_all_outages_take_together():
+    """Each payment that fails takes of it, also after a first good one."""
+    again = [attempt(FAULT + 100, "failed"), attempt(FAULT + 350, address="127.1.0.2")]
+    plan = replace(PLAN, objectives={**PLAN.objectives, "availability_percent": 99.99})
+    once, twice = (
+        [figure(measure(plan, attempts, EVENTS, BOOKS), name).measured for name in ("out in all", "of a month's error")]
+        for attempts in (one_client(), one_client(*again))
+    )
+    assert twice[0] == pytest.approx(once[0] + 250.1)
+    assert twice[1] / once[1] == pytest.approx(twice[0] / once[0])
+    never = measure(plan, [attempt(950.0), attempt(FAULT + 1, "failed")], EVENTS, BOOKS)
+    assert math.isinf(figure(never, "of a month's error").measured)
+
+
+@pytest.mark.parametrize(("bounds", "failed", "told"), [({}, 1, True), ({}, 0, False), (PLAN.bounds, 1, False)])
+def test_a_fault_that_nothing_bounds_passes_with_what_failed_told(bounds, failed, told):
+    """A quarter of all payments may fail for an hour, and each client's outage ends at its next lucky one."""
+    plan = replace(PLAN, bounds=bounds)
+    attempts = one_client() if failed else [each for each in one_client() if not each.is_bad]
+    status, _, why = verdict(measure(plan, attempts, EVENTS, BOOKS), [])
+    assert (status, "nothing judges how many may" in why) == ("passed", told), why
+
+
 def test_a_grey_failure_has_its_own_objective():
     plan = replace(PLAN, fault="grey", bounds={**PLAN.bounds, "total": 280, "detection": 240})
     events = [replace(each, what="grey") if each.kind == "fault" else each for each in EVENTS]

@@ -22,7 +22,7 @@ from orchestration.choice import Choice
 from shared.clients import STOREFRONT
 from shared.errors import Problem
 from shared.roles import ROLES, PerRole
-from tests.unit.drill.test_reconcile import NOW, charge, opening, paid
+from tests.unit.drill.test_reconcile import NOW, THERE, charge, opening, paid
 
 NOON = NOW - NOW % (24 * HOUR) + 12 * HOUR
 SINCE = NOON - 30 * MINUTE
@@ -155,6 +155,43 @@ def test_what_is_unfinished_or_charged_now_is_looked_at_whenever_it_was_opened(w
     world.put(charged, "primary")
     world.ledger[-1]["at"] = SINCE + 1
     assert {each for _, each in kinds(world.read())} == {begun.id, charged.id}
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("key", ["-2", "/retry", "order-1"])
+def test_money_that_moved_under_a_key_that_is_no_payments_id_is_found(world, key, alone):
+    """The key is the payment's id: whatever else was charged, nobody has asked for."""
+    world.put(payment := paid("one", SINCE + 1000))
+    stray = key if key == "order-1" else f"{payment.id}{key}"
+    world.ledger.append({**world.ledger[-1], "key": stray, "reference": "ch_other"})
+    assert kinds(world.read(alone=alone)) == {(LOST, stray)}
+    world.ledger[-1] |= {"at": SINCE - 1}
+    assert kinds(world.read(alone=alone)) == set()
+
+
+def elsewhere(world, payment):
+    """What another system of the same checkout has charged, in the same ledger."""
+    world.put(payment, item=False, recorded=False)
+    world.ledger[-1] |= {"endpoint": THERE, "reference": "ch_elsewhere"}
+    world.where = replace(world.where, elsewhere=frozenset({THERE}))
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_another_system_has_charged_is_in_no_book_of_this_one(world, alone):
+    """Also where both were sent the same key, which is the same payment's id."""
+    for payment in (mine := paid("mine", SINCE + 1000), paid("theirs", SINCE + 1000)):
+        elsewhere(world, payment)
+    world.put(mine)
+    assert examine(world.read(alone=alone)).findings == ()
+    world.where = replace(world.where, elsewhere=frozenset())
+    assert len(kinds(world.read(alone=alone))) > 1
+
+
+def test_a_payment_that_came_from_another_system_keeps_its_charge(world):
+    """A new home has its old home's payments, with the endpoints that they were opened with."""
+    world.put(replace(paid("moved", SINCE + 1000), endpoint=THERE))
+    world.where = replace(world.where, elsewhere=frozenset({THERE}))
+    assert examine(world.read()).findings == ()
 
 
 def told(payment, key):

@@ -373,6 +373,40 @@ def test_a_processor_that_nobody_has_is_for_the_sandbox_only(load, role):
         load({**own, f"compute.processor.{role}": "p.example.net"}).require_own_domain()
 
 
+def beside(tmp_path, name, **changes):
+    """Another environment's file."""
+    text = yaml.safe_dump({**copy.deepcopy(PAYMENTS), **changes})
+    (tmp_path / "environments" / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def test_two_systems_that_share_an_endpoint_of_the_processor_are_refused(load, tmp_path):
+    """One key would be one charge for both; unless one is the other's new home, which is the same system."""
+    own = load({})
+    beside(tmp_path, "other", suffix="b2c3")
+    with pytest.raises(Problem, match=r"processor\.primary: 'us-east-1\.processor\.example\.com' is an endpoint"):
+        own.require_own_processor(tmp_path)
+    for name, home in (("old", own.failover_name), ("new", "api.b2c3.pay.example.com")):
+        taken = {"name": home, "zone_id": "Z0123456789ABCDEFGHIJ", "now": False}
+        if name == "old":
+            beside(tmp_path, "other", suffix="b2c3", takes_over=taken)
+            own.require_own_processor(tmp_path)
+        else:
+            beside(tmp_path, "other", suffix="b2c3")
+            load({"takes_over": taken}).require_own_processor(tmp_path)
+    one = {"primary": "one.acquirer.io", "secondary": "us-east-2.processor.example.com"}
+    beside(tmp_path, "other", suffix="b2c3", compute={**PAYMENTS["compute"], "processor": one})
+    with pytest.raises(Problem, match=r"payments\.yaml: compute\.processor\.secondary: .*/other\.yaml too"):
+        own.require_own_processor(tmp_path)
+    assert own.endpoints_elsewhere(tmp_path) == {"one.acquirer.io"}
+    (tmp_path / "environments" / "other.yaml").write_text("x: [", encoding="utf-8")
+    own.require_own_processor(tmp_path)
+
+
+def test_the_repositorys_own_systems_share_no_endpoint():
+    for name in environment_names():
+        Environment.load(name).require_own_processor()
+
+
 def test_runbooks_that_nobody_can_read_are_for_the_sandbox_only(load):
     own = {"domain": "counterexample.com", **{f"compute.processor.{each}": "p.acquirer.io" for each in ROLES}}
     with pytest.raises(
