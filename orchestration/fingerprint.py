@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.backend import is_held
 from orchestration.baking import Baking
 from orchestration.graph import Graph
-from orchestration.made_of import FUNCTIONS, Pieces, Sources, digest, outputs_read, whole
+from orchestration.made_of import ENVIRONMENTS, FUNCTIONS, Pieces, Sources, Stamps, digest, outputs_read, stamps, whole
 from orchestration.plan import Freshness, Judgement
 from shared import reads
 from shared.contracts import CONTRACT
@@ -120,7 +119,7 @@ class Fingerprints:
         *,
         generation: str | None,
     ) -> None:
-        """Make the fingerprints of an environment.
+        """Make the fingerprints of an environment, as its files are at this moment.
 
         generation: names the cloud that the stacks are in; None where that is not known, and does not count.
         """
@@ -128,7 +127,10 @@ class Fingerprints:
         self.graph = graph
         self.backend = backend
         self._generation = generation
-        self._static = cache(Sources(root, environment).pieces)
+        self._environment = environment
+        self._sources = Sources(root, environment)
+        self._layers: dict[str, dict[str, dict[str, str]]] = {}
+        self._began = stamps(root)
 
     def pieces(self, stack: Stack, ahead: Ahead = lambda _: None) -> dict[str, dict[str, str]]:
         """Return the digests of all pieces that the stack is made of at this moment.
@@ -137,6 +139,30 @@ class Fingerprints:
         """
         known = {} if self._generation is None else {GENERATION: {GENERATION: self._generation}}
         return self._static(stack.layer) | known | self._upstream(stack, ahead)
+
+    def require_as_begun(self, stack: Stack) -> Stamps:
+        """Raise Problem where the stack's files are others than when these fingerprints were made.
+
+        Return the stamps by which that is known.
+        """
+        now = stamps(self._root)
+        if touched := self._touched(stack, self._began, now):
+            known = self._layers.get(stack.layer)
+            found = self._others(stack, known) if known else touched
+            if found:
+                raise Problem(
+                    f"the checkout was changed during the run ({found[0]}): nothing of {stack} was changed; "
+                    "run the same command again"
+                )
+        return now
+
+    def touched(self, stack: Stack, since: Stamps) -> Sequence[str]:
+        """Return the files by which the stack can become stale that were written, made or taken away since."""
+        return self._touched(stack, since, stamps(self._root))
+
+    def moment(self, stack: Stack) -> object:
+        """Return what a preview of the stack is of, beside its state: equal as long as nothing of it differs."""
+        return stamps(self._root), self.pieces(stack)
 
     def parts(self, stack: Stack) -> dict[str, str]:
         """Return the digests of everything that the stack is made of at this moment, part by part."""
@@ -227,6 +253,33 @@ class Fingerprints:
     def known(self, stack: Stack) -> Fingerprint | None:
         """Return what the stack's newest recorded update was made of."""
         return Fingerprint.from_tag(self._tag(stack))
+
+    def _static(self, layer: str) -> dict[str, dict[str, str]]:
+        """Return the pieces that are no other stack's, as they were when they were first asked for."""
+        if layer not in self._layers:
+            self._layers.setdefault(layer, self._sources.pieces(layer))
+        return self._layers[layer]
+
+    def _touched(self, stack: Stack, since: Stamps, now: Stamps) -> list[str]:
+        if now == since:
+            return []
+        differ = {path for path in {*since, *now} if since.get(path) != now.get(path)}
+        known = self._layers.get(stack.layer, {})
+        before = {name for part in ("code", FUNCTIONS, "policies") for name in known.get(part, ())}
+        try:
+            files = {path.as_posix() for path in self._sources.files(stack.layer)}
+        except (OSError, Problem):
+            return sorted(differ)
+        return sorted(differ & {*before, *files, (ENVIRONMENTS / f"{self._environment.name}.yaml").as_posix()})
+
+    def _others(self, stack: Stack, known: Pieces) -> Sequence[str]:
+        """Return why the stack's files, read anew, are others than those that are known."""
+        try:
+            environment = type(self._environment).load(self._environment.name, self._root)
+            now = Sources(self._root, environment).pieces(stack.layer)
+        except (OSError, Problem) as error:
+            return [str(error)]
+        return causes(parts_of(known), now, known)
 
     def _tag(self, stack: Stack) -> str:
         return self.backend.tags(stack).get(TAG, "")

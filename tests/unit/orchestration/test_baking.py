@@ -282,6 +282,8 @@ class TestDeploymentWithBake:
             made_of=lambda _, update: replace(MADE_OF, update=update),
             verified=lambda _: verified,
             doubtful=lambda _: False,
+            require_as_begun=lambda _: {},
+            touched=lambda *_: [],
             baking=lambda _: Baking.from_tag(books.tagged.get(TAG, "")),
             known=lambda _: Fingerprint.from_tag(books.tagged.get(TAG, "")),
         )
