@@ -129,7 +129,7 @@ class Deploy(_Driver):
         kept = c.promised(stack) if c.promised else ()
         began, files = c.target.now(), c.fingerprints.require_as_begun(stack)
         events = c.operations.run(stack, *deployment(c.run, step), *kept, *self._refresh(stack, recovered))
-        touched, remark = c.fingerprints.touched(stack, files), ""
+        touched, left, remark = c.fingerprints.touched(stack, files), c.target.backend.checkpoint(stack), ""
         if touched:
             baking = baking and replace(baking, minutes=0)  # it must serve; what is watched is its next update
         if baking and (events.changes or not verified):
@@ -145,7 +145,7 @@ class Deploy(_Driver):
                 "run the same command again"
             )
         c.target.backend.tag(stack, MADE_OF, made_of.to_tag())
-        self._complete(stack, Fingerprint(made_of.update, parts, watched))
+        self._complete(stack, Fingerprint(made_of.update, parts, watched, left.digest if left else ""))
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))), events.resources)
 
     def interrupt(self) -> None:

@@ -25,7 +25,7 @@ from shared.errors import MALFORMED, Problem
 from shared.stack import Stack
 
 if TYPE_CHECKING:
-    from engine.backend import Backend
+    from engine.backend import Backend, Checkpoint
     from shared.environment import Environment
 
 TAG = "fingerprint"
@@ -34,6 +34,8 @@ WITHDRAWN = "withdrawn"
 
 A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
 """
+CUT = "cut"
+"""In the same place: what was in a region that is gone for good was taken out of the state (forgetting.py)."""
 MADE_OF = "made-of"
 """The tag of the pieces, and of what the stack reads."""
 TOLD = 6
@@ -65,9 +67,12 @@ class Fingerprint:
     parts: Mapping[str, str]
     baked: float = 0
     """Minutes for which the release was watched before the next region could get it."""
+    state: str = ""
+    """The digest of the state that the update has left; empty where nobody wrote it."""
 
     def to_tag(self) -> str:
-        told = {"update": self.update, "parts": dict(self.parts), **({"baked": self.baked} if self.baked else {})}
+        more = {name: each for name, each in (("baked", self.baked), ("state", self.state)) if each}
+        told = {"update": self.update, "parts": dict(self.parts), **more}
         return json.dumps(told, separators=(",", ":"), sort_keys=True)
 
     @staticmethod
@@ -75,7 +80,8 @@ class Fingerprint:
         """Read a tag; None for what we cannot have written."""
         try:
             content = json.loads(text)
-            return Fingerprint(str(content["update"]), dict(content["parts"]), float(content.get("baked", 0)))
+            baked, state = float(content.get("baked", 0)), str(content.get("state", ""))
+            return Fingerprint(str(content["update"]), dict(content["parts"]), baked, state)
         except MALFORMED:
             return None
 
@@ -190,9 +196,11 @@ class Fingerprints:
             "its last update was interrupted": checkpoint.pending or locks,
             "its last update failed": not newest.succeeded,
             "its last release was rolled back": tag == WITHDRAWN,
+            "a region was cut out of its state": tag == CUT,
             "the bake of its release did not come to its end": Baking.from_tag(tag) is not None,
             "it was updated by hand since": update is None,
             "its last update was not recorded as complete": known is None or known.update != update,
+            "its state was changed since, by no update on record": known and _left_another(known, checkpoint),
         }
         for reason, applies in unsettled.items():
             if applies:
@@ -228,19 +236,29 @@ class Fingerprints:
         return frozenset(name for name in now | dict(known.parts) if known.parts.get(name) != now.get(name))
 
     def doubtful(self, stack: Stack) -> bool:
-        """Whether cloud and state may differ: the last update has no fingerprint, or the cloud was restored."""
+        """Whether cloud and state may differ otherwise than on purpose.
+
+        That is when the last update has no fingerprint, the state is none that an update has left, or the cloud was
+        restored.
+        """
         checkpoint = self.backend.checkpoint(stack)
-        if checkpoint is None or checkpoint.empty:
+        if checkpoint is None or checkpoint.empty or self._tag(stack) == CUT:
             return False
         known = self.known(stack)
-        if known is None or self._generation is None:
-            return known is None
-        return known.parts.get(GENERATION) != self._generation
+        if known is None or (_left_another(known, checkpoint) and self._is_newest(stack, known)):
+            return True
+        return self._generation is not None and known.parts.get(GENERATION) != self._generation
 
     def verified(self, stack: Stack) -> bool:
-        """Whether the stack's newest update is the one that its fingerprint describes."""
-        newest, known = self.backend.newest_update(stack), self.known(stack)
-        return newest is not None and known is not None and known.update == update_id(newest.message)
+        """Whether the stack's newest update is the one that its fingerprint describes, and the state what it left."""
+        known, checkpoint = self.known(stack), self.backend.checkpoint(stack)
+        if known is None or checkpoint is None:
+            return False
+        return self._is_newest(stack, known) and not _left_another(known, checkpoint)
+
+    def _is_newest(self, stack: Stack, known: Fingerprint) -> bool:
+        newest = self.backend.newest_update(stack)
+        return newest is not None and known.update == update_id(newest.message)
 
     def withdrawn(self, stack: Stack) -> bool:
         """Whether the cloud serves another release than the state says, as the last one was taken back."""
@@ -293,6 +311,11 @@ class Fingerprints:
             contract = {CONTRACT: digest(json.dumps(outputs.get(CONTRACT), sort_keys=True))}
             parts[f"outputs of {producer}"] = contract | outputs_read(read.get(producer.layer, {}), outputs)
         return parts
+
+
+def _left_another(known: Fingerprint, checkpoint: Checkpoint) -> bool:
+    """Whether a state is another one than a fingerprint's update has left: nothing tells where nobody wrote that."""
+    return bool(known.state) and known.state != checkpoint.digest
 
 
 def update_id(message: str) -> str | None:

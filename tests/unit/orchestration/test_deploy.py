@@ -13,13 +13,16 @@ import pytest
 from engine.backend import Checkpoint
 from engine.events import Events
 from orchestration.driver import Deploy, RunContext
-from orchestration.fingerprint import MADE_OF, TAG, MadeOf
+from orchestration.fingerprint import MADE_OF, TAG, Fingerprint, MadeOf
 from orchestration.plan import Freshness, Judgement, Step
 from orchestration.releases import Serving
 from shared.errors import Problem
 from shared.stack import Stack
 
 NETWORK = Stack("network", "payments", "secondary")
+
+
+OWN = {"type": "pulumi:pulumi:Stack", "urn": "urn::stack", "outputs": {"vpc": "vpc-1"}}
 
 
 def updates(freshness, *, nothing=False, edited=(), covered=False):
@@ -49,10 +52,17 @@ def updates(freshness, *, nothing=False, edited=(), covered=False):
 
     def after(*_):
         asked.append("smoke test")
+        state.append({**OWN, "urn": "by hand"})
         return "smoke test passed"
 
-    state = Checkpoint([{"type": "pulumi:pulumi:Stack", "urn": "urn::stack", "outputs": {"vpc": "vpc-1"}}])
-    backend = SimpleNamespace(checkpoint=lambda _: state, tag=lambda *tag: tagged.append(tag))
+    def bake(*_):
+        asked.append("bake")
+        return "baked"
+
+    state = [OWN]
+    backend = SimpleNamespace(
+        checkpoint=lambda _: Checkpoint(tuple(state)), tag=lambda *tag: tagged.append(tag), tags=lambda _: {}
+    )
     context: Any = SimpleNamespace(
         graph=SimpleNamespace(reads={NETWORK: ()}),
         target=SimpleNamespace(backend=backend, now=lambda: 0.0),
@@ -67,7 +77,9 @@ def updates(freshness, *, nothing=False, edited=(), covered=False):
             require_as_begun=require,
             touched=touched,
         ),
-        check=SimpleNamespace(covers=lambda _: covered, before=lambda _, verified: Serving({}, {}), after=after),
+        check=SimpleNamespace(
+            covers=lambda _: covered, before=lambda _, verified: Serving({}, {}), after=after, bake=bake
+        ),
         guard=guard,
         promised=None,
         run=SimpleNamespace(update=lambda _: "1", message=lambda *_: "{}"),
@@ -114,3 +126,12 @@ def test_nor_does_the_next_region_get_it_and_it_must_serve_all_the_same():
     asked, tagged, said = updates(Freshness.STALE, edited=["updating"], covered=True)
     assert (asked, tagged) == (["up", "smoke test"], []), "and nobody waits for its bake"
     assert "was written while" in said
+
+
+def test_a_fingerprint_says_which_state_its_update_has_left():
+    """Not what it had become by the end of a smoke test or a bake, which take their time."""
+    asked, tagged, _ = updates(Freshness.STALE, covered=True)
+    assert asked == ["up", "smoke test", "bake"]
+    known = Fingerprint.from_tag(tagged[-1][2])
+    assert known
+    assert known.state == Checkpoint([OWN]).digest

@@ -489,12 +489,18 @@ class TestJudgement:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(json.dumps(content))
 
-        latest = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}, {"type": "x"}]}
-        write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
+        write("stacks/data/payments.json", self.state())
         entry = {"kind": "update", "message": json.dumps({"update": "abc"}), "result": "succeeded"}
         write("history/data/payments/payments-1795267814000000001.history.json", entry)
-        backend.tag(self.STACK, fingerprint.TAG, Fingerprint("abc", known.parts(self.STACK)).to_tag())
+        state = backend.checkpoint(self.STACK)
+        assert state
+        tag = Fingerprint("abc", known.parts(self.STACK), state=state.digest)
+        backend.tag(self.STACK, fingerprint.TAG, tag.to_tag())
         return known, write, backend
+
+    def state(self, *more):
+        resources = [{"type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}, {"type": "x", "urn": "x"}, *more]
+        return {"checkpoint": {"latest": {"resources": resources}}}
 
     def reason(self, known):
         judgement = known.judge(self.STACK)
@@ -542,6 +548,39 @@ class TestJudgement:
         entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "succeeded"}
         write("history/data/payments/payments-1795267814000000002.history.json", entry)
         assert self.reason(known) == "its last update was not recorded as complete"
+
+    def test_a_state_that_no_update_on_record_has_left(self, books):
+        """An import, a `state delete`, an older version put back, or a killed update of which nothing is pending."""
+        known, write, _ = books
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        assert self.reason(known) == "its state was changed since, by no update on record"
+        assert not known.verified(self.STACK)
+        assert known.doubtful(self.STACK)
+        assert known.differences(self.STACK) is None
+        assert known.causes(self.STACK) == ("its state was changed since, by no update on record",)
+
+    def test_what_an_update_that_is_on_record_has_left_is_not_compared_with_the_cloud_first(self, books):
+        known, write, _ = books
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "failed"}
+        write("history/data/payments/payments-1795267814000000002.history.json", entry)
+        assert self.reason(known) == "its last update failed"
+        assert not known.doubtful(self.STACK)
+
+    def test_a_fingerprint_that_does_not_say_what_its_update_left(self, books):
+        known, write, backend = books
+        backend.tag(self.STACK, fingerprint.TAG, Fingerprint("abc", known.parts(self.STACK)).to_tag())
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        assert self.reason(known) == ""
+
+    def test_a_state_out_of_which_a_region_was_cut(self, books):
+        """It differs from the cloud on purpose: what is in that region does not answer, and is not asked."""
+        known, write, backend = books
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        backend.tag(self.STACK, fingerprint.TAG, fingerprint.CUT)
+        assert self.reason(known) == "a region was cut out of its state"
+        assert not known.verified(self.STACK)
+        assert not known.doubtful(self.STACK)
 
     def test_a_release_that_was_taken_back(self, books):
         known, _, backend = books
@@ -606,11 +645,24 @@ class TestJudgement:
 def test_only_our_own_messages_and_tags_are_understood():
     assert update_id('{"update": "abc", "run": "x"}') == "abc"
     assert [update_id(message) for message in ("", "fix", "[]", "{}")] == [None] * 4
-    for mine in (Fingerprint("abc", {"code": "1"}), Fingerprint("abc", {"code": "1"}, 2.5)):
+    for mine in (
+        Fingerprint("abc", {"code": "1"}),
+        Fingerprint("abc", {"code": "1"}, 2.5),
+        Fingerprint("abc", {"code": "1"}, state="ab"),
+    ):
         assert Fingerprint.from_tag(mine.to_tag()) == mine
     made = MadeOf("abc", {"code": {"a.py": "012345"}}, {"data": {"table_name": "Output[str]"}})
     assert MadeOf.from_tag(made.to_tag()) == made
-    others = ("", "withdrawn", "[]", '{"update": 1}', "null", "[" * 100_000, '{"update": 1, "pieces": 1, "parts": 1}')
+    others = (
+        "",
+        "withdrawn",
+        "cut",
+        "[]",
+        '{"update": 1}',
+        "null",
+        "[" * 100_000,
+        '{"update": 1, "pieces": 1, "parts": 1}',
+    )
     assert {MadeOf.from_tag(tag) == MadeOf() for tag in others} == {True}
     assert {Fingerprint.from_tag(tag) for tag in others} == {None}
     assert {Baking.from_tag(tag) for tag in (*others, '{"baking": 1}', '{"baking": {"before": 1}}')} == {None}

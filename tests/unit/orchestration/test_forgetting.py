@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
+from typing import Any
 
-from orchestration.forgetting import Loss, without
+from engine.backend import Checkpoint
+from orchestration import fingerprint
+from orchestration.forgetting import Loss, _forget, without
+from shared.stack import Stack
 
 LOSS = Loss("us-east-1", "us-east-2", "api.x7k2.pay.example.com")
 URN = "urn:pulumi:payments::data::"
@@ -101,3 +106,14 @@ def test_the_clients_name_its_proof_and_its_zone_stay_whoever_is_destroyed():
     stays, gone = parted(provider(GONE, "us-east-1"), own, check, *its)
     assert gone == {each["urn"] for each in its}
     assert {own["urn"], check["urn"]} <= stays.keys()
+
+
+def test_a_stack_that_forgets_is_fresh_no_more(tmp_path):
+    """Whatever its fingerprint says of its sources, half of what they ask for is in no state."""
+    stack, done = Stack("data", "payments"), []
+    place: Any = SimpleNamespace(
+        backend=SimpleNamespace(checkpoint=lambda _: Checkpoint(), tag=lambda *tag: done.append(tag)),
+        cli=SimpleNamespace(edit_state=lambda *_: done.append("edited")),
+    )
+    _forget(place, stack, LOSS, tmp_path)
+    assert done == [(stack, fingerprint.TAG, fingerprint.CUT), "edited"], "first what keeps it from being left out"
