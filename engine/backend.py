@@ -7,13 +7,16 @@ Layout of the files: pulumi/pkg backend/diy (state.go, store.go, stack_tags.go, 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import re
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -26,6 +29,8 @@ from shared.stack import Stack
 DAMAGED = (*MALFORMED, OverflowError, EOFError, zlib.error, gzip.BadGzipFile)
 """What is raised by reading a file that is cut, or not of its kind."""
 STACK_TYPE = "pulumi:pulumi:Stack"
+CIPHERTEXT = re.compile(r'"ciphertext": "[^"]*"')
+"""Of a secret: another one for the same secret, whenever it is encrypted."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,22 @@ class Checkpoint:
     def empty(self) -> bool:
         """Whether no resource is left but the stack itself."""
         return not self.pending and all(resource["type"] == STACK_TYPE for resource in self.resources)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells the state from another: what there is, made of what, and what the stack publishes.
+
+        The rest of the outputs is the cloud's, and three quarters of a state.
+        """
+        told = [
+            [
+                *(each.get(name) for name in ("urn", "id", "delete", "inputs")),
+                each.get("outputs") if each["type"] == STACK_TYPE else None,
+            ]
+            for each in self.resources
+        ]
+        text = CIPHERTEXT.sub("", json.dumps(told, sort_keys=True))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @staticmethod
     def parse(deployment: Mapping[str, Any] | None) -> Checkpoint:

@@ -21,6 +21,7 @@ from engine.processes import EngineProcess
 from engine.workspace import Workspace
 from orchestration.execute import Driver, Work
 from orchestration.fingerprint import Fingerprints
+from orchestration.made_of import Stamps
 from orchestration.plan import Freshness, Judgement, Plan, Step
 from shared.stack import Stack
 
@@ -127,6 +128,8 @@ class _Held:
     arguments: Sequence[str]
     process: EngineProcess
     hold: Hold
+    files: Stamps
+    """Of what its program was started."""
 
 
 class HeldEngines:
@@ -163,6 +166,7 @@ class HeldEngines:
             return  # where there is something to settle first, the engine would begin before the program
         self._workspace.ensure(stack)
         self._fingerprints.parts(stack)  # of what is there now, and no later: the program reads its sources now too
+        files = self._fingerprints.require_as_begun(stack)
         hold = Hold(self._folder / stack.label)
         arguments = tuple(self._arguments(step))
         try:
@@ -170,12 +174,13 @@ class HeldEngines:
         except BaseException:
             hold.cancel()
             raise
-        self._held[stack] = _Held(arguments, process, hold)
+        self._held[stack] = _Held(arguments, process, hold, files)
 
     def start(self, stack: Stack, arguments: Sequence[str], variables: Mapping[str, str]) -> EngineProcess:
-        """Let the held engine of this very operation go on, or start one."""
+        """Let the held engine of this very operation, of the files that there are, go on, or start one."""
         held = self._held.pop(stack, None)
-        if held and held.arguments == tuple(arguments) and not variables:
+        same = held and held.arguments == tuple(arguments) and not variables
+        if held and same and not self._fingerprints.touched(stack, held.files):
             held.hold.release()
             self._started(stack)
             return held.process

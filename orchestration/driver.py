@@ -115,6 +115,7 @@ class Deploy(_Driver):
             raise problem
         if step.judgement.freshness is Freshness.UNBAKED:
             return self._bake_late(stack)
+        c.fingerprints.require_as_begun(stack)
         c.workspace.ensure(stack)
         recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
         made_of = c.fingerprints.made_of(stack, c.run.update(stack))
@@ -126,9 +127,11 @@ class Deploy(_Driver):
         baking = self._baking(stack, verified=verified) if c.check.covers(stack) else None
         watched = self._watched(stack) if verified else 0
         kept = c.promised(stack) if c.promised else ()
-        began = c.target.now()
+        began, files = c.target.now(), c.fingerprints.require_as_begun(stack)
         events = c.operations.run(stack, *deployment(c.run, step), *kept, *self._refresh(stack, recovered))
-        remark = ""
+        touched, left, remark = c.fingerprints.touched(stack, files), c.target.backend.checkpoint(stack), ""
+        if touched:
+            baking = baking and replace(baking, minutes=0)  # it must serve; what is watched is its next update
         if baking and (events.changes or not verified):
             # What was raised under an earlier release is not the fault of another one.
             since = began if events.changes else baking.since
@@ -136,8 +139,13 @@ class Deploy(_Driver):
             watched = baking.minutes
         elif baking and baking.minutes > watched:
             remark, watched = self._check(stack, self._late(stack)), baking.minutes
+        if touched:
+            raise Problem(
+                f"{touched[0]} was written while {stack} was updated: nobody can say of what that update was; "
+                "run the same command again"
+            )
         c.target.backend.tag(stack, MADE_OF, made_of.to_tag())
-        self._complete(stack, Fingerprint(made_of.update, parts, watched))
+        self._complete(stack, Fingerprint(made_of.update, parts, watched, left.digest if left else ""))
         return Work(events.changes, "; ".join(filter(None, (recovered, remark))), events.resources)
 
     def interrupt(self) -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.backend import is_held
 from orchestration.baking import Baking
 from orchestration.graph import Graph
-from orchestration.made_of import FUNCTIONS, Pieces, Sources, digest, outputs_read, whole
+from orchestration.made_of import ENVIRONMENTS, FUNCTIONS, Pieces, Sources, Stamps, digest, outputs_read, stamps, whole
 from orchestration.plan import Freshness, Judgement
 from shared import reads
 from shared.contracts import CONTRACT
@@ -26,7 +25,7 @@ from shared.errors import MALFORMED, Problem
 from shared.stack import Stack
 
 if TYPE_CHECKING:
-    from engine.backend import Backend
+    from engine.backend import Backend, Checkpoint
     from shared.environment import Environment
 
 TAG = "fingerprint"
@@ -35,6 +34,8 @@ WITHDRAWN = "withdrawn"
 
 A file backend cannot lose its last tag: the engine does not write an empty set (backend/diy/stack_tags.go).
 """
+CUT = "cut"
+"""In the same place: what was in a region that is gone for good was taken out of the state (forgetting.py)."""
 MADE_OF = "made-of"
 """The tag of the pieces, and of what the stack reads."""
 TOLD = 6
@@ -66,9 +67,12 @@ class Fingerprint:
     parts: Mapping[str, str]
     baked: float = 0
     """Minutes for which the release was watched before the next region could get it."""
+    state: str = ""
+    """The digest of the state that the update has left; empty where nobody wrote it."""
 
     def to_tag(self) -> str:
-        told = {"update": self.update, "parts": dict(self.parts), **({"baked": self.baked} if self.baked else {})}
+        more = {name: each for name, each in (("baked", self.baked), ("state", self.state)) if each}
+        told = {"update": self.update, "parts": dict(self.parts), **more}
         return json.dumps(told, separators=(",", ":"), sort_keys=True)
 
     @staticmethod
@@ -76,7 +80,8 @@ class Fingerprint:
         """Read a tag; None for what we cannot have written."""
         try:
             content = json.loads(text)
-            return Fingerprint(str(content["update"]), dict(content["parts"]), float(content.get("baked", 0)))
+            baked, state = float(content.get("baked", 0)), str(content.get("state", ""))
+            return Fingerprint(str(content["update"]), dict(content["parts"]), baked, state)
         except MALFORMED:
             return None
 
@@ -120,7 +125,7 @@ class Fingerprints:
         *,
         generation: str | None,
     ) -> None:
-        """Make the fingerprints of an environment.
+        """Make the fingerprints of an environment, as its files are at this moment.
 
         generation: names the cloud that the stacks are in; None where that is not known, and does not count.
         """
@@ -128,7 +133,10 @@ class Fingerprints:
         self.graph = graph
         self.backend = backend
         self._generation = generation
-        self._static = cache(Sources(root, environment).pieces)
+        self._environment = environment
+        self._sources = Sources(root, environment)
+        self._layers: dict[str, dict[str, dict[str, str]]] = {}
+        self._began = stamps(root)
 
     def pieces(self, stack: Stack, ahead: Ahead = lambda _: None) -> dict[str, dict[str, str]]:
         """Return the digests of all pieces that the stack is made of at this moment.
@@ -137,6 +145,30 @@ class Fingerprints:
         """
         known = {} if self._generation is None else {GENERATION: {GENERATION: self._generation}}
         return self._static(stack.layer) | known | self._upstream(stack, ahead)
+
+    def require_as_begun(self, stack: Stack) -> Stamps:
+        """Raise Problem where the stack's files are others than when these fingerprints were made.
+
+        Return the stamps by which that is known.
+        """
+        now = stamps(self._root)
+        if touched := self._touched(stack, self._began, now):
+            known = self._layers.get(stack.layer)
+            found = self._others(stack, known) if known else touched
+            if found:
+                raise Problem(
+                    f"the checkout was changed during the run ({found[0]}): nothing of {stack} was changed; "
+                    "run the same command again"
+                )
+        return now
+
+    def touched(self, stack: Stack, since: Stamps) -> Sequence[str]:
+        """Return the files by which the stack can become stale that were written, made or taken away since."""
+        return self._touched(stack, since, stamps(self._root))
+
+    def moment(self, stack: Stack) -> object:
+        """Return what a preview of the stack is of, beside its state: equal as long as nothing of it differs."""
+        return stamps(self._root), self.pieces(stack)
 
     def parts(self, stack: Stack) -> dict[str, str]:
         """Return the digests of everything that the stack is made of at this moment, part by part."""
@@ -167,9 +199,11 @@ class Fingerprints:
             "its last update was interrupted": checkpoint.pending or locks,
             "its last update failed": not newest.succeeded,
             "its last release was rolled back": tag == WITHDRAWN,
+            "a region was cut out of its state": tag == CUT,
             "the bake of its release did not come to its end": Baking.from_tag(tag) is not None,
             "it was updated by hand since": update is None,
             "its last update was not recorded as complete": known is None or known.update != update,
+            "its state was changed since, by no update on record": known and _left_another(known, checkpoint),
         }
         for reason, applies in unsettled.items():
             if applies:
@@ -205,19 +239,29 @@ class Fingerprints:
         return frozenset(name for name in now | dict(known.parts) if known.parts.get(name) != now.get(name))
 
     def doubtful(self, stack: Stack) -> bool:
-        """Whether cloud and state may differ: the last update has no fingerprint, or the cloud was restored."""
+        """Whether cloud and state may differ otherwise than on purpose.
+
+        That is when the last update has no fingerprint, the state is none that an update has left, or the cloud was
+        restored.
+        """
         checkpoint = self.backend.checkpoint(stack)
-        if checkpoint is None or checkpoint.empty:
+        if checkpoint is None or checkpoint.empty or self._tag(stack) == CUT:
             return False
         known = self.known(stack)
-        if known is None or self._generation is None:
-            return known is None
-        return known.parts.get(GENERATION) != self._generation
+        if known is None or (_left_another(known, checkpoint) and self._is_newest(stack, known)):
+            return True
+        return self._generation is not None and known.parts.get(GENERATION) != self._generation
 
     def verified(self, stack: Stack) -> bool:
-        """Whether the stack's newest update is the one that its fingerprint describes."""
-        newest, known = self.backend.newest_update(stack), self.known(stack)
-        return newest is not None and known is not None and known.update == update_id(newest.message)
+        """Whether the stack's newest update is the one that its fingerprint describes, and the state what it left."""
+        known, checkpoint = self.known(stack), self.backend.checkpoint(stack)
+        if known is None or checkpoint is None:
+            return False
+        return self._is_newest(stack, known) and not _left_another(known, checkpoint)
+
+    def _is_newest(self, stack: Stack, known: Fingerprint) -> bool:
+        newest = self.backend.newest_update(stack)
+        return newest is not None and known.update == update_id(newest.message)
 
     def withdrawn(self, stack: Stack) -> bool:
         """Whether the cloud serves another release than the state says, as the last one was taken back."""
@@ -231,6 +275,33 @@ class Fingerprints:
         """Return what the stack's newest recorded update was made of."""
         return Fingerprint.from_tag(self._tag(stack))
 
+    def _static(self, layer: str) -> dict[str, dict[str, str]]:
+        """Return the pieces that are no other stack's, as they were when they were first asked for."""
+        if layer not in self._layers:
+            self._layers.setdefault(layer, self._sources.pieces(layer))
+        return self._layers[layer]
+
+    def _touched(self, stack: Stack, since: Stamps, now: Stamps) -> list[str]:
+        if now == since:
+            return []
+        differ = {path for path in {*since, *now} if since.get(path) != now.get(path)}
+        known = self._layers.get(stack.layer, {})
+        before = {name for part in ("code", FUNCTIONS, "policies") for name in known.get(part, ())}
+        try:
+            files = {path.as_posix() for path in self._sources.files(stack.layer)}
+        except (OSError, Problem):
+            return sorted(differ)
+        return sorted(differ & {*before, *files, (ENVIRONMENTS / f"{self._environment.name}.yaml").as_posix()})
+
+    def _others(self, stack: Stack, known: Pieces) -> Sequence[str]:
+        """Return why the stack's files, read anew, are others than those that are known."""
+        try:
+            environment = type(self._environment).load(self._environment.name, self._root)
+            now = Sources(self._root, environment).pieces(stack.layer)
+        except (OSError, Problem) as error:
+            return [str(error)]
+        return causes(parts_of(known), now, known)
+
     def _tag(self, stack: Stack) -> str:
         return self.backend.tags(stack).get(TAG, "")
 
@@ -243,6 +314,11 @@ class Fingerprints:
             contract = {CONTRACT: digest(json.dumps(outputs.get(CONTRACT), sort_keys=True))}
             parts[f"outputs of {producer}"] = contract | outputs_read(read.get(producer.layer, {}), outputs)
         return parts
+
+
+def _left_another(known: Fingerprint, checkpoint: Checkpoint) -> bool:
+    """Whether a state is another one than a fingerprint's update has left: nothing tells where nobody wrote that."""
+    return bool(known.state) and known.state != checkpoint.digest
 
 
 def update_id(message: str) -> str | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import door, recovery, report, runs
 from orchestration.aws import Aws
+from orchestration.fingerprint import CUT, TAG
 from orchestration.graph import Graph
 from orchestration.person import go_ahead
 from orchestration.questions import Question, Row, answered
@@ -151,7 +152,10 @@ class Loss:
 
 
 def _forget(place: Target, stack: Stack, loss: Loss, kept: Path) -> Sequence[State]:
-    """Write the stack's state without what is lost, and keep the one before. Returns what was taken out."""
+    """Write the stack's state without what is lost, and keep the one before. Returns what was taken out.
+
+    No stack is fresh then, as half of what its sources ask for is in no state.
+    """
     if place.backend.checkpoint(stack) is None:
         return ()
     gone: list[State] = []
@@ -161,6 +165,7 @@ def _forget(place: Target, stack: Stack, loss: Loss, kept: Path) -> Sequence[Sta
         gone.extend(found.resources)
         return found.deployment
 
+    place.backend.tag(stack, TAG, CUT)
     place.cli.edit_state(stack, edit, kept / f"{stack.label}.json")
     return gone
 

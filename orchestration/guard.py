@@ -2,39 +2,31 @@
 
 What would go is what the engine's own preview says, with the program, the options and the state of the update itself.
 It is asked for before anything changes, of all stacks of the run that are there; the policies judge it as they judge an
-update. A stack that reads what changes meanwhile is looked at again in its turn, if what changed can concern the data
-that it holds (holdings.py).
+update. A look holds for the sources, the state and the upstream outputs that it was made of. Where one of them differs
+in a stack's turn, the stack is looked at anew.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from engine.events import RuleBroken
 from orchestration.execute import STACKS_AT_ONCE
 from orchestration.holdings import Holder, going, holders
 from orchestration.made_of import FUNCTIONS
 from orchestration.plan import Freshness, Plan, Step
-from orchestration.values import texts
 from shared.contracts import CONTRACT
 from shared.errors import Problem
 
 if TYPE_CHECKING:
-    from engine.backend import Backend
+    from engine.backend import Backend, Checkpoint
     from engine.events import Events
-    from orchestration.graph import Graph
     from shared.stack import Stack
 
 LOOKED_AT = frozenset({Freshness.STALE, Freshness.FORCED})
-SHORTEST_TELLING = 4
-"""Characters: a shorter value may be anywhere by chance."""
-
-Upstream = Mapping["Stack", Mapping[str, Any]]
-"""What the stacks that a stack reads publish."""
 
 
 class DataWouldGo(Problem):
@@ -47,9 +39,10 @@ class DataWouldGo(Problem):
 
 @dataclass(frozen=True)
 class _Look:
-    """What the newest preview of a stack said, and of what."""
+    """What the newest preview of a stack said, and of what. Where there was none, nothing goes."""
 
-    upstream: Upstream
+    made_of: object
+    state: Checkpoint | None
     going: tuple[Holder, ...] = ()
     problem: Problem | None = None
     nothing: bool = False
@@ -62,9 +55,9 @@ class Guard:
     def __init__(
         self,
         preview: Callable[[Stack], Events],
-        graph: Graph,
         backend: Backend,
         *,
+        made_of: Callable[[Stack], object],
         differences: Callable[[Stack], Collection[str] | None],
         discard: Collection[str],
         programs_may_end_early: bool,
@@ -72,14 +65,15 @@ class Guard:
     ) -> None:
         """Make one. `preview` asks the engine what an update of a stack would do; it raises Problem when that fails.
 
+        made_of: what a preview is of beside the state: equal as long as nothing of it differs.
         differences: the parts of a stack's fingerprint that differ; None when they are not known.
         discard: names of what holds data and may go.
         programs_may_end_early: whether the language host takes a program that ended before its end for complete.
         judged: whether there are policies, which any stack could break.
         """
         self._preview = preview
-        self._graph = graph
         self._backend = backend
+        self._made_of = made_of
         self._differences = differences
         self._discard = frozenset(discard)
         self._programs_may_end_early = programs_may_end_early
@@ -91,11 +85,14 @@ class Guard:
 
         Raise RuleBroken, for all that they break, when the policies refuse what stacks would become.
         """
-        concerned = [step for step in plan.steps if not step.fresh and self._concerns(step.stack)]
-        self._looks = {step.stack: _Look(self._upstream(step.stack)) for step in concerned}
-        looked_at = [step.stack for step in concerned if self._may_let_go(step)]
+        states = {step.stack: self._backend.checkpoint(step.stack) for step in plan.steps if not step.fresh}
+        self._looks = {
+            stack: _Look(self._made_of(stack), state) for stack, state in states.items() if self._concerns(stack, state)
+        }
+        looked_at = [step.stack for step in plan.steps if step.stack in self._looks and self._may_let_go(step)]
         with ThreadPoolExecutor(STACKS_AT_ONCE) as threads:
-            self._looks |= dict(zip(looked_at, threads.map(self._look, looked_at), strict=True))
+            unseen = [self._looks[stack] for stack in looked_at]
+            self._looks |= dict(zip(looked_at, threads.map(self._look, looked_at, unseen), strict=True))
         broken = [f"{stack}: {each}" for stack, look in self._looks.items() for each in _violations(look.problem)]
         if broken:
             raise RuleBroken([f"{broken[0]}; nothing was changed", *broken[1:]])
@@ -107,24 +104,25 @@ class Guard:
             raise DataWouldGo(f"--discard-data names {', '.join(surplus)}, and what would go is {names}", found)
 
     def require(self, stack: Stack) -> bool:
-        """Raise Problem when the stack's update, with what it reads now, would let something go that is not named.
+        """Raise Problem when the stack's update, of what there is now, would let something go that is not named.
 
-        Return whether the update is known to change nothing: a preview of just what it reads now has said so.
+        Return whether the update is known to change nothing: a preview of just that has said so.
         """
-        if not self._concerns(stack):
+        state = self._backend.checkpoint(stack)
+        if not self._concerns(stack, state):
             return False
-        look = self._looks.get(stack)
-        if look is None or self._matters(stack, look.upstream):
-            look = self._looks[stack] = self._look(stack)
+        look, unseen = self._looks.get(stack), _Look(self._made_of(stack), state)
+        if look is None or (look.made_of, look.state) != (unseen.made_of, unseen.state):
+            look = self._looks[stack] = self._look(stack, unseen)
         if look.problem:
             raise look.problem
         if unnamed := [holder for holder in look.going if holder.name not in self._discard]:
             names = ",".join(holder.name for holder in unnamed)
             raise Problem(
-                f"{_numbered(unnamed)} would be replaced or deleted, because of what {stack} reads; nothing of it was "
-                f"changed: to let them go, add --discard-data {names}"
+                f"{_numbered(unnamed)} would be replaced or deleted, because of what has changed during the run; "
+                f"nothing of it was changed: to let them go, add --discard-data {names}"
             )
-        return look.nothing and look.upstream == self._upstream(stack)
+        return look.nothing
 
     def _may_let_go(self, step: Step) -> bool:
         """Whether a step's stack is looked at before the run: not where new function code is all that there is.
@@ -135,42 +133,22 @@ class Guard:
             return False
         return self._programs_may_end_early or self._differences(step.stack) != {FUNCTIONS}
 
-    def _concerns(self, stack: Stack) -> bool:
+    def _concerns(self, stack: Stack, state: Checkpoint | None) -> bool:
         """Whether there is something to lose, or to be changed against a rule."""
-        checkpoint = self._backend.checkpoint(stack)
-        if checkpoint is None or checkpoint.empty:
+        if state is None or state.empty:
             return False
-        return self._judged or self._programs_may_end_early or bool(holders(stack, checkpoint))
+        return self._judged or self._programs_may_end_early or bool(holders(stack, state))
 
-    def _look(self, stack: Stack) -> _Look:
-        upstream = self._upstream(stack)
+    def _look(self, stack: Stack, unseen: _Look) -> _Look:
         try:
             events = self._preview(stack)
         except Problem as problem:  # the update would meet it too
-            return _Look(upstream, problem=problem)
+            return replace(unseen, problem=problem)
         if self._programs_may_end_early and CONTRACT not in (events.outputs or {}):
             ended = f"projects/{stack.layer} ended before it published its outputs; nothing was changed"
-            return _Look(upstream, problem=Problem(ended))
-        checkpoint = self._backend.checkpoint(stack)
-        nothing = not events.changes and checkpoint is not None and events.outputs == dict(checkpoint.outputs)
-        return _Look(upstream, going(stack, events.resources), nothing=nothing)
-
-    def _upstream(self, stack: Stack) -> Upstream:
-        return {
-            producer: checkpoint.outputs
-            for producer in self._graph.reads[stack]
-            if (checkpoint := self._backend.checkpoint(producer))
-        }
-
-    def _matters(self, stack: Stack, before: Upstream) -> bool:
-        """Whether a value that has changed since can be one that the stack's holders of data are made of."""
-        now = self._upstream(stack)
-        kept = json.dumps([holder.state.get("inputs") for holder in holders(stack, self._backend.checkpoint(stack))])
-        return any(
-            len(value) < SHORTEST_TELLING or json.dumps(value)[1:-1] in kept
-            for producer, outputs in before.items()
-            for value in set(texts(outputs)) - set(texts(now.get(producer, {})))
-        )
+            return replace(unseen, problem=Problem(ended))
+        nothing = not events.changes and unseen.state is not None and events.outputs == dict(unseen.state.outputs)
+        return replace(unseen, going=going(stack, events.resources), nothing=nothing)
 
 
 def _violations(problem: Problem | None) -> Sequence[str]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared import reads
 from shared.contracts import layer_of, typed_fields
 from shared.packaging import packages
-from shared.packaging.imports import Source, Tree
+from shared.packaging.imports import PROGRAMS, Source, Tree
 
 if TYPE_CHECKING:
     from shared.environment import Environment
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 LOCK = Path("requirements.lock")
 CONTRACTS = Path("shared/contracts.py")
 POLICIES = Path("policies")
+ENVIRONMENTS = Path("environments")
 PACKAGES = Path("shared/packaging/packages.py")
 PACKAGING = frozenset({"Code", "digest", "package", "release_of", "script"})
 """What takes a function's name for its package: of shared/components/function.py and shared/packaging/packages.py."""
@@ -37,6 +40,8 @@ FUNCTIONS = "functions"
 
 Pieces = Mapping[str, Mapping[str, str]]
 """By part (`code`, `environment`, …): the digest of each piece, by its name."""
+Stamps = Mapping[str, tuple[int, ...]]
+"""By path from the root, what tells a file from another one of its place, or of another time, without reading it."""
 
 
 class Sources:
@@ -76,6 +81,25 @@ class Sources:
         """The files that the program's functions are packed from. What packs them is code, and its SDK a version."""
         files = {path for name in _packaged(closure) for path in packages.sources(name)}
         return {path.relative_to(packages.ROOT).as_posix(): digest(path.read_bytes()) for path in sorted(files)}
+
+
+def stamps(root: Path) -> Stamps:
+    """Return the stamps of all that a stack can be made of: of 200 files in a millisecond."""
+    found: dict[str, tuple[int, ...]] = {}
+    for folder in (*PROGRAMS, POLICIES.name, ENVIRONMENTS.name):
+        for place, folders, names in os.walk(root / folder):
+            folders[:] = [name for name in folders if not _ignored(Path(name))]
+            for name in names:
+                _stamp(found, root, os.path.relpath(f"{place}/{name}", root))
+    _stamp(found, root, LOCK.as_posix())
+    return found
+
+
+def _stamp(found: dict[str, tuple[int, ...]], root: Path, path: str) -> None:
+    if not _ignored(Path(path)):
+        with suppress(FileNotFoundError):  # it goes at this very moment
+            status = (root / path).stat()
+            found[path] = status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def outputs_read(of_producer: Mapping[str, str], outputs: Mapping[str, Any]) -> dict[str, str]:

@@ -223,8 +223,8 @@ def _guarded(plan: Plan, context: RunContext, discard: Collection[str], *, judge
 
     guard = Guard(
         preview,
-        c.graph,
         c.target.backend,
+        made_of=c.fingerprints.moment,
         differences=c.fingerprints.differences,
         discard=discard,
         programs_may_end_early=c.target.programs_may_end_early,

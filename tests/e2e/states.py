@@ -92,6 +92,7 @@ TAGS: Mapping[str, str] = {
     r'(\\"outputs of [^"]+\\":\\")[0-9a-f]{12}': "a digest of outputs with made-up ids; the outputs are in the states",
     r'(\\"outputs of [^"]+\\":\{)[^}]+': "the same, output by output",
     r'(\\"since\\":)[0-9.]+': "a time",
+    r'(\\"state\\":\\")[0-9a-f]{12}': "a digest of a state with made-up ids, which is compared itself",
     r'(\\"stages\\":\[\[)[^]]+': "an API's id and its deployment's, which are in the states",
 }
 """Parts of a stack's tag that says what an update was made of."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.backend import FileBackend, file_folder, without_attributes
+from engine.backend import Checkpoint, FileBackend, file_folder, without_attributes
 from shared.errors import Problem
 from shared.stack import Stack
 from tests.doubles.locks import lock
@@ -76,6 +76,34 @@ def test_outputs_and_pending_operations(books, backend, zipped):
     assert checkpoint.outputs == {"endpoint": "https://x"}
     assert len(checkpoint.pending) == 1
     assert not checkpoint.empty
+
+
+OWN = {"type": "pulumi:pulumi:Stack", "urn": "urn::own", "outputs": {"endpoint": "https://a"}}
+ALIAS = {"type": "aws:lambda/alias:Alias", "urn": "urn::live", "id": "live", "inputs": {"functionVersion": "1"}}
+
+
+def digest(*resources, **latest):
+    return Checkpoint.parse({"resources": resources, **latest}).digest
+
+
+def test_whatever_a_hand_or_a_killed_update_writes_makes_a_state_another_one():
+    others = (
+        digest(),
+        digest(OWN),
+        digest(OWN, {**ALIAS, "id": "other"}),
+        digest(OWN, {**ALIAS, "inputs": {"functionVersion": "2"}}),
+        digest(OWN, {**ALIAS, "delete": True}),
+        digest(OWN, ALIAS, {**ALIAS, "urn": "urn::more"}),
+        digest({**OWN, "outputs": {"endpoint": "https://b"}}, ALIAS),
+    )
+    assert digest(OWN, ALIAS) not in others
+    assert len(set(others)) == len(others)
+
+
+def test_how_its_secrets_are_encrypted_and_when_it_was_written_do_not():
+    mark = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+    one, other = ({**ALIAS, "inputs": {"a": {**mark, "ciphertext": text}}} for text in ("v1:a:b", "v1:c:d"))
+    assert digest(one) == digest(other, secrets_providers={"type": "cloud"}, manifest={"time": "later"})
 
 
 def test_a_stack_without_resources_is_empty(books, backend):

@@ -292,6 +292,8 @@ class TestDeploymentWithBake:
             made_of=lambda _, update: replace(MADE_OF, update=update),
             verified=lambda _: verified,
             doubtful=lambda _: False,
+            require_as_begun=lambda _: {},
+            touched=lambda *_: [],
             baking=lambda _: Baking.from_tag(books.tagged.get(TAG, "")),
             known=lambda _: Fingerprint.from_tag(books.tagged.get(TAG, "")),
         )
@@ -325,7 +327,8 @@ class TestDeploymentWithBake:
         work, books, asked = self.deploy()
         assert work is not None
         assert work.remark == "smoke test passed; baked"
-        assert Fingerprint.from_tag(books.tagged[TAG]) == Fingerprint("u2", parts_of(MADE_OF.pieces), 5.0)
+        left = books.checkpoint(SECONDARY).digest
+        assert Fingerprint.from_tag(books.tagged[TAG]) == Fingerprint("u2", parts_of(MADE_OF.pieces), 5.0, left)
         assert (asked[0].since, asked[0].before) == (77.0, BEFORE)
         served = Releases.read(books, SECONDARY).serving
         assert served

@@ -23,6 +23,7 @@ from orchestration.plan import Freshness
 from orchestration.releases import Serving
 from shared.contracts import ASIDE, LAYERS, Layer
 from shared.environment import Environment
+from shared.errors import Problem
 from shared.packaging import packages
 from shared.packaging.imports import Tree
 from shared.root import ROOT as CHECKOUT
@@ -133,7 +134,7 @@ def test_each_file_concerns_just_the_stacks_that_read_it_and_starts_the_workflow
     for path in sorted(files)[::every]:
         original = (root / path).read_bytes()
         (root / path).write_bytes(original + (b"\n" if path.suffix == ".json" else b"\n# altered\n"))
-        known._static.cache_clear()
+        known._layers.clear()
         stale = changed(before, parts(known))
         (root / path).write_bytes(original)
         concerned = {layer for layer in ALL if stale & {layer, *workflows.upstream(layer)}}
@@ -199,6 +200,91 @@ def test_a_locked_version_and_a_rule_concern_all(root, path, old, new, reason):
         (root / path).write_text(original)
     assert changed(before, after) == ALL
     assert reasons(before["data"], after["data"]) == [reason]
+
+
+class TestAnEditDuringTheRun:
+    """An update is of the files that the run began with, or of none: whatever is edited, and whenever."""
+
+    DATA = Stack("data", "payments")
+    EDITS = (
+        ("projects/data/__main__.py", "import ", "import json\nimport ", "the program's code changed"),
+        ("environments/payments.yaml", "suffix: x7k2", "suffix: q9q9", "its part of the environment changed: suffix"),
+        ("environments/payments.yaml", "suffix: x7k2", "suffix: [", "environments/payments.yaml"),
+        ("policies/limits.py", "LONGEST = 60", "LONGEST = 30", "a policy changed: policies/limits.py"),
+        ("requirements.lock", "pulumi-aws==", "pulumi-aws==0", "a locked version changed: pulumi-aws"),
+        ("projects/data/table.py", "import ", "def (", "projects/data/table.py:"),
+    )
+
+    @pytest.fixture
+    def edit(self, root):
+        """Write a file otherwise, until the test ends."""
+        kept = {}
+
+        def edit(path, old, new):
+            text = kept.setdefault(path, (root / path).read_text())
+            assert old in text
+            (root / path).write_text(text.replace(old, new, 1))
+
+        yield edit
+        for path, text in kept.items():
+            (root / path).write_text(text)
+
+    @pytest.mark.parametrize(("edited", "why"), [(each[:3], each[3]) for each in EDITS])
+    def test_it_is_refused_before_the_stack_is_updated(self, root, edit, edited, why):
+        known = fingerprints(root)
+        known.parts(self.DATA)
+        known.require_as_begun(self.DATA)
+        edit(*edited)
+        with pytest.raises(Problem, match=r"changed during the run .*nothing of data/payments was changed") as caught:
+            known.require_as_begun(self.DATA)
+        assert why in str(caught.value)
+
+    def test_it_is_refused_also_where_nothing_of_the_stack_was_known_before(self, root, edit):
+        known = fingerprints(root)
+        edit("projects/data/__main__.py", "import ", "import json\nimport ")
+        with pytest.raises(Problem, match=r"changed during the run \(projects/data/__main__.py\)"):
+            known.require_as_begun(self.DATA)
+        known.require_as_begun(Stack("network", "payments", "primary"))
+
+    def test_what_is_no_part_of_the_stack_and_what_is_written_as_it_was_goes_on(self, root, edit):
+        known = fingerprints(root)
+        known.parts(self.DATA)
+        edit("projects/edge/__main__.py", "import ", "import json\nimport ")
+        edit("environments/payments.yaml", "ttl: 30 ", "ttl: 20 ")
+        edit("projects/data/__main__.py", "import ", "import ")
+        known.require_as_begun(self.DATA)
+
+    def test_during_the_update_whatever_is_written_counts_also_when_it_is_put_back(self, root, edit):
+        known = fingerprints(root)
+        known.parts(self.DATA)
+        since = known.require_as_begun(self.DATA)
+        edit("projects/edge/__main__.py", "import ", "import json\nimport ")
+        assert known.touched(self.DATA, since) == []
+        for path in ("projects/data/__main__.py", "environments/payments.yaml"):
+            edit(path, "", " ")
+            edit(path, "", "")
+        (root / "projects/data/new.json").write_text("{}")
+        try:
+            names = ["environments/payments.yaml", "projects/data/__main__.py", "projects/data/new.json"]
+            assert known.touched(self.DATA, since) == names
+        finally:
+            (root / "projects/data/new.json").unlink()
+
+    def test_what_a_machine_leaves_in_the_folders_does_not(self, root):
+        known = fingerprints(root)
+        since = known.require_as_begun(self.DATA)
+        left = [root / name for name in ("projects/data/Pulumi.payments.yaml", "shared/.swp", "policies/limits.py~")]
+        cache = root / "projects/data/__pycache__"
+        cache.mkdir(exist_ok=True)
+        left.append(cache / "x.pyc")
+        for file in left:
+            file.write_text("x")
+        try:
+            assert known.require_as_begun(self.DATA) == since
+        finally:
+            shutil.rmtree(cache)
+            for file in left[:-1]:
+                file.unlink()
 
 
 def other_edge(monkeypatch, **types):
@@ -403,12 +489,18 @@ class TestJudgement:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(json.dumps(content))
 
-        latest = {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}, {"type": "x"}]}
-        write("stacks/data/payments.json", {"checkpoint": {"latest": latest}})
+        write("stacks/data/payments.json", self.state())
         entry = {"kind": "update", "message": json.dumps({"update": "abc"}), "result": "succeeded"}
         write("history/data/payments/payments-1795267814000000001.history.json", entry)
-        backend.tag(self.STACK, fingerprint.TAG, Fingerprint("abc", known.parts(self.STACK)).to_tag())
+        state = backend.checkpoint(self.STACK)
+        assert state
+        tag = Fingerprint("abc", known.parts(self.STACK), state=state.digest)
+        backend.tag(self.STACK, fingerprint.TAG, tag.to_tag())
         return known, write, backend
+
+    def state(self, *more):
+        resources = [{"type": "pulumi:pulumi:Stack", "outputs": {"a": 1}}, {"type": "x", "urn": "x"}, *more]
+        return {"checkpoint": {"latest": {"resources": resources}}}
 
     def reason(self, known):
         judgement = known.judge(self.STACK)
@@ -456,6 +548,39 @@ class TestJudgement:
         entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "succeeded"}
         write("history/data/payments/payments-1795267814000000002.history.json", entry)
         assert self.reason(known) == "its last update was not recorded as complete"
+
+    def test_a_state_that_no_update_on_record_has_left(self, books):
+        """An import, a `state delete`, an older version put back, or a killed update of which nothing is pending."""
+        known, write, _ = books
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        assert self.reason(known) == "its state was changed since, by no update on record"
+        assert not known.verified(self.STACK)
+        assert known.doubtful(self.STACK)
+        assert known.differences(self.STACK) is None
+        assert known.causes(self.STACK) == ("its state was changed since, by no update on record",)
+
+    def test_what_an_update_that_is_on_record_has_left_is_not_compared_with_the_cloud_first(self, books):
+        known, write, _ = books
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        entry = {"kind": "update", "message": json.dumps({"update": "abd"}), "result": "failed"}
+        write("history/data/payments/payments-1795267814000000002.history.json", entry)
+        assert self.reason(known) == "its last update failed"
+        assert not known.doubtful(self.STACK)
+
+    def test_a_fingerprint_that_does_not_say_what_its_update_left(self, books):
+        known, write, backend = books
+        backend.tag(self.STACK, fingerprint.TAG, Fingerprint("abc", known.parts(self.STACK)).to_tag())
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        assert self.reason(known) == ""
+
+    def test_a_state_out_of_which_a_region_was_cut(self, books):
+        """It differs from the cloud on purpose: what is in that region does not answer, and is not asked."""
+        known, write, backend = books
+        write("stacks/data/payments.json", self.state({"type": "y", "urn": "y"}))
+        backend.tag(self.STACK, fingerprint.TAG, fingerprint.CUT)
+        assert self.reason(known) == "a region was cut out of its state"
+        assert not known.verified(self.STACK)
+        assert not known.doubtful(self.STACK)
 
     def test_a_release_that_was_taken_back(self, books):
         known, _, backend = books
@@ -520,11 +645,24 @@ class TestJudgement:
 def test_only_our_own_messages_and_tags_are_understood():
     assert update_id('{"update": "abc", "run": "x"}') == "abc"
     assert [update_id(message) for message in ("", "fix", "[]", "{}")] == [None] * 4
-    for mine in (Fingerprint("abc", {"code": "1"}), Fingerprint("abc", {"code": "1"}, 2.5)):
+    for mine in (
+        Fingerprint("abc", {"code": "1"}),
+        Fingerprint("abc", {"code": "1"}, 2.5),
+        Fingerprint("abc", {"code": "1"}, state="ab"),
+    ):
         assert Fingerprint.from_tag(mine.to_tag()) == mine
     made = MadeOf("abc", {"code": {"a.py": "012345"}}, {"data": {"table_name": "Output[str]"}})
     assert MadeOf.from_tag(made.to_tag()) == made
-    others = ("", "withdrawn", "[]", '{"update": 1}', "null", "[" * 100_000, '{"update": 1, "pieces": 1, "parts": 1}')
+    others = (
+        "",
+        "withdrawn",
+        "cut",
+        "[]",
+        '{"update": 1}',
+        "null",
+        "[" * 100_000,
+        '{"update": 1, "pieces": 1, "parts": 1}',
+    )
     assert {MadeOf.from_tag(tag) == MadeOf() for tag in others} == {True}
     assert {Fingerprint.from_tag(tag) for tag in others} == {None}
     assert {Baking.from_tag(tag) for tag in (*others, '{"baking": 1}', '{"baking": {"before": 1}}')} == {None}

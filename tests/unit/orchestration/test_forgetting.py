@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from orchestration import forgetting, report
-from orchestration.forgetting import ASKED, PAUSE, ROUNDS, Loss, without
+from engine.backend import Checkpoint
+from orchestration import fingerprint, forgetting, report
+from orchestration.forgetting import ASKED, PAUSE, ROUNDS, Loss, _forget, without
 from shared.errors import Problem
+from shared.stack import Stack
 
 LOSS = Loss("us-east-1", "us-east-2", "api.x7k2.pay.example.com")
 URN = "urn:pulumi:payments::data::"
@@ -183,3 +185,14 @@ def test_who_reaches_no_region_knows_nothing_of_one(regions):
     regions.raises = lambda *_: SILENT_HOST
     with pytest.raises(Problem, match=rf"^nothing is known of {LOST}, as {LEFT_REGION} does not answer either \(sts: "):
         regions.require_gone()
+
+
+def test_a_stack_that_forgets_is_fresh_no_more(tmp_path):
+    """Whatever its fingerprint says of its sources, half of what they ask for is in no state."""
+    stack, done = Stack("data", "payments"), []
+    place: Any = SimpleNamespace(
+        backend=SimpleNamespace(checkpoint=lambda _: Checkpoint(), tag=lambda *tag: done.append(tag)),
+        cli=SimpleNamespace(edit_state=lambda *_: done.append("edited")),
+    )
+    _forget(place, stack, LOSS, tmp_path)
+    assert done == [(stack, fingerprint.TAG, fingerprint.CUT), "edited"], "first what keeps it from being left out"

@@ -50,6 +50,7 @@ class Place:
     asked: list = field(default_factory=list)
     outputs: dict = field(default_factory=dict)
     parts: dict = field(default_factory=dict)
+    made_of: dict = field(default_factory=dict)
 
     def checkpoint(self, stack):
         if stack not in self.deployed:
@@ -67,8 +68,11 @@ class Place:
     def guard(self, *discard, early=False, judged=True):
         return Guard(
             self.preview,
-            GRAPH,
             self,
+            made_of=lambda stack: (
+                self.made_of.get(stack),
+                {producer: self.outputs.get(producer) for producer in GRAPH.reads[stack]},
+            ),
             differences=lambda stack: self.parts.get(stack, {"code"}),
             discard=discard,
             programs_may_end_early=early,
@@ -186,10 +190,11 @@ def test_a_preview_without_a_difference_is_told_while_what_it_read_is_what_is_th
     guard = place.look()
     assert guard.require(EDGE)
     assert not guard.require(COMPUTE)  # it would publish something else
-    place.outputs[COMPUTE] = {"endpoint": "https://another"}
-    assert not guard.require(EDGE)
     assert set(place.asked) == {COMPUTE, EDGE}
     assert len(place.asked) == 2
+    place.outputs[COMPUTE] = {"endpoint": "https://another"}
+    place.previews[EDGE] = events(outputs={**same, "of": "another"})
+    assert not guard.require(EDGE), "it is of what it reads by then"
 
 
 def test_what_breaks_a_rule_is_told_before_anything_changes_of_all_stacks_at_once():
@@ -230,13 +235,13 @@ def test_a_stack_that_cannot_be_previewed_fails_in_its_turn_and_keeps_no_other_f
     guard.require(NETWORK)
 
 
-class TestWhatAStackReads:
-    """Its own preview is of what the stacks before it published then."""
+class TestWhatDiffersInTheStacksTurn:
+    """A preview is of the sources, the state and the upstream outputs that there were: one differs, and it is stale."""
 
     @pytest.fixture
     def place(self):
         place = Place({EDGE: [resource(QUEUE, "told", key="arn:key-1")], DATA: [resource(TABLE, "payments")]})
-        place.outputs = {DATA: {"key": "arn:key-1", "release": "abcdef"}}
+        place.outputs = {DATA: {"key": "arn:key-1", "replica": "arn:key-2"}}
         return place
 
     def follows(self, place):
@@ -247,33 +252,73 @@ class TestWhatAStackReads:
             lambda stack: Judgement(Freshness.STALE if stack == DATA else Freshness.FRESH, ""),
         )
         assert plan.steps[1].judgement.freshness is Freshness.FOLLOWS
+        return self.looked(place, plan)
+
+    def looked(self, place, plan=None):
         guard = place.look(plan=plan)
         place.asked.clear()
         return guard
 
-    def test_a_change_that_its_data_is_made_of_is_looked_at_in_its_turn(self, place):
-        guard = self.follows(place)
-        place.outputs[DATA] = {"key": "arn:key-2", "release": "abcdef"}
+    def sources(self, place):
+        place.made_of[EDGE] = "touched"
+
+    def state(self, place):
+        """As a create that was cut off is taken over, and the state refreshed."""
+        place.deployed[EDGE] = [*place.deployed[EDGE], resource(QUEUE, "dead")]
+
+    def swapped(self, place):
+        """The same values under other names: none of them vanishes."""
+        place.outputs[DATA] = {"key": "arn:key-2", "replica": "arn:key-1"}
+
+    def transformed(self, place):
+        """What the data is made of is not the value itself."""
+        place.outputs[DATA] = {"key": "arn:key-1", "replica": "arn:key-9"}
+
+    def added(self, place):
+        place.outputs[DATA] = {**place.outputs[DATA], "new": "x"}
+
+    def removed(self, place):
+        place.outputs[DATA] = {"key": "arn:key-1"}
+
+    @pytest.mark.parametrize("what", ["sources", "state", "swapped", "transformed", "added", "removed"])
+    @pytest.mark.parametrize("how", ["follows", "looked"])
+    def test_whatever_differs_is_looked_at_anew_and_keeps_what_would_go(self, place, what, how):
+        guard = getattr(self, how)(place)
+        getattr(self, what)(place)
         place.previews[EDGE] = events(change("replace", QUEUE, "told"))
-        with pytest.raises(Problem, match=r"because of what edge/payments reads.*--discard-data queue/told"):
+        with pytest.raises(Problem, match=r"changed during the run; nothing of it.*--discard-data queue/told"):
             guard.require(EDGE)
         assert place.asked == [EDGE]
 
-    @pytest.mark.parametrize(
-        ("outputs", "asked"),
-        [
-            ({"key": "arn:key-1", "release": "abcdef"}, False),
-            ({"key": "arn:key-1", "release": "fedcba"}, False),
-            ({"key": "arn:key-1", "release": "abcdef", "new": "x"}, False),
-            ({"release": "abcdef"}, True),
-            ({"key": ["arn:key-2"], "release": "abcdef"}, True),
-        ],
-    )
-    def test_only_what_its_data_shows_is_worth_a_preview(self, place, outputs, asked):
-        guard = self.follows(place)
-        place.outputs[DATA] = outputs
+    @pytest.mark.parametrize("how", ["follows", "looked"])
+    def test_where_nothing_differs_nothing_is_asked_again(self, place, how):
+        guard = getattr(self, how)(place)
         guard.require(EDGE)
-        assert place.asked == ([EDGE] if asked else [])
+        assert place.asked == []
+
+    def test_it_is_asked_once_of_each_difference(self, place):
+        guard = self.looked(place)
+        self.added(place)
+        guard.require(EDGE)
+        guard.require(EDGE)
+        assert place.asked == [EDGE]
+
+    def test_a_preview_that_failed_for_want_of_a_new_output_is_made_again_when_that_is_there(self, place):
+        place.previews[EDGE] = Problem("stack data/payments has no output new")
+        guard = self.looked(place)
+        with pytest.raises(Problem, match="has no output new"):
+            guard.require(EDGE)
+        self.added(place)
+        place.previews[EDGE] = events()
+        guard.require(EDGE)
+        assert place.asked == [EDGE]
+
+    def test_what_differs_while_it_is_looked_at_is_looked_at_anew(self, place):
+        """An edit while the engine reads the sources: the preview may be of either."""
+        place.preview = lambda stack: (place.asked.append(stack), self.sources(place), events())[-1]
+        guard = self.looked(place)
+        guard.require(EDGE)
+        assert place.asked == [EDGE]
 
 
 class TestALanguageHostThatTakesAnEarlyEndForComplete:
