@@ -28,6 +28,7 @@ from orchestration.quotas import (
     OfRoute53,
     zones_named,
 )
+from shared import grey_failure
 from shared.contracts import DEPLOYED_AS
 from shared.deployed_as import moved, place
 from shared.environment_sections import UNRESERVED_CONCURRENCY
@@ -63,7 +64,7 @@ def wanted(environment: Environment, stack: Stack) -> Counter[tuple[str, Role]]:
     if stack.layer != "edge":
         return Counter()
     names = {("aws:apigateway/domainName:DomainName", role): 2 for role in ROLES} if by_api else {}
-    checks = 6 if by_api else 8  # a load balancer's errors are two metrics, of which no check can make one
+    checks = 5 + len(grey_failure.CHECKS[environment.entry_point])  # health three times, the stop switch, the gate
     zones = {} if environment.edge.zone_id else {(ZONE, PRIMARY): 1}
     return Counter({**names, **zones, ("aws:route53/healthCheck:HealthCheck", PRIMARY): checks})
 

@@ -1,13 +1,16 @@
 """Whether a grey failure is noticed: health is green and payments fail, so only the answers to payments tell.
 
-Behind a REST API an alarm looks at the share of 5XX among the answers to `POST /payment` in a minute. Beside clients,
-probes pay there every minute, so that there are answers at all when nobody else pays:
+Behind a REST API alarms look at shares in a minute. Beside clients, probes pay there every minute, so that there are
+answers at all when nobody else pays:
 
     share = (clients' errors + probes' errors) / (clients' payments + probes' payments + other answers)
 
-The share of a whole stage would count the health checkers' good answers, some 128 a minute, as other answers: fewer
-payments than these could all fail unnoticed. A count instead of a share would take a busy region out for the errors
-that are always there.
+Other answers hide failures. The share of a whole stage would have the health checkers' good answers, some 128 a
+minute: fewer payments than these could all fail unnoticed. API Gateway's share of 5XX to `POST /payment` has 4XX: 401
+of whoever sends no key, and 429 where a failure brings a storm of retries, of which the throttle lets less than half
+through. So the function itself says of each payment of a known client whether it is served, and that share has no
+other answers. A function that ends without an answer says nothing: Lambda does, of all that it is called for. A count
+instead of a share would take a busy region out for the errors that are always there.
 
 A load balancer tells numbers of errors, and a health check follows no quotient of two metrics, so there it is a count
 (`ByCount`), and beside it an alarm on what the probes themselves found: `CHECKS`.
@@ -35,8 +38,8 @@ PROBE_PAYMENTS = 2
 """Requests to `POST /payment` of one probe or canary: a payment, and the same again."""
 
 CHECKS: Mapping[str, tuple[str, ...]] = {
-    "rest-api": ("errors",),
-    "load-balancer": ("target-errors", "load-balancer-errors", "probe-failures"),
+    "rest-api": ("errors", "unserved-payments", "crashes"),
+    "load-balancer": ("target-errors", "crashes", "probe-failures"),
 }
 """The health checks that follow such alarms, by what clients come by: each takes the primary out."""
 
@@ -77,7 +80,7 @@ class Detection(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ByShare(Detection):
-    """`percent` of a minute's answers to payments, those of the probes' `probe_payments` among them."""
+    """`percent` of what a minute's payments get, those of the probes' `probe_payments` among them."""
 
     percent: int
 
@@ -86,7 +89,10 @@ class ByShare(Detection):
         return Fraction(self.percent, 100)
 
     def noticed(self, payments: float, failing: float, *, probes_fail: bool, other: float = 0) -> bool:
-        """Whether minutes like this raise the alarm: clients' `payments`, the share `failing`, `other` good answers."""
+        """Whether minutes like this raise the alarm: clients' `payments`, the share `failing`, `other` answers.
+
+        What the function says of payments has none of those: `other` is for what counts all requests.
+        """
         clients = Fraction(payments)
         answers = clients + self.probe_payments + Fraction(other)
         errors = clients * Fraction(failing) + (self.probe_payments if probes_fail else 0)

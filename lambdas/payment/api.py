@@ -41,6 +41,14 @@ READING: Final = ("GET", "HEAD")
 SECONDARY: Final = "secondary"
 """Where it matters how many clients have come by the shared name."""
 
+PAYMENT: Final = "/payment"
+
+UNSERVED: Final = "PaymentsUnserved"
+"""1 for a payment of a known client that gets 5XX, else 0: the average is the share of them. Of API Gateway's own share
+each request is a part that anybody sends, refused ones too. In the primary alone, which a health check follows."""
+
+FAILED: Final = 500
+
 _STATUS_METRICS: Final = {
     201: FINISHED[PaymentStatus.CAPTURED],
     402: FINISHED[PaymentStatus.DECLINED],
@@ -66,8 +74,9 @@ class Api:
         started = self.payments.clock.now()
         self.journal.correlate(request_id=request.id)
         client: str | None = None
+        late = request.method == "POST" and not self.payments.deadline.allows(PAYMENT_TIME)
         try:
-            if request.method == "POST" and not self.payments.deadline.allows(PAYMENT_TIME):
+            if late:
                 answer = problem("late", TRY_AGAIN, retry_after=1)
             elif (client := self._authenticated(request)) is not None:
                 answer = self._route(request, client)
@@ -79,7 +88,9 @@ class Api:
         except Exception as error:  # noqa: BLE001 - a mistake of ours; asking again with the same key is safe all the same
             self.journal.measure("unexpected", {"RequestsFailed": 1}, error=_told(error))
             answer = problem("unavailable", TRY_AGAIN, retry_after=2)
-        self._tell(request, client, answer, self.payments.clock.now() - started)
+        # A client may be unknown as the keys cannot be read. Who is late is not asked for a key.
+        unserved = None if client is None and (late or answer.status < FAILED) else answer.status >= FAILED
+        self._tell(request, client, answer, self.payments.clock.now() - started, unserved=unserved)
         return answer
 
     def _authenticated(self, request: Request) -> str | None:
@@ -88,10 +99,10 @@ class Api:
 
     def _route(self, request: Request, client: str) -> Answer:
         path = request.path.rstrip("/")
-        if path == "/payment":
+        if path == PAYMENT:
             return self._post(request, client) if request.method == "POST" else _not_allowed("POST")
         parent, _, payment_id = path.rpartition("/")
-        if parent == "/payment":
+        if parent == PAYMENT:
             return self._get(client, payment_id) if request.method in READING else _not_allowed(", ".join(READING))
         return problem("not-found", "The API has /payment and /payment/{paymentId}.")
 
@@ -135,9 +146,12 @@ class Api:
             self.journal.measure("contradiction", {"Contradictions": 1})
             return view.in_doubt()
 
-    def _tell(self, request: Request, client: str | None, answer: Answer, took: int) -> None:
-        """One line a request. Canaries stay out of the business figures."""
+    def _tell(self, request: Request, client: str | None, answer: Answer, took: int, *, unserved: bool | None) -> None:
+        """One line a request. Canaries stay out of the business figures, and tell like others who is served."""
         metrics: dict[str, float] = {}
+        paying = request.method == "POST" and request.path.rstrip("/") == PAYMENT
+        if paying and unserved is not None and self.journal.role != SECONDARY:
+            metrics[UNSERVED] = float(unserved)
         if client is not None and client != CANARY_CLIENT:
             metrics["Latency"] = took
             if request.host == self.failover_name:

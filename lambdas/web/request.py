@@ -146,16 +146,18 @@ def _source(context: Mapping[str, Any], headers: Mapping[str, tuple[str, ...]]) 
 def _arrived(context: Mapping[str, Any], headers: Mapping[str, tuple[str, ...]]) -> int | None:
     """API Gateway says it. A load balancer gives each request a trace id with its second: its last moment is meant.
 
-    A caller's own id stays as `Root`, and then the load balancer's is `Self`.
+    A caller's own id stays as `Root`, and then the load balancer's is `Self`: the newest of those counts, as who could
+    make a request old would have it answered 503, of which a health check hears.
     """
     told = context.get("requestTimeEpoch")
     if isinstance(told, int):
         return told
-    fields = dict(
+    fields = [
         part.strip().partition("=")[::2] for value in headers.get("x-amzn-trace-id", ()) for part in value.split(";")
-    )
-    found = _TRACED.fullmatch(fields.get("Self") or fields.get("Root") or "")
-    return int(found[1], 16) * 1000 + 999 if found else None
+    ]
+    ids = [value for name, value in fields if name == "Self"] or [value for name, value in fields if name == "Root"]
+    seconds = [int(found[1], 16) for value in ids if (found := _TRACED.fullmatch(value))]
+    return max(seconds) * 1000 + 999 if seconds else None
 
 
 def _first(values: tuple[str, ...]) -> str:

@@ -64,6 +64,15 @@ class Route:
         """The path as a function's permission names it."""
         return re.sub(r"{\w+}", "*", self.path)
 
+    @property
+    def settings_path(self) -> str:
+        """The method as the settings of a stage name it: a nested path with its slashes escaped (RFC 6901).
+
+        The provider hands it on as it is, and looks for what AWS keeps it as (terraform-provider-aws 9738).
+        """
+        path = "~1" + self.path.replace("/", "~1") if "/" in self.path else self.path
+        return f"{path}/{self.method}"
+
 
 @dataclass(frozen=True)
 class RouteParts:
@@ -248,10 +257,7 @@ class PaymentApi(pulumi.ComponentResource):
         of all, metrics too.
         """
         limits = [(self._name, "*/*", throttle.total)]
-        limits += [
-            (f"{self._name}-{route.purpose}", f"{route.path}/{route.method}", _limit(throttle, route))
-            for route in routes
-        ]
+        limits += [(f"{self._name}-{route.purpose}", route.settings_path, _limit(throttle, route)) for route in routes]
         last: pulumi.Resource = stage
         for name, path, limit in limits:
             last = aws.apigateway.MethodSettings(

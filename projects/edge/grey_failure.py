@@ -8,6 +8,7 @@ from typing import TypedDict
 import pulumi
 
 from shared import naming
+from shared.components.function import live_dimensions
 from shared.components.regions import Region
 from shared.contracts import ComputeOutputs, LoadBalancerOutputs, RestApiOutputs
 from shared.environment_sections import GreyFailureSettings
@@ -39,43 +40,79 @@ def followed(
 ) -> Iterator[tuple[str, str, Followed, Dimensions]]:
     """Each check by its name in `shared.grey_failure.CHECKS`: why it is red, its alarm, and the metric's dimensions."""
     if compute.rest_api is not None:
-        yield "errors", "Health is green and payments fail", *_share(grey, compute.rest_api)
+        yield from _shares(primary, grey, compute.rest_api, compute.payment_function_name)
     if compute.load_balancer is not None:
-        yield from _counts(primary, grey, compute.load_balancer)
+        yield from _counts(primary, grey, compute.load_balancer, compute.payment_function_name)
 
 
-def _share(grey: GreyFailureSettings, api: RestApiOutputs) -> tuple[Followed, Dimensions]:
-    # Of the paying route alone: the stage's share is diluted by the health checkers' own answers. An average of 0 and 1
-    # for each request is the share of errors.
-    alarm = _alarm("AWS/ApiGateway", "5XXError", "Average", (grey.error_percent or 0) / 100, grey.periods)
-    return alarm, {"ApiName": api.name, "Stage": api.stage_name, **naming.PAYMENT_ROUTE}
+def _shares(
+    primary: Region, grey: GreyFailureSettings, api: RestApiOutputs, function: pulumi.Input[str]
+) -> Iterator[tuple[str, str, Followed, Dimensions]]:
+    """Averages of 0 and 1 are shares. Each is of what another cannot hide.
+
+    - errors: of all answers of the paying route (the stage's share is diluted by the health checkers' own). It sees all
+      kinds of failure, and 4XX hide them: 429 in a storm of retries, 401 of whoever has no key.
+    - unserved-payments: of what known clients were answered. It sees no function that ends without an answer.
+    - crashes: of those, among all that the function was called for, which what the API refuses is not.
+
+    Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics": an average's "denominator
+    corresponds to the Count metric", which is of all requests.
+    """
+    share = (grey.error_percent or 0) / 100
+    yield (
+        "errors",
+        "Health is green and payments fail",
+        _alarm("AWS/ApiGateway", "5XXError", "Average", share, grey.periods),
+        {"ApiName": api.name, "Stage": api.stage_name, **naming.PAYMENT_ROUTE},
+    )
+    yield (
+        "unserved-payments",
+        "Health is green and known clients' payments are answered 5XX, whatever others are answered",
+        _alarm("Payments", "PaymentsUnserved", "Average", share, grey.periods),
+        _of_primary(primary),
+    )
+    yield (
+        "crashes",
+        "Health is green and the function ends payments without an answer, whatever the API refuses",
+        _alarm("AWS/Lambda", "Errors", "Average", share, grey.periods),
+        live_dimensions(function),
+    )
+
+
+def _of_primary(primary: Region) -> Dimensions:
+    """Those of the metrics that the primary's functions report."""
+    foundation = primary.foundation
+    return {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": PRIMARY}
 
 
 def _counts(
-    primary: Region, grey: GreyFailureSettings, balancer: LoadBalancerOutputs
+    primary: Region, grey: GreyFailureSettings, balancer: LoadBalancerOutputs, function: pulumi.Input[str]
 ) -> Iterator[tuple[str, str, Followed, Dimensions]]:
-    """A load balancer counts the function's errors by its targets, and its own (502 of a failed function) for all."""
+    """What a load balancer counts of the function's answers, and Lambda of its failures.
+
+    Not the load balancer's own 5XX, nor its errors of targets: a request's form alone makes some of them (501, 505, and
+    LambdaUserError of a body over 1 MB), and a flood that Lambda refuses the others, for which nobody needs a key.
+    Sources: Application Load Balancer User Guide, "CloudWatch metrics", "Troubleshoot your Application Load Balancers".
+    """
     errors = float(grey.errors_a_minute or 0)
-    balancers: Dimensions = {"LoadBalancer": balancer.dimension}
     yield (
         "target-errors",
         f"Health is green and the function answers {errors:g} payments a minute and more with 5XX",
         _alarm("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", errors, grey.periods),
-        {**balancers, "TargetGroup": balancer.payment_targets_dimension},
+        {"LoadBalancer": balancer.dimension, "TargetGroup": balancer.payment_targets_dimension},
     )
     yield (
-        "load-balancer-errors",
-        f"The load balancer itself answers {errors:g} requests a minute and more with 5XX: functions fail",
-        _alarm("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", errors, grey.periods),
-        balancers,
+        "crashes",
+        f"Health is green and the function ends {errors:g} payments a minute and more without an answer",
+        _alarm("AWS/Lambda", "Errors", "Sum", errors, grey.periods),
+        live_dimensions(function),
     )
     # Below that number the probes tell, of which there are few: what fails for them here and not in the other region.
-    foundation = primary.foundation
     yield (
         "probe-failures",
         "The primary's canary cannot pay in the primary, and can in the secondary",
         _alarm("Payments", "OnlyPrimaryUnserved", "Minimum", PROBES_FAIL, grey.periods),
-        {"Environment": foundation.name, "Suffix": foundation.suffix, "Role": PRIMARY},
+        _of_primary(primary),
     )
 
 

@@ -21,6 +21,7 @@ from projects.observability.alarm_rule import (
 )
 from projects.observability.entry_point_rules import entry_point_rules
 from shared import naming
+from shared.components.function import live_dimensions
 from shared.environment_sections import ObservabilitySettings
 from shared.roles import PRIMARY, ROLES, SECONDARY, Role, other
 
@@ -114,12 +115,7 @@ def _functions(settings: ObservabilitySettings, watched: Watched) -> Iterator[Al
 
 
 def _of_live(metric: str, function: pulumi.Input[str], statistic: str) -> Metric:
-    """What those are served who ask: by the function's name alone, the rehearsal of a version that nobody gets counts.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
-    """
-    live = pulumi.Output.concat(function, ":", naming.LIVE)
-    return Metric("AWS/Lambda", metric, {"FunctionName": function, "Resource": live}, statistic)
+    return Metric("AWS/Lambda", metric, live_dimensions(function), statistic)
 
 
 def _data(settings: ObservabilitySettings, watched: Watched) -> Iterator[AlarmRule]:

@@ -276,6 +276,14 @@ class Function(pulumi.ComponentResource):
         return self._region.arn("lambda", f"function:{self.physical_name}")
 
 
+def live_dimensions(name: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+    """Of the metrics of what those are served who ask: by the name alone a version counts too that nobody gets.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
+    """
+    return {"FunctionName": name, "Resource": pulumi.Output.concat(name, ":", naming.LIVE)}
+
+
 def go_live(*functions: Function) -> None:
     """Let the newest versions of functions serve: all of them, or, where one fails its rehearsal, none."""
     passed = pulumi.Output.all(*(each.passed for each in functions))

@@ -241,7 +241,9 @@ class FitCloud:
         return {"items": [own, {"name": "x", "id": "y", "securityPolicy": region}]}
 
     def get_stage(self, _: str, **__: Any) -> dict[str, Any]:
-        return {"methodSettings": {"payment/POST": {"throttlingRateLimit": 400.0}}, "deploymentId": "d"}
+        settings = {"payment/POST": 400.0, "~1payment~1{paymentId}/GET": 100.0}
+        told = {path: {"throttlingRateLimit": limit} for path, limit in settings.items()}
+        return {"methodSettings": told, "deploymentId": "d"}
 
     def get_resources(self, region: str, **_: Any) -> dict[str, Any]:
         uri = f"arn:aws:apigateway:{region}:lambda:path/{self.named(naming.PAYMENT_FUNCTION, region)}"

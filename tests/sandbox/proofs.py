@@ -144,6 +144,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "gateway.gateway_response_statuses": (
         _GATEWAY_ANSWERS + "test_the_status_of_a_default_is_that_of_all_which_have_none",
     ),
+    "gateway.method_settings": (
+        _GATEWAY + "test_a_method_setting_is_kept_and_found_by_the_path_with_its_slashes_escaped[~1payment~1{id}/GET]",
+        _GATEWAY + "test_a_method_setting_is_kept_and_found_by_the_path_with_its_slashes_escaped[~1health/GET]",
+        _GATEWAY + "test_a_method_setting_of_a_nested_path_that_is_not_escaped_is_refused",
+    ),
     "gateway.metrics": (_GATEWAY_ANSWERS + "test_requests_are_counted_by_api_stage_and_method",),
     "gateway.time_of_requests": (_GATEWAY_ANSWERS + "test_a_function_hears_the_sandboxs_time_of_a_request",),
     "gateway.remapped_headers": (_GATEWAY_ANSWERS + "test_headers_of_a_function_are_remapped_or_dropped",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import uuid
 import zipfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.sandbox.test_cloud_functions import LOGS
 from tests.waiting import until
@@ -40,7 +42,7 @@ def handler(event, context):
 
 @dataclass(frozen=True)
 class Api:
-    """A REST API with GET /health, GET /slow and POST /payment."""
+    """A REST API with GET /health, GET /slow, POST /payment and GET /payment/{id}."""
 
     region: str
     identity: str
@@ -73,7 +75,7 @@ def make_api(cloud: RunningCloud, region: str) -> Api:
     alias = make_function(cloud, region, name)
     gateway = cloud.client("apigateway", region)
     api = gateway.create_rest_api(name=name)["id"]
-    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    resources = {"": gateway.get_resources(restApiId=api)["items"][0]["id"]}
     validator = gateway.create_request_validator(
         restApiId=api, name="v", validateRequestParameters=True, validateRequestBody=True
     )["id"]
@@ -90,9 +92,11 @@ def make_api(cloud: RunningCloud, region: str) -> Api:
                 "requestModels": {"application/json": "Object"},
             },
         ),
+        ("payment/{id}", "GET", {}),
     ):
-        resource = gateway.create_resource(restApiId=api, parentId=root, pathPart=path)["id"]
-        place = {"restApiId": api, "resourceId": resource, "httpMethod": method}
+        parent, _, part = path.rpartition("/")
+        resources[path] = gateway.create_resource(restApiId=api, parentId=resources[parent], pathPart=part)["id"]
+        place = {"restApiId": api, "resourceId": resources[path], "httpMethod": method}
         gateway.put_method(**place, authorizationType="NONE", **settings)
         gateway.put_integration(
             **place,
@@ -206,6 +210,45 @@ def test_a_flood_of_one_method_takes_no_token_of_another(cloud: RunningCloud, we
     assert flood.count(429) > 10
     health = [get(web, cloud.gateways[region], "/v1/health", host).status_code for _ in range(20)]
     assert set(health) == {200}
+
+
+@pytest.mark.parametrize("path", ["~1payment~1{id}/GET", "~1health/GET"])
+def test_a_method_setting_is_kept_and_found_by_the_path_with_its_slashes_escaped(
+    cloud: RunningCloud, web: httpx.Client, path: str
+) -> None:
+    """As get-stage tells it: https://docs.aws.amazon.com/apigateway/latest/api/API_UpdateStage.html."""
+    region = "ap-northeast-3"
+    api, gateway = make_api(cloud, region), cloud.client("apigateway", region)
+    place = {"restApiId": api.identity, "stageName": "v1"}
+    patches = [
+        {"op": "replace", "path": f"/{path}/{name}", "value": value}
+        for name, value in {"throttling/rateLimit": "1", "throttling/burstLimit": "3"}.items()
+    ]
+    gateway.update_stage(**place, patchOperations=patches)
+    settings = gateway.get_stage(**place)["methodSettings"]
+    assert {name: each["throttlingBurstLimit"] for name, each in settings.items()} == {path: 3}
+    host, asked = f"{api.identity}.execute-api.{region}.amazonaws.com", path.partition("/")[0].replace("~1", "/")
+    flood = [get(web, cloud.gateways[region], f"/v1{asked}", host).status_code for _ in range(20)]
+    assert flood.count(429) > 10
+    gateway.update_stage(**place, patchOperations=[{"op": "remove", "path": f"/{path}"}])
+    assert not gateway.get_stage(**place)["methodSettings"]
+    gateway.delete_rest_api(restApiId=api.identity)
+
+
+def test_a_method_setting_of_a_nested_path_that_is_not_escaped_is_refused(cloud: RunningCloud) -> None:
+    """AWS keeps it for no method, or under another path: whoever reads it back finds nothing."""
+    region = "ap-northeast-3"
+    api, gateway = make_api(cloud, region), cloud.client("apigateway", region)
+    place = {"restApiId": api.identity, "stageName": "v1"}
+    for path in ("/payment/{id}/GET/throttling/rateLimit", "//health/GET/metrics/enabled"):
+        wanted = [{"op": "replace", "path": path, "value": "1"}]
+        with pytest.raises(ClientError, match=f"Invalid method setting path: {re.escape(path)}") as error:
+            gateway.update_stage(**place, patchOperations=wanted)
+        assert error.value.response["Error"]["Code"] == "BadRequestException"
+    with pytest.raises(ClientError, match=re.escape("Invalid method setting path: /payment/{id}/GET")):
+        gateway.update_stage(**place, patchOperations=[{"op": "remove", "path": "/payment/{id}/GET"}])
+    assert not gateway.get_stage(**place)["methodSettings"]
+    gateway.delete_rest_api(restApiId=api.identity)
 
 
 def test_a_function_gets_every_line_of_a_header(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:

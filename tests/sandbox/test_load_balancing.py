@@ -79,10 +79,10 @@ class Balanced:
     def pay(self, **event: Any) -> httpx.Response:
         return self.ask("POST", "/payment", json=event)
 
-    def sum(self, metric: str, **dimensions: str) -> float:
+    def sum(self, metric: str, namespace: str = "AWS/ApplicationELB", **dimensions: str) -> float:
         now = VirtualTime(self.cloud.sandbox).date()
         found = self.cloud.client("cloudwatch", self.region).get_metric_statistics(
-            Namespace="AWS/ApplicationELB",
+            Namespace=namespace,
             MetricName=metric,
             Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
             StartTime=now - timedelta(hours=2),
@@ -388,6 +388,21 @@ def test_requests_are_counted_by_load_balancer_and_group(own: Balanced) -> None:
     assert own.sum("HTTPCode_ELB_4XX_Count", **balancer) == own.sum("HTTP_Fixed_Response_Count", **balancer) == 1
     assert own.sum("LambdaUserError", **group) == own.sum("LambdaUserError", **both) == 1
     assert 0 < own.sum("TargetResponseTime", **both) < 20
+
+
+def test_of_a_functions_own_failures_alone_lambda_tells_an_error(own: Balanced) -> None:
+    """What is refused before it, by the load balancer or by Lambda, is none: a flood of that says nothing of it."""
+    name = own.functions["/payment"].name
+    live = {"FunctionName": name, "Resource": f"{name}:live"}
+    own.pay(do="raise")
+    assert own.ask("POST", "/payment", content=b"x" * (LARGEST + 1)).status_code == 413
+    own.cloud.sandbox.begin_fault(InjectedFault("throttle", OTHER, part="functions"))
+    assert own.pay().status_code == 502
+    own.cloud.sandbox.heal()
+    VirtualTime(own.cloud.sandbox).pass_seconds(METRICS_ARRIVE)
+    assert own.sum("Errors", namespace="AWS/Lambda", **live) == 1
+    group = own.groups["/payment"].rpartition(":")[2]
+    assert own.sum("LambdaUserError", TargetGroup=group) == 3
 
 
 def test_a_load_balancer_with_a_web_acl_is_filtered(own: Balanced) -> None:

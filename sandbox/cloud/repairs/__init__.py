@@ -104,6 +104,7 @@ _REPAIRS: tuple[Callable[[], None], ...] = (
     functions.unreserved_concurrency,
     gateway.function_errors,
     gateway.gateway_response_statuses,
+    gateway.method_settings,
     gateway.metrics,
     gateway.remapped_headers,
     gateway.time_of_requests,

@@ -1,4 +1,4 @@
-"""API Gateway's REST APIs: how they answer their callers when no function does, and what is counted."""
+"""API Gateway's REST APIs: how they answer their callers when no function does, and what is throttled and counted."""
 
 from __future__ import annotations
 
@@ -137,6 +137,49 @@ class _Outcome:
     """Seconds that the integration took; None when there was no need of it."""
 
 
+def method_settings() -> None:
+    """The path of a nested resource loses its escapes, and one without them is taken.
+
+    AWS keeps `~1payment~1{id}/GET`. What it does with `payment/{id}/GET` is not documented: it is kept for no method,
+    or not found again (terraform-provider-aws 9738, 37959), so it is refused here, in AWS's words for a wrong path.
+    """
+    apply, update = apigateway_v1._try_apply_method_settings_patch, apigateway_v1._update_stage
+
+    def applied(stage: dict[str, Any], operation: dict[str, Any]) -> bool:
+        return bool(apply(stage, {**operation, "path": operation["path"].replace("~1", "~01")}))
+
+    def updated(api: str, stage: str, request: dict[str, Any]) -> Answer:
+        for each in request.get("patchOperations") or ():
+            if _is_not_escaped(each):
+                told = f"Invalid method setting path: {each['path']}"
+                return apigateway_v1._v1_error("BadRequestException", told, 400)  # type: ignore[no-any-return]
+        return update(api, stage, request)  # type: ignore[no-any-return]
+
+    def throttle(stage: dict[str, Any], path: str, method: str) -> dict[str, Any] | None:
+        return next(_settings_of(stage, path, method), None)
+
+    apigateway_v1._try_apply_method_settings_patch, apigateway_v1._update_stage = applied, updated
+    apigateway_v1._method_throttle_settings = throttle
+
+
+def _is_not_escaped(operation: dict[str, Any]) -> bool:
+    """A setting's path is `/{path}/{method}/{category}/{name}`, and `/{path}/{method}` to remove them all."""
+    path, *parts = operation["path"].removeprefix("/").split("/")
+    if path in apigateway_v1._STAGE_ROOT_PATH_PREFIXES:
+        return False
+    if len(parts) > 2 and parts[-2] in apigateway_v1._METHOD_SETTING_CATEGORIES:
+        return len(parts) > 3
+    return len(parts) > 1 and operation["op"] == "remove" and parts[-1] in apigateway_v1._HTTP_METHOD_TOKENS
+
+
+def _settings_of(stage: dict[str, Any], path: str, method: str) -> Iterator[dict[str, Any]]:
+    """A method's own settings, and those of all methods. A path of one part has no need of escapes."""
+    settings, path = stage.get("methodSettings") or {}, path.lstrip("/")
+    escaped = "~1" + path.replace("/", "~1")
+    names = [f"{escaped}/{method}", *([] if "/" in path else [f"{path}/{method}"]), "*/*"]
+    yield from (settings[name] for name in names if name in settings)
+
+
 _FAMILIES = {"DEFAULT_4XX": 403, "DEFAULT_5XX": 500}
 """What the emulator answers for a type without a status of its own."""
 
@@ -203,9 +246,8 @@ def _dimensions(request: dict[str, Any], method: str) -> Iterator[dict[str, str]
     api, stage = apigateway_v1._rest_apis.get(request["api_id"]), request["stage"]
     yield {"ApiName": api["name"]}
     yield {"ApiName": api["name"], "Stage": request["stage_name"]}
-    settings, path = stage.get("methodSettings") or {}, request["resource_path"]
-    named = (f"/{path.lstrip('/')}/{method}", f"{path.lstrip('/')}/{method}", "*/*")  # UpdateStage keeps the slash
-    own: dict[str, Any] = next((settings[name] for name in named if name in settings), {})
+    path = request["resource_path"]
+    own = next(_settings_of(stage, path, method), {})
     if path and own.get("metricsEnabled"):
         yield {"ApiName": api["name"], "Stage": request["stage_name"], "Resource": path, "Method": method}
 

@@ -119,7 +119,10 @@ METHOD_SETTING_PATHS = {
 
 
 class MethodSettings(Part):
-    """How a stage treats the requests of a method, or of all (`*/*`)."""
+    """How a stage treats the requests of a method, or of all (`*/*`).
+
+    The path is handed on as it is given, and looked up by it: AWS's own form has the slashes of a nested one as `~1`.
+    """
 
     resource_type = "aws:apigateway/methodSettings:MethodSettings"
     parts = ("restApi", "stageName", "methodPath")
@@ -164,7 +167,7 @@ class MethodSettings(Part):
 
     def read(self) -> Mapping[str, Any] | None:
         api, stage, path = self.place().values()
-        found = self.call("get_stage", restApiId=api, stageName=stage)["methodSettings"].get(path.replace("~1", "/"))
+        found = self.call("get_stage", restApiId=api, stageName=stage)["methodSettings"].get(path)
         if found is None:
             return None
         return {**self.placed(), "settings": self.properties["settings"].from_api(found)}

@@ -191,7 +191,7 @@ def method_settings(engine: Engine) -> Example:
             "settings": {"metricsEnabled": True, "throttlingRateLimit": 50, "throttlingBurstLimit": 20},
         },
         update={"settings": {"loggingLevel": "ERROR", "throttlingBurstLimit": 30}},
-        replace={"methodPath": "payment/{paymentId}/GET", "stageName": "other"},
+        replace={"methodPath": "~1payment~1{paymentId}/GET", "stageName": "other"},
     )
 
 

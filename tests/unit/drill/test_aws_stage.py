@@ -18,6 +18,7 @@ from drill.play_command import DrillWish
 from drill.records import EVACUATION, UNFENCED
 from orchestration.choice import Choice
 from orchestration.reach import Reach
+from shared import grey_failure
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
@@ -26,7 +27,8 @@ from tests.doubles.modelled_aws import ModelledAws
 SETTINGS = Environment.load("payments", ROOT)
 NAME = SETTINGS.failover_name
 PRIMARY, SECONDARY = SETTINGS.regions.primary, SETTINGS.regions.secondary
-CHECKS = {name: f"id-{name}" for name in ("standard", "fast", "stop_switch", "errors", "gate", "secondary")}
+WATCHED = ("standard", "fast", "stop_switch", *grey_failure.CHECKS["rest-api"], "gate", "secondary")
+CHECKS = {name: f"id-{name}" for name in WATCHED}
 PUBLISHED = {
     "health_check_ids": CHECKS,
     "name_servers": ["ns-1.example"],

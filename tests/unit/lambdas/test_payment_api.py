@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.payment.api import MAX_BODY, PAYMENT_TIME
+from lambdas.payment.api import MAX_BODY, PAYMENT_TIME, UNSERVED
 from lambdas.payment.fields import is_card_like
 from lambdas.settings import MARGIN
 from lambdas.telemetry.sources import METRICS, mark
@@ -18,7 +18,7 @@ from lambdas.web.idempotency_key import InvalidKey, read_key
 from lambdas.web.request import Request
 from shared.environment_sections import SHORTEST_PAYMENT
 from tests.doubles import openapi
-from tests.doubles.payments import CANARY, STOREFRONT, Region, timed_out
+from tests.doubles.payments import CANARY, STOREFRONT, Region, refused, timed_out
 
 OK = {"amount": 100, "currency": "USD", "customerId": "test-123"}
 
@@ -411,6 +411,8 @@ SELF, ROOT = f"Self=1-{NOW // 1000:08x}-{'a' * 24}", f"Root=1-{NOW // 1000 - 20:
         ({}, SELF.replace("Self", "Root"), 2_501),  # at the end of its second
         ({}, f"{SELF};{ROOT}", 2_501),  # the caller's own does not count
         ({}, f"{ROOT};Sampled=1", 22_501),
+        ({}, f"{SELF};{ROOT.replace('Root', 'Self')}", 2_501),  # nor one that looks like the load balancer's
+        ({}, f"{ROOT.replace('Root', 'Self')};{SELF}", 2_501),
         ({}, "Root=1-zz-1", 0),
         ({"requestTimeEpoch": NOW}, ROOT, 3_500),
     ],
@@ -474,7 +476,50 @@ def test_metrics_are_of_paying_clients_only(region):
     metrics = region.journal.lines[0]["_aws"]["CloudWatchMetrics"][0]
     assert metrics["Namespace"] == "Payments"
     assert {"Name": "FailoverTraffic", "Unit": "Count", "StorageResolution": 1} in metrics["Metrics"]
-    assert "_aws" not in region.journal.lines[2]
+    canarys = region.journal.lines[2]["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    assert canarys == [{"Name": UNSERVED, "Unit": "Count"}], "whether it is served, and nothing else"
+    assert "_aws" not in region.journal.lines[3]
+
+
+def unserved(region):
+    return [line[UNSERVED] for line in region.journal.lines if UNSERVED in line]
+
+
+def test_the_share_of_payments_that_are_not_served_is_of_known_clients_alone(region):
+    """Whoever has no key, a wrong one, or asks for something else, changes nothing: it would hide a failure."""
+    region.post("k")
+    region.post("c", api_key=CANARY)
+    assert unserved(region) == [0, 0]
+    for wrong in ("", "wrong"):
+        region.post("x", api_key=wrong)
+    region.get("/payment/1")
+    assert unserved(region) == [0, 0]
+    region.post("bad", {**OK, "amount": -1})
+    for key, api_key in (("k2", STOREFRONT), ("c2", CANARY)):
+        region.wire.fail("PutItem", refused("InternalServerError", 500), times=4)
+        assert region.post(key, api_key=api_key)["statusCode"] == 503
+    region.post("x", api_key="wrong")
+    assert unserved(region) == [0, 0, 0, 1, 1]
+
+
+def test_who_comes_late_is_told_nothing_of_without_a_key(region):
+    """A cold region answers 503 before it asks for a key: a flood of such requests says nothing of payments."""
+    region.limit = PAYMENT_TIME - 1
+    assert region.post("k", api_key="wrong")["statusCode"] == 503
+    assert unserved(region) == []
+
+
+def test_keys_that_cannot_be_read_leave_payments_unserved(region):
+    fresh = Region(clock=region.clock, table=region.table, bucket=region.bucket)
+    fresh.secrets.error = refused("InternalServiceError", 500)
+    assert fresh.post("k")["statusCode"] == 503
+    assert unserved(fresh) == [1]
+
+
+def test_the_secondary_does_not_tell_it(region):
+    region.journal.role = "secondary"
+    region.post("k")
+    assert unserved(region) == []
 
 
 def test_source_addresses_are_counted_in_the_secondary_without_being_told(region):

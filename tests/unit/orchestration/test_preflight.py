@@ -255,7 +255,7 @@ def test_a_release_to_the_standby_asks_nothing_of_the_primary(require):
         (
             Account(numbers={"MAX_HEALTH_CHECKS_BY_OWNER": 195}),
             PAYMENTS,
-            ("health checks in the account: 195 of 200", "makes 6", "--region us-east-1"),
+            ("health checks in the account: 195 of 200", "makes 8", "--region us-east-1"),
         ),
         (
             Account(numbers={"MAX_HOSTED_ZONES_BY_OWNER": 200}),

@@ -9,15 +9,19 @@ import pytest
 
 from lambdas.failover_control.latch import BUDGET
 from lambdas.failover_control.rule import LatchRule
+from lambdas.payment.api import UNSERVED
 from lambdas.probing import TIMEOUT
 from projects.edge import delegation
+from shared import naming
 from shared.environment import Environment, TakenName
+from shared.grey_failure import CHECKS
 from tests.unit.projects import mocked_programs
 from tests.unit.projects.mocked_programs import ACCOUNT, CHECKERS, PAGER, published, run_environment, run_program
 
 SHARED = "api.x7k2.pay.example.com"
 OWN = {"primary": "use1-api.x7k2.pay.example.com", "secondary": "use2-api.x7k2.pay.example.com"}
 ROLES = ("primary", "secondary")
+PAYMENT = "payment-processor-primary-x7k2"
 PAYING = {"ApiName": "payment-api-primary-x7k2", "Stage": "v1", "Resource": "/payment", "Method": "POST"}
 
 
@@ -207,8 +211,10 @@ def test_the_gate_needs_all_its_checks(edge):
         "checks-fast-id",
         "checks-stop-switch-id",
         "checks-errors-id",
+        "checks-unserved-payments-id",
+        "checks-crashes-id",
     }
-    assert gate["childHealthThreshold"] == 4
+    assert gate["childHealthThreshold"] == 6
 
 
 @pytest.mark.parametrize("what", ["standard", "fast", "secondary"])
@@ -359,13 +365,28 @@ def test_automatic_failback_leaves_the_latch_out(with_settings):
     assert function["environment"]["variables"]["LATCH"] == "null"
 
 
-def test_grey_failure_follows_what_such_a_check_can_follow(edge):
-    alarm, check = edge.one("MetricAlarm"), edge.one("HealthCheck", "errors")
-    assert (alarm["namespace"], alarm["metricName"], alarm["statistic"]) == ("AWS/ApiGateway", "5XXError", "Average")
+GREY = {
+    "errors": ("AWS/ApiGateway", "5XXError", PAYING),
+    "unserved-payments": (
+        "Payments",
+        UNSERVED,
+        {"Environment": "payments", "Suffix": "x7k2", "Role": "primary"},
+    ),
+    "crashes": ("AWS/Lambda", "Errors", {"FunctionName": PAYMENT, "Resource": f"{PAYMENT}:live"}),
+}
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_grey_failure_follows_what_such_a_check_can_follow(edge, name):
+    """Shares that hide nothing of each other: 401 and 429 are no part of what known clients are answered."""
+    alarm = edge.one("MetricAlarm", naming.grey_failure_alarm(name).purpose)
+    check, (namespace, metric, dimensions) = edge.one("HealthCheck", name), GREY[name]
+    assert tuple(GREY) == CHECKS["rest-api"]
+    assert (alarm["namespace"], alarm["metricName"], alarm["statistic"]) == (namespace, metric, "Average")
     assert (alarm["threshold"], alarm["period"], alarm["evaluationPeriods"]) == (0.5, 60, 2)
     assert alarm["treatMissingData"] == "notBreaching"
     assert not {"datapointsToAlarm", "extendedStatistic", "metricQueries"} & set(alarm.inputs)
-    assert alarm["dimensions"] == PAYING
+    assert alarm["dimensions"] == dimensions
     assert (check["cloudwatchAlarmName"], check["cloudwatchAlarmRegion"]) == (alarm["name"], "us-east-1")
     assert check["insufficientDataHealthStatus"] == "Healthy"
 

@@ -109,6 +109,16 @@ VIOLATIONS = {
     "E2 gate": Violation(
         "projects/edge/health.py", "child_health_threshold=len(children),", "child_health_threshold=1,"
     ),
+    "E2 P": Violation(
+        "projects/edge/grey_failure.py",
+        '_alarm("Payments", "PaymentsUnserved", "Average", share, grey.periods)',
+        '_alarm("Payments", "RequestsFailed", "Average", share, grey.periods)',
+    ),
+    "E2 T": Violation(
+        "projects/edge/grey_failure.py",
+        '_alarm("AWS/Lambda", "Errors", "Sum", errors, grey.periods)',
+        '_alarm("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", errors, grey.periods)',
+    ),
     "E3": Violation(
         "projects/edge/zone.py",
         'validation_method="DNS",\n            opts=self._regions.of(role).options(self),',

@@ -180,15 +180,16 @@ def test_names_are_service_region_environment_purpose_suffix(role):
 
 
 def test_the_gate_follows_what_a_load_balancer_can_tell():
+    """And nothing that requests alone bring about, by their form (501, 505, 413) or number (502 of what is refused)."""
     edge = program("edge").recorder
     balancer = program("compute", "primary").exports["load_balancer"]
     gate = edge.one("HealthCheck", "gate")
-    children = ("standard", "fast", "stop-switch", "target-errors", "load-balancer-errors", "probe-failures")
+    children = ("standard", "fast", "stop-switch", "target-errors", "crashes", "probe-failures")
     assert gate["childHealthchecks"] == [f"checks-{each}-id" for each in children]
     assert gate["childHealthThreshold"] == len(children)
     for name, metric, statistic, threshold in (
         ("target-errors", "HTTPCode_Target_5XX_Count", "Sum", 14),
-        ("load-balancer-errors", "HTTPCode_ELB_5XX_Count", "Sum", 14),
+        ("crashes", "Errors", "Sum", 14),
         ("probe-failures", "OnlyPrimaryUnserved", "Minimum", 1),
     ):
         alarm = edge.one("MetricAlarm", name)
@@ -202,7 +203,10 @@ def test_the_gate_follows_what_a_load_balancer_can_tell():
         "LoadBalancer": balancer["dimension"],
         "TargetGroup": balancer["payment_targets_dimension"],
     }
-    assert edge.one("MetricAlarm", "load-balancer-errors")["dimensions"] == {"LoadBalancer": balancer["dimension"]}
+    function = program("compute", "primary").exports["payment_function_name"]
+    failing = edge.one("MetricAlarm", "crashes")
+    assert failing["namespace"] == "AWS/Lambda"
+    assert failing["dimensions"] == {"FunctionName": function, "Resource": f"{function}:live"}
     assert edge.one("MetricAlarm", "probe-failures")["dimensions"]["Role"] == "primary"
 
 
