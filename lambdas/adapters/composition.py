@@ -84,9 +84,9 @@ def compose(settings: Settings, parts: Dependencies) -> Service:
         strong=settings.strong,
     )
     sweep = Sweep(payments, play_money.forget)
-    # One attempt: what cannot be read fences nothing, and the payment needs the time.
-    once = Retry(parts.clock, deadline, attempts=1)
-    fence = Fence(FenceItem(parts.table, parts.table_name, settings.region, once), parts.clock)
+    # Two attempts, as the first call by a connection that died while frozen fails; the payment needs the time of more.
+    twice = Retry(parts.clock, deadline, attempts=2)
+    fence = Fence(FenceItem(parts.table, parts.table_name, settings.region, twice), parts.clock)
     return Service(settings, deadline, payments, sweep, audits, retry, parts.journal, fence)
 
 
