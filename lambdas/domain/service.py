@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from lambdas.domain import audit
 from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, Unavailable
 from lambdas.domain.instruction import is_payment_id
-from lambdas.domain.payment import ABANDON_AFTER, MINUTE, SECOND, PaymentStatus, opened
+from lambdas.domain.payment import MINUTE, SECOND, PaymentStatus, opened
 from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Payments:
             return self._again(instruction, lost.current)
         # Under MREC "nothing there" may only mean "not replicated yet": the processor knows better.
         ask_first = not self.strong
-        return self._work(payment, ask_first=ask_first)
+        return self._work(payment, ask_first=ask_first, given_up=payment.is_abandoned)
 
     def get(self, client: str, payment_id: str) -> Payment | None:
         """The client's payment, or None: also when it is another client's. Raises Unavailable."""
@@ -97,7 +97,7 @@ class Payments:
                 self.store.replace(payment, mine)
         except Lost as lost:
             return Paid(self._others(lost), replayed=True)
-        return self._work(mine, ask_first=True)
+        return self._work(mine, ask_first=True, given_up=payment.is_abandoned)
 
     def audit(self, payment: Payment) -> None:
         """Write the audit record that is owed, then say so in the table. Raises Unavailable, Lost."""
@@ -123,14 +123,14 @@ class Payments:
             raise InProgress(RETRY_SOON)
         return self.resolve(current)
 
-    def _work(self, mine: Payment, *, ask_first: bool) -> Paid:
+    def _work(self, mine: Payment, *, ask_first: bool, given_up: Callable[[int], bool]) -> Paid:
         """Get the outcome of a payment that is under our lease, and write it down."""
         if mine.lease is None or self.clock.now() >= mine.lease.until:
             # The write took so long that others may be at it: theirs to finish.
             raise InProgress(RETRY_SOON)
         try:
             with self._time_for_one_write():
-                outcome = self._outcome(mine, ask_first=ask_first)
+                outcome = self._outcome(mine, ask_first=ask_first, given_up=given_up)
         except NoAnswer as silence:
             self.journal.tell("no_answer", payment_id=mine.id, endpoint=mine.endpoint, error=str(silence))
             new = mine.unanswered(self.clock.now())
@@ -148,14 +148,14 @@ class Payments:
             self._audit_now(new)
         return Paid(new, replayed=False)
 
-    def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
+    def _outcome(self, payment: Payment, *, ask_first: bool, given_up: Callable[[int], bool]) -> Outcome:
         processor = self._processor_of(payment)
         if ask_first:
             self._require_time(processor)
             known = processor.find(payment.id)
             if known is not None:
                 return known
-            if self.clock.now() >= payment.created + ABANDON_AFTER:
+            if given_up(self.clock.now()):
                 self._require_time(processor)
                 return processor.cancel(payment.id)
         self._require_time(processor)
