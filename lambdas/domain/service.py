@@ -79,7 +79,7 @@ class Payments:
             return self._again(instruction, lost.current)
         # Under MREC "nothing there" may only mean "not replicated yet": the processor knows better.
         ask_first = not self.strong
-        return self._work(payment, ask_first=ask_first, given_up=payment.is_abandoned)
+        return self._work(payment, ask_first=ask_first)
 
     def get(self, client: str, payment_id: str) -> Payment | None:
         """The client's payment, or None: also when it is another client's. Raises Unavailable."""
@@ -97,7 +97,7 @@ class Payments:
                 self.store.replace(payment, mine)
         except Lost as lost:
             return Paid(self._others(lost), replayed=True)
-        return self._work(mine, ask_first=True, given_up=payment.is_abandoned)
+        return self._work(mine, ask_first=True)
 
     def audit(self, payment: Payment) -> None:
         """Write the audit record that is owed, then say so in the table. Raises Unavailable, Lost."""
@@ -123,14 +123,14 @@ class Payments:
             raise InProgress(RETRY_SOON)
         return self.resolve(current)
 
-    def _work(self, mine: Payment, *, ask_first: bool, given_up: Callable[[int], bool]) -> Paid:
+    def _work(self, mine: Payment, *, ask_first: bool) -> Paid:
         """Get the outcome of a payment that is under our lease, and write it down."""
         if mine.lease is None or self.clock.now() >= mine.lease.until:
             # The write took so long that others may be at it: theirs to finish.
             raise InProgress(RETRY_SOON)
         try:
             with self._time_for_one_write():
-                outcome = self._outcome(mine, ask_first=ask_first, given_up=given_up)
+                outcome = self._outcome(mine, ask_first=ask_first)
         except NoAnswer as silence:
             self.journal.tell("no_answer", payment_id=mine.id, endpoint=mine.endpoint, error=str(silence))
             new = mine.unanswered(self.clock.now())
@@ -148,14 +148,14 @@ class Payments:
             self._audit_now(new)
         return Paid(new, replayed=False)
 
-    def _outcome(self, payment: Payment, *, ask_first: bool, given_up: Callable[[int], bool]) -> Outcome:
+    def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
         processor = self._processor_of(payment)
         if ask_first:
             self._require_time(processor)
             known = processor.find(payment.id)
             if known is not None:
                 return known
-            if given_up(self.clock.now()):
+            if payment.is_abandoned(self.clock.now()):
                 self._require_time(processor)
                 return processor.cancel(payment.id)
         self._require_time(processor)

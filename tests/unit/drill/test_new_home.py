@@ -152,7 +152,7 @@ def test_what_came_while_the_name_was_released_is_brought_in_after_it(monkeypatc
     place = SimpleNamespace(gateways={}, now=lambda: 0.0, where="", cli=SimpleNamespace(variables={}))
     monkeypatch.setattr(new_home_command, "choose", lambda *_: place)
     monkeypatch.setattr(new_home_command, "go_ahead", lambda *_: None)
-    monkeypatch.setattr(new_home_command.Removal, "of", lambda *_: Home())
+    monkeypatch.setattr(Removal, "of", lambda *_: Home())
     code = new_home_command.new_home(Choice(json=True), old="payments", move=True)
     assert order[-4:] == ["stop", "bring_in", "release_name", "bring_in"]
     told = json.loads(capsys.readouterr().out)
