@@ -69,7 +69,7 @@ class PrimaryEvacuation:
         """See, before anything is broken, that the role reaches the switch and the fence. Raises Problem."""
         lever, fence = self._hands()
         lever.said()
-        fence.holds_from()
+        fence.standing()
 
     def grace(self) -> float:
         """Seconds in which no failover lasts yet, as clients were let back lately."""
@@ -87,7 +87,7 @@ class PrimaryEvacuation:
 def _take_down(fence: PrimaryFence) -> None:
     """Also what a write that was given up has put up since. Raises Problem."""
     fence.take_down()
-    if fence.holds_from() is not None:
+    if fence.standing() is not None:
         raise Problem(f"the fence before {fence.primary} stands again")
 
 

@@ -20,7 +20,7 @@ from lambdas.domain.payment import LEASE
 from orchestration.api import entry, unhealthy
 from orchestration.api_keys import Copy, KeySecret, WrittenMeanwhile
 from orchestration.aws import asked, error_code
-from orchestration.fence import PrimaryFence
+from orchestration.fence import FOR_GOOD, PrimaryFence
 from shared import naming
 from shared.errors import Problem
 from shared.roles import PRIMARY, ROLES, Role
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 3
 """Health checks of a region before it counts as one that does not serve: the first may meet a cold start."""
-QUIET: Final = (KNOWN + LEASE) / 1000
-"""Seconds from a fence to when nobody works on a payment there: it is read every five, and a lease lasts fifteen."""
 
 GIVEN: Final = "new-home-"
 """How the id of each version begins that this command has written: a rotation's does not."""
@@ -107,6 +105,15 @@ class Removal:
             raise Problem(f"somebody else has just written {target.name} in {place}: run this again") from error
         return True
 
+    @property
+    def quiet(self) -> float:
+        """Seconds from a fence to when nobody works on a payment there.
+
+        It is read every five; then a request's lease lasts fifteen, and a run of the sweep that has begun lasts as long
+        as its function may. One that waits to be begun may come later: so the last items are brought in once more.
+        """
+        return KNOWN / 1000 + max(LEASE / 1000, self.old.compute.audit.timeout)
+
     def _rotated(self, there: Copy) -> bool:
         """Whether clients have come to the new home and somebody else has written its keys since the first ones."""
         come = self.new.foundation().taken is not None
@@ -144,14 +151,14 @@ class Removal:
         """
         old, _ = self.tables
         for role in ROLES:
-            PrimaryFence(self.aws, self.left, old, self.old.region(role)).put_up(now)
+            PrimaryFence(self.aws, self.left, old, self.old.region(role)).put_up(now, FOR_GOOD)
         rule = self.old.foundation().names.of(naming.SWEEP_RULE, self.was)
         events = self.aws.client("events", self.left)
         asked(lambda: events.disable_rule(Name=rule), f"disable {rule}", self.left)
         self.tell(
-            f"{self.left} takes no payment for {self.old.name} any more: waiting {QUIET:g} s for what is under way"
+            f"{self.left} takes no payment for {self.old.name} any more: waiting {self.quiet:g} s for what is under way"
         )
-        self.sleep(QUIET)
+        self.sleep(self.quiet)
 
     def release_name(self) -> str:
         """Let go of the shared name where the region that is left has it, so that the new home can have it there.

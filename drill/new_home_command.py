@@ -15,6 +15,7 @@ from shared.errors import Problem
 from shared.root import ROOT
 
 if TYPE_CHECKING:
+    from drill.bring_in import BroughtIn
     from orchestration.choice import Choice
 
 
@@ -39,10 +40,16 @@ def new_home(choice: Choice, *, old: str, move: bool) -> int:
     if move:
         removal.stop(began)
     found = removal.bring_in(unfinished=move, progress=Progress(report.tell, source))
-    released = removal.release_name() if move and not found.contradictions else ""
-    following = _following(choice, move=move, stopped=bool(found.contradictions))
+    stopped = bool(found.contradictions)
+    following = _following(choice, move=move, stopped=stopped)
+    released, late = "", None
+    if move and not stopped:
+        released = removal.release_name()
+        report.tell(f"Next: {following}. Beside that, what has come late is brought in")
+        late = removal.bring_in(unfinished=True, progress=Progress(report.tell, source))
+    wrong = [*found.contradictions, *(late.contradictions if late else ())]
     if choice.json:
-        contradictions = [{"key": list(each.key), "what": each.what} for each in found.contradictions]
+        contradictions = [{"key": list(each.key), "what": each.what} for each in wrong]
         report.print_json(
             {
                 "from": source,
@@ -50,20 +57,26 @@ def new_home(choice: Choice, *, old: str, move: bool) -> int:
                 "region": removal.left,
                 "keys_written": others,
                 "items": found.counts,
+                "items_after_release": late.counts if late else None,
                 "another": contradictions,
                 "released": released,
                 "next": following,
             }
         )
     else:
-        counts = ", ".join(f"{number:,} {what}" for what, number in found.counts.items()) or "no items"
-        print(f"{source} into {target} in {removal.left}: {counts}")
+        print(f"{source} into {target} in {removal.left}: {_counted(found)}")
         print("the clients' keys were brought in" if others else "the clients' keys stay as they are")
         if released:
             print(f"{released} is released in {removal.left}")
-        list_wrong(found.contradictions)
+        if late:
+            print(f"once more after that: {_counted(late)}")
+        list_wrong(wrong)
         print(f"Next: {following}")
-    return 1 if found.contradictions else 0
+    return 1 if wrong else 0
+
+
+def _counted(found: BroughtIn) -> str:
+    return ", ".join(f"{number:,} {what}" for what, number in found.counts.items()) or "no items"
 
 
 def _following(choice: Choice, *, move: bool, stopped: bool) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LOST, DOUBLED, CONTRADICTORY = "lost", "doubled", "contradictory"
 UNAUDITED, UNFINISHED, UNREADABLE = "unaudited", "unfinished", "unreadable"
 
-WAIT: Final = "the sweep finishes it within a minute; --fix runs it now"
+WAIT: Final = "the sweep finishes it, within a minute unless thousands wait; --fix runs it now"
 BY_HAND: Final = "a person decides: compare with the processor's own report, then book the difference with finance"
 REFUND: Final = "refund one of the two charges at the processor, by its reference"
 RESTORE: Final = "write the payment again from its audit record; never charge it again"

@@ -1,7 +1,7 @@
 """Moving clients by hand: out of the primary, and back to it.
 
 What the tasks call. An evacuation needs the environment file, the secondary's STS and its S3. A way back asks the
-primary first, as its clients would.
+primary first, as its clients would; it takes the fence down without the secondary, which may be lost meanwhile.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from orchestration.api import Merchant, entry, merchant
 from orchestration.api_keys import different_keys
 from orchestration.fence import PrimaryFence
 from orchestration.lever import RUNBOOK, Lever
-from orchestration.operator import act
+from orchestration.operator import act, act_by_either
 from orchestration.person import go_ahead
+from orchestration.questions import Unanswered, at_once
 from orchestration.reach import reach
 from shared import naming, stop_switch
 from shared.clients import CANARY, REPLAYED
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """Health and payments in a row that must go well: a grey failure shows in some of them only."""
+PATIENCE = 5.0
+STS_WITHIN = 30.0
+"""Seconds that the secondary may take before a way back goes on without it, and an STS altogether."""
 PAYMENT = {"amount": 1, "currency": "USD", "customerId": "restore-test"}
 
 
@@ -55,16 +59,12 @@ def restore(choice: Choice, *, even_if_unhealthy: bool) -> int:
 
     Returns 1 when the primary may still be fenced: it refuses them then.
     """
-    move = _Move.of(choice)
+    move = _Move.of(choice, even_without_secondary=True)
     seen = move.seen()
     if even_if_unhealthy:
         report.tell(f"{move.primary} is not asked whether it serves")
-    elif failure := _failure(_canary(move)):
-        raise Problem(
-            f"{move.primary} does not serve: {failure}; nothing was changed (--even-if-unhealthy restores anyway)"
-        )
-    elif keys := _other_keys(move):
-        raise Problem(f"{keys}; nothing was changed (--even-if-unhealthy restores anyway)")
+    elif reason := _unserved(move) or _other_keys(move):
+        raise Problem(f"{reason}; nothing was changed (--even-if-unhealthy restores anyway)")
     return move.make(
         f"let clients back to {move.primary}",
         stop_switch.RUN,
@@ -95,10 +95,16 @@ class _Move:
     lever: Lever
 
     @staticmethod
-    def of(choice: Choice) -> _Move:
+    def of(choice: Choice, *, even_without_secondary: bool = False) -> _Move:
         settings = Environment.load(choice.environment, ROOT)
         place = reach(choice.target, report.tell)
-        acting = act(settings, place, report.tell)
+        acting: Acting | Unanswered
+        if even_without_secondary:
+            acting = act_by_either(settings, place, report.tell, PATIENCE, STS_WITHIN)
+            if isinstance(acting, Unanswered):
+                raise Problem(acting.why)
+        else:
+            acting = act(settings, place, report.tell)
         return _Move(choice, settings, place, acting, Lever.of(settings, acting.aws, acting.account))
 
     @property
@@ -111,31 +117,31 @@ class _Move:
 
     def seen(self) -> Mapping[str, str] | None:
         """The switch as it is now. None where it cannot be read: who may write it is not kept from doing so."""
-        try:
-            return self.lever.unmoved()
-        except Problem as problem:
-            report.tell(f"{problem}: it is written whatever it says")
+        (found,) = at_once([self.lever.unmoved], PATIENCE)
+        if isinstance(found, Unanswered):
+            report.tell(f"{found.why}: the switch is written whatever it says")
             return None
+        return found
 
     def put_up_fence(self) -> _Fenced:
         """Keep away, from when DNS has moved on, who has not followed; one that holds already goes on holding."""
         try:
-            begin = self.fence.put_up(self.place.now() + seconds_to_move(self.settings))
+            held = self.fence.put_up(self.place.now() + seconds_to_move(self.settings))
         except Problem as problem:
             return _Fenced(f"not fenced: {problem}")
-        return _Fenced(f"fenced from {begin:%Y-%m-%d %H:%M:%SZ} on: it answers new payments 503")
+        return _Fenced(f"fenced {held}: it answers new payments 503")
 
     def look_for_fence(self) -> _Fenced:
         """Say whether one stands, where none was wished: an earlier evacuation's is not taken down."""
         try:
-            begin = self.fence.holds_from()
+            held = self.fence.standing()
         except Problem as problem:
             return _Fenced(f"not fenced by this, as was wished; whether it was before is not known: {problem}")
-        if begin is None:
+        if held is None or held.is_over(self.place.now()):
             return _Fenced("not fenced, as was wished")
         return _Fenced(
-            f"fenced from {begin:%Y-%m-%d %H:%M:%SZ} on all the same, by an earlier evacuation: it answers new "
-            f"payments 503 ({RUNBOOK} says how to take the fence down by hand)"
+            f"fenced {held} all the same, by an earlier evacuation: it answers new payments 503 ({RUNBOOK} says how to "
+            "take the fence down by hand)"
         )
 
     def take_down_fence(self, *, even_if_not: bool) -> _Fenced:
@@ -208,7 +214,8 @@ class _Move:
                 raise
             raise Problem(
                 f"{problem}; the fence is down already: {self.primary} takes new payments of who is still there, while "
-                "the others stay where they are: ./invoke restore again, or ./invoke evacuate, which puts the fence up"
+                "the others stay where they are: ./invoke restore again, or ./invoke evacuate, which puts the fence up "
+                f"(where the secondary is lost, DNS answers the primary: {RUNBOOK})"
             ) from problem
 
 
@@ -224,6 +231,16 @@ def _canary(move: _Move) -> Merchant:
     secret = move.acting.aws.secret(foundation.names.of(naming.API_KEYS_SECRET), move.settings.region(SECONDARY))
     host = foundation.region_names.of(PRIMARY)
     return merchant(CANARY, entry(move.place.gateways, move.settings.region(PRIMARY), host), secret)
+
+
+def _unserved(move: _Move) -> str:
+    """Why nobody can be let back; empty when it serves. The canary's key is the secondary's copy, which may be lost."""
+    try:
+        canary = _canary(move)
+    except Problem as problem:
+        return f"{move.primary} cannot be asked as the canary: {problem}"
+    failure = _failure(canary)
+    return f"{move.primary} does not serve: {failure}" if failure else ""
 
 
 def _failure(canary: Merchant) -> str:

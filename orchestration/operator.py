@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestration.aws import Aws, asked, error_code, identity
 from orchestration.person import user
+from orchestration.questions import Unanswered, first_answer
 from shared import naming
 from shared.errors import Problem
-from shared.roles import SECONDARY, Role
+from shared.roles import PRIMARY, SECONDARY, Role
 
 if TYPE_CHECKING:
     from orchestration.reach import Reach
@@ -71,6 +73,21 @@ def act(environment: Environment, place: Reach, tell: Callable[[str], None], rol
         tell(f"{who['Arn']} may not take on {arn} (edge.operations.operators says who may): going on without it")
         return Acting(own, account, str(who["Arn"]), under_the_role=False)
     return Acting(Aws({**place.variables, **_variables(answer["Credentials"])}), account, arn, under_the_role=True)
+
+
+def act_by_either(
+    environment: Environment, place: Reach, tell: Callable[[str], None], patience: float, deadline: float
+) -> Acting | Unanswered:
+    """As `act`, by the primary's STS where the secondary's has failed, or has not answered for `patience` seconds."""
+    told: set[str] = set()
+
+    def once(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            tell(line)
+
+    asks = [partial(act, environment, place, once, role) for role in (SECONDARY, PRIMARY)]
+    return first_answer(asks, patience, deadline)
 
 
 def session_name() -> str:

@@ -16,8 +16,8 @@ from orchestration.answers import answers_of
 from orchestration.fence import PrimaryFence
 from orchestration.lever import Lever
 from orchestration.metrics import MINUTE, metric_values
-from orchestration.operator import Acting, act, as_oneself
-from orchestration.questions import Once, Question, Unanswered, answered, first_answer
+from orchestration.operator import Acting, act_by_either, as_oneself
+from orchestration.questions import Once, Question, Unanswered, answered
 from orchestration.reach import reach
 from shared import grey_failure, naming
 from shared.columns import columns
@@ -84,7 +84,7 @@ class _Asker:
         secondary = self._settings.region(SECONDARY)
         return [
             Question("stop switch", secondary, self._switch),
-            Question("fence", secondary, self._fence),
+            Question("fence", f"{secondary} or {self._settings.region(PRIMARY)}", self._fence),
             *self._of_each("clients", self._clients),
             Question(GATE, HEALTH_CHECK_REGION, lambda: self._check(GATE)),
             *(
@@ -105,20 +105,10 @@ class _Asker:
 
     def _act(self) -> Acting:
         """Under the role by any STS, or else as whoever asks: a row needs what it asks, not the secondary's STS."""
-        told: set[str] = set()
-
-        def tell(line: str) -> None:
-            if line not in told:
-                told.add(line)
-                report.tell(line)
-
-        found = first_answer(
-            [lambda role=role: act(self._settings, self._place, tell, role) for role in (SECONDARY, PRIMARY)],  # type: ignore[misc]
-            self._deadline * ANOTHER_STS,
-            self._deadline * NO_STS,
-        )
+        patience, deadline = self._deadline * ANOTHER_STS, self._deadline * NO_STS
+        found = act_by_either(self._settings, self._place, report.tell, patience, deadline)
         if isinstance(found, Unanswered):
-            tell(f"{found.why}: going on without the operations role")
+            report.tell(f"{found.why}: going on without the operations role")
             return Acting(as_oneself(self._place), "", "", under_the_role=False)
         return found
 
@@ -134,10 +124,12 @@ class _Asker:
         return f"{words}, since {_at(since)}" if since else words
 
     def _fence(self) -> str:
-        begin = PrimaryFence.of(self._settings, self._acting().aws).holds_from()
-        if begin is None:
+        found = PrimaryFence.of(self._settings, self._acting().aws).standing()
+        if found is None:
             return "none: the primary takes payments"
-        return f"the primary refuses new payments from {_at(begin)} on"
+        if found.is_over(self._place.now()):
+            return f"over since {_at(found.end)}: the primary takes payments"
+        return f"the primary refuses new payments {found}"
 
     def _clients(self, role: Role) -> str:
         values = self._own(role, "FailoverTraffic", "Sum", self._now() - BACK)

@@ -11,3 +11,7 @@ from typing import Final
 PARTITION: Final = "fence"
 FROM: Final = "from"
 """From when on the region answers no new payment: milliseconds since the epoch, UTC."""
+UNTIL: Final = "until"
+"""Until when it does not. Where this is not said, for `HOLDS` from the beginning on."""
+HOLDS: Final = 3_600_000
+"""How long a fence holds (ms): who is refused for so long has followed DNS, or will not."""

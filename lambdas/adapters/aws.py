@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import botocore.session
 from botocore.config import Config
 
+from lambdas.adapters.crew import AT_ONCE
 from lambdas.adapters.retry import ATTEMPT
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-CONNECTIONS: Final = 4
-"""Calls of a client at once: one that hangs must not hold up the next."""
+CONNECTIONS: Final = AT_ONCE + 4
+"""Calls of a client at once: those of a sweep's workers, and some that hang and must not hold up the next."""
 
 
 @dataclass(frozen=True, slots=True)

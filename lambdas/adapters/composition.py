@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lambdas.adapters.audits import BucketAudits
 from lambdas.adapters.aws import client
 from lambdas.adapters.clock import SystemClock, token
+from lambdas.adapters.crew import threads
 from lambdas.adapters.fence import FenceItem
 from lambdas.adapters.https import Https
 from lambdas.adapters.play_money import PlayMoney
@@ -18,7 +19,7 @@ from lambdas.adapters.store import DynamoPayments
 from lambdas.domain.deadline import Deadline
 from lambdas.domain.fence import Fence
 from lambdas.domain.service import Payments
-from lambdas.domain.sweep import Sweep
+from lambdas.domain.sweep import Sweep, alone
 from lambdas.settings import Settings
 from lambdas.telemetry.journal import LogJournal
 from lambdas.web.view import render
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lambdas.adapters.audits import Objects
     from lambdas.adapters.store import TableClient
     from lambdas.domain.ports import Clock, Processor
+    from lambdas.domain.sweep import Crew
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Dependencies:
     clock: Clock
     token: Callable[[], str]
     journal: LogJournal
+    crew: Crew = alone
+    """Who works on a sweep."""
 
 
 def compose(settings: Settings, parts: Dependencies) -> Service:
@@ -83,10 +87,10 @@ def compose(settings: Settings, parts: Dependencies) -> Service:
         region=settings.region,
         strong=settings.strong,
     )
-    sweep = Sweep(payments, play_money.forget)
-    # One attempt: what cannot be read fences nothing, and the payment needs the time.
-    once = Retry(parts.clock, deadline, attempts=1)
-    fence = Fence(FenceItem(parts.table, parts.table_name, settings.region, once), parts.clock)
+    sweep = Sweep(payments, play_money.forget, parts.crew)
+    # Two attempts, as the first call by a connection that died while frozen fails; the payment needs the time of more.
+    twice = Retry(parts.clock, deadline, attempts=2)
+    fence = Fence(FenceItem(parts.table, parts.table_name, settings.region, twice), parts.clock)
     return Service(settings, deadline, payments, sweep, audits, retry, parts.journal, fence)
 
 
@@ -105,5 +109,6 @@ def connect() -> Service:
         clock=clock,
         token=token,
         journal=LogJournal.of(settings, clock),
+        crew=threads,
     )
     return compose(settings, parts)

@@ -48,4 +48,5 @@ def metrics(swept: Swept) -> dict[str, float]:
         # Said by every run: that nobody says it is an alarm of its own.
         "OldestUnfinished": swept.oldest / SECOND,
         "AuditsOwed": swept.audits_owed,
+        "OldestUntidied": swept.untidied / SECOND,
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import local
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,16 +13,31 @@ if TYPE_CHECKING:
     from lambdas.domain.ports import Clock
 
 
+class _OwnLimit(local):
+    until: int | None = None
+
+
 @dataclass(slots=True)
 class Deadline:
     """One for each execution environment, as that runs one invocation at a time; without a limit until `begin`.
+
+    Each thread has its own limit: a sweep works on several payments at once.
 
     Nothing is begun that may end after it: each call has a time-out, and is made only when all of that is left. So the
     invocation is over in time however slow each call is.
     """
 
     clock: Clock
-    until: int | None = None
+    _own: _OwnLimit = field(default_factory=_OwnLimit, init=False, repr=False, compare=False)
+
+    @property
+    def until(self) -> int | None:
+        """When all must be over (ms), or None."""
+        return self._own.until
+
+    @until.setter
+    def until(self, moment: int | None) -> None:
+        self._own.until = moment
 
     def begin(self, milliseconds: int) -> None:
         """From here on, so much time is left."""

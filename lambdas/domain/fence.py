@@ -1,13 +1,15 @@
 """A region that clients are to leave answers no new payment: those whose connections outlive DNS go elsewhere.
 
-It moves clients and protects nothing: conditional writes do. So what cannot be read fences nothing, and what was read
-holds for some seconds. It holds from a moment on, when whoever honours the TTL has moved.
+It moves clients and protects nothing: conditional writes do. So a region that has never read its fence has none. It
+holds from a moment on, when whoever honours the TTL has moved, and ends by itself: the region that clients have gone to
+may be lost after that, and then this one is all that they have.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lambdas.domain.errors import Unavailable
 
@@ -17,25 +19,31 @@ if TYPE_CHECKING:
     from lambdas.domain.ports import Clock
 
 KNOWN: Final = 5_000
-"""What was read of it holds for so long (ms)."""
+"""What was read of it holds for so long (ms), and longer while it cannot be read."""
+
+
+class FencedPeriod(NamedTuple):
+    """When no new payment is answered: from the first moment on, until before the second (ms)."""
+
+    begin: int
+    end: int
 
 
 @dataclass(slots=True)
 class Fence:
-    """Whether this region is fenced. `read` answers from when on (ms) or None, and raises Unavailable."""
+    """Whether this region is fenced. `read` answers when it is, or None, and raises Unavailable."""
 
-    read: Callable[[], int | None]
+    read: Callable[[], FencedPeriod | None]
     clock: Clock
-    _holds_from: int | None = field(default=None, init=False)
+    _period: FencedPeriod | None = field(default=None, init=False)
     _read_at: int | None = field(default=None, init=False)
 
     def holds(self) -> bool:
         """Whether clients are to go elsewhere; reads at most every `KNOWN` ms, and never raises for a dependency."""
         now = self.clock.now()
         if self._read_at is None or not 0 <= now - self._read_at < KNOWN:
-            try:
-                self._holds_from = self.read()
-            except Unavailable:
-                self._holds_from = None
+            # What was read last goes on: an idle connection that has died must let nobody in.
+            with suppress(Unavailable):
+                self._period = self.read()
             self._read_at = now
-        return self._holds_from is not None and now >= self._holds_from
+        return self._period is not None and self._period.begin <= now < self._period.end

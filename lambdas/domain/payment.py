@@ -34,7 +34,8 @@ WORK_TIME: Final = 9_500
 LEASE: Final = 15 * SECOND
 """Longer than that, though clocks differ a little: a lease expires only when its holder is gone."""
 ABANDON_AFTER: Final = 15 * MINUTE
-"""A payment that the processor has never heard of by then is cancelled there instead of charged: nobody expects it."""
+"""A payment that is asked about, or was to be, so long after it was made, and that the processor has never heard of, is
+cancelled there instead of charged: nobody expects it."""
 AUDIT_GRACE: Final = 30 * SECOND
 """How long the sweep leaves a pending audit to the request that is writing it."""
 RESPONSE_KEPT: Final = 72 * HOUR
@@ -168,6 +169,14 @@ class Payment:
             return Task.AUDIT
         return Task.TIDY if self.due is not None else None
 
+    def is_abandoned(self, now: int) -> bool:
+        """Nobody expects it any more, should the processor have never heard of it.
+
+        A client that was told to wait does: that whoever asks comes later than it was told changes nothing about that.
+        """
+        told = (at + _pause(self.attempts - 1) for status, at in self.steps if status == PaymentStatus.UNKNOWN)
+        return min(now, max(told, default=now)) >= self.created + ABANDON_AFTER
+
     def may_be_asked(self, now: int) -> bool:
         """Its processor may be asked: not before `retry_at`, which its client was told and the sweep keeps to."""
         return self.retry_at is None or now >= self.retry_at
@@ -194,13 +203,12 @@ class Payment:
 
     def unanswered(self, now: int) -> Payment:
         """The processor did not answer: release the payment, to be asked about again with growing pauses."""
-        pause = min(_FIRST_RETRY * 2 ** min(self.attempts, 10), _LAST_RETRY)
         return self._moved(
             now,
             steps=self._stepped(PaymentStatus.UNKNOWN, now),
             lease=None,
             attempts=self.attempts + 1,
-            retry_at=now + pause,
+            retry_at=now + _pause(self.attempts),
         )
 
     def settled(self, outcome: Outcome, now: int) -> Payment:
@@ -253,6 +261,12 @@ class Payment:
     def _moved(self, now: int, **changes: object) -> Payment:
         # mypy cannot check replace() through a mapping; every caller above names fields of this class.
         return replace(self, version=self.version + 1, updated=now, **changes)  # type: ignore[arg-type]
+
+
+def _pause(attempts: int) -> int:
+    """How long a processor that was asked so often before is left alone (ms)."""
+    pause: int = _FIRST_RETRY * 2 ** min(attempts, 10)
+    return min(pause, _LAST_RETRY)
 
 
 def opened(instruction: Instruction, *, region: str, endpoint: str, holder: str, now: int) -> Payment:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from lambdas.domain import audit
 from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, Unavailable
 from lambdas.domain.instruction import is_payment_id
-from lambdas.domain.payment import ABANDON_AFTER, MINUTE, SECOND, PaymentStatus, opened
+from lambdas.domain.payment import MINUTE, SECOND, PaymentStatus, opened
 from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Payments:
             known = processor.find(payment.id)
             if known is not None:
                 return known
-            if self.clock.now() >= payment.created + ABANDON_AFTER:
+            if payment.is_abandoned(self.clock.now()):
                 self._require_time(processor)
                 return processor.cancel(payment.id)
         self._require_time(processor)

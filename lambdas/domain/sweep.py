@@ -8,25 +8,29 @@ The index tells candidates (possibly stale); the strongly consistent read and th
     tidying    oldest ─>  <─ newest
 
 Each list is taken from both of its ends, with the same time for each: what cannot be finished stays in the index and
-is soon among the oldest, so it can hold up no more than half of the others.
+is soon among the oldest, so it can hold up no more than half of the others. A crew of workers takes from one list at a
+time: what a payment takes is waiting, and a processor's outage leaves thousands of them.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lambdas.domain.errors import Contradiction, InProgress, Rejected, Unavailable, Unreadable
 from lambdas.domain.payment import WORK_TIME, Task
 from lambdas.domain.ports import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lambdas.domain.payment import Payment, PaymentStatus
-    from lambdas.domain.ports import Due
+    from lambdas.domain.ports import Clock, Due
     from lambdas.domain.service import Payments
 
 _OPEN: Final = frozenset({"unknown", "deferred", "stuck"})
@@ -47,8 +51,68 @@ class Swept:
     """Age of the oldest payment that stays unfinished (ms)."""
     audits_owed: int = 0
     """Audit records that it could not write."""
+    untidied: int = 0
+    """For how long the longest of those that were tidied, or were to be, had been due (ms)."""
     failure: Unavailable | None = None
     """Part of the index could not be read."""
+
+    def add(self, other: Swept) -> None:
+        """Count what another worker of the run has done."""
+        self.done += other.done
+        self.finished += other.finished
+        self.oldest = max(self.oldest, other.oldest)
+        self.audits_owed += other.audits_owed
+        self.untidied = max(self.untidied, other.untidied)
+
+
+Crew = Callable[[Callable[[], Swept]], list[Swept]]
+"""Lets one or several workers do the same work at once, and returns what each has done."""
+
+
+def alone(work: Callable[[], Swept]) -> list[Swept]:
+    """The crew of one: payments are worked on one after another."""
+    return [work()]
+
+
+class _Taken(NamedTuple):
+    """An entry that somebody works on, from which end of the list it was taken, and when."""
+
+    due: Due
+    end: int
+    began: int
+
+
+@dataclass(slots=True)
+class _DueList:
+    """What is due for one task, each once, from both ends, then what was postponed until this task's turn.
+
+    What one takes is counted against its end; the end that has had less time is the next. Several workers take from it.
+    """
+
+    clock: Clock
+    ends: Sequence[Iterator[Due]]
+    postponed: list[Due] = field(default_factory=list)
+    _spent: list[int] = field(default_factory=lambda: [0, 0])
+    _seen: set[str] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def take(self) -> _Taken | None:
+        """The next one, or None when there is none."""
+        with self._lock:
+            began = self.clock.now()
+            end = int(self._spent[0] > self._spent[1])
+            for due in self.ends[end]:
+                if due.payment_id not in self._seen:
+                    self._seen.add(due.payment_id)
+                    self._spent[end] += 1
+                    return _Taken(due, end, began)
+            # Each end comes to the other one at last.
+            return _Taken(self.postponed.pop(0), end, began) if self.postponed else None
+
+    def worked(self, taken: _Taken) -> None:
+        """It is done with."""
+        with self._lock:
+            self._spent[taken.end] += self.clock.now() - taken.began
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,47 +122,41 @@ class Sweep:
     payments: Payments
     forget_charge: Callable[[str], None]
     """Makes the canaries' processor forget a charge (by the payment's id). Raises Unavailable."""
+    crew: Crew = alone
 
     def run(self, until: int) -> Swept:
         """Work until nothing is due or the time is up (ms); what is begun last ends `WORK_TIME` later at most."""
         clock, swept = self.payments.clock, Swept()
         began = clock.now()
-        postponed: dict[Task, list[Due]] = {task: [] for task in Task}
-        lists = {task: self._list(task, swept, postponed[task]) for task in Task}
+        lists = {task: self._list(task, swept) for task in Task}
         for task, end in (
             (Task.FINISH, began + (until - began) * 4 // 5),
             (Task.AUDIT, until),
             (Task.FINISH, until),
             (Task.TIDY, until),
         ):
-            while clock.now() < end:
-                self.payments.deadline.begin(WORK_TIME)
-                due = next(lists[task], None)
-                if due is None:
-                    break
-                self._count(swept, task, due, postponed)
+            for done in self.crew(partial(self._take, task, lists, end)):
+                swept.add(done)
         return swept
 
-    def _list(self, task: Task, swept: Swept, postponed: list[Due]) -> Iterator[Due]:
-        """What is due for the task, each once, from both ends, then what was postponed until this task's turn.
+    def _take(self, task: Task, lists: Mapping[Task, _DueList], end: int) -> Swept:
+        """One worker's part."""
+        clock, swept = self.payments.clock, Swept()
+        while clock.now() < end:
+            self.payments.deadline.begin(WORK_TIME)
+            taken = lists[task].take()
+            if taken is None:
+                break
+            if task is Task.TIDY:
+                swept.untidied = max(swept.untidied, clock.now() - taken.due.since)
+            self._count(swept, task, taken.due, lists)
+            lists[task].worked(taken)
+        return swept
 
-        The time until the next is asked for is what one took.
-        """
-        clock = self.payments.clock
-        now = clock.now()
+    def _list(self, task: Task, swept: Swept) -> _DueList:
+        now = self.payments.clock.now()
         ends = [self._from(task, now, swept, newest_first=newest_first) for newest_first in (False, True)]
-        spent, seen = [0, 0], set()
-        while True:
-            end = int(spent[0] > spent[1])
-            began = clock.now()
-            due = next(ends[end], None)
-            if due is None:
-                break  # each end comes to the other one at last
-            if due.payment_id not in seen:
-                seen.add(due.payment_id)
-                yield due
-                spent[end] += 1 + clock.now() - began
-        yield from postponed
+        return _DueList(self.payments.clock, ends)
 
     def _from(self, task: Task, now: int, swept: Swept, *, newest_first: bool) -> Iterator[Due]:
         store = self.payments.store
@@ -111,14 +169,14 @@ class Sweep:
 
         return heapq.merge(*map(readable, store.partitions(task)), reverse=newest_first)
 
-    def _count(self, swept: Swept, task: Task, due: Due, postponed: dict[Task, list[Due]]) -> None:
+    def _count(self, swept: Swept, task: Task, due: Due, lists: Mapping[Task, _DueList]) -> None:
         """Work on one payment, and count what became of it: nothing about one may end the run for all."""
         journal, payment, what = self.payments.journal, None, "stuck"
         try:
             payment = self.payments.store.get(due.payment_id)
             if task is Task.FINISH and payment is not None and payment.task in (Task.AUDIT, Task.TIDY):
                 # Earlier releases have one list for all tasks.
-                postponed[payment.task].append(due)
+                lists[payment.task].postponed.append(due)
                 return
             what = "gone" if payment is None else self._work(payment, swept)
         except (Lost, InProgress):

@@ -21,7 +21,12 @@ NAMESPACE: Final = "Payments"
 DIMENSIONS: Final = ("Environment", "Suffix", "Role")
 """Of every metric: one name of an environment may be there twice in an account, with two suffixes."""
 
-UNITS: Final = {"Latency": "Milliseconds", "CanaryDuration": "Milliseconds", "OldestUnfinished": "Seconds"}
+UNITS: Final = {
+    "CanaryDuration": "Milliseconds",
+    "Latency": "Milliseconds",
+    "OldestUnfinished": "Seconds",
+    "OldestUntidied": "Seconds",
+}
 """Metrics that are not counts."""
 FAILOVER_TRAFFIC: Final = "FailoverTraffic"
 """Requests of paying clients that came by the shared name."""

@@ -12,7 +12,7 @@ from orchestration.fence import PrimaryFence
 from orchestration.lever import RUNBOOK, Lever
 from orchestration.readiness.facts import Examined, Fact, FactQuestion
 from shared.errors import Problem
-from shared.roles import ROLES, SECONDARY
+from shared.roles import PRIMARY, ROLES, SECONDARY
 
 if TYPE_CHECKING:
     from shared.roles import Role
@@ -28,7 +28,7 @@ def questions(examined: Examined) -> Iterator[FactQuestion]:
     secondary = settings.region(SECONDARY)
     yield FactQuestion("stop switch", secondary, lambda: _switch(examined), todo)
     yield FactQuestion("switch's readers", secondary, lambda: _readers(examined), todo)
-    yield FactQuestion("fence", secondary, lambda: _fence(examined), todo)
+    yield FactQuestion("fence", f"{secondary} or {settings.region(PRIMARY)}", lambda: _fence(examined), todo)
     yield FactQuestion("API keys", examined.both, lambda: _keys(examined), todo)
     for role in reversed(ROLES):
         region = settings.region(role)
@@ -64,10 +64,10 @@ def _readers(examined: Examined) -> Fact:
 
 def _fence(examined: Examined) -> Fact:
     """A primary that takes no payments must be out of DNS: a fence that was left is an outage for all who are in it."""
-    begin = PrimaryFence.of(examined.settings, examined.acting().aws).holds_from()
-    if begin is None:
+    found = PrimaryFence.of(examined.settings, examined.acting().aws).standing()
+    if found is None or found.is_over(examined.place.now()):
         return Fact("the primary takes payments")
-    said = f"the primary refuses new payments from {begin:%Y-%m-%d %H:%M:%SZ} on"
+    said = f"the primary refuses new payments {found}"
     if _lever(examined).stopped():
         return Fact(said)
     return Fact(f"{said}, and is in DNS", "not fit", f"./invoke restore{examined.options}")

@@ -14,6 +14,7 @@ from shared.components import iam
 from shared.components.regions import Region
 from shared.contracts import DataOutputs
 from shared.environment_sections import OperationsSettings
+from shared.roles import PRIMARY
 
 LONGEST_SESSION = 3600
 """Seconds: longer than any move or drill takes; the shortest that a role may be given."""
@@ -68,16 +69,25 @@ def trust(account: str, settings: OperationsSettings) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def _by(*services: str) -> dict[str, dict[str, list[str]]]:
+    """The condition that a key is used by these services, each in its region, and by nobody else."""
+    return {"StringEquals": {"kms:ViaService": [f"{each}.amazonaws.com" for each in services]}}
+
+
 def _statements(secondary: Region, data: DataOutputs, switch: SwitchObject) -> list[iam.Statement]:
+    primary = secondary.foundation.region(PRIMARY)
+    no_payment = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [fence.PARTITION]}}
     return [
         iam.allow(["s3:GetObject", "s3:PutObject"], [switch.arn]),
         # Without s3:ListBucket an object that is not there is answered as one that may not be read.
         iam.allow(["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketPolicy"], [switch.bucket_arn]),
-        # The fence before a primary that was left: its items, and none that is a payment.
+        # The fence before a primary that was left: its items, and none that is a payment. By the primary it is taken
+        # down too: when the secondary is lost, clients come back and meet it.
+        iam.allow(["dynamodb:PutItem"], [data.table_arns.secondary], condition=no_payment),
         iam.allow(
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
-            [data.table_arns.secondary],
-            condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [fence.PARTITION]}},
+            ["dynamodb:GetItem", "dynamodb:DeleteItem"],
+            [data.table_arns.primary, data.table_arns.secondary],
+            condition=no_payment,
         ),
         # A restoration pays at the primary as the canary, with the secondary's copy of its key.
         iam.allow(["secretsmanager:GetSecretValue"], [data.api_keys_secret_arns.secondary]),
@@ -88,14 +98,9 @@ def _statements(secondary: Region, data: DataOutputs, switch: SwitchObject) -> l
         iam.allow(
             ["kms:Decrypt"],
             [data.key_arns.secondary],
-            condition={
-                "StringEquals": {
-                    "kms:ViaService": [
-                        f"{each}.{secondary.name}.amazonaws.com" for each in ("dynamodb", "secretsmanager")
-                    ]
-                }
-            },
+            condition=_by(f"dynamodb.{secondary.name}", f"secretsmanager.{secondary.name}"),
         ),
+        iam.allow(["kms:Decrypt"], [data.key_arns.primary], condition=_by(f"dynamodb.{primary}")),
         # How things stand. Metrics and the list of checks know no resource; alarms and tags are asked for of what a
         # list has just found (Service Authorization Reference).
         iam.allow(["cloudwatch:GetMetricData", "route53:ListHealthChecks"], ["*"]),

@@ -125,7 +125,8 @@ def test_the_latch_writes_what_the_checkers_look_for(name):
 
 
 def test_operators_and_functions_mean_the_same_fence():
-    assert (fence_item.PARTITION, fence_item.FROM) == (fence.PARTITION, fence.FROM)
+    for each in ("PARTITION", "FROM", "UNTIL", "HOLDS"):
+        assert getattr(fence_item, each) == getattr(fence, each)
 
 
 NETWORKS = st.builds("{}.{}.0.0/{}".format, st.integers(1, 2), st.integers(0, 3), st.integers(16, 20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -197,13 +197,15 @@ class Duties:
         acting = act(self.environment, place, lambda _: None)
         _expect(acting.under_the_role, "the operator", "may not take on the role", "")
         lever = Lever.of(self.environment, acting.aws, acting.account)
-        fence = PrimaryFence.of(self.environment, acting.aws)
+        fence = replace(PrimaryFence.of(self.environment, acting.aws), other="")
+        there = replace(fence, region=self.environment.region(PRIMARY))
         move = moves._Move(Choice(self.environment.name), self.environment, place, acting, lever)
         s3, switch = acting.aws.client("s3", lever.region), {"Bucket": lever.bucket, "Key": stop_switch.KEY}
         try:
             lever.say(stop_switch.STOPPED)
             fence.put_up(place.now() + 70)
-            _expect(lever.stopped() and fence.holds_from() is not None, "the evacuation", "not seen", "")
+            _expect(lever.stopped() and fence.standing() is not None, "the evacuation", "not seen", "")
+            _expect(there.standing() is not None, "the fence, by the primary", "not seen", "")
             _expect(bool(lever.readers()), "the switch's readers", "none", "")
             _expect(not (keys := moves._other_keys(move)), "the API keys", keys, "")
             moves._canary(move)
@@ -214,6 +216,7 @@ class Duties:
             unknown = {row.what: row.said for row in rows if not row.known and "no data" not in row.said}
             _expect(not unknown, "situation", unknown, "")
             fence.take_down()
+            there.take_down()
             self._client("s3", SECONDARY).delete_object(**switch)
             _expect(not lever.stopped(), "a switch that is not there", "stops", "")
             lever.say(stop_switch.RUN)

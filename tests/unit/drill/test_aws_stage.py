@@ -221,8 +221,8 @@ def test_route_53_may_be_asked_too_often_for_a_moment(monkeypatch, server):
 def test_a_fence_that_stands_again_is_taken_down_again(monkeypatch, server):
     """By a write that was given up, and was made all the same."""
     stage, _ = staged(monkeypatch, server)
-    standing, done = [datetime.now(UTC), None], []
-    fence = SimpleNamespace(primary=PRIMARY, take_down=lambda: done.append("down"), holds_from=lambda: standing.pop(0))
+    stands, done = [datetime.now(UTC), None], []
+    fence = SimpleNamespace(primary=PRIMARY, take_down=lambda: done.append("down"), standing=lambda: stands.pop(0))
     monkeypatch.setattr(type(stage._evacuation), "_hands", lambda _: (SimpleNamespace(say=done.append), fence))
     stage.restore()
     assert done == ["down", "down", "primary: run"]
@@ -235,7 +235,7 @@ def test_the_switch_says_run_though_the_fence_cannot_be_taken_down(monkeypatch, 
     def cannot():
         raise Problem("cannot take down the fence")
 
-    fence = SimpleNamespace(primary=PRIMARY, take_down=cannot, holds_from=lambda: None)
+    fence = SimpleNamespace(primary=PRIMARY, take_down=cannot, standing=lambda: None)
     monkeypatch.setattr(type(stage._evacuation), "_hands", lambda _: (SimpleNamespace(say=done.append), fence))
     with pytest.raises(Problem, match="cannot take down the fence"):
         stage.restore()
@@ -274,7 +274,7 @@ def test_an_evacuation_is_the_switch_and_the_fence_unless_it_is_to_have_none(mon
     stage, _ = staged(monkeypatch, server)
     lever = SimpleNamespace(say=done.append)
     fence = SimpleNamespace(put_up=lambda at: done.append(at > time.time()), take_down=lambda: done.append("down"))
-    fence.holds_from = lambda: None
+    fence.standing = lambda: None
     monkeypatch.setattr(type(stage._evacuation), "_hands", lambda _: (lever, fence))
     assert stage.begin(fault).what == fault
     assert done == ["primary: stop", *([True] if fault == EVACUATION else [])]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
-from drill import new_home
-from drill.new_home import QUIET, Removal
+from drill import new_home, new_home_command
+from drill.new_home import Removal
+from drill.restored import WrongItem
 from orchestration.api_keys import Copy, Keys
+from orchestration.choice import Choice
 from shared import fence
 from shared.environment import Environment, Regions, TakenName
 from shared.errors import Problem
@@ -118,9 +121,45 @@ def test_payments_end_in_both_regions_of_the_old_home_by_the_one_that_is_left():
     for each in fences:
         assert each["TableName"] == "payment-transactions-x7k2"
         assert each["Item"][fence.FROM] == {"N": "1000500"}
+        assert int(each["Item"][fence.UNTIL]["N"]) > 50 * 365 * 86_400_000, "its clients never come back"
     assert aws.made[-1] == ("events", "us-east-2", "disable_rule", {"Name": "payment-sweep-secondary-x7k2"})
-    assert slept == [QUIET]
-    assert QUIET >= 20, "a fence is read every 5 s, and a lease lasts 15"
+    assert slept == [found.quiet]
+    assert found.quiet >= 5 + OLD.compute.audit.timeout, "a fence is read every 5 s, and a sweep ends with its function"
+
+
+def test_a_short_sweep_leaves_the_time_of_a_lease():
+    compute = OLD.compute.model_copy(update={"audit": OLD.compute.audit.model_copy(update={"timeout": 11})})
+    found, _ = removal(old=OLD.model_copy(update={"compute": compute}))
+    assert found.quiet == 20
+
+
+@pytest.mark.parametrize("late", [0, 2])
+@pytest.mark.parametrize("wrong", [(), (WrongItem(("pay_x", "v0"), "another payment"),)])
+def test_what_came_while_the_name_was_released_is_brought_in_after_it(monkeypatch, capsys, late, wrong):
+    """A fence protects nothing: who could not read it has acknowledged a payment in the old table alone."""
+    order, rounds = [], [{"brought in": 5}, {"brought in": late, "there already": 5}]
+
+    class Home:
+        tables, left, lost = ("old", "new"), "us-east-2", "us-east-1"
+
+        def __getattr__(self, name):
+            return lambda *_, **__: order.append(name) or ("api" if name == "release_name" else False)
+
+        def bring_in(self, *, unfinished, progress):
+            order.append("bring_in")
+            assert unfinished and progress  # noqa: PT018
+            return SimpleNamespace(counts=rounds.pop(0), contradictions=() if len(rounds) == 1 else wrong)
+
+    place = SimpleNamespace(gateways={}, now=lambda: 0.0, where="", cli=SimpleNamespace(variables={}))
+    monkeypatch.setattr(new_home_command, "choose", lambda *_: place)
+    monkeypatch.setattr(new_home_command, "go_ahead", lambda *_: None)
+    monkeypatch.setattr(Removal, "of", lambda *_: Home())
+    code = new_home_command.new_home(Choice(json=True), old="payments", move=True)
+    assert order[-4:] == ["stop", "bring_in", "release_name", "bring_in"]
+    told = json.loads(capsys.readouterr().out)
+    assert told["items_after_release"] == {"brought in": late, "there already": 5}
+    assert (code, len(told["another"])) == ((1, 1) if wrong else (0, 0))
+    assert told["next"].startswith("./invoke deploy --layer edge")
 
 
 def test_the_name_is_released_where_the_region_that_is_left_has_it():

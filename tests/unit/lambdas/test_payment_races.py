@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,14 +14,14 @@ from lambdas.domain.outcome import Declined
 from lambdas.domain.payment import ABANDON_AFTER, LEASE, RESPONSE_KEPT
 from tests.doubles import openapi
 from tests.doubles.acquirer import Acquirer
-from tests.doubles.payments import Region, refused
+from tests.doubles.payments import START, Region, refused
 
 
-def crash(region, operation, *, applied):
-    """Run a request whose region dies around a call: nothing after it happens."""
+def crash(region, operation, *, applied, work=None):
+    """Run a request, or other work, whose region dies around a call: nothing after it happens."""
     region.wire.fail(operation, KeyboardInterrupt(), applied=applied)
     with pytest.raises(KeyboardInterrupt):
-        region.post("k")
+        (work or functools.partial(region.post, "k"))()
 
 
 @pytest.mark.parametrize("applied", [False, True])
@@ -80,6 +81,33 @@ def test_a_payment_that_nobody_expects_any_more_is_cancelled_not_charged():
     answer = other.post("k")
     assert answer["statusCode"] == 402
     assert json.loads(answer["body"])["reason"] == "abandoned"
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_payment_whose_client_was_told_to_wait_is_charged_however_late_the_sweep_comes(crashed):
+    """Thousands wait after a processor's outage: who is asked about last has done nothing else than the first."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
+    assert region.post("k")["statusCode"] == 202
+    region.clock.time += 2 * ABANDON_AFTER
+    if crashed:
+        crash(region, "UpdateItem", applied=True, work=region.sweep)
+        region.clock.time += LEASE
+    assert region.sweep() == {"resolved": 1}
+    assert acquirer.calls == ["charge", "find", "charge"]
+    assert region.post("k")["statusCode"] == 201
+
+
+def test_a_processor_that_is_silent_for_so_long_is_told_to_cancel():
+    """Its silence was heard, and not by one who came late: the time that the client was told is over."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge", *["find"] * 99], effect=False)))
+    region.post("k")
+    while int(region.payment()["due"]["N"]) < START + ABANDON_AFTER:
+        region.clock.time = int(region.payment()["due"]["N"])
+        assert region.sweep() == {"unknown": 1}
+    acquirer.silent.clear()
+    region.clock.time = int(region.payment()["due"]["N"])
+    assert region.sweep() == {"resolved": 1}
+    assert acquirer.calls[-2:] == ["find", "cancel"]
 
 
 def test_just_before_that_it_is_charged():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from lambdas.adapters.crew import AT_ONCE, threads
 from lambdas.adapters.store import DynamoPayments
 from lambdas.audit.sweeping import sweep
 from lambdas.domain.errors import NoAnswer, Unavailable
@@ -423,6 +425,7 @@ def test_what_the_sweep_finishes_is_counted_as_business_and_canaries_are_not():
         "PaymentsDeclined": "Count",
         "OldestUnfinished": "Seconds",
         "AuditsOwed": "Count",
+        "OldestUntidied": "Seconds",
     }
 
 
@@ -484,3 +487,50 @@ def test_under_mrec_the_other_region_s_payment_is_left_alone_for_a_while():
     assert other.post("k")["statusCode"] == 409
     region.clock.time += 1
     assert other.sweep() == {"resolved": 1}
+
+
+def test_a_crew_works_on_payments_at_once_each_within_its_own_time_and_counts_them_all():
+    """One after another a silent processor lets a run ask about sixteen: an outage leaves thousands."""
+    acquirer = Acquirer(silent=["charge"] * 10 * AT_ONCE, effect=False)
+    region = Region(processor=acquirer)
+    for number in range(10 * AT_ONCE):
+        region.post(f"k{number}")
+    region.clock.time += 5_000
+    together, find, deadline = threading.Barrier(AT_ONCE, timeout=30), acquirer.find, region.service.deadline
+
+    def wait(key):
+        assert deadline.until == region.clock.now() + WORK_TIME - region.service.payments.store.timeout
+        together.wait()
+        return find(key)
+
+    acquirer.find = wait
+    deadline.begin(50_000)
+    swept = replace(region.service.sweep, crew=threads).run(region.clock.now() + 40_000)
+    assert swept.done == {"resolved": 10 * AT_ONCE}
+    assert sum(swept.finished.values()) == 10 * AT_ONCE
+    assert acquirer.calls.count("charge") == 20 * AT_ONCE
+    assert deadline.until == region.clock.now() + 50_000, "the run's own"
+
+
+def test_what_one_of_the_crew_raises_ends_the_run_and_no_other_worker():
+    done = []
+
+    def work():
+        done.append(1)
+        if len(done) == 1:
+            raise ValueError("one")
+
+    with pytest.raises(ValueError, match="one"):
+        threads(work)
+    assert len(done) == AT_ONCE
+
+
+def test_a_run_tells_how_late_tidying_is():
+    region = Region()
+    for key in ("a", "b"):
+        region.post(key)
+    region.clock.time += RESPONSE_KEPT + 7_000
+    sweep(region.service, 60_000)
+    assert region.journal.lines[-1]["OldestUntidied"] == 7
+    sweep(region.service, 60_000)
+    assert region.journal.lines[-1]["OldestUntidied"] == 0

@@ -58,7 +58,8 @@ class Cloud:
         self.at, self.versions = "", {"us-east-1": "one", "us-east-2": "one"}
         self.refusal, self.taken_on, self.variables = None, [], {}
         self.write_error = self.unreadable = None
-        self.meanwhile = lambda: None
+        self.meanwhile = self.moved_fence = lambda: None
+        self.lost = set()
 
     def enter(self, variables):
         """Whose clients these are from now on."""
@@ -71,6 +72,7 @@ class Cloud:
         return self
 
     def get_caller_identity(self):
+        self._there()
         return {"Account": ACCOUNT, "Arn": CALLER}
 
     def assume_role(self, **arguments):
@@ -79,8 +81,14 @@ class Cloud:
         self.taken_on.append(arguments)
         return {"Credentials": {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "token"}}
 
+    def _there(self):
+        if self.at in self.lost:
+            raise ConnectTimeoutError(endpoint_url=f"https://{self.at}")
+
     def secret(self, arn, region):
         self.asked.add(("secretsmanager", region))
+        if region in self.lost:
+            raise Problem(f"cannot read the API keys in {region}: no answer")
         assert arn == "payment-api-secret-x7k2"
         return json.dumps({"clients": {"canary": {"current": "canary-key"}}})
 
@@ -104,16 +112,26 @@ class Cloud:
 
     def put_item(self, **arguments):
         self._fence(arguments)
-        assert arguments["ConditionExpression"] == fence.LATER
-        assert arguments["ExpressionAttributeNames"] == {"#from": "from"}
-        assert arguments["ExpressionAttributeValues"] == {":number": {"S": "N"}, ":from": arguments["Item"]["from"]}
-        assert arguments["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
-        known = (self.fence or {}).get("from", {}).get("N")
-        if known is not None and int(known) <= int(arguments["Item"]["from"]["N"]):
-            response = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": self.fence}
-            raise ClientError(response, "PutItem")
+        self.moved_fence()
+        if not self._is_as_seen(arguments):
+            raise refused("ConditionalCheckFailedException")
         self.fence = arguments["Item"]
         self.order.append("fence")
+
+    def _is_as_seen(self, arguments):
+        """The condition, as DynamoDB reads it."""
+        names, values = (arguments.get(f"ExpressionAttribute{each}", {}) for each in ("Names", "Values"))
+        for part in arguments["ConditionExpression"].split(" AND "):
+            if part.startswith(("attribute_exists(", "attribute_not_exists(")):
+                what, _, name = part.removesuffix(")").partition("(")
+                there = names.get(name, name) in (self.fence or {})
+                if there is not (what == "attribute_exists"):
+                    return False
+            else:
+                name, _, value = part.partition(" = ")
+                if (self.fence or {}).get(names[name]) != values[value]:
+                    return False
+        return True
 
     def delete_item(self, **arguments):
         self._fence(arguments)
@@ -127,8 +145,8 @@ class Cloud:
         return {"Item": self.fence} if self.fence else {}
 
     def _fence(self, arguments):
-        if self.table_error:
-            raise self.table_error
+        if self.table_error or self.at in self.lost:
+            raise self.table_error or ConnectTimeoutError(endpoint_url="https://dynamodb")
         assert arguments["TableName"] == "payment-transactions-x7k2"
         key = arguments.get("Key") or {name: arguments["Item"][name] for name in ("pk", "sk")}
         assert key == {"pk": {"S": "fence"}, "sk": {"S": "us-east-1"}}
@@ -160,6 +178,7 @@ class Cloud:
         return {"Policy": json.dumps({"Statement": [reading, *others]})}
 
     def _place(self, arguments):
+        self._there()
         if self.error:
             raise self.error
         assert arguments["Bucket"] == BUCKET
@@ -238,6 +257,7 @@ def test_who_has_not_followed_dns_is_refused_from_then_on(cloud, capsys):
     assert cloud.order == ["primary: stop", "fence"]
     begins = int(cloud.fence["from"]["N"]) / 1000
     assert begins == pytest.approx(time.time() + 3 * 10 + 10 + 30, abs=5)
+    assert int(cloud.fence["until"]["N"]) / 1000 == pytest.approx(begins + 3600, abs=1), "it ends by itself"
     assert ("dynamodb", "us-east-2") in cloud.asked
     assert json.loads(capsys.readouterr().out)["fence"].startswith("fenced from ")
 
@@ -316,12 +336,70 @@ def test_a_fence_that_holds_goes_on_holding_when_the_primary_is_evacuated_again(
     assert ("as was wished" in told, "docs/runbooks/evacuate-the-primary.md" in told) == (False, not fence)
 
 
-@pytest.mark.parametrize("said", [{}, {"from": {"S": "soon"}}])
+def test_an_evacuation_that_is_repeated_lets_the_fence_hold_longer(cloud):
+    moves.evacuate(YES, fence=True)
+    began, end = int(time.time() - 600) * 1000, int(time.time() + 60) * 1000
+    cloud.fence.update({"from": {"N": str(began)}, "until": {"N": str(end + 60_000)}})
+    assert moves.evacuate(YES, fence=True) == 0
+    assert cloud.fence["from"]["N"] == str(began)
+    assert int(cloud.fence["until"]["N"]) > end + 3_000_000
+
+
+def test_a_fence_that_is_over_counts_for_nothing(cloud, capsys):
+    """Else one that has ended long ago would hold at once, when whoever honours the TTL is still there."""
+    over = {"from": {"N": str(int(time.time() - 7200) * 1000)}}
+    cloud.fence = {"pk": {"S": "fence"}, "sk": {"S": "us-east-1"}, **over}
+    moves.evacuate(YES, fence=False)
+    assert json.loads(capsys.readouterr().out)["fence"] == "not fenced, as was wished"
+    moves.evacuate(YES, fence=True)
+    assert int(cloud.fence["from"]["N"]) / 1000 > time.time()
+
+
+def test_two_people_who_put_the_fence_up_at_once_leave_the_earlier_beginning_and_the_later_end(cloud):
+    other = {"from": {"N": str(int(time.time() + 10) * 1000)}, "until": {"N": str(int(time.time() + 9000) * 1000)}}
+
+    def moved():
+        cloud.fence = {"pk": {"S": "fence"}, "sk": {"S": "us-east-1"}, **other}
+
+    def meanwhile():
+        cloud.moved_fence = lambda: None
+        moved()
+
+    cloud.moved_fence = meanwhile
+    moves.evacuate(YES, fence=True)
+    assert {name: cloud.fence[name] for name in other} == other
+
+
+def test_the_fence_is_taken_down_by_the_primary_when_the_secondary_is_lost(cloud):
+    """Clients of a lost secondary come to the primary, which refused them until then, and nobody else can say so."""
+    moves.evacuate(YES, fence=True)
+    cloud.lost = {"us-east-2"}
+    with pytest.raises(Problem, match=r"the fence is down already.*where the secondary is lost, DNS answers"):
+        moves.restore(YES, even_if_unhealthy=True)
+    assert cloud.fence is None
+    assert {service for service, region in cloud.asked if region == "us-east-1"} == {"sts", "dynamodb"}
+
+
+def test_a_way_back_that_cannot_ask_as_the_canary_says_how_to_go_on(cloud, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(operator, "Aws", cloud.enter)
+    monkeypatch.setattr(moves, "reach", lambda *_: AWS)
+    moves.evacuate(YES, fence=True)
+    cloud.lost = {"us-east-2"}
+    with pytest.raises(Problem, match=r"cannot be asked as the canary: .*us-east-2.*--even-if-unhealthy") as caught:
+        moves.restore(YES, even_if_unhealthy=False)
+    assert "\n" not in str(caught.value)
+    assert cloud.fence is not None
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"from": {"S": "soon"}}, {"from": {"N": "1"}, "until": {"S": "x"}}, {"from": {"N": f"1{'0' * 30}"}}]
+)
 def test_a_fence_that_says_no_moment_fences_nothing_and_is_put_up(cloud, capsys, said):
     """An item that somebody has written by hand: the functions cannot read it either."""
     cloud.fence = {"pk": {"S": "fence"}, "sk": {"S": "us-east-1"}, **said}
     with pytest.raises(Problem, match="says no moment"):
-        fence.PrimaryFence.of(ENVIRONMENT, cloud).holds_from()
+        fence.PrimaryFence.of(ENVIRONMENT, cloud).standing()
     assert moves.evacuate(YES, fence=True) == 0
     assert json.loads(capsys.readouterr().out)["fence"].startswith("fenced from ")
 

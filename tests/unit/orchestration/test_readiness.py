@@ -144,7 +144,7 @@ def said_of_switch(text):
 
 
 def fenced(told):
-    told.update(Item={fence.FROM: {"N": "1764158400000"}})
+    told.update(Item={fence.FROM: {"N": str(int(NOW.timestamp() * 1000) - 60_000)}})
 
 
 def replica_of_table(told):

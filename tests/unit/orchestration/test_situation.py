@@ -41,6 +41,7 @@ class Cloud:
         self.out = set()
         self.released = threading.Event()
         self.asked_for_tags = self.other_checks = 0
+        self.fence = {}
 
     def client(self, service, region):
         return Client(self, service, region)
@@ -69,7 +70,7 @@ class Client:
 
     def get_item(self, **_):
         self._answer()
-        return {}
+        return {"Item": self.cloud.fence} if self.cloud.fence else {}
 
     def list_tags_for_resources(self, ResourceType, ResourceIds):  # noqa: N803 - the SDK's
         assert ResourceType == "healthcheck"
@@ -164,11 +165,21 @@ def test_without_the_primarys_region_and_the_global_endpoints_the_secondarys_row
 
 
 def test_without_the_secondary_it_ends_in_time_too(cloud, told):
+    """The fence is known by the primary as well: it refuses the clients that come back from a lost secondary."""
     cloud.hanging = {"us-east-2"}
-    found, code, took = told(DEADLINE)
+    cloud.fence = {"from": {"N": str(int(NOW.timestamp() - 60) * 1000)}}
+    found, code, took = told(DEADLINE * 2)
     assert took < 10
     assert code == 1
-    assert {what for what, row in found.items() if not row["known"]} == SECONDARY_ROWS - {"table's lag"}
+    assert {what for what, row in found.items() if not row["known"]} == SECONDARY_ROWS - {"table's lag", "fence"}
+    assert found["fence"]["said"] == (
+        "the primary refuses new payments from 2026-11-26 11:59:00Z on until 2026-11-26 12:59:00Z"
+    )
+
+
+def test_a_fence_that_is_over_is_told_as_one(cloud, told):
+    cloud.fence = {"from": {"N": str(int(NOW.timestamp() - 7200) * 1000)}}
+    assert told()[0]["fence"]["said"] == "over since 2026-11-26 11:00:00Z: the primary takes payments"
 
 
 @pytest.mark.parametrize("how", ["hanging", "out"])

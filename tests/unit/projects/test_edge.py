@@ -540,10 +540,13 @@ def test_the_operations_role_writes_the_switch_and_the_fence_and_nothing_else(ed
     }
     (table,) = {each["Resource"][0] for each in statements if "dynamodb:PutItem" in each["Action"]}
     assert table.endswith("table/payment-transactions-x7k2") and ":us-east-2:" in table  # noqa: PT018 - one name
+    primary = table.replace(":us-east-2:", ":us-east-1:")
     assert writing == {
         ("s3:PutObject", f"arn:aws:bucket:::{BUCKET}/stop-switch"),
         ("dynamodb:PutItem", table),
         ("dynamodb:DeleteItem", table),
+        ("dynamodb:DeleteItem", primary),
     }
-    (fence,) = [each for each in statements if "dynamodb:PutItem" in each["Action"]]
-    assert fence["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["fence"]}}
+    fences = [each for each in statements if each["Action"][0].startswith("dynamodb:")]
+    for each in fences:
+        assert each["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["fence"]}}

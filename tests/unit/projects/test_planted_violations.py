@@ -134,8 +134,8 @@ VIOLATIONS = {
     "E6": Violation("projects/edge/operations.py", '"StringEquals": {"sts:ExternalId": settings.external_id}, ', ""),
     "E6 scope": Violation(
         "projects/edge/operations.py",
-        'condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [fence.PARTITION]}},',
-        "",
+        "data.table_arns.secondary],\n            condition=no_payment,",
+        "data.table_arns.secondary],",
     ),
     "O1": Violation("projects/observability/synthetics.py", '"rate(5 minutes)"', '"rate(60 minutes)"'),
     "O2": Violation("projects/observability/rules.py", '"dynamodb-user-errors"', '"dynamodb-errors"'),
