@@ -20,8 +20,8 @@ SHOWN: Final = {
     PaymentStatus.DECLINED: "declined",
 }
 
-EXAMINED_FOR: Final = 300
-"""Seconds after which a client may ask again what people have decided; they take hours."""
+EXAMINED_FOR: Final = 300 * SECOND
+"""After so long a client may ask again what people have decided (ms); they take hours."""
 
 
 def document(payment: Payment) -> dict[str, Any]:
@@ -58,25 +58,26 @@ def render(payment: Payment) -> Response:
 
 
 def in_doubt() -> Answer:
-    """The answer to POST while a person has to decide which of the processor's two outcomes holds."""
+    """The answer to who hears the processor's second outcome first: from now on a person has to decide which holds."""
     return problem(
         "internal",
         "The card processor has contradicted itself, and people are examining the payment. Repeat the request later, "
         "with the same Idempotency-Key; do not pay with another one.",
-        retry_after=EXAMINED_FOR,
+        retry_after=EXAMINED_FOR // SECOND,
     )
 
 
 def posted(paid: Paid, now: int) -> Answer:
-    """The answer to POST: 201, 402, or 202 while the outcome is unknown, with the time until it is asked for again."""
+    """The answer to POST: 201, 402, or 202 while the outcome is unknown, with the time until it is asked for again.
+
+    In doubt it is unknown, too, and nobody has failed: as 5XX, each repetition would count for a failing region.
+    """
     payment = paid.payment
-    if payment.in_doubt:
-        return in_doubt()
     headers = {"Location": location(payment)}
     if paid.replayed:
         headers[REPLAYED] = "true"
-    if not payment.is_final:
-        wait = max((payment.retry_at or now) - now, 1)
+    if payment.in_doubt or not payment.is_final:
+        wait = EXAMINED_FOR if payment.in_doubt else max((payment.retry_at or now) - now, 1)
         headers |= {"Content-Type": "application/json", "Retry-After": str(-(-wait // SECOND))}
         return Answer(202, to_json(document(payment)), headers)
     response = payment.response or render(payment)

@@ -32,7 +32,7 @@ def test_it_has_exactly_the_statuses_that_the_function_gives():
     gotten = {int(status) for status in openapi.operation("get", "/payment/x")["responses"]}
     problems = {status for status, _ in PROBLEMS.values()}
     # 405 is no operation's answer; 500, 502 and 504 are the API's own: its function is throttled, dies or is late.
-    # 500 is also the function's, of a payment in doubt.
+    # 500 is also the function's, to who hears a contradiction.
     # 403 is the firewall's, 429 of both.
     assert 429 not in problems
     assert posted | gotten == {200, 201, 202, 403, 429, 500, 502, 504} | problems - {405}
