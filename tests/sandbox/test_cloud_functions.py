@@ -67,7 +67,11 @@ def handler(event, context):
 """
 
 
-LOGS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}
+LOGS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "logs:CreateLogGroup", "Resource": "*"}],
+}
+"""Without this right a function without a log group logs nothing."""
 
 
 class Function:
