@@ -148,6 +148,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         _GATEWAY + "test_a_method_setting_is_kept_and_found_by_the_path_with_its_slashes_escaped[~1payment~1{id}/GET]",
         _GATEWAY + "test_a_method_setting_is_kept_and_found_by_the_path_with_its_slashes_escaped[~1health/GET]",
         _GATEWAY + "test_a_method_setting_of_a_nested_path_that_is_not_escaped_is_refused",
+        _GATEWAY + "test_a_method_setting_that_is_not_escaped_can_be_removed_where_it_was_kept_before",
     ),
     "gateway.metrics": (_GATEWAY_ANSWERS + "test_requests_are_counted_by_api_stage_and_method",),
     "gateway.time_of_requests": (_GATEWAY_ANSWERS + "test_a_function_hears_the_sandboxs_time_of_a_request",),

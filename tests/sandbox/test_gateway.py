@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 import uuid
 import zipfile
@@ -20,6 +23,7 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.sandbox.conftest import RunningCloud
 
@@ -249,6 +253,30 @@ def test_a_method_setting_of_a_nested_path_that_is_not_escaped_is_refused(cloud:
         gateway.update_stage(**place, patchOperations=[{"op": "remove", "path": "/payment/{id}/GET"}])
     assert not gateway.get_stage(**place)["methodSettings"]
     gateway.delete_rest_api(restApiId=api.identity)
+
+
+KEPT = """
+from types import SimpleNamespace
+from sandbox.cloud.watch.here import Here
+Here.clock = SimpleNamespace(now=lambda: 0)  # a cloud has one before it is repaired
+
+from sandbox.cloud import repairs
+repairs.apply()
+from ministack.services import apigateway_v1
+name = "payment/{id}/GET"
+stage = {"methodSettings": {name: {}, "health/GET": {}}}
+apigateway_v1._stages_v1["api"] = {"v1": stage}
+remove = {"patchOperations": [{"op": "remove", "path": "/" + name}]}
+answers = [apigateway_v1._update_stage("api", "v1", remove)[0] for _ in range(2)]
+print(answers, list(stage["methodSettings"]))
+"""
+
+
+def test_a_method_setting_that_is_not_escaped_can_be_removed_where_it_was_kept_before(tmp_path: Path) -> None:
+    """What a new repair refuses, the sandbox of an earlier release may hold: the next deployment removes it."""
+    environment = {**os.environ, "STATE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", KEPT], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[200, 400] ['health/GET']"
 
 
 def test_a_function_gets_every_line_of_a_header(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:

@@ -146,11 +146,15 @@ def method_settings() -> None:
     apply, update = apigateway_v1._try_apply_method_settings_patch, apigateway_v1._update_stage
 
     def applied(stage: dict[str, Any], operation: dict[str, Any]) -> bool:
+        if _is_not_escaped(operation):
+            stage["methodSettings"].pop(operation["path"].removeprefix("/"))
+            return True
         return bool(apply(stage, {**operation, "path": operation["path"].replace("~1", "~01")}))
 
     def updated(api: str, stage: str, request: dict[str, Any]) -> Answer:
+        kept = (apigateway_v1._stages_v1.get(api, {}).get(stage) or {}).get("methodSettings", {})
         for each in request.get("patchOperations") or ():
-            if _is_not_escaped(each):
+            if _is_not_escaped(each) and not (each["op"] == "remove" and each["path"].removeprefix("/") in kept):
                 told = f"Invalid method setting path: {each['path']}"
                 return apigateway_v1._v1_error("BadRequestException", told, 400)  # type: ignore[no-any-return]
         return update(api, stage, request)  # type: ignore[no-any-return]

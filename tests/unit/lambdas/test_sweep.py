@@ -135,7 +135,7 @@ def test_the_sweep_counts_contradictions_and_goes_on(monkeypatch):
 
     monkeypatch.setattr(acquirer, "find", stall)
     assert region.sweep() == {"contradicted": 1}
-    assert region.post("k")["statusCode"] == 500, "no client is told an outcome"
+    assert region.post("k")["statusCode"] == 202, "no client is told an outcome"
 
 
 def test_the_sweep_takes_each_payment_once_and_counts_them():
