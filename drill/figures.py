@@ -42,6 +42,8 @@ LAG: Final = 2.0
 """Virtual seconds by which the drill's own loop may be late."""
 STALL: Final = 5.0
 """Virtual seconds by which it may be late once: what is measured is wrong by as much, and nobody pays meanwhile."""
+UNDER_WAY: Final = 1.0
+"""Real seconds before the fault: who fails of what was sent then was failed by it, and not by the machine."""
 WELL_BEHAVED: Final = ("fresh", "example")
 """Kinds that honour the TTL: the objectives are for them. The others are told beside."""
 ADDS: Final[Mapping[str, str]] = {"fresh": "client", "example": "example"}
@@ -448,7 +450,8 @@ def bottleneck(attempts: Sequence[Attempt], begin: float, end: float, lags: Sequ
     """Why the machine, and not the system, may have been too slow before the fault; empty when it was not."""
     window = [each for each in attempts if each.attempt == 1 and begin <= each.due < end]
     late = sum(map(_is_late, window))
-    failed = sum(each.is_bad and not _is_late(each) for each in window)
+    by_fault = end - UNDER_WAY * speed  # work takes no longer at a higher speed
+    failed = sum(each.is_bad and not _is_late(each) and (each.ended < end or each.sent < by_fault) for each in window)
     if not window:
         return "no payment was made before the fault"
     if late > LATE_PART * len(window):

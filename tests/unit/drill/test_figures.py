@@ -341,6 +341,16 @@ def test_a_machine_that_is_too_slow_is_told(attempts, lags, said):
     assert bool(said) == bool(found)
 
 
+@pytest.mark.parametrize(
+    ("sent", "took", "speed", "of_the_machine"),
+    [(999.5, 5.0, 1.0, False), (997.5, 5.0, 3.0, False), (998.5, 5.0, 1.0, True), (999.0, 0.5, 1.0, True)],
+)
+def test_what_the_fault_has_failed_on_its_way_is_not_the_machines(sent, took, speed, of_the_machine):
+    """A payment that was due before the fault, and answered after it, has met the fault."""
+    own = [replace(attempt(sent + each / 100, "failed"), ended=sent + took) for each in range(3)]
+    assert bool(bottleneck([*STEADY, *own], 900.0, FAULT, [], speed)) is of_the_machine
+
+
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1.0))
 def test_a_quantile_is_one_of_them_and_so_many_do_not_exceed_it(values, part):
     ordered = sorted(values)
