@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from engine.processes import alive
+from engine.processes import Recorded, alive
 from shared import files
 from shared.errors import MALFORMED, Problem
 from shared.stack import Stack
@@ -118,6 +118,13 @@ class Lock:
     user: str
     taken: datetime
 
+    def __str__(self) -> str:
+        """Who holds it, for a person."""
+        hours, seconds = divmod(max(0, int((datetime.now(UTC) - self.taken).total_seconds())), 3600)
+        age = f"{hours} h" if hours else f"{seconds // 60} min"
+        since = self.taken.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{self.user}@{self.host}, process {self.pid}, since {since}, for {age}"
+
 
 class Backend(Protocol):
     """Where stacks are kept."""
@@ -143,8 +150,12 @@ class Backend(Protocol):
     def locks(self, stack: Stack) -> Sequence[Lock]:
         """Return the locks on the stack, as far as the backend shows them."""
 
-    def unlock(self, stack: Stack) -> None:
-        """Take away the locks of engines of this machine that have died, and nobody else's."""
+    def unlock(self, stack: Stack, engines: Collection[Recorded] = ()) -> None:
+        """Take away the locks of engines of this machine that have died, and nobody else's.
+
+        `engines`: those on record here. Where many machines keep their stacks, a lock's host is only a name, which
+        others may have, too: there a lock goes only when one of these took it.
+        """
 
 
 class FileBackend:
@@ -216,7 +227,7 @@ class FileBackend:
         folder = self._books / "locks" / stack.reference
         return [lock for path in folder.glob("*.json") if (lock := _lock(path)) is not None]
 
-    def unlock(self, stack: Stack) -> None:
+    def unlock(self, stack: Stack, engines: Collection[Recorded] = ()) -> None:  # noqa: ARG002
         for lock in self.locks(stack):
             if not is_held(lock):
                 Path(lock.name).unlink(missing_ok=True)

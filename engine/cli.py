@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.backend import Checkpoint, Lock, Update
 from engine.events import closing_error
+from engine.processes import Recorded
 from shared import files
 from shared.errors import Problem
 from shared.stack import Stack
@@ -114,7 +115,7 @@ class CliBackend:
     def locks(self, stack: Stack) -> Sequence[Lock]:  # noqa: ARG002  the CLI shows a lock only to who runs into it
         return ()
 
-    def unlock(self, stack: Stack) -> None:
+    def unlock(self, stack: Stack, engines: Collection[Recorded] = ()) -> None:
         """Leave all of them: `pulumi cancel` would take away whoever's there are, also those of engines at work."""
 
     def _ask(self, stack: Stack, *arguments: str) -> Any:

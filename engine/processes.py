@@ -6,6 +6,7 @@ is what they keep in common: whatever is left of it can be found and ended.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -14,10 +15,15 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine import sessions
 
+PROCESS = re.compile(r"(?!1$)[1-9][0-9]{0,6}")
+"""An engine's process id, which is never 1."""
+ENDED = "ended"
+"""Name of the folder, beside that of the records, with those of engines that did not end in order."""
 RECORD_AND_RUN = 'echo $$ >"$0" && exec "$@"'
 """Written by the process itself: however early its starter dies, the engine is on record."""
 ENGINE_END_WITHIN = 600.0
@@ -44,6 +50,33 @@ def start(
         )
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An engine on record: one that this machine has started, whatever else has its name and its id."""
+
+    pid: int
+    began: float
+    """Seconds since the epoch."""
+    until: float
+    """When it was known to have ended; infinite as long as nobody has looked."""
+
+    @staticmethod
+    def read(record: Path) -> Recorded | None:
+        """Read what an engine has written of itself; None where it did not come to that."""
+        try:
+            text, status = record.read_text(errors="replace").strip(), record.stat()
+        except OSError:  # it has just ended
+            return None
+        if not PROCESS.fullmatch(text):
+            return None
+        until = status.st_ctime if record.parent.name == ENDED else math.inf
+        return Recorded(int(text), status.st_mtime, until)
+
+    def took(self, pid: int, taken: float) -> bool:
+        """Whether it took what a process with this id took at this time, to the second."""
+        return pid == self.pid and self.began - 1 <= taken <= self.until + 1
+
+
 class EngineProcess:
     """A running engine."""
 
@@ -56,6 +89,7 @@ class EngineProcess:
         code = self._popen.wait()
         if code != 0:
             sessions.end(self._popen.pid)  # plugins end with an engine that ends in order; after a crash they may not
+            _keep(self._record)
         self._record.unlink(missing_ok=True)
         return code
 
@@ -75,16 +109,24 @@ def end_leftovers(records: Path, marker: str, tell: Callable[[str], None]) -> No
     `marker` stands in the command line of every engine of ours: another process that got the same id has it not.
     """
     for record in sorted(records.glob("*")):
-        text = record.read_text(errors="replace").strip()
-        if re.fullmatch(r"[1-9][0-9]{0,6}", text) and text != "1":
-            leader = int(text)
+        if known := Recorded.read(record):
+            leader = known.pid
             command = _command(leader)
             if marker in command:
                 tell(f"the engine of a killed run (process {leader}) is still running: waiting for it to end")
                 _interrupt_and_wait(leader, marker)
             if marker in command or not command:
                 sessions.end(leader)
+            _keep(record)
         record.unlink(missing_ok=True)
+
+
+def _keep(record: Path) -> None:
+    """Keep who an engine was that did not end in order: by that its lock is known, which it may have left."""
+    if known := Recorded.read(record):
+        kept = record.parent.with_name(ENDED)
+        kept.mkdir(exist_ok=True)
+        record.replace(kept / f"{record.name}.{known.pid}")
 
 
 def alive(pid: int, host: str, taken: float) -> bool:

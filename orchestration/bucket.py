@@ -6,7 +6,7 @@ object of its own (pulumi/pkg backend/diy/lock.go), so one whose engine has died
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from orchestration.aws import Aws, asked, error_code, or_none
 from shared.errors import Problem
 
 if TYPE_CHECKING:
+    from engine.processes import Recorded
     from shared.stack import Stack
 
 RELEASED: Final = "NoSuchKey"
@@ -42,9 +43,10 @@ class BucketBackend(CliBackend):
         keys = asked(listed, f"look for locks on {stack}", self._at.region)
         return [lock for key in keys if (lock := self._lock(key)) is not None]
 
-    def unlock(self, stack: Stack) -> None:
+    def unlock(self, stack: Stack, engines: Collection[Recorded] = ()) -> None:
+        """Take away dead engines' locks. A host's name proves nothing: GitHub's runners, say, share one."""
         for lock in self.locks(stack):
-            if not is_held(lock):
+            if not is_held(lock) and any(each.took(lock.pid, lock.taken.timestamp()) for each in engines):
                 asked(self._deleting(lock.name), f"release the lock {lock.name}", self._at.region)
 
     @property

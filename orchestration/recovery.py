@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from engine.backend import is_held
 from engine.processes import end_leftovers
 from orchestration import runs
-from orchestration.target import Target
-from shared.stack import Stack
+from shared.errors import Problem
+
+if TYPE_CHECKING:
+    from engine.backend import Lock
+    from orchestration.target import Target
+    from shared.stack import Stack
 
 
 def clear(target: Target, stacks: Iterable[Stack], tell: Callable[[str], None]) -> None:
     """End engines and plugins of killed runs, and remove the locks of dead engines.
 
-    A lock whose process lives, or is on another host, stays: the engine then names its holder.
+    Raises Problem for stacks with a lock that is left: its process lives, or nobody here can know whether it does.
     """
     for folder in runs.dead(target.state):
         end_leftovers(folder / "sessions", str(folder), tell)
-    for stack in stacks:
-        if any(not is_held(lock) for lock in target.backend.locks(stack)):
-            tell(f"a run was killed before {stack} was complete: releasing its lock")
-            target.backend.unlock(stack)
+    left = {stack: locks for stack in stacks if (locks := release(target, stack, tell))}
+    if left:
+        held = "; ".join(f"another run is changing {stack} ({locks[0]})" for stack, locks in left.items())
+        cancel = " and ".join(canceling(stack) for stack in left)
+        raise Problem(
+            f"{held}: wait for it to end; nothing was changed. If no pulumi works there any more, {cancel} releases it"
+        )
+
+
+def release(target: Target, stack: Stack, tell: Callable[[str], None]) -> Sequence[Lock]:
+    """Remove the locks of dead engines on a stack. Returns those that are left, the oldest first."""
+    found = target.backend.locks(stack)
+    if not found:
+        return ()
+    target.backend.unlock(stack, tuple(runs.engines(target.state, stack)))
+    left = target.backend.locks(stack)
+    if any(lock not in left and not is_held(lock) for lock in found):
+        tell(f"a run was killed before {stack} was complete: releasing its lock")
+    return sorted(left, key=lambda lock: lock.taken)
+
+
+def canceling(stack: Stack) -> str:
+    """The command by which a person takes every lock of a stack away."""
+    return f"`pulumi cancel --yes --stack {stack.reference}`"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.processes import ENDED, Recorded
 from orchestration.person import user_and_machine
 from shared import files
 from shared.errors import Problem
@@ -130,6 +131,13 @@ def dead(state: Path) -> Iterator[Path]:
     for sessions in sorted((state / "runs").glob("*/sessions")):
         if any(sessions.iterdir()) and _ended(sessions.parent):
             yield sessions.parent
+
+
+def engines(state: Path, stack: Stack) -> Iterator[Recorded]:
+    """Yield the engines of the runs that are kept that worked on a stack and did not end in order, or are at work."""
+    for record in (state / "runs").glob(f"*/*/{stack.label}*"):
+        if record.parent.name in {"sessions", ENDED} and (known := Recorded.read(record)):
+            yield known
 
 
 def records(state: Path) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ import pytest
 
 from engine.backend import BucketUrl
 from engine.cli import Cli
+from engine.processes import ENDED
 from engine.secrets_provider import VARIABLE
 from orchestration.bucket import BucketBackend
 from orchestration.execute import StepStatus
@@ -127,11 +128,15 @@ def test_a_dead_engines_lock_in_the_bucket_goes_and_another_machines_holds(state
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     data, s3 = states.team("data"), states.cloud.client("s3", REGION)
+    kept = data.state / "runs" / "dead" / ENDED
+    kept.mkdir(parents=True)
+    (kept / f"{DATA.label}.{ended.pid}").write_text(f"{ended.pid}\n")
     dead = states.lock(DATA, ended.pid, socket.gethostname())
     assert states.house.deploy(DATA, target=data, force=True)[DATA].status is StepStatus.UNCHANGED
+    (kept / f"{DATA.label}.{ended.pid}").touch()
     states.lock(DATA, ended.pid, socket.gethostname())
     others = states.lock(DATA, 4711, "another-machine")
-    refused = states.house.deploy(DATA, target=data, force=True)[DATA]
-    assert refused.message.startswith("another run is changing this stack (ci@another-machine, process 4711, since ")
+    with pytest.raises(Problem, match=rf"another run is changing {DATA} \(ci@another-machine, process 4711, since "):
+        states.house.deploy(DATA, target=data, force=True)
     listed = s3.list_objects_v2(Bucket=states.store.bucket, Prefix=dead.rpartition("/")[0])["Contents"]
     assert [each["Key"] for each in listed] == [others]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -69,6 +70,18 @@ def test_an_engine_is_on_record_while_it_runs(engine, tmp_path):
 def test_the_engine_records_itself(engine, tmp_path):
     process, _ = engine(SLEEP)
     assert text(tmp_path / "sessions" / "engine") == str(process._popen.pid)
+
+
+def test_an_engine_that_did_not_end_in_order_stays_known_by_its_process_and_time(engine, tmp_path):
+    process, _ = engine(SLEEP)
+    text(tmp_path / "sessions" / "engine")
+    process.kill()
+    (record,) = (tmp_path / processes.ENDED).iterdir()
+    known = processes.Recorded.read(record)
+    assert known.took(process._popen.pid, time.time())
+    assert not known.took(process._popen.pid + 1, time.time())
+    assert not known.took(process._popen.pid, known.began - 60)
+    assert not known.took(process._popen.pid, known.until + 60)
 
 
 def test_an_interrupt_reaches_the_engine_and_not_us(engine):

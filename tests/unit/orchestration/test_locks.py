@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,9 @@ from tests.doubles.modelled_aws import ModelledAws
 DATA, NETWORK = Stack("data", "payments"), Stack("network", "payments", "secondary")
 HERE = socket.gethostname()
 CANCELLED = "cancelled"
+NOBODY = 9_999_999
+"""More than any process's id."""
+RELEASING = f"a run was killed before {DATA} was complete: releasing its lock"
 
 
 class Files:
@@ -39,8 +43,8 @@ class Files:
         self.folder = folder
         self.backend = FileBackend(folder)
 
-    def lock(self, stack, pid, host):
-        return str(locks.lock(self.folder, stack, pid, host))
+    def lock(self, stack, pid, host, taken=None):
+        return str(locks.lock(self.folder, stack, pid, host, taken))
 
     def left(self):
         return {str(path) for path in self.folder.rglob("*.json")}
@@ -69,8 +73,8 @@ class Bucket:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
         return {"Body": BytesIO(self.objects[asked["Key"]])}
 
-    def lock(self, stack, pid, host):
-        path = locks.lock(self.scratch, stack, pid, host)
+    def lock(self, stack, pid, host, taken=None):
+        path = locks.lock(self.scratch, stack, pid, host, taken)
         key = f"system/{path.relative_to(self.scratch)}"
         self.objects[key] = path.read_bytes()
         return key
@@ -102,12 +106,12 @@ def gone():
     return ended.pid
 
 
-def cleared(kept, tmp_path, stacks=(DATA, NETWORK)):
-    """What a run says that finds a dead one's records of both stacks."""
+def cleared(kept, tmp_path, stacks=(DATA, NETWORK), engine=None):
+    """What a run says that finds a dead one's records of both stacks, with the process of its engines."""
     sessions = tmp_path / "state" / "runs" / "dead" / "sessions"
-    sessions.mkdir(parents=True)
+    sessions.mkdir(parents=True, exist_ok=True)
     for stack in (DATA, NETWORK):
-        (sessions / stack.label).write_text("")
+        (sessions / stack.label).write_text(f"{engine}\n" if engine else "")
     said = []
     recovery.clear(SimpleNamespace(state=tmp_path / "state", backend=kept.backend), stacks, said.append)
     assert not any(sessions.iterdir())
@@ -116,15 +120,47 @@ def cleared(kept, tmp_path, stacks=(DATA, NETWORK)):
 
 def test_a_dead_engines_lock_goes_and_those_of_others_stay(kept, tmp_path, gone):
     kept.lock(DATA, gone, HERE)
+    assert cleared(kept, tmp_path, engine=gone) == [RELEASING]
+    kept.lock(DATA, gone, HERE)
     others = {kept.lock(DATA, 4711, "another-machine"), kept.lock(NETWORK, os.getpid(), HERE)}
-    assert cleared(kept, tmp_path) == [f"a run was killed before {DATA} was complete: releasing its lock"]
+    with pytest.raises(
+        Problem, match=rf"is changing {DATA} \(ci@another-machine, .* is changing {NETWORK} \(ci@{HERE}"
+    ):
+        cleared(kept, tmp_path, engine=gone)
     assert kept.left() == others
     assert not (tmp_path / CANCELLED).exists()
 
 
+def test_a_lock_that_stays_is_refused_with_its_holder_its_age_and_how_a_person_releases_it(kept, tmp_path):
+    kept.lock(DATA, 4711, "another-machine", datetime.now(UTC) - timedelta(hours=7))
+    with pytest.raises(Problem) as refused:
+        cleared(kept, tmp_path)
+    assert "ci@another-machine, process 4711, since " in str(refused.value)
+    assert "for 7 h" in str(refused.value)
+    assert f"`pulumi cancel --yes --stack {DATA.reference}`" in str(refused.value)
+
+
+@pytest.mark.parametrize("record", ["", "{other}", "{pid}"], ids=["none", "another process", "begun later"])
+def test_in_a_bucket_a_machines_name_alone_releases_nothing(tmp_path, cli, gone, record):
+    """GitHub's runners share one host name, and so do containers: whose lock it is, is known by an engine on record."""
+    kept = Bucket(tmp_path, cli)
+    lock = kept.lock(DATA, gone, HERE, datetime.now(UTC) - timedelta(minutes=5))
+    with pytest.raises(Problem, match=f"another run is changing {DATA} "):
+        cleared(kept, tmp_path, engine=record.format(pid=gone, other=NOBODY))
+    assert kept.left() == {lock}
+
+
+def test_in_a_bucket_a_lock_goes_with_a_later_run_of_its_stack(tmp_path, cli, gone):
+    kept = Bucket(tmp_path, cli)
+    lock = kept.lock(DATA, gone, HERE)
+    cleared(kept, tmp_path, stacks=(NETWORK,), engine=gone)
+    assert kept.left() == {lock}
+    assert cleared(kept, tmp_path) == [RELEASING]
+
+
 def test_a_run_clears_the_stacks_that_it_works_on(kept, tmp_path, gone):
     lock = kept.lock(NETWORK, gone, HERE)
-    assert cleared(kept, tmp_path, stacks=(DATA,)) == []
+    assert cleared(kept, tmp_path, stacks=(DATA,), engine=gone) == []
     assert kept.left() == {lock}
 
 
