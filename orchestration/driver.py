@@ -195,9 +195,10 @@ class Deploy(_Driver):
             raise
 
     def _complete(self, stack: Stack, fingerprint: Fingerprint) -> None:
+        """Record the release, and then that the stack is fresh: one that is cut off between them is stale and goes on."""
         backend = self._c.target.backend
-        backend.tag(stack, TAG, fingerprint.to_tag())
         releases.record(backend, stack, release_id(fingerprint.parts), self._c.target.now())
+        backend.tag(stack, TAG, fingerprint.to_tag())
 
 
 def deployment(run: Run, step: Step) -> Sequence[str]:

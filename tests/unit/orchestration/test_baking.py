@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -248,14 +249,19 @@ def test_a_run_that_may_wait_prepares_nothing_meanwhile():
 class ComputeBooks:
     """One stack of a backend: its state, tags, and whether its newest update was completed."""
 
-    def __init__(self, version="2"):
+    def __init__(self, left=99):
+        """Make them; with `left` tags, the run is killed."""
         self.tagged: dict[str, str] = {}
-        self.version = version
+        self.version = "2"
+        self.left = left
 
     def tags(self, _):
         return self.tagged
 
     def tag(self, _, name, value):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
         self.tagged[name] = value
 
     def checkpoint(self, _):
@@ -346,6 +352,21 @@ class TestDeploymentWithBake:
             assert work is not None
             assert work.remark == "smoke test passed"
             books.version = "4"
+
+    @pytest.mark.parametrize("cut_off_at", range(5))
+    def test_a_run_that_is_killed_at_any_tag_leaves_no_fresh_stack_without_its_release(self, cut_off_at):
+        """The kind: what says that all is done is written before all is done."""
+        books = ComputeBooks(cut_off_at)
+        with suppress(KeyboardInterrupt):
+            self.deploy(minutes=0.0, books=books)
+        recorded = Releases.read(books, SECONDARY).serving
+        assert recorded or Fingerprint.from_tag(books.tagged.get(TAG, "")) is None
+        books.left = 99
+        self.deploy(minutes=0.0, books=books, changes=False, verified=False)
+        known = Releases.read(books, SECONDARY)
+        assert known.serving
+        assert known.serving.serving == Serving({("pay", "live"): "2"}, {})
+        assert known.before is None, "a release that is recorded again is still one"
 
     def test_one_that_does_not_is_withdrawn_and_never_a_release_to_go_back_to(self):
         _, books, _ = self.deploy(ends=Problem("alarm"))
