@@ -31,6 +31,14 @@ class Aws:
                 self._clients[service, region] = self._make(service, region)
             return self._clients[service, region]
 
+    def default_region(self) -> str:
+        """The region of the variables, or of the profile's configuration; empty where neither says one."""
+        given = self._variables.get("AWS_REGION") or self._variables.get("AWS_DEFAULT_REGION")
+        if given:
+            return given
+        with self._guard:
+            return str(self._opened().get_config_variable("region") or "")
+
     def secret(self, arn: str, region: str) -> str:
         """Return a secret's text. Raises Problem."""
         client = self.client("secretsmanager", region)
@@ -38,14 +46,8 @@ class Aws:
 
     def _make(self, service: str, region: str) -> Any:
         from botocore.config import Config  # noqa: PLC0415
-        from botocore.session import Session  # noqa: PLC0415
 
-        if self._session is None:  # it keeps what it has read of the SDK's models: a tenth of a second for each client
-            self._session = Session(profile=self._variables.get("AWS_PROFILE"))
-            # Some defaults of the SDK are the global names of STS and S3, which are us-east-1's: an outage there would
-            # reach whoever works in another region.
-            self._session.set_config_variable("sts_regional_endpoints", "regional")
-        return self._session.create_client(
+        return self._opened().create_client(
             service,
             region_name=region,
             endpoint_url=self._variables.get("AWS_ENDPOINT_URL"),
@@ -59,6 +61,16 @@ class Aws:
                 s3={"us_east_1_regional_endpoint": "regional"},
             ),
         )
+
+    def _opened(self) -> Any:
+        from botocore.session import Session  # noqa: PLC0415
+
+        if self._session is None:  # it keeps what it has read of the SDK's models: a tenth of a second for each client
+            self._session = Session(profile=self._variables.get("AWS_PROFILE"))
+            # Some defaults of the SDK are the global names of STS and S3, which are us-east-1's: an outage there would
+            # reach whoever works in another region.
+            self._session.set_config_variable("sts_regional_endpoints", "regional")
+        return self._session
 
 
 def asked(question: Callable[[], T], what: str, region: str) -> T:

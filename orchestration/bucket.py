@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.backend import BucketUrl, Lock, is_held, parsed_lock
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RELEASED: Final = "NoSuchKey"
 DENIED: Final = "AccessDenied"
+KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+"""The shell's, which to the engine count for less than a profile that the address names."""
 UNKNOWN: Final = "unknown"
 """No host is called so: a lock that may not be read is none of this machine's."""
 
@@ -31,7 +34,8 @@ class BucketBackend(CliBackend):
     def __init__(self, cli: Cli, at: BucketUrl) -> None:
         super().__init__(cli)
         told = {"AWS_ENDPOINT_URL": at.endpoint, "AWS_PROFILE": at.profile}
-        self._aws = Aws({**cli.variables, **{name: value for name, value in told.items() if value}})
+        shell = {name: value for name, value in cli.variables.items() if not (at.profile and name in KEYS)}
+        self._aws = Aws({**shell, **{name: value for name, value in told.items() if value}})
         self._at = at
 
     def locks(self, stack: Stack) -> Sequence[Lock]:
@@ -40,18 +44,26 @@ class BucketBackend(CliBackend):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._at.bucket, Prefix=prefix)
             return [each["Key"] for page in pages for each in page.get("Contents", ())]
 
-        keys = asked(listed, f"look for locks on {stack}", self._at.region)
+        keys = asked(listed, f"look for locks on {stack}", self._region)
         return [lock for key in keys if (lock := self._lock(key)) is not None]
 
     def unlock(self, stack: Stack, engines: Collection[Recorded] = ()) -> None:
         """Take away dead engines' locks. A host's name proves nothing: GitHub's runners, say, share one."""
         for lock in self.locks(stack):
             if not is_held(lock) and any(each.took(lock.pid, lock.taken.timestamp()) for each in engines):
-                asked(self._deleting(lock.name), f"release the lock {lock.name}", self._at.region)
+                asked(self._deleting(lock.name), f"release the lock {lock.name}", self._region)
+
+    @cached_property
+    def _region(self) -> str:
+        """The address's, or else the shell's or its profile's, as the engine has it."""
+        if region := self._at.region or self._aws.default_region():
+            return region
+        where = f"PULUMI_BACKEND_URL=s3://{self._at.bucket}"
+        raise Problem(f"{where} says no region, and neither does the shell: add ?region=…")
 
     @property
     def _s3(self) -> Any:
-        return self._aws.client("s3", self._at.region)
+        return self._aws.client("s3", self._region)
 
     def _lock(self, key: str) -> Lock | None:
         """Whose it is; None where it was released meanwhile."""
@@ -60,7 +72,7 @@ class BucketBackend(CliBackend):
             return bytes(self._s3.get_object(Bucket=self._at.bucket, Key=key)["Body"].read())
 
         try:
-            raw = or_none(lambda: asked(read, f"read the lock {key}", self._at.region), RELEASED)
+            raw = or_none(lambda: asked(read, f"read the lock {key}", self._region), RELEASED)
         except Problem as problem:
             if error_code(problem) != DENIED:
                 raise

@@ -195,7 +195,7 @@ class Deploy(_Driver):
             raise
 
     def _complete(self, stack: Stack, fingerprint: Fingerprint) -> None:
-        """Record the release, and then that the stack is fresh: one that is cut off between them is stale and goes on."""
+        """Record the release, and then that the stack is fresh: a run that is cut off in between is gone on with."""
         backend = self._c.target.backend
         releases.record(backend, stack, release_id(fingerprint.parts), self._c.target.now())
         backend.tag(stack, TAG, fingerprint.to_tag())

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -212,6 +213,53 @@ def test_where_locks_cannot_be_told_apart_none_is_taken_away(tmp_path, cli):
 )
 def test_each_backend_is_read_as_directly_as_it_can_be(cli, url, kind):
     assert type(on_aws._backend(cli, url)) is kind
+
+
+@pytest.mark.parametrize(
+    ("url", "shell", "region"),
+    [
+        ("s3://states?region=us-west-2", {"AWS_REGION": "eu-west-1"}, "us-west-2"),
+        ("s3://states", {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-2"}, "eu-west-1"),
+        ("s3://states", {"AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
+        ("s3://states", {}, "ca-central-1"),
+        ("s3://states?profile=ops", {}, "us-east-1"),
+    ],
+)
+def test_a_bucket_is_asked_where_the_engine_asks_it(configured, url, shell, region):
+    """The kind: beside the engine, what reads the same settings reads them otherwise."""
+    assert bucket(url, shell)._s3.meta.region_name == region
+
+
+def test_a_bucket_without_a_region_is_one_line(configured, monkeypatch):
+    configured.write_text("")
+    with pytest.raises(Problem, match=r"^PULUMI_BACKEND_URL=s3://states says no region.*: add \?region=…$"):
+        bucket("s3://states", {}).locks(DATA)
+
+
+@pytest.mark.parametrize(("profile", "key"), [("", "SHELLS"), ("&profile=ops", "PROFILES")])
+def test_a_profile_that_the_address_names_counts_for_more_than_the_shells_keys(configured, profile, key):
+    shell = {"AWS_ACCESS_KEY_ID": "SHELLS", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
+    s3 = bucket(f"s3://states?region=us-west-2{profile}", shell)._s3
+    assert s3._request_signer._credentials.access_key == key
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """The SDK's files of this person."""
+    file = tmp_path / "config"
+    file.write_text(
+        "[default]\nregion = ca-central-1\n"
+        "[profile ops]\nregion = us-east-1\naws_access_key_id = PROFILES\naws_secret_access_key = p\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    return file
+
+
+def bucket(url, shell):
+    return BucketBackend(Cli(Path("pulumi"), shell), BucketUrl.parse(url))
 
 
 @pytest.mark.parametrize(
