@@ -122,7 +122,7 @@ class Lock:
         """Who holds it, for a person."""
         hours, seconds = divmod(max(0, int((datetime.now(UTC) - self.taken).total_seconds())), 3600)
         age = f"{hours} h" if hours else f"{seconds // 60} min"
-        since = self.taken.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = self.taken.strftime("%Y-%m-%dT%H:%M:%SZ")
         return f"{self.user}@{self.host}, process {self.pid}, since {since}, for {age}"
 
 
@@ -359,7 +359,7 @@ def parsed_lock(raw: bytes, name: str) -> Lock:
     """Read a lock file's content, whatever keeps it. Raises Problem."""
     with _undamaged(name, "remove it once no pulumi works on the stack"):
         content = _parsed(raw)
-        taken = datetime.fromisoformat(content["timestamp"])
+        taken = datetime.fromisoformat(content["timestamp"]).astimezone(UTC)
         return Lock(name, int(content["pid"]), str(content["hostname"]), str(content["username"]), taken)
 
 

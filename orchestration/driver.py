@@ -16,7 +16,7 @@ from engine.cli import ANOTHER_RUN, Cli
 from engine.events import ResourceChange
 from engine.operations import Interrupted, Operations
 from engine.workspace import Workspace
-from orchestration import pending, releases
+from orchestration import pending, recovery, releases, report
 from orchestration.baking import Baking
 from orchestration.door import kept_by_copies
 from orchestration.execute import Driver, NotCompared, Work
@@ -41,6 +41,7 @@ from shared.errors import Problem
 from shared.stack import Stack
 
 if TYPE_CHECKING:
+    from engine.events import Events
     from shared.environment import Environment
 
 
@@ -117,7 +118,7 @@ class Deploy(_Driver):
             return self._bake_late(stack)
         c.fingerprints.require_as_begun(stack)
         c.workspace.ensure(stack)
-        recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
+        recovered = pending.recover(c.target, c.operations, stack, recovering(c.run, stack))
         made_of = c.fingerprints.made_of(stack, c.run.update(stack))
         parts = parts_of(made_of.pieces)
         verified = c.fingerprints.verified(stack) and not releases.begun(c.target.backend, stack)
@@ -207,7 +208,7 @@ def deployment(run: Run, step: Step) -> Sequence[str]:
     return "up", "--yes", "--skip-preview", "--message", message
 
 
-def recovery(run: Run, stack: Stack) -> str:
+def recovering(run: Run, stack: Stack) -> str:
     """Return what the history says of settling what was cut off: ours, and no update by hand."""
     return run.message(run.update(stack), "an update of it was cut off")
 
@@ -280,12 +281,7 @@ class Drift(_Driver):
     def run(self, step: Step) -> Work:
         if self._c.target.backend.checkpoint(step.stack) is None:
             return Work({}, "is not deployed")
-        try:  # the engine takes the stack's lock for it, up to 3.228
-            events = self._c.operations.run(step.stack, "refresh", "--preview-only")
-        except Problem as problem:
-            if str(problem).startswith(ANOTHER_RUN):
-                raise NotCompared(str(problem)) from problem
-            raise
+        events = self._compared(step.stack)
         differs = tuple(kept for each in events.refreshed if (kept := self._beside_ignored(step.stack, each)))
         put_back = [each for each in differs if releases.only_pointers(each.type, each.properties)]
         if not put_back or not self._c.fingerprints.withdrawn(step.stack):
@@ -293,6 +289,26 @@ class Drift(_Driver):
         left = tuple(each for each in differs if each not in put_back)
         remark = "its last release was rolled back: what serves differs from the state on purpose"
         return Work(Counter(change.operation for change in left), remark, left)
+
+    def _compared(self, stack: Stack) -> Events:
+        """Compare, once more where a lock was in the way that nobody holds. Raises NotCompared while somebody does."""
+        try:
+            return self._compare(stack)
+        except NotCompared:
+            held = recovery.release(self._c.target, stack, report.tell)
+            if not held:
+                return self._compare(stack)
+            if stale := recovery.left_behind(stack, held[0]):
+                raise Problem(stale) from None
+            raise
+
+    def _compare(self, stack: Stack) -> Events:
+        try:  # the engine takes the stack's lock for it, up to 3.228
+            return self._c.operations.run(stack, "refresh", "--preview-only")
+        except Problem as problem:
+            if str(problem).startswith(ANOTHER_RUN):
+                raise NotCompared(str(problem)) from problem
+            raise
 
     def _beside_ignored(self, stack: Stack, change: ResourceChange) -> ResourceChange | None:
         """Return a difference without what the program leaves to others on purpose; None when that is all of it."""
@@ -317,7 +333,7 @@ class Destroy(_Driver):
         c, stack = self._c, step.stack
         if c.target.backend.checkpoint(stack) is None:
             return Work({}, "was not deployed")
-        recovered = pending.recover(c.target, c.operations, stack, recovery(c.run, stack))
+        recovered = pending.recover(c.target, c.operations, stack, recovering(c.run, stack))
         arguments = ("destroy", "--yes", "--skip-preview", "--remove", *self._refresh(stack, recovered))
         try:
             events = c.operations.run(stack, *arguments)

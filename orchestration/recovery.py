@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from engine.backend import is_held
 from engine.processes import end_leftovers
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from engine.backend import Lock
     from orchestration.target import Target
     from shared.stack import Stack
+
+LONGEST: Final = timedelta(hours=5)
+"""A run's time in .github/workflows/deploy.yml: who holds a stack's lock for longer is not at work."""
 
 
 def clear(target: Target, stacks: Iterable[Stack], tell: Callable[[str], None]) -> None:
@@ -42,6 +46,16 @@ def release(target: Target, stack: Stack, tell: Callable[[str], None]) -> Sequen
     if any(lock not in left and not is_held(lock) for lock in found):
         tell(f"a run was killed before {stack} was complete: releasing its lock")
     return sorted(left, key=lambda lock: lock.taken)
+
+
+def left_behind(stack: Stack, lock: Lock) -> str:
+    """What to do about a lock that is older than any run; empty for a younger one."""
+    if datetime.now(UTC) - lock.taken < LONGEST:
+        return ""
+    return (
+        f"{stack} is locked ({lock}), for longer than any run takes: see that no pulumi works on it there; "
+        f"then {canceling(stack)} releases it"
+    )
 
 
 def canceling(stack: Stack) -> str:

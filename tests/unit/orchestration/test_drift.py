@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import socket
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.backend import Checkpoint
+from engine.backend import Checkpoint, FileBackend
 from engine.events import Events, ResourceChange
 from orchestration.driver import Blaming, Drift, RunContext
 from orchestration.execute import Executor, Outcome, StepStatus
 from orchestration.operate import _exit_code
 from orchestration.plan import Freshness, Judgement, Operation, Plan, Step
+from orchestration.recovery import LONGEST
 from shared.environment import Environment
 from shared.errors import Problem
+from shared.root import ROOT
 from shared.stack import Stack
+from tests.doubles import locks
 
 DATA = Stack("data", "payments")
 LOCKED = "another run is changing this stack (ci@runner, process 7, since 2026-11-27T05:17:00Z): wait for it to end"
@@ -92,22 +98,59 @@ def test_without_a_rollback_what_serves_is_drift():
     assert (dict(work.changes), work.remark) == ({"update": 2}, "")
 
 
-def test_a_stack_that_is_being_changed_is_not_compared_and_no_difference():
-    """The kind: that nothing could be seen is told as something that was seen."""
+def compared(folder, *answers, held=(), trouble="the cloud is out"):
+    """What becomes of a comparison that the engine answers so, one time after another, beside these locks."""
+    left = list(answers)
 
-    def locked(*_):
-        raise Problem(LOCKED)
+    def run(*_):
+        if (answer := left.pop(0)) is None:
+            return Events()
+        raise Problem(answer)
 
+    for pid, host, hours in held:
+        locks.lock(folder, DATA, pid, host, datetime.now(UTC) - timedelta(hours=hours))
+    backend = FileBackend(folder)
+    shown: Any = SimpleNamespace(checkpoint=lambda _: Checkpoint(), locks=backend.locks, unlock=backend.unlock)
     context: Any = SimpleNamespace(
-        target=SimpleNamespace(
-            backend=SimpleNamespace(checkpoint=lambda _: Checkpoint()), trouble=lambda *_: "the cloud is out"
-        ),
-        operations=SimpleNamespace(run=locked),
+        target=SimpleNamespace(backend=shown, state=folder / "state", trouble=lambda *_: trouble),
+        operations=SimpleNamespace(run=run),
+        fingerprints=SimpleNamespace(withdrawn=lambda _: False),
     )
     ran: RunContext = context
-    outcomes = outcome_of(Blaming(Drift(ran), context.target, Environment.load("payments")))
-    assert [(each.status, each.message) for each in outcomes] == [(StepStatus.UNCOMPARED, LOCKED)]
-    assert _exit_code(Operation.DRIFT, outcomes) == 75
+    (outcome,) = outcomes = outcome_of(Blaming(Drift(ran), context.target, Environment.load("payments")))
+    assert left == []
+    return outcome.status, outcome.message, _exit_code(Operation.DRIFT, outcomes)
+
+
+AT_WORK = (4711, "another-machine", 4.9)
+LEFT = (4711, "another-machine", 5.1)
+DEAD = (9_999_999, socket.gethostname(), 0)
+
+
+def test_a_stack_that_is_being_changed_is_not_compared_and_no_difference(tmp_path):
+    """The kind: that nothing could be seen is told as something that was seen."""
+    assert compared(tmp_path, LOCKED, held=[AT_WORK]) == (StepStatus.UNCOMPARED, LOCKED, 75)
+
+
+@pytest.mark.parametrize("held", [[], [DEAD]], ids=["released meanwhile", "of a dead engine"])
+def test_a_lock_that_nobody_holds_is_no_reason_not_to_compare(tmp_path, held):
+    assert compared(tmp_path, LOCKED, None, held=held) == (StepStatus.UNCHANGED, "", 0)
+    assert compared(tmp_path, LOCKED, LOCKED) == (StepStatus.UNCOMPARED, LOCKED, 75)
+
+
+def test_a_lock_that_is_older_than_any_run_was_left_behind_and_somebody_is_told(tmp_path):
+    """The kind: trouble that does not go by itself is told as trouble that will."""
+    status, message, code = compared(tmp_path, LOCKED, held=[AT_WORK, LEFT], trouble="")
+    assert (status, code) == (StepStatus.FAILED, 1)
+    assert message.startswith(f"{DATA} is locked (ci@another-machine, process 4711, since ")
+    assert "for 5 h), for longer than any run takes" in message
+    assert f"`pulumi cancel --yes --stack {DATA.reference}`" in message
+
+
+def test_no_run_of_the_workflows_takes_longer_than_a_lock_is_believed():
+    texts = [path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")]
+    minutes = [int(found) for text in texts for found in re.findall(r"timeout-minutes: (\d+)", text)]
+    assert timedelta(minutes=max(minutes)) == LONGEST
 
 
 def outcome_of(driver):
