@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.events import RuleBroken
 from orchestration.execute import STACKS_AT_ONCE
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from engine.events import Events
     from shared.stack import Stack
 
+LOOKS: Final = 4
+"""How often a stack's state is read in its turn, before somebody else is said to change it all the time."""
 LOOKED_AT = frozenset({Freshness.STALE, Freshness.FORCED})
 
 
@@ -108,12 +110,9 @@ class Guard:
 
         Return whether the update is known to change nothing: a preview of just that has said so.
         """
-        state = self._backend.checkpoint(stack)
-        if not self._concerns(stack, state):
+        look = self._current(stack)
+        if look is None:
             return False
-        look, unseen = self._looks.get(stack), _Look(self._made_of(stack), state)
-        if look is None or (look.made_of, look.state) != (unseen.made_of, unseen.state):
-            look = self._looks[stack] = self._look(stack, unseen)
         if look.problem:
             raise look.problem
         if unnamed := [holder for holder in look.going if holder.name not in self._discard]:
@@ -123,6 +122,20 @@ class Guard:
                 f"nothing of it was changed: to let them go, add --discard-data {names}"
             )
         return look.nothing
+
+    def _current(self, stack: Stack) -> _Look | None:
+        """Look at a stack until what was looked at is what there is afterwards. None where it is of no concern."""
+        for _ in range(LOOKS):
+            state = self._backend.checkpoint(stack)
+            if not self._concerns(stack, state):
+                return None
+            look, unseen = self._looks.get(stack), _Look(self._made_of(stack), state)
+            if look and (look.made_of, look.state) == (unseen.made_of, unseen.state):
+                return look
+            self._looks[stack] = self._look(stack, unseen)
+        raise Problem(
+            f"{stack} was changed each time that it was looked at: somebody else works on it; nothing of it was changed"
+        )
 
     def _may_let_go(self, step: Step) -> bool:
         """Whether a step's stack is looked at before the run: not where new function code is all that there is.

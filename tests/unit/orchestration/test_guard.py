@@ -320,6 +320,23 @@ class TestWhatDiffersInTheStacksTurn:
         guard.require(EDGE)
         assert place.asked == [EDGE]
 
+    @pytest.mark.parametrize(("while_looked_at", "looks"), [(0, 1), (1, 2), (2, 3), (3, None), (99, None)])
+    def test_a_look_in_its_turn_is_of_the_state_that_there_is_after_it(self, place, while_looked_at, looks):
+        """The kind: what was looked at is no longer what is changed. The queue becomes one that would be replaced."""
+        guard = self.looked(place)
+        self.added(place)
+
+        def preview(stack):
+            place.asked.append(stack)
+            if len(place.asked) <= while_looked_at:
+                self.state(place)
+            return events(change("replace", QUEUE, "told")) if len(place.asked) == looks else events()
+
+        guard._preview = preview
+        found = "queue/told" if looks else "was changed each time that it was looked at"
+        with pytest.raises(Problem, match=found):
+            guard.require(EDGE)
+
 
 class TestALanguageHostThatTakesAnEarlyEndForComplete:
     """Pulumi's own: there the preview tells."""
