@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 ROUNDS: Final = 3
 """Health checks of a region before it counts as one that does not serve: the first may meet a cold start."""
 
-GIVEN: Final = "new-home-"
-"""How the id of each version begins that this command has written: a rotation's does not."""
-LONGEST_TOKEN: Final = 64
-"""Characters (Secrets Manager API Reference, PutSecretValue, ClientRequestToken)."""
-
 
 @dataclass(frozen=True)
 class Removal:
@@ -100,7 +95,7 @@ class Removal:
             self.tell(said)
             return False
         try:
-            target.write(source.keys, f"{GIVEN}{there.token}"[:LONGEST_TOKEN])
+            target.write(source.keys.given(there.token), there.token)
         except WrittenMeanwhile as error:
             raise Problem(f"somebody else has just written {target.name} in {place}: run this again") from error
         return True
@@ -115,9 +110,9 @@ class Removal:
         return KNOWN / 1000 + max(LEASE / 1000, self.old.compute.audit.timeout)
 
     def _rotated(self, there: Copy) -> bool:
-        """Whether clients have come to the new home and somebody else has written its keys since the first ones."""
+        """Whether clients have come to the new home and a rotation has written its keys since the first ones."""
         come = self.new.foundation().taken is not None
-        return come and len(there.labels) > 1 and not there.version.startswith(GIVEN)
+        return come and len(there.labels) > 1 and not there.given
 
     def bring_in(self, *, unfinished: bool, progress: Callable[[int], None]) -> BroughtIn:
         """Bring in what the new table has not yet, by the region that is left. Raises Problem."""

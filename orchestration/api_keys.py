@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CURRENT = "AWSCURRENT"
+GIVEN = "given_as"
+"""Beside the clients, in a value that came from another home: the version under which it was written."""
 ALPHABET = string.ascii_letters + string.digits
 TAKEN = "ResourceExistsException"
 """A token has made a version with another value: somebody else has written first (PutSecretValue)."""
@@ -83,6 +85,10 @@ class Keys:
         mine, theirs = self._clients, other._clients
         return sorted(each for each in {*mine, *theirs} if mine.get(each) != theirs.get(each))
 
+    def given(self, version: str) -> Keys:
+        """As another home's keys, written under that version: what is made of them later carries it on, and is not."""
+        return Keys({**self.value, GIVEN: version})
+
     def text(self) -> str:
         return json.dumps(self.value)
 
@@ -117,8 +123,13 @@ class Copy:
         return self.home != self.region
 
     @property
+    def given(self) -> bool:
+        """Whether another home's keys were written here as they are, and no key was rotated since."""
+        return self.keys.value.get(GIVEN) == self.version
+
+    @property
     def token(self) -> str:
-        """Names the version that is written over this one, so of two who do, the second is refused."""
+        """Names the version that is written over this one, whoever does: of two, the second is refused."""
         said = json.dumps([self.region, sorted((version, sorted(each)) for version, each in self.labels.items())])
         return hashlib.sha256(said.encode()).hexdigest()
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from drill import new_home, new_home_command
 from drill.new_home import Removal
 from drill.restored import WrongItem
-from orchestration.api_keys import Copy, Keys
+from orchestration.api_keys import Copy, Keys, WrittenMeanwhile
 from orchestration.choice import Choice
 from shared import fence
 from shared.environment import Environment, Regions, TakenName
@@ -199,9 +199,12 @@ class Secrets:
     def __init__(self, monkeypatch):
         self.kept = {"old": RECORDED, "new": with_key("first")}
         self.labels = {"first-version": ["AWSCURRENT"]}
+        self.written = {}
         monkeypatch.setattr(new_home, "KeySecret", lambda _aws, _region, name: _Secret(self, name))
 
     def put(self, value, token):
+        if self.written.setdefault(token, value) != value:
+            raise WrittenMeanwhile
         (before,) = (each for each, labels in self.labels.items() if "AWSCURRENT" in labels)
         self.labels = {before: ["AWSPREVIOUS"], token: ["AWSCURRENT"]}
         self.kept["new"] = value
@@ -227,6 +230,10 @@ def with_key(key):
     return {"clients": {**RECORDED["clients"], "storefront": {"current": key, "previous": None}}}
 
 
+def clients(keys):
+    return keys.kept["new"]["clients"]
+
+
 @pytest.fixture
 def keys(monkeypatch):
     return Secrets(monkeypatch)
@@ -243,21 +250,31 @@ def test_keys_are_given_until_and_while_the_clients_are_moved(keys, move):
     assert given(home()) == (True, [])
     keys.kept["old"] = with_key("rotated in the old home")
     assert given(taken(), move=move) == (True, [])
-    assert keys.kept["new"] == keys.kept["old"]
+    assert clients(keys) == keys.kept["old"]["clients"]
     assert given(taken(), move=move) == (False, [])
 
 
 def test_keys_that_were_rotated_in_the_new_home_stay_whatever_is_brought_in_late(keys):
     """The kind: what may be repeated writes over what has become newer since. A revoked key would pay again."""
     given(taken(), move=True)
-    keys.put(with_key("rotated"), "f" * 64)
+    keys.put({**keys.kept["new"], **with_key("rotated")}, "f" * 64)  # a rotation changes the client's keys alone
     assert given(taken()) == (False, ["home has other keys than payments for storefront, rotated there: they stay"])
     with pytest.raises(Problem, match=r"for storefront, rotated there: they stay, and .* nothing was changed"):
         given(taken(), move=True)
+    assert clients(keys) == with_key("rotated")["clients"]
+
+
+def test_a_rotation_at_the_same_moment_is_not_written_over(keys, monkeypatch):
+    """The kind: two who change one thing both succeed, and the later one drops what the other has made."""
+    read, there = _Secret.read, _Secret(keys, "new").read()
+    monkeypatch.setattr(_Secret, "read", lambda self: there if self._which == "new" else read(self))
+    keys.put(with_key("rotated"), there.token)
+    with pytest.raises(Problem, match=r"somebody else has just written .*: run this again"):
+        given(home())
     assert keys.kept["new"] == with_key("rotated")
 
 
 def test_before_clients_come_the_old_homes_keys_count_whatever_was_tried_there(keys):
     keys.put(with_key("tried"), "f" * 64)
     assert given(taken(now=False)) == (True, [])
-    assert keys.kept["new"] == RECORDED
+    assert clients(keys) == RECORDED["clients"]
