@@ -6,7 +6,7 @@ A state must be there when a serving region is not: else the fix for the other o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ OLD_DAYS: Final = 90
 """For how long a state that was replaced is kept: an update writes it anew after each resource."""
 STATES: Final = ".pulumi/"
 """The folder of all that Pulumi keeps."""
+WITH_THE_KEY: Final = "encryption with the key"
 WHOLE: Final = "replaces what the bucket has: put that into it as well"
 NO_BUCKET, DENIED = frozenset({"404", "NoSuchBucket"}), frozenset({"403", "AccessDenied"})
 NO_KEY = "NotFoundException"
@@ -264,6 +265,13 @@ class StateBucket:
                 f"{said}, and is left as it is: it keeps other things too ({other}), which such settings concern as "
                 "well. Have its owner give it them, or name a bucket for states alone in PULUMI_BACKEND_URL"
             )
+        if WITH_THE_KEY in lacks and (theirs := self._others_states()):
+            lacks.remove(WITH_THE_KEY)
+            left = f"{bucket} lacks {', '.join(lacks)}" if lacks else bucket
+            said = (
+                f"{left}; its encryption is left as it is: it keeps another system's states too ({theirs}), which who "
+                "has no right to this system's key could work with no more"
+            )
         return StepFinding(not lacks, said, values={"PULUMI_BACKEND_URL": self.context.home.backend})
 
     def make(self) -> StepFinding:
@@ -273,7 +281,7 @@ class StateBucket:
         elif self._beside():
             return self.look()
         for each in self._settings():
-            if not each.has():
+            if not each.has() and not (each.what == WITH_THE_KEY and self._others_states()):
                 asked(each.put, f"give the bucket {each.what}", self.where)
         return self.look()
 
@@ -314,7 +322,7 @@ class StateBucket:
             return self._read(lambda: getattr(s3, operation)(**mine).get(key))
 
         with_the_key = BucketSetting(
-            "encryption with the key",
+            WITH_THE_KEY,
             lambda: "aws:kms" in json.dumps(read("get_bucket_encryption", "ServerSideEncryptionConfiguration")),
             lambda: s3.put_bucket_encryption(
                 **mine, ServerSideEncryptionConfiguration=self._encryption(self._key_arn())
@@ -383,18 +391,26 @@ class StateBucket:
         """How the key of every object begins that is the stacks'."""
         return f"{self.context.home.folder}/{STATES}".removeprefix("/")
 
-    def _beside(self, within: str = "") -> str:
+    def _beside(self) -> str:
         """The key of something in the bucket that is no stacks' state, of whatever folder; empty where all is."""
+        return next((each for each in self._kept() if not _is_states(each)), "")
+
+    def _others_states(self) -> str:
+        """Another folder of states in the bucket; empty where there is none."""
+        return next((each for each in self._kept() if _is_states(each) and each != self._states), "")
+
+    def _kept(self, within: str = "") -> Iterator[str]:
+        """The keys of what is in the bucket, and each folder of states as one."""
 
         def listed() -> Any:
             pages = self._s3.get_paginator("list_objects_v2")
             return pages.paginate(**self._mine, Prefix=within, Delimiter="/").build_full_result()
 
         found = asked(listed, f"look at what the bucket {self.context.home.bucket} keeps", self.where)
-        keys = (str(each["Key"]) for each in found.get("Contents", ()))
-        folders = [str(each["Prefix"]) for each in found.get("CommonPrefixes", ())]
-        inside = (self._beside(each) for each in folders if each.removeprefix(within) != STATES)
-        return next((each for each in (*keys, *inside) if each and each != within), "")
+        yield from (key for each in found.get("Contents", ()) if (key := str(each["Key"])) != within)
+        for each in found.get("CommonPrefixes", ()):
+            folder = str(each["Prefix"])
+            yield from [folder] if _is_states(folder) else self._kept(folder)
 
     def _end_of_old(self) -> dict[str, Any]:
         """Of the stacks' objects alone: what goes so is gone for good."""
@@ -422,6 +438,10 @@ class StateBucket:
 PRIVATE: Final = dict.fromkeys(
     ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
 )
+
+
+def _is_states(key: str) -> bool:
+    return f"/{key}".endswith(f"/{STATES}")
 
 
 def _only_by_tls(policy: Mapping[str, Any]) -> bool:

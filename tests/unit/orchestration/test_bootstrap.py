@@ -467,10 +467,26 @@ def test_a_bucket_that_keeps_other_things_is_only_looked_at(account, run, other)
     assert account.bucket == {}
 
 
-def test_a_bucket_with_states_of_several_folders_keeps_nothing_else(account, run):
+@pytest.mark.parametrize("theirs", ["a/", "a/b/", "x.pulumi/"])
+def test_a_bucket_with_states_of_several_systems_keeps_its_encryption(account, run, theirs):
+    """They are states, too, and get the rest; but who writes them has no right to this system's key."""
     account.bucket = {}
-    account.objects = {f"{folder}.pulumi/meta.yaml": b"" for folder in ("", "a/", "a/b/")} | {"a/": b""}
+    account.objects = {f"{folder}.pulumi/meta.yaml": b"" for folder in ("", theirs)} | {"a/": b""}
+    for check in (False, True):
+        code, rows, _ = run(account, check=check)
+        row = rows["bucket", "us-west-2"]
+        assert (code, row["status"]) == (0, "there" if check else "made")
+        assert (
+            f"its encryption is left as it is: it keeps another system's states too ({theirs}.pulumi/)" in row["said"]
+        )
+        assert {"versioning", "policy", "lifecycle"} <= account.bucket.keys()
+        assert "encryption" not in account.bucket
+
+
+def test_a_bucket_with_this_systems_states_alone_is_encrypted_with_its_key(account, run):
+    account.bucket, account.objects = {}, {".pulumi/meta.yaml": b"", ".pulumi/a/.pulumi/b": b""}
     assert run(account)[0] == 0
+    assert "encryption" in account.bucket
 
 
 def test_a_bucket_that_keeps_other_things_and_lacks_nothing_is_there(account, run):
