@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.cli import ANSWERS_WITHIN
 from orchestration.execute import StepStatus
 from orchestration.fingerprint import Fingerprints
 from orchestration.graph import Graph
 from orchestration.plan import Operation
+from orchestration.questions import Unanswered, at_once
 from orchestration.readiness.facts import DAY, Examined, Fact, FactQuestion
 from orchestration.releases import begun
 from orchestration.runs import records
@@ -22,6 +26,7 @@ from shared.root import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.backend import Backend, Update
     from shared.stack import Stack
 
 LONGEST_UNCOMPARED: Final = 1
@@ -57,35 +62,58 @@ def questions(
 
 def _stacks(examined: Examined, target: str) -> Fact:
     """All are deployed, and the newest release of each came to its end."""
-    settings, backend = examined.settings, books(target).backend
+    settings, backend = examined.settings, _read_once(books(target).backend)
     graph = Graph.of(settings.name, aside=settings.aside)
-    newest = {stack: backend.newest_update(stack) for stack in graph.stacks}
+    fingerprints = Fingerprints(ROOT, settings, graph, backend, generation=None)
+    # One answer of the CLI takes as long as the next, and one row has to answer for all stacks.
+    told = at_once([partial(_standing, fingerprints, stack) for stack in graph.stacks], ANSWERS_WITHIN)
+    standings = dict(zip(graph.stacks, map(_known, told), strict=True))
+    newest = {stack: update for stack, (update, _) in standings.items()}
     gone = [str(stack) for stack, update in newest.items() if update is None]
     failed = [str(stack) for stack, update in newest.items() if update and not update.succeeded]
-    whole = [stack for stack in graph.stacks if str(stack) not in {*gone, *failed}]
-    unfinished = _unfinished(Fingerprints(ROOT, settings, graph, backend, generation=None), whole)
+    unfinished = _by_reason({stack: why for stack, (_, why) in standings.items() if why})
     if gone or failed or unfinished:
-        told = [f"not deployed: {', '.join(gone)}"] if gone else []
-        told += [f"its newest update failed: {', '.join(failed)}"] if failed else []
-        return Fact("; ".join([*told, *unfinished]), "not fit", f"./invoke deploy-all{examined.options}")
+        said = [f"not deployed: {', '.join(gone)}"] if gone else []
+        said += [f"its newest update failed: {', '.join(failed)}"] if failed else []
+        return Fact("; ".join([*said, *unfinished]), "not fit", f"./invoke deploy-all{examined.options}")
     times = [update.began for update in newest.values() if update and update.began]
     age = max(0.0, time.time() - max(times).timestamp()) if times else 0.0
     return Fact(f"{len(newest)} deployed to their end", age=age)
 
 
-def _unfinished(fingerprints: Fingerprints, stacks: Sequence[Stack]) -> list[str]:
-    """Why stacks have something else than a whole release; the engine's history alone does not tell.
+def _read_once(backend: Backend) -> Any:
+    """A backend of which each thing is read once for each stack: through the CLI it is a process each time."""
+    reads = (backend.newest_update, backend.checkpoint, backend.tags, backend.locks)
+    names = ("newest_update", "checkpoint", "tags", "locks")
+    return SimpleNamespace(**{name: cache(read) for name, read in zip(names, reads, strict=True)})
 
-    An engine that is killed writes none, and one that has done its part knows nothing of a smoke test or a bake.
+
+def _standing(fingerprints: Fingerprints, stack: Stack) -> tuple[Update | None, str]:
+    """A stack's newest update, and why it has something else than a whole release where that has succeeded.
+
+    The engine's history alone does not tell: an engine that is killed writes none, and one that has done its part
+    knows nothing of a smoke test or a bake.
     """
+    newest = fingerprints.backend.newest_update(stack)
+    if newest is None or not newest.succeeded:
+        return newest, ""
+    why = fingerprints.judge(stack, sources=False).reason
+    if not why and begun(fingerprints.backend, stack):
+        why = "its last update did not come to its end"
+    return newest, why
+
+
+def _known(answer: tuple[Update | None, str] | Unanswered) -> tuple[Update | None, str]:
+    if isinstance(answer, Unanswered):
+        raise Problem(answer.why)
+    return answer
+
+
+def _by_reason(why: Mapping[Stack, str]) -> list[str]:
     found: dict[str, list[str]] = {}
-    for stack in stacks:
-        why = fingerprints.judge(stack, sources=False).reason
-        if not why and begun(fingerprints.backend, stack):
-            why = "its last update did not come to its end"
-        if why:
-            found.setdefault(why, []).append(str(stack))
-    return [f"{why}: {', '.join(names)}" for why, names in found.items()]
+    for stack, reason in why.items():
+        found.setdefault(reason, []).append(str(stack))
+    return [f"{reason}: {', '.join(names)}" for reason, names in found.items()]
 
 
 def _drift(examined: Examined, target: str, uncompared: str) -> Fact:

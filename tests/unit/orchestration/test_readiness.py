@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -58,13 +59,13 @@ class Scene:
         monkeypatch.setattr(command, "Aws", lambda _: self.cloud.aws("caller"))
         monkeypatch.setattr(operator, "Aws", lambda _: self.cloud.aws("operator"))
         monkeypatch.setattr(moving, "entry", self._entry)
-        backend = SimpleNamespace(
+        self.backend = SimpleNamespace(
             newest_update=self.updates.get,
             checkpoint=self.states.get,
             tags=self.tags.get,
             locks=self.locks.__getitem__,
         )
-        monkeypatch.setattr(records, "books", lambda _: SimpleNamespace(backend=backend))
+        monkeypatch.setattr(records, "books", lambda _: SimpleNamespace(backend=self.backend))
 
     def _entry(self, _, region, __):
         def ask(*_):
@@ -114,6 +115,35 @@ def test_what_is_fit_is_told_so(name, tmp_path, monkeypatch, capsys):
     assert found["drift"]["age_seconds"] == pytest.approx(2 * 3600, abs=60)
     assert found["last drill"]["age_seconds"] == pytest.approx(5 * DAY, abs=60)
     assert found["fence"]["age_seconds"] == 0
+
+
+def test_what_is_kept_of_the_stacks_is_read_once_for_each_and_for_all_at_once(scene):
+    """The kind: what takes a moment where stacks are in files takes longer than a row has, where they are far away."""
+    asked, together = Counter(), threading.Barrier(len(scene.stacks), timeout=5)
+    backend = scene.backend
+
+    def counting(name, read):
+        def ask(stack):
+            asked[name, stack] += 1
+            if name == "newest_update":
+                together.wait()
+            return read(stack)
+
+        return ask
+
+    vars(backend).update({name: counting(name, read) for name, read in vars(backend).items()})
+    assert scene.ask()[0]["stacks"]["verdict"] == "ok"
+    assert set(asked.values()) == {1}
+    assert len(asked) == 4 * len(scene.stacks)
+
+
+def test_a_backend_that_does_not_answer_is_not_known(scene):
+    def out(_):
+        raise Problem("no answer within 60 s")
+
+    scene.backend.tags = out
+    row = scene.ask()[0]["stacks"]
+    assert (row["verdict"], "no answer within 60 s" in json.dumps(row)) == ("unknown", True)
 
 
 def answers(operation, change, role=None):
