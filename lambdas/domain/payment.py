@@ -173,10 +173,12 @@ class Payment:
     def is_abandoned(self, now: int) -> bool:
         """Nobody expects it any more, should the processor have never heard of it.
 
-        A client that was told to wait does: that whoever asks comes later than it was told changes nothing about that.
+        A client that was told to wait does: what counts is for how long it was told to, in sum. That whoever asks comes
+        later than that changes nothing.
         """
-        told = (at + _pause(self.attempts - 1) for status, at in self.steps if status == PaymentStatus.UNKNOWN)
-        return min(now, max(told, default=now)) >= self.created + ABANDON_AFTER
+        if any(status == PaymentStatus.UNKNOWN for status, _ in self.steps):
+            return sum(_pause(number) for number in range(self.attempts)) >= ABANDON_AFTER
+        return now >= self.created + ABANDON_AFTER
 
     def may_be_asked(self, now: int) -> bool:
         """Its processor may be asked: not before `retry_at`, which its client was told and the sweep keeps to."""
@@ -204,13 +206,16 @@ class Payment:
         """
         return self if self.is_canary or self.endpoint is not None else replace(self, endpoint=endpoint)
 
-    def unanswered(self, now: int) -> Payment:
-        """The processor did not answer: release the payment, to be asked about again with growing pauses."""
+    def unanswered(self, now: int, *, asked: bool = True) -> Payment:
+        """The processor did not answer: release the payment, to be asked about again with growing pauses.
+
+        Not `asked`, for want of time, it has not been silent: the pauses do not grow.
+        """
         return self._moved(
             now,
             steps=self._stepped(PaymentStatus.UNKNOWN, now=now),
             lease=None,
-            attempts=self.attempts + 1,
+            attempts=self.attempts + asked,
             retry_at=now + _pause(self.attempts),
         )
 

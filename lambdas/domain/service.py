@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain import audit
-from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, NotAsked, Unavailable
 from lambdas.domain.instruction import is_payment_id
 from lambdas.domain.payment import MINUTE, SECOND, PaymentStatus, opened
 from lambdas.domain.ports import Lost
@@ -130,16 +130,18 @@ class Payments:
         if mine.lease is None or self.clock.now() >= mine.lease.until:
             # The write took so long that others may be at it: theirs to finish.
             raise InProgress(RETRY_SOON)
+        asked = True
         try:
             with self._time_for_one_write():
                 outcome = self._outcome(mine, ask_first=ask_first)
         except NoAnswer as silence:
             self.journal.tell("no_answer", payment_id=mine.id, endpoint=mine.endpoint, error=str(silence))
+            asked = not isinstance(silence, NotAsked)
         except Exception as error:  # noqa: BLE001 - whatever it was, the charge may exist
             self.journal.tell("unexpected", payment_id=mine.id, error=type(error).__name__)
         else:
             return self._record(mine, outcome)
-        new = mine.unanswered(self.clock.now())
+        new = mine.unanswered(self.clock.now(), asked=asked)
         try:
             self.store.replace(mine, new)
         except Lost as lost:
@@ -209,7 +211,7 @@ class Payments:
 
     def _require_time(self, processor: Processor) -> None:
         if not self.deadline.allows(processor.timeout):
-            raise NoAnswer("no time is left to ask")
+            raise NotAsked("no time is left to ask")
 
     def _time_for_one_write(self) -> AbstractContextManager[None]:
         """Keep the time to write down what came of it, be it that nothing is known."""
