@@ -109,11 +109,14 @@ class _DueList:
             self.deadline.begin(until - self.clock.now() + WORK_TIME)
             began = self.clock.now()
             end = int(self._spent[0] > self._spent[1])
-            taken = self._next(end, began) or self._next(1 - end, began)
+            taken = self._next(end, began)
+            if taken is None and self.clock.now() < until:
+                taken = self._next(1 - end, began)
             if taken is None and self.postponed:
                 taken = _Taken(self.postponed.pop(0), end, began)
-            if taken is not None and self.clock.now() >= until:
-                self.postponed.append(taken.due)
+            if self.clock.now() >= until:
+                if taken is not None:
+                    self.postponed.append(taken.due)
                 return None
             self.is_exhausted = taken is None
             return taken
