@@ -29,6 +29,7 @@ _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
 _FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
 _PASSING: Final = frozenset({202, 409, 500, 503})
 _LONGEST_WAIT: Final = 300
+_BUSY: Final = "/problems/in-progress"
 _UNKNOWN: Final = frozenset({"UNKNOWN", UNDECIDED})
 _OPEN: Final = _UNKNOWN | {"AUTHORIZING"}
 _DECIMALS: Final = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -234,7 +235,7 @@ def _told(operation: ClientCall) -> Told:
             answer = _FINAL_ANSWERS[status]
         case "POST", 202:
             answer = "pending"
-        case "POST", 409:
+        case "POST", 409 if operation.document["type"] == _BUSY:
             answer = "busy"
         case "POST", 422:
             answer = "reused"

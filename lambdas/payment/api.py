@@ -149,8 +149,8 @@ class Api:
             # As 5XX, repetitions of one payment could take the region out.
             self.journal.tell("payment_unreadable", error=str(error))
             return problem(
-                "in-progress",
-                "What became of the payment cannot be said here and now. " + TRY_AGAIN,
+                "not-readable",
+                "A newer release has written it, or it is damaged. " + TRY_AGAIN,
                 retry_after=UNREADABLE_FOR // SECOND,
             )
         except Contradiction:

@@ -414,7 +414,7 @@ def test_of_a_payment_in_a_status_of_a_newer_release_nothing_is_said(status):
     region.payment()["status"] = {"S": status}
     before = dict(region.payment())
     for answer, said in (
-        (region.post("k"), (409, "60", "/problems/in-progress")),
+        (region.post("k"), (409, "60", "/problems/not-readable")),
         (region.get(location), (503, "2", "/problems/unavailable")),
     ):
         found = answer["statusCode"], answer["headers"]["Retry-After"], json.loads(answer["body"])["type"]
