@@ -23,7 +23,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -137,6 +137,8 @@ class FileJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._known: dict[str, KeptKey] = {}
+        self._read = 0
 
     def keep(self, key: str, instruction: Mapping[str, Any]) -> None:
         self._append({"key": key, "instruction": dict(instruction)})
@@ -145,23 +147,35 @@ class FileJournal:
         self._append({"key": result.key, "state": result.state, "payment": result.payment.get("paymentId")})
 
     def open(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        yield from ((key, kept.instruction) for key, kept in self._kept().items() if not kept.state)
+        yield from [(key, kept.instruction) for key, kept in self._kept().items() if not kept.state]
 
     def find(self, key: str) -> KeptKey | None:
         return self._kept().get(key)
 
     def _kept(self) -> dict[str, KeptKey]:
-        found: dict[str, KeptKey] = {}
-        text = self._path.read_text("utf-8") if self._path.exists() else ""
-        for line in text.splitlines():
-            with suppress(json.JSONDecodeError):  # a line cut off by a crash: its attempt was never made
-                entry = json.loads(line)
-                key = entry["key"]
-                if "state" not in entry:
-                    found[key] = KeptKey(entry["instruction"])
-                elif key in found:
-                    found[key] = KeptKey(found[key].instruction, entry["state"])
-        return found
+        """All keys. Of the file only what is new is read: it grows with every payment."""
+        with self._lock:
+            try:
+                with self._path.open("rb") as file:
+                    if os.fstat(file.fileno()).st_size < self._read:  # another file has taken its place
+                        self._known, self._read = {}, 0
+                    file.seek(self._read)
+                    new = file.read()
+            except FileNotFoundError:
+                return {}
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read += len(whole)
+            for line in whole.splitlines():
+                with suppress(ValueError):  # a line cut off by a crash: its attempt was never made
+                    self._learn(json.loads(line))
+            return self._known
+
+    def _learn(self, entry: Mapping[str, Any]) -> None:
+        key = entry["key"]
+        if "state" not in entry:
+            self._known[key] = KeptKey(entry["instruction"])
+        elif key in self._known:
+            self._known[key] = KeptKey(self._known[key].instruction, entry["state"])
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         # A new line first: what a crash cut off stays a line of its own.
@@ -254,7 +268,8 @@ class PaymentClient:
             return self._settle(key, instruction, earlier_unknown=False)
         if kept.instruction != dict(instruction):
             raise ValueError(f"{key!r} is the key of another payment, which may be paid: ask about that one first")
-        return self._settle(key, instruction, earlier_unknown=True)
+        result = self._settle(key, instruction, earlier_unknown=True)
+        return result if result.final or not kept.state else replace(result, state=kept.state)
 
     def reconcile(self) -> list[PaymentResult]:
         """Ask again, with its own key, about every payment without a final result: after a crash, and now and then."""
@@ -267,8 +282,9 @@ class PaymentClient:
             self._connection = None
 
     def _settle(self, key: str, instruction: Mapping[str, Any], *, earlier_unknown: bool) -> PaymentResult:
-        if _is_key(key):
-            result = self._insist(key, instruction, earlier_unknown)
+        asked = key.strip(" \t")  # the API leaves blanks out, and one may have been kept with them
+        if _is_key(asked):
+            result = replace(self._insist(asked, instruction, earlier_unknown), key=key)
         else:  # whoever has kept it: it has no payment
             result = PaymentResult(key, "refused", None, 0)
         if result.final:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from lambdas.domain.payment import FINAL, PaymentStatus
 from shared.clients import CANARY, STOREFRONT
-from simulation.cells import ABSENT, NONE, LastEffect, Successor, kind_of, possible
+from simulation.cells import ABSENT, NONE, TIME, LastEffect, Successor, kind_of, possible
 from simulation.clients import CLIENTS
 from simulation.faults import SKEW, Faults
 from simulation.history import Wish
@@ -36,7 +36,6 @@ TARGETS: Final = tuple(Random(0).sample(possible(), len(possible())))  # noqa: S
 PROCESSOR: Final = kind_of("pending")
 UNHEARD: Final = kind_of("lost")
 REFUSED: Final = kind_of("refused")
-TIME: Final = kind_of("stall")
 REGION: Final = kind_of("loss")
 DONE: Final = "done"
 """A worker comes to its end."""

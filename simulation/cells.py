@@ -61,6 +61,7 @@ def kind_of(fault: str) -> str:
     return _KINDS.get(fault, fault)
 
 
+TIME: Final = kind_of("stall")
 KINDS: Final = tuple(dict.fromkeys((NONE, *(kind_of(each.name) for each in fields(Faults)))))
 """`none`: nothing but its death has befallen the worker."""
 
@@ -103,7 +104,7 @@ class Rule:
 
 _OPEN: Final = frozenset(status for status in PaymentStatus if status not in FINAL)
 _REQUESTS: Final = frozenset({Successor.REQUEST_HERE, Successor.REQUEST_THERE})
-_AT_WORK: Final = frozenset({LastEffect.CREATED, LastEffect.LEASED, LastEffect.CHARGED})
+AT_WORK: Final = frozenset({LastEffect.CREATED, LastEffect.LEASED, LastEffect.CHARGED})
 _EVIDENCE: Final = frozenset({LastEffect.RECORDED, LastEffect.TICKED, LastEffect.TIDIED})
 
 
@@ -114,7 +115,7 @@ def _is_overtaken(cell: Cell) -> bool:
         return cell.state == PaymentStatus.UNKNOWN  # final ones are leased too, for their audit
     if cell.effect is LastEffect.WRITTEN:
         return cell.state == PaymentStatus.AUTHORIZING
-    return moved and cell.effect in _AT_WORK
+    return moved and cell.effect in AT_WORK
 
 
 RULES: Final = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lambdas.domain.payment import PaymentStatus
-from simulation.cells import ABSENT, NONE, STATES, Cell, LastEffect, Successor, Turn, kind_of
+from simulation.cells import ABSENT, AT_WORK, NONE, STATES, TIME, Cell, LastEffect, Successor, Turn, kind_of
 from simulation.history import payment_of
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class Census:
             if answer is not None and not turn.is_there:
                 self._turns.pop(turn.process, None)
         effect = self._effect(what, about, is_done=answer is not None)
+        if effect is LastEffect.WRITTEN:
+            self._overtakes(turn)
         if effect is not None and _ORDER[effect] > _ORDER[turn.effect]:  # a repeated request may arrive much later
             turn.effect = effect
         self._comes(turn)  # also what was on its way when the other one died
@@ -140,6 +142,12 @@ class Census:
                 death.successor = Successor.SWEEP_HERE if here else Successor.SWEEP_THERE
             else:
                 death.successor = Successor.REQUEST_HERE if here else Successor.REQUEST_THERE
+
+    def _overtakes(self, turn: Turn) -> None:
+        """An outcome is written under another's lease: what made its writer late has befallen the other one, too."""
+        for other in self._turns.values():
+            if other.payment == turn.payment and other.process is not turn.process and other.effect in AT_WORK:
+                other.faults |= {fault for fault in turn.faults if kind_of(fault) == TIME}
 
     def _effect(self, what: str, about: str, *, is_done: bool) -> LastEffect | None:
         if what not in _EFFECTS:

@@ -29,6 +29,7 @@ _FINAL_ANSWERS: Final = {201: "paid", 402: "declined"}
 _FORGOTTEN: Final = RESPONSE_KEPT + 30 * 60_000  # three days, and time for clocks that differ and for the sweep
 _PASSING: Final = frozenset({202, 409, 500, 503})
 _LONGEST_WAIT: Final = 300
+_BUSY: Final = "/problems/in-progress"
 _UNKNOWN: Final = frozenset({"UNKNOWN", UNDECIDED})
 _OPEN: Final = _UNKNOWN | {"AUTHORIZING"}
 _DECIMALS: Final = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -43,7 +44,8 @@ def check(world: World) -> list[Finding]:
     mixed: a canary has paid with real money, or another client with play money.
     shown: a client was shown another's payment. contradicted: answers that no single payment could have given.
     untold: a client was told otherwise than the processor has told the function, without a word of the contradiction;
-    or any outcome, once the contradiction was told or written down.
+    or any outcome, once the contradiction was told or written down; or two workers were told both outcomes, and nobody
+    heard of it.
     reworded: a replay unlike the first answer, or an answer that does not say when to come again.
     healthy: a region that is cut off from the others took itself for healthy.
     audit: a final payment without exactly one right record. stuck: unfinished although nothing fails any more.
@@ -64,6 +66,7 @@ def check(world: World) -> list[Finding]:
     )
     findings += _mixed(world, answers)
     findings += _left_charges(world, answers)
+    contradicted = world.watch.contradicted()
     charges = _charges(world, world.table.truth(world.survivors[0].name), world.scheduler.now)
     charges_then = _charges(world, world.known[world.survivors[0].name], world.asked_at)
     for payment_id, operations in answers.items():
@@ -82,6 +85,8 @@ def check(world: World) -> list[Finding]:
         findings += _contradicted(payment_id, operations, lies=bool(world.faults.lies), in_doubt=doubted is not None)
         if world.mode == "mrsc":  # else the other region hears of it later
             findings += _told_in_doubt(payment_id, operations, doubted)
+            if payment_id in contradicted - world.watch.told and doubted is None:
+                findings.append(Finding("untold", payment_id, "the processor has told both outcomes, and nobody knows"))
         findings += _headers(payment_id, operations)
         findings += _altered(world, payment_id)
     findings += _impossible(world)
@@ -230,7 +235,7 @@ def _told(operation: ClientCall) -> Told:
             answer = _FINAL_ANSWERS[status]
         case "POST", 202:
             answer = "pending"
-        case "POST", 409:
+        case "POST", 409 if operation.document["type"] == _BUSY:
             answer = "busy"
         case "POST", 422:
             answer = "reused"
@@ -304,7 +309,8 @@ def _altered(world: World, payment_id: str) -> Iterator[Finding]:
             <= world.scheduler.now + 3 * SKEW
         ):
             yield Finding("altered", payment_id, f"created {after['created']['N']}, updated {after['updated']['N']}")
-        if before["status"]["S"] in _UNKNOWN and int(after["updated"]["N"]) < int(before["retry_at"]["N"]):
+        is_asked = before["status"]["S"] in _UNKNOWN and after["status"]["S"] not in _SHOWN
+        if is_asked and int(after["updated"]["N"]) < int(before["retry_at"]["N"]):
             yield Finding("order", payment_id, f"taken up at {after['updated']['N']}, before {before['retry_at']['N']}")
         for name in (*_FIXED, ADDED):
             if before.get(name) != after.get(name):

@@ -79,6 +79,7 @@ _write = DynamoPayments._write  # noqa: SLF001 - a mutant changes what is inside
 _work = Payments._work  # noqa: SLF001
 _outcome = Payments._outcome  # noqa: SLF001
 _again = Payments._again  # noqa: SLF001
+_insist = Payments._insist  # noqa: SLF001
 _processor_of = Payments._processor_of  # noqa: SLF001
 _payment_id = instruction.payment_id
 _posted = view.posted
@@ -308,6 +309,20 @@ def _replay_s_type(paid: Paid, now: int) -> Answer:
 def _retry_after_missing(paid: Paid, now: int) -> Answer:
     answer = _posted(paid, now)
     return replace(answer, headers={name: value for name, value in answer.headers.items() if name != "Retry-After"})
+
+
+@_mutant("late-outcome-dropped", "who has lost the lease leaves the payment to who has it", Payments, "_insist")
+def _late_outcome_dropped(self: Payments, payment: Payment, move: Callable[[Payment], Payment | None]) -> Paid:
+    new = move(payment)
+    if new is None:
+        return Paid(payment, replayed=True)
+    try:
+        self.store.replace(payment, new)
+    except Lost as lost:
+        if lost.current is not None and not lost.current.is_final:
+            raise InProgress(service.RETRY_SOON) from lost
+        return _insist(self, lost.current or payment, move)
+    return Paid(new, replayed=False)
 
 
 @_mutant("contradiction-swallowed", "who hears another outcome than is recorded says nothing", Payments, "_agreeing")

@@ -67,6 +67,7 @@ class TracedJournal(LogJournal):
     def _write(self, line: dict[str, Any]) -> None:
         if line["event"] != "request":
             self.history.trace(f"log {line['event']}", str(line.get("error", "")))
+        self.watch.telling(line["event"], line.get("payment_id", ""))
         if line["event"] == "unexpected":
             self.watch.broken(str(line["error"]))
 

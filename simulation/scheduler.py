@@ -30,12 +30,14 @@ class Killed(BaseException):
 class SimulatedProcess:
     """Code that runs in simulated time. `name` is for people; `place` says where, so that a place can be lost."""
 
-    __slots__ = ("alive", "greenlet", "name", "place", "ticket")
+    __slots__ = ("alive", "greenlet", "killed", "name", "place", "ticket")
 
     def __init__(self, name: str, place: str) -> None:
         self.name = name
         self.place = place
         self.alive = True
+        self.killed = False
+        """It did not come to its end."""
         self.ticket = 0
         self.greenlet: greenlet | None = None
 
@@ -108,7 +110,7 @@ class Scheduler:
             return
         if self.on_death is not None:
             self.on_death(process)
-        process.alive = False
+        process.alive, process.killed = False, True
         self._processes.pop(process, None)
         if process is self._current:
             raise Killed

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simulation.table import GlobalTable
 
 _FINAL: Final = frozenset(status.value for status in FINAL)
+_TELLING: Final = frozenset({"contradiction", "outcome_unwritten"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Watch:
     """Whose each token is: leases name their holders by them."""
     outcomes: dict[SimulatedProcess, Outcome] = field(default_factory=dict)
     """What the processor has told each process last."""
+    heard: dict[str, list[tuple[SimulatedProcess, Outcome]]] = field(default_factory=dict)
+    """Payment -> what the processor has told of it, and whom."""
+    told: set[str] = field(default_factory=set)
+    """Payments of which the log tells people that the processor contradicts itself, or what it said in vain."""
 
     def token(self) -> str:
         """A name that no other request has, for the running process."""
@@ -85,6 +90,19 @@ class Watch:
         outcome = self.outcomes.get(self.scheduler.current)
         if status in {201, 402} and outcome is not None and isinstance(outcome, Approved) != (status == 201):
             self._find("", f"{self.scheduler.actor} was told {outcome} and answers {status}", kind="untold")
+
+    def telling(self, event: str, payment_id: str) -> None:
+        """The running function writes a line to its log."""
+        if event in _TELLING:
+            self.told.add(payment_id)
+
+    def contradicted(self) -> set[str]:
+        """Payments of which the processor has told both outcomes, each to somebody who has lived on."""
+        return {
+            payment_id
+            for payment_id, heard in self.heard.items()
+            if len({isinstance(outcome, Approved) for process, outcome in heard if not process.killed}) > 1
+        }
 
     def healthy_alone(self) -> None:
         """A region that is cut off from the others took itself for healthy."""
@@ -126,19 +144,21 @@ class WatchedProcessor:
     def charge(self, key: str, amount: Money, customer: str) -> Outcome:
         """Charge."""
         self.watch.charging(self.region, self.now(), key)
-        return self._heard(self.processor.charge(key, amount, customer))
+        return self._heard(key, self.processor.charge(key, amount, customer))
 
     def find(self, key: str) -> Outcome | None:
         """Find."""
         outcome = self.processor.find(key)
-        return None if outcome is None else self._heard(outcome)
+        return None if outcome is None else self._heard(key, outcome)
 
     def cancel(self, key: str) -> Outcome:
         """Cancel."""
-        return self._heard(self.processor.cancel(key))
+        return self._heard(key, self.processor.cancel(key))
 
-    def _heard(self, outcome: Outcome) -> Outcome:
-        self.watch.outcomes[self.watch.scheduler.current] = outcome
+    def _heard(self, key: str, outcome: Outcome) -> Outcome:
+        process = self.watch.scheduler.current
+        self.watch.outcomes[process] = outcome
+        self.watch.heard.setdefault(key, []).append((process, outcome))
         return outcome
 
 

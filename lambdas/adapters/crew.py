@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE: Final = 16
+AT_ONCE: Final = 8
 """Payments that a run of the sweep works on at once."""
 
 

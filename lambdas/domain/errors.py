@@ -40,6 +40,10 @@ class NoAnswer(Exception):
     """The processor did not answer: the charge may or may not exist."""
 
 
+class NotAsked(NoAnswer):
+    """The processor was not asked: no time was left."""
+
+
 class KeyReused(Exception):
     """The idempotency key was used before for another payload."""
 

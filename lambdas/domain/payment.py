@@ -8,7 +8,8 @@
 A value of `Payment` never changes; each move returns the next one with `version` one higher. The table decides who may
 write it: a write names the version it has seen. A lease says who is working on the payment; it keeps two workers from
 asking the processor at once, and when it has expired anybody may take over. Nothing is charged twice even when clocks
-disagree about a lease: the processor knows the payment by its key, and the loser's write fails on the version.
+disagree about a lease: the processor knows the payment by its key. The outcome that is written first stays, also when
+its writer has lost the lease: whoever has it then loses the write, and finds out whether the processor agrees.
 """
 
 from __future__ import annotations
@@ -172,10 +173,12 @@ class Payment:
     def is_abandoned(self, now: int) -> bool:
         """Nobody expects it any more, should the processor have never heard of it.
 
-        A client that was told to wait does: that whoever asks comes later than it was told changes nothing about that.
+        A client that was told to wait does: what counts is for how long it was told to, in sum. That whoever asks comes
+        later than that changes nothing.
         """
-        told = (at + _pause(self.attempts - 1) for status, at in self.steps if status == PaymentStatus.UNKNOWN)
-        return min(now, max(told, default=now)) >= self.created + ABANDON_AFTER
+        if any(status == PaymentStatus.UNKNOWN for status, _ in self.steps):
+            return sum(_pause(number) for number in range(self.attempts)) >= ABANDON_AFTER
+        return now >= self.created + ABANDON_AFTER
 
     def may_be_asked(self, now: int) -> bool:
         """Its processor may be asked: not before `retry_at`, which its client was told and the sweep keeps to."""
@@ -191,7 +194,9 @@ class Payment:
         """Take the payment over. Raises IllegalTransition while somebody holds it."""
         if self.is_leased(now):
             raise IllegalTransition(f"{self.id} is leased until {self.lease}")
-        steps = self._stepped(PaymentStatus.AUTHORIZING, now) if self.status is PaymentStatus.UNKNOWN else self.steps
+        steps = (
+            self._stepped(PaymentStatus.AUTHORIZING, now=now) if self.status is PaymentStatus.UNKNOWN else self.steps
+        )
         return self._moved(now, steps=steps, lease=Lease(holder, now + LEASE), retry_at=None)
 
     def at(self, endpoint: str) -> Payment:
@@ -201,25 +206,29 @@ class Payment:
         """
         return self if self.is_canary or self.endpoint is not None else replace(self, endpoint=endpoint)
 
-    def unanswered(self, now: int) -> Payment:
-        """The processor did not answer: release the payment, to be asked about again with growing pauses."""
+    def unanswered(self, now: int, *, asked: bool = True) -> Payment:
+        """The processor did not answer: release the payment, to be asked about again with growing pauses.
+
+        Not `asked`, for want of time, it has not been silent: the pauses do not grow.
+        """
         return self._moved(
             now,
-            steps=self._stepped(PaymentStatus.UNKNOWN, now),
+            steps=self._stepped(PaymentStatus.UNKNOWN, now=now),
             lease=None,
-            attempts=self.attempts + 1,
+            attempts=self.attempts + asked,
             retry_at=now + _pause(self.attempts),
         )
 
     def settled(self, outcome: Outcome, now: int) -> Payment:
-        """The processor's answer, final. The audit record is now owed."""
+        """The processor's answer, final, whoever holds the lease. The audit record is now owed."""
+        way = (PaymentStatus.AUTHORIZING,) if self.status is PaymentStatus.UNKNOWN else ()
         if isinstance(outcome, Approved):
-            steps = self._stepped(PaymentStatus.AUTHORIZED, now)
-            steps = self._checked(PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED, steps, now)
+            steps = self._stepped(*way, PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED, now=now)
             settled = self._moved(now, steps=steps, reference=outcome.reference)
         else:
-            settled = self._moved(now, steps=self._stepped(PaymentStatus.DECLINED, now), reason=outcome.reason)
-        return replace(settled, lease=None, audit_pending=True)
+            steps = self._stepped(*way, PaymentStatus.DECLINED, now=now)
+            settled = self._moved(now, steps=steps, reason=outcome.reason)
+        return replace(settled, lease=None, retry_at=None, audit_pending=True)
 
     def answering(self, response: Response) -> Payment:
         """The same move, with the answer that replays repeat: not a write of its own."""
@@ -245,15 +254,12 @@ class Payment:
         if not self.is_final:
             raise IllegalTransition(f"{self.id} is not final but {self.status}")
 
-    def _stepped(self, status: PaymentStatus, now: int) -> tuple[Step, ...]:
-        return self._checked(self.status, status, self.steps, now)
-
-    def _checked(
-        self, before: PaymentStatus, status: PaymentStatus, steps: tuple[Step, ...], now: int
-    ) -> tuple[Step, ...]:
-        if status not in TRANSITIONS[before]:
-            raise IllegalTransition(f"{self.id} cannot go from {before} to {status}")
-        steps = (*steps, (status, now))
+    def _stepped(self, *statuses: PaymentStatus, now: int) -> tuple[Step, ...]:
+        before, steps = self.status, self.steps
+        for status in statuses:
+            if status not in TRANSITIONS[before]:
+                raise IllegalTransition(f"{self.id} cannot go from {before} to {status}")
+            before, steps = status, (*steps, (status, now))
         excess = max(len(steps) - STEPS, 0)
         # Whole rounds of UNKNOWN and AUTHORIZING are left out, so that what is kept is still a path.
         return steps[:FIRST_STEPS] + steps[FIRST_STEPS + excess + excess % 2 :]

@@ -10,11 +10,11 @@ final and only the audit record is owed, which the sweep writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from lambdas.domain import audit
-from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, KeyReused, NoAnswer, NotAsked, Unavailable
 from lambdas.domain.instruction import is_payment_id
 from lambdas.domain.payment import MINUTE, SECOND, PaymentStatus, opened
 from lambdas.domain.ports import Lost
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from lambdas.domain.ports import AuditWriter, Clock, Journal, PaymentStore, Processor
 
 RETRY_SOON: Final = 1 * SECOND
-DOUBT_ATTEMPTS: Final = 4
-"""A final payment is moved by the sweep alone, and a few times at most."""
+INSISTENCE: Final = 4
+"""How often a move is tried on what others have made of the payment: each of them moves it a few times at most."""
 FOREIGN_GRACE: Final = 1 * MINUTE
 """Under MREC this region's copy of the other's payment may be seconds old: take it over only when it is surely left."""
 
@@ -130,25 +130,60 @@ class Payments:
         if mine.lease is None or self.clock.now() >= mine.lease.until:
             # The write took so long that others may be at it: theirs to finish.
             raise InProgress(RETRY_SOON)
+        asked = True
         try:
             with self._time_for_one_write():
                 outcome = self._outcome(mine, ask_first=ask_first)
         except NoAnswer as silence:
             self.journal.tell("no_answer", payment_id=mine.id, endpoint=mine.endpoint, error=str(silence))
-            new = mine.unanswered(self.clock.now())
+            asked = not isinstance(silence, NotAsked)
         except Exception as error:  # noqa: BLE001 - whatever it was, the charge may exist
             self.journal.tell("unexpected", payment_id=mine.id, error=type(error).__name__)
-            new = mine.unanswered(self.clock.now())
         else:
-            settled = mine.settled(outcome, self.clock.now())
-            new = settled.answering(self.render(settled))
+            return self._record(mine, outcome)
+        new = mine.unanswered(self.clock.now(), asked=asked)
         try:
             self.store.replace(mine, new)
         except Lost as lost:
-            return Paid(self._agreeing(self._others(lost), new), replayed=True)
-        if new.audit_pending:
-            self._audit_now(new)
+            return Paid(self._others(lost), replayed=True)
         return Paid(new, replayed=False)
+
+    def _record(self, mine: Payment, outcome: Outcome) -> Paid:
+        """Write the outcome down, whoever works on the payment by now.
+
+        Left to who has taken it over, it would be lost where the processor tells that one the other outcome.
+        """
+        ours = self._final(mine, outcome)
+        try:
+            paid = self._insist(mine, lambda current: None if current.is_final else self._final(current, outcome))
+        except Unavailable as error:
+            self.journal.tell("outcome_unwritten", payment_id=mine.id, answered=ours.status, error=str(error))
+            raise
+        if paid.replayed:
+            return replace(paid, payment=self._agreeing(paid.payment, ours))
+        self._audit_now(paid.payment)
+        return paid
+
+    def _final(self, payment: Payment, outcome: Outcome) -> Payment:
+        settled = payment.settled(outcome, self.clock.now())
+        return settled.answering(self.render(settled))
+
+    def _insist(self, payment: Payment, move: Callable[[Payment], Payment | None]) -> Paid:
+        """Make the move on what the table holds, until it holds; theirs stays where the move is None.
+
+        Raises Unavailable, also when others are first each time.
+        """
+        for _ in range(INSISTENCE):
+            new = move(payment)
+            if new is None:
+                return Paid(payment, replayed=True)
+            try:
+                self.store.replace(payment, new)
+            except Lost as lost:
+                payment = self._there(lost)
+            else:
+                return Paid(new, replayed=False)
+        raise Unavailable("others were first each time")
 
     def _outcome(self, payment: Payment, *, ask_first: bool) -> Outcome:
         processor = self._processor_of(payment)
@@ -176,7 +211,7 @@ class Payments:
 
     def _require_time(self, processor: Processor) -> None:
         if not self.deadline.allows(processor.timeout):
-            raise NoAnswer("no time is left to ask")
+            raise NotAsked("no time is left to ask")
 
     def _time_for_one_write(self) -> AbstractContextManager[None]:
         """Keep the time to write down what came of it, be it that nothing is known."""
@@ -190,16 +225,20 @@ class Payments:
             self.journal.tell("audit_deferred", payment_id=payment.id, error=str(error))
 
     @staticmethod
-    def _others(lost: Lost) -> Payment:
-        """Another worker was first: its result is ours, if it has one."""
+    def _there(lost: Lost) -> Payment:
         if lost.current is None:
             raise Unavailable("the payment is gone") from lost
-        if lost.current.is_final or lost.current.status is PaymentStatus.UNKNOWN:
-            return lost.current
+        return lost.current
+
+    def _others(self, lost: Lost) -> Payment:
+        """Another worker was first: its result is ours, if it has one."""
+        theirs = self._there(lost)
+        if theirs.is_final or theirs.status is PaymentStatus.UNKNOWN:
+            return theirs
         raise InProgress(RETRY_SOON) from lost
 
     def _agreeing(self, theirs: Payment, ours: Payment) -> Payment:
-        if theirs.is_final and ours.is_final and theirs.status is not ours.status:
+        if theirs.status is not ours.status:
             self.journal.tell("contradiction", payment_id=ours.id, recorded=theirs.status, answered=ours.status)
             self._doubt(theirs)
             raise Contradiction(f"{ours.id} is {theirs.status}, the processor now says {ours.status}")
@@ -207,18 +246,7 @@ class Payments:
 
     def _doubt(self, payment: Payment) -> None:
         """Have no client told what is recorded: whom the processor has charged would pay again, told "declined"."""
-        current, failure = payment, ""
-        for _ in range(DOUBT_ATTEMPTS):
-            try:
-                self.store.replace(current, current.doubted(self.clock.now()))
-            except Lost as lost:
-                failure = str(lost)
-                if lost.current is None:
-                    break
-                current = lost.current
-            except Unavailable as error:
-                failure = str(error)
-                break
-            else:
-                return
-        self.journal.tell("contradiction_unmarked", payment_id=payment.id, error=failure)
+        try:
+            self._insist(payment, lambda current: current.doubted(self.clock.now()))
+        except Unavailable as error:
+            self.journal.tell("contradiction_unmarked", payment_id=payment.id, error=str(error))

@@ -29,6 +29,7 @@ from lambdas.domain.ports import Lost
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from lambdas.domain.deadline import Deadline
     from lambdas.domain.payment import Payment, PaymentStatus
     from lambdas.domain.ports import Clock, Due
     from lambdas.domain.service import Payments
@@ -51,8 +52,8 @@ class Swept:
     """Age of the oldest payment that stays unfinished (ms)."""
     audits_owed: int = 0
     """Audit records that it could not write."""
-    untidied: int = 0
-    """For how long the longest of those that were tidied, or were to be, had been due (ms)."""
+    untidied: int | None = 0
+    """For how long the longest of those that were tidied, or were to be, had been due (ms); None: nobody has looked."""
     failure: Unavailable | None = None
     """Part of the index could not be read."""
 
@@ -62,7 +63,7 @@ class Swept:
         self.finished += other.finished
         self.oldest = max(self.oldest, other.oldest)
         self.audits_owed += other.audits_owed
-        self.untidied = max(self.untidied, other.untidied)
+        self.untidied = max(self.untidied or 0, other.untidied or 0)
 
 
 Crew = Callable[[Callable[[], Swept]], list[Swept]]
@@ -90,24 +91,43 @@ class _DueList:
     """
 
     clock: Clock
+    deadline: Deadline
     ends: Sequence[Iterator[Due]]
     postponed: list[Due] = field(default_factory=list)
+    is_exhausted: bool = False
+    """There was nothing left to take."""
     _spent: list[int] = field(default_factory=lambda: [0, 0])
     _seen: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
-    def take(self) -> _Taken | None:
-        """The next one, or None when there is none."""
+    def take(self, until: int) -> _Taken | None:
+        """The next one, or None when there is none, or when it is too late to begin with it (ms)."""
         with self._lock:
+            # Waiting for the others, whose turn may have read a slow index, has cost no time of the payment's.
+            if self.clock.now() >= until:
+                return None
+            self.deadline.begin(until - self.clock.now() + WORK_TIME)
             began = self.clock.now()
             end = int(self._spent[0] > self._spent[1])
-            for due in self.ends[end]:
-                if due.payment_id not in self._seen:
-                    self._seen.add(due.payment_id)
-                    self._spent[end] += 1
-                    return _Taken(due, end, began)
-            # Each end comes to the other one at last.
-            return _Taken(self.postponed.pop(0), end, began) if self.postponed else None
+            taken = self._next(end, began)
+            if taken is None and self.clock.now() < until:
+                taken = self._next(1 - end, began)
+            if taken is None and self.postponed:
+                taken = _Taken(self.postponed.pop(0), end, began)
+            if self.clock.now() >= until:
+                if taken is not None:
+                    self.postponed.append(taken.due)
+                return None
+            self.is_exhausted = taken is None
+            return taken
+
+    def _next(self, end: int, began: int) -> _Taken | None:
+        for due in self.ends[end]:
+            if due.payment_id not in self._seen:
+                self._seen.add(due.payment_id)
+                self._spent[end] += 1
+                return _Taken(due, end, began)
+        return None
 
     def worked(self, taken: _Taken) -> None:
         """It is done with."""
@@ -137,18 +157,20 @@ class Sweep:
         ):
             for done in self.crew(partial(self._take, task, lists, end)):
                 swept.add(done)
+        if not swept.untidied and not (lists[Task.TIDY].is_exhausted and swept.failure is None):
+            swept.untidied = None
         return swept
 
     def _take(self, task: Task, lists: Mapping[Task, _DueList], end: int) -> Swept:
         """One worker's part."""
         clock, swept = self.payments.clock, Swept()
         while clock.now() < end:
-            self.payments.deadline.begin(WORK_TIME)
-            taken = lists[task].take()
+            taken = lists[task].take(end)
             if taken is None:
                 break
+            self.payments.deadline.begin(WORK_TIME)
             if task is Task.TIDY:
-                swept.untidied = max(swept.untidied, clock.now() - taken.due.since)
+                swept.untidied = max(swept.untidied or 0, clock.now() - taken.due.since)
             self._count(swept, task, taken.due, lists)
             lists[task].worked(taken)
         return swept
@@ -156,7 +178,7 @@ class Sweep:
     def _list(self, task: Task, swept: Swept) -> _DueList:
         now = self.payments.clock.now()
         ends = [self._from(task, now, swept, newest_first=newest_first) for newest_first in (False, True)]
-        return _DueList(self.payments.clock, ends)
+        return _DueList(self.payments.clock, self.payments.deadline, ends)
 
     def _from(self, task: Task, now: int, swept: Swept, *, newest_first: bool) -> Iterator[Due]:
         store = self.payments.store

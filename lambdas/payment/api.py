@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Unavailable
+from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Unavailable, Unreadable
 from lambdas.domain.payment import CANARY_CLIENT, SECOND, PaymentStatus
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
 from lambdas.telemetry.figures import FINISHED, UNKNOWN
@@ -34,6 +34,9 @@ TRY_AGAIN: Final = "Try again later, with the same Idempotency-Key."
 PAYMENT_TIME: Final = 7_500
 """Milliseconds that slow answers of secret, table and card processor take, and the write that must follow: with less
 left, a payment is not begun (lambdas/README.md)."""
+
+UNREADABLE_FOR: Final = 60 * SECOND
+"""After so long a client may ask again about a payment that this release cannot read (ms): a newer one must come."""
 
 READING: Final = ("GET", "HEAD")
 """HEAD is answered as GET is: whoever speaks HTTP to the client leaves the body out (RFC 9110, 9.3.2)."""
@@ -141,6 +144,14 @@ class Api:
                 "in-progress",
                 "Try again with the same Idempotency-Key.",
                 retry_after=-(-busy.retry_after // SECOND),
+            )
+        except Unreadable as error:
+            # As 5XX, repetitions of one payment could take the region out.
+            self.journal.tell("payment_unreadable", error=str(error))
+            return problem(
+                "not-readable",
+                "A newer release has written it, or it is damaged. " + TRY_AGAIN,
+                retry_after=UNREADABLE_FOR // SECOND,
             )
         except Contradiction:
             self.journal.measure("contradiction", {"Contradictions": 1})

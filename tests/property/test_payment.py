@@ -71,7 +71,7 @@ def test_any_sequence_of_moves_is_a_path_and_survives_the_table(moves):
             continue
         assert moved.version == payment.version + (name != "answering")
         assert moved.steps[:FIRST_STEPS] == payment.steps[:FIRST_STEPS] or len(payment.steps) < FIRST_STEPS
-        added = {"leased": 1, "unanswered": 1, "approved": 2, "declined": 1}.get(name, 0)
+        added = {"leased": 1, "unanswered": 1, "approved": 3, "declined": 2}.get(name, 0)
         assert set(moved.steps) <= {*payment.steps, *moved.steps[len(moved.steps) - added :]}
         assert moved.steps[-1] == payment.steps[-1] or moved.steps[-1][1] == now
         if payment.is_final:
@@ -225,6 +225,16 @@ def test_refusal_is_final_and_owes_its_audit():
     assert payment.steps[1:] == ((PaymentStatus.DECLINED, T + 5),)
     assert payment.audit_pending
     assert (payment.reference, payment.reason, payment.lease) == (None, "no", None)
+
+
+@pytest.mark.parametrize("outcome", [Approved("ch_1"), Declined("no")])
+def test_an_outcome_that_comes_late_is_final_also_where_somebody_has_heard_nothing(outcome):
+    """In one write, so one version; it is neither leased nor waited for any more."""
+    unknown = new().unanswered(T + 5)
+    payment = unknown.settled(outcome, T + 7)
+    assert payment.steps[:3] == (*unknown.steps, (PaymentStatus.AUTHORIZING, T + 7))
+    assert payment.is_final
+    assert (payment.version, payment.lease, payment.retry_at) == (unknown.version + 1, None, None)
 
 
 def test_after_the_audit_the_answer_is_kept_for_three_days_then_nothing_is_due():

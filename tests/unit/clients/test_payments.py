@@ -8,7 +8,16 @@ from itertools import pairwise
 
 import pytest
 
-from clients.payments import BARE_KEY, KEY_LENGTH, QUOTED_KEY, FileJournal, KeptKey, Limits, PaymentClient
+from clients.payments import (
+    BARE_KEY,
+    KEY_LENGTH,
+    QUOTED_KEY,
+    FileJournal,
+    KeptKey,
+    Limits,
+    PaymentClient,
+    PaymentResult,
+)
 from tests.doubles import openapi
 
 WHAT = {"amount": 100, "currency": "USD", "customerId": "test-123"}
@@ -223,7 +232,9 @@ def test_a_refusal_settles_no_payment_that_an_earlier_process_has_left(scene, st
         assert at.client.pay(WHAT, "order-1").state == "paid"
         assert list(at.journal.open()) == []
         at.server.answers = [(status, {}, {})]
-        assert at.client.pay(WHAT, "order-1").state == "unknown", "it is paid"
+        assert at.client.pay(WHAT, "order-1").state == "paid", "what is known stays known"
+        at.server.answers = [None]
+        assert at.client.pay(WHAT, "order-1").state == "paid"
         assert at.journal.find("order-1") == KeptKey(WHAT, "paid")
 
 
@@ -253,7 +264,7 @@ def test_what_was_refused_is_paid_with_its_key_once_it_is_corrected(scene):
 
 
 @pytest.mark.parametrize(
-    "key", ["", " ", "order-€", "order-é", "a\nb", "a\r\nX: y", "a ", " a", "a,b", '"a', '""', "k" * 256, "a\x7f"]
+    "key", ["", " ", "order-€", "order-é", "a\nb", "a\r\nX: y", "a,b", '"a', '""', "k" * 256, "a\x7f"]
 )
 def test_a_key_that_no_header_carries_is_kept_and_sent_nowhere(scene, key):
     """It would be tried until the time is over, and stay unknown for ever."""
@@ -264,6 +275,37 @@ def test_a_key_that_no_header_carries_is_kept_and_sent_nowhere(scene, key):
         at.journal.keep(key, WHAT)  # by a client that did not look
         assert [(each.state, each.status, each.attempts) for each in at.client.reconcile()] == [("refused", None, 0)]
         assert (list(at.journal.open()), at.server.asked, at.resolved) == ([], [], 0)
+
+
+@pytest.mark.parametrize("key", ["order-1 ", " order-1", "\torder-1 \t", ' "order-1"'])
+def test_a_key_that_was_kept_with_blanks_around_it_is_asked_about(scene, key):
+    """The API leaves them out (RFC 9110, 5.5), so that an earlier client may have paid with it."""
+    with scene((201, {}, PAID)) as at:
+        with pytest.raises(ValueError, match="no Idempotency-Key"):
+            at.client.pay(WHAT, key)
+        at.journal.keep(key, WHAT)
+        assert [(each.key, each.state) for each in at.client.reconcile()] == [(key, "paid")]
+        assert (list(at.journal.open()), len(at.server.asked)) == ([], 1)
+
+
+def test_of_a_journal_only_what_is_new_is_read(tmp_path):
+    """It has every payment that was ever made: reading all of it for each made a shop slower by the day."""
+    path = tmp_path / "journal"
+    journal, other = FileJournal(path), FileJournal(path)
+    assert (journal.find("a"), list(journal.open())) == (None, [])
+    for key in ("a", "b"):
+        other.keep(key, WHAT)
+        assert journal.find(key) == KeptKey(WHAT)
+    read = path.read_bytes()
+    path.write_bytes(b"x" * len(read))
+    journal.keep("c", WHAT)
+    with path.open("ab") as file:
+        file.write(b'\n{"key": "d", "instr')
+    assert [key for key, _ in journal.open()] == ["a", "b", "c"]
+    journal.settle(PaymentResult("c", "paid", 201, 1))
+    assert journal.find("c") == KeptKey(WHAT, "paid")
+    path.write_text("")
+    assert journal.find("a") is None
 
 
 ACCEPTED = ["a", "order 1", "k" * 255, '"a,b"', f'"{"k" * 255}"', "0f3c1a52-8d0e-4b7a-9a61-2f5d8f2c7e19"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -173,6 +174,73 @@ def is_under_examination(region, *answers):
     openapi.check("GET", "/payment/x", read)
     shown = json.loads(read["body"])
     return (read["statusCode"], shown["status"], "reason" in shown) == (200, "pending", False)
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_an_outcome_is_written_down_also_by_who_has_lost_the_lease(refuse):
+    """Else it is nobody's, and who has the lease would record the other outcome without a word of this one."""
+    region = Region(processor=(acquirer := Acquirer(refuse=refuse)))
+    other = Region("us-east-2", region.clock, region.table, processor=(theirs := Acquirer(refuse=not refuse)))
+    charge, find, is_asked, is_overtaken = acquirer.charge, theirs.find, threading.Event(), threading.Event()
+
+    def stall(*asked):
+        region.clock.time += LEASE
+        is_asked.set()
+        assert is_overtaken.wait(10)
+        return charge(*asked)
+
+    def take_over(key):
+        is_overtaken.set()
+        assert first.result(10)["statusCode"] == (402 if refuse else 201)
+        return find(key)
+
+    acquirer.charge, theirs.find = stall, take_over
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(region.post, "k")
+        assert is_asked.wait(10)
+        assert is_told_of_the_contradiction(other.post("k"))
+    assert is_under_examination(region)
+    assert region.payment()["status"]["S"] == ("DECLINED" if refuse else "CAPTURED")
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_an_outcome_is_written_down_where_who_has_taken_over_heard_nothing(refuse):
+    region = Region(processor=(acquirer := Acquirer(refuse=refuse)))
+    other = Region("us-east-2", region.clock, region.table, processor=Acquirer(silent=["find"]))
+    charge = acquirer.charge
+
+    def stall(*asked):
+        region.clock.time += LEASE
+        assert other.sweep() == {"unknown": 1}
+        return charge(*asked)
+
+    acquirer.charge = stall
+    for each in (region, other):
+        assert each.post("k")["statusCode"] == (402 if refuse else 201)
+    assert len(region.bucket.objects) == 1
+
+
+@pytest.mark.parametrize("hindrance", ["out", "gone", "of a newer release", "others, each time"])
+def test_an_outcome_that_cannot_be_written_down_is_told(hindrance):
+    """Nobody but this worker knows it: should the processor tell the next one otherwise, here it is found."""
+    region = Region(processor=Acquirer())
+
+    def act():
+        if hindrance == "out":
+            region.wire.fail("UpdateItem", refused("AccessDeniedException"))
+        elif hindrance == "gone":
+            region.table.items.clear()
+        elif hindrance == "of a newer release":
+            region.payment()["status"] = {"S": "REFUNDED"}
+        else:
+            region.payment()["version"] = {"N": str(int(region.payment()["version"]["N"]) + 1)}
+            region.wire.before("UpdateItem", act)
+
+    region.wire.before("UpdateItem", act)
+    assert region.post("k")["statusCode"] in {409, 503}
+    (line,) = [line for line in region.journal.lines if line["event"] == "outcome_unwritten"]
+    assert line["answered"] == "CAPTURED"
+    assert region.wire.calls.count("UpdateItem") <= 4
 
 
 def test_a_processor_that_contradicts_itself_is_told_to_people():

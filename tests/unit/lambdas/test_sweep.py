@@ -11,9 +11,9 @@ import pytest
 
 from lambdas.adapters.crew import AT_ONCE, threads
 from lambdas.adapters.store import DynamoPayments
-from lambdas.audit.sweeping import sweep
+from lambdas.audit.sweeping import metrics, sweep
 from lambdas.domain.errors import NoAnswer, Unavailable
-from lambdas.domain.payment import CANARY_KEPT, LEASE, RESPONSE_KEPT, WORK_TIME, Task
+from lambdas.domain.payment import ABANDON_AFTER, CANARY_KEPT, LEASE, RESPONSE_KEPT, WORK_TIME, Task
 from lambdas.domain.service import FOREIGN_GRACE
 from lambdas.domain.sweep import Sweep
 from tests.doubles.acquirer import Acquirer
@@ -534,3 +534,80 @@ def test_a_run_tells_how_late_tidying_is():
     assert region.journal.lines[-1]["OldestUntidied"] == 7
     sweep(region.service, 60_000)
     assert region.journal.lines[-1]["OldestUntidied"] == 0
+
+
+def slow_index(region, seconds):
+    """Each query takes so long."""
+
+    def wait():
+        region.clock.time += seconds
+        region.wire.before("Query", wait)
+
+    region.wire.before("Query", wait)
+
+
+def test_a_slow_index_costs_payments_none_of_their_own_time():
+    """16 partitions and ends, a second each: far more than the time for one payment."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"] * 5, effect=False)))
+    for number in range(5):
+        region.post(f"k{number}")
+    region.clock.time += 5_000
+    slow_index(region, 1_000)
+    swept = region.service.sweep.run(region.clock.now() + 50_000)
+    assert (swept.done, swept.failure) == ({"resolved": 5}, None)
+    assert acquirer.calls.count("find") == 5
+
+
+def test_what_was_taken_too_late_is_not_begun():
+    """Reading the list took all of the time that the run had for it."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
+    region.post("k")
+    region.clock.time += 5_000
+    slow_index(region, 1_000)
+    swept = region.service.sweep.run(region.clock.now() + 10_000)
+    assert (swept.done, swept.failure) == ({}, None)
+    assert acquirer.calls == ["charge"]
+
+
+def test_an_end_of_the_list_that_fails_leaves_the_other_one():
+    region = Region(processor=Acquirer(silent=["charge"], effect=False))
+    region.post("k")
+    region.clock.time += 5_000
+    region.wire.fail("Query", refused("AccessDeniedException"), times=8)
+    swept = region.service.sweep.run(region.clock.now() + 50_000)
+    assert swept.done == {"resolved": 1}
+    assert swept.failure is not None
+
+
+def test_who_had_no_time_to_ask_the_processor_does_not_count_it_as_silent():
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
+    region.post("k")
+    region.clock.time += 5_000
+    region.wire.before("UpdateItem", lambda: setattr(region.clock, "time", region.clock.time + WORK_TIME - 4_000))
+    assert region.sweep() == {"unknown": 1}
+    assert acquirer.calls == ["charge"]
+    assert region.payment()["attempts"] == {"N": "1"}
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+def test_a_late_question_that_is_not_answered_cancels_nothing(silent):
+    """Its client was told to wait for seconds, and nothing else."""
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
+    region.post("k")
+    region.clock.time += 2 * ABANDON_AFTER
+    acquirer.silent = ["find"] * silent
+    for _ in range(silent):
+        assert region.sweep() == {"unknown": 1}
+        region.clock.time += 20_000
+    assert region.sweep() == {"resolved": 1}
+    assert acquirer.calls[-2:] == ["find", "charge"]
+
+
+def test_a_run_that_did_not_come_to_tidying_does_not_say_that_all_is_tidy():
+    region = Region(processor=Acquirer(silent=["charge", "find"], effect=False))
+    region.post("k")
+    region.clock.time += 5_000
+    slow_index(region, 1_000)
+    assert region.service.sweep.run(region.clock.now() + 5_000).untidied is None
+    assert "OldestUntidied" not in metrics(region.service.sweep.run(region.clock.now() + 5_000))
+    assert region.service.sweep.run(region.clock.now() + 60_000).untidied == 0

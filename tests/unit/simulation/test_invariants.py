@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lambdas.domain.outcome import Approved
+from lambdas.domain.outcome import Approved, Declined
 from lambdas.domain.payment import Payment
 from simulation.invariants import check
 from simulation.region import ADDED
@@ -242,8 +242,12 @@ def test_another_s_payment_that_is_shown_is_found(world, paid):
 def test_what_is_taken_up_before_its_time_is_found(world, paid):
     when, stamp, region, item = versions(world, paid)[-1]
     unknown = {**item, "status": {"S": "UNKNOWN"}, "retry_at": {"N": str(int(item["updated"]["N"]) + 1)}}
-    versions(world, paid).insert(-1, (when, stamp, region, unknown))
+    taken_up = {**item, "status": {"S": "AUTHORIZING"}}
+    versions(world, paid)[-1:] = [(when, stamp, region, each) for each in (unknown, taken_up)]
     assert "order" in kinds(world)
+    versions(world, paid).append((when, stamp, region, item))
+    del versions(world, paid)[-2]
+    assert "order" not in kinds(world), "an outcome that comes late asks nobody"
 
 
 def test_a_time_that_no_clock_has_shown_is_altered(world, paid):
@@ -266,3 +270,18 @@ def test_a_function_that_is_ended_for_its_time_is_late(world):
     world.watch.stands_still = False
     world.watch.too_slow(process)
     assert "late" in kinds(world)
+
+
+@pytest.mark.parametrize("known", ["nobody", "by the log", "by the table", "it died with who heard it"])
+def test_two_outcomes_of_one_payment_that_nobody_knows_of_are_untold(world, paid, known):
+    (process, _), *_ = heard = world.watch.heard[paid.payment_id]
+    late = world.scheduler.spawn("somebody", lambda: None)
+    heard.append((late, Declined("no")))
+    late.killed = known == "it died with who heard it"
+    if known == "by the log":
+        world.watch.telling("contradiction", paid.payment_id)
+    elif known == "by the table":
+        _, stamp, region, item = versions(world, paid)[-1]
+        versions(world, paid)[-1] = (world.scheduler.now, stamp, region, {**item, "in_doubt": {"BOOL": True}})
+    assert not process.killed
+    assert ("untold" in kinds(world)) == (known == "nobody")
