@@ -353,6 +353,10 @@ class Environment(Foundation):
         """The card processor's, in both regions."""
         return frozenset(self.compute.processor.of(role) for role in ROLES)
 
+    def serving_regions(self, root: Path | None = None) -> frozenset[str]:
+        """The regions through which this environment or one of another file is served."""
+        return frozenset(each.region(role) for each in (self, *self._others(root)) for role in ROLES)
+
     def _others(self, root: Path | None) -> Iterator[Self]:
         for name in environment_names(root):
             with suppress(Problem):  # who deploys that one is told
