@@ -197,7 +197,7 @@ class Aftermath:
         region = self._environment.region(role)
         client = self._where.aws.client("cloudwatch", region)
         begin, end = self._window.dates
-        own = f"-{role}-{self._environment.suffix}"
+        own = f"-{self._environment.suffix}"
         return [
             {"at": _text(each["Timestamp"]), "alarm": each["AlarmName"], "what": each["HistorySummary"]}
             for each in alarm_history(client, region, "StateUpdate", StartDate=begin, EndDate=end)

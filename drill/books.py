@@ -40,11 +40,17 @@ class ClientAnswer:
     client: str
     key: str
     payment: str
+    """Nothing where it was refused."""
     status: int
-    """201 or 402."""
+    """201 or 402; another 4xx where the last answer to its key was a refusal."""
     amount: str = ""
     currency: str = ""
     customer: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is told that there is no payment."""
+        return self.status not in TOLD.values()
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,8 @@ def read_items(items: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Payment], 
 
 TOLD: Mapping[str, int] = {"created": 201, "replayed": 201, "declined": 402}
 """The status that says what a client was told, whether it posted the payment again or read it."""
+REFUSED, UNANSWERED = "refused", frozenset({"failed", "late"})
+"""Outcomes of an attempt: told for good that there is no payment; and not told anything."""
 ASKED, DECIDED = frozenset({"charge", "cancel"}), frozenset({"approved", "declined", "lost"})
 """What a ledger's line may be: a request, or a decision."""
 
@@ -161,9 +169,22 @@ def charges(lines: Iterable[Mapping[str, Any]]) -> list[LedgerCharge]:
 
 
 def answers(attempts: Iterable[Attempt]) -> list[ClientAnswer]:
-    """What clients remember of their attempts, as far as it was final."""
+    """What clients remember of their attempts, as far as it was final: a refusal is when it was the last answer.
+
+    attempts: as they were written down, each when it had ended.
+    """
+    told = [each for each in attempts if each.outcome not in UNANSWERED]
+    last = {each.key: each for each in told}
     return [
-        ClientAnswer(each.client, each.key, each.payment, TOLD[each.outcome], each.amount, each.currency, each.customer)
-        for each in attempts
-        if each.outcome in TOLD
+        ClientAnswer(
+            each.client,
+            each.key,
+            each.payment if each.outcome in TOLD else "",
+            TOLD.get(each.outcome, each.status),
+            each.amount,
+            each.currency,
+            each.customer,
+        )
+        for each in told
+        if each.outcome in TOLD or (each.outcome == REFUSED and each is last[each.key])
     ]

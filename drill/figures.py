@@ -140,11 +140,16 @@ class DrillFigures:
 
 
 def outages(
-    attempts: Iterable[Attempt], since: float, known: Callable[[Attempt], bool], until: float = FOREVER
+    attempts: Iterable[Attempt],
+    since: float,
+    known: Callable[[Attempt], bool],
+    until: float = FOREVER,
+    allowed: float = 0.0,
 ) -> list[ClientOutage]:
     """How long clients were out from a moment on, by kind. `known`: whether the books have the payment.
 
-    until: what was sent from then on neither begins nor ends an outage.
+    until: what was sent from then on neither begins nor ends an outage; unless that began less than `allowed` before:
+    then the fault was over before the time was in which the client had to be served again.
     """
     by_client: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for attempt in attempts:
@@ -153,7 +158,7 @@ def outages(
     clients: dict[str, int] = defaultdict(int)
     for (kind, _), own in sorted(by_client.items()):
         clients[kind] += 1
-        if (length := _out([each for each in own if each.sent < until], since, known)) is not None:
+        if (length := _out(own, since, known, until, allowed)) is not None:
             lengths[kind].append(length)
     return [
         ClientOutage(kind, clients[kind], len(found), *(quantile(found, part) for part in (0.5, 0.99, 1.0)))
@@ -162,14 +167,17 @@ def outages(
     ]
 
 
-def _out(attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], bool]) -> float | None:
+def _out(
+    attempts: Sequence[Attempt], since: float, known: Callable[[Attempt], bool], until: float, allowed: float
+) -> float | None:
     """How long one client was out; None when it was not."""
     # What was on its way when the fault came counts too: it was sent before, and failed by it.
-    failed = [each.begins for each in attempts if each.ended >= since and each.is_bad]
+    failed = [each.begins for each in attempts if each.ended >= since and each.is_bad and each.sent < until]
     if not failed:
         return None
     begin = min(failed)
-    good = [each.ended for each in attempts if each.sent > begin and each.outcome == "created" and known(each)]
+    end = FOREVER if begin > until - allowed else until
+    good = [each.ended for each in attempts if begin < each.sent < end and each.outcome == "created" and known(each)]
     return min(good, default=FOREVER) - begin
 
 
@@ -232,7 +240,8 @@ def measure(
     healed = first(events, 0.0, "heal", "") or max((each.ended for each in attempts), default=fault)
     bad = {each.payment for each in books.findings if each.kind == LOST} if books else set()
     lasting = [each for each in attempts if each.sent < healed]
-    by_kind = outages(attempts, fault, lambda each: each.payment not in bad, healed)
+    allowed = min((each for each in (plan.objective, plan.bounds.get("total")) if each is not None), default=FOREVER)
+    by_kind = outages(attempts, fault, lambda each: each.payment not in bad, healed, allowed)
     well = [each for each in by_kind if each.kind in WELL_BEHAVED]
     worst = max((each.worst for each in well), default=0.0)
     detected = first(events, fault, "health", "unhealthy", GATE)

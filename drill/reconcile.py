@@ -130,7 +130,7 @@ def examine(books: Books) -> Reconciliation:
 
 def _counts(books: Books, newest: Mapping[str, Payment]) -> Counts:
     known = {charge.key for charge in books.charges or () if charge.what == "approved"}
-    known |= {answer.payment for answer in books.answers}
+    known |= {answer.payment for answer in books.answers if not answer.refused}
     for role in ROLES:
         known |= books.audits.of(role).keys() | books.unreadable.of(role).keys()
     ids = set(books.keys.values()) or newest.keys() | known
@@ -314,6 +314,9 @@ def _told(books: Books, newest: Mapping[str, Payment], unread: AbstractSet[str])
     ids: dict[str, set[str]] = defaultdict(set)
     statuses: dict[str, set[int]] = defaultdict(set)
     for answer in books.answers:
+        if answer.refused:
+            yield from _refused(answer, newest.get(books.keys.get(answer.key, "")))
+            continue
         ids[answer.key].add(answer.payment)
         if (own := books.keys.get(answer.key, answer.payment)) != answer.payment:
             said = f"{answer.client} was told this payment for the key {answer.key}, which is that of {own}"
@@ -332,6 +335,12 @@ def _told(books: Books, newest: Mapping[str, Payment], unread: AbstractSet[str])
             yield Disagreement(
                 CONTRADICTORY, id_, "clients were told both that it is paid and that it is declined", CLIENT
             )
+
+
+def _refused(answer: ClientAnswer, payment: Payment | None) -> Iterator[Disagreement]:
+    if payment is not None and payment.status is PaymentStatus.CAPTURED:
+        said = f"{answer.client} was refused with {answer.status} at last, and it is {payment.status}"
+        yield Disagreement(CONTRADICTORY, payment.id, said, CLIENT)
 
 
 def _one_told(answer: ClientAnswer, payment: Payment | None) -> Iterator[Disagreement]:

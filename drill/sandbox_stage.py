@@ -18,6 +18,7 @@ from drill.evacuation import PrimaryEvacuation
 from drill.figures import GATE
 from drill.records import Event
 from drill.stage import DrillClock, Standing
+from orchestration.target import health_checks
 from sandbox import Sandbox, addresses, control
 from sandbox.checker_ranges import PLACES
 from sandbox.clock import SharedClock, set_speed
@@ -32,7 +33,8 @@ from shared.roles import PRIMARY, ROLES, SECONDARY, PerRole
 from shared.root import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from drill.records import PlannedFault, PlannedStep
     from orchestration.target import Target
@@ -90,7 +92,8 @@ class SandboxStage:
 
     def standing(self) -> Standing:
         told = self._told()
-        checks = {self._names.get(each["id"], each["name"]): bool(each["healthy"]) for each in told["checks"]}
+        own = (each for each in told["checks"] if each["id"] in self._names)
+        checks = {self._names[each["id"]]: bool(each["healthy"]) for each in own}
         gate = next((well for name, well in checks.items() if name.endswith(GATE)), None)
         return Standing(str(told["answers"].get(self._environment.foundation().failover_name, "")), gate, checks)
 
@@ -104,7 +107,7 @@ class SandboxStage:
     def doubts(self) -> str:
         environment, gateways = self._environment, self._target.gateways
         where = reading.places(self._target, environment)
-        spare, strong = environment.regions.witness, environment.data.consistency == "strong"
+        spare, strong = spare_region(environment, gateways), environment.data.consistency == "strong"
         return (
             asking.clocks(self.clock.now, lambda: float(self._told()["now"]), self.clock.speed)
             or asking.dns(self, environment)
@@ -123,8 +126,8 @@ class SandboxStage:
         told = {each.what for each in self.events(begun) if each.kind == "notification"}
         for role in ROLES:
             region, listens = environment.region(role), bool(environment.edge.emails)
-            now = self.clock.now()
-            yield from watchers.alarms(aws, region, begun, healed, now=now, told=told if listens else None)
+            now, heard, own = self.clock.now(), told if listens else None, f"-{environment.suffix}"
+            yield from watchers.alarms(aws, region, own, begun, healed, now=now, told=heard)
         latch = environment.foundation().names.of(naming.FAILOVER_CONTROL_FUNCTION, SECONDARY)
         since = min(healed, max(begun, self.clock.now() - watchers.KEPT_FOR))
         ran, failed = (
@@ -230,9 +233,9 @@ class SandboxStage:
             if line["at"] < since:
                 continue
             match line:
-                case {"what": "status", "check": check, "healthy": healthy, **rest}:
+                case {"what": "status", "check": check, "healthy": healthy, **rest} if check in self._names:
                     word = "healthy" if healthy else "unhealthy"
-                    yield Event(line["at"], "health", self._known(check), word, f"{rest.get('checkers', '')} checkers")
+                    yield Event(line["at"], "health", self._names[check], word, f"{rest.get('checkers', '')} checkers")
                 case {"what": "answer", "name": answered, "set": record} if answered == name:
                     yield Event(line["at"], "dns", name, record)
         topics = {
@@ -272,11 +275,16 @@ class SandboxStage:
             raise Problem("the sandbox's health checkers do not answer; see ./invoke sandbox.logs") from None
 
     def _checks(self) -> dict[str, str]:
-        suffix = f"-{self._environment.suffix}-"
-        return {each["id"]: str(each["name"]).replace(suffix, " ", 1) for each in self._told()["checks"]}
+        """The names of this environment's own checks by their ids: other systems' are in the same cloud."""
+        own = set(health_checks(self._target, self._environment.name).values())
+        suffix, told = f"-{self._environment.suffix}-", self._told()["checks"]
+        return {each["id"]: str(each["name"]).replace(suffix, " ", 1) for each in told if each["id"] in own}
 
-    def _known(self, check: str) -> str:
-        return self._names.get(check, check)
+
+def spare_region(environment: Environment, gateways: Iterable[str], root: Path | None = None) -> str:
+    """A region through which no environment of the checkout is served: the witness's where it is one."""
+    serving = environment.serving_regions(root)
+    return next(each for each in (environment.regions.witness, *gateways) if each not in serving)
 
 
 def charged(address: Endpoint, tls: ssl.SSLContext, endpoint: str, key: str, customer: str) -> str:

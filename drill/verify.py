@@ -28,8 +28,7 @@ def read(name: str) -> Any:
 
 
 def require(holds: bool, what: str) -> None:
-    if not holds:
-        raise SystemExit(f"REFUSED: {what}")
+    holds or sys.exit(f"REFUSED: {what}")
 
 
 def chain(head: str) -> None:  # every file is as it was when the chain was made, and there is nothing else
@@ -44,7 +43,7 @@ def chain(head: str) -> None:  # every file is as it was when the chain was made
     require(not (more := {path.name for path in HERE.iterdir()} - {*named}), f"{sorted(more)} is not in the chain")
 
 
-def of_the_books(attempts: list[dict[str, Any]]) -> tuple[set[str], dict[str, Any]]:  # lost; what became of all
+def of_the_books(attempts: list[dict[str, Any]]) -> tuple[set[str], set[str], dict[str, Any]]:  # lost; denied
     books = read("books.json")
     require(set(books["keys"]) == {e["key"] for e in attempts}, "books.json: its keys are not the clients'")
     one, two = books["payments"]["primary"], books["payments"]["secondary"]
@@ -62,26 +61,27 @@ def of_the_books(attempts: list[dict[str, Any]]) -> tuple[set[str], dict[str, An
     doubled |= {min(i for k, i in answered if k == key) for key, count in keys.items() if count > 1}
     count = Counter(became.get(i, "refused") for i in set(books["keys"].values()) or became)
     counts = {"attempted": count.total(), **{e: count[e] for e in ("paid", "declined", "refused", "unknown")}}
+    last = {books["keys"][e["key"]]: e["outcome"] for e in attempts if e["outcome"] not in ("failed", "late")}
+    denied = {i for i, what in last.items() if (what, became.get(i)) == ("refused", "paid")}  # told that it is none
     for e in attempts:
         ok = ("created", {"decline-": "declined"}.get(e["customer"][:8]), *("pending", "replayed") * (e["attempt"] > 1))
         e |= {"bad": e["outcome"] not in ok, "good": e["outcome"] == "created" and e["payment"] not in lost}
         e["begins"] = e["due" if e["attempt"] == 1 else "sent"]
     found = {"counts": counts, "lost": len(lost), "doubled": len(doubled), LOST: len(lost), OPEN: count["unknown"]}
-    return lost, {**found, DOUBLED: UNKNOWN if books["charges"] is None else len(doubled)}
+    return lost, denied, {**found, DOUBLED: UNKNOWN if books["charges"] is None else len(doubled)}
 
 
-def outages(attempts: list[dict[str, Any]], begun: float, fault: float, healed: float, end: float) -> dict[str, Any]:
-    """Of each kind: how many clients, how many were out, and how long from a failed attempt to the next new payment."""
-    found, most = dict[str, Any](kinds=len({each["kind"] for each in attempts})), 0.0
+def outages(attempts: list[Any], begun: float, fault: float, heal: float, by: float, *, end: float) -> Any:
+    found, most = dict[str, Any](kinds=len({each["kind"] for each in attempts})), 0.0  # of clients, and how long out
     for kind in {each["kind"] for each in attempts}:
         long, own = [], [each for each in attempts if each["kind"] == kind]
         for client in (clients := {each["client"] for each in own}):
-            bad, good = ([e for e in own if e["client"] == client and e[name]] for name in ("bad", "good"))
-            out = min((e["begins"] for e in bad if e["ended"] >= fault and e["sent"] < healed), default=inf)
-            long += [min((e["ended"] for e in good if out < e["sent"] < healed), default=inf) - out] * (out < inf)
+            bad, new = ([e for e in own if e["client"] == client and e[name]] for name in ("bad", "good"))
+            at = min((e["begins"] for e in bad if e["ended"] >= fault and e["sent"] < heal), default=inf)
+            long += [min([e["ended"] for e in new if at < e["sent"] < (heal, inf)[at > by]] or [inf]) - at] * (at < inf)
             last = max((e["ended"] for e in own if e["client"] == client and e["sent"] < end), default=inf)
             for at in {e["begins"] for e in bad if e["ended"] >= begun and e["sent"] < end and kind in WELL}:
-                most = max(most, min((e["ended"] for e in good if at < e["sent"] < end), default=last) - at)
+                most = max(most, min((e["ended"] for e in new if at < e["sent"] < end), default=last) - at)
         found |= {f"clients of {kind} clients": len(clients), f"affected of {kind} clients": len(long)}
         found |= {f"{n} of {kind} clients": (sorted(long) or [0.0])[ceil(p * len(long)) - 1] for n, p in PARTS.items()}
     return {**found, **({LONGEST: most} if begun < inf else {})}
@@ -92,13 +92,15 @@ def judged() -> str:  # the drill in a line, when what was told is as the raw re
     faults, heals = ([each for each in events if each["kind"] == kind] for kind in ("fault", "heal"))
     broken = [each["what"] for each in faults] == [plan["fault"]] * (plan["fault"] != "none")
     require(broken and not heals[1:], f"events.jsonl: what was broken is not what plan.json says: {plan['fault']}")
-    lost, found = of_the_books(attempts)
+    lost, denied, found = of_the_books(attempts)
     steps = [(step["at"], e["kind"], e["region"]) for step in plan["steps"] for e in step["faults"]]
     at, kind, _ = [*(each for each in steps if each[2] == "primary"), (0.0, plan["fault"], "")][0]
     fault = (begun := min((each["at"] for each in faults), default=inf)) + at
     healed = min([each["at"] for each in heals] or [max((each["ended"] for each in attempts), default=fault)])
-    phases = {each["what"]: each["at"] for each in reversed(events) if each["kind"] == "phase"}
-    found |= outages(attempts, begun, fault, healed, phases.get("settled", inf))
+    phases = {"settled": inf} | {each["what"]: each["at"] for each in reversed(events) if each["kind"] == "phase"}
+    goal = [plan["objectives"].get(GOAL.get(each, "failover"), inf) for each in (kind, *(it for _, it, _ in steps))]
+    own, strong = defaultdict(lambda: inf, plan["bounds"]), plan["consistency"] == "strong"
+    found |= outages(attempts, begun, fault, healed, healed - min(goal[0], own["total"]), end=phases["settled"])
     well = {e: found[f"worst of {e} clients"] for e in WELL if f"worst of {e} clients" in found}
     p50, p99, found[RTO] = (max((found[f"{name} of {e} clients"] for e in well), default=0.0) for name in PARTS)
     found["acknowledged"] = paid = len({each["payment"] for each in attempts if each["status"] == 201})
@@ -110,8 +112,6 @@ def judged() -> str:  # the drill in a line, when what was told is as the raw re
         found |= {"RTO, p50": p50, "RTO, p99": p99, BACK: back, **{f"RTO, worst {e} client": well[e] for e in well}}
         found |= {n: min([e - fault for e in w if e >= fault] or [inf]) for n, w in ((DNS, moved), ("detection", ill))}
         found |= {f"{e}, judged": "needed" for e in (STAYED if stays else RETURNED, *[SERVED] * (back == "yes"))}
-    goal = [plan["objectives"].get(GOAL.get(each, "failover"), inf) for each in (kind, *(it for _, it, _ in steps))]
-    own, strong = defaultdict(lambda: inf, plan["bounds"]), plan["consistency"] == "strong"
     limits = dict.fromkeys((DOUBLED, OPEN, OTHERS, "failovers", "attempts that failed", *[LOST] * strong), (0.0, inf))
     limits |= {f"RTO, worst {e} client": (inf, own["total"] + own[WELL[e]]) for e in WELL}
     limits |= {"detection": (inf, own["detection"]), DNS: (inf, own["detection"] + own["propagation"])}
@@ -119,7 +119,7 @@ def judged() -> str:  # the drill in a line, when what was told is as the raw re
     limits |= {RTO: (goal[0], most), LONGEST: (max(goal[1:] or goal), most if GOAL.get(kind) == "" else inf)}
     figures, told, status = read("figures.json"), read("reconciliation.json"), read("outcome.json")["status"]
     kinds = {"lost": 0, "doubled": 0, **Counter(k for k, _ in {(e["kind"], e["payment"]) for e in told["findings"]})}
-    found[OTHERS] = len({e["payment"] for e in told["findings"] if e["kind"] not in ("lost", "doubled")})
+    found[OTHERS] = len(denied | {e["payment"] for e in told["findings"] if e["kind"] not in ("lost", "doubled")})
     rows = [(f"{n} of {e['kind']} clients", inf if e[n] is None else e[n]) for e in figures["outages"] for n in e]
     rows += [("kinds", len(figures["outages"])), *((f"clients of {k} clients", n) for k, n in plan["clients"].items())]
     rows += [("acknowledged", figures["acknowledged"]), ("counts", told["counts"]), ("verdict", status), *kinds.items()]

@@ -141,17 +141,19 @@ def haste_lies(what: str, runs: float, failed: float, begun: float, healed: floa
 
 
 def alarms(
-    aws: Aws, region: str, begun: float, healed: float, *, now: float, told: Collection[str] | None
+    aws: Aws, region: str, ending: str, begun: float, healed: float, *, now: float, told: Collection[str] | None
 ) -> Iterator[str]:
-    """Judge the alarms of a region that follow one metric, or other alarms.
+    """Judge an environment's alarms of a region that follow one metric, or other alarms. `ending`: of their names.
 
     `told`: those that people heard of; None: nobody listens.
     """
     client = aws.client("cloudwatch", region)
     paginator = client.get_paginator("describe_alarms")
     pages = asked(lambda: list(paginator.paginate(AlarmTypes=BOTH_TYPES)), "read the alarms", region)
-    ordinary = [alarm for page in pages for alarm in page.get("MetricAlarms", ())]
-    composites = [alarm for page in pages for alarm in page.get("CompositeAlarms", ())]
+    ordinary, composites = (
+        [alarm for page in pages for alarm in page.get(kind, ()) if alarm["AlarmName"].endswith(ending)]
+        for kind in ("MetricAlarms", "CompositeAlarms")
+    )
     changes = _changes(client, region, begun)
     for alarm in ordinary:
         if "MetricName" not in alarm or alarm["ComparisonOperator"] not in COMPARISONS:

@@ -345,13 +345,22 @@ class Environment(Foundation):
                     )
 
     def endpoints_elsewhere(self, root: Path | None = None) -> frozenset[str]:
-        """The card processor's endpoints that other files name, and this one does not."""
-        return frozenset().union(*(other.endpoints for other in self._others(root))) - self.endpoints
+        """The card processor's endpoints that other systems' files name, and this one's does not.
+
+        Not the one's that it has taken over: that one's payments, with what they were charged, are its own.
+        """
+        before = self.taken.name if self.taken else None
+        others = (other for other in self._others(root) if other.own_name != before)
+        return frozenset().union(*(other.endpoints for other in others)) - self.endpoints
 
     @property
     def endpoints(self) -> frozenset[str]:
         """The card processor's, in both regions."""
         return frozenset(self.compute.processor.of(role) for role in ROLES)
+
+    def serving_regions(self, root: Path | None = None) -> frozenset[str]:
+        """The regions through which this environment or one of another file is served."""
+        return frozenset(each.region(role) for each in (self, *self._others(root)) for role in ROLES)
 
     def _others(self, root: Path | None) -> Iterator[Self]:
         for name in environment_names(root):

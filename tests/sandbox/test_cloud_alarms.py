@@ -134,12 +134,12 @@ def test_a_drill_believes_an_alarm_on_alarms_that_follows_them(cloud: RunningClo
     read = {each.alarm: each.after for each in watchers._changes(watched.client, REGION, begun)}
     assert (read[watched.name], read[name]) == ("ALARM", "ALARM")
     now = watched.time.date().timestamp()
-    judged = list(watchers.alarms(aws, REGION, begun, now, now=now, told=None))
+    judged = list(watchers.alarms(aws, REGION, "", begun, now, now=now, told=None))
     assert not [each for each in judged if watched.name in each]
     watched.client.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a lie")
     watched.time.pass_seconds(15)
     now += 15
-    lies = list(watchers.alarms(aws, REGION, begun, now, now=now, told=None))
+    lies = list(watchers.alarms(aws, REGION, "", begun, now, now=now, told=None))
     assert [each for each in lies if f"the alarm {name} did not fire" in each]
 
 

@@ -100,7 +100,11 @@ class Pages:
         }
 
     def describe_alarm_history(self, arguments):
-        names = {"us-east-1": "payment-errors-primary-x7k2", "us-east-2": "payment-failover-traffic-secondary-x7k2"}
+        names = {
+            "us-east-1": "payment-errors-primary-x7k2",
+            "us-east-2": "payment-failover-traffic-secondary-x7k2",
+            "us-west-2": "trading-us-west-2-production-failover-traffic-t9m4",
+        }
         told = {
             "MetricAlarm": [(names[self.client.region], 21), ("somebody-elses", 20), (names[self.client.region], 300)],
             "CompositeAlarm": [(f"both-{names[self.client.region]}", 20)],
@@ -145,8 +149,8 @@ class Target:
     ledger = None
 
 
-def gathered(deadline=30.0, window=WINDOW):
-    return Aftermath(Target(), SETTINGS, window).gather(deadline)
+def gathered(deadline=30.0, window=WINDOW, settings=SETTINGS):
+    return Aftermath(Target(), settings, window).gather(deadline)
 
 
 def test_all_that_a_failover_has_left_is_there(cloud):
@@ -170,6 +174,12 @@ def test_all_that_a_failover_has_left_is_there(cloud):
     assert (come_to.detected, come_to.well_again) == ("2026-11-26T11:38:00Z", "2026-11-26T11:57:00Z")
     assert (come_to.stopped, come_to.notified) == ("2026-11-26T11:40:00Z", 2)
     assert come_to.found.clean
+
+
+def test_alarms_whose_names_have_no_role_are_there_too(cloud):
+    found = {each.name: each.value for each in gathered(settings=Environment.load("trading", ROOT))}
+    own = "trading-us-west-2-production-failover-traffic-t9m4"
+    assert [each["alarm"] for each in found["alarms-secondary"]] == [own, f"both-{own}"]
 
 
 ALARMS, WHO = {"alarms-primary", "alarms-secondary"}, {"who-primary", "who-secondary"}

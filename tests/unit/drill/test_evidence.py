@@ -684,6 +684,22 @@ def test_a_reconciliation_that_is_not_that_of_the_books_is_refused(tmp_path, lie
     assert (found.returncode, "REFUSED" in found.stderr) == (1, True), found.stdout
 
 
+def test_a_reconciliation_that_hides_who_was_refused_and_has_paid_is_refused(tmp_path):
+    attempts = [
+        *ONE_CLIENT,
+        replace(STEADY, attempt=2, sent=960.0, ended=961.0, outcome="refused", status=422, payment=""),
+    ]
+    folder = left(tmp_path / "drill", attempts)
+    told = verify(tmp_path / "h", gather(folder, tmp_path / "h"))
+    assert told.stdout.rstrip().endswith("verdict: missed"), told.stdout + told.stderr
+    reconciled = json.loads((folder / records.RECONCILIATION).read_text())
+    records.write(folder / records.RECONCILIATION, {**reconciled, "findings": []})
+    lie_in_figures(folder, telling(OTHERS, measured=0, held=True))
+    records.write(folder / records.OUTCOME, {"status": "passed", "code": 0, "why": "every objective held"})
+    found = verify(tmp_path / "o", gather(folder, tmp_path / "o"))
+    assert (found.returncode, f"{OTHERS}: 0 was told, and it is 1" in found.stderr) == (1, True), found.stdout
+
+
 def test_a_drill_without_a_verdict_has_no_evidence(drill, tmp_path):
     (drill / records.FIGURES).unlink()
     with pytest.raises(Problem, match="no verdict"):
@@ -808,11 +824,14 @@ def test_without_the_processors_books_it_says_so(tmp_path):
     assert "not compared with the processor's books doubled" in found.stdout, found.stderr
 
 
+MADE = {"created", "declined"}
 KEYS = ("one", "other", "third", "fourth")
 VERSIONS = st.tuples(
     st.sampled_from([None, "item", "unreadable"]), st.integers(1, 3), st.booleans(), st.integers(1, 40)
 )
-ATTEMPTED = st.tuples(st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(["created", "failed", "declined"]))
+ATTEMPTED = st.tuples(
+    st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(["created", "failed", "declined", "refused"])
+)
 
 
 @given(
@@ -833,7 +852,7 @@ def test_any_books_are_counted_alike(items, charged, recorded, asked):
             elif how:
                 unreadable[role][each.id] = "cannot be read"
     attempts = [
-        Attempt("a", "fresh", key, 1, 0.0, 0.0, 1.0, outcome, 0, PAYMENTS[told].id if outcome != "failed" else "")
+        Attempt("a", "fresh", key, 1, 0.0, 0.0, 1.0, outcome, 0, PAYMENTS[told].id if outcome in MADE else "")
         for key, told, outcome in asked
     ]
     books = Books(
@@ -849,7 +868,8 @@ def test_any_books_are_counted_alike(items, charged, recorded, asked):
     found = examine(books)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verify_module, "read", lambda _: json.loads(json.dumps(books.to_json())))
-        lost, told = verify_module.of_the_books([each.to_json() for each in attempts])
+        lost, denied, told = verify_module.of_the_books([each.to_json() for each in attempts])
     assert lost == {each.payment for each in found.findings if each.kind == "lost"}
     assert told["doubled"] == found.of("doubled")
     assert told["counts"] == asdict(found.counts)
+    assert denied == {each.payment for each in found.findings if "was refused" in each.what}

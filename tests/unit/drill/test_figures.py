@@ -477,6 +477,19 @@ def test_who_is_answered_but_never_with_a_new_payment_is_out_for_ever():
     assert verdict(found, [])[1] == MISSED
 
 
+@pytest.mark.parametrize(
+    ("fault", "before", "out"),
+    [("refuse", 0.6, 1.9), ("evacuate", 1.5, 2.8), ("refuse", 60.0, 61.3), ("refuse", 71.0, math.inf)],
+)
+def test_an_outage_that_the_end_of_the_fault_overtakes_ends_with_its_next_payment(fault, before, out):
+    """Only one that had its time, and was not over when the drill mended the fault, is one for ever."""
+    failed = attempt(HEAL - before, "failed", key="x")
+    again = attempt(HEAL + 1.2, number=2, key="x")
+    events = [replace(each, what=fault) if each.kind == "fault" else each for each in EVENTS]
+    found = measure(replace(PLAN, fault=fault), [attempt(950.0), failed, again], events, BOOKS)
+    assert figure(found, "RTO, worst").measured == pytest.approx(out)
+
+
 def test_a_payment_that_is_under_way_is_no_failure_when_it_is_asked_for_again():
     again = [attempt(SWITCH + 70 + each, "pending", number=2, key="a", address="127.1.0.2") for each in range(90)]
     found = measure(PLAN, one_client(*again), EVENTS, BOOKS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drill.books import OWED_FOR, Books, ClientAnswer, LedgerCharge
+from drill.books import OWED_FOR, Books, ClientAnswer, LedgerCharge, answers
 from drill.reconcile import (
     CONTRADICTORY,
     DOUBLED,
@@ -19,6 +19,7 @@ from drill.reconcile import (
     UNREADABLE,
     examine,
 )
+from drill.records import Attempt
 from lambdas.domain import audit
 from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
@@ -338,6 +339,40 @@ def test_a_defect_is_found_and_nothing_else(defect):
     ids = {"paid": world.paid.id, "declined": world.declined.id, "open": world.open.id}
     assert of == "*" or {finding.payment for finding in found} == {ids.get(of, of)}
     assert all(finding.what and finding.todo for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "found"),
+    [
+        (["failed", "refused"], {CONTRADICTORY}),
+        (["refused"], {CONTRADICTORY}),
+        (["created", "refused"], {CONTRADICTORY}),
+        (["failed", "refused", "late", "failed"], {CONTRADICTORY}),
+        (["refused", "replayed"], set()),  # it has read what became of it
+        (["refused", "pending"], set()),
+        (["failed"], set()),
+    ],
+)
+def test_who_is_refused_for_good_has_not_paid(outcomes, found):
+    """He does not ask again: nobody else would ever tell him that his money was taken."""
+    world = World()
+
+    def told(payment, key):
+        return answers(
+            Attempt(
+                "shop", "fresh", key, number, NOW, NOW + number, NOW + number + 1, outcome, payment=payment.id
+                if outcome in {"created", "replayed"} else "", amount="100.00", currency="USD",
+                customer=payment.customer,
+            )
+            for number, outcome in enumerate(outcomes, 1)
+        )  # fmt: skip
+
+    books = examine(replace(world.books, answers=told(world.paid, "paid")))
+    assert {(each.kind, each.payment) for each in books.findings} == {(kind, world.paid.id) for kind in found}
+    if "created" not in outcomes and "replayed" not in outcomes:
+        for payment, key in ((world.declined, "declined"), (world.open, "open")):
+            assert examine(replace(world.books, answers=told(payment, key))).findings == ()
+        assert examine(replace(world.books, answers=told(world.paid, "never"))).counts == examine(world.books).counts
 
 
 def test_what_one_book_has_and_no_table_is_unknown_and_not_refused():

@@ -296,10 +296,16 @@ class PaperCloudWatch:
 def test_each_alarm_of_a_region_is_judged_by_its_metric_or_by_those_that_it_follows(monkeypatch, changes, found):
     if changes:
         monkeypatch.setattr(watchers, "alarm_lies", lambda *_: "")
-    judged = watchers.alarms(PaperCloudWatch(changes), "us-east-2", BEGUN, HEALED, now=7_000.0, told=set())
+    judged = watchers.alarms(PaperCloudWatch(changes), "us-east-2", "", BEGUN, HEALED, now=7_000.0, told=set())
     told = list(filter(None, judged))
     assert len(told) == len(found)
     assert all(wanted in each for wanted, each in zip(found, told, strict=True))
+
+
+def test_alarms_of_another_system_in_the_same_cloud_are_not_judged():
+    """Whom they tell, and what was broken for them, this one's drill does not know."""
+    judged = watchers.alarms(PaperCloudWatch(), "us-east-2", "-x7k2", BEGUN, HEALED, now=7_000.0, told=set())
+    assert not [*judged]
 
 
 def test_what_was_measured_too_long_ago_to_be_read_accuses_no_alarm(monkeypatch):
@@ -307,7 +313,7 @@ def test_what_was_measured_too_long_ago_to_be_read_accuses_no_alarm(monkeypatch)
     monkeypatch.setattr(watchers, "alarm_lies", lambda *_: "")
     cloud = PaperCloudWatch([went("failures", 6_130.0), went("degraded", 6_130.0)])
     now = 6_130.0 + watchers.KEPT_FOR
-    found = list(filter(None, watchers.alarms(cloud, "us-east-2", BEGUN, HEALED, now=now, told=None)))
+    found = list(filter(None, watchers.alarms(cloud, "us-east-2", "", BEGUN, HEALED, now=now, told=None)))
     assert not [each for each in found if "bad minutes" in each]
     assert watchers.KEPT_FOR + 30 * 60 < KEPT * 60
 

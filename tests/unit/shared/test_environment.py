@@ -402,6 +402,20 @@ def test_two_systems_that_share_an_endpoint_of_the_processor_are_refused(load, t
     own.require_own_processor(tmp_path)
 
 
+@pytest.mark.parametrize(("now", "elsewhere"), [(True, {"other.acquirer.io"}), (False, None)])
+def test_a_new_homes_books_have_what_its_old_home_was_charged_at_a_region_that_is_lost(load, tmp_path, now, elsewhere):
+    """Its payments came with their charges, and one that is charged again at the new endpoint is paid twice."""
+    lost = {"primary": "lost.acquirer.io", "secondary": "lost.acquirer.io"}
+    other = dict.fromkeys(lost, "other.acquirer.io")
+    taken = {"name": "api.b2c3.pay.example.com", "zone_id": "Z0123456789ABCDEFGHIJ", "now": now}
+    home = load({"takes_over": taken})
+    beside(tmp_path, "old", suffix="b2c3", compute={**PAYMENTS["compute"], "processor": lost})
+    beside(tmp_path, "other", suffix="d4e5", compute={**PAYMENTS["compute"], "processor": other})
+    assert home.endpoints_elsewhere(tmp_path) == (elsewhere or {"lost.acquirer.io", "other.acquirer.io"})
+    old = Environment.load("old", tmp_path)
+    assert home.endpoints <= old.endpoints_elsewhere(tmp_path), "what the new home opens is not in its tables"
+
+
 def test_the_repositorys_own_systems_share_no_endpoint():
     for name in environment_names():
         Environment.load(name).require_own_processor()
