@@ -258,10 +258,13 @@ class Aftermath:
 
 @dataclass(frozen=True)
 class Failover:
-    """What a window comes to. Moments are as the sources have them, to the minute where they are metrics."""
+    """What a window comes to. Moments are as the sources have them.
+
+    Those of metrics are the begin of a period: of a minute, and the older the window is, of a longer one.
+    """
 
     detected: str = ""
-    """The first minute in which the gate was not healthy."""
+    """The first period in which the gate was not healthy."""
     well_again: str = ""
     """The first healthy one after the last that was not."""
     stopped: str = ""
@@ -274,8 +277,10 @@ def summed_up(gathered: Sequence[Gathered], window: Window) -> Failover:
     """What is known of the failover."""
     by_name = {each.name: each.value for each in gathered if not each.unknown}
     gate = by_name.get("health", {}).get("gate", [])
-    ill = [at for at, value in gate if value < 1]
     begin = _text(window.dates[0])
+    period = period_of(window.age)
+    first_period = _text(datetime.fromtimestamp(window.since // period * period, UTC))
+    ill = [at for at, value in gate if value < 1 and at >= first_period]
     stops = [
         each["at"] for each in by_name.get("switch", ()) if stop_switch.STOPPED in each["says"] and each["at"] >= begin
     ]

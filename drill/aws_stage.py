@@ -34,7 +34,7 @@ from shared.roles import PRIMARY, ROLES, SECONDARY
 from shared.stack import Stack
 
 if TYPE_CHECKING:
-    from drill.records import PlannedStep
+    from drill.records import DrillPlan, PlannedStep
     from orchestration.target import Target
     from shared.environment import Environment
 
@@ -166,7 +166,7 @@ class AwsStage:
                 return f"{name} is served by {served or 'nobody knows whom'}, and not by {region}"
         return ""
 
-    def lies(self, begun: float, healed: float) -> Iterator[str]:  # noqa: ARG002 - a stage is told
+    def lies(self, plan: DrillPlan, begun: float, healed: float) -> Iterator[str]:  # noqa: ARG002 - a stage is told
         if self._experiment:
             yield self._experiment.ended_by_itself()
 

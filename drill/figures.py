@@ -511,7 +511,7 @@ def out_again(plan: DrillPlan, attempts: Iterable[Attempt], events: Sequence[Eve
     A standby that fails later is no failover that was too slow, and no machine of this size can tell which it was;
     unless the outage that is played breaks it, too, or it goes on answering what is no payment: that is measured.
     """
-    if any(each["region"] == "secondary" for step in plan.steps for each in step["faults"]):
+    if plan.breaks("secondary"):
         return ""
     switched = first(events, 0.0, "dns", "secondary")
     healed = first(events, 0.0, "heal", "")

@@ -236,6 +236,10 @@ class DrillPlan(Record):
         """The fault that objective and bounds are for: of an outage its first one in the primary."""
         return self.first_fault[1]["kind"] if self.first_fault else self.fault
 
+    def breaks(self, role: str) -> bool:
+        """Whether the outage that is played breaks something in that region, too."""
+        return any(each["region"] == role for step in self.steps for each in step["faults"])
+
     @property
     def measured_at(self) -> float:
         """When that comes, in virtual seconds after the drill has begun to break something."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from drill.records import PlannedFault, PlannedStep
+    from drill.records import DrillPlan, PlannedFault, PlannedStep
     from orchestration.target import Target
     from sandbox.addresses import Endpoint
     from shared.environment import Environment
@@ -120,7 +120,7 @@ class SandboxStage:
             or asking.metrics(where, PerRole.build(self._health_function), self.clock.now, self._pause)
         )
 
-    def lies(self, begun: float, healed: float) -> Iterator[str]:
+    def lies(self, plan: DrillPlan, begun: float, healed: float) -> Iterator[str]:
         environment = self._environment
         aws = reading.places(self._target, environment).aws
         told = {each.what for each in self.events(begun) if each.kind == "notification"}
@@ -135,7 +135,7 @@ class SandboxStage:
             for metric in ("Invocations", "Errors")
         )
         yield watchers.haste_lies("the latch", ran, failed, since, healed)
-        if environment.edge.failback == "manual":
+        if environment.edge.failback == "manual" and not plan.breaks(SECONDARY):
             yield watchers.schedule_lies("the latch", ran, since, healed)
         yield self_test.propagation_lies(list(self_test.delays(records.lines(self._box.layout.traffic_events), begun)))
         yield asking.regions(environment, self._target.gateways)

@@ -34,7 +34,7 @@ NEAREST: Final = 0.005
 """Virtual seconds to another region and back, at least: the nearest that share a strongly consistent table are 10 to 15
 milliseconds apart (https://www.cloudping.co/). By the drill's own knowledge: the sandbox's is what is judged."""
 TAKES_HOLD: Final = 1.0
-"""Virtual seconds in which a fault reaches whoever answers."""
+"""Real seconds in which a fault reaches whoever answers: it is work, and takes no less at a higher speed."""
 TOTAL: Final = frozenset({"refuse", "hang", "5xx", "slow"})
 """Faults under which the primary answers nobody well in time: neither clients nor checkers."""
 UNPAID: Final = TOTAL | {"grey", "data", "name", "partition"}
@@ -217,20 +217,25 @@ def afterwards(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Ev
         detection_lies(plan, detected, begun, healed, least),
         blind_lies(plan, events, detected, begun, healed),
         sound_lies(plan, events, begun, healed),
-        following_lies(plan, detected, told, healed),
+        following_lies(plan, events, begun, healed),
         *(share_lies(each) for each in events if each.kind == "health" and begun <= each.at < healed),
     ]
     return [f"the sandbox is not to be believed: {each}" for each in found if each]
 
 
+def is_unnoticed(fault: str, consistency: str) -> bool:
+    """Whether nobody needs to notice a fault: with eventual consistency a region that is cut off goes on paying."""
+    return fault == "partition" and consistency != "strong"
+
+
 def fault_lies(plan: DrillPlan, attempts: Sequence[Attempt], begun: float, healed: float) -> str:
     """Under a fault of the whole region nobody may be served there."""
-    if plan.fault not in UNPAID:
+    if plan.fault not in UNPAID or is_unnoticed(plan.fault, plan.consistency):
         return ""
     served = sum(
         each.outcome == "created"
         and plan.role_of(each) == PRIMARY
-        and each.sent > begun + TAKES_HOLD
+        and each.sent > begun + TAKES_HOLD * max(1.0, plan.speed)
         and each.ended < healed
         for each in attempts
     )
@@ -286,15 +291,23 @@ def sound_lies(plan: DrillPlan, events: Sequence[Event], begun: float, healed: f
     return f"the primary's health route was ill for {ill_for:.0f} s under a fault that leaves it alone"
 
 
-def following_lies(plan: DrillPlan, detected: float | None, told: float | None, healed: float) -> str:
-    """DNS follows the checkers: not before them, and surely in twice the time that is assumed."""
+def following_lies(plan: DrillPlan, events: Sequence[Event], begun: float, healed: float) -> str:
+    """DNS follows the checkers: not before them, and surely in twice the time that is assumed.
+
+    Of a check that was well again before that it need not have heard.
+    """
+    detected, told = first(events, begun, "health", "unhealthy", GATE), first(events, begun, "dns", SECONDARY)
     if detected is None:
         return ""
     if told is not None and told < detected:
         return f"DNS answered the secondary {detected - told:.1f} s before the primary's check was unhealthy"
-    longest = 2 * plan.bounds.get("propagation", 0.0)
-    if told is None and healed - detected > longest:
-        return f"the primary's check was unhealthy for {healed - detected:.0f} s, and DNS answered it all the same"
+    ill_for, ill = 0.0, detected
+    while told is None and ill < healed:
+        well = first(events, ill, "health", "healthy", GATE)
+        ill_for = max(ill_for, min(healed, well if well is not None else healed) - ill)
+        ill = (first(events, well, "health", "unhealthy", GATE) if well is not None else None) or healed
+    if ill_for > 2 * plan.bounds.get("propagation", PROPAGATES):
+        return f"the primary's check was unhealthy for {ill_for:.0f} s, and DNS answered it all the same"
     return ""
 
 

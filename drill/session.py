@@ -37,7 +37,7 @@ from drill.records import (
     Event,
 )
 from drill.schedule import RAMP, DrillSchedule, counts
-from drill.self_test import GREY, afterwards
+from drill.self_test import GREY, afterwards, is_unnoticed
 from orchestration.person import user
 from orchestration.target import published
 from shared import signals
@@ -73,6 +73,8 @@ BOUND_OF: Final[Mapping[str, Fault]] = {
     "partition": Fault.DATA_LAYER,
 }
 """Which of the model's faults bounds each of the drill's; grey failure and evacuation have bounds of their own."""
+BY_CHANCE: Final = frozenset({"lossy"})
+"""Faults of some of the calls: how long enough checkers in a row take to meet them, no model bounds."""
 
 
 def plan(
@@ -159,9 +161,9 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
         by_switch = bound([checks.stop_switch.timing()], dns, Fault.ERROR)
         detection, total = by_switch.detection, by_switch.total
     else:
-        found = bound(checks.of_the_entry_point, dns, BOUND_OF[fault])
-        detection, total = found.detection, found.total
-    return {
+        of_checks = bound(checks.of_the_entry_point, dns, BOUND_OF[fault])
+        detection, total = of_checks.detection, of_checks.total
+    found = {
         "detection": detection,
         "propagation": dns.propagation,
         "ttl": dns.ttl,
@@ -170,6 +172,10 @@ def bounds(environment: Environment, fault: str) -> dict[str, float]:
         "example": EXAMPLE,
         "latched": latch.certain + total,
     }
+    if fault in BY_CHANCE or is_unnoticed(fault, environment.data.consistency):
+        del found["total"]
+        found[NOTICED] = found.pop("detection")
+    return found
 
 
 def least_detection(environment: Environment, fault: str) -> float:
@@ -392,7 +398,9 @@ def _lies(planned: DrillPlan, stage: Stage, played: Played) -> Iterator[str]:
     """Why the stage is not to be believed, by what its own watchers have seen."""
     begun, healed = (figure.first(played.events, 0.0, *what) for what in (("fault", planned.fault), ("heal", "")))
     if begun is not None and healed is not None:
-        yield from (f"{stage.name} is not to be believed: {each}" for each in stage.lies(begun, healed) if each)
+        yield from (
+            f"{stage.name} is not to be believed: {each}" for each in stage.lies(planned, begun, healed) if each
+        )
 
 
 def _unfinished(played: Played) -> Iterator[str]:

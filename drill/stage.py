@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Iterator, Mapping, Sequence
 
-    from drill.records import Event, PlannedStep
+    from drill.records import DrillPlan, Event, PlannedStep
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Stage(Protocol):
     def doubts(self) -> str:
         """Why nothing that is measured here could be believed, by a self-test; empty when there is no doubt."""
 
-    def lies(self, begun: float, healed: float) -> Iterator[str]:
+    def lies(self, plan: DrillPlan, begun: float, healed: float) -> Iterator[str]:
         """Why what was measured while something was broken is not to be believed, each in a sentence."""
 
     def grace(self) -> float:

@@ -198,6 +198,17 @@ def test_what_aws_does_not_keep_for_so_long_is_told_as_unknown(cloud, days, part
     assert {f"{name}.json" for name in partly} <= aftermath.files(found).keys(), "what there is of it is there"
 
 
+@pytest.mark.parametrize(("days", "first"), [(1, "11:59"), (20, "11:55"), (70, "11:00")])
+def test_what_was_ill_before_the_window_is_not_of_it(days, first):
+    """Of what is old only longer periods are kept: the one before that of the window's begin is asked for, too."""
+    since = datetime(2026, 11, 26, 11, 59, 30, tzinfo=UTC)
+    window = Window(since.timestamp(), (since + timedelta(days=days)).timestamp())
+    gate = [(f"2026-11-26T{at}:00Z", 0.0) for at in ("10:00", "10:55", "11:00", "11:55", "11:59", "12:00")]
+    ill = [each for each in gate if int(each[0][14:16]) * 60 % aftermath.period_of(window.age) == 0]
+    found = aftermath.summed_up([aftermath.Gathered("health", "CloudWatch", {"gate": ill})], window)
+    assert found.detected == f"2026-11-26T{first}:00Z"
+
+
 def test_notifications_that_are_too_many_are_told_to_be_cut(cloud, monkeypatch):
     monkeypatch.setattr(aftermath, "MOST", 1)
     cut = {each.name: each.partly for each in gathered() if each.partly}

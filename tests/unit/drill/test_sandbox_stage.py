@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from drill.records import Event
 from drill.sandbox_stage import SandboxStage, spare_region
 from sandbox import addresses
 from shared.environment import Environment
+from tests.unit.drill.test_figures import PLAN
 
 PAYMENTS, TRADING = (Environment.load(name) for name in ("payments", "trading"))
 CHECKS = {
@@ -70,6 +72,22 @@ def test_what_another_systems_checks_found_is_no_event_of_ours(both):
         (1000.0 + at, "health", "unhealthy") for at in range(len(others), len(others) + len(own))
     ]
     assert all(isinstance(each, Event) and each.subject != "of-nobody" for each in found)
+
+
+@pytest.mark.parametrize(("region", "accused"), [("primary", True), ("secondary", False)])
+def test_a_latch_whose_own_region_is_broken_may_stand_still(both, monkeypatch, region, accused):
+    """An outage may take the secondary out for a while: nothing runs there then."""
+    stage, _, _ = both
+    stage.clock = SimpleNamespace(now=lambda: 1_500.0)
+    stage._target = SimpleNamespace(gateways={})
+    stage._box.layout.traffic_events.touch()
+    monkeypatch.setattr(sandbox_stage.reading, "places", lambda *_: SimpleNamespace(aws=None))
+    monkeypatch.setattr(sandbox_stage.asking, "regions", lambda *_: "")
+    monkeypatch.setattr(sandbox_stage.watchers, "alarms", lambda *_, **__: iter(()))
+    monkeypatch.setattr(sandbox_stage.watchers, "runs", lambda *_, metric: 4.0 if metric == "Invocations" else 0.0)
+    outage = replace(PLAN, steps=[{"at": 0.0, "faults": [{"region": region}]}])
+    told = [each for each in stage.lies(outage, 1_000.0, 1_480.0) if each]
+    assert told == (["the latch ran 4 times in 480 s, and is to run every minute"] if accused else [])
 
 
 @pytest.mark.parametrize("environment", [PAYMENTS, TRADING], ids=["payments", "trading"])

@@ -142,6 +142,36 @@ def test_a_fault_under_which_the_primary_serves_is_not_believed():
     assert afterwards(*EVENTS, attempts=(replace(served, sent=FAULT - 1),)) == ""
 
 
+@pytest.mark.parametrize(
+    ("speed", "after", "believed"), [(1, 0.9, True), (1, 1.1, False), (5, 4.9, True), (5, 5.1, False)]
+)
+def test_to_break_something_takes_real_time_at_any_speed(speed, after, believed):
+    served = replace(TRIED, outcome="created", status=201, sent=FAULT + after)
+    found = afterwards(*EVENTS, attempts=(served,), plan=replace(PLAN, speed=speed))
+    assert ("served by the primary" not in found) is believed
+
+
+@pytest.mark.parametrize(("consistency", "believed"), [("strong", False), ("eventual", True)])
+def test_a_region_that_is_cut_off_goes_on_paying_where_copies_are_eventual(consistency, believed):
+    plan = replace(PLAN, fault="partition", consistency=consistency)
+    served = replace(TRIED, outcome="created", status=201, sent=FAULT + 20)
+    assert (self_test.fault_lies(plan, [served], FAULT, HEAL) == "") is believed
+
+
+@pytest.mark.parametrize(
+    ("flips", "believed"),
+    [([20.0, 20.3], True), ([20.0, 39.9, 50.0, 69.0], True), ([20.0, 40.3], False), ([20.0, 20.3, 30.0], False)],
+)
+def test_dns_must_follow_a_check_that_stays_unhealthy_and_no_other(flips, believed):
+    """A share of failing calls lets a check be ill for a moment: what was taken back on its way to DNS is not heard."""
+    changes = [
+        Event(FAULT + at, "health", "payment-api-primary gate", "healthy" if number % 2 else "unhealthy", "0 checkers")
+        for number, at in enumerate(flips)
+    ]
+    found = self_test.following_lies(PLAN, [*EVENTS[:2], *changes], FAULT, FAULT + 60)
+    assert (found == "") is believed
+
+
 def test_what_two_of_sixteen_find_well_is_unhealthy_and_so_is_a_switch_that_is_read():
     two = Event(FAULT + 20, "health", "primary fast", "unhealthy", "2 checkers")
     read = Event(FAULT + 200, "health", "secondary stop-switch", "unhealthy", "16 checkers")

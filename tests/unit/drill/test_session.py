@@ -11,8 +11,10 @@ import pytest
 from drill import reading, records, session
 from drill.books import REPLICATED, Books
 from drill.play import Played
+from shared.environment import Environment
 from shared.errors import Problem
 from shared.roles import PerRole
+from shared.root import ROOT
 from tests.unit.drill.test_figures import PLAN
 from tests.unit.drill.test_reconcile import DRAINS, NOW, charge, paid, record
 
@@ -26,6 +28,26 @@ def test_a_second_drill_is_kept_out_until_the_first_is_over(tmp_path):
         pytest.fail("both play")
     with session._alone(tmp_path / "drills"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("fault", "consistency", "bounded"),
+    [
+        ("refuse", "strong", True),
+        ("lossy", "strong", False),
+        ("lossy", "eventual", False),
+        ("partition", "strong", True),
+        ("partition", "eventual", False),
+        ("data", "eventual", True),
+    ],
+)
+def test_what_chance_decides_or_nobody_need_notice_has_no_bound(fault, consistency, bounded):
+    """One answered request in ten keeps a checker from failing three times in a row, for as long as chance has it."""
+    settings = Environment.load("payments", ROOT)
+    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"consistency": consistency})})
+    found = session.bounds(settings, fault)
+    assert ({"detection", "total"} <= found.keys(), "noticed" in found) == (bounded, not bounded)
+    assert {"propagation", "ttl", "client", "latched"} <= found.keys(), "what the drill waits for"
 
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt, Problem, RuntimeError])
