@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from lambdas.domain.errors import Rejected, Unavailable
+from lambdas.domain.errors import Contended, Rejected, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,13 @@ TRANSIENT: Final = frozenset(
     }
 )
 """What may pass. A dependency that throttles is out as any other: our caller has not sent too much."""
+
+ONE_ITEM: Final = re.compile(r"Table(Read|Write)KeyRangeThroughputExceeded")
+"""Why DynamoDB throttles who asks about one key too often (API reference, ThrottlingReason). Not those of indexes, of
+which all payments share a few."""
+
+REASONS: Final = ("ThrottlingReasons", "throttlingReasons")
+"""Two spellings, for different errors (the SDK's model of DynamoDB)."""
 
 ATTEMPT: Final = 1_500
 """What one attempt takes at most (ms): `aws.py` ends it then."""
@@ -99,10 +107,18 @@ class Retry:
         return self.deadline is None or self.deadline.allows(milliseconds)
 
 
+def _is_of_one_item(error: ClientError) -> bool:
+    told: Any = error.response
+    reasons = [str(each.get("reason")) for name in REASONS for each in told.get(name) or ()]
+    return bool(reasons) and all(map(ONE_ITEM.fullmatch, reasons))
+
+
 def _failure(error: Exception) -> Unavailable:
     """An SDK's error in the domain's words."""
     if isinstance(error, ClientError):
         code = code_of(error)
+        if _is_of_one_item(error):
+            return Contended(code)
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return (Unavailable if code in TRANSIENT or status >= 500 else Rejected)(code or str(status))
     name = type(error).__name__

@@ -32,6 +32,10 @@ class Rejected(Unavailable):
     """The dependency said no and would again: a right is missing, the item is too large. Nothing was written."""
 
 
+class Contended(Unavailable):
+    """One item is asked about faster than the table serves one: the dependency is there for all others."""
+
+
 class Unreadable(Unavailable):
     """The payment is there, and this release cannot read it: a newer one wrote it, or it is damaged."""
 

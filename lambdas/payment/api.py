@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lambdas.domain.errors import Contradiction, InProgress, InvalidField, KeyReused, Unavailable, Unreadable
+from lambdas.domain.errors import Contended, Contradiction, InProgress, InvalidField, KeyReused, Unavailable, Unreadable
 from lambdas.domain.payment import CANARY_CLIENT, SECOND, PaymentStatus
 from lambdas.payment.fields import MalformedBody, read_object, to_instruction
 from lambdas.telemetry.figures import FINISHED, UNKNOWN
@@ -85,6 +85,10 @@ class Api:
                 answer = self._route(request, client)
             else:
                 answer = problem("unauthorized", "Send your API key in the header x-api-key, once.")
+        except Contended as error:
+            # As 5XX, one client that repeats one key could take the region out.
+            self.journal.tell("contended", error=str(error))
+            answer = problem("contended", TRY_AGAIN, retry_after=2)
         except Unavailable as error:
             self.journal.tell("dependency_out", error=str(error))
             answer = problem("unavailable", TRY_AGAIN, retry_after=2)

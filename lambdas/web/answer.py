@@ -36,6 +36,7 @@ PROBLEMS: Final = {
     "not-found": (404, "There is no such resource"),
     "method-not-allowed": (405, "This resource does not have that method"),
     "in-progress": (409, "The same payment is still being made"),
+    "contended": (409, "The same payment is asked about too often"),
     "not-readable": (409, "What became of the payment cannot be said here"),
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "The body must be application/json"),

@@ -256,6 +256,34 @@ def test_a_dependency_that_throttles_is_out_and_its_caller_sent_nothing_too_ofte
     assert acquirer.calls == (["charge"] if operation == "UpdateItem" else [])
 
 
+@pytest.mark.parametrize(
+    ("name", "reasons", "contended"),
+    [
+        ("ThrottlingReasons", ["TableWriteKeyRangeThroughputExceeded"], True),
+        ("throttlingReasons", ["TableReadKeyRangeThroughputExceeded"] * 2, True),
+        ("ThrottlingReasons", ["IndexWriteKeyRangeThroughputExceeded"], False),
+        ("ThrottlingReasons", ["TableWriteKeyRangeThroughputExceeded", "TableWriteAccountLimitExceeded"], False),
+        ("ThrottlingReasons", ["TableWriteMaxOnDemandThroughputExceeded"], False),
+        ("ThrottlingReasons", [], False),
+    ],
+)
+def test_a_key_that_is_asked_about_too_often_is_its_callers_and_no_outage(name, reasons, contended):
+    """One client that repeats one key could else take the region out: a key is written a thousand times a second."""
+    region = Region()
+    error = refused("ThrottlingException")
+    error.response[name] = [{"reason": each, "resource": "arn:aws:dynamodb:::table/t"} for each in reasons]
+    region.wire.fail("PutItem", error, times=4)
+    answer = region.post("k")
+    (line,) = [line for line in region.journal.lines if line["event"] == "request"]
+    if contended:
+        assert answer["statusCode"] == 409
+        assert json.loads(answer["body"])["type"] == "/problems/contended"
+        assert (answer["headers"]["Retry-After"], line["PaymentsUnserved"]) == ("2", 0)
+    else:
+        assert is_unavailable(answer)
+        assert line["PaymentsUnserved"] == 1
+
+
 def test_an_outcome_that_cannot_be_written_is_503_and_found_later():
     region = Region(processor=(acquirer := Acquirer()))
     region.wire.fail("UpdateItem", timed_out(), times=4)
