@@ -235,7 +235,7 @@ def _told(operation: ClientCall) -> Told:
             answer = _FINAL_ANSWERS[status]
         case "POST", 202:
             answer = "pending"
-        case "POST", 409 if operation.document["type"] == _BUSY:
+        case "POST", 409 if operation.document.get("type") == _BUSY:
             answer = "busy"
         case "POST", 422:
             answer = "reused"

@@ -88,7 +88,8 @@ def test_a_payment_without_a_charge_is_unbooked(world, paid):
     [
         (402, None, "contradicted"),
         (500, None, "contradicted"),
-        (409, None, "contradicted"),
+        (409, '{"type":"/problems/in-progress"}', "contradicted"),
+        (409, '{"type":"/problems/not-readable"}', "reworded"),
         (201, '{"status":"paid"}', "reworded"),
     ],
 )
