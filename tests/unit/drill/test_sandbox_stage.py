@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from drill import sandbox_stage
+from drill import asking, reading, sandbox_stage, watchers
 from drill.records import Event
 from drill.sandbox_stage import SandboxStage, spare_region
 from sandbox import addresses
@@ -81,11 +82,12 @@ def test_a_latch_whose_own_region_is_broken_may_stand_still(both, monkeypatch, r
     stage.clock = SimpleNamespace(now=lambda: 1_500.0)
     stage._target = SimpleNamespace(gateways={})
     stage._box.layout.traffic_events.touch()
-    monkeypatch.setattr(sandbox_stage.reading, "places", lambda *_: SimpleNamespace(aws=None))
-    monkeypatch.setattr(sandbox_stage.asking, "regions", lambda *_: "")
-    monkeypatch.setattr(sandbox_stage.watchers, "alarms", lambda *_, **__: iter(()))
-    monkeypatch.setattr(sandbox_stage.watchers, "runs", lambda *_, metric: 4.0 if metric == "Invocations" else 0.0)
-    outage = replace(PLAN, steps=[{"at": 0.0, "faults": [{"region": region}]}])
+    monkeypatch.setattr(reading, "places", lambda *_: SimpleNamespace(aws=None))
+    monkeypatch.setattr(asking, "regions", lambda *_: "")
+    monkeypatch.setattr(watchers, "alarms", lambda *_, **__: iter(()))
+    monkeypatch.setattr(watchers, "runs", lambda *_, metric: 4.0 if metric == "Invocations" else 0.0)
+    steps: Any = [{"at": 0.0, "faults": [{"region": region}]}]
+    outage = replace(PLAN, steps=steps)
     told = [each for each in stage.lies(outage, 1_000.0, 1_480.0) if each]
     assert told == (["the latch ran 4 times in 480 s, and is to run every minute"] if accused else [])
 
