@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import new_checkout
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,13 +178,19 @@ def test_two_teams_deploy_different_layers_at_once(story):
     assert story.stale() == {}
 
 
+def stands_still(process):
+    """Whether a process was stopped before it ended. The signal takes its time, too."""
+    until(lambda: process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE})
+    return process.status() == psutil.STATUS_STOPPED
+
+
 def halted(checkout, *command):
     """A run in the middle of its work, which goes on with SIGCONT. One that ended before it was halted is none."""
     for _ in range(5):
         run = checkout.start(*command)
         assert run.stderr.readline(), "it says what it does"
         os.killpg(run.pid, signal.SIGSTOP)
-        if psutil.Process(run.pid).status() == psutil.STATUS_STOPPED:
+        if stands_still(psutil.Process(run.pid)):
             return run
         run.communicate()
     return pytest.fail(f"{command} ended before it could be halted, five times")
