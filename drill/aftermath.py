@@ -81,6 +81,16 @@ class Window:
         return self.until - self.since
 
     @property
+    def period(self) -> int:
+        """Seconds of the finest period of which its metrics are kept."""
+        return period_of(self.age)
+
+    @property
+    def first_period(self) -> float:
+        """When the period begins in which it does."""
+        return self.since // self.period * self.period
+
+    @property
     def dates(self) -> tuple[datetime, datetime]:
         """As the SDK wants them."""
         return datetime.fromtimestamp(self.since, UTC), datetime.fromtimestamp(self.until, UTC)
@@ -138,8 +148,8 @@ class Aftermath:
         ids = health_checks(self._target, self._environment.name)
         client = self._where.aws.client("cloudwatch", HEALTH_CHECK_REGION)
         begin, end = self._window.dates
-        period = period_of(self._window.age)
-        begin = datetime.fromtimestamp((self._window.since // period - 1) * period, UTC)
+        period = self._window.period
+        begin = datetime.fromtimestamp(self._window.first_period - period, UTC)
         queries = [
             {
                 "Id": f"m{number}",
@@ -278,8 +288,7 @@ def summed_up(gathered: Sequence[Gathered], window: Window) -> Failover:
     by_name = {each.name: each.value for each in gathered if not each.unknown}
     gate = by_name.get("health", {}).get("gate", [])
     begin = _text(window.dates[0])
-    period = period_of(window.age)
-    first_period = _text(datetime.fromtimestamp(window.since // period * period, UTC))
+    first_period = _text(datetime.fromtimestamp(window.first_period, UTC))
     ill = [at for at, value in gate if value < 1 and at >= first_period]
     stops = [
         each["at"] for each in by_name.get("switch", ()) if stop_switch.STOPPED in each["says"] and each["at"] >= begin

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from drill.figures import GATE, first
@@ -217,7 +218,7 @@ def afterwards(plan: DrillPlan, attempts: Sequence[Attempt], events: Sequence[Ev
         detection_lies(plan, detected, begun, healed, least),
         blind_lies(plan, events, detected, begun, healed),
         sound_lies(plan, events, begun, healed),
-        following_lies(plan, events, begun, healed),
+        following_lies(plan, events, detected, told, healed),
         *(share_lies(each) for each in events if each.kind == "health" and begun <= each.at < healed),
     ]
     return [f"the sandbox is not to be believed: {each}" for each in found if each]
@@ -283,32 +284,36 @@ def sound_lies(plan: DrillPlan, events: Sequence[Event], begun: float, healed: f
     for each in during:
         if each.kind == "health" and each.what == "unhealthy" and each.subject.endswith(OF_HEALTH):
             return f"{each.subject} was called unhealthy under a fault that leaves the health route alone"
-    probes = [each for each in during if each.kind == PROBED]
-    ends = [each.at for each in probes[1:]] + [healed]
-    ill_for = max((end - each.at for each, end in zip(probes, ends, strict=False) if each.what == ILL), default=0.0)
+    ill_for = _longest([each for each in during if each.kind == PROBED], ILL, healed)
     if ill_for <= ILL_FOR:
         return ""
     return f"the primary's health route was ill for {ill_for:.0f} s under a fault that leaves it alone"
 
 
-def following_lies(plan: DrillPlan, events: Sequence[Event], begun: float, healed: float) -> str:
+def following_lies(
+    plan: DrillPlan, events: Sequence[Event], detected: float | None, told: float | None, healed: float
+) -> str:
     """DNS follows the checkers: not before them, and surely in twice the time that is assumed.
 
     Of a check that was well again before that it need not have heard.
     """
-    detected, told = first(events, begun, "health", "unhealthy", GATE), first(events, begun, "dns", SECONDARY)
     if detected is None:
         return ""
     if told is not None and told < detected:
         return f"DNS answered the secondary {detected - told:.1f} s before the primary's check was unhealthy"
-    ill_for, ill = 0.0, detected
-    while told is None and ill < healed:
-        well = first(events, ill, "health", "healthy", GATE)
-        ill_for = max(ill_for, min(healed, well if well is not None else healed) - ill)
-        ill = (first(events, well, "health", "unhealthy", GATE) if well is not None else None) or healed
-    if ill_for > 2 * plan.bounds.get("propagation", PROPAGATES):
+    of_the_gate = (each for each in events if each.kind == "health" and each.subject.endswith(GATE))
+    during = [each for each in sorted(of_the_gate, key=_when) if detected <= each.at < healed]
+    ill_for = _longest(during, "unhealthy", healed)
+    if told is None and ill_for > 2 * plan.bounds.get("propagation", PROPAGATES):
         return f"the primary's check was unhealthy for {ill_for:.0f} s, and DNS answered it all the same"
     return ""
+
+
+def _longest(changes: Sequence[Event], what: str, until: float) -> float:
+    """For how long, at most, something stayed so. `changes`: of one thing, in order of time."""
+    begins = [next(same) for _, same in groupby(changes, key=lambda each: each.what)]
+    ends = [each.at for each in begins[1:]] + [until]
+    return max((end - each.at for each, end in zip(begins, ends, strict=False) if each.what == what), default=0.0)
 
 
 def share_lies(event: Event) -> str:

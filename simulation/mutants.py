@@ -313,16 +313,12 @@ def _retry_after_missing(paid: Paid, now: int) -> Answer:
 
 @_mutant("late-outcome-dropped", "who has lost the lease leaves the payment to who has it", Payments, "_insist")
 def _late_outcome_dropped(self: Payments, payment: Payment, move: Callable[[Payment], Payment | None]) -> Paid:
-    new = move(payment)
-    if new is None:
-        return Paid(payment, replayed=True)
-    try:
-        self.store.replace(payment, new)
-    except Lost as lost:
-        if lost.current is not None and not lost.current.is_final:
-            raise InProgress(service.RETRY_SOON) from lost
-        return _insist(self, lost.current or payment, move)
-    return Paid(new, replayed=False)
+    def left(current: Payment) -> Payment | None:
+        if current is not payment and not current.is_final:
+            raise InProgress(service.RETRY_SOON)
+        return move(current)
+
+    return _insist(self, payment, left)
 
 
 @_mutant("contradiction-swallowed", "who hears another outcome than is recorded says nothing", Payments, "_agreeing")

@@ -83,9 +83,8 @@ def _stacks(examined: Examined, target: str) -> Fact:
 
 def _read_once(backend: Backend) -> Any:
     """A backend of which each thing is read once for each stack: through the CLI it is a process each time."""
-    reads = (backend.newest_update, backend.checkpoint, backend.tags, backend.locks)
-    names = ("newest_update", "checkpoint", "tags", "locks")
-    return SimpleNamespace(**{name: cache(read) for name, read in zip(names, reads, strict=True)})
+    reads = ("newest_update", "checkpoint", "tags", "locks")
+    return SimpleNamespace(**{name: cache(getattr(backend, name)) for name in reads})
 
 
 def _standing(fingerprints: Fingerprints, stack: Stack) -> tuple[Update | None, str]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +10,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.sandbox.repaired import printed
 from tests.sandbox.test_cloud_functions import Function
 from tests.waiting import until
 
@@ -52,17 +50,12 @@ def test_an_unknown_service_loads_no_models(cloud: RunningCloud) -> None:
     assert grown < 200 * MEGABYTE  # without the repair 390
 
 
-TYPES = """
+COUNTED = """
 import botocore.loaders
 loaded = []
 botocore.loaders.Loader.load_service_model = lambda self, name, *_, **__: loaded.append(name)
-
-from types import SimpleNamespace
-from sandbox.cloud.watch.here import Here
-Here.clock = SimpleNamespace(now=lambda: 0)  # a cloud has one before it is repaired
-
-from sandbox.cloud import repairs
-repairs.apply()
+"""
+TYPES = """
 from ministack.core.responses import expected_error_content_type as expected
 print(expected("ec2", "text/xml"), expected("lambda", "application/json"), expected("sqs", "application/json"), loaded)
 """
@@ -70,9 +63,7 @@ print(expected("ec2", "text/xml"), expected("lambda", "application/json"), expec
 
 @pytest.fixture
 def types(tmp_path: Path) -> str:
-    environment = {**os.environ, "STATE_DIR": str(tmp_path)}
-    answer = subprocess.run([sys.executable, "-c", TYPES], env=environment, capture_output=True, text=True, check=True)
-    return answer.stdout.strip()
+    return printed(TYPES, tmp_path, before=COUNTED)
 
 
 def test_an_answers_content_type_is_found_without_the_services_model(types: str) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 import uuid
 import zipfile
@@ -18,6 +15,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.sandbox.repaired import printed
 from tests.sandbox.test_cloud_functions import LOGS
 from tests.waiting import until
 
@@ -256,12 +254,6 @@ def test_a_method_setting_of_a_nested_path_that_is_not_escaped_is_refused(cloud:
 
 
 KEPT = """
-from types import SimpleNamespace
-from sandbox.cloud.watch.here import Here
-Here.clock = SimpleNamespace(now=lambda: 0)  # a cloud has one before it is repaired
-
-from sandbox.cloud import repairs
-repairs.apply()
 from ministack.services import apigateway_v1
 name = "payment/{id}/GET"
 stage = {"methodSettings": {name: {}, "health/GET": {}}}
@@ -274,9 +266,7 @@ print(answers, list(stage["methodSettings"]))
 
 def test_a_method_setting_that_is_not_escaped_can_be_removed_where_it_was_kept_before(tmp_path: Path) -> None:
     """What a new repair refuses, the sandbox of an earlier release may hold: the next deployment removes it."""
-    environment = {**os.environ, "STATE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", KEPT], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[200, 400] ['health/GET']"
+    assert printed(KEPT, tmp_path) == "[200, 400] ['health/GET']"
 
 
 def test_a_function_gets_every_line_of_a_header(cloud: RunningCloud, apis: dict[str, Api], web: httpx.Client) -> None:

@@ -17,6 +17,7 @@ from orchestration.choice import Choice
 from shared.environment import Environment
 from shared.errors import Problem
 from shared.root import ROOT
+from tests.unit.drill.test_session import copied
 
 FILES = sorted((ROOT / "drill" / "incidents").glob("*.yaml"))
 FAULT = {"at": 0, "until": 5, "kind": "refuse", "says": "out", "source": "https://example.com/a"}
@@ -125,8 +126,7 @@ def test_it_is_planned_in_virtual_seconds_and_shortened(load):
 
 @pytest.mark.parametrize("consistency", ["strong", "eventual"])
 def test_the_plan_of_an_outage_is_measured_by_its_first_fault(load, consistency):
-    settings = Environment.load("payments", ROOT)
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"consistency": consistency})})
+    settings = copied(consistency)
     plain = session.plan(settings, fault="none", rate=1, duration=300, speed=1, seed=1, target="sandbox")
     planned = session.of_incident(plain, settings, load(faults=[{**FAULT, "kind": "data"}]), "a.yaml", 1.0)
     assert (planned.fault, planned.consistency) == ("incident", consistency)

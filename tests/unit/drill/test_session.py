@@ -19,6 +19,12 @@ from tests.unit.drill.test_figures import PLAN
 from tests.unit.drill.test_reconcile import DRAINS, NOW, charge, paid, record
 
 
+def copied(consistency):
+    """The payments environment, with copies of this consistency."""
+    settings = Environment.load("payments", ROOT)
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"consistency": consistency})})
+
+
 def test_a_second_drill_is_kept_out_until_the_first_is_over(tmp_path):
     with (
         session._alone(tmp_path / "drills"),
@@ -43,9 +49,7 @@ def test_a_second_drill_is_kept_out_until_the_first_is_over(tmp_path):
 )
 def test_what_chance_decides_or_nobody_need_notice_has_no_bound(fault, consistency, bounded):
     """One answered request in ten keeps a checker from failing three times in a row, for as long as chance has it."""
-    settings = Environment.load("payments", ROOT)
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"consistency": consistency})})
-    found = session.bounds(settings, fault)
+    found = session.bounds(copied(consistency), fault)
     assert ({"detection", "total"} <= found.keys(), "noticed" in found) == (bounded, not bounded)
     assert {"propagation", "ttl", "client", "latched"} <= found.keys(), "what the drill waits for"
 
