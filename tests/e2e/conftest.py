@@ -22,6 +22,7 @@ from tools import checkout as checkouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Checkout(checkouts.Checkout):
                 raise
         return Answer(process.returncode, out, err)
 
-    def ok(self, *arguments: str, **environment: str) -> Answer:
-        answer = self.run(*arguments, seconds=300, **environment)
+    def ok(self, *arguments: str, seconds: float = 300, **environment: str) -> Answer:
+        answer = self.run(*arguments, seconds=seconds, **environment)
         assert answer.code == 0, f"./invoke {' '.join(arguments)} exited {answer.code}\n{answer.out}\n{answer.err}"
         return answer
 
@@ -104,10 +105,14 @@ class Checkout(checkouts.Checkout):
         return found
 
 
-@contextmanager
-def new_checkout(folder: Path) -> Iterator[Checkout]:
+def new_checkout(folder: Path) -> AbstractContextManager[Checkout]:
     """A checkout in which nothing has run; what it leaves running at the end is a failure."""
-    copy = Checkout(checkouts.copy(ROOT, folder).root)
+    return ended(Checkout(checkouts.copy(ROOT, folder).root))
+
+
+@contextmanager
+def ended(copy: Checkout) -> Iterator[Checkout]:
+    """Stop a checkout's sandbox when the block ends; what it leaves running is a failure."""
     try:
         yield copy
     finally:
