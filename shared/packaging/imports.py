@@ -8,20 +8,28 @@ plugin host which libraries a program is going to need. All follow the same rule
 - What only type checkers see (`if TYPE_CHECKING:`) is left out.
 - A module that imports by a name which only running it would tell makes every module of ours count: a stack that runs
   once too often costs seconds, one that is skipped wrongly costs trust.
+
+What a file says is kept in `.build/sources` of the checkout, with a digest of the file and of these rules: reading a
+syntax tree takes ten times as long, and every program of a deployment asks about the same files.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import hashlib
+import json
 import os
+import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from shared import files
 from shared.errors import Problem
 
 PROGRAMS: Final = ("lambdas", "projects", "shared")
@@ -43,23 +51,22 @@ class Source:
     """From the checkout's root."""
     stamp: tuple[int, int]
     """When it was last changed, and its size."""
-    tree: ast.Module = field(repr=False, compare=False)
+    text: bytes = field(repr=False, compare=False)
+    names: frozenset[str] = field(repr=False, compare=False)
+    """The dotted names that it imports when it runs, and what it uses of them, as in `pulumi_aws.ec2.Vpc`."""
+    dynamic: bool = field(repr=False, compare=False)
+    """Whether it imports by a name that only running it would tell."""
+    clients: frozenset[str] = field(repr=False, compare=False)
+    """The services of AWS that it makes clients of, by its calls of `client("<service>")`."""
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return _parsed(self.text, str(self.path))
 
     @cached_property
     def running(self) -> tuple[ast.AST, ...]:
         """The nodes of the tree, without those that only type checkers see."""
         return tuple(_running(self.tree))
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The dotted names that it imports when it runs, and what it uses of them, as in `pulumi_aws.ec2.Vpc`."""
-        return frozenset(_names(self.running, self.path.parent.parts))
-
-    @cached_property
-    def dynamic(self) -> bool:
-        """Whether it imports by a name that only running it would tell."""
-        told = {id(node.func) for node in self.running if isinstance(node, ast.Call) and _literal(node)}
-        return any(_is_dynamic(node) and id(node) not in told for node in self.running)
 
     @cached_property
     def texts(self) -> frozenset[str]:
@@ -221,23 +228,70 @@ def _for_type_checkers(test: ast.expr) -> bool | None:
 
 @functools.lru_cache(maxsize=4096)
 def _source(root: Path, path: Path, stamp: tuple[int, int]) -> Source:
+    text = (root / path).read_bytes()
+    kept = root / ".build" / "sources" / f"{path.as_posix().replace('/', '.')}.json"
+    digest = hashlib.sha256(b"\0".join((_rules(), path.as_posix().encode(), text))).hexdigest()
+    said = _kept(kept, digest)
+    if said is None:
+        said = _said(path, text)
+        with suppress(OSError):  # then the next process reads the tree too
+            files.replace(kept, json.dumps({"digest": digest, **said}))
+    return Source(path, stamp, text, frozenset(said["names"]), bool(said["dynamic"]), frozenset(said["clients"]))
+
+
+@functools.cache
+def _rules() -> bytes:
+    """What decides what a text says: this module, and the interpreter that reads it."""
+    return sys.version.encode() + Path(__file__).read_bytes()
+
+
+def _kept(file: Path, digest: str) -> dict[str, Any] | None:
+    """What is kept of a source; None when it is another one's, or damaged."""
     try:
-        return Source(path, stamp, parse(root / path))
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("digest") == digest else None
+
+
+def _said(path: Path, text: bytes) -> dict[str, Any]:
+    """What a source says. Raises Problem with file and line where it is no Python."""
+    try:
+        running = tuple(_running(_parsed(text, str(path))))
     except SyntaxError as error:
         raise Problem(f"{path}:{error.lineno or 1}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise Problem(f"{path}: is no Python: {error}") from None
+    calls = [node for node in running if isinstance(node, ast.Call)]
+    literal = {id(call.func) for call in calls if _literal(call)}
+    return {
+        "names": sorted(set(_names(running, path.parent.parts))),
+        "dynamic": any(_is_dynamic(node) and id(node) not in literal for node in running),
+        "clients": sorted({service for call in calls if (service := _client_of(call))}),
+    }
+
+
+def _client_of(call: ast.Call) -> str:
+    """The service of a call of `client("<service>")`; empty for any other call."""
+    match call:
+        case ast.Call(func=ast.Name(id="client"), args=[ast.Constant(value=str(service)), *_]):
+            return service
+    return ""
 
 
 def parse(path: Path) -> ast.Module:
-    """Parse a file, one at a time. Raises OSError, SyntaxError, or ValueError where it holds a null byte.
+    """Parse a file. Raises OSError, SyntaxError, or ValueError where it holds a null byte."""
+    return _parsed(path.read_bytes(), str(path))
+
+
+def _parsed(text: bytes, filename: str) -> ast.Module:
+    """Parse one text at a time.
 
     CPython (3.11, for one) counts how deep it is in a tree in one place for all threads: when the collector runs Python
     code while one is made, another thread may begin one too, and both fail with a SystemError (gh-106905).
     """
-    source = path.read_bytes()
     with _ONE_AT_A_TIME:
-        return ast.parse(source, filename=str(path))
+        return ast.parse(text, filename=filename)
 
 
 def _is_dynamic(node: ast.AST) -> bool:

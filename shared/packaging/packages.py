@@ -8,8 +8,6 @@ Packages are kept by their content's digest in `.build/` of the checkout; an unc
 
 from __future__ import annotations
 
-import ast
-import functools
 import hashlib
 import sys
 from pathlib import Path
@@ -115,18 +113,4 @@ def _closure(function: str) -> Closure:
 
 
 def _services(closure: Closure) -> list[str]:
-    return sorted({service for source in closure for service in _clients(source)})
-
-
-@functools.lru_cache(maxsize=1024)
-def _clients(source: imports.Source) -> frozenset[str]:
-    return frozenset(
-        node.args[0].value
-        for node in source.running
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "client"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, str)
-    )
+    return sorted({service for source in closure for service in source.clients})

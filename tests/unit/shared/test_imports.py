@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import sys
 import threading
@@ -202,3 +203,47 @@ def test_a_file_that_is_no_python_is_one_line_with_its_place(tmp_path, text, sai
     (tmp_path / "lambdas" / "a.py").write_bytes(text)
     with pytest.raises(Problem, match=rf"^{said}[^\n]*$"):
         imports.Tree(tmp_path).source(Path("lambdas/a.py"))
+
+
+KEPT = ("lambdas/a.py", "import json\nclient('s3')\n")
+
+
+def asked(root):
+    """The file's source as another process reads it."""
+    imports._source.cache_clear()
+    return imports.Tree(root).source(Path(KEPT[0]))
+
+
+def test_what_a_file_says_is_read_from_its_tree_once(tmp_path, monkeypatch):
+    write(tmp_path, dict([KEPT]))
+    first = asked(tmp_path)
+    with monkeypatch.context() as without:
+        without.setattr(imports, "_parsed", None)
+        again = asked(tmp_path)
+    assert (again.names, again.dynamic, again.clients) == (first.names, first.dynamic, first.clients)
+    assert (again.names, again.dynamic, again.clients) == ({"json"}, False, {"s3"})
+    assert [node for node in again.tree.body if isinstance(node, ast.Import)]
+
+
+@pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"digest": "0", "names": []}'])
+def test_what_is_kept_counts_for_the_same_text_only(tmp_path, damaged):
+    write(tmp_path, dict([KEPT]))
+    asked(tmp_path)
+    (kept,) = (tmp_path / ".build" / "sources").iterdir()
+    kept.write_text(damaged)
+    assert asked(tmp_path).names == {"json"}
+    write(tmp_path, {KEPT[0]: "import_module(name)\n"})
+    assert asked(tmp_path).dynamic
+
+
+def test_other_rules_read_the_tree_again(tmp_path, monkeypatch):
+    write(tmp_path, dict([KEPT]))
+    asked(tmp_path)
+    monkeypatch.setattr(imports, "_rules", lambda: b"others")
+    monkeypatch.setattr(imports, "_said", lambda *_: {"names": ["other"], "dynamic": False, "clients": []})
+    assert asked(tmp_path).names == {"other"}
+
+
+def test_a_checkout_that_cannot_be_written_to_is_read_all_the_same(tmp_path):
+    write(tmp_path, {**dict([KEPT]), ".build": "no folder"})
+    assert asked(tmp_path).names == {"json"}
