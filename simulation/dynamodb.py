@@ -162,6 +162,8 @@ class DynamoDB:
                 for item in self.table.scan_stale(self.region)
                 if names[0] in item and names[1] in item and condition.holds(item)
             ]
+            if not found:
+                return {"Items": [], "Count": 0}  # mostly: sweeps look more often than there is something to do
             found.sort(key=place, reverse=not ScanIndexForward)
             if ExclusiveStartKey is not None:
                 start = place(ExclusiveStartKey)

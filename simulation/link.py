@@ -144,7 +144,8 @@ class Link:
         """How long one direction takes this time."""
         chance = self.scheduler.random.random
         duration = 1 + int(way.latency * 2 * chance())
-        if self.faults.slow and chance() < self.faults.slow:
+        slow = self.faults.slow
+        if slow and chance() < slow:
             duration += int(way.patience * 2 * chance())
             if turn is not None:
                 turn.faults.add("slow")
@@ -182,10 +183,11 @@ class Link:
         if self.director is not None and turn is not None:
             self.director.after(turn)
         chance = self.scheduler.random.random
-        if self.faults.crash and chance() < self.faults.crash / 2:
+        faults = self.faults
+        if faults.crash and chance() < faults.crash / 2:
             self.history.trace("crash", f"{when} {what}")
             self.scheduler.kill(self.scheduler.current)
-        if self.faults.stall and chance() < self.faults.stall / 2:
+        if faults.stall and chance() < faults.stall / 2:
             self.history.trace("stall", f"{when} {what}")
             if turn is not None:
                 turn.faults.add("stall")
