@@ -10,6 +10,8 @@ from simulation.aws_errors import refused, timed_out
 from simulation.link import Unreachable, Way
 
 if TYPE_CHECKING:
+    from random import Random
+
     from botocore.exceptions import ClientError
 
     from simulation.link import Link
@@ -20,6 +22,21 @@ REPLICATION: Final = 60_000
 """Replication between buckets takes up to this (ms); the service's own limit is 15 minutes."""
 
 _REFUSALS: Final = (("SlowDown", 503), ("InternalError", 500), ("ConditionalRequestConflict", 409))
+
+
+def _refusal(random: Random) -> ClientError:
+    code, status = random.choice(_REFUSALS)
+    return refused(code, "PutObject", status)
+
+
+_WAY: Final = Way(
+    LATENCY,
+    PATIENCE,
+    silence=lambda: timed_out("s3"),
+    refusal=_refusal,
+    denial=lambda _: refused("AccessDenied", "PutObject", 403),
+)
+"""The same for all buckets and seeds: chance comes with the call."""
 
 
 @dataclass(slots=True)
@@ -54,8 +71,7 @@ class Bucket:
             self._replicate(Key, Body)
             return {}
 
-        way = Way(LATENCY, PATIENCE, silence=lambda: timed_out("s3"), refusal=self._refusal, denial=_denial)
-        answer: dict[str, Any] = self.link.call("s3 PutObject", effect, way, about=Key.rsplit("/", 1)[-1])
+        answer: dict[str, Any] = self.link.call("s3 PutObject", effect, _WAY, about=Key.rsplit("/", 1)[-1])
         return answer
 
     def _replicate(self, key: str, body: bytes) -> None:
@@ -70,11 +86,3 @@ class Bucket:
             self.link.scheduler.after(REPLICATION, lambda: self._arrive(key, body))
         else:
             self.peer.objects.setdefault(key, []).append(body)
-
-    def _refusal(self) -> ClientError:
-        code, status = self.link.scheduler.random.choice(_REFUSALS)
-        return refused(code, "PutObject", status)
-
-
-def _denial() -> ClientError:
-    return refused("AccessDenied", "PutObject", 403)

@@ -18,6 +18,7 @@ from simulation.table import Conflict, CutOff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from random import Random
 
     from botocore.exceptions import ClientError
 
@@ -42,6 +43,28 @@ DENIALS: Final = (
     ("KMSInvalidStateException", 400),
     ("ResourceNotFoundException", 400),
 )
+
+
+def _way(operation: str) -> Way:
+    """How calls of an operation go: the same for all clients and seeds, as chance comes with the call."""
+
+    def one_of(refusals: tuple[tuple[str, int], ...]) -> Callable[[Random], ClientError]:
+        def refusal(random: Random) -> ClientError:
+            code, status = random.choice(refusals)
+            return refused(code, operation, status)
+
+        return refusal
+
+    return Way(
+        LATENCY,
+        PATIENCE,
+        silence=lambda: timed_out("dynamodb"),
+        refusal=one_of(_REFUSALS),
+        denial=one_of(DENIALS),
+    )
+
+
+_WAYS: Final = {each: _way(each) for each in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +162,8 @@ class DynamoDB:
                 for item in self.table.scan_stale(self.region)
                 if names[0] in item and names[1] in item and condition.holds(item)
             ]
+            if not found:
+                return {"Items": [], "Count": 0}  # mostly: sweeps look more often than there is something to do
             found.sort(key=place, reverse=not ScanIndexForward)
             if ExclusiveStartKey is not None:
                 start = place(ExclusiveStartKey)
@@ -147,7 +172,9 @@ class DynamoDB:
             more = {"LastEvaluatedKey": page[-1]} if len(found) >= Limit else {}
             return {"Items": page, "Count": len(page), **more}
 
-        return self._call("Query", effect)
+        # Not by `_call`: an index is the region's own, so reading it meets no conflict and asks no peer.
+        answer: dict[str, Any] = self.link.call("dynamodb Query", effect, _WAYS["Query"])
+        return answer
 
     def _write(self, operation: str, key: Key, change: Callable[[Item | None], Item | None]) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
@@ -165,22 +192,11 @@ class DynamoDB:
             except CutOff:
                 raise refused("InternalServerError", operation, 500) from None
 
-        way = Way(
-            LATENCY,
-            PATIENCE,
-            silence=lambda: timed_out("dynamodb"),
-            refusal=lambda: self._refusal(operation, _REFUSALS),
-            denial=lambda: self._refusal(operation, DENIALS),
-        )
-        answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, way, about=about)
+        answer: dict[str, Any] = self.link.call(f"dynamodb {operation}", translated, _WAYS[operation], about=about)
         return answer
 
-    def _refusal(self, operation: str, refusals: tuple[tuple[str, int], ...]) -> ClientError:
-        code, status = self.link.scheduler.random.choice(refusals)
-        return refused(code, operation, status)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Condition:
     """The condition of a write, with its placeholders; `holds` for everything when there is none."""
 

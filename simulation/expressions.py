@@ -37,7 +37,7 @@ class InvalidExpression(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """An expression's meaning, and the placeholders that it uses (`#name`, `:value`)."""
+    """An expression's meaning, and the placeholders that it uses (`#name`, `:value`): `evaluate` needs them all."""
 
     evaluate: Any
     placeholders: frozenset[str]
@@ -113,7 +113,7 @@ class _Parser:
         if self.peek().upper() == "NOT":
             self.take()
             term = self.negation()
-            return lambda *scope: not term(*scope)
+            return lambda item, names, values: not term(item, names, values)
         if self.peek() == "(":
             self.take()
             term = self.disjunction()
@@ -132,8 +132,8 @@ class _Parser:
         compare = _COMPARE[self.take(*_COMPARE)]
         right = self.operand()
 
-        def evaluate(*scope: Any) -> bool:
-            return _compare(compare, left(*scope), right(*scope))
+        def evaluate(item: Mapping[str, Value], names: Mapping[str, str], values: Mapping[str, Value]) -> bool:
+            return _compare(compare, left(item, names, values), right(item, names, values))
 
         return evaluate
 
@@ -189,7 +189,10 @@ class _Parser:
         token = self.peek()
         if token.startswith(":"):
             self.placeholders.add(self.take())
-            return lambda _, __, values: _given(values, token)
+            return lambda _, __, values: values[token]
+        if token.startswith("#"):
+            self.placeholders.add(self.take())
+            return lambda item, names, _: item.get(names[token])
         path = self.path()
         return lambda item, names, _: item.get(path(names))
 
@@ -197,33 +200,28 @@ class _Parser:
         token = self.take()
         if token.startswith("#"):
             self.placeholders.add(token)
-            return lambda names: _given(names, token)
+            return lambda names: names[token]
         if self.peek() == "(" or not token[0].isalpha():
             raise InvalidExpression(f"{token!r} is not built into this table")
         return lambda _: token
 
 
 def _both(one: Callable[..., bool], other: Callable[..., bool]) -> Callable[..., bool]:
-    return lambda *scope: one(*scope) and other(*scope)
+    return lambda item, names, values: one(item, names, values) and other(item, names, values)
 
 
 def _either(one: Callable[..., bool], other: Callable[..., bool]) -> Callable[..., bool]:
-    return lambda *scope: one(*scope) or other(*scope)
-
-
-def _given(placeholders: Mapping[str, Any], name: str) -> Any:
-    try:
-        return placeholders[name]
-    except KeyError:
-        raise InvalidExpression(f"{name} has no value") from None
+    return lambda item, names, values: one(item, names, values) or other(item, names, values)
 
 
 def _compare(compare: Callable[[Any, Any], bool], left: Value | None, right: Value | None) -> bool:
     """A missing attribute and values of different types compare as DynamoDB does: only `<>` is true."""
-    if left is None or right is None or left.keys() != right.keys():
+    if left is None or right is None:
         return compare is operator.ne
     ((kind, one),) = left.items()
-    (other,) = right.values()
+    if kind not in right:
+        return compare is operator.ne
+    other = right[kind]
     if kind == "N":
         return compare(Decimal(one), Decimal(other))
     return compare(one, other)

@@ -116,10 +116,7 @@ class History:
     @property
     def digest(self) -> str:
         """Equal for equal histories, different otherwise: 128 bits, in hexadecimal digits."""
-        digest = blake2b(digest_size=16)
-        for event in self._events:
-            digest.update(repr(event).encode())
-        return digest.hexdigest()
+        return blake2b("".join(map(repr, self._events)).encode(), digest_size=16).hexdigest()
 
     def lines(self) -> Iterator[str]:
         """The history for people: seconds since the start, who, what."""

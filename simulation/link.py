@@ -11,6 +11,7 @@ from simulation.history import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from simulation.cells import Turn
     from simulation.history import History
@@ -32,15 +33,15 @@ class Way:
     """How calls to a service go. Times in ms.
 
     `latency` is typical for one direction; the caller waits for `patience`, then it raises `silence()`. A service that
-    can refuse for reasons of its own does so by `refusal()`, and one that asks for rights by `denial()`. `repeats`:
-    requests may arrive twice.
+    can refuse for reasons of its own does so by `refusal(random)`, and one that asks for rights by `denial(random)`.
+    `repeats`: requests may arrive twice.
     """
 
     latency: int
     patience: int
     silence: Callable[[], Exception]
-    refusal: Callable[[], Exception] | None = None
-    denial: Callable[[], Exception] | None = None
+    refusal: Callable[[Random], Exception] | None = None
+    denial: Callable[[Random], Exception] | None = None
     repeats: bool = False
 
 
@@ -89,10 +90,10 @@ class Link:
         there = self._travel(way, turn)
         result: Any = None
         failure: Exception | None = None
-        refuse = {"refused": way.refusal, "denied": way.denial}.get(fate)
+        refuse = way.refusal if fate == "refused" else way.denial if fate == "denied" else None
         if refuse is not None:
             scheduler.sleep(min(there, way.patience))
-            failure = refuse()
+            failure = refuse(scheduler.random)
         elif fate in {"lost", "late"} or there >= way.patience:
             if fate != "lost":
                 delay = way.patience + int(scheduler.random.random() * (LATEST - way.patience))
@@ -143,7 +144,8 @@ class Link:
         """How long one direction takes this time."""
         chance = self.scheduler.random.random
         duration = 1 + int(way.latency * 2 * chance())
-        if self.faults.slow and chance() < self.faults.slow:
+        slow = self.faults.slow
+        if slow and chance() < slow:
             duration += int(way.patience * 2 * chance())
             if turn is not None:
                 turn.faults.add("slow")
@@ -181,10 +183,11 @@ class Link:
         if self.director is not None and turn is not None:
             self.director.after(turn)
         chance = self.scheduler.random.random
-        if self.faults.crash and chance() < self.faults.crash / 2:
+        faults = self.faults
+        if faults.crash and chance() < faults.crash / 2:
             self.history.trace("crash", f"{when} {what}")
             self.scheduler.kill(self.scheduler.current)
-        if self.faults.stall and chance() < self.faults.stall / 2:
+        if faults.stall and chance() < faults.stall / 2:
             self.history.trace("stall", f"{when} {what}")
             if turn is not None:
                 turn.faults.add("stall")

@@ -72,6 +72,14 @@ class TracedJournal(LogJournal):
             self.watch.broken(str(line["error"]))
 
 
+_TO_SECRETS: Final = Way(
+    latency=5,
+    patience=ATTEMPT,
+    silence=lambda: timed_out("secretsmanager"),
+    denial=lambda _: refused("AccessDeniedException", "GetSecretValue", 400),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedSecrets:
     """Secrets Manager: the API keys, with rotation."""
@@ -85,12 +93,7 @@ class SimulatedSecrets:
         answer: dict[str, Any] = self.link.call(
             "secrets GetSecretValue",
             lambda: {"SecretString": json.dumps({"clients": self.clients})},
-            Way(
-                latency=5,
-                patience=ATTEMPT,
-                silence=lambda: timed_out("secretsmanager"),
-                denial=lambda: refused("AccessDeniedException", "GetSecretValue", 400),
-            ),
+            _TO_SECRETS,
         )
         return answer
 

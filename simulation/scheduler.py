@@ -7,6 +7,7 @@ nothing else runs, so the order of everything is the order of the queue, and tha
 from __future__ import annotations
 
 import heapq
+from functools import partial
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -83,7 +84,7 @@ class Scheduler:
 
         process.greenlet = greenlet(main, self._hub)
         self._processes[process] = None
-        self.after(delay, lambda: self._resume(process, 0, None))
+        self.after(delay, partial(self._resume, process, 0, None))
         return process
 
     def sleep(self, milliseconds: int) -> None:
@@ -94,14 +95,14 @@ class Scheduler:
             self.now = when  # nothing happens until then: no need to leave
             return
         ticket = process.ticket = next(self._tickets)
-        self.at(when, lambda: self._resume(process, ticket, None))
+        self.at(when, partial(self._resume, process, ticket, None))
         self._hub.switch()
 
     def wait(self, start: Callable[[Callable[[Any], None]], None]) -> Any:
         """Wait for a result: `start` gets the function that delivers it. Only its first call counts."""
         process = self.current
         ticket = process.ticket = next(self._tickets)
-        start(lambda result: self._resume(process, ticket, result))
+        start(partial(self._resume, process, ticket))
         return self._hub.switch()
 
     def kill(self, process: SimulatedProcess) -> None:

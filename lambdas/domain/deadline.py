@@ -45,7 +45,8 @@ class Deadline:
 
     def allows(self, milliseconds: int) -> bool:
         """Whether what takes so long at most may be begun."""
-        return self.until is None or self.clock.now() + milliseconds <= self.until
+        until = self.until
+        return until is None or self.clock.now() + milliseconds <= until
 
     @contextmanager
     def keeping(self, milliseconds: int) -> Iterator[None]:

@@ -16,7 +16,7 @@ from simulation.link import LATEST, Link, Unreachable, Way
 from simulation.processor import DECIDED, REMEMBERED, CardProcessor
 from simulation.scheduler import EPOCH, Scheduler
 
-WAY = Way(10, 500, silence=lambda: TimeoutError("silence"), refusal=lambda: PermissionError("no"), repeats=True)
+WAY = Way(10, 500, silence=lambda: TimeoutError("silence"), refusal=lambda _: PermissionError("no"), repeats=True)
 
 
 def called(faults: Faults, effect=None, way: Way = WAY):
