@@ -101,6 +101,7 @@ class ExecutionEnvironment:
                 response, log = self._start()
                 if response == _INIT_LATE:
                     response, log = self._start(timeout)
+                    response = _timed_out(timeout) if response == _INIT_LATE else response
                 cold = True
                 if response["status"] != "ready":
                     return {**response, "cold_start": cold, "log": log}
@@ -174,7 +175,7 @@ class ExecutionEnvironment:
         try:
             response, log = self._read(within)
         except TimeoutError:
-            response, log = _INIT_LATE if within == INIT_WITHIN else _timed_out(within), ""
+            response, log = _INIT_LATE, ""
         self._cold = False
         if response["status"] != "ready":
             self._end()

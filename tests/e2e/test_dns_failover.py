@@ -91,7 +91,7 @@ def test_a_primary_that_refuses_moves_the_name_and_one_that_serves_moves_it_back
     running.ok("fault", "--region", "primary", "--kind", "refuse")
     assert clients.until("secondary", bound(Fault.REFUSED))
     running.ok("heal")
-    assert clients.until("primary", 180)
+    assert clients.until("primary", SETTLED)
 
 
 @pytest.mark.prove
