@@ -172,9 +172,7 @@ class DynamoDB:
             more = {"LastEvaluatedKey": page[-1]} if len(found) >= Limit else {}
             return {"Items": page, "Count": len(page), **more}
 
-        # Not by `_call`: an index is the region's own, so reading it meets no conflict and asks no peer.
-        answer: dict[str, Any] = self.link.call("dynamodb Query", effect, _WAYS["Query"])
-        return answer
+        return self._call("Query", effect)
 
     def _write(self, operation: str, key: Key, change: Callable[[Item | None], Item | None]) -> dict[str, Any]:
         def effect() -> dict[str, Any]:

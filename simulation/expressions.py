@@ -190,9 +190,6 @@ class _Parser:
         if token.startswith(":"):
             self.placeholders.add(self.take())
             return lambda _, __, values: values[token]
-        if token.startswith("#"):
-            self.placeholders.add(self.take())
-            return lambda item, names, _: item.get(names[token])
         path = self.path()
         return lambda item, names, _: item.get(path(names))
 

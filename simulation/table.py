@@ -119,10 +119,8 @@ class StrongTable:
     def scan_stale(self, region: str) -> Iterator[Item]:
         if region in self.lost:
             raise Unreachable
-        random, now = self._scheduler.random.random, self._scheduler.now
-        end = self.isolated.get(region, now)
         for versions in self._items.values():
-            item = versions.at(min(now - int(random() * STALE), end))
+            item = versions.at(self._horizon(region))
             if item is not None:
                 yield item
 

@@ -66,15 +66,20 @@ class Checkout:
         )
 
 
+def copy_sources(source: Path, target: Path) -> None:
+    """Copy what git tracks or would track, and nothing that was made of it."""
+    for name in tracked(source):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, target / name)
+
+
 def copy(source: Path, target: Path) -> Checkout:
     """Copy what git tracks or would track in `source`.
 
     The copy's virtualenv borrows the packages of the running one and imports our own code from the copy: nothing is
     installed again.
     """
-    for name in tracked(source):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / name, target / name)
+    copy_sources(source, target)
     subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", target / ".venv"])
     packages = next((target / ".venv").glob("lib/python3*/site-packages"))
     (packages / "checkout.pth").write_text(f"{target}\n{sysconfig.get_path('purelib')}\n")

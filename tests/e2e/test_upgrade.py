@@ -16,7 +16,7 @@ from shared.root import ROOT
 from tests.e2e.conftest import Checkout, ended
 from tests.e2e.test_life import STACKS
 from tools import foreign
-from tools.checkout import tracked
+from tools.checkout import copy_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +52,7 @@ def upgrade(checkout: Checkout) -> None:
             shutil.rmtree(path)
         elif path.name not in kept:
             path.unlink()
-    for name in tracked(ROOT):
-        (checkout.root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, checkout.root / name)
+    copy_sources(ROOT, checkout.root)
 
 
 @pytest.mark.prove
