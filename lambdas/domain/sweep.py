@@ -88,11 +88,14 @@ class _DueList:
     """What is due for one task, each once, from both ends, then what was postponed until this task's turn.
 
     What one takes is counted against its end; the end that has had less time is the next. Several workers take from it.
+    Where one end shows nothing, the other is not asked, unless a partition could not be read: most runs find nothing.
     """
 
     clock: Clock
     deadline: Deadline
     ends: Sequence[Iterator[Due]]
+    swept: Swept
+    """The run's: it knows whether part of the index could not be read."""
     postponed: list[Due] = field(default_factory=list)
     is_exhausted: bool = False
     """There was nothing left to take."""
@@ -110,7 +113,8 @@ class _DueList:
             began = self.clock.now()
             end = int(self._spent[0] > self._spent[1])
             taken = self._next(end, began)
-            if taken is None and self.clock.now() < until:
+            may_have_more = self._seen or self.swept.failure is not None
+            if taken is None and may_have_more and self.clock.now() < until:
                 taken = self._next(1 - end, began)
             if taken is None and self.postponed:
                 taken = _Taken(self.postponed.pop(0), end, began)
@@ -178,7 +182,7 @@ class Sweep:
     def _list(self, task: Task, swept: Swept) -> _DueList:
         now = self.payments.clock.now()
         ends = [self._from(task, now, swept, newest_first=newest_first) for newest_first in (False, True)]
-        return _DueList(self.payments.clock, self.payments.deadline, ends)
+        return _DueList(self.payments.clock, self.payments.deadline, ends, swept)
 
     def _from(self, task: Task, now: int, swept: Swept, *, newest_first: bool) -> Iterator[Due]:
         store = self.payments.store

@@ -611,3 +611,11 @@ def test_a_run_that_did_not_come_to_tidying_does_not_say_that_all_is_tidy():
     assert region.service.sweep.run(region.clock.now() + 5_000).untidied is None
     assert "OldestUntidied" not in metrics(region.service.sweep.run(region.clock.now() + 5_000))
     assert region.service.sweep.run(region.clock.now() + 60_000).untidied == 0
+
+
+def test_a_run_with_nothing_to_do_asks_each_partition_of_the_index_once():
+    """Most runs, in both regions, each minute: what the oldest end does not show, the newest end does not have."""
+    region = Region()
+    assert region.sweep() == {}
+    partitions = sum(len(region.service.payments.store.partitions(task)) for task in Task)
+    assert region.wire.calls == ["Query"] * partitions
