@@ -28,7 +28,7 @@ class Load:
     item_kb: float = _assumed(2, "a payment's item")
     writes_per_payment: float = _assumed(7, "units: created 1, outcome 2, audited 2, answer dropped after 72 h 2")
     index_writes_per_payment: float = _assumed(4, "units: into the index, moved in it, out of it")
-    sweep_reads: float = _assumed(3, "units of a sweep: three lists from both ends, read eventually")
+    sweep_reads: float = _assumed(12, "units of a sweep that finds nothing: half a unit for each of 24 partitions")
     audit_kb: float = _assumed(1, "an audit record: one object for each payment")
 
     audit_seconds: float = _assumed(1, "a run of the audit function")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.declared import DeclaredResource
+from lambdas.adapters.items import PARTITIONS
 from orchestration.choice import Choice
 from orchestration.cost import commands, prices, shown
 from orchestration.cost.bill import BilledRow, bill, unknown_types
@@ -171,6 +172,11 @@ def test_the_checkers_of_the_primary_ask_128_times_a_minute():
 def test_probes_are_those_of_both_canary_functions_and_of_synthetics():
     assert month().probes("primary") * 60 == pytest.approx(2 + 2 / 5)
     assert month().probes("secondary") * 60 == pytest.approx(2 + 1 / 5)
+
+
+def test_a_sweep_that_finds_nothing_reads_half_a_unit_of_each_partition():
+    """A query that is eventually consistent costs half a unit at least, also where there is nothing."""
+    assert Load().sweep_reads == sum(map(len, PARTITIONS.values())) / 2
 
 
 def test_a_functions_runs_are_those_of_its_schedules():
