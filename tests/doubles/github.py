@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from shared.root import ROOT
@@ -25,6 +27,8 @@ SHELLS = {
     "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail"),
     None: ("bash", "-e"),
 }
+with_jq = pytest.mark.skipif(not shutil.which("jq"), reason="no jq to choose with")
+"""For tests in which jq chooses from answers what a step tells `gh` to choose, as the one that `gh` has in it."""
 
 
 def documents() -> dict[str, Any]:
