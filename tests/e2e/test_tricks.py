@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.tricks import OFF, VARIABLE
+from sandbox.variables import PLUGINS
 from tests.e2e import states
 from tests.e2e.conftest import Checkout, new_checkout
 from tests.e2e.states import differences
@@ -25,8 +26,8 @@ def deployed(folder: Path, *words: str) -> Iterator[tuple[Checkout, Checkout]]:
     """Two checkouts with the same stacks deployed: with all tricks, and without any."""
     with ExitStack() as stack:
         quick, plain = (stack.enter_context(new_checkout(folder / name)) for name in ("quick", "plain"))
-        quick.ok(*words, **{VARIABLE: ""})
-        plain.ok(*words, **{VARIABLE: OFF})
+        quick.ok(*words, **{VARIABLE: "", PLUGINS: ""})
+        plain.ok(*words, **{VARIABLE: OFF, PLUGINS: ""})
         yield quick, plain
 
 
