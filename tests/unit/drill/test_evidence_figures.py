@@ -213,7 +213,7 @@ def drop(folder, name, word):
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if word not in line))
 
 
-def test_a_dropped_failure_and_a_second_charge_change_the_figures(drill_folder, tmp_path):
+def test_a_failure_that_was_dropped_changes_the_figures(drill_folder, tmp_path):
     drop(drill_folder, records.CLIENTS, '"failed"')
     assert verify(tmp_path / "one", gather(drill_folder, tmp_path / "one")).returncode == 1
 
