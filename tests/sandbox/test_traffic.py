@@ -256,14 +256,19 @@ def test_a_check_follows_an_alarm_while_its_region_is_there(traffic: RunningClou
         AlarmIdentifier={"Region": "us-east-1", "Name": alarm},
         InsufficientDataHealthStatus="Healthy",
     )
+
+    def follows() -> bool:
+        # Said again each time: the next evaluation of the alarm takes back what was set.
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
+        return not found(traffic, check)["healthy"]
+
     until(lambda: found(traffic, check).get("alarm_state") == "INSUFFICIENT_DATA")
     assert found(traffic, check)["healthy"]
-    cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
-    until(lambda: not found(traffic, check)["healthy"])
+    until(follows)
     traffic.sandbox.begin_fault(InjectedFault("hang", "us-east-1"))
     until(lambda: found(traffic, check)["healthy"])
     traffic.sandbox.heal(region="us-east-1")
-    until(lambda: not found(traffic, check)["healthy"])
+    until(follows)
     traffic.client("route53").delete_health_check(HealthCheckId=check)
     cloudwatch.delete_alarms(AlarmNames=[alarm])
 

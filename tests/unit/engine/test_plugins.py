@@ -136,7 +136,7 @@ def test_a_packs_virtualenv_is_no_option_of_the_sdk(layout: Layout, engine: Path
     assert analyzer.returncode == 0
 
 
-def test_the_policies_of_the_checkout_alone_are_lent(layout: Layout, engine: Path):
+def test_the_policies_of_the_checkout_alone_are_lent(layout: Layout, engine: Path, monkeypatch):
     install(layout, engine)
     script = (layout.bin / "pulumi-analyzer-policy-python").read_text()
     ours, other = layout.root / "policies", layout.root / "other"
@@ -153,6 +153,7 @@ def test_the_policies_of_the_checkout_alone_are_lent(layout: Layout, engine: Pat
         command = ["/bin/sh", "-c", script, "launcher", "address", "."]
         return subprocess.check_output(command, cwd=folder, env={**os.environ, **variables}, text=True).split()[0]
 
+    monkeypatch.delenv("SANDBOX_PLUGINS", raising=False)
     assert (run(ours), run(other), run(ours, SANDBOX_PLUGINS="plain")) == ("lent", "alone", "alone")
 
 

@@ -138,7 +138,7 @@ def test_one_version_that_answers_wrongly_keeps_all_aliases_where_they_are(monke
         run_program("compute", "payments-secondary", published(), recording=recording)
     assert "what served before serves" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert len(seen[0].of("Invocation")) == len(FUNCTIONS)
+    assert function in {each.name for each in seen[0].of("Invocation")}
     assert seen[0].of("Alias") == []
     assert seen[0].of("Permission") == [], "nor does anything else that hangs on them"
 

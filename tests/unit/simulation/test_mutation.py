@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import tomllib
 
 import pytest
 
+from shared.root import ROOT
 from simulation import mutation
 from simulation.mutation import Mutant, mutate
 
@@ -76,3 +81,21 @@ def test_functions_are_named_as_in_the_code(name, function):
 def test_a_change_is_what_was_and_what_became_of_it():
     diff = "--- a.py\n+++ a.py\n@@ -1,3 +1,3 @@\n def f():\n-    return a < b\n+    return a <= b"
     assert mutation._change(diff) == ("return a < b", "return a <= b")
+
+
+def test_the_tests_that_mutmut_runs_need_nothing_that_it_does_not_copy(tmp_path):
+    """A line that imports another folder ends the whole mutation test before it has begun."""
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    for name in (*configured["source_paths"], *configured["also_copy"], "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    command = ["--import-mode=importlib", "--rootdir=.", "-q", "--collect-only", "-p", "no:cacheprovider"]
+    code = f"import sys; sys.path.remove({str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    collected = subprocess.run(
+        [sys.executable, "-c", code, *command, *configured["pytest_add_cli_args_test_selection"]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert collected.returncode == 0, collected.stdout + collected.stderr
