@@ -30,6 +30,11 @@ START = 1_795_000_000_000
 STOREFRONT, CANARY = "storefront-key", "canary-key"
 
 
+def named(error: BaseException) -> str:
+    """The error in a word: AWS's code, or its type."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
+
+
 def refused(code: str, status: int = 400) -> ClientError:
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "an operation")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import NoCredentialsError, ParamValidationError
 from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from lambdas.domain.instruction import Instruction
 from lambdas.domain.money import Money
 from lambdas.domain.payment import CANARY_CLIENT, LEASE
 from tests.doubles.acquirer import Acquirer
-from tests.doubles.payments import CANARY, START, STOREFRONT, Region, refused, timed_out
+from tests.doubles.payments import CANARY, START, STOREFRONT, Region, named, refused, timed_out
 
 
 def statuses(item):
@@ -160,7 +160,7 @@ def is_unavailable(answer):
     )
 
 
-@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("error", REFUSALS, ids=named)
 @pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "GetItem"])
 def test_no_error_of_the_table_leaves_the_function(error, operation):
     """The right answer to each of them is 503 with Retry-After, and a line in the log that names it."""
@@ -168,14 +168,13 @@ def test_no_error_of_the_table_leaves_the_function(error, operation):
     region.wire.fail(operation, error, times=4)
     answer = region.get("/payment/pay_k7qapwxonm4ln4qhqmkdtldkhs") if operation == "GetItem" else region.post("k")
     assert is_unavailable(answer)
-    named = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    assert [line["error"] for line in region.journal.lines if line["event"] == "dependency_out"] == [named]
+    assert [line["error"] for line in region.journal.lines if line["event"] == "dependency_out"] == [named(error)]
     region.wire.planned.clear()
     region.clock.time += LEASE
     assert region.post("k")["statusCode"] == 201
 
 
-@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("error", REFUSALS, ids=named)
 def test_no_error_of_the_secret_leaves_the_function(error):
     region = Region()
     region.secrets.error = error
@@ -184,7 +183,7 @@ def test_no_error_of_the_secret_leaves_the_function(error):
     assert region.post("k")["statusCode"] == 201
 
 
-@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("error", REFUSALS, ids=named)
 def test_no_error_of_the_bucket_fails_a_payment(error):
     region = Region()
     region.bucket.error = error
@@ -194,7 +193,7 @@ def test_no_error_of_the_bucket_fails_a_payment(error):
     assert region.sweep() == {"audited": 1}
 
 
-@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("error", REFUSALS, ids=named)
 @pytest.mark.parametrize("client", [STOREFRONT, CANARY])
 def test_no_error_of_the_processor_leaves_the_function(error, client, monkeypatch):
     """The charge may exist: the client is told to wait. A canary's processor is in the table."""
