@@ -57,7 +57,7 @@ class LogJournal:
         return dict(zip(DIMENSIONS, (self.environment, self.suffix, self.role), strict=True))
 
     def correlate(self, **fields: str) -> None:
-        """Say these in every line until the next `correlate`: request and payment."""
+        """Say these in every line until the next `correlate`, unless it says otherwise itself: request and payment."""
         self.correlation = dict(fields)
 
     def tell(self, event: str, **fields: str | float | bool | None) -> None:
@@ -89,6 +89,6 @@ class LogJournal:
         )
 
     def _write(self, line: dict[str, Any]) -> None:
-        line = {"time": self.clock.now(), **line, **self.correlation, **self.context}
+        line = {"time": self.clock.now(), **line, **self.correlation, **self.context} | line
         sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
         sys.stdout.flush()

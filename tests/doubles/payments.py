@@ -163,7 +163,7 @@ class ListJournal(LogJournal):
     lines: list[dict[str, Any]]
 
     def _write(self, line: dict[str, Any]) -> None:
-        self.lines.append({**line, **self.correlation})
+        self.lines.append({**line, **self.correlation} | line)
 
 
 @dataclass

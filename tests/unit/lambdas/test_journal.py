@@ -25,6 +25,14 @@ def test_a_line_is_json_with_its_context(capsys):
     }
 
 
+def test_what_a_line_says_itself_is_not_what_the_request_is_about(capsys):
+    journal = LogJournal.of(SETTINGS, ManualClock())
+    journal.correlate(request_id="r", payment_id="pay_of_the_request")
+    journal.tell("happened", payment_id="pay_of_the_line")
+    line = json.loads(capsys.readouterr().out)
+    assert (line["payment_id"], line["request_id"]) == ("pay_of_the_line", "r")
+
+
 def test_metrics_are_in_the_embedded_format(capsys):
     """Amazon CloudWatch user guide, "Specification: Embedded metric format"."""
     LogJournal.of(SETTINGS, ManualClock()).measure("request", {"FailoverTraffic": 1, "Latency": 12.5}, status=201)

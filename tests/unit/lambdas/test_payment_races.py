@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.items import from_item, to_item
+from lambdas.domain.instruction import payment_id
 from lambdas.domain.outcome import Declined
 from lambdas.domain.payment import ABANDON_AFTER, LEASE, RESPONSE_KEPT
 from tests.doubles import openapi
@@ -220,7 +221,15 @@ def test_an_outcome_is_written_down_where_who_has_taken_over_heard_nothing(refus
     assert len(region.bucket.objects) == 1
 
 
-@pytest.mark.parametrize("hindrance", ["out", "gone", "of a newer release", "others, each time"])
+UNWRITTEN = {
+    "out": "AccessDeniedException",
+    "gone": "the payment is gone",
+    "of a newer release": "cannot be read: ValueError: 'REFUNDED'",
+    "others, each time": "others were first each time",
+}
+
+
+@pytest.mark.parametrize("hindrance", UNWRITTEN)
 def test_an_outcome_that_cannot_be_written_down_is_told(hindrance):
     """Nobody but this worker knows it: should the processor tell the next one otherwise, here it is found."""
     region = Region(processor=Acquirer())
@@ -239,7 +248,8 @@ def test_an_outcome_that_cannot_be_written_down_is_told(hindrance):
     region.wire.before("UpdateItem", act)
     assert region.post("k")["statusCode"] == (409 if hindrance == "of a newer release" else 503)
     (line,) = [line for line in region.journal.lines if line["event"] == "outcome_unwritten"]
-    assert line["answered"] == "CAPTURED"
+    assert (line["payment_id"], line["answered"]) == (payment_id("storefront", "k"), "CAPTURED")
+    assert line["error"].startswith(UNWRITTEN[hindrance])
     assert region.wire.calls.count("UpdateItem") <= 4
 
 
@@ -294,7 +304,9 @@ def test_the_doubt_is_written_down_whatever_else_is_done_to_the_payment(meanwhil
     if meanwhile in {"nothing", "audited"}:
         assert is_under_examination(region)
     else:
-        assert "contradiction_unmarked" in [line["event"] for line in region.journal.lines]
+        (line,) = [line for line in region.journal.lines if line["event"] == "contradiction_unmarked"]
+        why = {"gone": "the payment is gone", "always": "others were first each time"}[meanwhile]
+        assert (line["payment_id"], line["error"]) == (payment_id("storefront", "k"), why)
 
 
 def test_a_doubt_that_cannot_be_written_down_is_told_all_the_same():

@@ -15,7 +15,7 @@ from lambdas.audit.sweeping import metrics, sweep
 from lambdas.domain.errors import NoAnswer, Unavailable
 from lambdas.domain.payment import ABANDON_AFTER, CANARY_KEPT, LEASE, RESPONSE_KEPT, WORK_TIME, Task
 from lambdas.domain.service import FOREIGN_GRACE
-from lambdas.domain.sweep import Sweep
+from lambdas.domain.sweep import Sweep, Swept
 from tests.doubles.acquirer import Acquirer
 from tests.doubles.payments import CANARY, START, ManualClock, Region, refused, timed_out
 
@@ -240,6 +240,16 @@ BAD = {
 }
 
 
+TOLD = {
+    "newer status": "cannot be read: ValueError: 'REFUNDED'",
+    "damaged": "cannot be read: IndexError",
+    "in two states": "cannot be read: ValueError: its status is AUTHORIZED, and its last step UNKNOWN",
+    "refused": "ValidationException",
+    "unexpected": "KeyError",
+}
+"""How what is told of it begins."""
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_one_bad_payment_holds_up_no_other(kind, monkeypatch):
     """Whatever is wrong with it: it is counted, told with its id, and the others are finished."""
@@ -269,6 +279,7 @@ def test_one_bad_payment_holds_up_no_other(kind, monkeypatch):
     assert sweep(region.service, 60_000)["resolved"] == 2
     told = [line for line in region.journal.lines if line["event"] in {"sweep_stuck", "unexpected"}]
     assert [line["payment_id"] for line in told] == [bad["pk"]["S"]]
+    assert told[0]["error"].startswith(TOLD[kind])
     assert "card" not in str(told)
     (line,) = [line for line in region.journal.lines if line["event"] == "sweep"]
     assert line["SweepUnknown" if kind == "unexpected" else "SweepStuck"] == 1
@@ -286,7 +297,9 @@ def test_an_unexpected_error_of_one_payment_holds_up_no_other(monkeypatch):
     monkeypatch.setattr(type(region.service.payments), "resolve", lambda *_: 1 / 0)
     region.clock.time += 60_000
     assert region.sweep() == {"stuck": 1}
-    assert [line["error"] for line in region.journal.lines if line["event"] == "unexpected"] == ["ZeroDivisionError"]
+    (told,) = [line for line in region.journal.lines if line["event"] == "unexpected"]
+    (left,) = [item["pk"]["S"] for item in region.payments().values() if item["status"]["S"] == "UNKNOWN"]
+    assert (told["payment_id"], told["error"]) == (left, "ZeroDivisionError")
 
 
 def slow(region, bad, milliseconds):
@@ -457,6 +470,10 @@ def test_a_run_tells_the_age_of_what_stays_unfinished_and_how_many_audits_are_ow
     told = [line for line in region.journal.lines if line["event"] == "sweep"][-1]
     assert told["AuditsOwed"] == 2
     assert told["OldestUnfinished"] in {0, 720}, "0 in the runs before it is asked about again"
+    region.bucket.error = None
+    region.clock.time += 10 * LEASE
+    sweep(region.service, 60_000)
+    assert region.journal.lines[-1]["AuditsOwed"] == 0
     region.clock.time = int(region.payment_of("silent")["due"]["N"])
     sweep(region.service, 60_000)
     told = region.journal.lines[-1]
@@ -529,21 +546,29 @@ def test_a_run_tells_how_late_tidying_is():
     region = Region()
     for key in ("a", "b"):
         region.post(key)
-    region.clock.time += RESPONSE_KEPT + 7_000
+        region.clock.time += 3_000
+    region.clock.time += RESPONSE_KEPT + 1_000
     sweep(region.service, 60_000)
     assert region.journal.lines[-1]["OldestUntidied"] == 7
     sweep(region.service, 60_000)
     assert region.journal.lines[-1]["OldestUntidied"] == 0
 
 
-def slow_index(region, seconds):
-    """Each query takes so long."""
+def test_workers_of_a_run_tell_what_was_latest_of_any_of_them():
+    for mine, other in ((7, 3), (3, 7), (None, 7)):
+        swept = Swept(oldest=mine or 0, untidied=mine)
+        swept.add(Swept(oldest=other, untidied=other))
+        assert (swept.oldest, swept.untidied) == (7, 7)
+
+
+def slow_index(region, milliseconds, queries=1_000):
+    """So many queries take so long each."""
 
     def wait():
-        region.clock.time += seconds
-        region.wire.before("Query", wait)
+        region.clock.time += milliseconds
 
-    region.wire.before("Query", wait)
+    for _ in range(queries):
+        region.wire.before("Query", wait)
 
 
 def test_a_slow_index_costs_payments_none_of_their_own_time():
@@ -567,6 +592,15 @@ def test_what_was_taken_too_late_is_not_begun():
     swept = region.service.sweep.run(region.clock.now() + 10_000)
     assert (swept.done, swept.failure) == ({}, None)
     assert acquirer.calls == ["charge"]
+
+
+def test_what_was_taken_too_late_has_the_turn_after_the_audits():
+    """A slow index has used up the time that the first turn has: four fifths of the run's."""
+    region = Region(processor=Acquirer(silent=["charge"], effect=False))
+    region.post("k")
+    region.clock.time += 5_000
+    slow_index(region, 5_100, queries=8)
+    assert region.service.sweep.run(region.clock.now() + 50_000).done == {"resolved": 1}
 
 
 def test_an_end_of_the_list_that_fails_leaves_the_other_one():
