@@ -221,6 +221,22 @@ def test_an_outcome_is_written_down_where_who_has_taken_over_heard_nothing(refus
     assert len(region.bucket.objects) == 1
 
 
+def test_who_heard_nothing_takes_what_who_has_taken_over_has_written():
+    region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
+    other = Region("us-east-2", region.clock, region.table, processor=Acquirer())
+    charge = acquirer.charge
+
+    def stall(*asked):
+        region.clock.time += LEASE
+        assert other.sweep() == {"resolved": 1}
+        return charge(*asked)
+
+    acquirer.charge = stall
+    answer = region.post("k")
+    assert (answer["statusCode"], answer["headers"]["Idempotent-Replayed"]) == (201, "true")
+    assert (len(region.bucket.objects), len(other.bucket.objects)) == (0, 1)
+
+
 UNWRITTEN = {
     "out": "AccessDeniedException",
     "gone": "the payment is gone",

@@ -281,6 +281,8 @@ def test_one_bad_payment_holds_up_no_other(kind, monkeypatch):
     assert [line["payment_id"] for line in told] == [bad["pk"]["S"]]
     assert told[0]["error"].startswith(TOLD[kind])
     assert "card" not in str(told)
+    if kind == "unexpected":
+        assert region.payments()[bad["pk"]["S"]]["attempts"] == {"N": "2"}, "it was asked"
     (line,) = [line for line in region.journal.lines if line["event"] == "sweep"]
     assert line["SweepUnknown" if kind == "unexpected" else "SweepStuck"] == 1
     assert line["OldestUnfinished"] > 0
@@ -621,6 +623,8 @@ def test_who_had_no_time_to_ask_the_processor_does_not_count_it_as_silent():
     assert region.sweep() == {"unknown": 1}
     assert acquirer.calls == ["charge"]
     assert region.payment()["attempts"] == {"N": "1"}
+    told = [line for line in region.journal.lines if line["event"] == "no_answer"][-1]
+    assert (told["payment_id"], told["error"]) == (region.payment()["pk"]["S"], "no time is left to ask")
 
 
 @pytest.mark.parametrize("silent", [1, 2])
