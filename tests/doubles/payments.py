@@ -16,6 +16,7 @@ from lambdas.adapters.composition import Dependencies, Service, compose
 from lambdas.adapters.https import HttpsCall, HttpsReply, NoReply
 from lambdas.adapters.keys import ApiKeys
 from lambdas.adapters.processor import HttpsProcessor
+from lambdas.adapters.retry import code_of
 from lambdas.domain.instruction import payment_id
 from lambdas.domain.ports import Processor
 from lambdas.payment.api import Api
@@ -32,7 +33,7 @@ STOREFRONT, CANARY = "storefront-key", "canary-key"
 
 def named(error: BaseException) -> str:
     """The error in a word: AWS's code, or its type."""
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
+    return code_of(error) if isinstance(error, ClientError) else type(error).__name__
 
 
 def refused(code: str, status: int = 400) -> ClientError:

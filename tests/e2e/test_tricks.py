@@ -26,8 +26,8 @@ def deployed(folder: Path, *words: str) -> Iterator[tuple[Checkout, Checkout]]:
     """Two checkouts with the same stacks deployed: with all tricks, and without any."""
     with ExitStack() as stack:
         quick, plain = (stack.enter_context(new_checkout(folder / name)) for name in ("quick", "plain"))
-        quick.ok(*words, **{VARIABLE: "", PLUGINS: ""})
-        plain.ok(*words, **{VARIABLE: OFF, PLUGINS: ""})
+        for each, tricks in ((quick, ""), (plain, OFF)):
+            each.ok(*words, **{VARIABLE: tricks, PLUGINS: ""})
         yield quick, plain
 
 

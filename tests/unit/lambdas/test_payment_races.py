@@ -139,18 +139,23 @@ def test_a_writer_that_lost_its_lease_takes_the_other_s_result(monkeypatch):
     assert (len(region.bucket.objects), len(other.bucket.objects)) == (0, 1)
 
 
+def overtake(region, other, became):
+    """While the region asks its processor for the charge its lease runs out, and the other one's sweep takes over."""
+    charge = region.processor.charge
+
+    def stall(*asked):
+        region.clock.time += LEASE
+        assert other.sweep() == {became: 1}
+        return charge(*asked)
+
+    region.processor.charge = stall
+
+
 def contradicting(*, recorded_refusal=True):
     """A region that hears another outcome than the other one has recorded meanwhile; and the other one."""
-    region = Region(processor=(acquirer := Acquirer(refuse=not recorded_refusal)))
+    region = Region(processor=Acquirer(refuse=not recorded_refusal))
     other = Region("us-east-2", region.clock, region.table, processor=Acquirer(refuse=recorded_refusal))
-    charge = acquirer.charge
-
-    def stall(key, amount, customer):
-        region.clock.time += LEASE
-        other.sweep()
-        return charge(key, amount, customer)
-
-    acquirer.charge = stall
+    overtake(region, other, "resolved")
     return region, other
 
 
@@ -206,32 +211,18 @@ def test_an_outcome_is_written_down_also_by_who_has_lost_the_lease(refuse):
 
 @pytest.mark.parametrize("refuse", [True, False])
 def test_an_outcome_is_written_down_where_who_has_taken_over_heard_nothing(refuse):
-    region = Region(processor=(acquirer := Acquirer(refuse=refuse)))
+    region = Region(processor=Acquirer(refuse=refuse))
     other = Region("us-east-2", region.clock, region.table, processor=Acquirer(silent=["find"]))
-    charge = acquirer.charge
-
-    def stall(*asked):
-        region.clock.time += LEASE
-        assert other.sweep() == {"unknown": 1}
-        return charge(*asked)
-
-    acquirer.charge = stall
+    overtake(region, other, "unknown")
     for each in (region, other):
         assert each.post("k")["statusCode"] == (402 if refuse else 201)
     assert len(region.bucket.objects) == 1
 
 
 def test_who_heard_nothing_takes_what_who_has_taken_over_has_written():
-    region = Region(processor=(acquirer := Acquirer(silent=["charge"], effect=False)))
+    region = Region(processor=Acquirer(silent=["charge"], effect=False))
     other = Region("us-east-2", region.clock, region.table, processor=Acquirer())
-    charge = acquirer.charge
-
-    def stall(*asked):
-        region.clock.time += LEASE
-        assert other.sweep() == {"resolved": 1}
-        return charge(*asked)
-
-    acquirer.charge = stall
+    overtake(region, other, "resolved")
     answer = region.post("k")
     assert (answer["statusCode"], answer["headers"]["Idempotent-Replayed"]) == (201, "true")
     assert (len(region.bucket.objects), len(other.bucket.objects)) == (0, 1)
